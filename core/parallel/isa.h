@@ -1,0 +1,16 @@
+// The instruction sets that kernels are compiled for, and the one this process uses.
+#pragma once
+
+namespace flambeau {
+
+enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
+
+// Chosen once, from what the processor offers (never from its vendor). FLAMBEAU_ISA=baseline|avx2|avx512
+// lowers the choice; asking for more than the processor has is an error.
+Isa isa();
+const char* isa_name(Isa isa);
+// Features that only some avx512 processors have; false whenever isa() is below avx512.
+bool has_avx512_bf16();
+bool has_avx512_vnni();
+
+}  // namespace flambeau
