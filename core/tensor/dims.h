@@ -1,0 +1,120 @@
+// Sizes and strides: views of them, and a vector with room for the common case inline.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <iosfwd>
+#include <span>
+
+namespace flambeau {
+
+using IntSpan = std::span<const int64_t>;
+
+class Dims {
+ public:
+  static constexpr int kInline = 6;
+
+  Dims() = default;
+  explicit Dims(size_t n, int64_t fill) { resize(n, fill); }
+  Dims(IntSpan v) { assign(v); }
+  Dims(std::initializer_list<int64_t> v) { assign({v.begin(), v.size()}); }
+  Dims(const Dims& o) { assign(o); }
+  Dims(Dims&& o) noexcept { take(o); }
+  Dims& operator=(const Dims& o) {
+    if (this != &o) assign(o);
+    return *this;
+  }
+  Dims& operator=(Dims&& o) noexcept {
+    if (this != &o) {
+      release();
+      take(o);
+    }
+    return *this;
+  }
+  ~Dims() { release(); }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t* data() { return data_; }
+  const int64_t* data() const { return data_; }
+  int64_t* begin() { return data_; }
+  int64_t* end() { return data_ + size_; }
+  const int64_t* begin() const { return data_; }
+  const int64_t* end() const { return data_ + size_; }
+  int64_t& operator[](size_t i) { return data_[i]; }
+  int64_t operator[](size_t i) const { return data_[i]; }
+  int64_t& back() { return data_[size_ - 1]; }
+  int64_t back() const { return data_[size_ - 1]; }
+  operator IntSpan() const { return {data_, size_}; }
+
+  void assign(IntSpan v) {
+    reserve(v.size());
+    if (!v.empty()) std::memmove(data_, v.data(), v.size() * sizeof(int64_t));
+    size_ = static_cast<uint32_t>(v.size());
+  }
+  void resize(size_t n, int64_t fill = 0) {
+    reserve(n);
+    for (size_t i = size_; i < n; ++i) data_[i] = fill;
+    size_ = static_cast<uint32_t>(n);
+  }
+  void push_back(int64_t v) {
+    reserve(size_ + 1);
+    data_[size_++] = v;
+  }
+  void insert(size_t at, int64_t v) {
+    push_back(v);
+    std::rotate(data_ + at, data_ + size_ - 1, data_ + size_);
+  }
+  void erase(size_t at) {
+    std::memmove(data_ + at, data_ + at + 1, (size_ - at - 1) * sizeof(int64_t));
+    --size_;
+  }
+
+ private:
+  void reserve(size_t n) {
+    if (n <= capacity_) return;
+    const size_t grown = std::max<size_t>(n, size_t{capacity_} * 2);
+    auto* block = new int64_t[grown];
+    if (size_) std::memcpy(block, data_, size_ * sizeof(int64_t));
+    release();
+    data_ = block;
+    capacity_ = static_cast<uint32_t>(grown);
+  }
+  void release() {
+    if (data_ != inline_) delete[] data_;
+    data_ = inline_;
+    capacity_ = kInline;
+  }
+  void take(Dims& o) {
+    size_ = o.size_;
+    if (o.data_ == o.inline_) {
+      data_ = inline_;
+      capacity_ = kInline;
+      for (size_t i = 0; i < size_; ++i) inline_[i] = o.inline_[i];
+    } else {
+      data_ = o.data_;
+      capacity_ = o.capacity_;
+      o.data_ = o.inline_;
+      o.capacity_ = kInline;
+    }
+    o.size_ = 0;
+  }
+
+  int64_t* data_ = inline_;
+  uint32_t size_ = 0;
+  uint32_t capacity_ = kInline;
+  int64_t inline_[kInline];
+};
+
+inline bool same(IntSpan a, IntSpan b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+// "[2, 3]", as PyTorch writes sizes in its messages.
+struct Shown {
+  IntSpan dims;
+};
+inline Shown show(IntSpan dims) { return {dims}; }
+std::ostream& operator<<(std::ostream& out, Shown shown);
+
+}  // namespace flambeau

@@ -1,0 +1,37 @@
+// Exceptions that the binding turns into Python's of the same kind.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace flambeau {
+
+struct Error : std::runtime_error {  // RuntimeError
+  using std::runtime_error::runtime_error;
+};
+struct IndexError : Error { using Error::Error; };
+struct TypeError : Error { using Error::Error; };
+struct ValueError : Error { using Error::Error; };
+struct NotImplementedError : Error { using Error::Error; };
+struct LinAlgError : Error { using Error::Error; };
+
+template <class... A>
+[[gnu::cold, gnu::noinline]] std::string concat(const A&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+template <class E = Error, class... A>
+[[noreturn, gnu::cold, gnu::noinline]] void raise(const A&... parts) {
+  throw E(concat(parts...));
+}
+
+// check(condition, "op: ", what, ...): RuntimeError; check<IndexError>(...) others.
+template <class E = Error, class... A>
+inline void check(bool ok, const A&... parts) {
+  if (!ok) [[unlikely]] raise<E>(parts...);
+}
+
+}  // namespace flambeau

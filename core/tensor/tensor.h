@@ -1,0 +1,301 @@
+// Storage, TensorImpl and the handle that everybody passes around: Tensor.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/dispatch/keys.h"
+#include "core/memory/small.h"
+#include "core/tensor/device.h"
+#include "core/tensor/dims.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/error.h"
+#include "core/tensor/scalar.h"
+
+namespace flambeau {
+
+// Intrusive counting. T offers retain() and release().
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  Ref(std::nullptr_t) {}
+  explicit Ref(T* p) : p_(p) {
+    if (p_) p_->retain();
+  }
+  static Ref adopt(T* p) {
+    Ref r;
+    r.p_ = p;
+    return r;
+  }
+  Ref(const Ref& o) : Ref(o.p_) {}
+  Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
+  template <class U>
+  Ref(Ref<U>&& o) : p_(o.forget()) {}
+  template <class U>
+  Ref(const Ref<U>& o) : Ref(o.get()) {}
+  Ref& operator=(Ref o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_) p_->release();
+  }
+  T* get() const { return p_; }
+  T* operator->() const { return p_; }
+  T& operator*() const { return *p_; }
+  explicit operator bool() const { return p_ != nullptr; }
+  T* forget() { return std::exchange(p_, nullptr); }
+  bool operator==(const Ref& o) const { return p_ == o.p_; }
+
+ private:
+  T* p_ = nullptr;
+};
+
+// ---- storage
+
+// Bytes on a device. The deleter is called with its context when the last user is gone.
+class Storage : public SmallObject {
+ public:
+  using Deleter = void (*)(void* data, size_t nbytes, void* context);
+
+  static Ref<Storage> allocate(size_t nbytes, Device device);  // meta: no memory
+  static Ref<Storage> wrap(void* data, size_t nbytes, Device device, Deleter deleter, void* context);
+
+  void* data() const { return data_; }
+  size_t nbytes() const { return nbytes_; }
+  Device device() const { return device_; }
+  bool resizable() const { return resizable_; }
+  void resize(size_t nbytes);             // keeps the common prefix; Error when not resizable
+  void swap_data(Storage& o) noexcept;    // for set_data, module.to and shared memory
+  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy();
+  }
+  // The one Python object of this storage (borrowed), see Note [One Python object].
+  std::atomic<void*> py_object{nullptr};
+
+ private:
+  Storage(void* data, size_t nbytes, Device device, Deleter deleter, void* context, bool resizable)
+      : data_(data), nbytes_(nbytes), deleter_(deleter), context_(context), device_(device),
+        resizable_(resizable) {}
+  void destroy();
+
+  void* data_;
+  size_t nbytes_;
+  Deleter deleter_;
+  void* context_;
+  std::atomic<uint32_t> refs_{1};
+  Device device_;
+  bool resizable_;
+};
+
+// ---- tensor
+
+class Tensor;
+struct AutogradMeta;  // core/autograd/meta.h
+struct Node;          // core/autograd/node.h
+
+// Shared by a tensor and all its views; bumped by each in-place operation.
+class VersionCounter : public SmallObject {
+ public:
+  std::atomic<uint32_t> value{0};
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
+  }
+
+ private:
+  std::atomic<uint32_t> refs_{1};
+};
+
+// What a tensor without plain storage carries (sparse, nested, quantised, transform wrappers).
+struct Payload {
+  virtual ~Payload() = default;
+};
+
+struct TensorOptions {
+  DType dtype = DType::float32;
+  Device device;
+  Layout layout = Layout::strided;
+};
+
+class TensorImpl : public SmallObject {
+ public:
+  static constexpr int kInlineDims = 5;
+
+  TensorImpl(Ref<Storage> storage, DType dtype, Device device);
+  TensorImpl(const TensorImpl&) = delete;
+  ~TensorImpl();
+
+  int dim() const { return ndim_; }
+  IntSpan sizes() const { return {geometry(), static_cast<size_t>(ndim_)}; }
+  IntSpan strides() const { return {geometry() + ndim_, static_cast<size_t>(ndim_)}; }
+  int64_t numel() const { return numel_; }
+  int64_t offset() const { return offset_; }  // in elements
+  bool contiguous() const { return contiguous_; }
+  // No gaps and no overlap: some permutation of the dimensions is contiguous.
+  bool dense() const { return dense_; }
+  // Throws on negative sizes and on overflow of the number of elements or bytes.
+  void set_geometry(IntSpan sizes, IntSpan strides, int64_t offset);
+  void set_contiguous(IntSpan sizes);  // offset 0, row-major strides
+
+  DType dtype() const { return dtype_; }
+  Device device() const { return device_; }
+  Layout layout() const { return layout_; }
+  const Ref<Storage>& storage() const { return storage_; }
+  void set_storage(Ref<Storage> storage) { storage_ = std::move(storage); }
+  void set_dtype(DType dtype) { dtype_ = dtype; }
+  void set_device(Device device) { device_ = device; }
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
+  }
+  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
+
+  uint32_t version() const { return version_ ? version_->value.load(std::memory_order_relaxed) : 0; }
+  void bump_version() { version_counter()->value.fetch_add(1, std::memory_order_relaxed); }
+  VersionCounter* version_counter();  // made on demand
+  void share_version(TensorImpl& with) {
+    with.version_counter();
+    version_ = with.version_;
+  }
+  void new_version() { version_ = nullptr; }  // a counter of its own, at zero
+
+  KeySet keys = 0;
+  bool wrapped_number = false;    // made from a Python number: weak in promotion
+  bool inference = false;         // made in inference mode: no version counting, no autograd
+  bool allow_metadata_change = true;  // false for x.data and detach results, as in PyTorch
+
+  std::unique_ptr<AutogradMeta> autograd;
+  std::unique_ptr<Payload> payload;
+
+  // Note [One Python object]: the Python object of a tensor is made when Python first sees it, and
+  // lives as long as the tensor does when it has state of its own (attributes, weak references, a
+  // subclass). `py_object` is borrowed while Python owns the tensor and owned (py_owned) while C++
+  // alone holds it. Only core/python touches the two.
+  std::atomic<void*> py_object{nullptr};
+  bool py_owned = false;
+
+ private:
+  friend class Tensor;
+  const int64_t* geometry() const { return ndim_ <= kInlineDims ? inline_ : heap_; }
+  int64_t* reserve_geometry(size_t ndim);
+  void refresh();  // numel_ and the flags, from the geometry
+
+  std::atomic<uint32_t> refs_{1};
+  DType dtype_;
+  Layout layout_ = Layout::strided;
+  Device device_;
+  uint8_t ndim_ = 0;
+  bool contiguous_ = true, dense_ = true;
+  int64_t numel_ = 1;
+  int64_t offset_ = 0;
+  Ref<Storage> storage_;
+  Ref<VersionCounter> version_;
+  union {
+    int64_t inline_[2 * kInlineDims];
+    int64_t* heap_;
+  };
+};
+
+// Called when C++ drops the last reference to a tensor whose Python object it owns.
+extern void (*release_py_object)(TensorImpl*);
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+  static Tensor adopt(TensorImpl* impl) { return Tensor(Ref<TensorImpl>::adopt(impl)); }
+  // A handle that shares the storage: same bytes, another geometry. Version counter shared.
+  static Tensor alias(const Tensor& of, IntSpan sizes, IntSpan strides, int64_t offset);
+  // As alias, for another dtype (view_as_real and the like).
+  static Tensor alias(const Tensor& of, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset);
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  TensorImpl* forget() { return impl_.forget(); }
+  bool is(const Tensor& o) const { return impl_ == o.impl_; }
+
+  int64_t dim() const { return impl_->dim(); }
+  IntSpan sizes() const { return impl_->sizes(); }
+  IntSpan strides() const { return impl_->strides(); }
+  int64_t size(int64_t dim) const;    // negative dims count from the end; IndexError
+  int64_t stride(int64_t dim) const;
+  int64_t numel() const { return impl_->numel(); }
+  int64_t offset() const { return impl_->offset(); }
+  DType dtype() const { return impl_->dtype(); }
+  Device device() const { return impl_->device(); }
+  Layout layout() const { return impl_->layout(); }
+  bool is_contiguous() const { return impl_->contiguous(); }
+  bool is_contiguous(MemoryFormat format) const;
+  MemoryFormat suggest_memory_format() const;
+  TensorOptions options() const { return {dtype(), device(), layout()}; }
+  size_t itemsize() const { return flambeau::itemsize(dtype()); }
+  bool is_floating() const { return flambeau::is_floating(dtype()); }
+  bool is_complex() const { return flambeau::is_complex(dtype()); }
+  bool is_meta() const { return device().is_meta(); }
+  bool is_conj() const { return impl_->keys & kConjugate; }
+  bool is_neg() const { return impl_->keys & kNegative; }
+  KeySet keys() const { return impl_->keys; }
+
+  char* bytes() const {  // first element
+    return static_cast<char*>(impl_->storage_->data()) + impl_->offset_ * static_cast<int64_t>(itemsize());
+  }
+  template <class T>
+  T* data() const {
+    return reinterpret_cast<T*>(bytes());
+  }
+  // Reads the one element. Every read of a value by the host passes here (capture hooks in).
+  Scalar item() const;
+
+  // Autograd, defined in core/autograd.
+  bool requires_grad() const;
+  void set_requires_grad(bool on) const;  // leaf only; Error otherwise
+  bool is_leaf() const;
+  Tensor grad() const;
+  void set_grad(Tensor grad) const;
+  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+
+using TensorVec = std::vector<Tensor>;
+using TensorSpan = std::span<const Tensor>;
+
+// ---- geometry helpers shared by all
+
+int64_t wrap_dim(int64_t dim, int64_t ndim, const char* op);  // IndexError; 0-dim counts as 1-dim
+int64_t count(IntSpan sizes);                                 // product, overflow checked
+Dims contiguous_strides(IntSpan sizes);
+Dims channels_last_strides(IntSpan sizes);     // 4-d, or 5-d for channels_last_3d
+// Strides of a dense tensor that keeps the order of dimensions of `like` (empty_like's rule).
+Dims strides_like(const Tensor& like);
+Dims broadcast(IntSpan a, IntSpan b, const char* op);  // Error naming both shapes
+enum class Overlap { no, yes, too_hard };
+Overlap internal_overlap(const Tensor& t);
+enum class MemOverlap { none, full, partial, too_hard };
+MemOverlap memory_overlap(const Tensor& a, const Tensor& b);
+
+// Uninitialised memory. `format`/`strides` variants for layouts.
+Tensor empty(IntSpan sizes, TensorOptions options);
+Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options);
+Tensor empty_like(const Tensor& like);                    // dtype and strides kept when dense
+Tensor empty_like(const Tensor& like, DType dtype);
+// A 0-dim tensor; `wrapped` marks a Python number.
+Tensor scalar_tensor(const Scalar& value, DType dtype, Device device = {});
+Tensor wrapped_number(const Scalar& value);
+// In place, for out= arguments: takes the new shape, reallocating when the storage is too small.
+void resize_out(const Tensor& out, IntSpan sizes, const char* op);
+
+}  // namespace flambeau
