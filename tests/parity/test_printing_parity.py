@@ -1,7 +1,5 @@
 """Random tensors under random print options print as PyTorch prints them."""
 
-import random
-
 import numpy as np
 import pytest
 
@@ -13,8 +11,10 @@ REAL = ["float16", "bfloat16", "float32", "float64"]
 COMPLEX = ["complex64", "complex128"]
 EXACT = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0]
-SHAPES = [(), (0,), (1,), (3, 0), (2, 0, 3), (7,), (1, 1), (4, 9), (12, 1), (3, 8, 2), (9, 2, 7),
-          (2, 1, 3, 4), (7, 8, 7, 1), (1, 2, 2, 1, 2), (40, 40), (1001,), (3, 400), (11, 13, 9)]  # fmt: skip
+EMPTY = [(0,), (3, 0), (2, 0, 3)]
+SMALL = [(), (1,), (7,), (1, 1), (4, 9), (12, 1), (3, 8, 2), (9, 2, 7), (2, 1, 3, 4)]
+LARGE = [(1001,), (40, 40), (3, 400), (11, 13, 9), (7, 8, 7, 1), (1, 9, 2, 7, 9)]
+SHAPES = EMPTY + SMALL * 2 + LARGE
 
 
 def random_floats(rng, size):
@@ -69,7 +69,7 @@ def random_options(rng):
 
 def build(library, array, dtype, steps):
     """The same tensor in either library: cast, then views and autograd as ``steps`` say."""
-    # Not from_numpy: it takes no 0-dim scalars, and the array must stay as it is.
+    # The copy keeps in-place steps of one library from showing in the other.
     tensor = library.as_tensor(np.array(array)).to(getattr(library, dtype))
     if "meta" in steps:
         tensor = tensor.to("meta")
