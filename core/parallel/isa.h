@@ -5,8 +5,9 @@ namespace flambeau {
 
 enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
 
-// Chosen once, from what the processor offers (never from its vendor). FLAMBEAU_ISA=baseline|avx2|avx512
-// lowers the choice; asking for more than the processor has is an error.
+// Chosen once, from what the processor and the system offer (never from the vendor).
+// FLAMBEAU_ISA=baseline|avx2|avx512 lowers the choice. A value that is not one of these, or that
+// asks for more than this machine has, is a std::runtime_error on every call.
 Isa isa();
 const char* isa_name(Isa isa);
 // Features that only some avx512 processors have; false whenever isa() is below avx512.
