@@ -1,0 +1,201 @@
+#include "core/tensor/dtype.h"
+
+#include <array>
+
+#include "core/tensor/error.h"
+#include "core/tensor/scalar.h"
+#include "kernels/math/half.h"
+
+namespace flambeau {
+namespace {
+
+constexpr DTypeInfo kInfo[kDTypes] = {
+    // name, size, floating, complex, integral, signed, usable
+    {"uint8", 1, false, false, true, false, true},
+    {"int8", 1, false, false, true, true, true},
+    {"int16", 2, false, false, true, true, true},
+    {"int32", 4, false, false, true, true, true},
+    {"int64", 8, false, false, true, true, true},
+    {"float16", 2, true, false, false, true, true},
+    {"float32", 4, true, false, false, true, true},
+    {"float64", 8, true, false, false, true, true},
+    {"complex32", 4, false, true, false, true, false},
+    {"complex64", 8, false, true, false, true, true},
+    {"complex128", 16, false, true, false, true, true},
+    {"bool", 1, false, false, false, false, true},
+    {"qint8", 1, false, false, false, true, false},
+    {"quint8", 1, false, false, false, false, false},
+    {"qint32", 4, false, false, false, true, false},
+    {"bfloat16", 2, true, false, false, true, true},
+    {"quint4x2", 1, false, false, false, false, false},
+    {"quint2x4", 1, false, false, false, false, false},
+    {"bits1x8", 1, false, false, false, false, false},
+    {"bits2x4", 1, false, false, false, false, false},
+    {"bits4x2", 1, false, false, false, false, false},
+    {"bits8", 1, false, false, false, false, false},
+    {"bits16", 2, false, false, false, false, false},
+    {"float8_e5m2", 1, true, false, false, true, false},
+    {"float8_e4m3fn", 1, true, false, false, true, false},
+    {"float8_e5m2fnuz", 1, true, false, false, true, false},
+    {"float8_e4m3fnuz", 1, true, false, false, true, false},
+    {"uint16", 2, false, false, true, false, true},
+    {"uint32", 4, false, false, true, false, true},
+    {"uint64", 8, false, false, true, false, true},
+};
+
+DType promote_integers(DType a, DType b) {
+  const DTypeInfo &ia = info(a), &ib = info(b);
+  if (ia.is_signed == ib.is_signed) return ia.size >= ib.size ? a : b;
+  const DTypeInfo& u = ia.is_signed ? ib : ia;
+  const DTypeInfo& s = ia.is_signed ? ia : ib;
+  const DType signed_type = ia.is_signed ? a : b;
+  if (s.size > u.size) return signed_type;
+  // PyTorch joins uint8 with the signed types only; the wide unsigned types go one up here.
+  switch (u.size) {
+    case 1: return DType::int16;
+    case 2: return DType::int32;
+    case 4: return DType::int64;
+    default: return DType::float32;
+  }
+}
+
+DType promote_floats(DType a, DType b) {
+  if (itemsize(a) == itemsize(b)) return DType::float32;  // float16 with bfloat16
+  return itemsize(a) > itemsize(b) ? a : b;
+}
+
+}  // namespace
+
+const DTypeInfo& info(DType dtype) { return kInfo[static_cast<int>(dtype)]; }
+
+DType to_complex(DType real) {
+  switch (real) {
+    case DType::float16: return DType::complex32;
+    case DType::float64: return DType::complex128;
+    case DType::complex32:
+    case DType::complex64:
+    case DType::complex128: return real;
+    default: return DType::complex64;
+  }
+}
+
+DType to_real(DType dtype) {
+  switch (dtype) {
+    case DType::complex32: return DType::float16;
+    case DType::complex64: return DType::float32;
+    case DType::complex128: return DType::float64;
+    default: return dtype;
+  }
+}
+
+DType promote(DType a, DType b) {
+  if (a == b) return a;
+  if (!info(a).usable || !info(b).usable)
+    raise("Promotion for ", dtype_name(a), " and ", dtype_name(b),
+          " is not defined: convert one of them with .to()");
+  if (a == DType::boolean) return b;
+  if (b == DType::boolean) return a;
+  const bool ca = is_complex(a), cb = is_complex(b);
+  if (ca || cb) {
+    const DType ra = to_real(a), rb = to_real(b);
+    const bool fa = ca || is_floating(a), fb = cb || is_floating(b);
+    if (!fa || !fb) return to_complex(fa ? ra : rb);
+    return to_complex(ra == rb ? ra : promote_floats(ra, rb));
+  }
+  const bool fa = is_floating(a), fb = is_floating(b);
+  if (fa && fb) return promote_floats(a, b);
+  if (fa || fb) return fa ? a : b;
+  return promote_integers(a, b);
+}
+
+bool can_cast(DType from, DType to) {
+  if (is_complex(from) && !is_complex(to)) return false;
+  if (is_floating(from) && is_integral(to, false)) return false;
+  if (from != DType::boolean && to == DType::boolean) return false;
+  return true;
+}
+
+// ---- Scalar
+
+int64_t Scalar::to_int() const {
+  if (kind_ == Kind::floating || kind_ == Kind::complex) {
+    const double d = v_.c[0];
+    if (!(d >= -9223372036854775808.0 && d < 9223372036854775808.0)) return INT64_MIN;
+    return static_cast<int64_t>(d);
+  }
+  return v_.i;
+}
+
+bool Scalar::to_bool() const {
+  if (kind_ == Kind::complex) return v_.c[0] != 0 || v_.c[1] != 0;
+  return kind_ == Kind::floating ? v_.c[0] != 0 : v_.i != 0;
+}
+
+DType Scalar::natural_dtype() const {
+  switch (kind_) {
+    case Kind::boolean: return DType::boolean;
+    case Kind::integer: return DType::int64;
+    case Kind::unsigned_integer: return DType::uint64;
+    case Kind::floating: return DType::float64;
+    case Kind::complex: return DType::complex128;
+  }
+  return DType::float64;
+}
+
+namespace {
+template <class T>
+void put(void* dst, T v) {
+  __builtin_memcpy(dst, &v, sizeof v);
+}
+template <class T>
+T get(const void* src) {
+  T v;
+  __builtin_memcpy(&v, src, sizeof v);
+  return v;
+}
+}  // namespace
+
+void Scalar::store(void* dst, DType dtype) const {
+  const std::complex<double> c = to_complex();
+  switch (dtype) {
+    case DType::boolean: return put<uint8_t>(dst, to_bool());
+    case DType::uint8: return put(dst, static_cast<uint8_t>(to_int()));
+    case DType::int8: return put(dst, static_cast<int8_t>(to_int()));
+    case DType::int16: return put(dst, static_cast<int16_t>(to_int()));
+    case DType::uint16: return put(dst, static_cast<uint16_t>(to_int()));
+    case DType::int32: return put(dst, static_cast<int32_t>(to_int()));
+    case DType::uint32: return put(dst, static_cast<uint32_t>(to_int()));
+    case DType::int64:
+    case DType::uint64: return put(dst, to_int());
+    case DType::float16: return put(dst, math::cast<math::float16>(static_cast<float>(c.real())));
+    case DType::bfloat16: return put(dst, math::cast<math::bfloat16>(static_cast<float>(c.real())));
+    case DType::float32: return put(dst, static_cast<float>(c.real()));
+    case DType::float64: return put(dst, c.real());
+    case DType::complex64: return put(dst, std::complex<float>(c));
+    case DType::complex128: return put(dst, c);
+    default: raise<NotImplementedError>("a number cannot be stored as ", dtype_name(dtype));
+  }
+}
+
+Scalar Scalar::load(const void* src, DType dtype) {
+  switch (dtype) {
+    case DType::boolean: return get<uint8_t>(src) != 0;
+    case DType::uint8: return int64_t{get<uint8_t>(src)};
+    case DType::int8: return int64_t{get<int8_t>(src)};
+    case DType::int16: return int64_t{get<int16_t>(src)};
+    case DType::uint16: return int64_t{get<uint16_t>(src)};
+    case DType::int32: return int64_t{get<int32_t>(src)};
+    case DType::uint32: return int64_t{get<uint32_t>(src)};
+    case DType::int64: return get<int64_t>(src);
+    case DType::uint64: return get<uint64_t>(src);
+    case DType::float16: return static_cast<double>(math::cast<float>(get<math::float16>(src)));
+    case DType::bfloat16: return static_cast<double>(math::cast<float>(get<math::bfloat16>(src)));
+    case DType::float32: return static_cast<double>(get<float>(src));
+    case DType::float64: return get<double>(src);
+    case DType::complex64: return std::complex<double>(get<std::complex<float>>(src));
+    case DType::complex128: return get<std::complex<double>>(src);
+    default: raise<NotImplementedError>("a number cannot be read from ", dtype_name(dtype));
+  }
+}
+
+}  // namespace flambeau

@@ -1,0 +1,415 @@
+#include "core/tensor/tensor.h"
+
+#include <ostream>
+
+#include "core/autograd/node.h"
+
+namespace flambeau {
+
+void (*release_py_object)(TensorImpl*) = nullptr;
+
+std::ostream& operator<<(std::ostream& out, Shown shown) {
+  out << '[';
+  for (size_t i = 0; i < shown.dims.size(); ++i) out << (i ? ", " : "") << shown.dims[i];
+  return out << ']';
+}
+
+// ---- TensorImpl
+
+TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, Device device)
+    : dtype_(dtype), device_(device), storage_(std::move(storage)) {}
+
+TensorImpl::~TensorImpl() {
+  if (py_owned) [[unlikely]]
+    release_py_object(this);
+  if (ndim_ > kInlineDims) delete[] heap_;
+}
+
+int64_t* TensorImpl::reserve_geometry(size_t ndim) {
+  if (ndim > kInlineDims && ndim != ndim_) {
+    auto* block = new int64_t[2 * ndim];
+    if (ndim_ > kInlineDims) delete[] heap_;
+    heap_ = block;
+  } else if (ndim <= kInlineDims && ndim_ > kInlineDims) {
+    delete[] heap_;
+  }
+  ndim_ = static_cast<uint8_t>(ndim);
+  return ndim > kInlineDims ? heap_ : inline_;
+}
+
+void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
+  check(sizes.size() <= 64, "a tensor has at most 64 dimensions, not ", sizes.size());
+  const Dims own_sizes(sizes), own_strides(strides);  // the arguments may be our own
+  int64_t* g = reserve_geometry(sizes.size());
+  for (size_t i = 0; i < own_sizes.size(); ++i) {
+    g[i] = own_sizes[i];
+    g[ndim_ + i] = own_strides[i];
+  }
+  offset_ = offset;
+  refresh();
+}
+
+void TensorImpl::set_contiguous(IntSpan sizes) {
+  set_geometry(sizes, contiguous_strides(sizes), 0);
+}
+
+namespace {
+
+// True when the dimensions, sorted by stride, tile memory without gaps or overlap.
+bool dense_geometry(IntSpan sizes, IntSpan strides) {
+  int order[64];
+  int n = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 1) continue;
+    int at = n++;
+    for (; at > 0 && strides[order[at - 1]] > strides[d]; --at) order[at] = order[at - 1];
+    order[at] = static_cast<int>(d);
+  }
+  int64_t expected = 1;
+  for (int i = 0; i < n; ++i) {
+    if (strides[order[i]] != expected) return false;
+    expected *= sizes[order[i]];
+  }
+  return true;
+}
+
+}  // namespace
+
+void TensorImpl::refresh() {
+  const int64_t* g = geometry();
+  int64_t n = 1, expected = 1;
+  contiguous_ = true;
+  bool overflow = false, empty = false;
+  for (int d = ndim_ - 1; d >= 0; --d) {
+    const int64_t size = g[d];
+    if (size < 0) raise("a tensor was asked to have negative dimension ", size);
+    if (size == 0) empty = true;
+    overflow |= __builtin_mul_overflow(n, size == 0 ? 1 : size, &n);
+    if (size != 1) {
+      if (g[ndim_ + d] != expected) contiguous_ = false;
+      expected *= size;
+    }
+  }
+  int64_t bytes;
+  overflow |= __builtin_mul_overflow(n, static_cast<int64_t>(itemsize(dtype_)), &bytes);
+  if (overflow && !empty)
+    raise("Storage size calculation overflowed with sizes=",
+          show({g, static_cast<size_t>(ndim_)}));
+  numel_ = empty ? 0 : n;
+  if (empty) contiguous_ = true;
+  dense_ = contiguous_ || dense_geometry(sizes(), strides());
+}
+
+VersionCounter* TensorImpl::version_counter() {
+  if (!version_) version_ = Ref<VersionCounter>::adopt(new VersionCounter());
+  return version_.get();
+}
+
+// ---- Tensor
+
+Tensor Tensor::alias(const Tensor& of, DType dtype, IntSpan sizes, IntSpan strides,
+                     int64_t offset) {
+  auto* impl = new TensorImpl(of.impl_->storage_, dtype, of.device());
+  Tensor t = adopt(impl);
+  impl->layout_ = of.layout();
+  impl->set_geometry(sizes, strides, offset);
+  impl->inference = of.impl_->inference;
+  if (!impl->inference) impl->share_version(*of.impl_);
+  // Lazy conjugation and negation go on through an alias; gradients and subclasses do not.
+  impl->keys = of.impl_->keys & (kConjugate | kNegative | bit(Key::backend));
+  return t;
+}
+
+Tensor Tensor::alias(const Tensor& of, IntSpan sizes, IntSpan strides, int64_t offset) {
+  return alias(of, of.dtype(), sizes, strides, offset);
+}
+
+int64_t Tensor::size(int64_t dim) const { return sizes()[wrap_dim(dim, this->dim(), "size")]; }
+int64_t Tensor::stride(int64_t dim) const { return strides()[wrap_dim(dim, this->dim(), "stride")]; }
+
+bool Tensor::is_contiguous(MemoryFormat format) const {
+  if (format == MemoryFormat::channels_last && dim() == 4) {
+    if (numel() == 0) return true;
+    int64_t expected = 1;
+    for (const int d : {1, 3, 2, 0}) {
+      if (sizes()[d] == 1) continue;
+      if (strides()[d] != expected) return false;
+      expected *= sizes()[d];
+    }
+    return true;
+  }
+  if (format == MemoryFormat::channels_last_3d && dim() == 5) {
+    if (numel() == 0) return true;
+    int64_t expected = 1;
+    for (const int d : {1, 4, 3, 2, 0}) {
+      if (sizes()[d] == 1) continue;
+      if (strides()[d] != expected) return false;
+      expected *= sizes()[d];
+    }
+    return true;
+  }
+  return (format == MemoryFormat::contiguous || format == MemoryFormat::preserve) && is_contiguous();
+}
+
+namespace {
+
+// PyTorch's test for "is laid out channels last", which must tell N1HW from NHW1 by the strides.
+bool looks_channels_last(IntSpan sizes, IntSpan strides, std::initializer_list<int> order) {
+  int64_t least = 0;
+  if (strides[1] == 0) return false;
+  for (const int d : order) {
+    if (sizes[d] == 0 || strides[d] < least) return false;
+    if (d == 0 && least == strides[1]) return false;  // a plain NCHW with size-1 dims
+    least = strides[d];
+    if (sizes[d] > 1) least *= sizes[d];
+  }
+  return true;
+}
+
+}  // namespace
+
+MemoryFormat Tensor::suggest_memory_format() const {
+  if (layout() != Layout::strided) return MemoryFormat::contiguous;
+  if (dim() == 4 && looks_channels_last(sizes(), strides(), {1, 3, 2, 0}))
+    return MemoryFormat::channels_last;
+  if (dim() == 5 && looks_channels_last(sizes(), strides(), {1, 4, 3, 2, 0}))
+    return MemoryFormat::channels_last_3d;
+  return MemoryFormat::contiguous;
+}
+
+Scalar Tensor::item() const {
+  if (numel() != 1)
+    raise("a Tensor with ", numel(), " elements cannot be converted to Scalar");
+  if (is_meta()) raise("Tensor.item() cannot be called on meta tensors");
+  Scalar s = Scalar::load(bytes(), dtype());
+  if (is_conj()) s = Scalar(std::conj(s.to_complex()));
+  if (is_neg()) s = s.is_complex() ? Scalar(-s.to_complex()) : Scalar(-s.to_double());
+  return s;
+}
+
+// ---- geometry
+
+int64_t wrap_dim(int64_t dim, int64_t ndim, const char* op) {
+  const int64_t range = ndim == 0 ? 1 : ndim;
+  if (dim < -range || dim >= range) [[unlikely]]
+    raise<IndexError>(op, ": Dimension out of range (expected to be in range of [", -range, ", ",
+                      range - 1, "], but got ", dim, ")");
+  return dim < 0 ? dim + range : dim;
+}
+
+int64_t count(IntSpan sizes) {
+  int64_t n = 1;
+  bool overflow = false;
+  for (const int64_t s : sizes)
+    if (s == 0) return 0;
+  for (const int64_t s : sizes) overflow |= __builtin_mul_overflow(n, s, &n);
+  check(!overflow, "Storage size calculation overflowed with sizes=", show(sizes));
+  return n;
+}
+
+Dims contiguous_strides(IntSpan sizes) {
+  Dims strides(sizes.size(), 1);
+  int64_t step = 1;
+  for (size_t d = sizes.size(); d-- > 0;) {
+    strides[d] = step;
+    if (sizes[d] > 1 && __builtin_mul_overflow(step, sizes[d], &step))
+      raise("Stride calculation overflowed with sizes=", show(sizes));
+  }
+  return strides;
+}
+
+Dims channels_last_strides(IntSpan sizes) {
+  Dims strides(sizes.size(), 1);
+  int64_t step = 1;
+  const auto next = [&](size_t d) {
+    strides[d] = step;
+    step *= sizes[d] > 1 ? sizes[d] : 1;
+  };
+  next(1);
+  for (size_t d = sizes.size(); d-- > 2;) next(d);
+  next(0);
+  return strides;
+}
+
+// PyTorch's infer_dense_strides: the dimensions keep their order in memory, packed. A dimension of
+// stride 0 (expanded) stays where it stands.
+Dims strides_like(const Tensor& like) {
+  const IntSpan sizes = like.sizes(), strides = like.strides();
+  if (like.impl()->dense()) return Dims(strides);
+  const int n = static_cast<int>(sizes.size());
+  Dims order(n, 0);
+  for (int i = 0; i < n; ++i) order[i] = n - 1 - i;
+  // 1: a must come after b (is outer), -1: before, 0: not decided by the strides.
+  const auto compare = [&](int64_t a, int64_t b) {
+    if (strides[a] == 0 || strides[b] == 0) return 0;
+    if (strides[a] != strides[b]) return strides[a] < strides[b] ? -1 : 1;
+    return sizes[a] > sizes[b] ? 1 : 0;
+  };
+  for (int i = 1; i < n; ++i) {
+    int at = i;
+    for (int j = i - 1; j >= 0; --j) {
+      const int c = compare(order[j], order[at]);
+      if (c > 0) {
+        std::swap(order[j], order[at]);
+        at = j;
+      } else if (c < 0) {
+        break;
+      }
+    }
+  }
+  Dims out(n, 0);
+  int64_t step = 1;
+  for (int i = 0; i < n; ++i) {
+    out[order[i]] = step;
+    step *= std::max<int64_t>(sizes[order[i]], 1);
+  }
+  return out;
+}
+
+Dims broadcast(IntSpan a, IntSpan b, const char* op) {
+  const size_t n = std::max(a.size(), b.size());
+  Dims out(n, 1);
+  for (size_t i = 0; i < n; ++i) {
+    const int64_t sa = i < n - a.size() ? 1 : a[i - (n - a.size())];
+    const int64_t sb = i < n - b.size() ? 1 : b[i - (n - b.size())];
+    if (sa != sb && sa != 1 && sb != 1)
+      raise(op, ": The size of tensor a (", sa, ") must match the size of tensor b (", sb,
+            ") at non-singleton dimension ", i, ": shapes ", show(a), " and ", show(b),
+            " do not broadcast");
+    out[i] = sa == 1 ? sb : sa;
+  }
+  return out;
+}
+
+Overlap internal_overlap(const Tensor& t) {
+  if (t.impl()->dense()) return Overlap::no;
+  for (int64_t d = 0; d < t.dim(); ++d)
+    if (t.strides()[d] == 0 && t.sizes()[d] > 1) return Overlap::yes;
+  // Sorted by stride, each dimension must step over the extent of the smaller ones.
+  int order[64];
+  int n = 0;
+  for (int64_t d = 0; d < t.dim(); ++d) {
+    if (t.sizes()[d] == 1) continue;
+    int at = n++;
+    for (; at > 0 && t.strides()[order[at - 1]] > t.strides()[d]; --at) order[at] = order[at - 1];
+    order[at] = static_cast<int>(d);
+  }
+  int64_t extent = 0;
+  for (int i = 0; i < n; ++i) {
+    if (t.strides()[order[i]] <= extent) return Overlap::too_hard;
+    extent += t.strides()[order[i]] * (t.sizes()[order[i]] - 1);
+  }
+  return Overlap::no;
+}
+
+namespace {
+
+struct Range {
+  const char *begin, *end;
+};
+Range range_of(const Tensor& t) {
+  int64_t last = 0;
+  for (int64_t d = 0; d < t.dim(); ++d) last += (t.sizes()[d] - 1) * t.strides()[d];
+  return {t.bytes(), t.bytes() + (last + 1) * static_cast<int64_t>(t.itemsize())};
+}
+
+}  // namespace
+
+MemOverlap memory_overlap(const Tensor& a, const Tensor& b) {
+  if (a.is(b)) return MemOverlap::full;
+  if (a.numel() == 0 || b.numel() == 0 || a.is_meta()) return MemOverlap::none;
+  if (a.impl()->storage().get() != b.impl()->storage().get()) return MemOverlap::none;
+  const Range ra = range_of(a), rb = range_of(b);
+  if (ra.end <= rb.begin || rb.end <= ra.begin) return MemOverlap::none;
+  if (ra.begin == rb.begin && same(a.sizes(), b.sizes()) && same(a.strides(), b.strides()) &&
+      a.dtype() == b.dtype())
+    return MemOverlap::full;
+  return a.impl()->dense() && b.impl()->dense() ? MemOverlap::partial : MemOverlap::too_hard;
+}
+
+// ---- making tensors
+
+namespace {
+
+// Bytes that a strided tensor spans.
+size_t span_bytes(IntSpan sizes, IntSpan strides, size_t item) {
+  int64_t last = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 0) return 0;
+    int64_t step;
+    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &step) ||
+        __builtin_add_overflow(last, step, &last))
+      raise("Storage size calculation overflowed with sizes=", show(sizes),
+            " and strides=", show(strides));
+  }
+  int64_t bytes;
+  if (__builtin_add_overflow(last, 1, &last) ||
+      __builtin_mul_overflow(last, static_cast<int64_t>(item), &bytes))
+    raise("Storage size calculation overflowed with sizes=", show(sizes));
+  return static_cast<size_t>(bytes);
+}
+
+Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
+  Tensor t = Tensor::adopt(impl);
+  impl->set_storage(Storage::allocate(nbytes, device));
+  impl->inference = thread_state.inference_mode;
+  return t;
+}
+
+}  // namespace
+
+Tensor empty(IntSpan sizes, TensorOptions options) {
+  check<NotImplementedError>(options.layout == Layout::strided, "empty: layout torch.",
+                             layout_name(options.layout), " is not supported");
+  Ref<TensorImpl> impl =
+      Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
+  impl->set_contiguous(sizes);
+  const size_t nbytes = static_cast<size_t>(impl->numel()) * itemsize(options.dtype);
+  return finish(impl.forget(), nbytes, options.device);
+}
+
+Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options) {
+  check(sizes.size() == strides.size(), "empty_strided: dimensionality of sizes (", sizes.size(),
+        ") must match dimensionality of strides (", strides.size(), ")");
+  for (const int64_t s : strides)
+    check(s >= 0, "empty_strided: strides must not be negative, got ", show(strides));
+  Ref<TensorImpl> impl =
+      Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
+  impl->set_geometry(sizes, strides, 0);
+  return finish(impl.forget(), span_bytes(sizes, strides, itemsize(options.dtype)), options.device);
+}
+
+Tensor empty_like(const Tensor& like) { return empty_like(like, like.dtype()); }
+
+Tensor empty_like(const Tensor& like, DType dtype) {
+  TensorOptions options = like.options();
+  options.dtype = dtype;
+  if (like.is_contiguous()) return empty(like.sizes(), options);
+  return empty_strided(like.sizes(), strides_like(like), options);
+}
+
+Tensor scalar_tensor(const Scalar& value, DType dtype, Device device) {
+  Tensor t = empty({}, {dtype, device});
+  if (!device.is_meta()) value.store(t.bytes(), dtype);
+  return t;
+}
+
+Tensor wrapped_number(const Scalar& value) {
+  const DType natural = value.natural_dtype();
+  Tensor t = scalar_tensor(value, natural);
+  t.impl()->wrapped_number = true;
+  return t;
+}
+
+void resize_out(const Tensor& out, IntSpan sizes, const char*) {
+  if (same(out.sizes(), sizes)) return;
+  TensorImpl* impl = out.impl();
+  const Dims strides = contiguous_strides(sizes);
+  const size_t needed = static_cast<size_t>(out.offset()) * out.itemsize() +
+                        static_cast<size_t>(count(sizes)) * out.itemsize();
+  const int64_t offset = out.offset();
+  impl->set_geometry(sizes, strides, offset);
+  if (needed > impl->storage()->nbytes()) impl->storage()->resize(needed);
+}
+
+}  // namespace flambeau
