@@ -3,21 +3,36 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 
 namespace flambeau::memory {
 
-// At least `size` bytes, aligned to 64; size 0 gives nullptr. Small classes come from thread-local
-// caches, large ones from a shared cache; blocks of 2 MiB and more ask for huge pages. A request is
-// held against the memory that the machine and the cgroup can still give. Failure throws
-// OutOfMemory, which names the size; the dispatcher adds the op.
+class OutOfMemory : public std::runtime_error {
+ public:
+  OutOfMemory(size_t requested, uint64_t available);
+  size_t requested() const { return requested_; }
+
+ private:
+  size_t requested_;
+};
+
+// At least `size` bytes, aligned to 64; size 0 gives nullptr. Blocks of up to 64 KiB come from
+// thread-local caches, larger ones from a shared cache; blocks of 2 MiB and more ask for huge
+// pages. A request is held against the memory that the machine and the cgroup can still give, what
+// lies in caches included. Failure throws OutOfMemory, which names the size; the dispatcher adds
+// the op. Any thread may free any block, with the size it was asked for.
 void* allocate(size_t size);
 void deallocate(void* block, size_t size) noexcept;
 
 struct Stats {
-  uint64_t allocated_bytes, peak_allocated_bytes, cached_bytes, allocations, cache_hits, system_allocations;
+  uint64_t allocated_bytes;       // as asked for
+  uint64_t peak_allocated_bytes;  // exact for one thread, else at most 2 MiB a thread off
+  uint64_t cached_bytes;          // free blocks that are kept
+  uint64_t allocations, cache_hits, system_allocations;
 };
 Stats stats();
 void reset_peak();
-void trim();  // gives all cached blocks back to the system
+// Gives cached blocks back to the system: all but those that other threads keep for themselves.
+void trim();
 
 }  // namespace flambeau::memory
