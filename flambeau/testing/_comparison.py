@@ -278,7 +278,7 @@ def _check_tensors(actual: Any, expected: Any, options: _Options) -> None:
     rtol, atol = options.tolerances(actual.dtype, expected.dtype)
     with flambeau.no_grad():
         actual, expected = _made_comparable(actual, expected)
-        matches = _close(actual, expected, rtol, atol, options.equal_nan)
+        matches = close_elements(actual, expected, rtol, atol, options.equal_nan)
         if matches.all():
             return
         if actual.dim():
@@ -316,7 +316,7 @@ def _made_comparable(actual: Any, expected: Any) -> tuple[Any, Any]:
     return actual, expected
 
 
-def _close(actual: Any, expected: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+def close_elements(actual: Any, expected: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
     """A mask of the elements that are close."""
     matches = actual == expected
     if equal_nan and _is_inexact(actual):
