@@ -1,0 +1,57 @@
+#include "core/autograd/formulas.h"
+
+#include "flambeau/ops.h"
+
+namespace flambeau {
+
+Tensor gradient_of(const PointwiseKernel& kernel, DType input,
+                   std::initializer_list<const Tensor*> operands,
+                   std::initializer_list<Scalar> params) {
+  // The gradient that arrives has the dtype in which the forward computed; where the result was
+  // real and an operand is complex, the formula is complex.
+  DType compute = input;
+  bool first = true, complex = false;
+  for (const Tensor* t : operands) {
+    complex = complex || t->is_complex();
+    if (t->dtype() == DType::boolean || t->impl()->wrapped_number) continue;
+    compute = first ? t->dtype() : promote(compute, t->dtype());
+    first = false;
+  }
+  if (complex) compute = to_complex(compute);
+  if (!is_differentiable(compute)) compute = input;
+  return pointwise_grad(kernel, compute, compute, {operands.begin(), operands.size()},
+                        {params.begin(), params.size()});
+}
+
+Tensor meta_of(const Tensor& t) {
+  Tensor m = empty_strided(t.sizes(), t.strides(), {t.dtype(), Device{DeviceType::meta}});
+  return m;
+}
+
+std::vector<Dims> sizes_of(TensorSpan list) {
+  std::vector<Dims> out;
+  for (const Tensor& t : list) out.emplace_back(t.sizes());
+  return out;
+}
+
+std::vector<DType> dtype_of(TensorSpan list) {
+  std::vector<DType> out;
+  for (const Tensor& t : list) out.push_back(t.dtype());
+  return out;
+}
+
+Tensor conj_if_complex(const Tensor& t) { return t.is_complex() ? entry::conj(t) : t; }
+
+void ZeroGradient::apply(const Tensor* grads, Tensor* out) {
+  if (needs(0)) out[0] = entry::zeros_like(grads[0], {}, {}, {}, {}, {});
+}
+
+Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self) {
+  if (!needs_grad(self)) return {};
+  auto node = Ref<ZeroGradient>::adopt(new ZeroGradient(label));
+  begin_node(*node);
+  collect_edges(*node, self);
+  return node;
+}
+
+}  // namespace flambeau

@@ -1,0 +1,69 @@
+// What generated gradients use: small adapters here, C++ formulas in namespace formula.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <tuple>
+
+#include "core/autograd/node.h"
+#include "core/dispatch/value.h"
+#include "kernels/cpu/pointwise.h"
+
+namespace flambeau {
+
+inline bool any_defined(const Tensor* grads, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    if (grads[i].defined()) return true;
+  return false;
+}
+
+// One fused loop over the operands; undefined ones count as a zero of the others' dtype.
+Tensor gradient_of(const PointwiseKernel& kernel, DType input,
+                   std::initializer_list<const Tensor*> operands,
+                   std::initializer_list<Scalar> params);
+
+// A tensor of the same geometry without memory behind it.
+Tensor meta_of(const Tensor& t);
+std::vector<Dims> sizes_of(TensorSpan list);
+std::vector<DType> dtype_of(TensorSpan list);
+Tensor conj_if_complex(const Tensor& t);
+
+inline std::string keep_string(std::string_view s) { return std::string(s); }
+inline std::optional<std::string> keep_string(const std::optional<std::string_view>& s) {
+  return s ? std::optional<std::string>(*s) : std::nullopt;
+}
+inline Dims keep_list(IntSpan s) { return Dims(s); }
+inline std::optional<Dims> keep_list(const std::optional<IntSpan>& s) {
+  return s ? std::optional<Dims>(*s) : std::nullopt;
+}
+inline std::optional<IntSpan> optional_span(const std::optional<Dims>& s) {
+  return s ? std::optional<IntSpan>(*s) : std::nullopt;
+}
+
+// Gradients of all inputs at once; places whose gradient nobody wants stay empty.
+template <class Made>
+void assign_needed(const Node& node, Tensor* out, Made&& made) {
+  std::apply(
+      [&](auto&&... t) {
+        size_t i = 0;
+        ((node.needs(i) ? void(out[i] = std::move(t)) : void(), ++i), ...);
+      },
+      std::forward<Made>(made));
+}
+inline void spread(Tensor* out, TensorVec&& list) {
+  for (size_t i = 0; i < list.size(); ++i) out[i] = std::move(list[i]);
+}
+
+// The history of a tensor that was overwritten by something that does not depend on it.
+struct ZeroGradient final : Node {
+  explicit ZeroGradient(const char* label) : label_(label) {}
+  const char* name() const override { return label_; }
+  void apply(const Tensor* grads, Tensor* out) override;
+
+ private:
+  const char* label_;
+};
+Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self);
+
+}  // namespace flambeau

@@ -1,0 +1,34 @@
+// What the generated entries include.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "core/autograd/formulas.h"
+#include "core/autograd/node.h"
+#include "core/dispatch/constants.h"
+#include "core/dispatch/op.h"
+#include "core/dispatch/outputs.h"
+#include "flambeau/indices.h"
+#include "flambeau/kernels.h"
+#include "flambeau/ops.h"
+#include "kernels/cpu/pointwise.h"
+#include "kernels/shape/all.h"
+
+namespace flambeau {
+
+constexpr uint32_t bit_of(DType dtype) { return uint32_t{1} << static_cast<int>(dtype); }
+
+// Whether a static argument (a string, a truth value, or none of them) has a given value.
+inline bool is_static(std::string_view v, const char* want) { return want && v == want; }
+inline bool is_static(const std::optional<std::string_view>& v, const char* want) {
+  return want ? v && *v == want : !v;
+}
+inline bool is_static(const std::optional<std::string_view>& v, std::nullptr_t) { return !v; }
+inline bool is_static(bool v, bool want) { return v == want; }
+inline std::string_view show_static(std::string_view v) { return v; }
+inline std::string_view show_static(const std::optional<std::string_view>& v) {
+  return v ? *v : std::string_view("None");
+}
+
+}  // namespace flambeau

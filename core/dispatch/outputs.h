@@ -1,0 +1,26 @@
+// How the three forms of an op get their outputs: allocated, given by the caller, or self.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+
+#include "core/tensor/tensor.h"
+#include "kernels/shape/spec.h"
+
+namespace flambeau {
+
+// A fresh output on the device of `like`.
+Tensor allocate(const Spec& spec, const Tensor& like);
+
+// out=: `out` itself, resized, when the kernel may write it; else a temporary for give_out to copy.
+Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
+                std::initializer_list<const Tensor*> inputs);
+void give_out(const Tensor& out, const Tensor& result);
+
+// The result of a functional body goes into self, which must have its shape and a dtype that holds it.
+void give_inplace(const char* op, const Tensor& self, const Tensor& result);
+// The same for out=, which is resized.
+void resize_and_give(const char* op, const Tensor& out, const Tensor& result);
+void resize_and_give(const char* op, const Tensor& out, const TensorVec& result);
+
+}  // namespace flambeau

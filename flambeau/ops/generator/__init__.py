@@ -1,0 +1,1 @@
+"""Prints C++ and stubs from the records. Run by the build; ``python -m flambeau.ops show`` uses it too."""

@@ -1,0 +1,340 @@
+"""Autograd nodes: the gradient of a record, printed as a C++ node and the entry that records it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+
+from flambeau.ops import trace
+from flambeau.ops.generator import names
+from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.record import Record
+from flambeau.ops.schema import Argument, Schema
+
+PROPERTIES = {  # of an input, kept instead of it: member type and how it is read
+    "sizes": ("Dims", "Dims({}.sizes())"),
+    "strides": ("Dims", "Dims({}.strides())"),
+    "dtype": ("DType", "{}.dtype()"),
+    "offset": ("int64_t", "{}.offset()"),
+    "options": ("TensorOptions", "{}.options()"),
+    "meta": ("Tensor", "meta_of({})"),
+}
+
+
+@dataclass
+class Member:
+    """Something that a node keeps: its type, how it is filled and how apply() reads it back."""
+
+    type: str
+    name: str
+    save: str
+    unpack: str
+    output: bool = False
+
+    @property
+    def saved(self) -> bool:
+        return self.type in ("SavedTensor", "SavedTensors")
+
+    @property
+    def derived(self) -> bool:
+        return any(self.name.endswith(f"_{p}") for p in PROPERTIES)
+
+
+class Gradient:
+    """What a record's gradient saves, and the body of the node's apply()."""
+
+    def __init__(self, record: Record, ops: dict[str, Schema]):
+        self.record, self.schema = record, record.schema
+        self.tensors = [a for a in self.schema.args if a.type == "Tensor"]
+        self.results = self._result_names()
+        self.uses: set[tuple[str, str]] = set()
+        self.body: list[str] = []
+        if record.kind == "pointwise":
+            self._pointwise()
+        else:
+            self._structured(ops)
+
+    def _result_names(self) -> list[str]:
+        returns = self.schema.returns
+        if len(returns) == 1:
+            return ["result"]
+        return [r.name or f"result{i}" for i, r in enumerate(returns)]
+
+    def differentiable(self) -> list[int]:
+        if self.record.differentiable is not None:
+            return list(self.record.differentiable)
+        return list(range(len(self.schema.returns)))
+
+    # -- bodies
+
+    def _index(self, name: str) -> str:
+        """Where an argument's gradients begin in `out`: lists before it take several places."""
+        parts, fixed = [], 0
+        for a in self.tensors:
+            if a.name == name:
+                break
+            if a.list:
+                parts.append(f"{a.name}_count")
+            else:
+                fixed += 1
+        return " + ".join([str(fixed), *parts])
+
+    def _pointwise(self) -> None:
+        r = self.record
+        branches = []
+        for i, static in enumerate(pw.statics(r)):
+            lines = []
+            for arg, grad in pw.gradient_formulas(r, static).items():
+                lines.append(self._pointwise_gradient(i, arg, grad))
+            branches.append((static, "".join(lines)))
+        if len(branches) == 1:
+            self.body.append(branches[0][1])
+            return
+        for i, (static, code) in enumerate(branches):
+            test = " && ".join(
+                f"is_static({name}, {_static_literal(v)})" for name, v in zip(r.static, static)
+            )
+            self.body.append(f"    {'else ' if i else ''}if ({test}) {{\n{code}    }}\n")
+        self.uses |= {(n, "plain") for n in r.static}
+
+    def _pointwise_gradient(self, i: int, arg: str, grad: trace.Expr) -> str:
+        r, used = self.record, trace.uses(grad)
+        inputs = [a.name for a in pw.operands(r)]
+        at = self._index(arg)
+        self.uses |= {(arg, "sizes"), (arg, "dtype")}
+        plain = {a.name for a in self.schema.args if a.type != "Tensor"}
+        for n in used - {"g"}:
+            self.uses.add((n, "plain" if n in plain else "value"))
+        finish = f"grad_to({{}}, {arg}_sizes, {arg}_dtype)"
+        if pw.trivial(grad):
+            return f"      if (needs({at})) out[{at}] = {finish.format('g')};\n"
+        operands = [n for n in ("g", *inputs, "result") if n in used]
+        params = [a.name for a in pw.params(r)]
+        for n in params:
+            if n in used:
+                self.uses.add((n, "plain"))
+        symbol = (r.base or r).schema.symbol
+        unused = ", ".join(n if n in used else "Scalar()" for n in params)
+        scalars = f"std::initializer_list<Scalar>{{{unused}}}"
+        call = (
+            f"gradient_of({symbol}_{i}_grad_{arg}, {arg}_dtype, "
+            f"{{{', '.join('&' + n for n in operands)}}}, {scalars})"
+        )
+        composed = trace.tensor_code(grad)
+        code = f"GradMode::enabled() ? {composed} : {call}"
+        factor = _scalar_factor(grad, params)
+        if factor:
+            code = f"{factor}.equal(1) ? g : {code}"
+        return f"      if (needs({at})) out[{at}] = {finish.format(f'({code})')};\n"
+
+    def _structured(self, ops: dict[str, Schema]) -> None:
+        r = self.record
+        tensors = {a.name for a in self.tensors} | set(self.results)
+        plain = {a.name for a in self.schema.args if a.type != "Tensor"}
+        t = trace.Trace(ops, tensors, plain)
+        kinds = {a.name: _kind(a) for a in self.schema.args}
+        known: dict = {n: trace.Sym(n, kinds.get(n, "tensor"), t) for n in tensors | plain}
+        lists = len(self.schema.returns) == 1 and self.schema.returns[0].list
+        known["g"] = trace.Sym("g", "tensors" if lists else "tensor", t)
+        known["grads"] = trace.Sym("TensorSpan(grads, num_inputs())", "tensors", t)
+        known["ops"] = trace.Ops(t)
+        known["cxx"] = trace.Formula(t, len(self.tensors))
+        wanted = inspect.signature(r.gradient).parameters
+        made = r.gradient(**{n: known[n] for n in wanted})
+        if isinstance(made, trace.Sym) and made.kind == "tuple":
+            self.body.append(f"      assign_needed(*this, out, {made.use()});\n")
+        else:
+            made = made if isinstance(made, tuple) else (made,)
+            for a, g in zip(self.tensors, made, strict=False):
+                if g is None:
+                    continue
+                at = self._index(a.name)
+                if a.list:
+                    self.body.append(f"      spread(out + {at}, {g.use()});\n")
+                else:
+                    self.body.append(f"      if (needs({at})) out[{at}] = {g.use()};\n")
+        self.uses |= t.uses
+
+    # -- printing
+
+    def members(self) -> list[Member]:
+        out = []
+        args = {a.name: a for a in self.schema.args}
+        for name, what in sorted(self.uses):
+            if name == "g":
+                continue
+            arg = args.get(name)
+            output = arg is None
+            if what == "value" and arg is not None and arg.list:
+                out.append(Member("SavedTensors", name, f"{name}_.save({name})",
+                                  f"const TensorVec {name} = {name}_.unpack(this);"))
+            elif what == "value":
+                out.append(Member("SavedTensor", name, f"{name}_.save({name}, {str(output).lower()})",
+                                  f"const Tensor {name} = {name}_.unpack(this);", output))
+            elif what == "plain":
+                unpacked = _unpack(arg)
+                if name in self.record.as_tensor:
+                    unpacked = f"const Tensor {name} = wrapped_number({name}_);"
+                out.append(Member(arg.member, name, f"{name}_ = {_keep(arg)}", unpacked))
+            else:
+                kind, read = PROPERTIES[what]
+                if arg is not None and arg.list:
+                    kind, read = f"std::vector<{kind}>", f"{what}_of({{}})"
+                member = f"{name}_{what}"
+                out.append(Member(kind, member, f"{member}_ = {_guarded(arg, read, name)}",
+                                  f"[[maybe_unused]] const auto& {member} = {member}_;", output))
+        return out
+
+    def node(self, name: str) -> str:
+        members = self.members()
+        fields = "".join(f"  {m.type} {m.name}_{_init(m.type)};\n" for m in members)
+        fields += "".join(f"  size_t {a.name}_count = 0;\n" for a in self.tensors if a.list)
+        released = " ".join(f"{m.name}_.reset();" for m in members if m.saved)
+        lists = len(self.schema.returns) == 1 and self.schema.returns[0].list
+        g = "const TensorSpan g(grads, num_inputs());" if lists else "const Tensor& g = grads[0];"
+        unpacked = "".join(f"    {m.unpack}\n" for m in members)
+        return (
+            f"struct {name} final : Node {{\n{fields}"
+            f"  const char* name() const override {{ return \"{name}\"; }}\n"
+            f"  void release_variables() override {{ {released} }}\n"
+            f"{_saved_fields(name, members)}"
+            f"  void apply([[maybe_unused]] const Tensor* grads, Tensor* out) override {{\n"
+            f"    if (!any_defined(grads, num_inputs())) return;\n"
+            f"    [[maybe_unused]] {g}\n{unpacked}{''.join(self.body)}  }}\n}};\n"
+        )
+
+    def saves(self, outputs: bool, inplace: bool = False) -> str:
+        """The statements that fill a node before (inputs) or after (outputs) the call."""
+        code = ""
+        first = self.schema.args[0].name if self.schema.args else ""
+        for m in self.members():
+            if m.output != outputs:
+                continue
+            save = m.save
+            if inplace and m.saved and m.name == first:  # the value before it is overwritten
+                save = f"{first}_.save(entry::clone({first}, std::nullopt), false)"
+            code += f"    node->{save};\n"
+        if not outputs:
+            code += "".join(
+                f"    node->{a.name}_count = {a.name}.size();\n" for a in self.tensors if a.list
+            )
+        return code
+
+    def saved_outputs(self) -> list[str]:
+        """Names of the results that the node keeps something of."""
+        kept = {name for name, _ in self.uses}
+        return [n for n in self.results if n in kept and n not in {a.name for a in self.schema.args}]
+
+
+def _init(kind: str) -> str:
+    return "" if kind.startswith(("Saved", "std::", "Dims", "Scalar", "Tensor")) else "{}"
+
+
+def _kind(a: Argument) -> str:
+    if a.type == "Tensor":
+        return "tensors" if a.list else "tensor"
+    return "scalar" if a.type == "Scalar" else "ints" if a.list else a.type
+
+
+def _guarded(arg: Argument | None, read: str, name: str) -> str:
+    text = read.format(name)
+    if arg is not None and arg.optional:
+        return f"{name}.defined() ? {text} : decltype({text})()"
+    return text
+
+
+def _keep(a: Argument) -> str:
+    """Borrowed arguments are copied into the node."""
+    if a.type == "str":
+        return f"keep_string({a.name})"
+    if a.list:
+        return f"keep_list({a.name})"
+    return a.name
+
+
+def _unpack(a: Argument) -> str:
+    if a.list and a.optional:
+        return f"const auto {a.name} = optional_span({a.name}_);"
+    if a.list and a.type == "int":
+        return f"const IntSpan {a.name} = {a.name}_;"
+    if a.type == "str":
+        kind = "std::optional<std::string_view>" if a.optional else "std::string_view"
+        return f"const {kind} {a.name} = {a.name}_;"
+    return f"[[maybe_unused]] const auto& {a.name} = {a.name}_;"
+
+
+def _static_literal(value) -> str:
+    if value is None:
+        return "nullptr"
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _scalar_factor(grad: trace.Expr, params: list[str]) -> str:
+    """For g * parameter: the parameter, since a factor of one needs no pass over memory."""
+    if grad.op != "mul":
+        return ""
+    a, b = grad.args
+    while b.op == "conj":
+        b = b.args[0]
+    if a.op == "operand" and a.value == "g" and b.op == "param" and b.value in params:
+        return b.value
+    return ""
+
+
+_FIELD_KINDS = {
+    "SavedTensor": "tensor", "SavedTensors": "tensors", "int64_t": "integer",
+    "std::optional<int64_t>": "optional_integer", "double": "floating", "bool": "boolean",
+    "Scalar": "scalar", "Dims": "dims", "DType": "dtype", "std::string": "string",
+}
+
+
+def _saved_fields(node: str, members: list[Member]) -> str:
+    shown = [m for m in members if m.type in _FIELD_KINDS and not m.derived]
+    if not shown:
+        return ""
+    rows = ", ".join(
+        f'{{"{m.name}", SavedField::Kind::{_FIELD_KINDS[m.type]}, [](const Node* n) -> const void* '
+        f"{{ return &static_cast<const {node}*>(n)->{m.name}_; }}}}"
+        for m in shown
+    )
+    return (
+        f"  const SavedField* saved_fields(size_t* n) const override {{\n"
+        f"    static constexpr SavedField kFields[] = {{{rows}}};\n"
+        f"    *n = {len(shown)};\n    return kFields;\n  }}\n"
+    )
+
+
+def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
+    """The autograd entry of the functional or in-place form."""
+    tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    below = f"entry::{schema.symbol}({names.arguments(schema)})"
+    inplace = schema.inplace
+    requires = f"any_needs_grad({tensors})"
+    head = f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+    code = head
+    self_name = schema.args[0].name if schema.args else ""
+    if inplace:
+        code += f'  check_inplace({self_name}, {requires}, "{schema.name}");\n'
+    code += f"  Ref<{node}> node;\n  if ({requires}) {{\n"
+    code += f"    node = make_node<{node}>({tensors});\n{gradient.saves(False, inplace)}  }}\n"
+    if inplace:
+        code += f"  {{\n    const Exclude off(kAutograd);\n    {below};\n  }}\n"
+        code += f"  if (node) {{\n    rebase_history({self_name}, node);\n"
+        outputs = gradient.saves(True)
+        if outputs:
+            code += f"    const Tensor& result = {self_name};\n{outputs}"
+        return code + f"  }}\n  return {self_name};\n}}\n"
+    code += f"  auto results = [&] {{\n    const Exclude off(kAutograd);\n    return {below};\n  }}();\n"
+    code += "  if (node) {\n"
+    if len(schema.returns) == 1:
+        code += "    set_history(results, node);\n"
+        if gradient.saves(True):
+            code += "    const auto& result = results;\n" + gradient.saves(True)
+    else:
+        for i in gradient.differentiable():
+            code += f"    set_history(std::get<{i}>(results), node);\n"
+        for i, name in enumerate(gradient.results):
+            if name in gradient.saved_outputs():
+                code += f"    const Tensor& {name} = std::get<{i}>(results);\n"
+        code += gradient.saves(True)
+    return code + "  }\n  return results;\n}\n"

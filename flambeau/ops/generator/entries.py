@@ -1,0 +1,257 @@
+"""Typed entries: for each op the plain entry, the autograd entry, the boxed form and the body."""
+
+from __future__ import annotations
+
+from flambeau.ops.generator import names
+from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.generator.autograd import Gradient, _static_literal
+from flambeau.ops.generator.autograd import entry as autograd_entry
+from flambeau.ops.record import Record
+from flambeau.ops.schema import Schema, default_cpp
+
+
+def function(record: Record, schema: Schema, gradient: Gradient | None, node: str | None) -> str:
+    """The code of one op (one form of a record)."""
+    mutated = schema.inplace or bool(schema.outs)
+    out = f"// {schema.text()}\n"
+    autograd = ""
+    if schema.outs and record.kind != "composite":
+        autograd = _out_autograd(schema)
+    elif gradient is not None and record.kind != "composite":
+        autograd = autograd_entry(record, schema, gradient, node)
+    elif schema.inplace and record.kind != "composite":
+        autograd = _inplace_without_gradient(schema)
+    if autograd:
+        out += f"namespace autograd {{\n{autograd}}}\n"
+    keys = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    body = _body(record, schema)
+    out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+    out += f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
+    args = names.arguments(schema)
+    typed = f"    if (keys < 2 * kAutograd && (keys & kAutograd)) return autograd::{schema.symbol}({args});\n"
+    call = f"call_slow<{schema.cpp_return}>(builtin_ops()[k_{schema.symbol}], keys"
+    out += (
+        f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
+        f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
+    )
+    del mutated
+    return out + _boxed(schema)
+
+
+def _boxed(schema: Schema) -> str:
+    unboxed = ", ".join(
+        f"boxing::Unbox<{a.cpp}>::get(args[{i}])" for i, a in enumerate(schema.args)
+    )
+    call = f"{schema.symbol}({unboxed})"
+    if schema.cpp_return != "void":
+        call = f"boxing::Give<{schema.cpp_return}>::put(results, {call})"
+    return (
+        f"void boxed_{schema.symbol}(const Op&, [[maybe_unused]] const Value* args, "
+        f"[[maybe_unused]] Results& results) {{\n  {call};\n}}\n\n"
+    )
+
+
+def _out_autograd(schema: Schema) -> str:
+    tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    return (
+        f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+        f'  check_out("{schema.name}", any_needs_grad({tensors}));\n'
+        f"  const Exclude off(kAutograd);\n"
+        f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
+    )
+
+
+def _inplace_without_gradient(schema: Schema) -> str:
+    """The result does not depend on what self was: its history becomes a node of zeros."""
+    tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    first = schema.args[0].name
+    return (
+        f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+        f'  check_inplace({first}, any_needs_grad({tensors}), "{schema.name}");\n'
+        f"  Ref<ZeroGradient> node = zero_gradient_node(\"{names.camel(schema.name.rstrip('_'))}"
+        f'Backward0", {first});\n'
+        f"  {{\n    const Exclude off(kAutograd);\n"
+        f"    entry::{schema.symbol}({names.arguments(schema)});\n  }}\n"
+        f"  if (node) rebase_history({first}, node);\n  return {first};\n}}\n"
+    )
+
+
+# ---- bodies
+
+
+def _body(record: Record, schema: Schema) -> str:
+    return {
+        "pointwise": _pointwise_body,
+        "structured": _structured_body,
+        "native": _native_body,
+        "view": _view_body,
+        "composite": _native_body,
+    }[record.kind](record, schema)
+
+
+def _finish(schema: Schema) -> str:
+    """Version bumps and the value of an in-place or out form."""
+    if schema.inplace:
+        first = schema.args[0].name
+        return f"  bump_version({first});\n  return {first};\n"
+    bumps = "".join(f"  bump_version({a.name});\n" for a in schema.outs)
+    outs = [a.name for a in schema.outs]
+    return f"{bumps}  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
+
+
+def _pointwise_body(record: Record, schema: Schema) -> str:
+    inputs = pw.operands(record)
+    lines, pointers = "", []
+    for a in inputs:
+        if a.name in record.as_tensor:
+            lines += f"  const Tensor {a.name}_number = wrapped_number({a.name});\n"
+            pointers.append(f"&{a.name}_number")
+        else:
+            pointers.append(f"&{a.name}")
+    params = ", ".join(a.name for a in pw.params(record))
+    symbol = (record.base or record).schema.symbol
+    name = schema.name
+    target = "Tensor()"
+    if schema.inplace:
+        target = schema.args[0].name
+    elif schema.outs:
+        target = schema.outs[0].name
+    kernel, rule = f"{symbol}_0", f"rule_{symbol}_0"
+    if record.static:
+        lines += _select(record, symbol, name)
+        kernel, rule = "kernels[chosen]", "rules[chosen]"
+        kernel, rule = f"*{kernel}", f"*{rule}"
+    inplace = "true" if schema.inplace else "false"
+    lines += f"  Tensor target = {target};\n"
+    scalars = f"  const Scalar scalars[] = {{{params}}};\n" if params else ""
+    span = "scalars" if params else "{}"
+    lines += scalars
+    lines += (
+        f"  const Tensor* const inputs[] = {{{', '.join(pointers)}}};\n"
+        f'  pointwise("{name}", {rule}, {kernel}, target, inputs, {span}, {inplace});\n'
+    )
+    if schema.inplace or schema.outs:
+        return lines + _finish(schema)
+    return lines + "  return target;\n"
+
+
+def _select(record: Record, symbol: str, name: str) -> str:
+    values = pw.statics(record)
+    kernels = ", ".join(f"&{symbol}_{i}" for i in range(len(values)))
+    rules = ", ".join(f"&rule_{symbol}_{i}" for i in range(len(values)))
+    code = (
+        f"  static const PointwiseKernel* const kernels[] = {{{kernels}}};\n"
+        f"  static const PointwiseRule* const rules[] = {{{rules}}};\n  int chosen = -1;\n"
+    )
+    for i, value in enumerate(values):
+        test = " && ".join(
+            f"is_static({n}, {_static_literal(v)})" for n, v in zip(record.static, value)
+        )
+        code += f"  if ({test}) chosen = {i};\n"
+    for arg, allowed in record.static.items():
+        shown = ", ".join("None" if v is None else f"'{v}'" for v in allowed)
+        code += (
+            f'  if (chosen < 0) raise("{name} expected {arg} to be one of {shown}, but found \'", '
+            f"show_static({arg}), \"'\");\n"
+        )
+    return code
+
+
+def _call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
+    """A record's C++ expression; a bare name takes everything in order."""
+    if "(" in text:
+        return text
+    args = [*leading, *(a.name for a in schema.args if not a.out)]
+    return f"{namespace}::{text}({', '.join(args)})"
+
+
+def _structured_body(record: Record, schema: Schema) -> str:
+    results = [r.name or f"result{i}" for i, r in enumerate(record.schema.returns)]
+    if len(results) == 1:
+        results = ["result"]
+    shape = _call(record.shape, "shape", [], schema)
+    like = next(a.name for a in schema.args if a.is_tensor and not a.optional)
+    code = f"  const auto spec = {shape};\n"
+    inputs = ", ".join(
+        f"&{a.name}" for a in schema.args if a.is_tensor and not a.out
+    )
+    for i, r in enumerate(results):
+        spec = "spec" if len(results) == 1 else f"spec[{i}]"
+        if schema.outs:
+            code += (
+                f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].name}, {spec}, '
+                f"{{{inputs}}});\n"
+            )
+        else:
+            code += f"  const Tensor {r} = allocate({spec}, {like});\n"
+    kernel = _call(record.cpu, "cpu", results, schema)
+    code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
+    if schema.outs:
+        for a, r in zip(schema.outs, results):
+            code += f"  give_out({a.name}, {r});\n"
+        return code + _finish(schema)
+    if schema.inplace:
+        first = schema.args[0].name
+        code += f'  give_inplace("{schema.name}", {first}, {results[0]});\n'
+        return code + _finish(schema)
+    return code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
+
+
+def _native_body(record: Record, schema: Schema) -> str:
+    functional = f"{_call(record.cxx or record.schema.symbol, 'native', [], schema)}"
+    if record.inplace_only:
+        code = f"  {functional};\n"
+        return code + (_finish(schema) if record.kind == "native" else f"  return {schema.args[0].name};\n")
+    if schema.outs:
+        code = f"  auto made = {functional};\n"
+        for i, a in enumerate(schema.outs):
+            part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
+            code += f'  resize_and_give("{schema.name}", {a.name}, {part});\n'
+        return code + _finish(schema)
+    if schema.inplace:
+        first = schema.args[0].name
+        code = f'  give_inplace("{schema.name}", {first}, {functional});\n'
+        return code + _finish(schema)
+    return f"  return {functional};\n"
+
+
+def _view_body(record: Record, schema: Schema) -> str:
+    first = schema.args[0].name
+    call = _call(record.cxx or record.schema.symbol, "native", [], schema)
+    return f"  return as_view({first}, {call}, Creation::{record.creation});\n"
+
+
+# ---- declarations
+
+
+def declaration(schema: Schema) -> str:
+    return f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)});\n"
+
+
+def public(schema: Schema) -> str:
+    """The overload that C++ programs call, with the schema's defaults."""
+    params, required = [], len(schema.args)
+    while required and schema.args[required - 1].default is not None:
+        required -= 1
+    for i, a in enumerate(schema.args):
+        default = default_cpp(a) if i >= required else None
+        params.append(f"{a.cpp} {a.name}" + (f" = {default}" if default is not None else ""))
+    return (
+        f"inline {schema.cpp_return} {schema.name}({', '.join(params)}) "
+        f"{{ return entry::{schema.symbol}({names.arguments(schema)}); }}\n"
+    )
+
+
+def kernel_declaration(record: Record) -> list[tuple[str, str]]:
+    """(namespace, declaration) of the hand-written functions that a record names."""
+    schema = record.schema
+    out = []
+    params = names.parameters(schema)
+    if record.kind == "structured" and "(" not in record.cpu:
+        results = [r.name or f"result{i}" for i, r in enumerate(schema.returns)]
+        outs = ", ".join(f"const Tensor& {r}_out" for r in results)
+        out.append(("cpu", f"void {record.cpu}({outs}, {params});\n"))
+    if record.kind in ("native", "view", "composite") and "(" not in record.cxx:
+        result = "void" if record.inplace_only else schema.cpp_return
+        out.append(("native", f"{result} {record.cxx or schema.symbol}({params});\n"))
+    return out

@@ -1,0 +1,152 @@
+"""Writes the generated sources into a folder; a file is touched only when its text changed."""
+
+from __future__ import annotations
+
+import pathlib
+
+from flambeau.ops.generator import entries, names, tables
+from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.generator.autograd import Gradient
+from flambeau.ops.record import Record, load
+from flambeau.ops.schema import Schema
+
+ISAS = ("baseline", "avx2", "avx512")
+LOOP_FILES = 6
+ENTRY_FILES = 8
+_NOTE = "// Generated from the records in flambeau/ops; `python -m flambeau.ops show` explains.\n"
+
+
+def forms(records: list[Record]) -> list[tuple[Record, Schema]]:
+    """All ops in the order of the table."""
+    out = [(r, s) for r in records for s in r.schemas()]
+    seen: dict[str, Schema] = {}
+    for _, s in out:
+        if s.symbol in seen:
+            raise ValueError(f"two ops are called {s.full_name}")
+        seen[s.symbol] = s
+    return sorted(out, key=lambda rs: (rs[1].name, rs[1].overload))
+
+
+def header(ordered) -> str:
+    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/op.h\"\n"
+    code += "#include \"core/dispatch/constants.h\"\n\nnamespace flambeau {\n\n"
+    code += "// One typed entry per overload.\nnamespace entry {\n"
+    code += "".join(entries.declaration(s) for _, s in ordered)
+    code += "}  // namespace entry\n\n// The same by their plain names.\nnamespace ops {\n"
+    code += "".join(entries.public(s) for _, s in ordered)
+    return code + "}  // namespace ops\n}  // namespace flambeau\n"
+
+
+def indices(ordered) -> str:
+    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/keys.h\"\n\nnamespace flambeau {\n"
+    for i, (record, s) in enumerate(ordered):
+        code += f"constexpr int k_{s.symbol} = {i};\n"
+        code += f"constexpr KeySet k_{s.symbol}_mask = {names.mask(record, s)};\n"
+    return code + "}  // namespace flambeau\n"
+
+
+def kernels(records: list[Record]) -> str:
+    """Declarations of the hand-written functions that the records name."""
+    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/value.h\"\n\nnamespace flambeau {\n"
+    done = set()
+    for r in records:
+        for namespace, text in entries.kernel_declaration(r):
+            if text not in done:
+                done.add(text)
+                code += f"namespace {namespace} {{\n{text}}}\n"
+    return code + "}  // namespace flambeau\n"
+
+
+def loop_file(chunk: list[pw.Loop]) -> str:
+    code = _NOTE + '#include "kernels/cpu/loops.h"\n\n'
+    code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
+    code += "\n".join(loop.source() for loop in chunk)
+    return code + "}  // namespace flambeau::cpu\n"
+
+
+def loop_table(loops: list[pw.Loop]) -> str:
+    code = _NOTE + '#include "kernels/cpu/pointwise.h"\n\nnamespace flambeau {\n'
+    return code + "".join(loop.table(ISAS) for loop in loops) + "}  // namespace flambeau\n"
+
+
+def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
+    code = _NOTE + '#include "core/dispatch/entry.h"\n\nnamespace flambeau {\n'
+    for r in records:
+        if r.kind == "pointwise":
+            for loop in pw.loops(r.base or r):
+                code += f"extern const PointwiseKernel {loop.name};\n"
+            code += tables.rules(r.base or r).replace("static const PointwiseRule", "[[maybe_unused]] static const PointwiseRule") if r.base is None else ""
+    code += "namespace entry {\n"
+    for r in records:
+        gradient = None
+        node = nodes.get(id(r))
+        if node:
+            gradient = Gradient(r, every)
+            code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
+        for s in r.schemas():
+            code += entries.function(r, s, gradient, node)
+    return code + "}  // namespace entry\n}  // namespace flambeau\n"
+
+
+def table_file(records, ordered) -> str:
+    code = _NOTE + '#include "core/dispatch/constants.h"\n#include "core/dispatch/names.h"\n'
+    code += '#include "flambeau/indices.h"\n\nnamespace flambeau {\nnamespace entry {\n'
+    code += "".join(
+        f"void boxed_{s.symbol}(const Op&, const Value*, Results&);\n" for _, s in ordered
+    )
+    code += "}  // namespace entry\nnamespace {\n"
+    code += tables.op_table(ordered) + tables.name_table(records)
+    code += (
+        "}  // namespace\nstd::span<const Op> builtin_ops() { return kOps; }\n"
+        "std::span<const PythonName> python_names() { return kNames; }\n}  // namespace flambeau\n"
+    )
+    return code
+
+
+def _chunks(items: list, n: int, weight) -> list[list]:
+    """n runs of about equal weight. An item stays in its chunk when others change little."""
+    out: list[list] = [[] for _ in range(n)]
+    loads = [0] * n
+    for item in sorted(items, key=weight, reverse=True):
+        at = loads.index(min(loads))
+        out[at].append(item)
+        loads[at] += weight(item)
+    return out
+
+
+def _groups(records: list[Record], n: int) -> list[list[Record]]:
+    """Records with the extra overloads that share their rules, kept together."""
+    groups: dict[int, list[Record]] = {}
+    for r in records:
+        groups.setdefault(id(r.base or r), []).append(r)
+    chunks = _chunks(list(groups.values()), n, lambda g: sum(len(r.schemas()) for r in g))
+    return [[r for g in c for r in g] for c in chunks]
+
+
+def generate() -> dict[str, str]:
+    """File name -> text."""
+    records = load()
+    ordered = forms(records)
+    every = {s.symbol: s for _, s in ordered}
+    nodes = names.node_names(records)
+    loops = [loop for r in records if r.kind == "pointwise" for loop in pw.loops(r)]
+    files = {
+        "flambeau/ops.h": header(ordered),
+        "flambeau/indices.h": indices(ordered),
+        "flambeau/kernels.h": kernels(records),
+        "loop_table.cpp": loop_table(loops),
+        "table.cpp": table_file(records, ordered),
+    }
+    for i, chunk in enumerate(_chunks(loops, LOOP_FILES, lambda x: len(x.types))):
+        files[f"loops_{i}.cpp"] = loop_file(chunk)
+    for i, chunk in enumerate(_groups(records, ENTRY_FILES)):
+        files[f"entries_{i}.cpp"] = entry_file(chunk, every, nodes)
+    return files
+
+
+def write(folder: pathlib.Path) -> None:
+    for name, text in generate().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)

@@ -1,0 +1,69 @@
+"""Names that several printers need: typed entries, nodes, masks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from flambeau.ops.record import Record
+from flambeau.ops.schema import Schema
+
+ALL_KEYS = (
+    "backend python_dispatch functionalize negative conjugate autograd autocast transform recorder"
+).split()
+
+
+def camel(name: str) -> str:
+    """``max_pool2d_with_indices`` -> ``MaxPool2DWithIndices``, as PyTorch names its nodes."""
+    out = []
+    for word in name.split("_"):
+        if not word:
+            continue
+        chars = list(word)
+        chars[0] = chars[0].upper()
+        for i in range(1, len(chars)):
+            if chars[i - 1].isdigit():
+                chars[i] = chars[i].upper()
+        out.append("".join(chars))
+    return "".join(out)
+
+
+def node_names(records: list[Record]) -> dict[int, str]:
+    """id(record) -> node name. Overloads of one op are numbered in the order of definition."""
+    counts: dict[str, int] = defaultdict(int)
+    names = {}
+    for r in records:
+        if r.gradient is None or r.kind == "composite":
+            continue
+        if r.node:
+            names[id(r)] = r.node
+            continue
+        base = r.name.rstrip("_") if r.inplace_only else r.name
+        base = base.lstrip("_")
+        names[id(r)] = f"{camel(base)}Backward{counts[base]}"
+        counts[base] += 1
+    return names
+
+
+def keys(record: Record, schema: Schema) -> list[str]:
+    if record.kind == "composite":
+        return ["autocast", "recorder"]
+    off = set(record.handles)
+    mutates = schema.inplace or schema.outs
+    tensors = any(a.type == "Tensor" for a in schema.args)
+    if not tensors:
+        off |= {"autograd", "conjugate", "negative", "backend"}
+    elif record.gradient is None and not mutates:
+        off.add("autograd")
+    return [k for k in ALL_KEYS if k not in off]
+
+
+def mask(record: Record, schema: Schema) -> str:
+    return " | ".join(f"bit(Key::{k})" for k in keys(record, schema)) or "0"
+
+
+def parameters(schema: Schema) -> str:
+    return ", ".join(f"{a.cpp} {a.name}" for a in schema.args)
+
+
+def arguments(schema: Schema) -> str:
+    return ", ".join(a.name for a in schema.args)

@@ -1,0 +1,193 @@
+"""Pointwise formulas as C++ loops, one per compute type and instruction set."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+
+from flambeau.ops import trace
+from flambeau.ops.record import COMPLEX, FLOATING, INTEGRAL, Record
+
+COMPUTES = {
+    "f32": "float",
+    "f64": "double",
+    "i32": "int32_t",
+    "i64": "int64_t",
+    "u64": "uint64_t",
+    "b8": "uint8_t",
+    "c64": "math::complex<float>",
+    "c128": "math::complex<double>",
+}
+OPERAND = {"V": "value", "B": "boolean", "R": "real"}
+
+
+def statics(record: Record) -> list[tuple]:
+    """All combinations of the static arguments' values."""
+    return list(itertools.product(*record.static.values()))
+
+
+def operands(record: Record) -> list:
+    """Arguments that are tensors in the loop (numbers that stand for tensors included)."""
+    return [a for a in record.schema.args if a.is_tensor or a.name in record.as_tensor]
+
+
+def params(record: Record) -> list:
+    names = {a.name for a in operands(record)} | set(record.static)
+    return [a for a in record.schema.args if a.name not in names]
+
+
+def boolean_operands(record: Record) -> tuple:
+    return ("condition", "mask")
+
+
+def _symbols(record: Record) -> dict:
+    boolean = boolean_operands(record)
+    symbols = {
+        a.name: trace.operand(a.name, "B" if a.name in boolean else "V") for a in operands(record)
+    }
+    symbols.update((a.name, trace.parameter(a.name)) for a in params(record))
+    return symbols
+
+
+def formula(record: Record, static: tuple) -> trace.Expr:
+    """The forward formula for one choice of the static arguments."""
+    chosen = dict(zip(record.static, static))
+    known = {**_symbols(record), **chosen}
+    wanted = inspect.signature(record.function).parameters
+    return trace._expr(record.function(**{n: known[n] for n in wanted}))
+
+
+def gradient_formulas(record: Record, static: tuple) -> dict[str, trace.Expr]:
+    """Argument name -> the formula of its gradient, from ``g``, the arguments and ``result``."""
+    kind = "R" if record.result == "real" else "V"
+    known = {
+        **_symbols(record),
+        **dict(zip(record.static, static)),
+        "g": trace.operand("g", kind),
+        "result": trace.operand("result", kind),
+    }
+    wanted = inspect.signature(record.gradient).parameters
+    grads = record.gradient(**{n: known[n] for n in wanted})
+    names = [a.name for a in record.schema.args if a.is_tensor]
+    if not isinstance(grads, tuple):
+        grads = (grads,)
+    if len(grads) < len(names):
+        raise trace.TraceError(f"{record.schema.full_name}: a gradient for each of {names}")
+    return {
+        n: trace._expr(g) for n, g in zip(names, grads, strict=False) if g is not None
+    }
+
+
+def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
+    """The compute types that a formula is printed for."""
+    dtypes = record.dtypes if dtypes is None else dtypes
+    out = []
+    if dtypes & FLOATING:
+        out += ["f32", "f64"]
+    if dtypes & (INTEGRAL | {"bool"}) and (dtypes & INTEGRAL or not record.bool_loop):
+        out += ["i32", "i64"]
+    if "uint64" in dtypes:
+        out.append("u64")
+    if record.bool_loop:
+        out.append("b8")
+    if dtypes & COMPLEX:
+        out += ["c64", "c128"]
+    return out
+
+
+class Loop:
+    """One formula that becomes a table of loops."""
+
+    def __init__(self, name, expr, inputs, kinds, parameters, types, result):
+        self.name, self.expr, self.inputs, self.kinds = name, expr, inputs, kinds
+        self.parameters, self.types, self.result = parameters, types, result
+
+    def source(self) -> str:
+        """The per-instruction-set text: the formula and its row of loops."""
+        used = trace.uses(self.expr)
+        args = ", ".join(
+            f"{'bool' if k == 'B' else 'real_t<T>' if k == 'R' else 'T'} {n}"
+            for n, k in zip(self.inputs, self.kinds)
+        )
+        unpack = "".join(
+            f"    const T {p} = p[{i}];\n" for i, p in enumerate(self.parameters) if p in used
+        )
+        result = {"B": "bool", "R": "real_t<T>", "V": "T"}[self.result]
+        code = trace.loop_code(self.expr)
+        if self.result == "V" and self.expr.type in "BR" and self.expr.op != "const":
+            code = f"value<T>({code})"
+        kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
+        row = ", ".join(
+            f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
+            if c in self.types
+            else "nullptr"
+            for c in COMPUTES
+        )
+        return (
+            f"struct {self.name}_formula {{\n"
+            f"  template <class T>\n"
+            f"  static FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
+            f"{', ' + args if args else ''}) {{\n"
+            f"{unpack}    return {code};\n  }}\n}};\n"
+            f"extern const LoopSet {self.name};\nconst LoopSet {self.name} = {{{{{row}}}}};\n"
+        )
+
+    def table(self, isas: tuple[str, ...]) -> str:
+        """The one table over instruction sets that the driver is given."""
+        externs = "".join(
+            f"namespace cpu::{isa} {{ extern const LoopSet {self.name}; }}\n" for isa in isas
+        )
+        sets = ", ".join(f"&cpu::{isa}::{self.name}" for isa in isas)
+        kinds = ", ".join(f"Operand::{OPERAND[k]}" for k in (self.result, *self.kinds))
+        return (
+            f"{externs}static const LoopSet* const {self.name}_sets[] = {{{sets}}};\n"
+            f"extern const PointwiseKernel {self.name};\n"
+            f"const PointwiseKernel {self.name} = {{{self.name}_sets, 1, {len(self.inputs)}, "
+            f"{{{kinds}}}}};\n"
+        )
+
+
+def _result_kind(rule: str, expr: trace.Expr) -> str:
+    return {"boolean": "B", "real": "R"}.get(rule, "V")
+
+
+def loops(record: Record) -> list[Loop]:
+    """Forward and gradient loops of a record; extra overloads share those of their base."""
+    if record.base is not None:
+        return []
+    out = []
+    inputs = [a.name for a in operands(record)]
+    boolean = boolean_operands(record)
+    kinds = ["B" if n in boolean else "V" for n in inputs]
+    names = [a.name for a in params(record)]
+    for i, static in enumerate(statics(record)):
+        rule = record.promote[static[0]] if isinstance(record.promote, dict) else record.promote
+        dtypes = record.dtypes
+        if rule == "floating":
+            dtypes = dtypes & (FLOATING | COMPLEX)
+        types = computes(record, dtypes)
+        expr = formula(record, static)
+        out.append(
+            Loop(f"{record.schema.symbol}_{i}", expr, inputs, kinds, names, types,
+                 _result_kind(record.result, expr))
+        )
+        if record.gradient is None:
+            continue
+        for arg, grad in gradient_formulas(record, static).items():
+            if trivial(grad):
+                continue
+            used = trace.uses(grad)
+            g_kind = "R" if record.result == "real" else "V"
+            all_inputs = [("g", g_kind), *zip(inputs, kinds), ("result", g_kind)]
+            chosen = [(n, k) for n, k in all_inputs if n in used]
+            grad_types = [t for t in types if t in ("f32", "f64", "c64", "c128")]
+            out.append(
+                Loop(f"{record.schema.symbol}_{i}_grad_{arg}", grad, [n for n, _ in chosen],
+                     [k for _, k in chosen], names, grad_types, "V")
+            )
+    return out
+
+
+def trivial(grad: trace.Expr) -> bool:
+    """The gradient is g itself: no loop."""
+    return grad.op == "operand" and grad.value == "g"

@@ -1,0 +1,178 @@
+"""The tables that the run time reads: ops with their arguments, and the names that Python sees."""
+
+from __future__ import annotations
+
+from flambeau.ops.generator import names
+from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.record import Record
+from flambeau.ops.schema import TYPES, Argument, Schema, default_cpp
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
+    fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
+    if a.optional or a.optional_items:
+        fields.append(".optional = true")
+    if a.list:
+        fields.append(".list = true")
+    if a.list_size:
+        fields.append(f".list_size = {a.list_size}")
+    if a.keyword_only:
+        fields.append(".keyword_only = true")
+    if a.out:
+        fields.append(".out = true")
+    if a.mutated:
+        fields.append(".mutated = true")
+    if a.alias:
+        fields.append(f".alias = '{a.alias}'")
+    if record.number_ok is not None:
+        number = a.name in record.number_ok
+    else:
+        number = record.kind == "pointwise" and index > 0 and not a.out
+    if a.is_tensor and number and a.name not in pw.boolean_operands(record):
+        fields.append(".number_ok = true")
+    default = default_cpp(a)
+    if default is not None:
+        fields.append(".has_default = true")
+        if default not in ("Tensor()", "std::nullopt", "nullptr"):
+            value = default
+            if a.type == "Scalar":
+                value = f"constant_scalar<{_scalar_text(a.default)}>()"
+            fields.append(f".default_value = boxing::box({value})")
+    return "{" + ", ".join(fields) + "}"
+
+
+def _scalar_text(text: str) -> str:
+    if text in ("True", "False"):
+        return text.lower()
+    return f"int64_t{{{text}}}" if text.lstrip("-").isdigit() else text
+
+
+def _returns(schema: Schema) -> str:
+    rows = []
+    for r in schema.returns:
+        alias = f"'{r.alias}'" if r.alias else "0"
+        rows.append(
+            f"{{Type::{TYPES[r.type][0]}, {str(r.list).lower()}, {str(r.mutated).lower()}, "
+            f"{alias}, {_quoted(r.name)}}}"
+        )
+    return ", ".join(rows)
+
+
+def tags(record: Record, schema: Schema) -> str:
+    out = [f"tag::{t}" for t in sorted(record.tags)]
+    if record.kind == "pointwise":
+        out.append("tag::pointwise")
+    if record.kind == "view":
+        out.append("tag::view")
+    if record.kind == "composite":
+        out.append("tag::composite_implicit")
+    if schema.inplace:
+        out.append("tag::inplace")
+    if schema.outs:
+        out.append("tag::out")
+    argument_names = {a.name for a in schema.args}
+    if {"dtype", "layout", "device", "pin_memory"} <= argument_names and not schema.outs:
+        out.append("tag::factory")
+    return " | ".join(out) or "0"
+
+
+def op_table(forms: list[tuple[Record, Schema]]) -> str:
+    """Rows sorted by name, then overload; k_<symbol> is an op's index."""
+    code = ""
+    rows = []
+    for record, schema in forms:
+        args = ",\n    ".join(
+            _argument(record, schema, i, a) for i, a in enumerate(schema.args)
+        )
+        if schema.args:
+            code += f"const Argument args_{schema.symbol}[] = {{{args}}};\n"
+        if schema.returns:
+            code += f"constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
+        functional = "nullptr"
+        if schema.inplace or schema.outs:
+            base = record.schema
+            functional = _quoted(base.full_name if not record.inplace_only else base.full_name)
+        rows.append(
+            f'    {{"aten", "{schema.name}", "{schema.overload}", '
+            f"{_quoted('aten::' + schema.text())}, "
+            f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
+            f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
+            f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
+            f"entry::boxed_{schema.symbol}, {functional}}}"
+        )
+    return code + "const Op kOps[] = {\n" + ",\n".join(rows) + "};\n"
+
+
+class Name:
+    def __init__(self, where, module, name, slot=None):
+        self.where, self.module, self.name, self.slot = where, module, name, slot
+        self.symbols: list[str] = []
+        self.outs: list[str] = []
+
+
+def python_names(records: list[Record]) -> list[Name]:
+    """Functions, methods, operators and properties, with their overloads in the order of trial."""
+    found: dict[tuple, Name] = {}
+
+    def add(where, module, name, schema, slot=None):
+        key = (where, module, name)
+        entry = found.setdefault(key, Name(where, module, name, slot))
+        entry.slot = entry.slot or slot
+        target = entry.outs if schema.outs else entry.symbols
+        if schema.symbol not in target:
+            target.append(schema.symbol)
+
+    for record in records:
+        unary = len(record.schema.args) == 1
+        for schema in record.schemas():
+            suffix = "_" if schema.inplace and not record.inplace_only else ""
+            for base in (record.name, *record.aliases):
+                name = base + suffix
+                if record.function_variant and (not schema.inplace or unary or record.inplace_only):
+                    add("function", record.module, name, schema)
+                if record.method and not schema.outs:
+                    add("method", "", name, schema)
+            for python, slot in record.slots.items():
+                augmented = python.startswith("__i") and python != "__invert__"
+                if augmented == schema.inplace and not schema.outs:
+                    add("method", "", python, schema, slot)
+            if record.attribute and not schema.inplace and not schema.outs:
+                add("property", "", record.attribute, schema)
+    return list(found.values())
+
+
+def name_table(records: list[Record]) -> str:
+    code, rows = "", []
+    for i, n in enumerate(python_names(records)):
+        ops = ", ".join(f"k_{s}" for s in (*n.symbols, *n.outs))
+        code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
+        slot = _quoted(n.slot) if n.slot else "nullptr"
+        rows.append(
+            f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
+            f"{len(n.symbols) + len(n.outs)}, {slot}}}"
+        )
+    return code + "constexpr PythonName kNames[] = {\n" + ",\n".join(rows) + "};\n"
+
+
+def rules(record: Record) -> str:
+    """The dtype rules of a pointwise record, one per choice of its static arguments."""
+    if record.base is not None:
+        return ""
+    code = ""
+    for i, static in enumerate(pw.statics(record)):
+        promote = record.promote[static[0]] if isinstance(record.promote, dict) else record.promote
+        mask = " | ".join(f"bit_of(DType::{_enum(d)})" for d in sorted(record.dtypes))
+        code += (
+            f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
+            f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
+            f"{str(record.result == 'real').lower()}}};\n"
+        )
+    return code
+
+
+def _enum(dtype: str) -> str:
+    return "boolean" if dtype == "bool" else dtype

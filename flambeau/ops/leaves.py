@@ -1,0 +1,79 @@
+"""The language of pointwise formulas: what each leaf takes and gives, and which op it is on tensors.
+
+Types of an expression: ``V`` the compute type, ``B`` a truth value, ``R`` the real type that belongs
+to the compute type (the type itself unless it is complex).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Leaf:
+    name: str
+    arity: int
+    result: str = "V"
+    tensor: str = ""  # symbol of the op's typed entry; the leaf's name by default
+    extra: str = ""  # further arguments of that entry
+    infix: str = ""  # C++ operator
+
+
+def _leaf(name: str, arity: int = 1, **kw) -> tuple[str, Leaf]:
+    return name, Leaf(name, arity, **{"tensor": name, **kw})
+
+
+LEAVES: dict[str, Leaf] = dict(
+    [
+        _leaf("add", 2, infix="+", tensor="add_Tensor", extra=", Scalar(int64_t{1})"),
+        _leaf("sub", 2, infix="-", tensor="sub_Tensor", extra=", Scalar(int64_t{1})"),
+        _leaf("mul", 2, infix="*", tensor="mul_Tensor"),
+        _leaf("div", 2, infix="/", tensor="div_Tensor"),
+        _leaf("neg", 1, infix="-"),
+        _leaf("eq", 2, result="B", infix="==", tensor="eq_Tensor"),
+        _leaf("ne", 2, result="B", infix="!=", tensor="ne_Tensor"),
+        _leaf("lt", 2, result="B", infix="<", tensor="lt_Tensor"),
+        _leaf("le", 2, result="B", infix="<=", tensor="le_Tensor"),
+        _leaf("gt", 2, result="B", infix=">", tensor="gt_Tensor"),
+        _leaf("ge", 2, result="B", infix=">=", tensor="ge_Tensor"),
+        _leaf("and_", 2, result="B", infix="&", tensor="logical_and"),
+        _leaf("or_", 2, result="B", infix="|", tensor="logical_or"),
+        _leaf("xor_", 2, result="B", infix="!=", tensor="logical_xor"),
+        _leaf("not_", 1, result="B", infix="!", tensor="logical_not"),
+        _leaf("bit_and", 2, infix="&", tensor="bitwise_and_Tensor"),
+        _leaf("bit_or", 2, infix="|", tensor="bitwise_or_Tensor"),
+        _leaf("bit_xor", 2, infix="^", tensor="bitwise_xor_Tensor"),
+        _leaf("bit_not", 1, infix="~", tensor="bitwise_not"),
+        _leaf("where", 3, tensor="where_self"),
+        _leaf("nonzero", 1, result="B", tensor="logical_not"),  # composed: see trace.tensor_code
+        _leaf("isnan", 1, result="B"),
+        _leaf("isinf", 1, result="B"),
+        _leaf("isfinite", 1, result="B"),
+        _leaf("signbit", 1, result="B"),
+        _leaf("abs", 1, result="R"),
+        _leaf("angle", 1, result="R"),
+        _leaf("real", 1, result="R", tensor="real"),
+        _leaf("imag", 1, result="R", tensor="imag"),
+        _leaf("conj", 1, tensor="conj"),
+        _leaf("sgn", 1),
+        _leaf("mul_i", 1, tensor="formula::mul_i"),  # times the imaginary unit; 0 for real types
+        _leaf("pow", 2, tensor="pow_Tensor_Tensor"),
+        _leaf("minimum", 2),
+        _leaf("maximum", 2),
+        _leaf("atan2", 2),
+        _leaf("fmod", 2, tensor="fmod_Tensor"),
+        _leaf("remainder", 2, tensor="remainder_Tensor"),
+        _leaf("floor_divide", 2),
+        _leaf("trunc_divide", 2),
+        _leaf("shift_left", 2, tensor="bitwise_left_shift_Tensor"),
+        _leaf("shift_right", 2, tensor="bitwise_right_shift_Tensor"),
+        *(
+            _leaf(name)
+            for name in (
+                "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt tanh sigmoid sin cos tan sinh cosh"
+                " asin acos atan asinh acosh atanh erf erfc lgamma digamma floor ceil trunc round"
+                " sign reciprocal"
+            ).split()
+        ),
+    ]
+)

@@ -1,0 +1,445 @@
+"""Sums, differences, products, quotients and what is built of them."""
+
+from flambeau.ops.record import ALL, BOOL, COMPLEX, FLOATING, NUMERIC, REAL, pointwise
+from flambeau.ops.trace import f
+
+
+@pointwise(
+    "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    scalar_overloads={"Scalar": ("other",)},
+    slots={"__add__": "nb_add", "__radd__": "nb_add", "__iadd__": "nb_inplace_add"},
+)
+def add(self, other, alpha):
+    """``self + alpha * other``, broadcast and promoted.
+
+    Args: ``self``, ``other`` tensors or numbers; ``alpha`` a number that multiplies ``other``.
+
+    >>> flambeau.add(flambeau.tensor([1., 2.]), 10, alpha=2)
+    tensor([21., 22.])
+    """
+    return self + alpha * other
+
+
+@add.gradient
+def _(g, alpha):
+    return g, g * f.conj(alpha)
+
+
+@pointwise(
+    "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    dtypes=NUMERIC,
+    scalar_overloads={"Scalar": ("other",)},
+    aliases=("subtract",),
+    slots={"__sub__": "nb_subtract", "__isub__": "nb_inplace_subtract"},
+)
+def sub(self, other, alpha):
+    """``self - alpha * other``, broadcast and promoted.
+
+    >>> flambeau.sub(flambeau.tensor([5, 7]), flambeau.tensor([1, 2]))
+    tensor([4, 5])
+    """
+    return self - alpha * other
+
+
+@sub.gradient
+def _(g, alpha):
+    return g, -(g * f.conj(alpha))
+
+
+@pointwise(
+    "mul.Tensor(Tensor self, Tensor other) -> Tensor",
+    scalar_overloads={"Scalar": ("other",)},
+    aliases=("multiply",),
+    slots={"__mul__": "nb_multiply", "__rmul__": "nb_multiply", "__imul__": "nb_inplace_multiply"},
+)
+def mul(self, other):
+    """``self * other``, broadcast and promoted.
+
+    >>> flambeau.mul(flambeau.tensor([1., 2.]), 3)
+    tensor([3., 6.])
+    """
+    return self * other
+
+
+@mul.gradient
+def _(g, self, other):
+    return g * f.conj(other), g * f.conj(self)
+
+
+@pointwise(
+    "div.Tensor(Tensor self, Tensor other) -> Tensor",
+    promote="floating",
+    scalar_overloads={"Scalar": ("other",)},
+    aliases=("divide", "true_divide"),
+    slots={
+        "__truediv__": "nb_true_divide",
+        "__itruediv__": "nb_inplace_true_divide",
+    },
+)
+def div(self, other):
+    """``self / other``; integers become the default floating dtype.
+
+    >>> flambeau.div(flambeau.tensor([1, 2]), 4)
+    tensor([0.2500, 0.5000])
+    """
+    return self / other
+
+
+@div.gradient
+def _(g, self, other):
+    return g / f.conj(other), -g * f.conj(self / other / other)
+
+
+@pointwise(
+    "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
+    static={"rounding_mode": (None, "trunc", "floor")},
+    promote={None: "floating", "trunc": "common", "floor": "common"},
+    scalar_overloads={"Scalar_mode": ("other",)},
+    aliases=("divide",),
+    out_overload="out_mode",
+)
+def div_mode(self, other, rounding_mode):
+    """``self / other``, rounded toward zero (``"trunc"``), down (``"floor"``) or not at all.
+
+    >>> flambeau.div(flambeau.tensor([-7, 7]), 2, rounding_mode="floor")
+    tensor([-4,  3])
+    """
+    if rounding_mode is None:
+        return self / other
+    return f.trunc_divide(self, other) if rounding_mode == "trunc" else f.floor_divide(self, other)
+
+
+@div_mode.gradient
+def _(g, self, other, rounding_mode):
+    if rounding_mode is None:
+        return g / f.conj(other), -g * f.conj(self / other / other)
+    return g * 0, g * 0
+
+
+@pointwise(
+    "floor_divide(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL,
+    scalar_overloads={"Scalar": ("other",)},
+    slots={
+        "__floordiv__": "nb_floor_divide",
+        "__rfloordiv__": "nb_floor_divide",
+        "__ifloordiv__": "nb_inplace_floor_divide",
+    },
+)
+def floor_divide(self, other):
+    """``floor(self / other)``, exact for integers.
+
+    >>> flambeau.floor_divide(flambeau.tensor([-7, 7]), 2)
+    tensor([-4,  3])
+    """
+    return f.floor_divide(self, other)
+
+
+@pointwise(
+    "remainder.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL,
+    scalar_overloads={"Scalar": ("other",)},
+    slots={
+        "__mod__": "nb_remainder", "__rmod__": "nb_remainder", "__imod__": "nb_inplace_remainder",
+    },
+)
+def remainder(self, other):
+    """The remainder with the sign of ``other``, as Python's ``%``.
+
+    >>> flambeau.remainder(flambeau.tensor([-7., 7.]), 3)
+    tensor([2., 1.])
+    """
+    return f.remainder(self, other)
+
+
+@remainder.gradient
+def _(g, self, other):
+    return g, -g * f.floor_divide(self, other)
+
+
+@pointwise(
+    "fmod.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL,
+    scalar_overloads={"Scalar": ("other",)},
+)
+def fmod(self, other):
+    """The remainder with the sign of ``self``, as C's ``fmod``.
+
+    >>> flambeau.fmod(flambeau.tensor([-7., 7.]), 3)
+    tensor([-1.,  1.])
+    """
+    return f.fmod(self, other)
+
+
+@fmod.gradient
+def _(g, self, other):
+    return g, -g * f.trunc_divide(self, other)
+
+
+@pointwise(
+    "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    dtypes=NUMERIC,
+    scalar_overloads={"Scalar": ("other",)},
+    inplace=False,
+    slots={"__rsub__": "nb_subtract"},
+)
+def rsub(self, other, alpha):
+    """``other - alpha * self``.
+
+    >>> flambeau.rsub(flambeau.tensor([1., 2.]), 10)
+    tensor([9., 8.])
+    """
+    return other - alpha * self
+
+
+@rsub.gradient
+def _(g, alpha):
+    return -(g * f.conj(alpha)), g
+
+
+@pointwise("neg(Tensor self) -> Tensor", dtypes=NUMERIC, aliases=("negative",),
+           slots={"__neg__": "nb_negative"})
+def neg(self):
+    """``-self``.
+
+    >>> flambeau.neg(flambeau.tensor([1., -2.]))
+    tensor([-1.,  2.])
+    """
+    return -self
+
+
+@neg.gradient
+def _(g):
+    return -g
+
+
+@pointwise("abs(Tensor self) -> Tensor", result="real", aliases=("absolute",), dtypes=NUMERIC | BOOL,
+           slots={"__abs__": "nb_absolute"}, inplace=True)
+def abs(self):
+    """The magnitude; real for complex input.
+
+    >>> flambeau.abs(flambeau.tensor([-1., 2.]))
+    tensor([1., 2.])
+    """
+    return f.abs(self)
+
+
+@abs.gradient
+def _(g, self):
+    return g * f.sgn(self)
+
+
+@pointwise("sign(Tensor self) -> Tensor", dtypes=REAL | BOOL)
+def sign(self):
+    """-1, 0 or 1 by the sign of each element.
+
+    >>> flambeau.sign(flambeau.tensor([-3., 0., 2.]))
+    tensor([-1.,  0.,  1.])
+    """
+    return f.sign(self)
+
+
+@sign.gradient
+def _(g):
+    return g * 0
+
+
+@pointwise("sgn(Tensor self) -> Tensor", dtypes=ALL)
+def sgn(self):
+    """``sign`` for real input, ``self / abs(self)`` for complex input (0 at 0).
+
+    >>> flambeau.sgn(flambeau.tensor([3+4j, 0j]))
+    tensor([0.6000+0.8000j, 0.0000+0.0000j])
+    """
+    return f.sgn(self)
+
+
+@pointwise("reciprocal(Tensor self) -> Tensor", promote="floating")
+def reciprocal(self):
+    """``1 / self``.
+
+    >>> flambeau.reciprocal(flambeau.tensor([2., 4.]))
+    tensor([0.5000, 0.2500])
+    """
+    return f.reciprocal(self)
+
+
+@reciprocal.gradient
+def _(g, result):
+    return -g * f.conj(result * result)
+
+
+@pointwise("square(Tensor self) -> Tensor", dtypes=ALL, node="PowBackward0")
+def square(self):
+    """``self * self``.
+
+    >>> flambeau.square(flambeau.tensor([2., 3.]))
+    tensor([4., 9.])
+    """
+    return self * self
+
+
+@square.gradient
+def _(g, self):
+    return g * f.conj(2 * self)
+
+
+@pointwise(
+    "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    scalar_overloads={"Tensor_Scalar": ("exponent",)},
+    nodes={"Tensor_Tensor": "PowBackward1", "Tensor_Scalar": "PowBackward0"},
+    out_overload="Tensor_Tensor_out",
+    slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"},
+)
+def pow(self, exponent):
+    """``self ** exponent``.
+
+    >>> flambeau.pow(flambeau.tensor([1., 2., 3.]), 2)
+    tensor([1., 4., 9.])
+    """
+    return f.pow(self, exponent)
+
+
+@pow.gradient
+def _(g, self, exponent, result):
+    base = g * f.conj(exponent * f.pow(self, exponent - 1))
+    return (
+        f.where(exponent == 0, g * 0, base),
+        f.where((self == 0) & (result == 0), g * 0, g * f.conj(result * f.log(self))),
+    )
+
+
+@pointwise(
+    "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    scalar_overloads={"Scalar": ("weight",)},
+    number_ok=(),
+    nodes={"Tensor": "LerpBackward1", "Scalar": "LerpBackward0"},
+    out_overload="Tensor_out",
+)
+def lerp(self, end, weight):
+    """``self + weight * (end - self)``, exact at both ends.
+
+    >>> flambeau.lerp(flambeau.tensor([0., 10.]), flambeau.tensor([10., 20.]), 0.5)
+    tensor([ 5., 15.])
+    """
+    small = f.abs(weight) < 0.5
+    step = end - self
+    return f.where(small, self + weight * step, end - step * (1 - weight))
+
+
+@lerp.gradient
+def _(g, self, end, weight):
+    return g * f.conj(1 - weight), g * f.conj(weight), g * f.conj(end - self)
+
+
+@pointwise(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    dtypes=NUMERIC,
+    number_ok=(),
+)
+def addcmul(self, tensor1, tensor2, value):
+    """``self + value * tensor1 * tensor2``.
+
+    >>> flambeau.addcmul(flambeau.ones(2), flambeau.tensor([1., 2.]), flambeau.tensor([3., 4.]))
+    tensor([4., 9.])
+    """
+    return self + value * tensor1 * tensor2
+
+
+@addcmul.gradient
+def _(g, tensor1, tensor2, value):
+    return g, g * f.conj(tensor2 * value), g * f.conj(tensor1 * value)
+
+
+@pointwise(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    number_ok=(),
+)
+def addcdiv(self, tensor1, tensor2, value):
+    """``self + value * tensor1 / tensor2``.
+
+    >>> flambeau.addcdiv(flambeau.ones(2), flambeau.tensor([1., 2.]), flambeau.tensor([2., 4.]))
+    tensor([1.5000, 1.5000])
+    """
+    return self + value * (tensor1 / tensor2)
+
+
+@addcdiv.gradient
+def _(g, tensor1, tensor2, value):
+    return (
+        g,
+        g * f.conj(value / tensor2),
+        -g * f.conj(value * tensor1 / (tensor2 * tensor2)),
+    )
+
+
+@pointwise("maximum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False,
+           number_ok=())
+def maximum(self, other):
+    """The larger of two elements; NaN if either is.
+
+    >>> flambeau.maximum(flambeau.tensor([1., 5.]), flambeau.tensor([3., 2.]))
+    tensor([3., 5.])
+    """
+    return f.maximum(self, other)
+
+
+@maximum.gradient
+def _(g, self, other):
+    half = f.where(self == other, g / 2, g)
+    return f.where(self >= other, half, g * 0), f.where(self <= other, half, g * 0)
+
+
+@pointwise("minimum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False,
+           number_ok=())
+def minimum(self, other):
+    """The smaller of two elements; NaN if either is.
+
+    >>> flambeau.minimum(flambeau.tensor([1., 5.]), flambeau.tensor([3., 2.]))
+    tensor([1., 2.])
+    """
+    return f.minimum(self, other)
+
+
+@minimum.gradient
+def _(g, self, other):
+    half = f.where(self == other, g / 2, g)
+    return f.where(self <= other, half, g * 0), f.where(self >= other, half, g * 0)
+
+
+@pointwise(
+    "clamp_min(Tensor self, Scalar min) -> Tensor", dtypes=REAL, as_tensor=("min",),
+)
+def clamp_min(self, min):
+    """``max(self, min)``; NaN stays.
+
+    >>> flambeau.clamp_min(flambeau.tensor([-1., 2.]), 0)
+    tensor([0., 2.])
+    """
+    return f.maximum(self, min)
+
+
+@clamp_min.gradient
+def _(g, self, min):
+    return f.where(self >= min, g, g * 0)
+
+
+@pointwise(
+    "clamp_max(Tensor self, Scalar max) -> Tensor", dtypes=REAL, as_tensor=("max",),
+)
+def clamp_max(self, max):
+    """``min(self, max)``; NaN stays.
+
+    >>> flambeau.clamp_max(flambeau.tensor([-1., 2.]), 0)
+    tensor([-1.,  0.])
+    """
+    return f.minimum(self, max)
+
+
+@clamp_max.gradient
+def _(g, self, max):
+    return f.where(self <= max, g, g * 0)
+
+

@@ -1,0 +1,328 @@
+"""Comparisons, predicates, logic, bits, selection and rounding."""
+
+from flambeau.ops.record import ALL, BOOL, INTEGRAL, REAL, pointwise
+from flambeau.ops.trace import f
+
+_CMP = {"result": "boolean", "scalar_overloads": {"Scalar": ("other",)}, "number_ok": (),
+        "bool_loop": True, "out_overload": "Tensor_out"}
+
+
+@pointwise("eq.Tensor(Tensor self, Tensor other) -> Tensor", slots={"__eq__": "tp_richcompare:eq"},
+           **_CMP)
+def eq(self, other):
+    """Elementwise equality.
+
+    >>> flambeau.eq(flambeau.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return self == other
+
+
+@pointwise("ne.Tensor(Tensor self, Tensor other) -> Tensor", aliases=("not_equal",),
+           slots={"__ne__": "tp_richcompare:ne"}, **_CMP)
+def ne(self, other):
+    """Elementwise inequality.
+
+    >>> flambeau.ne(flambeau.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return self != other
+
+
+@pointwise("lt.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, aliases=("less",),
+           slots={"__lt__": "tp_richcompare:lt"}, **_CMP)
+def lt(self, other):
+    """``self < other``.
+
+    >>> flambeau.lt(flambeau.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return self < other
+
+
+@pointwise("le.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
+           aliases=("less_equal",), slots={"__le__": "tp_richcompare:le"}, **_CMP)
+def le(self, other):
+    """``self <= other``.
+
+    >>> flambeau.le(flambeau.tensor([1, 3]), 2)
+    tensor([ True, False])
+    """
+    return self <= other
+
+
+@pointwise("gt.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
+           aliases=("greater",), slots={"__gt__": "tp_richcompare:gt"}, **_CMP)
+def gt(self, other):
+    """``self > other``.
+
+    >>> flambeau.gt(flambeau.tensor([1, 3]), 2)
+    tensor([False,  True])
+    """
+    return self > other
+
+
+@pointwise("ge.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
+           aliases=("greater_equal",), slots={"__ge__": "tp_richcompare:ge"}, **_CMP)
+def ge(self, other):
+    """``self >= other``.
+
+    >>> flambeau.ge(flambeau.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return self >= other
+
+
+@pointwise("isnan(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True)
+def isnan(self):
+    """Where an element is NaN.
+
+    >>> flambeau.isnan(flambeau.tensor([1., float("nan")]))
+    tensor([False,  True])
+    """
+    return self != self
+
+
+@pointwise("isinf(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True)
+def isinf(self):
+    """Where an element is infinite.
+
+    >>> flambeau.isinf(flambeau.tensor([1., float("inf")]))
+    tensor([False,  True])
+    """
+    return f.isinf(self)
+
+
+@pointwise("isfinite(Tensor self) -> Tensor", result="boolean", inplace=False, out=False,
+           bool_loop=True)
+def isfinite(self):
+    """Where an element is neither infinite nor NaN.
+
+    >>> flambeau.isfinite(flambeau.tensor([1., float("inf")]))
+    tensor([ True, False])
+    """
+    return f.isfinite(self)
+
+
+@pointwise("logical_not(Tensor self) -> Tensor", result="boolean", bool_loop=True)
+def logical_not(self):
+    """True where an element is zero.
+
+    >>> flambeau.logical_not(flambeau.tensor([0, 2]))
+    tensor([ True, False])
+    """
+    return self == 0
+
+
+@pointwise("logical_and(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
+           number_ok=())
+def logical_and(self, other):
+    """True where both are nonzero.
+
+    >>> flambeau.logical_and(flambeau.tensor([0, 2]), flambeau.tensor([1, 1]))
+    tensor([False,  True])
+    """
+    return (self != 0) & (other != 0)
+
+
+@pointwise("logical_or(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
+           number_ok=())
+def logical_or(self, other):
+    """True where one is nonzero.
+
+    >>> flambeau.logical_or(flambeau.tensor([0, 2]), flambeau.tensor([0, 1]))
+    tensor([False,  True])
+    """
+    return (self != 0) | (other != 0)
+
+
+@pointwise("logical_xor(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
+           number_ok=())
+def logical_xor(self, other):
+    """True where exactly one is nonzero.
+
+    >>> flambeau.logical_xor(flambeau.tensor([0, 2]), flambeau.tensor([1, 1]))
+    tensor([ True, False])
+    """
+    return (self != 0) ^ (other != 0)
+
+
+_BITS = {"dtypes": INTEGRAL | BOOL, "scalar_overloads": {"Scalar": ("other",)}, "number_ok": (),
+         "bool_loop": True, "out_overload": "Tensor_out"}
+
+
+@pointwise(
+    "bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor",
+    slots={"__and__": "nb_and", "__rand__": "nb_and", "__iand__": "nb_inplace_and"}, **_BITS,
+)
+def bitwise_and(self, other):
+    """``self & other``.
+
+    >>> flambeau.bitwise_and(flambeau.tensor([6]), 3)
+    tensor([2])
+    """
+    return self & other
+
+
+@pointwise(
+    "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
+    slots={"__or__": "nb_or", "__ror__": "nb_or", "__ior__": "nb_inplace_or"}, **_BITS,
+)
+def bitwise_or(self, other):
+    """``self | other``.
+
+    >>> flambeau.bitwise_or(flambeau.tensor([6]), 3)
+    tensor([7])
+    """
+    return self | other
+
+
+@pointwise(
+    "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor",
+    slots={"__xor__": "nb_xor", "__rxor__": "nb_xor", "__ixor__": "nb_inplace_xor"}, **_BITS,
+)
+def bitwise_xor(self, other):
+    """``self ^ other``.
+
+    >>> flambeau.bitwise_xor(flambeau.tensor([6]), 3)
+    tensor([5])
+    """
+    return self ^ other
+
+
+@pointwise("bitwise_not(Tensor self) -> Tensor", dtypes=INTEGRAL, slots={"__invert__": "nb_invert"})
+def bitwise_not(self):
+    """``~self``; for truth values, the logical complement.
+
+    >>> flambeau.bitwise_not(flambeau.tensor([0, 5]))
+    tensor([-1, -6])
+    """
+    return ~self
+
+
+_SHIFT = {"dtypes": INTEGRAL, "scalar_overloads": {"Tensor_Scalar": ("other",)}, "number_ok": (),
+          "out_overload": "Tensor_out"}
+
+
+@pointwise(
+    "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+    slots={"__lshift__": "nb_lshift", "__rlshift__": "nb_lshift", "__ilshift__": "nb_inplace_lshift"},
+    **_SHIFT,
+)
+def bitwise_left_shift(self, other):
+    """``self << other``.
+
+    >>> flambeau.bitwise_left_shift(flambeau.tensor([1, 2]), 3)
+    tensor([ 8, 16])
+    """
+    return f.shift_left(self, other)
+
+
+@pointwise(
+    "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+    slots={"__rshift__": "nb_rshift", "__rrshift__": "nb_rshift", "__irshift__": "nb_inplace_rshift"},
+    **_SHIFT,
+)
+def bitwise_right_shift(self, other):
+    """``self >> other``, with the sign kept.
+
+    >>> flambeau.bitwise_right_shift(flambeau.tensor([8, -8]), 1)
+    tensor([ 4, -4])
+    """
+    return f.shift_right(self, other)
+
+
+@pointwise(
+    "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
+    bool_loop=True, inplace=False, method=False, number_ok=("self", "other"), out_overload="self_out",
+)
+def where(condition, self, other):
+    """``self`` where ``condition`` is true, ``other`` elsewhere; all broadcast.
+
+    >>> flambeau.where(flambeau.tensor([True, False]), flambeau.tensor([1., 2.]), 0.)
+    tensor([1., 0.])
+    """
+    return f.where(condition, self, other)
+
+
+@where.gradient
+def _(g, condition):
+    return None, f.where(condition, g, g * 0), f.where(condition, g * 0, g)
+
+
+@pointwise("floor(Tensor self) -> Tensor", dtypes=REAL)
+def floor(self):
+    """The largest integer not above each element.
+
+    >>> flambeau.floor(flambeau.tensor([-1.5, 1.5]))
+    tensor([-2.,  1.])
+    """
+    return f.floor(self)
+
+
+@floor.gradient
+def _(g):
+    return g * 0
+
+
+@pointwise("ceil(Tensor self) -> Tensor", dtypes=REAL)
+def ceil(self):
+    """The smallest integer not below each element.
+
+    >>> flambeau.ceil(flambeau.tensor([-1.5, 1.5]))
+    tensor([-1.,  2.])
+    """
+    return f.ceil(self)
+
+
+@ceil.gradient
+def _(g):
+    return g * 0
+
+
+@pointwise("trunc(Tensor self) -> Tensor", dtypes=REAL, aliases=("fix",))
+def trunc(self):
+    """Each element without its fraction.
+
+    >>> flambeau.trunc(flambeau.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.])
+    """
+    return f.trunc(self)
+
+
+@trunc.gradient
+def _(g):
+    return g * 0
+
+
+@pointwise("round(Tensor self) -> Tensor", dtypes=REAL)
+def round(self):
+    """The nearest integer, halves to even.
+
+    >>> flambeau.round(flambeau.tensor([0.5, 1.5]))
+    tensor([0., 2.])
+    """
+    return f.round(self)
+
+
+@round.gradient
+def _(g):
+    return g * 0
+
+
+@pointwise("angle(Tensor self) -> Tensor", result="real", promote="floating", dtypes=ALL)
+def angle(self):
+    """The argument of a complex number, in radians; 0 or pi for real input, NaN stays.
+
+    >>> flambeau.angle(flambeau.tensor([1+1j]))
+    tensor([0.7854])
+    """
+    return f.angle(self)
+
+
+@angle.gradient
+def _(g, self):
+    size = f.abs(self)
+    return f.where(size == 0, self * 0, f.mul_i(g * (self / (size * size))))
+
+

@@ -1,0 +1,241 @@
+"""Exponentials, logarithms, trigonometry and special functions."""
+
+from flambeau.ops.record import BOOL, REAL, pointwise
+from flambeau.ops.trace import f
+
+
+@pointwise("exp(Tensor self) -> Tensor", promote="floating")
+def exp(self):
+    """e to the power of each element.
+
+    >>> flambeau.exp(flambeau.tensor([0., 1.]))
+    tensor([1.0000, 2.7183])
+    """
+    return f.exp(self)
+
+
+@exp.gradient
+def _(g, result):
+    return g * f.conj(result)
+
+
+@pointwise("expm1(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def expm1(self):
+    """``exp(self) - 1`` without cancellation near zero.
+
+    >>> flambeau.expm1(flambeau.tensor([0., 1.]))
+    tensor([0.0000, 1.7183])
+    """
+    return f.expm1(self)
+
+
+@expm1.gradient
+def _(g, result):
+    return g * (result + 1)
+
+
+@pointwise("log(Tensor self) -> Tensor", promote="floating")
+def log(self):
+    """The natural logarithm.
+
+    >>> flambeau.log(flambeau.tensor([1., 2.7182817]))
+    tensor([0., 1.])
+    """
+    return f.log(self)
+
+
+@log.gradient
+def _(g, self):
+    return g / f.conj(self)
+
+
+@pointwise("log1p(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def log1p(self):
+    """``log(1 + self)``, accurate near zero.
+
+    >>> flambeau.log1p(flambeau.tensor([0., 1.]))
+    tensor([0.0000, 0.6931])
+    """
+    return f.log1p(self)
+
+
+@log1p.gradient
+def _(g, self):
+    return g / (self + 1)
+
+
+@pointwise("log2(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def log2(self):
+    """The logarithm to base 2.
+
+    >>> flambeau.log2(flambeau.tensor([1., 8.]))
+    tensor([0., 3.])
+    """
+    return f.log2(self)
+
+
+@log2.gradient
+def _(g, self):
+    return g / (self * 0.6931471805599453)
+
+
+@pointwise("log10(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def log10(self):
+    """The logarithm to base 10.
+
+    >>> flambeau.log10(flambeau.tensor([1., 1000.]))
+    tensor([0., 3.])
+    """
+    return f.log10(self)
+
+
+@log10.gradient
+def _(g, self):
+    return g / (self * 2.302585092994046)
+
+
+@pointwise("sqrt(Tensor self) -> Tensor", promote="floating")
+def sqrt(self):
+    """The square root; NaN below zero.
+
+    >>> flambeau.sqrt(flambeau.tensor([4., 2.]))
+    tensor([2.0000, 1.4142])
+    """
+    return f.sqrt(self)
+
+
+@sqrt.gradient
+def _(g, result):
+    return g / (2 * f.conj(result))
+
+
+@pointwise("rsqrt(Tensor self) -> Tensor", promote="floating")
+def rsqrt(self):
+    """``1 / sqrt(self)``.
+
+    >>> flambeau.rsqrt(flambeau.tensor([4., 16.]))
+    tensor([0.5000, 0.2500])
+    """
+    return f.rsqrt(self)
+
+
+@rsqrt.gradient
+def _(g, result):
+    return -0.5 * g * f.conj(result * result * result)
+
+
+@pointwise("sin(Tensor self) -> Tensor", promote="floating")
+def sin(self):
+    """The sine of each element, in radians.
+
+    >>> flambeau.sin(flambeau.tensor([0., 1.]))
+    tensor([0.0000, 0.8415])
+    """
+    return f.sin(self)
+
+
+@sin.gradient
+def _(g, self):
+    return g * f.conj(f.cos(self))
+
+
+@pointwise("cos(Tensor self) -> Tensor", promote="floating")
+def cos(self):
+    """The cosine of each element, in radians.
+
+    >>> flambeau.cos(flambeau.tensor([0., 1.]))
+    tensor([1.0000, 0.5403])
+    """
+    return f.cos(self)
+
+
+@cos.gradient
+def _(g, self):
+    return -g * f.conj(f.sin(self))
+
+
+@pointwise("tanh(Tensor self) -> Tensor", promote="floating")
+def tanh(self):
+    """The hyperbolic tangent.
+
+    >>> flambeau.tanh(flambeau.tensor([0., 1.]))
+    tensor([0.0000, 0.7616])
+    """
+    return f.tanh(self)
+
+
+@tanh.gradient
+def _(g, result):
+    return g * f.conj(1 - result * result)
+
+
+@pointwise("sigmoid(Tensor self) -> Tensor", promote="floating")
+def sigmoid(self):
+    """``1 / (1 + exp(-self))``.
+
+    >>> flambeau.sigmoid(flambeau.tensor([0., 2.]))
+    tensor([0.5000, 0.8808])
+    """
+    return f.sigmoid(self)
+
+
+@sigmoid.gradient
+def _(g, result):
+    return g * f.conj((1 - result) * result)
+
+
+@pointwise("erf(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def erf(self):
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0.
+
+    >>> flambeau.erf(flambeau.tensor([0., 1.]))
+    tensor([0.0000, 0.8427])
+    """
+    return f.erf(self)
+
+
+@erf.gradient
+def _(g, self):
+    return g * 1.1283791670955126 * f.exp(-(self * self))
+
+
+@pointwise("erfc(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def erfc(self):
+    """``1 - erf(self)``, accurate in the tail.
+
+    >>> flambeau.erfc(flambeau.tensor([0., 1.]))
+    tensor([1.0000, 0.1573])
+    """
+    return f.erfc(self)
+
+
+@erfc.gradient
+def _(g, self):
+    return g * -1.1283791670955126 * f.exp(-(self * self))
+
+
+@pointwise("lgamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def lgamma(self):
+    """The logarithm of the absolute value of the gamma function.
+
+    >>> flambeau.lgamma(flambeau.tensor([1., 4.]))
+    tensor([0.0000, 1.7918])
+    """
+    return f.lgamma(self)
+
+
+@lgamma.gradient
+def _(g, self):
+    return g * f.digamma(self)
+
+
+@pointwise("digamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+def digamma(self):
+    """The derivative of ``lgamma``.
+
+    >>> flambeau.digamma(flambeau.tensor([1., 2.]))
+    tensor([-0.5772,  0.4228])
+    """
+    return f.digamma(self)
+
+

@@ -1,0 +1,199 @@
+"""Records: what an op is, said once. Everything else is derived from them.
+
+A family's file under ``flambeau/ops/`` makes records with the decorators below; the decorated
+function is the formula (pointwise ops), or carries the docstring alone (ops whose body is C++).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from flambeau.ops import schema as schemas
+from flambeau.ops.schema import Schema
+
+UNSIGNED = frozenset({"uint16", "uint32", "uint64"})
+INTEGRAL = frozenset({"uint8", "int8", "int16", "int32", "int64"}) | UNSIGNED
+HALF = frozenset({"float16", "bfloat16"})
+FLOATING = frozenset({"float32", "float64"}) | HALF
+COMPLEX = frozenset({"complex64", "complex128"})
+BOOL = frozenset({"bool"})
+REAL = INTEGRAL | FLOATING
+NUMERIC = REAL | COMPLEX
+ALL = NUMERIC | BOOL
+
+
+@dataclass
+class Record:
+    """One op with its overloads that share a body."""
+
+    kind: str  # pointwise, structured, native, view, composite
+    schema: Schema
+    doc: str
+    function: Callable | None = None
+    gradient: Callable | None = None
+    no_gradient: str = ""  # why there is none
+    # pointwise
+    dtypes: frozenset = ALL
+    promote: object = "common"  # or {static value: rule}
+    result: object = "common"
+    static: dict = field(default_factory=dict)
+    bool_loop: bool = False
+    as_tensor: tuple = ()  # Scalar arguments that stand for tensors
+    # structured: C++ expressions, or names of functions that take all arguments
+    shape: str = ""
+    cpu: str = ""
+    # native, view, composite: the C++ function
+    cxx: str = ""
+    # variants
+    function_variant: bool = True
+    method: bool = True
+    inplace: bool = False
+    out: bool = False
+    out_overload: str | None = None
+    inplace_only: bool = False
+    module: str = ""
+    slots: dict = field(default_factory=dict)  # Python name -> number slot
+    aliases: tuple = ()  # further Python names
+    attribute: str = ""  # a Tensor property
+    # dispatch
+    handles: frozenset = frozenset()  # keys this op takes itself ("conjugate", "negative")
+    tags: frozenset = frozenset()
+    differentiable: tuple | None = None  # which outputs have gradients
+    node: str = ""  # name of the autograd node; derived by default
+    creation: str = "plain"  # views: "multi_output"
+    inplace_self_saved: bool = True
+    number_ok: tuple | None = None
+    base: "Record | None" = None  # the record whose body an extra overload shares
+    # tests
+    samples: Callable | None = None
+    reference: Callable | None = None
+    tolerance: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.schema.name
+
+    def schemas(self) -> list[Schema]:
+        """The functional form, then what is derived from it."""
+        forms = [] if self.inplace_only else [self.schema]
+        if self.inplace_only:
+            return [self.schema]
+        if self.inplace:
+            forms.append(self.schema.as_inplace())
+        if self.out:
+            forms.append(self.schema.as_out(self.out_overload))
+        return forms
+
+    def gradients(self, f: Callable) -> Callable:
+        self.gradient = f
+        return f
+
+
+class _Handle:
+    """What a decorator leaves behind under the op's name in the family's file."""
+
+    def __init__(self, records: Sequence[Record]):
+        self.records = records
+
+    def gradient(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.gradient = f
+        return f
+
+    def samples(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.samples = f
+        return f
+
+    def reference(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.reference = f
+        return f
+
+
+_RECORDS: list[Record] = []
+
+
+def _add(kind: str, text: str, f: Callable, extra: dict, **options) -> _Handle:
+    schema = schemas.parse(text)
+    nodes = options.pop("nodes", {})
+    record = Record(kind, schema, inspect.getdoc(f) or "", f, **options)
+    record.inplace_only = schema.inplace
+    made = [record]
+    for overload, fields in extra.items():
+        args = tuple(replace(a, type="Scalar") if a.name in fields else a for a in schema.args)
+        made.append(
+            replace(
+                record,
+                schema=replace(schema, overload=overload, args=args),
+                as_tensor=tuple(fields),
+                base=record,
+                slots={},
+                out_overload=None,
+            )
+        )
+    for r in made:
+        r.node = nodes.get(r.schema.overload, r.node)
+    _RECORDS.extend(made)
+    return _Handle(made)
+
+
+def pointwise(text: str, *, scalar_overloads: dict | None = None, **options):
+    """An elementwise op: the function is its formula over symbolic scalars.
+
+    ``scalar_overloads={"Scalar": ("other",)}`` adds the overload in which a number stands for a
+    tensor argument. ``static={"approximate": ("none", "tanh")}`` traces one formula per value.
+    """
+
+    def decorate(f):
+        options.setdefault("inplace", options.get("result", "common") != "real")
+        options.setdefault("out", True)
+        return _add("pointwise", text, f, scalar_overloads or {}, **options)
+
+    return decorate
+
+
+def structured(text: str, *, shape: str, cpu: str, **options):
+    """An op with a shape rule and a kernel that gets allocated outputs."""
+    return lambda f: _add("structured", text, f, {}, shape=shape, cpu=cpu, **options)
+
+
+def native(text: str, *, cxx: str = "", **options):
+    """An op whose body is a C++ function that returns its results (factories, dynamic shapes)."""
+    return lambda f: _add("native", text, f, {}, cxx=cxx, **options)
+
+
+def view(text: str, *, cxx: str = "", **options):
+    """An op that gives other geometry over the same memory."""
+    options.setdefault("handles", frozenset({"conjugate", "negative"}))
+    return lambda f: _add("view", text, f, {}, cxx=cxx, **options)
+
+
+def composite(text: str, *, cxx: str = "", **options):
+    """CompositeImplicit: a C++ function over other ops, with no autograd node of its own."""
+    return lambda f: _add("composite", text, f, {}, cxx=cxx, **options)
+
+
+_loaded = False
+
+
+def load() -> list[Record]:
+    """Imports all families and gives their records, in the order of definition."""
+    global _loaded
+    if not _loaded:
+        import flambeau.ops as package
+
+        skip = {"generator", "record", "schema", "trace", "leaves", "__main__"}
+        names = [
+            m.name
+            for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")
+            if m.name.split(".")[2] not in skip
+        ]
+        for name in sorted(names):
+            importlib.import_module(name)
+        _loaded = True
+    return _RECORDS

@@ -1,0 +1,341 @@
+"""Symbolic scalars and tensors: a record's Python function is called once with them, and what it did
+is printed as C++.
+
+``Expr`` is a formula over the elements of pointwise operands. It is printed as the body of a loop
+(``loop_code``) and as calls of tensor ops (``tensor_code``, for double backward).
+``Sym`` is a tensor, or another argument, of a structured op's gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from flambeau.ops.leaves import LEAVES
+
+
+class TraceError(TypeError):
+    pass
+
+
+# ---- pointwise formulas
+
+
+class Expr:
+    __slots__ = ("op", "args", "type", "value")
+
+    def __init__(self, op, args=(), type="V", value=None):
+        self.op, self.args, self.type, self.value = op, tuple(args), type, value
+
+    def __bool__(self):
+        raise TraceError("a formula cannot branch on a value; use where(condition, a, b)")
+
+    __hash__ = object.__hash__
+
+
+def _expr(x) -> Expr:
+    if isinstance(x, Expr):
+        return x
+    if isinstance(x, (bool, int, float)):
+        return Expr("const", value=x)
+    raise TraceError(f"a formula works on symbols and numbers, not on {type(x).__name__}")
+
+
+def _call(name: str, *args) -> Expr:
+    leaf = LEAVES[name]
+    args = [_expr(a) for a in args]
+    if len(args) != leaf.arity:
+        raise TraceError(f"{name} takes {leaf.arity} arguments, got {len(args)}")
+    result = leaf.result
+    kinds = {a.type for a in args if a.op != "const"}
+    if name == "where":
+        kinds = {a.type for a in args[1:] if a.op != "const"}
+        result = "V" if "V" in kinds or not kinds else kinds.pop()
+    elif result == "V" and kinds and "V" not in kinds:
+        result = "R" if "R" in kinds else "V"
+    return Expr(name, args, result)
+
+
+def _binary(name):
+    def forward(self, other):
+        return _call(name, self, other)
+
+    def reflected(self, other):
+        return _call(name, other, self)
+
+    return forward, reflected
+
+
+for _name, _slots in {
+    "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "pow": "pow",
+}.items():
+    _f, _r = _binary(_name)
+    setattr(Expr, f"__{_slots}__", _f)
+    setattr(Expr, f"__r{_slots}__", _r)
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Expr, f"__{_name}__", _binary(_name)[0])
+
+
+def _logic(name, bits):
+    def forward(self, other):
+        other = _expr(other)
+        boolean = self.type == "B" and (other.type == "B" or other.op == "const")
+        return _call(name if boolean else bits, self, other)
+
+    return forward
+
+
+Expr.__and__ = _logic("and_", "bit_and")
+Expr.__or__ = _logic("or_", "bit_or")
+Expr.__xor__ = _logic("xor_", "bit_xor")
+Expr.__invert__ = lambda self: _call("not_" if self.type == "B" else "bit_not", self)
+Expr.__neg__ = lambda self: _call("neg", self)
+
+
+class _Formulas:
+    """``f.exp(x)``: every leaf as a function of expressions."""
+
+    def __getattr__(self, name):
+        if name not in LEAVES:
+            raise AttributeError(f"no leaf is called {name!r}: see flambeau/ops/leaves.py")
+        return lambda *args: _call(name, *args)
+
+
+f = _Formulas()
+
+
+def operand(name: str, type: str = "V") -> Expr:
+    return Expr("operand", type=type, value=name)
+
+
+def parameter(name: str) -> Expr:
+    return Expr("param", value=name)
+
+
+def uses(e: Expr) -> set[str]:
+    """Names of the operands and parameters in a formula."""
+    if e.op in ("operand", "param"):
+        return {e.value}
+    return set().union(*(uses(a) for a in e.args)) if e.args else set()
+
+
+def literal(value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"lit<T>({value})"
+    if math.isinf(value):
+        return f"lit<T>({'-' if value < 0 else ''}__builtin_inf())"
+    return "lit<T>(__builtin_nan(\"\"))" if math.isnan(value) else f"lit<T>({value!r})"
+
+
+def _cast_code(e: Expr, code: str, mixed: bool) -> str:
+    """Brings a real or truth value to the compute type where a formula mixes them."""
+    return f"value<T>({code})" if mixed and e.type in "RB" and e.op != "const" else code
+
+
+def loop_code(e: Expr) -> str:
+    """The formula as a C++ expression over T, its operands and parameters by name."""
+    if e.op in ("operand", "param"):
+        return e.value
+    if e.op == "const":
+        return literal(e.value)
+    leaf = LEAVES[e.op]
+    codes = [loop_code(a) for a in e.args]
+    if e.op == "where":
+        mixed = e.type == "V"
+        a, b = (_cast_code(x, c, mixed) for x, c in zip(e.args[1:], codes[1:]))
+        return f"({codes[0]} ? {a} : {b})"
+    mixed = any(a.type == "V" for a in e.args) or (
+        leaf.result == "V" and all(a.type == "B" for a in e.args)
+    )
+    if any(a.type == "R" for a in e.args) and all(
+        a.type != "V" or a.op == "const" for a in e.args
+    ):
+        mixed = False
+        codes = [
+            c.replace("lit<T>", "lit<real_t<T>>") if a.op == "const" else c
+            for a, c in zip(e.args, codes)
+        ]
+    codes = [_cast_code(a, c, mixed) for a, c in zip(e.args, codes)]
+    if leaf.infix:
+        return f"({leaf.infix}{codes[0]})" if leaf.arity == 1 else f"({f' {leaf.infix} '.join(codes)})"
+    return f"math::{e.op}({', '.join(codes)})"
+
+
+def tensor_code(e: Expr) -> str:
+    """The formula as calls of typed entries, for when the gradient itself is differentiated."""
+    if e.op == "operand":
+        return e.value
+    if e.op == "param":
+        return f"wrapped_number({e.value})"
+    if e.op == "const":
+        v = e.value
+        if isinstance(v, float) and not math.isfinite(v):
+            text = "__builtin_nan(\"\")" if math.isnan(v) else f"{'-' if v < 0 else ''}__builtin_inf()"
+        else:
+            text = f"int64_t{{{v}}}" if isinstance(v, int) and not isinstance(v, bool) else repr(v)
+        return f"wrapped_number(Scalar({text}))"
+    leaf = LEAVES[e.op]
+    scope = "" if "::" in leaf.tensor else "entry::"
+    code = f"{scope}{leaf.tensor}({', '.join(map(tensor_code, e.args))}{leaf.extra})"
+    return f"entry::logical_not({code})" if e.op == "nonzero" else code
+
+
+# ---- gradients of structured ops
+
+
+@dataclass
+class Sym:
+    """An argument or intermediate of a traced gradient: C++ text and what it is."""
+
+    code: str
+    kind: str = "tensor"
+    trace: "Trace | None" = None
+    parts: tuple = field(default=())
+
+    # properties of an input that can be kept instead of the input
+    def _property(self, name, code, kind):
+        if self.code in self.trace.inputs:
+            self.trace.uses.add((self.code, name))
+            return Sym(f"{self.code}_{name}", kind, self.trace)
+        return Sym(code, kind, self.trace)
+
+    @property
+    def sizes(self):
+        return self._property("sizes", f"{self.code}.sizes()", "ints")
+
+    @property
+    def dtype(self):
+        return self._property("dtype", f"{self.code}.dtype()", "dtype")
+
+    @property
+    def strides(self):
+        return self._property("strides", f"{self.code}.strides()", "ints")
+
+    @property
+    def offset(self):
+        return self._property("offset", f"{self.code}.offset()", "int")
+
+    @property
+    def options(self):
+        return self._property("options", f"{self.code}.options()", "options")
+
+    @property
+    def meta(self):
+        """An empty tensor of the same geometry, for formulas that need shape and layout alone."""
+        return self._property("meta", f"meta_of({self.code})", "tensor")
+
+    def use(self) -> str:
+        if self.kind in ("tensor", "tensors") and self.code in self.trace.inputs:
+            self.trace.uses.add((self.code, "value"))
+        elif self.code in self.trace.plain:
+            self.trace.uses.add((self.code, "plain"))
+        return self.code
+
+    def _op(self, symbol, *args):
+        return self.trace.call(symbol, self, *args)
+
+    def __add__(self, other):
+        return self._op("add_Tensor", other, 1)
+
+    def __sub__(self, other):
+        return self._op("sub_Tensor", other, 1)
+
+    def __mul__(self, other):
+        return self._op("mul_Tensor", other)
+
+    def __rmul__(self, other):
+        return self._op("mul_Tensor", other)
+
+    def __truediv__(self, other):
+        return self._op("div_Tensor", other)
+
+    def __neg__(self):
+        return self._op("neg")
+
+    def conj(self):
+        return Sym(f"conj_if_complex({self.use()})", "tensor", self.trace)
+
+    def __bool__(self):
+        raise TraceError("a gradient cannot branch on a value; write a C++ formula for it")
+
+
+class Trace:
+    """What one gradient function used, and the ops that it may call."""
+
+    def __init__(self, ops: dict, tensors: set[str], plain: set[str]):
+        self.ops = ops  # symbol -> Schema
+        self.inputs, self.plain = tensors, plain
+        self.uses: set[tuple[str, str]] = set()
+
+    def render(self, x, arg=None) -> str:
+        if isinstance(x, Sym):
+            code = x.use()
+            if arg is not None and arg.is_tensor and x.kind == "scalar":
+                return f"wrapped_number({code})"
+            return code
+        if arg is not None and arg.is_tensor and isinstance(x, (int, float)):
+            kind = f"int64_t{{{x}}}" if isinstance(x, int) else repr(x)
+            return f"wrapped_number(Scalar({kind}))"
+        if x is None:
+            return "Tensor()" if arg is not None and arg.is_tensor else "std::nullopt"
+        if isinstance(x, bool):
+            return str(x).lower()
+        if isinstance(x, int):
+            return f"Scalar(int64_t{{{x}}})" if arg is not None and arg.type == "Scalar" else str(x)
+        if isinstance(x, float):
+            return f"Scalar({x!r})" if arg is not None and arg.type == "Scalar" else repr(x)
+        if isinstance(x, str):
+            return f'"{x}"'
+        if isinstance(x, (list, tuple)):
+            if all(isinstance(i, int) for i in x):
+                return f"Constant<int64_t, {', '.join(map(str, x))}>::span()"
+        raise TraceError(f"cannot print {x!r}")
+
+    def call(self, symbol: str, *args) -> Sym:
+        from flambeau.ops.schema import default_cpp
+
+        schema = self.ops.get(symbol)
+        if schema is None:
+            raise TraceError(f"no op has the symbol {symbol!r}")
+        codes = []
+        for i, a in enumerate(schema.args):
+            codes.append(self.render(args[i], a) if i < len(args) else default_cpp(a))
+        kind = "tensor"
+        if len(schema.returns) > 1:
+            kind = "tuple"
+        elif schema.returns and schema.returns[0].list:
+            kind = "tensors"
+        return Sym(f"entry::{schema.symbol}({', '.join(codes)})", kind, self)
+
+
+class Ops:
+    """``ops.sum_dim_IntList(g, ...)`` inside a gradient: typed entries by symbol."""
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+
+    def __getattr__(self, symbol):
+        return lambda *args: self._trace.call(symbol, *args)
+
+
+class Formula:
+    """``cxx.name(g, ...)`` inside a gradient: C++ functions of namespace flambeau::formula.
+
+    ``cxx.needs`` says which gradients are wanted. Names that end in ``_list`` give a list of tensors,
+    in ``_all`` one tensor per differentiable input.
+    """
+
+    def __init__(self, trace: Trace, count: int):
+        self._trace = trace
+        needs = ", ".join(f"needs({i})" for i in range(count))
+        self.needs = Sym(f"std::array<bool, {count}>{{{needs}}}", "bools", trace)
+
+    def __getattr__(self, name):
+        def call(*args):
+            codes = ", ".join(self._trace.render(a) for a in args)
+            kind = "tuple" if name.endswith("_all") else "tensors" if name.endswith("_list") else "tensor"
+            return Sym(f"formula::{name}({codes})", kind, self._trace)
+
+        return call
