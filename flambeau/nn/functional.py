@@ -547,6 +547,11 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
         )
     for dim, left, right in borders:
         _check_border(input, dim, left, right, mode)
+        if mode == "circular":
+            # It is what is left after cutting off that is repeated.
+            start, end = max(-left, 0), input.size(dim) - max(-right, 0)
+            input = input.narrow(dim, start, end - start)
+            left, right = max(left, 0), max(right, 0)
         size = input.size(dim)
         positions = flambeau.arange(-left, size + right, device=input.device)
         input = input.index_select(dim, _PAD_POSITIONS[mode](positions, size))

@@ -141,12 +141,40 @@ def trunc_normal_(
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    # The inverse of the distribution function, at values drawn evenly from its image of [a, b].
-    low, high = cdf((a - mean) / std), cdf((b - mean) / std)
+    if tensor.is_meta:
+        return tensor
     with flambeau.no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3:
+            return _redraw_normal_(tensor, mean, std, a, b, generator)
+        return _accept_uniform_(tensor, mean, std, a, b, generator)
+
+
+def _redraw_normal_(tensor, mean: float, std: float, a: float, b: float, generator):
+    """Draw from the normal distribution until every value lies between ``a`` and ``b``."""
+    # As the tensor's dtype holds them, or a bound that it cannot hold would be redrawn for ever.
+    low, high = tensor.new_tensor(a), tensor.new_tensor(b)
+    values = tensor.normal_(mean, std, generator=generator)
+    while (outside := (values < low) | (values > high)).any():
+        drawn = flambeau.empty_like(values).normal_(mean, std, generator=generator)
+        values = flambeau.where(outside, drawn, values)
+    return tensor if values is tensor else tensor.copy_(values)
+
+
+def _accept_uniform_(tensor, mean: float, std: float, a: float, b: float, generator):
+    """Draw evenly from [a, b] and accept each value with a probability that is proportional to its
+    density: for intervals so far out that normal values would hardly ever fall into them."""
+    nearest = max(a, min(mean, b))
+    log_peak = -0.5 * ((nearest - mean) / std) ** 2
+    pending = None
+    values = tensor
+    while pending is None or pending.any():
+        drawn = flambeau.empty_like(tensor).uniform_(a, b, generator=generator)
+        values = drawn if pending is None else flambeau.where(pending, drawn, values)
+        log_density = ((drawn - mean) / std).pow_(2).mul_(-0.5).sub_(log_peak)
+        threshold = flambeau.empty_like(tensor).uniform_(generator=generator).log_()
+        rejected = threshold.gt(log_density)
+        pending = rejected if pending is None else pending & rejected
+    return tensor.copy_(values)
 
 
 def constant_(tensor, val: float):

@@ -178,7 +178,7 @@ class Stateful:
         errors: list[str] = []
         self._load_tree(state_dict, "", metadata or {}, assign, keys, errors)
         if strict:
-            for what, names in (("Missing", keys.missing_keys), ("Unexpected", keys[1])):
+            for what, names in (("Unexpected", keys[1]), ("Missing", keys.missing_keys)):
                 if names:
                     listed = ", ".join(f'"{name}"' for name in names)
                     errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")

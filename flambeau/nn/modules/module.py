@@ -2,8 +2,8 @@
 
 Note [Reading parameters]
 ``self.weight`` fails as an ordinary attribute first, and only then finds the parameter: several
-times the cost of a look into ``self._parameters``. Layers that are called in tight loops look there,
-and fall back on the attribute when something has moved the parameter (a parametrisation, say).
+times the cost of a look into ``self._parameters``. Layers are called in tight loops and look there,
+falling back on the attribute where something has moved the parameter (a parametrisation, say).
 """
 
 from __future__ import annotations
