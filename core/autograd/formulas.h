@@ -66,4 +66,28 @@ struct ZeroGradient final : Node {
 };
 Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self);
 
+// The bodies of gradients that are more than one expression; each over ops, so that they can be
+// differentiated again.
+namespace formula {
+
+using flambeau::sum_to;
+
+Tensor zeros_like(const Tensor& t);
+inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
+Tensor mul_i(const Tensor& t);
+Tensor permute_backward(const Tensor& g, IntSpan dims);
+Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset, IntSpan size,
+                           IntSpan stride, std::optional<int64_t> offset);
+Tensor slice_backward(const Tensor& g, IntSpan sizes, int64_t dim, std::optional<int64_t> start,
+                      std::optional<int64_t> end, int64_t step);
+Tensor split_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t split_size,
+                      int64_t dim);
+Tensor split_with_sizes_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options,
+                                 IntSpan split_sizes, int64_t dim);
+Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t dim);
+Tensor view_as_real_backward(const Tensor& g);
+Tensor view_as_complex_backward(const Tensor& g);
+Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options);
+
+}  // namespace formula
 }  // namespace flambeau

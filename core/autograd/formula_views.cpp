@@ -1,0 +1,141 @@
+// Gradients of views and copies.
+
+#include "core/autograd/formulas.h"
+#include "flambeau/ops.h"
+
+namespace flambeau::formula {
+namespace {
+
+Tensor zeros(IntSpan sizes, const TensorOptions& o) {
+  return entry::zeros(sizes, o.dtype, o.layout, o.device, std::nullopt);
+}
+
+// Gradients of parts, with zeros where a part had none.
+TensorVec filled(TensorSpan g, IntSpan part_sizes_along, IntSpan sizes, int64_t dim,
+                 const TensorOptions& options) {
+  TensorVec out;
+  for (size_t i = 0; i < g.size(); ++i) {
+    if (g[i].defined()) {
+      out.push_back(g[i]);
+      continue;
+    }
+    Dims part(sizes);
+    part[dim] = part_sizes_along[i];
+    out.push_back(zeros(part, options));
+  }
+  return out;
+}
+
+}  // namespace
+
+Tensor zeros_like(const Tensor& t) {
+  return entry::zeros_like(t, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt);
+}
+
+Tensor mul_i(const Tensor& t) {
+  if (!t.is_complex()) return zeros_like(t);
+  return entry::mul_Tensor(t, wrapped_number(Scalar(std::complex<double>(0, 1))));
+}
+
+Tensor permute_backward(const Tensor& g, IntSpan dims) {
+  Dims inverse(dims.size(), 0);
+  const int64_t n = static_cast<int64_t>(dims.size());
+  for (int64_t i = 0; i < n; ++i) inverse[dims[i] < 0 ? dims[i] + n : dims[i]] = i;
+  return entry::permute(g, inverse);
+}
+
+// The gradient is laid out in a buffer that stands for the storage: what the view read is added
+// there (several times where the view overlaps itself), then read back with the base's geometry. An
+// element that the base holds at several places (expanded) is divided among them.
+Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset,
+                           IntSpan size, IntSpan stride, std::optional<int64_t> offset) {
+  const auto extent = [](IntSpan sizes, IntSpan strides) {
+    int64_t last = 0;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      if (sizes[i] == 0) return int64_t{-1};
+      last += (sizes[i] - 1) * strides[i];
+    }
+    return last;
+  };
+  const IntSpan base_sizes = geometry.sizes(), base_strides = geometry.strides();
+  const int64_t view_offset = offset.value_or(base_offset);
+  const int64_t start = std::min(view_offset, base_offset);
+  const int64_t end = std::max(view_offset + extent(size, stride), base_offset + extent(base_sizes, base_strides));
+  const int64_t length[] = {std::max<int64_t>(end - start + 1, 0)};
+  const TensorOptions options{g.dtype(), g.device()};
+  const Tensor buffer = zeros(length, options);
+  const bool base_overlaps = internal_overlap(geometry) != Overlap::no;
+  Tensor view_probe = empty_strided(size, stride, {g.dtype(), Device{DeviceType::meta}});
+  if (internal_overlap(view_probe) == Overlap::no) {
+    entry::copy_(entry::as_strided(buffer, size, stride, view_offset - start), g, false);
+  } else {
+    const Tensor places = entry::arange_start_step(
+        Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}), DType::int64, std::nullopt,
+        g.device(), std::nullopt);
+    const int64_t flat[] = {-1};
+    const Tensor index = entry::reshape(entry::as_strided(places, size, stride, view_offset - start), flat);
+    entry::index_add_(buffer, 0, index, entry::reshape(g, flat), Scalar(int64_t{1}));
+  }
+  Tensor result = entry::as_strided(buffer, base_sizes, base_strides, base_offset - start);
+  if (!base_overlaps) return result;
+  const Tensor counts = zeros(length, options);
+  const Tensor places = entry::arange_start_step(
+      Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}), DType::int64, std::nullopt,
+      g.device(), std::nullopt);
+  const int64_t flat[] = {-1};
+  const Tensor index =
+      entry::reshape(entry::as_strided(places, base_sizes, base_strides, base_offset - start), flat);
+  const Tensor ones = entry::ones_like(index, g.dtype(), std::nullopt, std::nullopt, std::nullopt,
+                                       std::nullopt);
+  entry::index_add_(counts, 0, index, ones, Scalar(int64_t{1}));
+  return entry::div_Tensor(
+      result, entry::as_strided(counts, base_sizes, base_strides, base_offset - start));
+}
+
+Tensor slice_backward(const Tensor& g, IntSpan sizes, int64_t dim, std::optional<int64_t> start,
+                      std::optional<int64_t> end, int64_t step) {
+  return entry::slice_backward(g, sizes, dim, start.value_or(0), end.value_or(INT64_MAX), step);
+}
+
+Tensor split_with_sizes_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options,
+                                 IntSpan split_sizes, int64_t dim) {
+  const int64_t d = wrap_dim(dim, static_cast<int64_t>(sizes.size()), "split_with_sizes_backward");
+  return entry::cat(filled(g, split_sizes, sizes, d, options), d);
+}
+
+Tensor split_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t split_size,
+                      int64_t dim) {
+  const int64_t d = wrap_dim(dim, static_cast<int64_t>(sizes.size()), "split_backward");
+  Dims parts(g.size(), split_size);
+  if (!parts.empty())
+    parts.back() = sizes[d] - split_size * (static_cast<int64_t>(g.size()) - 1);
+  return split_with_sizes_backward(g, sizes, options, parts, d);
+}
+
+Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t dim) {
+  const int64_t d = wrap_dim(dim, static_cast<int64_t>(sizes.size()), "unbind_backward");
+  if (g.empty()) return zeros(sizes, options);
+  Dims part(sizes);
+  part.erase(d);
+  TensorVec all;
+  for (const Tensor& t : g) all.push_back(t.defined() ? t : zeros(part, options));
+  return entry::stack(all, d);
+}
+
+Tensor view_as_real_backward(const Tensor& g) {
+  const Tensor plain = g.stride(-1) == 1 ? g : entry::contiguous(g, MemoryFormat::contiguous);
+  return entry::view_as_complex(plain);
+}
+
+Tensor view_as_complex_backward(const Tensor& g) {
+  return entry::view_as_real(entry::resolve_conj(g));
+}
+
+Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options) {
+  Tensor reduced = sum_to(g, sizes);
+  if (reduced.is_complex() && !is_complex(options.dtype)) reduced = entry::real(reduced);
+  return entry::to_dtype_layout(reduced, options.dtype, options.layout, options.device, std::nullopt,
+                                false, false, std::nullopt);
+}
+
+}  // namespace flambeau::formula

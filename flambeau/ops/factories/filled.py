@@ -1,0 +1,230 @@
+"""Empty, constant and regular tensors."""
+
+from flambeau.ops.record import native
+
+_OPTIONS = "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_FORMAT = ", MemoryFormat? memory_format=None"
+
+
+@native(f"empty.memory_format(int[] size, {_OPTIONS}{_FORMAT}) -> Tensor", cxx="empty",
+        method=False, out=True, out_overload="out")
+def empty():
+    """A tensor whose elements are whatever memory held.
+
+    >>> flambeau.empty(2, 3).shape
+    torch.Size([2, 3])
+    """
+
+
+@native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False)
+def empty_strided():
+    """An empty tensor with the given strides.
+
+    >>> flambeau.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+
+
+@native(f"zeros(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+def zeros():
+    """A tensor of zeros.
+
+    >>> flambeau.zeros(2)
+    tensor([0., 0.])
+    """
+
+
+@native(f"ones(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+def ones():
+    """A tensor of ones.
+
+    >>> flambeau.ones(2)
+    tensor([1., 1.])
+    """
+
+
+@native(f"full(int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
+def full():
+    """A tensor of one value; its dtype follows from the value.
+
+    >>> flambeau.full((2,), 7)
+    tensor([7, 7])
+    """
+
+
+@native(f"scalar_tensor(Scalar s, {_OPTIONS}) -> Tensor", method=False)
+def scalar_tensor():
+    """A 0-dim tensor.
+
+    >>> flambeau.scalar_tensor(3.)
+    tensor(3.)
+    """
+
+
+@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+def empty_like():
+    """An empty tensor with the shape, dtype and layout of another.
+
+    >>> flambeau.empty_like(flambeau.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
+
+
+@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+def zeros_like():
+    """Zeros with the shape, dtype and layout of another tensor.
+
+    >>> flambeau.zeros_like(flambeau.tensor([1, 2]))
+    tensor([0, 0])
+    """
+
+
+@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+def ones_like():
+    """Ones with the shape, dtype and layout of another tensor.
+
+    >>> flambeau.ones_like(flambeau.tensor([1, 2]))
+    tensor([1, 1])
+    """
+
+
+@native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+def full_like():
+    """One value with the shape, dtype and layout of another tensor.
+
+    >>> flambeau.full_like(flambeau.tensor([1, 2]), 5)
+    tensor([5, 5])
+    """
+
+
+@native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+def new_empty():
+    """An empty tensor with this one's dtype and device."""
+
+
+@native(f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
+        function_variant=False)
+def new_empty_strided():
+    """An empty strided tensor with this one's dtype and device."""
+
+
+@native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+def new_zeros():
+    """Zeros with this tensor's dtype and device."""
+
+
+@native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+def new_ones():
+    """Ones with this tensor's dtype and device."""
+
+
+@native(f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+        function_variant=False)
+def new_full():
+    """One value with this tensor's dtype and device."""
+
+
+@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
+def arange():
+    """``start, start + step, ...`` below ``end``.
+
+    >>> flambeau.arange(3)
+    tensor([0, 1, 2])
+    >>> flambeau.arange(1, 2, 0.5)
+    tensor([1.0000, 1.5000])
+    """
+
+
+@native(f"arange.start(Scalar start, Scalar end, {_OPTIONS}) -> Tensor", method=False)
+def arange_start():
+    """``start`` to ``end`` by one."""
+
+
+@native(f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {_OPTIONS}) -> Tensor",
+        method=False, out=True, out_overload="start_out")
+def arange_start_step():
+    """``start`` to ``end`` by ``step``."""
+
+
+@native(f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor", method=False, out=True)
+def linspace():
+    """``steps`` evenly spaced values, both ends included.
+
+    >>> flambeau.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+
+
+@native(f"eye(int n, {_OPTIONS}) -> Tensor", method=False, out=True)
+def eye():
+    """The identity matrix.
+
+    >>> flambeau.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+
+
+@native(f"eye.m(int n, int m, {_OPTIONS}) -> Tensor", method=False, out=True)
+def eye_m():
+    """An n by m matrix with ones on the diagonal."""
+
+
+@native("fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", cxx="fill_scalar_",
+        handles=frozenset({"conjugate", "negative"}))
+def fill_scalar():
+    """Sets all elements to a value.
+
+    >>> flambeau.empty(2).fill_(3)
+    tensor([3., 3.])
+    """
+
+
+@fill_scalar.gradient
+def _(g, cxx):
+    return cxx.zeros_like(g)
+
+
+@native("fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", cxx="fill_tensor_",
+        handles=frozenset({"conjugate", "negative"}))
+def fill_tensor():
+    """Sets all elements to the value of a 0-dim tensor."""
+
+
+@fill_tensor.gradient
+def _(g, cxx, ops):
+    return cxx.zeros_like(g), ops.sum(g, None)
+
+
+@native("fill.Scalar(Tensor self, Scalar value) -> Tensor", cxx="fill_scalar", method=False)
+def fill_copy():
+    """A copy of the shape and layout of ``self``, filled with a value."""
+
+
+@fill_copy.gradient
+def _(g, cxx):
+    return cxx.zeros_like(g)
+
+
+@native("fill.Tensor(Tensor self, Tensor value) -> Tensor", cxx="fill_tensor", method=False)
+def fill_copy_tensor():
+    """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
+
+
+@fill_copy_tensor.gradient
+def _(g, cxx, ops):
+    return cxx.zeros_like(g), ops.sum(g, None)
+
+
+@native("zero_(Tensor(a!) self) -> Tensor(a!)", handles=frozenset({"conjugate", "negative"}))
+def zero_():
+    """Sets all elements to zero.
+
+    >>> flambeau.ones(2).zero_()
+    tensor([0., 0.])
+    """
+
+
+@zero_.gradient
+def _(g, cxx):
+    return cxx.zeros_like(g)

@@ -1,0 +1,357 @@
+"""Ops that give other geometry over the same memory."""
+
+from flambeau.ops.record import composite, native, view
+
+
+@view("alias(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False)
+def alias():
+    """Another tensor over the same memory."""
+
+
+@alias.gradient
+def _(g):
+    return g
+
+
+@view("view(Tensor(a) self, int[] size) -> Tensor(a)", function_variant=False)
+def view_(g):
+    """The same elements under another shape, without a copy; one size may be -1.
+
+    RuntimeError when the strides do not allow it: use ``reshape`` then.
+
+    >>> flambeau.arange(6).view(2, 3)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+
+
+@view_.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
+@view("view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)", function_variant=False,
+      cxx="view_dtype", no_gradient="reinterprets bits")
+def view_dtype():
+    """The same bytes read as another dtype."""
+
+
+@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)")
+def as_strided():
+    """A view with any sizes, strides and offset that stay inside the storage.
+
+    >>> flambeau.as_strided(flambeau.arange(4), (2, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2]])
+    """
+
+
+@as_strided.gradient
+def _(g, self, size, stride, storage_offset, cxx):
+    return cxx.as_strided_backward(g, self.meta, self.offset, size, stride, storage_offset)
+
+
+@view("transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)", cxx="transpose", inplace=True,
+      aliases=("swapaxes", "swapdims"))
+def transpose():
+    """Exchanges two dimensions.
+
+    >>> flambeau.transpose(flambeau.arange(6).view(2, 3), 0, 1)
+    tensor([[0, 3],
+            [1, 4],
+            [2, 5]])
+    """
+
+
+@transpose.gradient
+def _(g, dim0, dim1, ops):
+    return ops.transpose_int(g, dim0, dim1)
+
+
+@view("t(Tensor(a) self) -> Tensor(a)", inplace=True)
+def t():
+    """Transposes a matrix; vectors and 0-dim tensors stay.
+
+    >>> flambeau.t(flambeau.arange(2).view(1, 2)).shape
+    torch.Size([2, 1])
+    """
+
+
+@t.gradient
+def _(g, ops):
+    return ops.t(g)
+
+
+@view("permute(Tensor(a) self, int[] dims) -> Tensor(a)")
+def permute():
+    """The dimensions in another order.
+
+    >>> flambeau.permute(flambeau.zeros(2, 3, 5), (2, 0, 1)).shape
+    torch.Size([5, 2, 3])
+    """
+
+
+@permute.gradient
+def _(g, dims, cxx):
+    return cxx.permute_backward(g, dims)
+
+
+@view("expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
+      function_variant=False)
+def expand():
+    """Dimensions of size 1 repeated without a copy; -1 keeps a size.
+
+    >>> flambeau.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+
+
+@expand.gradient
+def _(g, self, cxx):
+    return cxx.sum_to(g, self.sizes)
+
+
+@view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
+def squeeze():
+    """Without the dimensions of size 1.
+
+    >>> flambeau.squeeze(flambeau.zeros(1, 3, 1)).shape
+    torch.Size([3])
+    """
+
+
+@squeeze.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
+@view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", cxx="squeeze_dim", inplace=True)
+def squeeze_dim():
+    """Without one dimension, if its size is 1."""
+
+
+@squeeze_dim.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
+@view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
+def squeeze_dims():
+    """Without the named dimensions whose size is 1."""
+
+
+@squeeze_dims.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
+@view("unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
+def unsqueeze():
+    """With a dimension of size 1 put in at ``dim``.
+
+    >>> flambeau.unsqueeze(flambeau.tensor([1, 2]), 1)
+    tensor([[1],
+            [2]])
+    """
+
+
+@unsqueeze.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
+@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)", cxx="select")
+def select():
+    """The slice at ``index`` of a dimension, which goes away.
+
+    >>> flambeau.select(flambeau.arange(4).view(2, 2), 0, 1)
+    tensor([2, 3])
+    """
+
+
+@select.gradient
+def _(g, self, dim, index, ops):
+    return ops.select_backward(g, self.sizes, dim, index)
+
+
+@view(
+    "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)",
+    cxx="slice", function_variant=False, method=False,
+)
+def slice():
+    """Elements ``start`` to ``end`` by ``step`` of a dimension, as Python slices."""
+
+
+@slice.gradient
+def _(g, self, dim, start, end, step, cxx):
+    return cxx.slice_backward(g, self.sizes, dim, start, end, step)
+
+
+@view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)")
+def diagonal():
+    """The diagonal of two dimensions, as the last dimension.
+
+    >>> flambeau.diagonal(flambeau.arange(4).view(2, 2))
+    tensor([0, 3])
+    """
+
+
+@diagonal.gradient
+def _(g, self, offset, dim1, dim2, ops):
+    return ops.diagonal_backward(g, self.sizes, offset, dim1, dim2)
+
+
+@view("unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
+      function_variant=False)
+def unfold():
+    """Windows of ``size`` elements every ``step`` along a dimension, as a new last dimension.
+
+    >>> flambeau.arange(4).unfold(0, 2, 1)
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+
+
+@unfold.gradient
+def _(g, self, dimension, size, step, ops):
+    return ops.unfold_backward(g, self.sizes, dimension, size, step)
+
+
+@view("split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]", cxx="split",
+      creation="multi_output", function_variant=False, method=False)
+def split():
+    """Parts of ``split_size`` along a dimension; the last may be smaller."""
+
+
+@split.gradient
+def _(g, self, split_size, dim, cxx):
+    return cxx.split_backward(g, self.sizes, self.options, split_size, dim)
+
+
+@view("split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+      creation="multi_output")
+def split_with_sizes():
+    """Parts of the given sizes along a dimension."""
+
+
+@split_with_sizes.gradient
+def _(g, self, split_sizes, dim, cxx):
+    return cxx.split_with_sizes_backward(g, self.sizes, self.options, split_sizes, dim)
+
+
+@view("unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]", cxx="unbind",
+      creation="multi_output")
+def unbind():
+    """All slices along a dimension, which goes away.
+
+    >>> flambeau.unbind(flambeau.arange(4).view(2, 2))
+    (tensor([0, 1]), tensor([2, 3]))
+    """
+
+
+@unbind.gradient
+def _(g, self, dim, cxx):
+    return cxx.unbind_backward(g, self.sizes, self.options, dim)
+
+
+@view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
+def view_as_real():
+    """A complex tensor as a real one with a last dimension of 2.
+
+    >>> flambeau.view_as_real(flambeau.tensor([1+2j]))
+    tensor([[1., 2.]])
+    """
+
+
+@view_as_real.gradient
+def _(g, cxx):
+    return cxx.view_as_real_backward(g)
+
+
+@view("view_as_complex(Tensor(a) self) -> Tensor(a)", handles=frozenset())
+def view_as_complex():
+    """A real tensor with a last dimension of 2 as a complex one.
+
+    >>> flambeau.view_as_complex(flambeau.tensor([[1., 2.]]))
+    tensor([1.+2.j])
+    """
+
+
+@view_as_complex.gradient
+def _(g, cxx):
+    return cxx.view_as_complex_backward(g)
+
+
+@view("_conj(Tensor(a) self) -> Tensor(a)", function_variant=True, method=False)
+def _conj():
+    """The lazily conjugated view of a complex tensor."""
+
+
+@_conj.gradient
+def _(g, cxx):
+    return cxx.conj(g)
+
+
+@view("_neg_view(Tensor(a) self) -> Tensor(a)", method=False)
+def _neg_view():
+    """The lazily negated view."""
+
+
+@_neg_view.gradient
+def _(g, ops):
+    return ops.neg(g)
+
+
+@composite("conj(Tensor(a) self) -> Tensor(a)")
+def conj():
+    """The complex conjugate, as a lazy view; real tensors are returned as they are.
+
+    >>> flambeau.conj(flambeau.tensor([1+2j]))
+    tensor([1.-2.j])
+    """
+
+
+@composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
+def real():
+    """The real part as a view; real tensors are returned as they are.
+
+    >>> flambeau.real(flambeau.tensor([1+2j]))
+    tensor([1.])
+    """
+
+
+@composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
+def imag():
+    """The imaginary part of a complex tensor as a view.
+
+    >>> flambeau.imag(flambeau.tensor([1+2j]))
+    tensor([2.])
+    """
+
+
+@composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
+def resolve_conj():
+    """A copy without the conjugate bit when it is set, else the tensor itself."""
+
+
+@composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
+def resolve_neg():
+    """A copy without the negative bit when it is set, else the tensor itself."""
+
+
+@native("detach(Tensor(a) self) -> Tensor(a)", cxx="detach", handles=frozenset(
+    {"conjugate", "negative", "autograd"}))
+def detach():
+    """The same memory, outside of the graph.
+
+    >>> flambeau.ones(2, requires_grad=True).detach().requires_grad
+    False
+    """
+
+
+@native("detach_(Tensor(a!) self) -> Tensor(a!)", cxx="detach_", handles=frozenset(
+    {"conjugate", "negative", "autograd"}))
+def detach_():
+    """Takes this tensor out of the graph that made it; it becomes a leaf."""

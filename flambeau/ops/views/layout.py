@@ -1,0 +1,284 @@
+"""Shapes by name: compositions of views, and copies where a view will not do."""
+
+from flambeau.ops.record import composite, native
+
+
+@composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
+def reshape():
+    """The same elements under another shape: a view where possible, else a copy.
+
+    >>> flambeau.reshape(flambeau.arange(4), (2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+
+
+@composite("reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
+def reshape_as():
+    """``reshape(other.shape)``."""
+
+
+@composite("view_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
+def view_as():
+    """``view(other.shape)``."""
+
+
+@composite("expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
+def expand_as():
+    """``expand(other.shape)``."""
+
+
+@composite("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)")
+def broadcast_to():
+    """``expand`` as a function.
+
+    >>> flambeau.broadcast_to(flambeau.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+
+
+@composite("flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
+           cxx="flatten")
+def flatten():
+    """Dimensions ``start_dim`` to ``end_dim`` joined into one.
+
+    >>> flambeau.flatten(flambeau.zeros(2, 3, 4), 1).shape
+    torch.Size([2, 12])
+    """
+
+
+@composite("unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", cxx="unflatten")
+def unflatten():
+    """One dimension split into several; one size may be -1.
+
+    >>> flambeau.unflatten(flambeau.zeros(2, 12), 1, (3, 4)).shape
+    torch.Size([2, 3, 4])
+    """
+
+
+@composite("ravel(Tensor(a) self) -> Tensor(a)")
+def ravel():
+    """All elements in one dimension.
+
+    >>> flambeau.ravel(flambeau.zeros(2, 3)).shape
+    torch.Size([6])
+    """
+
+
+@composite("movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
+           cxx="movedim", aliases=("moveaxis",))
+def movedim():
+    """Dimensions moved to other places, the rest kept in order.
+
+    >>> flambeau.movedim(flambeau.zeros(2, 3, 5), 0, -1).shape
+    torch.Size([3, 5, 2])
+    """
+
+
+@composite("movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
+           cxx="movedim_int", aliases=("moveaxis",))
+def movedim_int():
+    """One dimension moved to another place."""
+
+
+@composite("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)")
+def narrow():
+    """``length`` elements from ``start`` on along a dimension.
+
+    >>> flambeau.narrow(flambeau.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
+
+
+@composite("chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]")
+def chunk():
+    """About equal parts along a dimension, at most ``chunks`` of them.
+
+    >>> [len(c) for c in flambeau.chunk(flambeau.arange(5), 2)]
+    [3, 2]
+    """
+
+
+@composite("numpy_T(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False,
+           attribute="T")
+def numpy_T():
+    """The dimensions in reverse order."""
+
+
+@composite("matrix_H(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False,
+           attribute="H")
+def matrix_H():
+    """The conjugate transpose of a matrix."""
+
+
+@composite("mT(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mT")
+def mT():
+    """The last two dimensions exchanged."""
+
+
+@composite("mH(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mH")
+def mH():
+    """The last two dimensions exchanged, conjugated."""
+
+
+@composite("adjoint(Tensor(a) self) -> Tensor(a)")
+def adjoint():
+    """The last two dimensions exchanged, conjugated."""
+
+
+@composite("contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
+           function_variant=False)
+def contiguous():
+    """The tensor itself when it is laid out so, else a copy that is.
+
+    >>> flambeau.arange(4).view(2, 2).t().contiguous().stride()
+    (2, 1)
+    """
+
+
+@native("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
+        handles=frozenset({"conjugate", "negative"}))
+def clone():
+    """A copy with memory of its own; gradients pass through.
+
+    >>> flambeau.clone(flambeau.tensor([1, 2]))
+    tensor([1, 2])
+    """
+
+
+@clone.gradient
+def _(g):
+    return g
+
+
+@native("copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
+        function_variant=False, handles=frozenset({"conjugate", "negative"}))
+def copy_():
+    """Copies ``src`` into this tensor, broadcast and cast.
+
+    >>> flambeau.zeros(2).copy_(flambeau.tensor([1, 2]))
+    tensor([1., 2.])
+    """
+
+
+@copy_.gradient
+def _(g, src, cxx):
+    return cxx.zeros_like(g), cxx.copy_backward(g, src.sizes, src.options)
+
+
+@native(
+    "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
+    function_variant=False, method=False, node="ToCopyBackward0",
+    handles=frozenset({"conjugate", "negative"}),
+)
+def _to_copy():
+    """A copy with another dtype, device or memory format."""
+
+
+@_to_copy.gradient
+def _(g, self, cxx):
+    return cxx.copy_backward(g, self.sizes, self.options)
+
+
+@composite(
+    "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None, bool non_blocking=False, bool copy=False, "
+    "MemoryFormat? memory_format=None) -> Tensor(a)",
+    cxx="to_options", function_variant=False,
+)
+def to_options():
+    """The tensor with this dtype, device and layout: itself when nothing changes."""
+
+
+@composite(
+    "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, "
+    "bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+    cxx="to_device", function_variant=False,
+)
+def to_device():
+    """The tensor on a device, as a dtype.
+
+    >>> flambeau.tensor([1, 2]).to("cpu", flambeau.float32)
+    tensor([1., 2.])
+    """
+
+
+@composite(
+    "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
+    "MemoryFormat? memory_format=None) -> Tensor(a)",
+    cxx="to_dtype", function_variant=False,
+)
+def to_dtype():
+    """The tensor as a dtype.
+
+    >>> flambeau.tensor([1.5]).to(flambeau.int64)
+    tensor([1])
+    """
+
+
+@composite(
+    "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
+    "MemoryFormat? memory_format=None) -> Tensor(a)",
+    cxx="to_other", function_variant=False,
+)
+def to_other():
+    """The tensor with the dtype and device of another one."""
+
+
+@composite("type_as(Tensor self, Tensor other) -> Tensor", function_variant=False)
+def type_as():
+    """``to(other.dtype)``."""
+
+
+@native("select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
+        method=False, function_variant=False)
+def select_backward():
+    """The gradient of ``select``: zeros with one slice filled."""
+
+
+@select_backward.gradient
+def _(g, dim, index, ops):
+    return ops.select_int(g, dim, index)
+
+
+@native(
+    "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step)"
+    " -> Tensor",
+    method=False, function_variant=False,
+)
+def slice_backward():
+    """The gradient of ``slice``: zeros with the slice filled."""
+
+
+@slice_backward.gradient
+def _(g, dim, start, end, step, ops):
+    return ops.slice_Tensor(g, dim, start, end, step)
+
+
+@native(
+    "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2)"
+    " -> Tensor",
+    method=False, function_variant=False,
+)
+def diagonal_backward():
+    """The gradient of ``diagonal``: zeros with the diagonal filled."""
+
+
+@diagonal_backward.gradient
+def _(g, offset, dim1, dim2, ops):
+    return ops.diagonal(g, offset, dim1, dim2)
+
+
+@native(
+    "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
+    method=False, function_variant=False,
+)
+def unfold_backward():
+    """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""
+
+
+@unfold_backward.gradient
+def _(g, dim, size, step, ops):
+    return ops.unfold(g, dim, size, step)

@@ -1,0 +1,197 @@
+// Copies: clone, copy_, casts and conversions.
+
+#include "core/autograd/node.h"
+#include "flambeau/kernels.h"
+#include "flambeau/ops.h"
+#include "kernels/cpu/pointwise.h"
+
+namespace flambeau::native {
+namespace {
+
+// An empty tensor with the layout that `format` asks of a copy of `self`.
+Tensor empty_for(const Tensor& self, TensorOptions options, std::optional<MemoryFormat> format) {
+  const MemoryFormat f = format.value_or(MemoryFormat::preserve);
+  if (f == MemoryFormat::contiguous) return empty(self.sizes(), options);
+  if (f == MemoryFormat::preserve) return empty_strided(self.sizes(), strides_like(self), options);
+  const int64_t want = f == MemoryFormat::channels_last ? 4 : 5;
+  check(self.dim() == want, "required rank ", want, " tensor to use ", memory_format_name(f),
+        " format");
+  return empty_strided(self.sizes(), channels_last_strides(self.sizes()), options);
+}
+
+TensorOptions with(const Tensor& self, std::optional<DType> dtype, std::optional<Layout> layout,
+                   std::optional<Device> device, std::optional<bool> pin_memory, const char* op) {
+  check<NotImplementedError>(!pin_memory.value_or(false), op, ": pin_memory=True is not supported");
+  TensorOptions o = self.options();
+  if (dtype) o.dtype = *dtype;
+  if (layout) o.layout = *layout;
+  if (device) o.device = *device;
+  return o;
+}
+
+// The bits of lazy conjugation and negation that differ are applied after the plain copy.
+void copy_values(const Tensor& dst, const Tensor& src) {
+  if (dst.is_meta() || src.is_meta()) {
+    check(dst.is_meta() || src.numel() == 0,
+          "copy_: Cannot copy out of meta tensor; no data! Use empty_like or to_empty to make one "
+          "with data");
+    return;
+  }
+  const KeySet lazy = kConjugate | kNegative;
+  if (((dst.keys() ^ src.keys()) & lazy) == 0) return cpu::copy(dst, src);
+  const auto plain = [&](const Tensor& t) {
+    Tensor p = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
+    p.impl()->keys &= ~lazy;
+    return p;
+  };
+  const Tensor d = plain(dst);
+  cpu::copy(d, plain(src));
+  if (((dst.keys() ^ src.keys()) & kNegative)) entry::neg_(d);
+  if (((dst.keys() ^ src.keys()) & kConjugate) && d.is_complex()) {
+    const Tensor parts = Tensor::alias(d, to_real(d.dtype()), d.sizes(), [&] {
+      Dims strides(d.strides());
+      for (int64_t& s : strides) s *= 2;
+      return strides;
+    }(), d.offset() * 2 + 1);
+    entry::neg_(parts);
+  }
+}
+
+}  // namespace
+
+Tensor clone(const Tensor& self, std::optional<MemoryFormat> format) {
+  const Tensor out = empty_for(self, self.options(), format);
+  if (!self.is_meta()) copy_values(out, self);
+  return out;
+}
+
+void copy_(const Tensor& self, const Tensor& src, bool) {
+  if (self.is(src)) return;
+  const Dims shape = broadcast(self.sizes(), src.sizes(), "copy_");
+  check(same(shape, self.sizes()), "copy_: The size of tensor a ", show(self.sizes()),
+        " must match the size of tensor b ", show(src.sizes()), ": src does not broadcast to self");
+  check(internal_overlap(self) != Overlap::yes,
+        "copy_: unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.");
+  Tensor from = src;
+  const MemOverlap overlap = self.device() == src.device() ? memory_overlap(self, src) : MemOverlap::none;
+  if (overlap == MemOverlap::full && self.dtype() == src.dtype() &&
+      ((self.keys() ^ src.keys()) & (kConjugate | kNegative)) == 0)
+    return;
+  if (overlap != MemOverlap::none) from = clone(src, MemoryFormat::contiguous);
+  copy_values(self, from);
+}
+
+Tensor _to_copy(const Tensor& self, std::optional<DType> dtype, std::optional<Layout> layout,
+                std::optional<Device> device, std::optional<bool> pin_memory, bool,
+                std::optional<MemoryFormat> format) {
+  const TensorOptions o = with(self, dtype, layout, device, pin_memory, "to");
+  check<NotImplementedError>(o.layout == Layout::strided, "to: layout torch.", layout_name(o.layout),
+                             " is not supported");
+  if (o.device.is_meta()) return empty_for(self, o, format);
+  check<NotImplementedError>(!self.is_meta(), "to: Cannot copy out of meta tensor; no data! Please use "
+                             "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+                             "module from meta to a different device.");
+  const Tensor out = empty_for(self, o, format);
+  copy_values(out, self);
+  return out;
+}
+
+namespace {
+
+Tensor to(const Tensor& self, const TensorOptions& o, bool non_blocking, bool copy,
+          std::optional<MemoryFormat> format) {
+  const MemoryFormat f = format.value_or(MemoryFormat::preserve);
+  const bool same_device = o.device.type == self.device().type &&
+                           (o.device.index == self.device().index || o.device.index <= 0);
+  if (!copy && o.dtype == self.dtype() && o.layout == self.layout() && same_device &&
+      (f == MemoryFormat::preserve || self.is_contiguous(f)))
+    return self;
+  Device device = o.device;
+  if (device.is_cpu()) device.index = -1;
+  return entry::_to_copy(self, o.dtype, o.layout, device, std::nullopt, non_blocking, f);
+}
+
+}  // namespace
+
+Tensor to_options(const Tensor& self, std::optional<DType> dtype, std::optional<Layout> layout,
+                  std::optional<Device> device, std::optional<bool> pin_memory, bool non_blocking,
+                  bool copy, std::optional<MemoryFormat> format) {
+  return to(self, with(self, dtype, layout, device, pin_memory, "to"), non_blocking, copy, format);
+}
+Tensor to_device(const Tensor& self, Device device, DType dtype, bool non_blocking, bool copy,
+                 std::optional<MemoryFormat> format) {
+  return to(self, {dtype, device, self.layout()}, non_blocking, copy, format);
+}
+Tensor to_dtype(const Tensor& self, DType dtype, bool non_blocking, bool copy,
+                std::optional<MemoryFormat> format) {
+  return to(self, {dtype, self.device(), self.layout()}, non_blocking, copy, format);
+}
+Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy,
+                std::optional<MemoryFormat> format) {
+  return to(self, other.options(), non_blocking, copy, format);
+}
+Tensor type_as(const Tensor& self, const Tensor& other) {
+  return to(self, other.options(), false, false, std::nullopt);
+}
+
+Tensor contiguous(const Tensor& self, MemoryFormat format) {
+  check(format != MemoryFormat::preserve,
+        "contiguous: preserve memory format is unsupported by the contiguous operator");
+  return self.is_contiguous(format) ? self : entry::clone(self, format);
+}
+
+Tensor detach(const Tensor& self) { return flambeau::detach(self); }
+
+void detach_(const Tensor& self) {
+  if (!self.impl()->autograd) return;
+  AutogradMeta& meta = *self.impl()->autograd;
+  check(!meta.is_view, "detach_: Can't detach views in-place. Use detach() instead. If you are using "
+        "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, "
+        "gradients are views of DDP buckets, and hence detach_() cannot be called on these "
+        "gradients.");
+  meta.grad_fn = nullptr;
+  meta.output_nr = 0;
+  meta.requires_grad = false;
+  self.impl()->keys &= ~kAutograd;
+}
+
+// ---- gradients of views
+
+Tensor select_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t index) {
+  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
+  entry::copy_(entry::select_int(out, dim, index), grad, false);
+  return out;
+}
+
+Tensor slice_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t start, int64_t end,
+                      int64_t step) {
+  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
+  entry::copy_(entry::slice_Tensor(out, dim, start, end, step), grad, false);
+  return out;
+}
+
+Tensor diagonal_backward(const Tensor& grad, IntSpan sizes, int64_t offset, int64_t dim1,
+                         int64_t dim2) {
+  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
+  entry::copy_(entry::diagonal(out, offset, dim1, dim2), grad, false);
+  return out;
+}
+
+Tensor unfold_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t size, int64_t step) {
+  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
+  if (out.dim() == 0) {
+    if (size > 0) entry::copy_(out, entry::select_int(grad, -1, 0), false);
+    return out;
+  }
+  // One strided add for each place in the window: its elements never overlap.
+  const int64_t d = wrap_dim(dim, out.dim(), "unfold_backward"), windows = grad.sizes()[d];
+  for (int64_t k = 0; k < size; ++k) {
+    const Tensor target =
+        entry::slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step);
+    if (windows > 0) entry::add__Tensor(target, entry::select_int(grad, -1, k), Scalar(int64_t{1}));
+  }
+  return out;
+}
+
+}  // namespace flambeau::native
