@@ -1,5 +1,5 @@
-// The one thread pool. Work is split by the shape of the problem, never by the number of threads, so
-// that results have the same bits whatever that number is.
+// The one thread pool. Work is split by the shape of the problem, never by the number of threads,
+// so that results have the same bits whatever that number is.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ void parallel_tasks(int64_t tasks, F&& f) {
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-// Calls f(begin, end) over chunks of `grain` elements of [0, n): the chunks depend on n and grain only.
+// Calls f(begin, end) over chunks of `grain` elements of [0, n): the chunks depend on n and grain
+// only.
 template <class F>
 void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;

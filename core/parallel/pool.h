@@ -1,0 +1,69 @@
+// The worker threads behind run_tasks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <vector>
+
+#include "core/parallel/spin.h"
+
+namespace flambeau {
+
+// Whether this thread runs a task: regions within a task run on the thread that meets them.
+extern thread_local constinit bool inside_region [[gnu::tls_model("initial-exec")]];
+
+using TaskBody = void (*)(void* context, int64_t task);
+
+// One region at a time. The caller takes tasks like any worker, and waits only for workers that
+// have joined: one that the system has not run yet cannot hold up a region, it finds it closed.
+class Pool {
+ public:
+  explicit Pool(int workers);
+  ~Pool();
+  Pool(const Pool&) = delete;
+
+  int workers() const { return wanted_workers_; }
+  void run(int64_t tasks, TaskBody body, void* context);
+
+  void forget_workers();  // in a forked child, which has none of them
+
+ private:
+  // state_: the number of the region, whether it may be joined, whether workers are to end, and
+  // how many workers are in it. The region's number keeps a worker from joining it twice.
+  static constexpr uint32_t kActive = (1u << 14) - 1, kStop = 1u << 14, kOpen = 1u << 15;
+  static constexpr uint32_t region(uint32_t state) { return state >> 16; }
+
+  void work();
+  struct Worker {
+    uint32_t last_region = 0;
+    int64_t moved_at = 0;
+    Spinner spinner;
+  };
+  uint32_t await_region(Worker& worker);
+  bool leave_processor_of_caller(Worker& worker) const;
+  void await_workers();
+  void take_tasks();
+  void leave();
+  void wake_workers();
+
+  alignas(64) std::atomic<uint32_t> state_ = 0;
+  alignas(64) std::atomic<int64_t> next_task_ = 0;
+  alignas(64) std::atomic<uint32_t> sleeping_workers_ = 0;
+  std::atomic<uint32_t> caller_sleeps_ = 0;
+  // Of the region: written by the caller before it opens, read by those who have joined.
+  alignas(64) int64_t tasks_ = 0;
+  TaskBody body_ = nullptr;
+  void* context_ = nullptr;
+  std::atomic<int> caller_cpu_ = -1;
+  std::atomic<bool> failed_ = false;
+  std::exception_ptr error_;
+
+  Spinner caller_spinner_;
+  const int wanted_workers_;
+  const std::vector<int> cpus_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace flambeau
