@@ -1,9 +1,11 @@
-// The tape: nodes, edges, saved tensors.
+// The tape: nodes, edges, saved tensors, and what a tensor carries for autograd.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/dispatch/thread_state.h"
@@ -24,27 +26,62 @@ struct InputMeta {
   Dims sizes;
   DType dtype = DType::float32;
   Device device;
+  bool defined = false;  // false: nothing is known of this output, any gradient passes
   bool subclass = false;
 };
 
-// Hooks live apart, because most nodes have none.
+// For sections of a few instructions that call nothing.
+class SpinLock {
+ public:
+  void lock() {
+    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      wait();
+  }
+  void unlock() { held_.store(false, std::memory_order_release); }
+
+ private:
+  [[gnu::cold, gnu::noinline]] void wait();
+  std::atomic<bool> held_{false};
+};
+
+// A hook of any kind; it overrides what its kind needs. Shared by a tensor and its node.
 struct NodeHook {
   virtual ~NodeHook() = default;
-  // Pre-hooks may replace gradients (entries of `grads`).
+  // Tensor hooks and pre-hooks: may replace gradients (entries of `grads`).
   virtual void pre(Tensor* grads, size_t n) {}
   // Post-hooks see both sides and may replace what goes on (`out`).
   virtual void post(const Tensor* grads, size_t n, Tensor* out, size_t n_out) {}
+  // The leaf's gradient was accumulated.
+  virtual void accumulated(const Tensor& leaf) {}
   virtual void* python() const { return nullptr; }  // the Python object, for garbage collection
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint32_t> refs_{1};
 };
 
+// Hooks live apart, because most nodes have none. Tensor hooks run first (each on its input), then
+// retain_grad, pre-hooks, the node, post-hooks.
 struct NodeHooks {
-  // Tensor hooks run first (by input), then retain_grad, then pre-hooks, the node, post-hooks.
-  std::vector<std::pair<uint32_t, std::unique_ptr<NodeHook>>> tensor_pre;
-  std::vector<std::pair<uint32_t, std::unique_ptr<NodeHook>>> retains_grad;
-  std::vector<std::unique_ptr<NodeHook>> pre, post;
-  // AccumulateGrad only: after the gradient was accumulated (DDP).
-  std::vector<std::unique_ptr<NodeHook>> post_accumulate;
+  std::vector<std::pair<uint32_t, Ref<NodeHook>>> tensor_pre;
+  std::vector<std::pair<uint32_t, Ref<NodeHook>>> retains_grad;
+  std::vector<Ref<NodeHook>> pre, post;
 };
+
+// What anomaly mode keeps of a node's forward; the binding makes it.
+struct Anomaly {
+  virtual ~Anomaly() = default;
+  virtual void store_stack() {}
+  virtual void set_parent(Node* parent) {}
+  virtual void report(const char* node_name) {}  // the error happened in the node's backward
+  virtual void* python() const { return nullptr; }
+};
+extern std::unique_ptr<Anomaly> (*make_anomaly)();
 
 struct Node : SmallObject {
   static constexpr int kInlineEdges = 3;
@@ -57,7 +94,7 @@ struct Node : SmallObject {
   // grads: one per input (undefined = zero). out: one per edge, left undefined where not needed.
   virtual void apply(const Tensor* grads, Tensor* out) = 0;
   virtual void release_variables() {}  // after backward without retain_graph
-  // For graph inspection: `_saved_*` attributes. Returns false when there is no such name.
+  // For graph inspection: `_saved_*` attributes.
   virtual const struct SavedField* saved_fields(size_t* n) const {
     *n = 0;
     return nullptr;
@@ -67,16 +104,23 @@ struct Node : SmallObject {
   size_t num_edges() const { return num_edges_; }
   Edge& edge(size_t i) { return edges()[i]; }
   const Edge& edge(size_t i) const { return const_cast<Node*>(this)->edges()[i]; }
-  void add_edge(Edge e);
+  void add_edge(Edge e) {
+    if (num_edges_ == edge_capacity_) [[unlikely]]
+      reserve_edges(2 * num_edges_);
+    edges()[num_edges_++] = std::move(e);
+  }
   void reserve_edges(size_t n);
-  bool needs(size_t i) const { return i < num_edges_ && edge(i).valid(); }  // gradient wanted?
+  // Is the gradient of edge i wanted, by the graph and by the backward that runs?
+  bool needs(size_t i) const {
+    return i < num_edges_ && edge(i).valid() && (!running_partial_backward || in_partial_backward(i));
+  }
 
   // inputs (= outputs of the forward)
-  size_t num_inputs() const { return inputs_.size(); }
+  size_t num_inputs() const { return num_inputs_; }
   uint32_t add_input(const Tensor& forward_output);
   uint32_t add_undefined_input();
-  const InputMeta& input_meta(size_t i) const { return inputs_[i]; }
-  InputMeta& input_meta(size_t i) { return inputs_[i]; }
+  const InputMeta& input_meta(size_t i) const { return const_cast<Node*>(this)->input_meta(i); }
+  InputMeta& input_meta(size_t i) { return i == 0 ? first_input_ : more_inputs_[i - 1]; }
 
   NodeHooks& hooks() {
     if (!hooks_) hooks_ = std::make_unique<NodeHooks>();
@@ -91,91 +135,161 @@ struct Node : SmallObject {
   bool try_retain();  // false when the last reference is already gone
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
-  uint64_t sequence_nr = 0;        // order of creation on this thread; later ones run first
-  uint64_t topological_nr = 0;
-  std::unique_ptr<struct Anomaly> anomaly;  // forward traceback in anomaly mode
-  void* py_object = nullptr;                // core/python: the node's Python object (borrowed)
+  uint64_t sequence_nr = 0;     // order of creation on this thread; later ones run first
+  Node* owner = nullptr;        // the CopySlices that runs this node in its own place
+  void* py_object = nullptr;    // core/python: the node's Python object (borrowed)
+  std::unique_ptr<Anomaly> anomaly;  // forward traceback in anomaly mode
+
+ protected:
+  friend class GraphTask;
+  bool is_accumulator_ = false;
 
  private:
+  // Set while this thread runs a backward that wants the gradients of given inputs only.
+  static thread_local constinit bool running_partial_backward
+      [[gnu::tls_model("initial-exec")]];
+  bool in_partial_backward(size_t edge) const;
+
   Edge* edges() { return heap_edges_ ? heap_edges_.get() : inline_edges_; }
+  uint32_t new_input();
   // Frees a chain of any length without recursion.
   static void destroy(Node* node);
 
   std::atomic<uint32_t> refs_{1};
-  uint32_t num_edges_ = 0, edge_capacity_ = kInlineEdges;
+  uint32_t num_edges_ = 0, edge_capacity_ = kInlineEdges, num_inputs_ = 0;
   Edge inline_edges_[kInlineEdges];
   std::unique_ptr<Edge[]> heap_edges_;
-  std::vector<InputMeta> inputs_;
+  InputMeta first_input_;
+  std::vector<InputMeta> more_inputs_;
   std::unique_ptr<NodeHooks> hooks_;
 };
 
+// ---- saved tensors
+
+// saved_tensors_hooks around one saved tensor: packed once, unpacked at each use.
+struct SavedTensorHooks {
+  virtual ~SavedTensorHooks() = default;
+  virtual void pack(const Tensor& t) = 0;
+  virtual Tensor unpack() = 0;
+  virtual void* python() const { return nullptr; }
+};
+// The hooks that are in force on this thread; asked only when thread_state has some.
+extern std::unique_ptr<SavedTensorHooks> (*default_saved_tensor_hooks)();
+
 // A tensor kept for backward, with the version it had. An output of the node is kept without its
-// grad_fn, else it would hold itself.
+// grad_fn, else it would hold itself; it is to be saved after set_history or rebase_history.
 class SavedTensor {
  public:
   SavedTensor() = default;
-  SavedTensor(SavedTensor&&) = default;
-  SavedTensor& operator=(SavedTensor&&) = default;
-  ~SavedTensor();
+  SavedTensor(SavedTensor&& o) noexcept { *this = std::move(o); }
+  SavedTensor& operator=(SavedTensor&& o) noexcept;
+  ~SavedTensor() = default;
   void save(const Tensor& t, bool is_output);
   // Error when it was modified in place since, or freed by an earlier backward.
-  Tensor unpack(Node* node) const;
+  Tensor unpack(const Node* node) const;
   void reset();
   bool saved() const { return was_saved_; }
   // saved_tensors_hooks on one slot (grad_fn._raw_saved_x.register_hooks)
-  void register_hooks(std::unique_ptr<struct SavedTensorHooks> hooks);
+  void register_hooks(std::unique_ptr<SavedTensorHooks> hooks);
+  SavedTensorHooks* hooks() const { return hooks_.get(); }
+  const Tensor& raw() const { return data_; }  // undefined when packed or released
 
  private:
+  void keep_history(const Tensor& t);
+  Ref<Node> history(const Node* node) const;
+  [[noreturn]] void modified(const Tensor& data, const Node* node) const;
+
   Tensor data_;
-  Ref<Node> grad_fn_;          // inputs: the history at the time of saving
-  std::unique_ptr<struct SavedTensorHooks> hooks_;
+  Ref<Node> grad_fn_;  // of a packed input: its history at the time of saving, or its accumulator
+  std::shared_ptr<SavedTensorHooks> hooks_;  // shared with an unpack() that runs on another thread
   uint32_t version_ = 0, output_nr_ = 0;
   bool is_output_ = false, is_leaf_ = false, was_saved_ = false, requires_grad_ = false,
-       inplace_on_view_ = false;
+       original_ = false;
+  mutable SpinLock lock_;  // a backward of another thread may release what this one reads
 };
 
 class SavedTensors {  // of a list argument
  public:
   void save(TensorSpan list);
-  TensorVec unpack(Node* node) const;
+  TensorVec unpack(const Node* node) const;
   void reset();
+  std::vector<SavedTensor>& list() { return list_; }
 
  private:
   std::vector<SavedTensor> list_;
-  bool released_ = false;
 };
 
 // How saved fields are shown to Python.
 struct SavedField {
   const char* name;  // "self", shown as _saved_self
-  enum class Kind : uint8_t { tensor, tensors, integer, optional_integer, floating, boolean, scalar, dims, dtype, string } kind;
+  enum class Kind : uint8_t {
+    tensor, tensors, integer, optional_integer, floating, boolean, scalar, dims, dtype, string,
+  } kind;
   const void* (*get)(const Node* node);
 };
 
-// ---- what generated entries use
+// ---- what a tensor carries
 
-struct AccumulateGrad;
+// Keeps the gradient of a non-leaf. The gradient stands here and not at the tensor, because the
+// graph, and a backward on another thread, may outlive the tensor.
+struct RetainGrad final : NodeHook {
+  void pre(Tensor* grads, size_t n) override;
+  Tensor grad;
+};
+
+// How to make a view again that as_strided cannot: it changes the dtype or the lazy bits.
+struct ViewReplay {
+  enum class Step : uint8_t { strided, real, complex, conjugate, negative };
+  struct Item {
+    Step step;
+    Dims sizes, strides;
+    int64_t offset;
+  };
+  std::vector<Item> items;
+
+  // `shift`: how much further on than at the time of recording the base's elements begin.
+  Tensor operator()(const Tensor& base, int64_t shift = 0) const;
+};
 
 // View bookkeeping, as PyTorch's creation_meta.
 enum class Creation : uint8_t { plain, in_custom_function, multi_output, no_grad, inference };
 
+struct TensorHooks {
+  std::vector<Ref<NodeHook>> pre;  // of a leaf; other tensors' stand at their node
+  Ref<NodeHook> post_accumulate;   // of a leaf
+  Ref<NodeHook> python;            // the one among them that wraps Python's ordered dict
+  Ref<RetainGrad> retained;        // of a non-leaf
+};
+
 struct AutogradMeta : SmallObject {
+  explicit AutogradMeta(TensorImpl* tensor) : self(tensor) {}
+  AutogradMeta(const AutogradMeta&) = delete;
+  ~AutogradMeta();
+
+  TensorImpl* const self;
   Tensor grad;
-  Ref<Node> grad_fn;
-  Node* accumulator = nullptr;  // of a leaf; not owned, cleared by its destructor
+  Ref<Node> grad_fn;             // read it through flambeau::grad_fn: a view's may be stale
+  Node* accumulator = nullptr;   // of a leaf; not owned, cleared by its destructor
   uint32_t output_nr = 0;
-  bool requires_grad = false;   // a leaf's own flag
-  bool retains_grad = false;
-  // Views. `base` is never itself a view. `version_at_fn`: grad_fn is stale when the version moved.
+  bool requires_grad = false;    // a leaf's own flag
   bool is_view = false;
   Creation creation = Creation::plain;
+  SpinLock lock;                 // of `accumulator`, `first_view` and a view's `grad_fn`
+  // Views. `base` is never itself a view. `version_at_fn`: grad_fn is stale when the version moved.
+  std::atomic<uint32_t> version_at_fn{0};
   Tensor base;
-  uint32_t version_at_fn = 0;
-  // Hooks of a tensor before it gets a grad_fn / of a leaf.
-  std::vector<std::unique_ptr<NodeHook>> hooks;
-  std::unique_ptr<NodeHook> post_accumulate;
-  void* py_hooks = nullptr;  // core/python: the ordered dict behind register_hook
+  std::unique_ptr<ViewReplay> replay;
+  // Note [Views of a base]: a base knows its views, since those require grad once the base does.
+  AutogradMeta *first_view = nullptr, *next_view = nullptr, *previous_view = nullptr;
+  std::unique_ptr<TensorHooks> hooks;
+
+  TensorHooks& hooks_or_new() {
+    if (!hooks) hooks = std::make_unique<TensorHooks>();
+    return *hooks;
+  }
 };
+
+// ---- what generated entries use
 
 inline bool needs_grad(const Tensor& t) { return t.defined() && (t.keys() & kAutograd); }
 inline bool needs_grad(TensorSpan list) {
@@ -192,15 +306,14 @@ inline bool any_needs_grad(const T&... t) {
 Edge gradient_edge(const Tensor& t);
 void collect_edges(Node& node, const Tensor& t);
 void collect_edges(Node& node, TensorSpan list);
+void begin_node(Node& node);  // sequence number, anomaly's traceback
 template <class N, class... T>
 Ref<N> make_node(const T&... inputs) {
   auto node = Ref<N>::adopt(new N());
-  extern void begin_node(Node&);
   begin_node(*node);
   (collect_edges(*node, inputs), ...);
   return node;
 }
-void begin_node(Node& node);  // sequence number, anomaly's traceback
 
 // After the forward: t becomes the node's next output.
 void set_history(const Tensor& t, const Ref<Node>& node);
@@ -214,12 +327,26 @@ void check_out(const char* op, bool requires_grad);
 
 // Marks `view` (fresh alias of `of`) as a view: base, creation, keys.
 Tensor as_view(const Tensor& of, Tensor view, Creation creation = Creation::plain);
+TensorVec as_view(const Tensor& of, TensorVec views, Creation creation = Creation::multi_output);
 void bump_version(const Tensor& t);
 
-const Ref<Node>& grad_fn(const Tensor& t);  // regenerated when an in-place op on the base made it stale
+const Ref<Node>& grad_fn(const Tensor& t);  // regenerated when an in-place op made it stale
 AutogradMeta& autograd_meta(const Tensor& t);  // made on demand
+// The tensor's key bit follows from its metadata; to be called when those change.
+void refresh_requires_grad(TensorImpl& t);
+void set_gradient_edge(const Tensor& t, Edge edge);
 Tensor detach(const Tensor& t);                // shares storage and version; not a view for autograd
+const Tensor& detach_(const Tensor& t);
 Tensor variable_data(const Tensor& t);         // shares storage, own version
+
+// Runs before the tensor's gradient is used further.
+void add_tensor_hook(const Tensor& t, Ref<NodeHook> hook);
+void retain_grad(const Tensor& t);
+bool retains_grad(const Tensor& t);
+Tensor& grad_slot(AutogradMeta& meta);  // where the gradient of this tensor is kept
+
+// "Exp" of ExpBackward0: how messages name the op behind a node.
+std::string_view forward_name(const Node& node);
 
 // A gradient brought to the shape and dtype of the input it is for: sums over broadcast dims.
 Tensor sum_to(const Tensor& grad, IntSpan sizes);
@@ -228,15 +355,29 @@ Tensor grad_to(const Tensor& grad, IntSpan sizes, DType dtype);  // also real pa
 // ---- engine
 
 struct BackwardOptions {
-  bool retain_graph = false, create_graph = false, accumulate = true, allow_unreachable = false;
+  bool retain_graph = false, create_graph = false;
+  // With inputs: adds to their `grad` instead of returning the gradients.
+  bool accumulate = true;
+  // Called once, before the first node runs, when the graph has much to compute.
+  void (*before_long_run)(void* context) = nullptr;
+  void* context = nullptr;
 };
-// Runs from `roots` with `grads`; with `inputs`, gives their gradients (undefined where unreachable).
+// Runs from `roots` with `grads`; with `inputs`, only what leads to them runs, and unless they
+// accumulate their gradients are returned (undefined where unreachable).
 TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<const Edge> inputs,
                        const BackwardOptions& options);
-void queue_callback(std::unique_ptr<struct EngineCallback> callback);  // at the end of this backward
+
 struct EngineCallback {
   virtual ~EngineCallback() = default;
   virtual void run() = 0;
 };
+void queue_callback(std::unique_ptr<EngineCallback> callback);  // at the end of this backward
+Node* current_node();                                           // that runs on this thread, or null
+int64_t current_graph_task();                                   // -1 outside of backward
+bool will_execute(const Node* node);                            // in the backward that runs
+
+// Calls f(context); the binding replaces it by one that gives up Python's lock meanwhile, because
+// what f waits for may need that lock.
+extern void (*call_unlocked)(void (*f)(void*), void* context);
 
 }  // namespace flambeau

@@ -1,0 +1,102 @@
+#include "core/autograd/accumulate.h"
+
+#include "core/autograd/arithmetic.h"
+
+namespace flambeau {
+namespace {
+
+// An op may put its result there without anybody noticing.
+bool ours_alone(const Tensor& t) {
+  const TensorImpl& impl = *t.impl();
+  return impl.use_count() == 1 && impl.dense() && impl.storage() &&
+         impl.storage()->use_count() == 1 && !(impl.keys & ~kAutograd);
+}
+
+Tensor copy_for(const Tensor& grad, const Tensor& variable) {
+  if (variable.impl()->dense() && variable.layout() == Layout::strided &&
+      same(grad.sizes(), variable.sizes()))
+    return arithmetic::clone_strided(grad, variable.strides());
+  return arithmetic::clone(grad, MemoryFormat::contiguous);
+}
+
+}  // namespace
+
+bool obeys_layout(const Tensor& grad, const Tensor& variable) {
+  if (!variable.impl()->dense()) return grad.is_contiguous();
+  const IntSpan sizes = grad.sizes(), has = grad.strides(), wanted = variable.strides();
+  if (sizes.size() != wanted.size()) return false;
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (sizes[d] == 1 ? has[d] == 0 : has[d] != wanted[d]) return false;
+  return true;
+}
+
+void accumulate_into(Tensor& into, Tensor grad) {
+  if (!into.defined())
+    into = std::move(grad);
+  else if (!GradMode::enabled() && ours_alone(into) && !grad.impl()->payload)
+    arithmetic::add_(into, grad);
+  else
+    into = arithmetic::add(into, grad);
+}
+
+AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable(leaf) {
+  sequence_nr = UINT64_MAX;
+  is_accumulator_ = true;
+  add_input(leaf);
+}
+
+AccumulateGrad::~AccumulateGrad() {
+  AutogradMeta* meta = variable.impl()->autograd.get();
+  if (!meta) return;
+  const std::lock_guard guard(meta->lock);
+  // Another one may have taken its place after the last reference to this one was gone.
+  if (meta->accumulator == this) meta->accumulator = nullptr;
+}
+
+void AccumulateGrad::apply(const Tensor* grads, Tensor*) {
+  const Tensor& grad = grads[0];
+  AutogradMeta& meta = autograd_meta(variable);
+  check(!meta.grad_fn, "leaf variable has been moved into the graph interior");
+  if (!grad.defined() || !meta.requires_grad) return;
+  if (!mutex_.try_lock())
+    call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &mutex_);
+  {
+    const std::lock_guard guard(mutex_, std::adopt_lock);
+    accumulate(grad);
+  }
+  if (meta.hooks && meta.hooks->post_accumulate) {
+    const Ref<NodeHook> hook = meta.hooks->post_accumulate;
+    hook->accumulated(variable);
+  }
+}
+
+void AccumulateGrad::accumulate(const Tensor& grad) {
+  AutogradMeta& meta = autograd_meta(variable);
+  if (meta.grad.defined()) {
+    if (GradMode::enabled())
+      meta.grad = arithmetic::add(meta.grad, grad);
+    else
+      arithmetic::add_(meta.grad, grad);
+    return;
+  }
+  if (GradMode::enabled() || !ours_alone(grad) || !obeys_layout(grad, variable)) {
+    meta.grad = copy_for(grad, variable);
+    return;
+  }
+  // Nobody will see it under another name, unless Python has.
+  const TensorImpl& impl = *grad.impl();
+  meta.grad = impl.autograd || impl.py_object.load(std::memory_order_relaxed) ? detach(grad) : grad;
+}
+
+Ref<Node> accumulator_of(const Tensor& leaf) {
+  AutogradMeta* meta = leaf.impl()->autograd.get();
+  if (!meta || !meta->requires_grad) return {};
+  const std::lock_guard guard(meta->lock);
+  if (meta->accumulator && meta->accumulator->try_retain())
+    return Ref<Node>::adopt(meta->accumulator);
+  auto node = Ref<Node>::adopt(new AccumulateGrad(leaf));
+  meta->accumulator = node.get();
+  return node;
+}
+
+}  // namespace flambeau

@@ -1,0 +1,410 @@
+#include "core/autograd/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include "core/autograd/accumulate.h"
+#include "core/autograd/arithmetic.h"
+
+namespace flambeau {
+namespace {
+
+// Backward within backward recurses on the stack up to here, then goes on in a thread of its own.
+constexpr int kMaxDepth = 40;
+
+struct EngineThread {
+  GraphTask* task;
+  Node* node;
+  int depth;
+};
+thread_local constinit EngineThread here [[gnu::tls_model("initial-exec")]] = {nullptr, nullptr, 0};
+
+std::atomic<int64_t> next_task_id{0};
+
+}  // namespace
+
+GraphTask* GraphTask::current() { return here.task; }
+Node* GraphTask::running_node() { return here.node; }
+int GraphTask::depth() { return here.depth; }
+
+// ---- the graph
+
+GraphTask::GraphTask(std::span<const Edge> roots, std::span<const Edge> inputs,
+                     const BackwardOptions& options)
+    : roots_(roots), options_(options), partial_(!inputs.empty()),
+      id_(next_task_id.fetch_add(1, std::memory_order_relaxed)), state_before_(thread_state),
+      outer_(here.task), outer_node_(here.node), partial_before_(Node::running_partial_backward) {
+  visit_graph();
+  if (partial_) select(inputs);
+  here.task = this;
+  here.node = nullptr;
+  ++here.depth;
+  Node::running_partial_backward = partial_;
+}
+
+GraphTask::~GraphTask() {
+  here.task = outer_;
+  here.node = outer_node_;
+  --here.depth;
+  Node::running_partial_backward = partial_before_;
+  thread_state = state_before_;
+  if (slots_ != inline_slots_) std::free(slots_);
+}
+
+namespace {
+
+size_t hash(const Node* node) {
+  return (reinterpret_cast<uintptr_t>(node) >> 4) * 0x9E3779B97F4A7C15u >> 20;
+}
+
+}  // namespace
+
+uint32_t GraphTask::find(const Node* node) const {
+  auto& states = const_cast<GraphTask*>(this)->states_;
+  for (size_t at = hash(node) & mask_; slots_[at]; at = (at + 1) & mask_)
+    if (states[slots_[at] - 1].node == node) return slots_[at] - 1;
+  return kNone;
+}
+
+uint32_t GraphTask::find_or_add(Node* node) {
+  size_t at = hash(node) & mask_;
+  for (; slots_[at]; at = (at + 1) & mask_)
+    if (states_[slots_[at] - 1].node == node) return slots_[at] - 1;
+  states_.push().node = node;
+  slots_[at] = static_cast<uint32_t>(states_.size());
+  const uint32_t index = slots_[at] - 1;
+  if (2 * states_.size() > mask_) rehash();
+  return index;
+}
+
+void GraphTask::rehash() {
+  const size_t capacity = 4 * (mask_ + 1);
+  auto* slots = static_cast<uint32_t*>(std::calloc(capacity, sizeof(uint32_t)));
+  if (!slots) throw std::bad_alloc();
+  if (slots_ != inline_slots_) std::free(slots_);
+  slots_ = slots;
+  mask_ = capacity - 1;
+  for (uint32_t i = 0; i < states_.size(); ++i) {
+    size_t at = hash(states_[i].node) & mask_;
+    while (slots_[at]) at = (at + 1) & mask_;
+    slots_[at] = i + 1;
+  }
+}
+
+void GraphTask::visit_graph() {
+  for (const Edge& root : roots_) ++states_[find_or_add(root.node.get())].dependencies;
+  for (uint32_t i = 0; i < states_.size(); ++i) {
+    const Node* node = states_[i].node;
+    states_[i].first_target = static_cast<uint32_t>(targets_.size());
+    states_[i].needed = true;
+    for (size_t e = 0; e < node->num_edges(); ++e) {
+      Node* next = node->edge(e).node.get();
+      const uint32_t target = next ? find_or_add(next) : kNone;
+      targets_.push() = target;
+      if (next) ++states_[target].dependencies;
+    }
+  }
+}
+
+// Only what leads to the inputs is needed: a depth-first walk, children before parents.
+void GraphTask::select(std::span<const Edge> inputs) {
+  for (NodeState& s : states_) s.needed = false;
+  if (!options_.accumulate) captured_.resize(inputs.size());
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    const uint32_t at = inputs[i].valid() ? find(inputs[i].node.get()) : kNone;
+    if (at == kNone) continue;
+    if (options_.accumulate) {
+      states_[at].needed = true;
+    } else {
+      captures_.push() = {inputs[i].input, i, states_[at].first_capture};
+      states_[at].first_capture = static_cast<uint32_t>(captures_.size());
+    }
+  }
+  struct Frame {
+    uint32_t state, edge;
+  };
+  std::vector<bool> seen(states_.size());
+  Stretch<Frame, kInlineNodes> stack;
+  for (const Edge& root : roots_) {
+    const uint32_t start = find(root.node.get());
+    if (seen[start]) continue;
+    seen[start] = true;
+    stack.push() = {start, 0};
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      NodeState& s = states_[frame.state];
+      if (frame.edge == s.node->num_edges()) {
+        const bool wanted = s.wanted();
+        stack.pop();
+        if (wanted && !stack.empty()) states_[stack.back().state].needed = true;
+        continue;
+      }
+      const uint32_t next = targets_[s.first_target + frame.edge++];
+      if (next == kNone) continue;
+      if (!seen[next]) {
+        seen[next] = true;
+        stack.push() = {next, 0};
+      } else if (states_[next].wanted()) {
+        s.needed = true;
+      }
+    }
+  }
+}
+
+bool GraphTask::will_run(const Node* node) {
+  const uint32_t at = node ? find(node) : kNone;
+  return at != kNone && states_[at].wanted();
+}
+
+// Whether the pass may take long enough for others to be let in meanwhile.
+bool GraphTask::large() {
+  constexpr int64_t kNumel = 1 << 15;
+  if (states_.size() > kInlineNodes) return true;
+  for (NodeState& s : states_) {
+    const size_t n = s.node->num_inputs();
+    for (size_t i = 0; i < n; ++i) {
+      int64_t numel = 1;
+      for (const int64_t size : s.node->input_meta(i).sizes) numel *= size;
+      if (numel > kNumel) return true;
+    }
+  }
+  return false;
+}
+
+// ---- running it
+
+void GraphTask::run(TensorSpan grads) {
+  if (options_.before_long_run && large()) options_.before_long_run(options_.context);
+  for (size_t i = 0; i < roots_.size(); ++i)
+    deliver(find(roots_[i].node.get()), roots_[i].input, validated(roots_[i], i, grads[i], nullptr));
+  while (!ready_.empty()) {
+    std::pop_heap(ready_.begin(), ready_.end());
+    const uint32_t next = ready_.back().state;
+    ready_.pop();
+    evaluate(next);
+  }
+  run_callbacks();
+}
+
+void GraphTask::deliver(uint32_t at, uint32_t input, Tensor grad) {
+  NodeState& s = states_[at];
+  if (!s.started) {
+    s.started = true;
+    if (s.node->num_inputs() > 1) s.many = std::make_unique<Tensor[]>(s.node->num_inputs());
+  }
+  if (grad.defined()) accumulate_into(s.grads()[input], std::move(grad));
+  if (--states_[at].dependencies > 0) return;
+  ready_.push() = {states_[at].node->sequence_nr, at};
+  std::push_heap(ready_.begin(), ready_.end());
+}
+
+namespace {
+
+void run_tensor_hooks(Node& node, Tensor* grads) {
+  if (NodeHooks* hooks = node.hooks_if_any()) {
+    // By index, because a hook may register others.
+    for (size_t i = 0; i < hooks->tensor_pre.size(); ++i) {
+      const auto [input, hook] = hooks->tensor_pre[i];
+      hook->pre(&grads[input], 1);
+    }
+    for (size_t i = 0; i < hooks->retains_grad.size(); ++i) {
+      const auto [input, hook] = hooks->retains_grad[i];
+      hook->pre(&grads[input], 1);
+    }
+  }
+}
+
+void run_leaf_hooks(const AccumulateGrad& node, Tensor* grads) {
+  const AutogradMeta* meta = node.variable.impl()->autograd.get();
+  if (!meta || !meta->hooks) return;
+  for (size_t i = 0; i < meta->hooks->pre.size(); ++i) {
+    const Ref<NodeHook> hook = meta->hooks->pre[i];
+    hook->pre(grads, 1);
+  }
+}
+
+void check_nan(const Node& node, const Tensor* out) {
+  const GradMode off(false);
+  for (size_t i = 0; i < node.num_edges(); ++i)
+    if (out[i].defined() && arithmetic::has_nan(out[i]))
+      raise("Function '", node.name(), "' returned nan values in its ", i, "th output.");
+}
+
+}  // namespace
+
+void GraphTask::capture(uint32_t at) {
+  const Tensor* grads = states_[at].grads();
+  for (uint32_t c = states_[at].first_capture; c;) {
+    const Capture& one = captures_[c - 1];
+    captured_[one.output] = grads[one.input];
+    c = one.next;
+  }
+}
+
+void GraphTask::call(uint32_t at, Tensor* out) {
+  Node& node = *states_[at].node;
+  // A nested pass may not move the states, but a hook may hold on to the gradients.
+  Tensor* grads = states_[at].grads();
+  const size_t n = node.num_inputs(), n_out = node.num_edges();
+  NodeHooks* hooks = node.hooks_if_any();
+  if (hooks) [[unlikely]] {
+    for (size_t i = 0; i < hooks->pre.size(); ++i) {
+      const Ref<NodeHook> hook = hooks->pre[i];
+      hook->pre(grads, n);
+    }
+  }
+  node.apply(grads, out);
+  for (size_t i = 0; i < n_out; ++i)
+    if (out[i].defined()) out[i] = validated(node.edge(i), i, std::move(out[i]), &node);
+  hooks = node.hooks_if_any();
+  if (hooks) [[unlikely]] {
+    for (size_t i = 0; i < hooks->post.size(); ++i) {
+      const Ref<NodeHook> hook = hooks->post[i];
+      hook->post(grads, n, out, n_out);
+    }
+  }
+  if (!options_.retain_graph) node.release_variables();
+}
+
+void GraphTask::evaluate(uint32_t at) {
+  Node& node = *states_[at].node;
+  here.node = &node;
+  GradMode::set(options_.create_graph);
+  try {
+    if (node.is_accumulator_)
+      run_leaf_hooks(static_cast<AccumulateGrad&>(node), states_[at].grads());
+    run_tensor_hooks(node, states_[at].grads());
+    if (states_[at].first_capture) capture(at);
+    if (!states_[at].needed) {
+      states_[at].only = Tensor();
+      states_[at].many = nullptr;
+      return;
+    }
+    Stretch<Tensor, 8> out;
+    for (size_t i = 0; i < node.num_edges(); ++i) out.push();
+    call(at, out.begin());
+    states_[at].only = Tensor();
+    states_[at].many = nullptr;
+    if (thread_state.anomaly_mode && thread_state.anomaly_check_nan) [[unlikely]]
+      check_nan(node, out.begin());
+    for (size_t i = 0; i < out.size(); ++i) {
+      const uint32_t target = targets_[states_[at].first_target + i];
+      if (target != kNone && (!partial_ || states_[target].wanted()))
+        deliver(target, node.edge(i).input, std::move(out[i]));
+    }
+  } catch (...) {
+    if (node.anomaly) [[unlikely]]
+      node.anomaly->report(node.name());
+    throw;
+  }
+}
+
+void GraphTask::run_callbacks() {
+  here.node = nullptr;
+  for (size_t i = 0; i < callbacks_.size(); ++i) callbacks_[i]->run();
+}
+
+namespace {
+
+[[gnu::cold, gnu::noinline]] Tensor mended(const InputMeta& meta, size_t index, Tensor grad,
+                                           const Node* from) {
+  const std::string who =
+      from ? concat("Function ", from->name(), " returned an invalid gradient at index ", index)
+           : concat("invalid gradient at index ", index);
+  if (!same(meta.sizes, grad.sizes())) {
+    bool fits = meta.sizes.size() <= grad.sizes().size();
+    const size_t leading = fits ? grad.sizes().size() - meta.sizes.size() : 0;
+    for (size_t d = 0; fits && d < meta.sizes.size(); ++d)
+      fits = meta.sizes[d] == 1 || meta.sizes[d] == grad.sizes()[leading + d];
+    check(fits, who, " - got ", show(grad.sizes()), " but expected shape compatible with ",
+          show(meta.sizes));
+    grad = sum_to(grad, meta.sizes);
+  }
+  if (meta.dtype != grad.dtype()) {
+    check(is_complex(meta.dtype) == grad.is_complex() || grad.is_floating(), who,
+          " - expected dtype ", dtype_name(meta.dtype), " but got ", dtype_name(grad.dtype()));
+    if (is_differentiable(meta.dtype)) grad = arithmetic::cast(grad, meta.dtype);
+  }
+  if (!(meta.device == grad.device()) && !meta.subclass && !(grad.keys() & kPythonDispatch)) {
+    check(grad.dim() == 0, who, " - expected device ", meta.device.str(), " but got ",
+          grad.device().str());
+    grad = arithmetic::to_device(grad, meta.device);
+  }
+  return grad;
+}
+
+}  // namespace
+
+Tensor validated(const Edge& edge, size_t index, Tensor grad, const Node* from) {
+  if (!edge.valid() || !grad.defined()) return grad;
+  const InputMeta& meta = edge.node->input_meta(edge.input);
+  if (!meta.defined) return grad;
+  if (same(meta.sizes, grad.sizes()) && meta.dtype == grad.dtype() && meta.device == grad.device())
+      [[likely]]
+    return grad;
+  return mended(meta, index, std::move(grad), from);
+}
+
+// ---- entry
+
+namespace {
+
+TensorVec run_here(std::span<const Edge> roots, TensorSpan grads, std::span<const Edge> inputs,
+                   const BackwardOptions& options) {
+  GraphTask task(roots, inputs, options);
+  task.run(grads);
+  return std::move(task.captured());
+}
+
+struct OnThread {
+  std::span<const Edge> roots;
+  TensorSpan grads;
+  std::span<const Edge> inputs;
+  BackwardOptions options;
+  ThreadState state;
+  TensorVec result;
+  std::exception_ptr error;
+
+  void operator()() {
+    std::thread([this] {
+      thread_state = state;
+      try {
+        result = run_here(roots, grads, inputs, options);
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }).join();
+  }
+};
+
+}  // namespace
+
+TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<const Edge> inputs,
+                       const BackwardOptions& options) {
+  if (GraphTask::depth() < kMaxDepth) return run_here(roots, grads, inputs, options);
+  OnThread other{roots, grads, inputs, options, thread_state, {}, {}};
+  other.options.before_long_run = nullptr;
+  call_unlocked([](void* f) { (*static_cast<OnThread*>(f))(); }, &other);
+  if (other.error) std::rethrow_exception(other.error);
+  return std::move(other.result);
+}
+
+void queue_callback(std::unique_ptr<EngineCallback> callback) {
+  check(GraphTask::current() != nullptr,
+        "Final callbacks can only be installed during backward pass.");
+  GraphTask::current()->queue(std::move(callback));
+}
+
+Node* current_node() { return GraphTask::running_node(); }
+
+int64_t current_graph_task() { return GraphTask::current() ? GraphTask::current()->id() : -1; }
+
+bool will_execute(const Node* node) {
+  check(GraphTask::current() != nullptr,
+        "_will_engine_execute_node: can only be called during the backward pass");
+  return GraphTask::current()->will_run(node);
+}
+
+}  // namespace flambeau
