@@ -178,7 +178,7 @@ def test_undefined_output_gradients(backward_of, message):
 
 def test_each_output_gradient_can_be_undefined_alone():
     def backward_of(a, b, x):
-        # Only the check for undefined gradients passes zeros to one output and nothing to the other.
+        # Only the check for undefined gradients gives zeros to one output and nothing to the other.
         if a is None and b is not None and (b == 0).all():
             raise RuntimeError("the first alone")
         terms = [g * scale for g, scale in ((a, 2), (b, 3)) if g is not None]
