@@ -31,7 +31,7 @@ class _PrintOptions:
 
 PRINT_OPTS = _PrintOptions()
 
-_PROFILES = {
+_PROFILES: dict[str, dict[str, Any]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
@@ -80,7 +80,7 @@ def set_printoptions(
         "edgeitems": edgeitems,
         "linewidth": linewidth,
     }
-    options: dict[str, Any] = dict(_PROFILES[profile]) if profile is not None else {}
+    options = dict(_PROFILES[profile]) if profile is not None else {}
     options.update((name, value) for name, value in given.items() if value is not None)
     for name, value in options.items():
         setattr(PRINT_OPTS, name, value)
@@ -294,13 +294,13 @@ def _str(tensor: Any, tensor_contents: str | None = None) -> str:
     """Return ``repr(tensor)``; ``tensor_contents`` replaces the elements' text."""
     cls = type(tensor)
     # `nn` is looked up for subclasses only: printing a plain tensor must not import it.
-    parameter = None if cls is flambeau.Tensor else flambeau.nn.Parameter
+    parameter: Any = None if cls is flambeau.Tensor else flambeau.nn.Parameter
     is_plain = parameter is None or cls is parameter
     prefix = "tensor(" if is_plain else f"{cls.__name__}("
     indent = len(prefix)
     with flambeau.no_grad(), _no_modes():
         contents = _contents(tensor, indent) if tensor_contents is None else tensor_contents
         text = _append_suffixes(prefix + contents, _suffixes(tensor), indent)
-    if not is_plain and isinstance(tensor, parameter):
-        return f"Parameter({text})"
-    return text
+    if is_plain or not isinstance(tensor, parameter):
+        return text
+    return f"Parameter({text})"

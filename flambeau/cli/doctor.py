@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,7 @@ def facts() -> dict[str, list[Fact]]:
             ("kept for reuse", lambda: memory("cached_bytes")),
         ],
         "optional packages": [
-            (name, lambda name=name, use=use: package(name, use))
-            for name, use in OPTIONAL_PACKAGES.items()
+            (name, partial(package, name, use)) for name, use in OPTIONAL_PACKAGES.items()
         ],
         "trial": [("gradient of a matrix product", trial)],
     }

@@ -141,7 +141,8 @@ def _bounds(
             f"make_tensor: the range [{low}, {high}) lies outside of what {dtype} can hold, "
             f"[{limits[0]}, {limits[1]})"
         )
-    return tuple(min(max(bound, limits[0]), limits[1]) for bound in (low, high))
+    least, most = limits
+    return min(max(low, least), most), min(max(high, least), most)
 
 
 def _uniform(sizes: tuple[int, ...], dtype: Any, device: Any, low: float, high: float) -> Any:

@@ -146,8 +146,10 @@ class TreeSpec:
         self._context = context
         self._children = children_specs
         self.num_children = len(children_specs)
-        self.num_nodes = 1 + sum(child.num_nodes for child in children_specs)
-        self.num_leaves = 1 if type is None else sum(child.num_leaves for child in children_specs)
+        self.num_nodes: int = 1 + sum(child.num_nodes for child in children_specs)
+        self.num_leaves: int = (
+            1 if type is None else sum(child.num_leaves for child in children_specs)
+        )
 
     @property
     def context(self) -> Context:
