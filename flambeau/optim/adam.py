@@ -1,0 +1,222 @@
+"""Adam and AdamW: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+import math
+
+import flambeau
+
+from .optimizer import (
+    Optimizer,
+    check_learning_rate,
+    check_mode,
+    evaluate,
+    fused_kernel,
+    number,
+    scalar_dtype,
+)
+
+__all__ = ["Adam"]
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2014).
+
+    Args:
+        params: parameters, ``(name, parameter)`` pairs, or dictionaries of groups.
+        lr: size of a step.
+        betas: how much of the running means of the gradient and of its square is kept.
+        eps: added to the root of the mean square.
+        weight_decay: factor of the parameter that is added to its gradient.
+        amsgrad: divide by the largest mean square so far.
+        foreach, fused: ``foreach=False`` (without ``fused``) steps parameters one by one; any other
+            setting all at once.
+        maximize: step along the gradient instead.
+        capturable, differentiable: not supported.
+        decoupled_weight_decay: shrink the parameter directly, as `AdamW` does.
+
+    Shape:
+        - params: any.
+
+    Example::
+
+        >>> import flambeau
+        >>> w = flambeau.ones(1, requires_grad=True)
+        >>> adam = flambeau.optim.Adam([w], lr=0.1)
+        >>> (w * 2).sum().backward()
+        >>> adam.step()
+        >>> w.detach()
+        tensor([0.9000])
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_learning_rate(lr, foreach)
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for i, beta in enumerate(betas):
+            if not 0.0 <= beta < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        if not 0.0 <= weight_decay:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_mode(
+            type(self).__name__,
+            foreach,
+            fused,
+            differentiable=differentiable,
+            capturable=capturable,
+        )
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                amsgrad=amsgrad,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
+                fused=fused,
+                decoupled_weight_decay=decoupled_weight_decay,
+            ),
+        )
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("amsgrad", False)
+            group.setdefault("maximize", False)
+            group.setdefault("foreach", None)
+            group.setdefault("capturable", False)
+            group.setdefault("differentiable", False)
+            group.setdefault("decoupled_weight_decay", False)
+            group.setdefault("fused", None)
+            for param in group["params"]:
+                param_state = self.state.get(param)
+                if param_state and not isinstance(param_state["step"], flambeau.Tensor):
+                    # Files of older versions hold a number.
+                    param_state["step"] = flambeau.tensor(
+                        float(param_state["step"]), dtype=scalar_dtype()
+                    )
+
+    def step(self, closure=None):
+        """Change all parameters that have a gradient once.
+
+        Args:
+            closure: computes the loss, and its gradients, anew; its result is returned.
+        """
+        loss = evaluate(closure)
+        for group in self.param_groups:
+            params, grads, averages, squares, largest, steps = [], [], [], [], [], []
+            self._init_group(group, params, grads, averages, squares, largest, steps)
+            if params:
+                _step(group, params, grads, averages, squares, largest, steps)
+        return loss
+
+    def _init_group(
+        self, group, params_with_grad, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps
+    ) -> None:
+        """Append the group's parameters that have a gradient, and their state, to the lists."""
+        amsgrad = group["amsgrad"]
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            state = self.state[param]
+            if not state:
+                if grad.is_sparse:
+                    raise RuntimeError(
+                        f"{type(self).__name__} does not support sparse gradients; "
+                        "make them dense first"
+                    )
+                # On the CPU wherever the parameter is: reading it must not wait for a device.
+                state["step"] = flambeau.tensor(0.0, dtype=scalar_dtype())
+                state["exp_avg"] = flambeau.zeros_like(param)
+                state["exp_avg_sq"] = flambeau.zeros_like(param)
+                if amsgrad:
+                    state["max_exp_avg_sq"] = flambeau.zeros_like(param)
+            params_with_grad.append(param)
+            grads.append(grad)
+            exp_avgs.append(state["exp_avg"])
+            exp_avg_sqs.append(state["exp_avg_sq"])
+            if amsgrad:
+                max_exp_avg_sqs.append(state["max_exp_avg_sq"])
+            state_steps.append(state["step"])
+
+
+def _step(group: dict, params, grads, averages, squares, largest, steps) -> None:
+    beta1, beta2 = group["betas"]
+    options = (
+        number(group["lr"]),
+        number(beta1),
+        number(beta2),
+        group["weight_decay"],
+        group["eps"],
+        group["amsgrad"],
+        group["maximize"],
+        group["decoupled_weight_decay"],
+    )
+    counts = [step.add_(1).item() for step in steps]
+    fused = fused_kernel("_fused_adam_", group, params, grads)
+    if fused is not None:
+        fused(params, grads, averages, squares, largest, *options, counts)
+        return
+    with flambeau.no_grad():
+        for i, param in enumerate(params):
+            maximum = largest[i] if largest else None
+            _step_one(param, grads[i], averages[i], squares[i], maximum, *options, counts[i])
+
+
+def _step_one(
+    param,
+    grad,
+    average,
+    square,
+    largest,
+    lr,
+    beta1,
+    beta2,
+    weight_decay,
+    eps,
+    amsgrad,
+    maximize,
+    decoupled_weight_decay,
+    count,
+) -> None:
+    if maximize:
+        grad = -grad
+    if weight_decay != 0:
+        if decoupled_weight_decay:
+            param.mul_(1 - lr * weight_decay)
+        else:
+            grad = grad.add(param, alpha=weight_decay)
+    if param.is_complex():
+        # Real and imaginary parts are parameters of their own.
+        param, grad, average, square = map(flambeau.view_as_real, (param, grad, average, square))
+        if amsgrad:
+            largest = flambeau.view_as_real(largest)
+    average.lerp_(grad, 1 - beta1)
+    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    if amsgrad:
+        square = flambeau.maximum(largest, square, out=largest)
+    # The means start at 0; dividing by these makes up for it.
+    correction1 = 1 - beta1**count
+    correction2 = 1 - beta2**count
+    denominator = (square.sqrt() / math.sqrt(correction2)).add_(eps)
+    param.addcdiv_(average, denominator, value=-lr / correction1)

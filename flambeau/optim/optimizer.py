@@ -1,0 +1,478 @@
+"""What all optimisers share: groups of parameters, their state, hooks, and the fused step."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable, Iterable
+from copy import deepcopy
+from itertools import chain
+
+import flambeau
+
+from ..utils.hooks import RemovableHandle
+
+__all__ = [
+    "Optimizer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+]
+
+_global_optimizer_pre_hooks: dict = OrderedDict()
+_global_optimizer_post_hooks: dict = OrderedDict()
+
+# The hooks of one optimiser, in the attributes where programs look for them.
+_HOOKS = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+
+
+class _RequiredParameter:
+    """A default that stands for: each group must say it itself."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
+
+
+def _register(hooks: dict, hook, prepend: bool = False) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before each step of every optimiser; a pair that it
+    returns replaces the arguments.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> register_optimizer_step_pre_hook(lambda *args: None).remove()
+    """
+    return _register(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after each step of every optimiser.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> register_optimizer_step_post_hook(lambda *args: None).remove()
+    """
+    return _register(_global_optimizer_post_hooks, hook)
+
+
+def _hooked(step):
+    """``step`` with the hooks of its optimiser and the global ones around it."""
+
+    @functools.wraps(step)
+    def hooked_step(self, *args, **kwargs):
+        if not (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        ):
+            return step(self, *args, **kwargs)
+        args = (self, *args)
+        for hook in (
+            *_global_optimizer_pre_hooks.values(),
+            *self._optimizer_step_pre_hooks.values(),
+        ):
+            replaced = hook(self, args, kwargs)
+            if replaced is None:
+                continue
+            if not (isinstance(replaced, tuple) and len(replaced) == 2):
+                raise RuntimeError(
+                    "Optimizer.step: a pre-hook must return None or a tuple of (new_args, "
+                    f"new_kwargs), but it returned {replaced}."
+                )
+            args, kwargs = replaced
+        result = step(*args, **kwargs)
+        for hook in (
+            *self._optimizer_step_post_hooks.values(),
+            *_global_optimizer_post_hooks.values(),
+        ):
+            hook(self, args, kwargs)
+        return result
+
+    hooked_step.hooked = True
+    return hooked_step
+
+
+def _typename(value) -> str:
+    if isinstance(value, flambeau.Tensor):
+        return value.type()
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+class Optimizer:
+    """Base class of the optimisers. A subclass defines ``step``.
+
+    Args:
+        params: parameters, ``(name, parameter)`` pairs, or dictionaries (groups) with the key
+            ``"params"`` and options of their own.
+        defaults: the options of groups that do not give them.
+
+    Shape:
+        - params: any.
+
+    Example::
+
+        >>> import flambeau
+        >>> layer = flambeau.nn.Linear(2, 1)
+        >>> sgd = flambeau.optim.SGD(
+        ...     [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.5}], lr=0.1
+        ... )
+        >>> [group["lr"] for group in sgd.param_groups]
+        [0.1, 0.5]
+    """
+
+    def __init__(self, params, defaults: dict) -> None:
+        self.defaults = defaults
+        for name in _HOOKS:
+            setattr(self, name, OrderedDict())
+        self._patch_step_function()
+        if isinstance(params, flambeau.Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or "
+                "dicts, but got " + _typename(params)
+            )
+        self.state: defaultdict = defaultdict(dict)
+        self.param_groups: list[dict] = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def _patch_step_function(self) -> None:
+        """Put the hooks around the class's ``step``, once for each class that defines one."""
+        cls = type(self)
+        if not getattr(cls.step, "hooked", False):
+            cls.step = _hooked(cls.step)
+
+    def __getstate__(self) -> dict:
+        return {
+            "defaults": self.defaults,
+            "state": self.state,
+            "param_groups": self.param_groups,
+        }
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        for name in _HOOKS:
+            if name not in self.__dict__:
+                setattr(self, name, OrderedDict())
+        self._patch_step_function()
+        self.defaults.setdefault("differentiable", False)
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__} ("
+        for i, group in enumerate(self.param_groups):
+            text += f"\nParameter Group {i}\n"
+            for key in sorted(group):
+                if key != "params":
+                    text += f"    {key}: {group[key]}\n"
+        return text + ")"
+
+    # ---- hooks
+
+    def register_step_pre_hook(self, hook) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; a pair that it returns replaces
+        the arguments."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before `state_dict` collects anything."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` at the end of `state_dict`; a result replaces it."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before loading; a result replaces the state."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after loading."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    # ---- saving and loading
+
+    def state_dict(self) -> dict:
+        """State and options, with each parameter replaced by its number.
+
+        Example::
+
+            >>> import flambeau
+            >>> sgd = flambeau.optim.SGD([flambeau.zeros(2, requires_grad=True)], lr=0.1)
+            >>> sgd.state_dict()["param_groups"][0]["params"]
+            [0]
+        """
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for param in group["params"]:
+                numbers.setdefault(id(param), len(numbers))
+            packed = {key: value for key, value in group.items() if key != "params"}
+            packed["params"] = [numbers[id(param)] for param in group["params"]]
+            groups.append(packed)
+        state = {
+            (numbers[id(key)] if isinstance(key, flambeau.Tensor) else key): value
+            for key, value in self.state.items()
+        }
+        result = {"state": state, "param_groups": groups}
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            replaced = hook(self, result)
+            if replaced is not None:
+                result = replaced
+        return result
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take over state and options that `state_dict` gave. State tensors get the dtype and
+        device of their parameter, except ``step``."""
+        state_dict = state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            replaced = hook(self, state_dict)
+            if replaced is not None:
+                state_dict = replaced
+        groups = self.param_groups
+        saved = deepcopy(state_dict["param_groups"])
+        if len(groups) != len(saved):
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved)}, not {len(groups)}"
+            )
+        for i, (mine, theirs) in enumerate(zip(groups, saved)):
+            if len(mine["params"]) != len(theirs["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    f"optimizer's group: group {i} has {len(theirs['params'])} parameters, not "
+                    f"{len(mine['params'])}"
+                )
+        params = dict(
+            zip(
+                chain.from_iterable(group["params"] for group in saved),
+                chain.from_iterable(group["params"] for group in groups),
+            )
+        )
+        state: defaultdict = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            if key in params:
+                param = params[key]
+                state[param] = self._cast_state(param, value, key, saved)
+            else:
+                state[key] = value
+        for mine, theirs in zip(groups, saved):
+            theirs["params"] = mine["params"]
+            if "param_names" in mine and "param_names" not in theirs:
+                theirs["param_names"] = mine["param_names"]
+        self.__setstate__({"state": state, "param_groups": saved})
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    def _cast_state(self, param, value, number: int, groups: list[dict], key: Hashable = None):
+        """``value`` with its tensors, at whatever depth, fit for ``param``."""
+        if isinstance(value, flambeau.Tensor):
+            return Optimizer._process_value_according_to_param_policy(
+                param, value, number, groups, key
+            )
+        if isinstance(value, dict):
+            return {k: self._cast_state(param, v, number, groups, k) for k, v in value.items()}
+        if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+            return type(value)(self._cast_state(param, v, number, groups) for v in value)
+        return value
+
+    @staticmethod
+    def _process_value_according_to_param_policy(
+        param, value, param_id: int, param_groups: list[dict], key: Hashable = None
+    ):
+        if key == "step":
+            # A count: in a narrow dtype it would soon be wrong.
+            group = next((g for g in param_groups if param_id in g["params"]), {})
+            if group.get("fused") or group.get("capturable"):
+                return value.to(dtype=flambeau.float32, device=param.device)
+            return value
+        if param.is_floating_point():
+            return value.to(dtype=param.dtype, device=param.device)
+        return value.to(device=param.device)
+
+    # ---- training
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop all gradients, or zero them in place."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    if param.grad.grad_fn is not None:
+                        param.grad.detach_()
+                    else:
+                        param.grad.requires_grad_(False)
+                    param.grad.zero_()
+
+    def step(self, closure=None):
+        """Change all parameters once. ``closure`` computes the loss (and its gradients) anew."""
+        raise NotImplementedError(f"{type(self).__name__}.step: a subclass must define it.")
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Add parameters, for example those of layers that were frozen so far."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        _normalise_params(param_group)
+        for param in param_group["params"]:
+            if not isinstance(param, flambeau.Tensor):
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    + _typename(param)
+                )
+            if not self.defaults.get("differentiable") and not (
+                param.is_leaf or param.retains_grad
+            ):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization parameter "
+                    + name
+                )
+            param_group.setdefault(name, default)
+        params = param_group["params"]
+        if len(params) != len(set(params)):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error",
+                stacklevel=3,
+            )
+        if self.param_groups and ("param_names" in self.param_groups[0]) != (
+            "param_names" in param_group
+        ):
+            raise ValueError(
+                "all optimizer param groups should be with/without names; give names in all "
+                "groups or in none"
+            )
+        present = {p for group in self.param_groups for p in group["params"]}
+        if not present.isdisjoint(params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+
+def _normalise_params(group: dict) -> None:
+    """Make ``group["params"]`` a list of tensors, with the names, if given, beside it."""
+    params = group["params"]
+    if isinstance(params, flambeau.Tensor):
+        group["params"] = [params]
+        return
+    if isinstance(params, set):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering "
+            "of tensors in sets will change between runs. Please use a list instead."
+        )
+    params = list(params)
+    named = [isinstance(param, tuple) for param in params]
+    if any(named):
+        if not all(named):
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
+        group["params"] = [param for _, param in params]
+        group["param_names"] = [name for name, _ in params]
+    else:
+        group["params"] = params
+
+
+def _use_grad_for_differentiable(step):
+    """``step`` with gradients recorded only if the optimiser was told to be differentiable."""
+
+    @functools.wraps(step)
+    def wrapped(self, *args, **kwargs):
+        with flambeau.set_grad_enabled(self.defaults["differentiable"]):
+            return step(self, *args, **kwargs)
+
+    return wrapped
+
+
+def evaluate(closure):
+    """The loss that ``closure`` gives with gradients recorded, None without a closure."""
+    if closure is None:
+        return None
+    with flambeau.enable_grad():
+        return closure()
+
+
+def number(value) -> float:
+    """An option that may be given as a tensor of one element."""
+    return value.item() if isinstance(value, flambeau.Tensor) else value
+
+
+def check_mode(name: str, foreach, fused, *, differentiable: bool, capturable: bool = False):
+    """Refuse the ways of stepping that do not exist (yet)."""
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if differentiable:
+        raise NotImplementedError(f"{name}: differentiable=True is not supported")
+    if capturable:
+        raise NotImplementedError(f"{name}: capturable=True is not supported")
+
+
+def check_learning_rate(lr, foreach) -> None:
+    if isinstance(lr, flambeau.Tensor):
+        if foreach:
+            raise ValueError(
+                "lr as a Tensor is not supported for foreach=True; give a float, or foreach=False"
+            )
+        if lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= lr:
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def scalar_dtype():
+    """The dtype of step counts."""
+    if flambeau.get_default_dtype() == flambeau.float64:
+        return flambeau.float64
+    return flambeau.float32
+
+
+def fused_kernel(name: str, group: dict, params: list, grads: list):
+    """The function of the core that steps ``params`` all at once, or None where they have to be
+    stepped one by one."""
+    if group["foreach"] is False and not group["fused"]:
+        return None
+    for param, grad in zip(params, grads):
+        if param.dtype not in _FUSED_DTYPES or not param.is_cpu or grad.is_sparse:
+            return None
+    return getattr(flambeau._C, name, None)
+
+
+_FUSED_DTYPES = frozenset((flambeau.float32, flambeau.float64))

@@ -1,0 +1,168 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+import flambeau
+
+from .optimizer import (
+    Optimizer,
+    check_learning_rate,
+    check_mode,
+    evaluate,
+    fused_kernel,
+    number,
+)
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Steps against the gradient, or against its running sum (``momentum``).
+
+    Args:
+        params: parameters, ``(name, parameter)`` pairs, or dictionaries of groups.
+        lr: size of a step.
+        momentum: how much of the sum of past gradients is kept.
+        dampening: how much of a new gradient is left out of the sum.
+        weight_decay: factor of the parameter that is added to its gradient.
+        nesterov: look one momentum step ahead.
+        maximize: step along the gradient instead.
+        foreach, fused: ``foreach=False`` (without ``fused``) steps parameters one by one; any other
+            setting all at once.
+        differentiable: not supported.
+
+    Shape:
+        - params: any.
+
+    Example::
+
+        >>> import flambeau
+        >>> w = flambeau.ones(1, requires_grad=True)
+        >>> sgd = flambeau.optim.SGD([w], lr=0.1)
+        >>> (w * 2).sum().backward()
+        >>> sgd.step()
+        >>> w.detach()
+        tensor([0.8000])
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_learning_rate(lr, foreach)
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        check_mode("SGD", foreach, fused, differentiable=differentiable)
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                momentum=momentum,
+                dampening=dampening,
+                weight_decay=weight_decay,
+                nesterov=nesterov,
+                maximize=maximize,
+                foreach=foreach,
+                differentiable=differentiable,
+                fused=fused,
+            ),
+        )
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("nesterov", False)
+            group.setdefault("maximize", False)
+            group.setdefault("foreach", None)
+            group.setdefault("differentiable", False)
+            group.setdefault("fused", False)
+
+    def step(self, closure=None):
+        """Change all parameters that have a gradient once.
+
+        Args:
+            closure: computes the loss, and its gradients, anew; its result is returned.
+        """
+        loss = evaluate(closure)
+        for group in self.param_groups:
+            # Without momentum there is no state: an SGD that only steps should keep none.
+            if group["momentum"] == 0:
+                params, grads = _with_gradients(group["params"])
+                _step(group, params, grads, [], first=True)
+                continue
+            new, old = [], []
+            for param in group["params"]:
+                if param.grad is not None:
+                    known = self.state[param].get("momentum_buffer") is not None
+                    (old if known else new).append(param)
+            for members, first in ((new, True), (old, False)):
+                params, grads = _with_gradients(members)
+                if first:
+                    for param, grad in zip(params, grads):
+                        self.state[param]["momentum_buffer"] = flambeau.empty_like(grad)
+                buffers = [self.state[param]["momentum_buffer"] for param in params]
+                _step(group, params, grads, buffers, first)
+        return loss
+
+
+def _with_gradients(params) -> tuple[list, list]:
+    present, grads = [], []
+    for param in params:
+        grad = param.grad
+        if grad is not None:
+            present.append(param)
+            grads.append(grad)
+    return present, grads
+
+
+def _step(group: dict, params: list, grads: list, buffers: list, first: bool) -> None:
+    """Step ``params``. ``buffers`` is empty without momentum; ``first`` says that it is filled by
+    this step."""
+    if not params:
+        return
+    options = (
+        number(group["lr"]),
+        group["momentum"],
+        group["dampening"],
+        number(group["weight_decay"]),
+        group["nesterov"],
+        group["maximize"],
+        first,
+    )
+    fused = fused_kernel("_fused_sgd_", group, params, grads)
+    if fused is not None:
+        fused(params, grads, buffers, *options)
+        return
+    with flambeau.no_grad():
+        for i, (param, grad) in enumerate(zip(params, grads)):
+            _step_one(param, grad, buffers[i] if buffers else None, *options)
+
+
+def _step_one(
+    param, grad, buffer, lr, momentum, dampening, weight_decay, nesterov, maximize, first
+) -> None:
+    if maximize:
+        grad = -grad
+    if weight_decay != 0:
+        grad = grad.add(param, alpha=weight_decay)
+    if buffer is not None:
+        if first:
+            buffer.copy_(grad)
+        else:
+            buffer.mul_(momentum).add_(grad, alpha=1 - dampening)
+        grad = grad.add(buffer, alpha=momentum) if nesterov else buffer
+    param.add_(grad, alpha=-lr)

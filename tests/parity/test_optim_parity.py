@@ -1,0 +1,223 @@
+"""Optimisers and schedules against PyTorch in the same process."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import flambeau  # noqa: E402
+
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.5, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.1, "amsgrad": True}),
+    ("Adam", {"lr": 0.1, "maximize": True}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("AdamW", {"lr": 0.1}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+]
+SHAPES = [(3, 4), (4,), (), (2, 3, 2)]
+
+
+def values(seed, lib, dtype="float32"):
+    rng = np.random.default_rng(seed)
+    return [lib.from_numpy(np.asarray(rng.standard_normal(s), dtype=dtype)) for s in SHAPES]
+
+
+def run(lib, name, options, steps=6, dtype="float32", resume_at=None):
+    params = [p.requires_grad_() for p in values(0, lib, dtype)]
+    make = getattr(lib.optim, name)
+    groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.05}]
+    optimizer = make(groups, **options)
+    for step in range(steps):
+        for i, (param, grad) in enumerate(zip(params, values(step + 1, lib, dtype))):
+            # one parameter joins later, one has no gradient now and then
+            skipped = (i == 1 and step < 2) or (i == 2 and step == 3)
+            param.grad = None if skipped else grad
+        optimizer.step()
+        if step == resume_at:
+            state = copy.deepcopy(optimizer.state_dict())
+            optimizer = make([{"params": params[:2]}, {"params": params[2:]}], **options)
+            optimizer.load_state_dict(state)
+    return params, optimizer
+
+
+def check(ours, theirs, rtol=2e-6, atol=1e-6):
+    for mine, reference in zip(ours[0], theirs[0]):
+        np.testing.assert_allclose(
+            mine.detach().numpy(), reference.detach().numpy(), rtol=rtol, atol=atol
+        )
+    mine, reference = ours[1].state_dict(), theirs[1].state_dict()
+    assert mine["param_groups"] == reference["param_groups"]
+    assert list(mine["state"]) == list(reference["state"])
+    for key in mine["state"]:
+        assert list(mine["state"][key]) == list(reference["state"][key])
+        for entry, value in mine["state"][key].items():
+            expected = reference["state"][key][entry]
+            assert str(value.dtype).split(".")[1] == str(expected.dtype).split(".")[1]
+            np.testing.assert_allclose(
+                value.detach().numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6
+            )
+    assert repr(ours[1]) == repr(theirs[1])
+
+
+@pytest.mark.parametrize("name, options", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps(name, options, dtype):
+    check(run(flambeau, name, options, dtype=dtype), run(torch, name, options, dtype=dtype))
+
+
+@pytest.mark.parametrize("name, options", OPTIMIZERS)
+def test_one_by_one_and_resumed(name, options):
+    options = {**options, "foreach": False}
+    check(
+        run(flambeau, name, options, resume_at=2),
+        run(torch, name, options, resume_at=2),
+    )
+
+
+@pytest.mark.parametrize("name, options", [OPTIMIZERS[2], OPTIMIZERS[7]])
+def test_state_moves_between_the_libraries(name, options):
+    """The state of one, as NumPy arrays, is a state of the other."""
+    ours, theirs = run(flambeau, name, options), run(torch, name, options)
+    state = theirs[1].state_dict()
+    moved = {
+        "param_groups": state["param_groups"],
+        "state": {
+            number: {k: flambeau.from_numpy(v.numpy().copy()) for k, v in entry.items()}
+            for number, entry in state["state"].items()
+        },
+    }
+    ours[1].load_state_dict(moved)
+    check(ours, theirs)
+
+
+def test_tensor_learning_rate():
+    for name in ("SGD", "Adam", "AdamW"):
+        ours = run(flambeau, name, {"lr": flambeau.tensor(0.1)})
+        theirs = run(torch, name, {"lr": torch.tensor(0.1)})
+        for mine, reference in zip(ours[0], theirs[0]):
+            np.testing.assert_allclose(
+                mine.detach().numpy(), reference.detach().numpy(), rtol=2e-6, atol=1e-6
+            )
+
+
+def one(lib):
+    return lib.zeros(2, requires_grad=True)
+
+
+ERRORS = [
+    lambda lib: lib.optim.SGD(one(lib)),
+    lambda lib: lib.optim.SGD([]),
+    lambda lib: lib.optim.SGD([1]),
+    lambda lib: lib.optim.SGD([one(lib) * 2]),
+    lambda lib: lib.optim.SGD({"a": one(lib)}.values(), lr=-1),
+    lambda lib: lib.optim.SGD([{"params": {one(lib)}}]),
+    lambda lib: lib.optim.SGD([{"params": [(1, one(lib)), one(lib)]}]),
+    lambda lib: lib.optim.SGD([{"lr": 1}]),
+    lambda lib: lib.optim.SGD([one(lib)], momentum=-1),
+    lambda lib: lib.optim.SGD([one(lib)], weight_decay=-1),
+    lambda lib: lib.optim.SGD([one(lib)], nesterov=True),
+    lambda lib: lib.optim.SGD([one(lib)], fused=True, foreach=True),
+    lambda lib: lib.optim.SGD([one(lib)], lr=lib.ones(2)),
+    lambda lib: lib.optim.Adam([one(lib)], betas=(1.0, 0.9)),
+    lambda lib: lib.optim.Adam([one(lib)], eps=-1),
+    lambda lib: lib.optim.Adam([one(lib)], weight_decay=-1),
+    lambda lib: lib.optim.Adam([one(lib)], lr=lib.tensor(0.1), foreach=True),
+    lambda lib: lib.optim.Adam([one(lib)]).add_param_group([one(lib)]),
+    lambda lib: lib.optim.Adam([one(lib)]).add_param_group({"params": [("a", one(lib))]}),
+    lambda lib: lib.optim.Optimizer([one(lib)], {}).step(),
+    lambda lib: lib.optim.SGD([one(lib)]).load_state_dict({"state": {}, "param_groups": []}),
+    lambda lib: lib.optim.SGD([one(lib)]).load_state_dict(
+        {"state": {}, "param_groups": [{"params": [0, 1]}]}
+    ),
+    lambda lib: lib.optim.lr_scheduler.StepLR(3, 1),
+    lambda lib: lib.optim.lr_scheduler.StepLR(lib.optim.SGD([one(lib)]), 1, last_epoch=3),
+    lambda lib: lib.optim.lr_scheduler.LambdaLR(lib.optim.SGD([one(lib)]), [len, len]),
+    lambda lib: lib.optim.lr_scheduler.LinearLR(lib.optim.SGD([one(lib)]), start_factor=0),
+    lambda lib: lib.optim.lr_scheduler.LinearLR(lib.optim.SGD([one(lib)]), end_factor=2),
+    lambda lib: lib.optim.lr_scheduler.LRScheduler(lib.optim.SGD([one(lib)])),
+]
+
+
+@pytest.mark.parametrize("action", ERRORS, ids=range(len(ERRORS)))
+def test_error_types(action):
+    with pytest.raises(Exception) as theirs:
+        action(torch)
+    with pytest.raises(Exception) as ours:
+        action(flambeau)
+    assert type(ours.value) is type(theirs.value)
+
+
+SCHEDULES = [
+    ("StepLR", {"step_size": 3}),
+    ("StepLR", {"step_size": 2, "gamma": 0.7}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
+    ("LambdaLR", {"lr_lambda": [lambda epoch: 0.9**epoch, lambda epoch: 1 / (epoch + 1)]}),
+    ("LinearLR", {}),
+    ("LinearLR", {"start_factor": 0.5, "end_factor": 0.1, "total_iters": 4}),
+    ("CosineAnnealingLR", {"T_max": 4}),
+    ("CosineAnnealingLR", {"T_max": 3, "eta_min": 0.01}),
+]
+
+
+def rates(lib, name, options, epoch=False, tensor=False):
+    lr = lib.tensor(0.5, dtype=lib.float64) if tensor else 0.5
+    groups = [{"params": [one(lib)]}, {"params": [one(lib)], "lr": 0.2}]
+    optimizer = lib.optim.SGD(groups, lr=lr)
+    make = getattr(lib.optim.lr_scheduler, name)
+    schedule = make(optimizer, **options)
+    seen = [[float(rate) for rate in schedule.get_last_lr()]]
+    for i in range(12):
+        optimizer.step()
+        schedule.step(*([i * 2] if epoch else []))
+        seen.append([float(group["lr"]) for group in optimizer.param_groups])
+        if i == 5:
+            # Go on in a new schedule, from the state of this one.
+            state = schedule.state_dict()
+            schedule = make(optimizer, **options)
+            schedule.load_state_dict(state)
+    return seen
+
+
+@pytest.mark.parametrize("name, options", SCHEDULES)
+@pytest.mark.parametrize("epoch", [False, True])
+@pytest.mark.parametrize("tensor", [False, True])
+def test_schedule(name, options, epoch, tensor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_allclose(
+            rates(flambeau, name, options, epoch, tensor),
+            rates(torch, name, options, epoch, tensor),
+            rtol=1e-12,
+        )
+
+
+def test_training_curves_lie_on_each_other():
+    """The same seed, the same network, 20 steps: the same losses."""
+
+    def losses(lib):
+        lib.manual_seed(0)
+        net = lib.nn.Sequential(lib.nn.Linear(6, 16), lib.nn.ReLU(), lib.nn.Linear(16, 3))
+        optimizer = lib.optim.AdamW(net.parameters(), lr=0.02)
+        x, y = lib.randn(12, 6), lib.randint(0, 3, (12,))
+        curve = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = lib.nn.functional.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+            curve.append(loss.item())
+        return curve
+
+    ours, theirs = losses(flambeau), losses(torch)
+    assert theirs[-1] < theirs[0] / 2
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
