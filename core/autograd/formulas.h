@@ -9,6 +9,27 @@
 #include "core/autograd/node.h"
 #include "core/dispatch/value.h"
 #include "kernels/cpu/pointwise.h"
+#if __has_include("core/autograd/formulas_conv.h")
+#include "core/autograd/formulas_conv.h"
+#endif
+#if __has_include("core/autograd/formulas_index.h")
+#include "core/autograd/formulas_index.h"
+#endif
+#if __has_include("core/autograd/formulas_loss.h")
+#include "core/autograd/formulas_loss.h"
+#endif
+#if __has_include("core/autograd/formulas_norm.h")
+#include "core/autograd/formulas_norm.h"
+#endif
+#if __has_include("core/autograd/formulas_order.h")
+#include "core/autograd/formulas_order.h"
+#endif
+#if __has_include("core/autograd/formulas_random.h")
+#include "core/autograd/formulas_random.h"
+#endif
+#if __has_include("core/autograd/formulas_reduce.h")
+#include "core/autograd/formulas_reduce.h"
+#endif
 
 namespace flambeau {
 
@@ -88,6 +109,12 @@ Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options
 Tensor view_as_real_backward(const Tensor& g);
 Tensor view_as_complex_backward(const Tensor& g);
 Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options);
+
+// Gradients of a matrix product, in the memory order of the factor they belong to.
+Tensor matrix_gradient_left(const Tensor& g, const Tensor& right, IntSpan sizes, IntSpan strides);
+Tensor matrix_gradient_right(const Tensor& g, const Tensor& left, IntSpan sizes, IntSpan strides);
+Tensor scaled(const Tensor& t, const Scalar& factor);
+Tensor outer(const Tensor& a, const Tensor& b);
 
 }  // namespace formula
 }  // namespace flambeau

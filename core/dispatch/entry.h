@@ -12,7 +12,7 @@
 #include "flambeau/indices.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/all.h"
 #include "kernels/shape/all.h"
 
 namespace flambeau {

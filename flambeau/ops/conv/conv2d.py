@@ -1,0 +1,106 @@
+"""Convolution and pooling over two dimensions."""
+
+from flambeau.ops.record import composite, structured
+
+_CONV = (
+    "int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups"
+)
+
+
+@structured(f"convolution(Tensor input, Tensor weight, Tensor? bias, {_CONV}) -> Tensor",
+            shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)",
+            cpu="cpu::convolution(result, input, weight, bias, stride, padding, dilation, groups)",
+            method=False)
+def convolution():
+    """Convolution (cross-correlation) of (N, C, H, W) input; the op under ``conv2d``."""
+
+
+@convolution.gradient
+def _(g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, ops, cxx):
+    return ops.convolution_backward(
+        g, input, weight, cxx.optional_sizes(bias.sizes), stride, padding, dilation, transposed,
+        output_padding, groups, cxx.needs,
+    )
+
+
+@structured(
+    f"convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, {_CONV}, "
+    "bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    shape="convolution_backward(grad_output, input, weight, output_mask)",
+    cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
+        " padding, dilation, groups, output_mask)",
+    method=False)
+def convolution_backward():
+    """The gradients of ``convolution``."""
+
+
+@convolution_backward.gradient
+def _(grads, grad_output, input, weight, stride, padding, dilation, transposed, output_padding, groups,
+      cxx):
+    return cxx.convolution_double_backward_all(
+        grads, grad_output, input, weight, stride, padding, dilation, transposed, output_padding,
+        groups, cxx.needs,
+    )
+
+
+@composite(
+    "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
+    "int[2] dilation=1, int groups=1) -> Tensor", method=False)
+def conv2d():
+    """Slides ``weight`` (O, C / groups, R, S) over ``input`` (N, C, H, W).
+
+    >>> flambeau.conv2d(flambeau.ones(1, 1, 3, 3), flambeau.ones(1, 1, 2, 2)).shape
+    torch.Size([1, 1, 2, 2])
+    """
+
+
+@composite(
+    "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
+    "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor", method=False,
+    cxx="conv2d_named")
+def conv2d_named():
+    """``conv2d`` with ``padding="same"`` or ``"valid"``."""
+
+
+_POOL = (
+    "int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False"
+)
+
+
+@structured(f"max_pool2d_with_indices(Tensor self, {_POOL}) -> (Tensor, Tensor)",
+            shape="max_pool2d(self, kernel_size, stride, padding, dilation, ceil_mode)",
+            cpu="cpu::max_pool2d(result0, result1, self, kernel_size, stride, padding, dilation)",
+            module="_nn", method=False, differentiable=(0,), out=True)
+def max_pool2d_with_indices():
+    """The largest element in each window, and where it is in its plane."""
+
+
+@max_pool2d_with_indices.gradient
+def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
+    return ops.max_pool2d_with_indices_backward(
+        g, self, kernel_size, stride, padding, dilation, ceil_mode, result1
+    )
+
+
+@structured(
+    "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, "
+    "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
+    shape="max_pool2d_backward(grad_output, self)",
+    cpu="cpu::max_pool2d_backward(result, grad_output, indices, kernel_size, stride, padding, dilation)",
+    module="_nn", method=False)
+def max_pool2d_with_indices_backward():
+    """The gradient of max pooling: each window's goes to its largest element."""
+
+
+@max_pool2d_with_indices_backward.gradient
+def _(g, indices, cxx):
+    return cxx.max_pool2d_double_backward(g, indices), None, None
+
+
+@composite(f"max_pool2d(Tensor self, {_POOL}) -> Tensor", method=False)
+def max_pool2d():
+    """The largest element in each window.
+
+    >>> flambeau.max_pool2d(flambeau.arange(4.).view(1, 1, 2, 2), 2)
+    tensor([[[[3.]]]])
+    """

@@ -1,0 +1,1 @@
+"""Joining, picking, scattering and masking."""

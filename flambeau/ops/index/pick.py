@@ -1,0 +1,280 @@
+"""Reading and writing at places that tensors name."""
+
+from flambeau.ops.record import composite, native, structured
+
+
+@structured("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", shape="index(self, indices)",
+            cpu="cpu::index(result, self, indices)", method=False, function_variant=False, out=True,
+            out_overload="Tensor_out")
+def index():
+    """Elements at the places that index tensors name; masks are made indices before."""
+
+
+@index.gradient
+def _(g, self, indices, cxx):
+    return (cxx.index_backward(g, self.sizes, self.options, indices),)
+
+
+@native("index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
+        " -> Tensor(a!)")
+def index_put_():
+    """Writes ``values`` at the places that index tensors name.
+
+    >>> flambeau.zeros(3).index_put_((flambeau.tensor([0, 2]),), flambeau.tensor(1.))
+    tensor([1., 0., 1.])
+    """
+
+
+@index_put_.gradient
+def _(g, indices, values, accumulate, cxx):
+    return (
+        cxx.index_put_backward_self(g, indices, accumulate),
+        None,
+        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+    )
+
+
+@native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+def index_put():
+    """A copy with ``values`` at the places that index tensors name."""
+
+
+@index_put.gradient
+def _(g, indices, values, accumulate, cxx):
+    return (
+        cxx.index_put_backward_self(g, indices, accumulate),
+        None,
+        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+    )
+
+
+@structured("gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+            shape="gather(self, dim, index, sparse_grad)", cpu="cpu::gather(result, self, dim, index)",
+            out=True)
+def gather():
+    """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
+
+    >>> flambeau.gather(flambeau.tensor([[1, 2], [3, 4]]), 1, flambeau.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
+
+
+@gather.gradient
+def _(g, self, dim, index, cxx):
+    return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
+
+
+_SCATTER = {"inplace": True, "out": True}
+
+
+@structured("scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+            shape="scatter(self, dim, index, src)", cpu="cpu::scatter(result, self, dim, index, src)",
+            **_SCATTER)
+def scatter():
+    """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
+
+    >>> flambeau.zeros(3).scatter(0, flambeau.tensor([2]), flambeau.tensor([5.]))
+    tensor([0., 0., 5.])
+    """
+
+
+@scatter.gradient
+def _(g, dim, index, ops, cxx):
+    return ops.scatter_value(g, dim, index, 0), None, ops.gather(g, dim, index)
+
+
+@structured("scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+            shape="scatter_value(self, dim, index, value)",
+            cpu="cpu::scatter_value(result, self, dim, index, value)", **_SCATTER)
+def scatter_value():
+    """``scatter`` of one value."""
+
+
+@scatter_value.gradient
+def _(g, dim, index, ops):
+    return ops.scatter_value(g, dim, index, 0), None
+
+
+@structured("scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+            shape="scatter_reduce(self, dim, index, src, reduce)",
+            cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)", **_SCATTER)
+def scatter_reduce():
+    """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
+
+
+@structured(
+    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+    shape="scatter_value_reduce(self, dim, index, value, reduce)",
+    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)", **_SCATTER)
+def scatter_value_reduce():
+    """``scatter`` of one value that adds or multiplies."""
+
+
+@structured("scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+            shape="scatter_add(self, dim, index, src)",
+            cpu="cpu::scatter_add(result, self, dim, index, src)", **_SCATTER)
+def scatter_add():
+    """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
+
+    >>> flambeau.zeros(2).scatter_add(0, flambeau.tensor([1, 1]), flambeau.tensor([2., 3.]))
+    tensor([0., 5.])
+    """
+
+
+@scatter_add.gradient
+def _(g, dim, index, ops):
+    return g, None, ops.gather(g, dim, index)
+
+
+@structured("index_select(Tensor self, int dim, Tensor index) -> Tensor",
+            shape="index_select(self, dim, index)", cpu="cpu::index_select(result, self, dim, index)",
+            out=True)
+def index_select():
+    """The slices along a dimension that a vector of indices names.
+
+    >>> flambeau.index_select(flambeau.tensor([5, 6, 7]), 0, flambeau.tensor([2, 0]))
+    tensor([7, 5])
+    """
+
+
+@index_select.gradient
+def _(g, self, dim, index, cxx):
+    return cxx.index_select_backward(g, self.sizes, self.options, dim, index), None
+
+
+@structured(
+    "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+    shape="index_add(self, dim, index, source)",
+    cpu="cpu::index_add(result, self, dim, index, source, alpha)", inplace=True, out=True)
+def index_add():
+    """A copy with ``alpha * source`` added to the slices that a vector of indices names.
+
+    >>> flambeau.zeros(2).index_add(0, flambeau.tensor([1, 1]), flambeau.tensor([2., 3.]))
+    tensor([0., 5.])
+    """
+
+
+@index_add.gradient
+def _(g, dim, index, source, alpha, cxx):
+    return g, None, cxx.index_add_backward(g, dim, index, source.sizes, alpha)
+
+
+@structured("masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+            shape="masked_fill(self, mask, value)",
+            cpu="cpu::masked_fill(result, self, mask, value)", function_variant=True)
+def masked_fill_scalar():
+    """A copy with ``value`` where ``mask`` is true.
+
+    >>> flambeau.zeros(2).masked_fill(flambeau.tensor([True, False]), 3)
+    tensor([3., 0.])
+    """
+
+
+@masked_fill_scalar.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None
+
+
+@structured("masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
+            shape="masked_fill_tensor(self, mask, value)",
+            cpu="cpu::masked_fill_tensor(result, self, mask, value)")
+def masked_fill_tensor():
+    """``masked_fill`` with the value of a 0-dim tensor."""
+
+
+@masked_fill_tensor.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+
+
+@native("masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
+        cxx="masked_fill_scalar_", function_variant=False)
+def masked_fill_scalar_():
+    """Writes ``value`` where ``mask`` is true."""
+
+
+@masked_fill_scalar_.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None
+
+
+@native("masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
+        cxx="masked_fill_tensor_", function_variant=False)
+def masked_fill_tensor_():
+    """Writes the value of a 0-dim tensor where ``mask`` is true."""
+
+
+@masked_fill_tensor_.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+
+
+@native("masked_select(Tensor self, Tensor mask) -> Tensor", tags=frozenset({"dynamic_shape"}),
+        out=True)
+def masked_select():
+    """The elements where ``mask`` is true, in one dimension.
+
+    >>> flambeau.masked_select(flambeau.tensor([1, 2]), flambeau.tensor([False, True]))
+    tensor([2])
+    """
+
+
+@masked_select.gradient
+def _(g, self, mask, cxx):
+    return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
+
+
+@native("nonzero(Tensor self) -> Tensor", tags=frozenset({"dynamic_shape"}), out=True)
+def nonzero():
+    """The indices of nonzero elements, a row for each.
+
+    >>> flambeau.nonzero(flambeau.tensor([0, 3, 0, 4]))
+    tensor([[1],
+            [3]])
+    """
+
+
+@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False)
+def nonzero_numpy():
+    """The indices of nonzero elements, a tensor for each dimension."""
+
+
+@composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
+def where():
+    """The indices where the condition holds, a tensor for each dimension."""
+
+
+@structured(
+    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
+    "bool sparse=False) -> Tensor",
+    shape="embedding(weight, indices, sparse)", cpu="cpu::embedding(result, weight, indices)",
+    method=False)
+def embedding():
+    """The rows of ``weight`` that ``indices`` name.
+
+    >>> flambeau.embedding(flambeau.tensor([[1., 2.], [3., 4.]]), flambeau.tensor([1]))
+    tensor([[3., 4.]])
+    """
+
+
+@embedding.gradient
+def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
+    return ops.embedding_dense_backward(
+        g, indices, cxx.first(weight.sizes), padding_idx, scale_grad_by_freq
+    ), None
+
+
+@structured(
+    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, "
+    "bool scale_grad_by_freq) -> Tensor",
+    shape="embedding_backward(grad_output, indices, num_weights)",
+    cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
+    method=False)
+def embedding_dense_backward():
+    """The gradient of ``embedding``: rows of the gradient added up by index."""
+
+
+@embedding_dense_backward.gradient
+def _(g, indices, padding_idx, cxx):
+    return cxx.embedding_double_backward(g, indices, padding_idx), None

@@ -1,0 +1,181 @@
+"""Products of matrices and vectors."""
+
+from flambeau.ops.record import composite, structured
+
+
+@structured("mm(Tensor self, Tensor mat2) -> Tensor", shape="mm", cpu="mm", out=True)
+def mm():
+    """The product of two matrices: (n, k) times (k, m) gives (n, m).
+
+    >>> flambeau.mm(flambeau.eye(2), flambeau.tensor([[1., 2.], [3., 4.]]))
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+
+
+@mm.gradient
+def _(g, self, mat2, cxx):
+    return (
+        cxx.matrix_gradient_left(g, mat2, self.sizes, self.strides),
+        cxx.matrix_gradient_right(g, self, mat2.sizes, mat2.strides),
+    )
+
+
+@structured("bmm(Tensor self, Tensor mat2) -> Tensor", shape="bmm", cpu="bmm", out=True)
+def bmm():
+    """Products of matrices, one for each in a batch: (b, n, k) times (b, k, m).
+
+    >>> flambeau.bmm(flambeau.ones(2, 1, 3), flambeau.ones(2, 3, 1)).flatten()
+    tensor([3., 3.])
+    """
+
+
+@bmm.gradient
+def _(g, self, mat2, ops):
+    return (
+        ops.bmm(g, ops.conj(ops.transpose_int(mat2, 1, 2))),
+        ops.bmm(ops.conj(ops.transpose_int(self, 1, 2)), g),
+    )
+
+
+@structured("mv(Tensor self, Tensor vec) -> Tensor", shape="mv", cpu="mv", out=True)
+def mv():
+    """A matrix times a vector.
+
+    >>> flambeau.mv(flambeau.eye(2), flambeau.tensor([1., 2.]))
+    tensor([1., 2.])
+    """
+
+
+@mv.gradient
+def _(g, self, vec, cxx, ops):
+    return cxx.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
+
+
+@structured("dot(Tensor self, Tensor tensor) -> Tensor", shape="dot", cpu="dot", out=True)
+def dot():
+    """The sum of the products of two vectors' elements.
+
+    >>> flambeau.dot(flambeau.tensor([1., 2.]), flambeau.tensor([3., 4.]))
+    tensor(11.)
+    """
+
+
+@dot.gradient
+def _(g, self, tensor, ops):
+    return (
+        ops.mul_Tensor(g, ops.conj(tensor)),
+        ops.mul_Tensor(g, ops.conj(self)),
+    )
+
+
+@structured("vdot(Tensor self, Tensor other) -> Tensor", shape="dot", cpu="vdot", out=True)
+def vdot():
+    """``dot`` with the first vector conjugated.
+
+    >>> flambeau.vdot(flambeau.tensor([1j]), flambeau.tensor([1j]))
+    tensor(1.+0.j)
+    """
+
+
+@vdot.gradient
+def _(g, self, other, ops):
+    return ops.mul_Tensor(ops.conj(g), other), ops.mul_Tensor(g, self)
+
+
+@structured(
+    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    shape="addmm", cpu="addmm", out=True, inplace=True,
+)
+def addmm():
+    """``beta * self + alpha * (mat1 @ mat2)``; ``self`` broadcasts.
+
+    >>> flambeau.addmm(flambeau.ones(2), flambeau.eye(2), flambeau.eye(2))
+    tensor([[2., 1.],
+            [1., 2.]])
+    """
+
+
+@addmm.gradient
+def _(g, self, mat1, mat2, beta, alpha, cxx):
+    return (
+        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
+        cxx.scaled(cxx.matrix_gradient_left(g, mat2, mat1.sizes, mat1.strides), alpha),
+        cxx.scaled(cxx.matrix_gradient_right(g, mat1, mat2.sizes, mat2.strides), alpha),
+    )
+
+
+@structured(
+    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    shape="addmv", cpu="addmv", out=True, inplace=True,
+)
+def addmv():
+    """``beta * self + alpha * (mat @ vec)``.
+
+    >>> flambeau.addmv(flambeau.ones(2), flambeau.eye(2), flambeau.ones(2))
+    tensor([2., 2.])
+    """
+
+
+@addmv.gradient
+def _(g, self, mat, vec, beta, alpha, cxx, ops):
+    return (
+        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
+        cxx.scaled(cxx.outer(g, ops.conj(vec)), alpha),
+        cxx.scaled(ops.mv(ops.conj(ops.t(mat)), g), alpha),
+    )
+
+
+@structured(
+    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    shape="baddbmm", cpu="baddbmm", out=True, inplace=True,
+)
+def baddbmm():
+    """``beta * self + alpha * (batch1 @ batch2)``; ``self`` broadcasts.
+
+    >>> flambeau.baddbmm(flambeau.ones(1), flambeau.ones(2, 1, 3), flambeau.ones(2, 3, 1)).flatten()
+    tensor([4., 4.])
+    """
+
+
+@baddbmm.gradient
+def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
+    return (
+        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
+        cxx.scaled(ops.bmm(g, ops.conj(ops.transpose_int(batch2, 1, 2))), alpha),
+        cxx.scaled(ops.bmm(ops.conj(ops.transpose_int(batch1, 1, 2)), g), alpha),
+    )
+
+
+@composite(
+    "matmul(Tensor self, Tensor other) -> Tensor", out=True,
+    slots={"__matmul__": "nb_matrix_multiply", "__rmatmul__": "nb_matrix_multiply"},
+)
+def matmul():
+    """The matrix product of the last two dimensions, with the others broadcast.
+
+    A 1-dim argument is a row (left) or column (right) that goes away in the result.
+
+    >>> flambeau.matmul(flambeau.ones(2, 3), flambeau.ones(3))
+    tensor([3., 3.])
+    """
+
+
+@composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
+def outer():
+    """All products of an element of one vector with one of the other.
+
+    >>> flambeau.outer(flambeau.tensor([1., 2.]), flambeau.tensor([3., 4.]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+
+
+@composite("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", module="_nn",
+           method=False)
+def linear():
+    """``input @ weight.T + bias``: (..., in) with weight (out, in) gives (..., out).
+
+    >>> flambeau.nn.functional.linear(flambeau.ones(1, 2), flambeau.ones(3, 2))
+    tensor([[2., 2., 2.]])
+    """

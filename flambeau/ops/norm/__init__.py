@@ -1,0 +1,1 @@
+"""Normalising ops and losses."""

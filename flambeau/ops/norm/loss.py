@@ -1,0 +1,116 @@
+"""Losses."""
+
+from flambeau.ops.record import composite, structured
+
+
+@structured("mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+            shape="mse_loss(self, target, reduction)",
+            cpu="cpu::mse_loss(result, self, target, reduction)", module="_nn", method=False, out=True)
+def mse_loss():
+    """The squared difference: each (0), its mean (1) or its sum (2).
+
+    >>> flambeau.nn.functional.mse_loss(flambeau.tensor([1., 2.]), flambeau.tensor([1., 4.]))
+    tensor(2.)
+    """
+
+
+@mse_loss.gradient
+def _(g, self, target, reduction, ops):
+    grad = ops.mse_loss_backward(g, self, target, reduction)
+    return grad, ops.mse_loss_backward(g, target, self, reduction)
+
+
+@structured(
+    "mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor",
+    shape="mse_loss_backward(grad_output, self, target)",
+    cpu="cpu::mse_loss_backward(result, grad_output, self, target, reduction)", module="_nn",
+    method=False)
+def mse_loss_backward():
+    """The gradient of ``mse_loss``."""
+
+
+@mse_loss_backward.gradient
+def _(g, grad_output, self, target, reduction, cxx):
+    return cxx.mse_loss_double_backward_all(g, grad_output, self, target, reduction)
+
+
+_NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index"
+
+
+@structured(f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+            shape="nll_loss(self, target, weight, reduction)",
+            cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
+            module="_nn", method=False, differentiable=(0,), node="NllLossBackward0")
+def nll_loss_forward():
+    """The negative log-likelihood and the sum of the weights that went into it."""
+
+
+@nll_loss_forward.gradient
+def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
+    return ops.nll_loss_backward(g, self, target, weight, reduction, ignore_index, total_weight), None
+
+
+@structured(
+    f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
+    shape="nll_loss_backward(grad_output, self)",
+    cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
+        " total_weight)",
+    module="_nn", method=False)
+def nll_loss_backward():
+    """The gradient of ``nll_loss``."""
+
+
+@nll_loss_backward.gradient
+def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
+    return cxx.nll_loss_double_backward(g, target, weight, reduction, ignore_index, total_weight), None
+
+
+@structured(f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+            shape="nll_loss2d(self, target, weight, reduction)",
+            cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
+            module="_nn", method=False, differentiable=(0,), node="NllLoss2DBackward0")
+def nll_loss2d_forward():
+    """The negative log-likelihood of (N, C, H, W) input."""
+
+
+@nll_loss2d_forward.gradient
+def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
+    return ops.nll_loss2d_backward(g, self, target, weight, reduction, ignore_index, total_weight), None
+
+
+@structured(
+    f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
+    shape="nll_loss_backward(grad_output, self)",
+    cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
+        " total_weight)",
+    module="_nn", method=False)
+def nll_loss2d_backward():
+    """The gradient of ``nll_loss`` for (N, C, H, W) input."""
+
+
+_NLL_PUBLIC = "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
+
+
+@composite(f"nll_loss({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
+def nll_loss():
+    """The mean (or sum) of ``-weight[t] * self[n, t]`` over rows n with target t.
+
+    >>> flambeau.nn.functional.nll_loss(flambeau.tensor([[-1., -2.]]), flambeau.tensor([0]))
+    tensor(1.)
+    """
+
+
+@composite(f"nll_loss_nd({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
+def nll_loss_nd():
+    """``nll_loss`` for any number of dimensions after the classes."""
+
+
+@composite(
+    "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, "
+    "int ignore_index=-100, float label_smoothing=0.0) -> Tensor", module="_nn", method=False)
+def cross_entropy_loss():
+    """``nll_loss`` of ``log_softmax``; targets are class indices or probabilities.
+
+    >>> flambeau.nn.functional.cross_entropy(flambeau.zeros(1, 2), flambeau.tensor([0]))
+    tensor(0.6931)
+    """

@@ -1,0 +1,147 @@
+"""Softmax, layer normalisation and dropout."""
+
+from flambeau.ops.record import composite, native, structured
+
+
+@composite("softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax")
+def softmax():
+    """``exp(self) / sum(exp(self))`` along a dimension, without overflow.
+
+    >>> flambeau.softmax(flambeau.tensor([0., 0.]), 0)
+    tensor([0.5000, 0.5000])
+    """
+
+
+@composite("log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
+           cxx="log_softmax")
+def log_softmax():
+    """``log(softmax(self, dim))``, accurate for small probabilities.
+
+    >>> flambeau.log_softmax(flambeau.tensor([0., 0.]), 0)
+    tensor([-0.6931, -0.6931])
+    """
+
+
+@structured("_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
+            shape="softmax(self, dim, half_to_float)", cpu="cpu::softmax(result, self, dim)",
+            method=False, out=True)
+def _softmax():
+    """Softmax along a dimension; the op under ``softmax``."""
+
+
+@_softmax.gradient
+def _(g, self, result, dim, ops):
+    return ops._softmax_backward_data(g, result, dim, self.dtype)
+
+
+@structured(
+    "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
+    " -> Tensor",
+    shape="softmax_backward(grad_output, output, dim, input_dtype)",
+    cpu="cpu::softmax_backward(result, grad_output, output, dim)", method=False)
+def _softmax_backward_data():
+    """The gradient of softmax."""
+
+
+@_softmax_backward_data.gradient
+def _(g, grad_output, output, dim, input_dtype, cxx):
+    return cxx.softmax_double_backward_all(g, grad_output, output, dim, input_dtype)
+
+
+@structured("_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
+            shape="softmax(self, dim, half_to_float)", cpu="cpu::log_softmax(result, self, dim)",
+            method=False, out=True)
+def _log_softmax():
+    """The logarithm of softmax along a dimension; the op under ``log_softmax``."""
+
+
+@_log_softmax.gradient
+def _(g, self, result, dim, ops):
+    return ops._log_softmax_backward_data(g, result, dim, self.dtype)
+
+
+@structured(
+    "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
+    " -> Tensor",
+    shape="softmax_backward(grad_output, output, dim, input_dtype)",
+    cpu="cpu::log_softmax_backward(result, grad_output, output, dim)", method=False)
+def _log_softmax_backward_data():
+    """The gradient of log-softmax."""
+
+
+@_log_softmax_backward_data.gradient
+def _(g, grad_output, output, dim, cxx):
+    return cxx.log_softmax_double_backward_all(g, grad_output, output, dim)
+
+
+@structured(
+    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps)"
+    " -> (Tensor, Tensor, Tensor)",
+    shape="layer_norm(input, normalized_shape, weight, bias)",
+    cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
+    method=False, differentiable=(0, 1, 2))
+def native_layer_norm():
+    """Layer normalisation (Ba et al., 2016): output, mean and 1 / standard deviation."""
+
+
+@native_layer_norm.gradient
+def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
+    return cxx.layer_norm_backward_all(
+        grads, input, normalized_shape, result1, result2, weight, bias, cxx.needs
+    )
+
+
+@structured(
+    "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor mean, "
+    "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    shape="layer_norm_backward(grad_out, input, normalized_shape, weight, bias)",
+    cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, normalized_shape, mean,"
+        " rstd, weight, bias, output_mask)",
+    method=False)
+def native_layer_norm_backward():
+    """The gradients of layer normalisation."""
+
+
+@native_layer_norm_backward.gradient
+def _(grads, grad_out, input, normalized_shape, mean, rstd, weight, cxx):
+    return cxx.layer_norm_double_backward_all(
+        grads, grad_out, input, normalized_shape, mean, rstd, weight
+    )
+
+
+@composite(
+    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+    "float eps=1e-05, bool cudnn_enable=True) -> Tensor", method=False)
+def layer_norm():
+    """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts.
+
+    >>> flambeau.layer_norm(flambeau.tensor([[1., 3.]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+
+
+@native("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", method=False,
+        tags=frozenset({"random"}), differentiable=(0,))
+def native_dropout():
+    """Dropout and its mask."""
+
+
+@native_dropout.gradient
+def _(g, result1, p, train, cxx):
+    return cxx.dropout_backward(g, result1, p, train)
+
+
+@composite("dropout(Tensor input, float p, bool train) -> Tensor", method=False,
+           tags=frozenset({"random"}))
+def dropout():
+    """Zeros elements with probability ``p`` and scales the rest by 1 / (1 - p), when training.
+
+    >>> flambeau.dropout(flambeau.ones(2), 0.5, False)
+    tensor([1., 1.])
+    """
+
+
+@composite("dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)", method=False,
+           tags=frozenset({"random"}))
+def dropout_():
+    """``dropout`` in place."""

@@ -1,0 +1,75 @@
+"""Sorting and sets."""
+
+from flambeau.ops.record import composite, native, structured
+
+
+@structured(
+    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
+    " -> (Tensor values, Tensor indices)",
+    shape="sort(self, dim)", cpu="cpu::sort(values, indices, self, dim, descending)",
+    differentiable=(0,), out=True, out_overload="values_stable")
+def sort_stable():
+    """The elements along a dimension in order, and where they were. Always stable.
+
+    >>> flambeau.sort(flambeau.tensor([3, 1, 2])).values
+    tensor([1, 2, 3])
+    """
+
+
+@sort_stable.gradient
+def _(g, self, indices, dim, cxx):
+    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+
+
+@composite("sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+           cxx="sort_default")
+def sort():
+    """The elements along a dimension in order, and where they were."""
+
+
+@composite("argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor")
+def argsort():
+    """The indices that sort along a dimension.
+
+    >>> flambeau.argsort(flambeau.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
+
+
+@composite("argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
+           cxx="argsort_stable")
+def argsort_stable():
+    """``argsort`` with the order of equal elements kept."""
+
+
+@structured(
+    "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
+    " -> (Tensor values, Tensor indices)",
+    shape="topk(self, k, dim)", cpu="cpu::topk(values, indices, self, k, dim, largest, sorted)",
+    differentiable=(0,), out=True, out_overload="values")
+def topk():
+    """The k largest (or smallest) elements along a dimension, and where they are.
+
+    >>> flambeau.topk(flambeau.tensor([1, 5, 3]), 2).values
+    tensor([5, 3])
+    """
+
+
+@topk.gradient
+def _(g, self, indices, dim, cxx):
+    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+
+
+@native(
+    "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False)"
+    " -> (Tensor, Tensor, Tensor)", method=False, tags=frozenset({"dynamic_shape"}))
+def _unique2():
+    """The distinct elements, where each element of the input is among them, and how often each."""
+
+
+@native(
+    "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
+    "bool return_counts=False) -> (Tensor, Tensor, Tensor)", method=False,
+    tags=frozenset({"dynamic_shape"}))
+def unique_dim():
+    """The distinct slices along a dimension."""

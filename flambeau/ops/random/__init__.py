@@ -1,0 +1,1 @@
+"""Random numbers, in the order of PyTorch's CPU generator."""

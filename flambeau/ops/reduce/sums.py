@@ -1,0 +1,220 @@
+"""Sums, means, products, variances."""
+
+from flambeau.ops.record import structured
+
+
+@structured("sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+            shape="sum_all(self, dtype)", cpu="cpu::sum(result, self, all_dims(self))")
+def sum():
+    """The sum of all elements, or along ``dim``; integers add up in int64.
+
+    >>> flambeau.sum(flambeau.tensor([[1., 2.], [3., 4.]]), dim=0)
+    tensor([4., 6.])
+    """
+
+
+@sum.gradient
+def _(g, self, ops):
+    return ops.expand(g, self.sizes)
+
+
+@structured(
+    "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    shape="sum_dim(self, dim, keepdim, dtype)", cpu="cpu::sum(result, self, dims_of(self, dim))",
+    out=True, out_overload="IntList_out",
+)
+def sum_dim():
+    """The sum along some dimensions."""
+
+
+@sum_dim.gradient
+def _(g, self, dim, keepdim, cxx):
+    return cxx.expand_reduced(g, self.sizes, dim, keepdim)
+
+
+@structured("mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+            shape="mean_all(self, dtype)", cpu="cpu::mean(result, self, all_dims(self))", out=True,
+            out_overload="dtype_out")
+def mean():
+    """The mean of all elements, or along ``dim``.
+
+    >>> flambeau.mean(flambeau.tensor([1., 2., 6.]))
+    tensor(3.)
+    """
+
+
+@mean.gradient
+def _(g, self, cxx):
+    return cxx.mean_backward(g, self.sizes)
+
+
+@structured(
+    "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    shape="mean_dim(self, dim, keepdim, dtype)", cpu="cpu::mean(result, self, dims_of(self, dim))",
+    out=True, out_overload="out",
+)
+def mean_dim():
+    """The mean along some dimensions."""
+
+
+@mean_dim.gradient
+def _(g, self, dim, keepdim, cxx):
+    return cxx.mean_dim_backward(g, self.sizes, dim, keepdim)
+
+
+@structured("prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+            shape="sum_all(self, dtype)", cpu="cpu::prod(result, self, all_dims(self))")
+def prod():
+    """The product of all elements, or along ``dim``.
+
+    >>> flambeau.prod(flambeau.tensor([2., 3.]))
+    tensor(6.)
+    """
+
+
+@prod.gradient
+def _(g, self, result, cxx):
+    return cxx.prod_backward(g, self, result)
+
+
+@structured(
+    "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    shape="prod_dim(self, dim, keepdim, dtype)", cpu="cpu::prod(result, self, one_dim(self, dim))",
+    out=True, out_overload="int_out",
+)
+def prod_dim():
+    """The product along a dimension."""
+
+
+@prod_dim.gradient
+def _(g, self, result, dim, keepdim, cxx):
+    return cxx.prod_dim_backward(g, self, result, dim, keepdim)
+
+
+@structured(
+    "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
+    " -> Tensor",
+    shape="var(self, dim, keepdim)",
+    cpu="cpu::var(result, self, dims_of(self, dim), correction_of(correction))",
+    out=True, out_overload="correction_out",
+)
+def var():
+    """The variance, divided by N - correction (1 unless given).
+
+    >>> flambeau.var(flambeau.tensor([1., 2., 3.]))
+    tensor(1.)
+    """
+
+
+@var.gradient
+def _(g, self, dim, correction, keepdim, cxx):
+    return cxx.var_backward(g, self, dim, correction, keepdim)
+
+
+@structured(
+    "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
+    " -> Tensor",
+    shape="var(self, dim, keepdim)",
+    cpu="cpu::std(result, self, dims_of(self, dim), correction_of(correction))",
+    out=True, out_overload="correction_out",
+)
+def std():
+    """The standard deviation, the square root of ``var``.
+
+    >>> flambeau.std(flambeau.tensor([1., 2., 3.]))
+    tensor(1.)
+    """
+
+
+@std.gradient
+def _(g, self, result, dim, correction, keepdim, cxx):
+    return cxx.std_backward(g, self, result, dim, correction, keepdim)
+
+
+@structured(
+    "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, "
+    "bool keepdim=False) -> (Tensor, Tensor)",
+    shape="var_mean(self, dim, keepdim)",
+    cpu="cpu::var_mean(result0, result1, self, dims_of(self, dim), correction_of(correction))",
+    method=False,
+)
+def var_mean():
+    """The variance and the mean in one pass.
+
+    >>> flambeau.var_mean(flambeau.tensor([1., 2., 3.]))
+    (tensor(1.), tensor(2.))
+    """
+
+
+@var_mean.gradient
+def _(grads, self, dim, correction, keepdim, cxx):
+    return cxx.var_mean_backward(grads, self, dim, correction, keepdim)
+
+
+@structured(
+    "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
+    shape="logsumexp(self, dim, keepdim)", cpu="cpu::logsumexp(result, self, dims_of(self, dim))",
+    out=True,
+)
+def logsumexp():
+    """``log(sum(exp(self)))`` along dimensions, without overflow.
+
+    >>> flambeau.logsumexp(flambeau.tensor([1000., 1000.]), 0)
+    tensor(1000.6931)
+    """
+
+
+@logsumexp.gradient
+def _(g, self, result, dim, keepdim, cxx):
+    return cxx.logsumexp_backward(g, self, result, dim, keepdim)
+
+
+@structured(
+    "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
+    "ScalarType? dtype=None) -> Tensor",
+    shape="vector_norm(self, ord, dim, keepdim, dtype)",
+    cpu="cpu::norm(result, self, dims_of(self, dim), ord)", out=True, method=False, module="_linalg",
+)
+def linalg_vector_norm():
+    """The p-norm of the elements along dimensions.
+
+    >>> flambeau._C._linalg.linalg_vector_norm(flambeau.tensor([3., 4.]))
+    tensor(5.)
+    """
+
+
+@linalg_vector_norm.gradient
+def _(g, self, result, ord, dim, keepdim, cxx):
+    return cxx.norm_backward(g, self, result, ord, dim, keepdim)
+
+
+@structured("cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+            shape="cumulative(self, dim, dtype)", cpu="cpu::cumsum(result, self, dim)", out=True,
+            inplace=True)
+def cumsum():
+    """Running sums along a dimension.
+
+    >>> flambeau.cumsum(flambeau.tensor([1, 2, 3]), 0)
+    tensor([1, 3, 6])
+    """
+
+
+@cumsum.gradient
+def _(g, self, dim, cxx):
+    return cxx.cumsum_backward(g, dim, self.dtype)
+
+
+@structured("cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+            shape="cumulative(self, dim, dtype)", cpu="cpu::cumprod(result, self, dim)", out=True,
+            inplace=True)
+def cumprod():
+    """Running products along a dimension.
+
+    >>> flambeau.cumprod(flambeau.tensor([1, 2, 3]), 0)
+    tensor([1, 2, 6])
+    """
+
+
+@cumprod.gradient
+def _(g, self, result, dim, cxx):
+    return cxx.cumprod_backward(g, self, dim, result)
