@@ -96,6 +96,11 @@ using flambeau::sum_to;
 Tensor zeros_like(const Tensor& t);
 inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
+Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
+Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,
+                              const Tensor& result);
+Tensor clamp_backward(const Tensor& g, const Tensor& self, const std::optional<Scalar>& min,
+                      const std::optional<Scalar>& max);
 Tensor permute_backward(const Tensor& g, IntSpan dims);
 Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset, IntSpan size,
                            IntSpan stride, std::optional<int64_t> offset);

@@ -75,6 +75,11 @@ class Argument:
             return plain
         return f"std::optional<{plain}>"
 
+    @property
+    def symbol(self) -> str:
+        """The parameter's name in C++: results already own the names of several outputs."""
+        return f"{self.name}_out" if self.out and self.name != "out" else self.name
+
     def text(self) -> str:
         alias = f"({self.alias}{'!' if self.mutated else ''})" if self.alias else ""
         items = "?" if self.optional_items else ""

@@ -12,7 +12,6 @@ from flambeau.ops.schema import Schema, default_cpp
 
 def function(record: Record, schema: Schema, gradient: Gradient | None, node: str | None) -> str:
     """The code of one op (one form of a record)."""
-    mutated = schema.inplace or bool(schema.outs)
     out = f"// {schema.text()}\n"
     autograd = ""
     if schema.outs and record.kind != "composite":
@@ -23,7 +22,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         autograd = _inplace_without_gradient(schema)
     if autograd:
         out += f"namespace autograd {{\n{autograd}}}\n"
-    keys = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    keys = ", ".join(a.symbol for a in schema.args if a.type == "Tensor")
     body = _body(record, schema)
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     out += f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
@@ -34,7 +33,6 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
         f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )
-    del mutated
     return out + _boxed(schema)
 
 
@@ -42,7 +40,7 @@ def _boxed(schema: Schema) -> str:
     unboxed = ", ".join(
         f"boxing::Unbox<{a.cpp}>::get(args[{i}])" for i, a in enumerate(schema.args)
     )
-    call = f"{schema.symbol}({unboxed})"
+    call = f"entry::{schema.symbol}({unboxed})"
     if schema.cpp_return != "void":
         call = f"boxing::Give<{schema.cpp_return}>::put(results, {call})"
     return (
@@ -52,7 +50,7 @@ def _boxed(schema: Schema) -> str:
 
 
 def _out_autograd(schema: Schema) -> str:
-    tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
+    tensors = ", ".join(a.symbol for a in schema.args if a.type == "Tensor")
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
         f'  check_out("{schema.name}", any_needs_grad({tensors}));\n'
@@ -94,8 +92,8 @@ def _finish(schema: Schema) -> str:
     if schema.inplace:
         first = schema.args[0].name
         return f"  bump_version({first});\n  return {first};\n"
-    bumps = "".join(f"  bump_version({a.name});\n" for a in schema.outs)
-    outs = [a.name for a in schema.outs]
+    bumps = "".join(f"  bump_version({a.symbol});\n" for a in schema.outs)
+    outs = [a.symbol for a in schema.outs]
     return f"{bumps}  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
 
 
@@ -115,7 +113,7 @@ def _pointwise_body(record: Record, schema: Schema) -> str:
     if schema.inplace:
         target = schema.args[0].name
     elif schema.outs:
-        target = schema.outs[0].name
+        target = schema.outs[0].symbol
     kernel, rule = f"{symbol}_0", f"rule_{symbol}_0"
     if record.static:
         lines += _select(record, symbol, name)
@@ -160,7 +158,7 @@ def _select(record: Record, symbol: str, name: str) -> str:
 def _call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
     """A record's C++ expression; a bare name takes everything in order."""
     if "(" in text:
-        return text
+        return text if text.startswith(namespace) else f"{namespace}::{text}"
     args = [*leading, *(a.name for a in schema.args if not a.out)]
     return f"{namespace}::{text}({', '.join(args)})"
 
@@ -170,16 +168,18 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if len(results) == 1:
         results = ["result"]
     shape = _call(record.shape, "shape", [], schema)
-    like = next(a.name for a in schema.args if a.is_tensor and not a.optional)
-    code = f"  const auto spec = {shape};\n"
-    inputs = ", ".join(
-        f"&{a.name}" for a in schema.args if a.is_tensor and not a.out
+    like = next(
+        a.name if a.is_tensor else f"{a.name}[0]"
+        for a in schema.args
+        if a.type == "Tensor" and not a.optional
     )
+    code = f"  const auto spec = {shape};\n"
+    inputs = ", ".join(f"&{a.name}" for a in schema.args if a.is_tensor and not a.out)
     for i, r in enumerate(results):
         spec = "spec" if len(results) == 1 else f"spec[{i}]"
         if schema.outs:
             code += (
-                f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].name}, {spec}, '
+                f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
                 f"{{{inputs}}});\n"
             )
         else:
@@ -188,7 +188,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
     code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
     if schema.outs:
         for a, r in zip(schema.outs, results):
-            code += f"  give_out({a.name}, {r});\n"
+            code += f"  give_out({a.symbol}, {r});\n"
         return code + _finish(schema)
     if schema.inplace:
         first = schema.args[0].name
@@ -206,7 +206,7 @@ def _native_body(record: Record, schema: Schema) -> str:
         code = f"  auto made = {functional};\n"
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
-            code += f'  resize_and_give("{schema.name}", {a.name}, {part});\n'
+            code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'
         return code + _finish(schema)
     if schema.inplace:
         first = schema.args[0].name
@@ -235,9 +235,10 @@ def public(schema: Schema) -> str:
         required -= 1
     for i, a in enumerate(schema.args):
         default = default_cpp(a) if i >= required else None
-        params.append(f"{a.cpp} {a.name}" + (f" = {default}" if default is not None else ""))
+        params.append(f"{a.cpp} {a.symbol}" + (f" = {default}" if default is not None else ""))
+    name = f"{schema.name}_out" if schema.outs else schema.name
     return (
-        f"inline {schema.cpp_return} {schema.name}({', '.join(params)}) "
+        f"inline {schema.cpp_return} {name}({', '.join(params)}) "
         f"{{ return entry::{schema.symbol}({names.arguments(schema)}); }}\n"
     )
 

@@ -76,7 +76,7 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
             for loop in pw.loops(r.base or r):
                 code += f"extern const PointwiseKernel {loop.name};\n"
             code += tables.rules(r.base or r).replace("static const PointwiseRule", "[[maybe_unused]] static const PointwiseRule") if r.base is None else ""
-    code += "namespace entry {\nusing namespace shape;\n"
+    code += "namespace entry {\n"
     for r in records:
         gradient = None
         node = nodes.get(id(r))

@@ -62,8 +62,8 @@ def mask(record: Record, schema: Schema) -> str:
 
 
 def parameters(schema: Schema) -> str:
-    return ", ".join(f"{a.cpp} {a.name}" for a in schema.args)
+    return ", ".join(f"{a.cpp} {a.symbol}" for a in schema.args)
 
 
 def arguments(schema: Schema) -> str:
-    return ", ".join(a.name for a in schema.args)
+    return ", ".join(a.symbol for a in schema.args)

@@ -1,6 +1,6 @@
 """Sums, differences, products, quotients and what is built of them."""
 
-from flambeau.ops.record import ALL, BOOL, COMPLEX, FLOATING, NUMERIC, REAL, pointwise
+from flambeau.ops.record import ALL, BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native, pointwise
 from flambeau.ops.trace import f
 
 
@@ -269,27 +269,38 @@ def _(g, result):
     return -g * f.conj(result * result)
 
 
-@pointwise("square(Tensor self) -> Tensor", dtypes=ALL, node="PowBackward0")
-def square(self):
+@composite("square(Tensor self) -> Tensor", inplace=True, out=True)
+def square():
     """``self * self``.
 
     >>> flambeau.square(flambeau.tensor([2., 3.]))
     tensor([4., 9.])
     """
+
+
+@pointwise("_square(Tensor self) -> Tensor", dtypes=ALL, function_variant=False, method=False,
+           inplace=False, out=False)
+def _square(self):
+    """``self * self``: what ``pow`` runs for an exponent of 2."""
     return self * self
 
 
-@square.gradient
-def _(g, self):
-    return g * f.conj(2 * self)
+@native("pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", cxx="pow_scalar", inplace=True,
+        out=True, slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"})
+def pow_scalar():
+    """``self`` to the power of a number."""
+
+
+@pow_scalar.gradient
+def _(g, self, exponent, cxx):
+    return cxx.pow_backward(g, self, exponent)
 
 
 @pointwise(
     "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
-    scalar_overloads={"Tensor_Scalar": ("exponent",)},
-    nodes={"Tensor_Tensor": "PowBackward1", "Tensor_Scalar": "PowBackward0"},
     out_overload="Tensor_Tensor_out",
-    slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"},
+    number_ok=(),
+    slots={"__pow__": "nb_power", "__rpow__": "nb_power", "__ipow__": "nb_inplace_power"},
 )
 def pow(self, exponent):
     """``self ** exponent``.
@@ -307,6 +318,17 @@ def _(g, self, exponent, result):
         f.where(exponent == 0, g * 0, base),
         f.where((self == 0) & (result == 0), g * 0, g * f.conj(result * f.log(self))),
     )
+
+
+@native("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", cxx="pow_of_scalar", out=True,
+        method=False)
+def pow_of_scalar():
+    """A number to the powers in a tensor."""
+
+
+@pow_of_scalar.gradient
+def _(g, self, exponent, result, cxx):
+    return (cxx.pow_of_scalar_backward(g, self, exponent, result),)
 
 
 @pointwise(

@@ -4,7 +4,7 @@ from flambeau.ops.record import composite, structured
 
 
 @structured("amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-            shape="extreme(self, dim, keepdim)", cpu="cpu::amax(result, self, dims_of(self, dim))",
+            shape="extreme(self, dim, keepdim)", cpu="cpu::amax(result, self, shape::dims_of(self, dim))",
             out=True)
 def amax():
     """The largest element along dimensions; NaN wins.
@@ -20,7 +20,7 @@ def _(g, self, result, dim, keepdim, cxx):
 
 
 @structured("amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-            shape="extreme(self, dim, keepdim)", cpu="cpu::amin(result, self, dims_of(self, dim))",
+            shape="extreme(self, dim, keepdim)", cpu="cpu::amin(result, self, shape::dims_of(self, dim))",
             out=True)
 def amin():
     """The smallest element along dimensions; NaN wins.
@@ -36,7 +36,7 @@ def _(g, self, result, dim, keepdim, cxx):
 
 
 @structured("max(Tensor self) -> Tensor", shape="extreme_all(self)",
-            cpu="cpu::amax(result, self, all_dims(self))", out=True, out_overload="unary_out")
+            cpu="cpu::amax(result, self, shape::all_dims(self))", out=True, out_overload="unary_out")
 def max():
     """The largest element; with ``dim``, (values, indices) along it; with a tensor, ``maximum``.
 
@@ -52,7 +52,7 @@ def _(g, self, result, cxx):
 
 @structured("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
             shape="extreme_with_indices(self, dim, keepdim)",
-            cpu="cpu::max(values, indices, self, wrap(self, dim))", differentiable=(0,), out=True,
+            cpu="cpu::max(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
             out_overload="dim_max")
 def max_dim():
     """The largest elements along a dimension, and where they are."""
@@ -69,7 +69,7 @@ def max_other():
 
 
 @structured("min(Tensor self) -> Tensor", shape="extreme_all(self)",
-            cpu="cpu::amin(result, self, all_dims(self))", out=True, out_overload="unary_out")
+            cpu="cpu::amin(result, self, shape::all_dims(self))", out=True, out_overload="unary_out")
 def min():
     """The smallest element; with ``dim``, (values, indices) along it; with a tensor, ``minimum``.
 
@@ -85,7 +85,7 @@ def _(g, self, result, cxx):
 
 @structured("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
             shape="extreme_with_indices(self, dim, keepdim)",
-            cpu="cpu::min(values, indices, self, wrap(self, dim))", differentiable=(0,), out=True,
+            cpu="cpu::min(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
             out_overload="dim_min")
 def min_dim():
     """The smallest elements along a dimension, and where they are."""
@@ -122,7 +122,7 @@ def argmin():
 
 
 @structured("any(Tensor self) -> Tensor", shape="truth_all(self)",
-            cpu="cpu::any(result, self, all_dims(self))", out=True, out_overload="all_out")
+            cpu="cpu::any(result, self, shape::all_dims(self))", out=True, out_overload="all_out")
 def any():
     """Whether some element is nonzero.
 
@@ -133,20 +133,20 @@ def any():
 
 @structured("any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
             shape="truth_dim(self, dim, keepdim)",
-            cpu="cpu::any(result, self, one_dim(self, dim))", out=True, out_overload="out")
+            cpu="cpu::any(result, self, shape::one_dim(self, dim))", out=True, out_overload="out")
 def any_dim():
     """Whether some element along a dimension is nonzero."""
 
 
 @structured("any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
             shape="truth_dims(self, dim, keepdim)",
-            cpu="cpu::any(result, self, dims_of(self, dim))", out=True, out_overload="dims_out")
+            cpu="cpu::any(result, self, shape::dims_of(self, dim))", out=True, out_overload="dims_out")
 def any_dims():
     """Whether some element along dimensions is nonzero."""
 
 
 @structured("all(Tensor self) -> Tensor", shape="truth_all(self)",
-            cpu="cpu::all(result, self, all_dims(self))", out=True, out_overload="all_out")
+            cpu="cpu::all(result, self, shape::all_dims(self))", out=True, out_overload="all_out")
 def all():
     """Whether every element is nonzero.
 
@@ -157,13 +157,13 @@ def all():
 
 @structured("all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
             shape="truth_dim(self, dim, keepdim)",
-            cpu="cpu::all(result, self, one_dim(self, dim))", out=True, out_overload="out")
+            cpu="cpu::all(result, self, shape::one_dim(self, dim))", out=True, out_overload="out")
 def all_dim():
     """Whether every element along a dimension is nonzero."""
 
 
 @structured("all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
             shape="truth_dims(self, dim, keepdim)",
-            cpu="cpu::all(result, self, dims_of(self, dim))", out=True, out_overload="dims_out")
+            cpu="cpu::all(result, self, shape::dims_of(self, dim))", out=True, out_overload="dims_out")
 def all_dims():
     """Whether every element along dimensions is nonzero."""

@@ -4,7 +4,7 @@ from flambeau.ops.record import structured
 
 
 @structured("sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="sum_all(self, dtype)", cpu="cpu::sum(result, self, all_dims(self))")
+            shape="sum_all(self, dtype)", cpu="cpu::sum(result, self, shape::all_dims(self))")
 def sum():
     """The sum of all elements, or along ``dim``; integers add up in int64.
 
@@ -20,7 +20,7 @@ def _(g, self, ops):
 
 @structured(
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_dim(self, dim, keepdim, dtype)", cpu="cpu::sum(result, self, dims_of(self, dim))",
+    shape="sum_dim(self, dim, keepdim, dtype)", cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
     out=True, out_overload="IntList_out",
 )
 def sum_dim():
@@ -33,7 +33,7 @@ def _(g, self, dim, keepdim, cxx):
 
 
 @structured("mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="mean_all(self, dtype)", cpu="cpu::mean(result, self, all_dims(self))", out=True,
+            shape="mean_all(self, dtype)", cpu="cpu::mean(result, self, shape::all_dims(self))", out=True,
             out_overload="dtype_out")
 def mean():
     """The mean of all elements, or along ``dim``.
@@ -50,7 +50,7 @@ def _(g, self, cxx):
 
 @structured(
     "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_dim(self, dim, keepdim, dtype)", cpu="cpu::mean(result, self, dims_of(self, dim))",
+    shape="mean_dim(self, dim, keepdim, dtype)", cpu="cpu::mean(result, self, shape::dims_of(self, dim))",
     out=True, out_overload="out",
 )
 def mean_dim():
@@ -63,7 +63,7 @@ def _(g, self, dim, keepdim, cxx):
 
 
 @structured("prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="sum_all(self, dtype)", cpu="cpu::prod(result, self, all_dims(self))")
+            shape="sum_all(self, dtype)", cpu="cpu::prod(result, self, shape::all_dims(self))")
 def prod():
     """The product of all elements, or along ``dim``.
 
@@ -79,7 +79,7 @@ def _(g, self, result, cxx):
 
 @structured(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="prod_dim(self, dim, keepdim, dtype)", cpu="cpu::prod(result, self, one_dim(self, dim))",
+    shape="prod_dim(self, dim, keepdim, dtype)", cpu="cpu::prod(result, self, shape::one_dim(self, dim))",
     out=True, out_overload="int_out",
 )
 def prod_dim():
@@ -95,7 +95,7 @@ def _(g, self, result, dim, keepdim, cxx):
     "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
     shape="var(self, dim, keepdim)",
-    cpu="cpu::var(result, self, dims_of(self, dim), correction_of(correction))",
+    cpu="cpu::var(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True, out_overload="correction_out",
 )
 def var():
@@ -115,7 +115,7 @@ def _(g, self, dim, correction, keepdim, cxx):
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
     shape="var(self, dim, keepdim)",
-    cpu="cpu::std(result, self, dims_of(self, dim), correction_of(correction))",
+    cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True, out_overload="correction_out",
 )
 def std():
@@ -135,7 +135,7 @@ def _(g, self, result, dim, correction, keepdim, cxx):
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, "
     "bool keepdim=False) -> (Tensor, Tensor)",
     shape="var_mean(self, dim, keepdim)",
-    cpu="cpu::var_mean(result0, result1, self, dims_of(self, dim), correction_of(correction))",
+    cpu="cpu::var_mean(result0, result1, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     method=False,
 )
 def var_mean():
@@ -153,7 +153,7 @@ def _(grads, self, dim, correction, keepdim, cxx):
 
 @structured(
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-    shape="logsumexp(self, dim, keepdim)", cpu="cpu::logsumexp(result, self, dims_of(self, dim))",
+    shape="logsumexp(self, dim, keepdim)", cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
     out=True,
 )
 def logsumexp():
@@ -173,7 +173,7 @@ def _(g, self, result, dim, keepdim, cxx):
     "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
     "ScalarType? dtype=None) -> Tensor",
     shape="vector_norm(self, ord, dim, keepdim, dtype)",
-    cpu="cpu::norm(result, self, dims_of(self, dim), ord)", out=True, method=False, module="_linalg",
+    cpu="cpu::norm(result, self, shape::dims_of(self, dim), ord)", out=True, method=False, module="_linalg",
 )
 def linalg_vector_norm():
     """The p-norm of the elements along dimensions.

@@ -1,0 +1,130 @@
+// Small compositions over other ops.
+
+#include "flambeau/kernels.h"
+#include "flambeau/ops.h"
+
+namespace flambeau::native {
+namespace {
+
+DType power_dtype(const Tensor& self, const Scalar& exponent) {
+  if (exponent.is_complex()) return to_complex(is_floating(self.dtype()) || self.is_complex()
+                                                   ? self.dtype()
+                                                   : thread_state.default_dtype);
+  const bool integral = is_integral(self.dtype(), true);
+  if (integral && exponent.is_floating()) return thread_state.default_dtype;
+  if (self.dtype() == DType::boolean && exponent.is_integral(false)) return DType::int64;
+  return self.dtype();
+}
+
+}  // namespace
+
+Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
+  const bool integral = is_integral(self.dtype(), true);
+  check(!(integral && exponent.is_integral(false) && exponent.to_int() < 0),
+        "pow: Integers to negative integer powers are not allowed.");
+  if (power_dtype(self, exponent) == self.dtype() && !exponent.is_complex()) {
+    const double e = exponent.to_double();
+    if (e == 2) return entry::_square(self);
+    if (e == 1) return entry::clone(self, std::nullopt);
+    if (!integral && e == 0.5) return entry::sqrt(self);
+    if (!integral && e == -0.5) return entry::rsqrt(self);
+    if (!integral && e == -1) return entry::reciprocal(self);
+  }
+  return entry::pow_Tensor_Tensor(self, wrapped_number(exponent));
+}
+
+Tensor pow_of_scalar(const Scalar& self, const Tensor& exponent) {
+  return entry::pow_Tensor_Tensor(wrapped_number(self), exponent);
+}
+
+Tensor square(const Tensor& self) { return entry::pow_Tensor_Scalar(self, Scalar(int64_t{2})); }
+
+Tensor max_other(const Tensor& self, const Tensor& other) { return entry::maximum(self, other); }
+Tensor min_other(const Tensor& self, const Tensor& other) { return entry::minimum(self, other); }
+
+Tensor clamp_tensor(const Tensor& self, const Tensor& min, const Tensor& max) {
+  check(min.defined() || max.defined(), "clamp: At least one of 'min' or 'max' must not be None");
+  Tensor result = self;
+  if (min.defined()) result = entry::maximum(result, min);
+  if (max.defined()) result = entry::minimum(result, max);
+  return result;
+}
+
+Scalar _local_scalar_dense(const Tensor& self) { return self.item(); }
+
+bool equal(const Tensor& self, const Tensor& other) {
+  check<NotImplementedError>(!self.is_meta() && !other.is_meta(),
+                             "equal: meta tensors have no values to compare");
+  if (!same(self.sizes(), other.sizes())) return false;
+  if (self.numel() == 0) return true;
+  return entry::all(entry::eq_Tensor(self, other)).item().to_bool();
+}
+
+Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
+  check(self.dtype() == other.dtype(), "isclose: ", dtype_name(self.dtype()), " did not match ",
+        dtype_name(other.dtype()));
+  check(rtol >= 0, "isclose: rtol must be greater than or equal to zero, but got ", rtol);
+  check(atol >= 0, "isclose: atol must be greater than or equal to zero, but got ", atol);
+  Tensor close = entry::eq_Tensor(self, other);
+  if (equal_nan && is_differentiable(self.dtype()))
+    close = entry::logical_or(close, entry::logical_and(entry::isnan(self), entry::isnan(other)));
+  if (rtol == 0 && atol == 0) return close;
+  const bool integral = is_integral(self.dtype(), true);
+  const Tensor a = integral ? entry::to_dtype(self, thread_state.default_dtype, false, false, {}) : self;
+  const Tensor b = integral ? entry::to_dtype(other, thread_state.default_dtype, false, false, {}) : other;
+  const Tensor allowed = entry::add_Scalar(
+      entry::abs(entry::mul_Scalar(b, Scalar(rtol))), Scalar(atol), Scalar(int64_t{1}));
+  const Tensor error = entry::abs(entry::sub_Tensor(a, b, Scalar(int64_t{1})));
+  return entry::logical_or(
+      close, entry::logical_and(entry::isfinite(error), entry::le_Tensor(error, allowed)));
+}
+
+bool allclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
+  return entry::all(entry::isclose(self, other, rtol, atol, equal_nan)).item().to_bool();
+}
+
+// ---- norms and variances by their older signatures
+
+namespace {
+Scalar order(const std::optional<Scalar>& p) { return p.value_or(Scalar(2.0)); }
+}  // namespace
+
+Tensor norm_scalar(const Tensor& self, const Scalar& p) {
+  return entry::linalg_vector_norm(self, p, std::nullopt, false, std::nullopt);
+}
+Tensor norm_dim(const Tensor& self, std::optional<Scalar> p, IntSpan dim, bool keepdim) {
+  return entry::linalg_vector_norm(self, order(p), dim, keepdim, std::nullopt);
+}
+Tensor norm_dim_dtype(const Tensor& self, std::optional<Scalar> p, IntSpan dim, bool keepdim,
+                      DType dtype) {
+  return entry::linalg_vector_norm(self, order(p), dim, keepdim, dtype);
+}
+Tensor norm_dtype(const Tensor& self, std::optional<Scalar> p, DType dtype) {
+  return entry::linalg_vector_norm(self, order(p), std::nullopt, false, dtype);
+}
+
+namespace {
+Scalar correction(bool unbiased) { return Scalar(int64_t{unbiased ? 1 : 0}); }
+}  // namespace
+
+Tensor var_unbiased(const Tensor& self, bool unbiased) {
+  return entry::var_correction(self, std::nullopt, correction(unbiased), false);
+}
+Tensor var_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim) {
+  return entry::var_correction(self, dim, correction(unbiased), keepdim);
+}
+Tensor std_unbiased(const Tensor& self, bool unbiased) {
+  return entry::std_correction(self, std::nullopt, correction(unbiased), false);
+}
+Tensor std_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim) {
+  return entry::std_correction(self, dim, correction(unbiased), keepdim);
+}
+std::tuple<Tensor, Tensor> var_mean_unbiased(const Tensor& self, bool unbiased) {
+  return entry::var_mean_correction(self, std::nullopt, correction(unbiased), false);
+}
+std::tuple<Tensor, Tensor> var_mean_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim,
+                                                 bool unbiased, bool keepdim) {
+  return entry::var_mean_correction(self, dim, correction(unbiased), keepdim);
+}
+
+}  // namespace flambeau::native
