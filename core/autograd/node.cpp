@@ -30,6 +30,8 @@ void SpinLock::wait() {
 thread_local constinit bool Node::running_partial_backward
     [[gnu::tls_model("initial-exec")]] = false;
 
+void (*Node::twin_shared)(Node*, bool) = nullptr;
+
 Node::~Node() = default;
 
 void Node::reserve_edges(size_t n) {

@@ -128,9 +128,17 @@ struct Node : SmallObject {
   }
   NodeHooks* hooks_if_any() const { return hooks_.get(); }
 
-  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() {
+    if (refs_.fetch_add(1, std::memory_order_relaxed) == 1 && twin_) [[unlikely]]
+      twin_shared(this, true);
+  }
   void release() {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(this);
+    const bool twin = twin_;  // read while the node is certain to be there
+    const uint32_t before = refs_.fetch_sub(1, std::memory_order_acq_rel);
+    if (before == 1)
+      destroy(this);
+    else if (before == 2 && twin) [[unlikely]]
+      twin_shared(this, false);
   }
   bool try_retain();  // false when the last reference is already gone
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
@@ -140,9 +148,16 @@ struct Node : SmallObject {
   void* py_object = nullptr;    // core/python: the node's Python object (borrowed)
   std::unique_ptr<Anomaly> anomaly;  // forward traceback in anomaly mode
 
+  // Note [Twins]: a custom Function's node and its Python object live and die together. The Python
+  // object always holds one reference to the node. While there are others, the node holds one to
+  // the Python object, which the binding takes and drops here.
+  static void (*twin_shared)(Node* node, bool shared);
+  bool has_twin() const { return twin_; }
+
  protected:
   friend class GraphTask;
   bool is_accumulator_ = false;
+  bool twin_ = false;
 
  private:
   // Set while this thread runs a backward that wants the gradients of given inputs only.
@@ -338,6 +353,8 @@ void set_gradient_edge(const Tensor& t, Edge edge);
 Tensor detach(const Tensor& t);                // shares storage and version; not a view for autograd
 const Tensor& detach_(const Tensor& t);
 Tensor variable_data(const Tensor& t);         // shares storage, own version
+// t.data = data: other memory, geometry and dtype under the same tensor; its version goes on.
+void set_data(const Tensor& t, const Tensor& data);
 
 // Runs before the tensor's gradient is used further.
 void add_tensor_hook(const Tensor& t, Ref<NodeHook> hook);

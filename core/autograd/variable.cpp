@@ -215,6 +215,28 @@ Tensor variable_data(const Tensor& t) {
   return out;
 }
 
+void set_data(const Tensor& t, const Tensor& data) {
+  check(data.defined(), "data set to an undefined tensor");
+  TensorImpl &to = *t.impl(), &from = *data.impl();
+  check(to.layout() == from.layout() && !to.payload == !from.payload,
+        "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have "
+        "incompatible tensor type.");
+  check(!needs_grad(t) || is_differentiable(data.dtype()),
+        "data set to a tensor that requires gradients must be floating point or complex dtype");
+  if (to.autograd && (!same(to.sizes(), from.sizes()) || to.dtype() != from.dtype() ||
+                      !(to.device() == from.device()))) {
+    // The accumulator expects gradients of the former kind.
+    const std::lock_guard guard(to.autograd->lock);
+    to.autograd->accumulator = nullptr;
+  }
+  to.set_storage(from.storage());
+  to.set_dtype(from.dtype());
+  to.set_device(from.device());
+  to.set_geometry(from.sizes(), from.strides(), from.offset());
+  constexpr KeySet lazy = kConjugate | kNegative | bit(Key::backend);
+  to.keys = (to.keys & ~lazy) | (from.keys & lazy);
+}
+
 const Tensor& detach_(const Tensor& t) {
   AutogradMeta* meta = t.impl()->autograd.get();
   if (!meta) return t;
