@@ -1,0 +1,37 @@
+# make demo: sets up, builds, trains a network on real digits.   make test: sets up, builds, tests.
+# Everything lives in .venv and build/; PYTHON chooses the interpreter (3.10 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test build check cpp-tests sanitize clean
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) tools/check_compiler.py
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install 'scikit-build-core>=0.10' 'cmake>=3.22' 'ninja>=1.10' \
+		$$($(PYTHON) tools/requirements.py test)
+	touch $@
+
+# The package is used in place: the build puts its two libraries beside the Python files.
+build: $(VENV)/ready
+	$(BIN)/cmake -S . -B build/dev -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
+		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DFLAMBEAU_IN_PLACE=ON \
+		$(CMAKE_ARGS) > build.log 2>&1 || (cat build.log; exit 1)
+	$(BIN)/cmake --build build/dev
+	@rm -f build.log
+	@echo "$(CURDIR)" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/flambeau.pth
+
+demo: build
+	$(BIN)/python -m flambeau demo
+
+test: build
+	$(BIN)/python -m pytest
+
+check: build
+	$(BIN)/python tools/check.py
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,23 @@
+"""Prints the packages of an extra in pyproject.toml: ``python tools/requirements.py test``."""
+
+import pathlib
+import re
+import sys
+
+TEXT = (pathlib.Path(__file__).resolve().parent.parent / "pyproject.toml").read_text()
+
+
+def packages(extra: str) -> list[str]:
+    """The extra's packages, those of the project's own extras that it names included."""
+    found = re.search(rf"^{extra} = \[(.*?)\]\s*$", TEXT, re.S | re.M)
+    if not found:
+        raise SystemExit(f"pyproject.toml has no extra called {extra}")
+    out = []
+    for item in re.findall(r'"([^"]+(?:\[[^"]*\])?)"', found[1]):
+        own = re.fullmatch(r"flambeau\[(\w+)\]", item)
+        out += packages(own[1]) if own else [item]
+    return out
+
+
+if __name__ == "__main__":
+    print(" ".join(packages(sys.argv[1])))
