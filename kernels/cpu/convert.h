@@ -1,0 +1,52 @@
+// Loops over elements of any dtype: casts, gathers and scatters; one table per instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "core/tensor/dtype.h"
+
+namespace flambeau::cpu {
+
+// The dtypes that have arithmetic, numbered without gaps; -1 for the others.
+constexpr int kStoredTypes = 15;
+constexpr int8_t kStoredIndex[kDTypes] = {0,  1,  2,  3,  4,  5,  6,  7,  -1, 8,
+                                          9,  10, -1, -1, -1, 11, -1, -1, -1, -1,
+                                          -1, -1, -1, -1, -1, -1, -1, 12, 13, 14};
+
+// n elements, contiguous on both sides, which do not overlap.
+using ConvertLoop = void (*)(const void* src, void* dst, int64_t n);
+// Between a contiguous block and a strided one; dimensions innermost first, strides in bytes.
+using StridedLoop = void (*)(char* dst, const char* src, const int64_t* sizes,
+                             const int64_t* strides, int ndim);
+using FillLoop = void (*)(void* dst, const void* value, int64_t n);
+// Element r of row c of dst is element c of row r of src, for r < rows and c < cols; strides in
+// bytes. `stream` allows stores that pass the caches by.
+using TransposeLoop = void (*)(char* dst, int64_t dst_stride, const char* src, int64_t src_stride,
+                               int64_t rows, int64_t cols, bool stream);
+
+// Arrays of five are by the logarithm of the element's size: 1, 2, 4, 8, 16 bytes.
+struct ConvertKernels {
+  ConvertLoop convert[kStoredTypes][kStoredTypes];  // [from][to]
+  StridedLoop gather[5], scatter[5];
+  FillLoop fill[5];
+  TransposeLoop transpose[5];
+  void (*stream)(void* dst, const void* src, int64_t bytes);  // memcpy that passes the caches by
+};
+
+const ConvertKernels& convert_kernels();  // of isa()
+
+// NotImplementedError for dtypes without arithmetic.
+ConvertLoop convert_loop(DType from, DType to);
+inline int log2_size(int64_t itemsize) { return __builtin_ctzll(static_cast<uint64_t>(itemsize)); }
+
+namespace baseline {
+extern const ConvertKernels convert_kernels;
+}
+namespace avx2 {
+extern const ConvertKernels convert_kernels;
+}
+namespace avx512 {
+extern const ConvertKernels convert_kernels;
+}
+
+}  // namespace flambeau::cpu
