@@ -20,7 +20,7 @@ void Plan::set(int i, const Tensor& t) {
   const int own = static_cast<int>(own_sizes.size());
   const auto item = static_cast<int64_t>(t.itemsize());
   for (int k = 0; k < ndim; ++k) {
-    const int d = own - 1 - k;
+    const int d = own - 1 - place[k];
     const bool broadcast = d < 0 || (own_sizes[d] == 1 && sizes[k] != 1);
     strides[i][k] = broadcast ? 0 : own_strides[d] * item;
   }
@@ -67,7 +67,7 @@ void Plan::order(int from) {
   if (!moved) return;
   permute(sizes, by, ndim);
   permute(place, by, ndim);
-  for (int i = 0; i < operands; ++i) permute(strides[i], by, ndim);
+  for (int i = from; i < operands; ++i) permute(strides[i], by, ndim);
 }
 
 Dims Plan::dense_strides() const {
@@ -78,14 +78,6 @@ Dims Plan::dense_strides() const {
     step *= sizes[k] > 1 ? sizes[k] : 1;
   }
   return out;
-}
-
-void Plan::set_dense(int i, char* data, int64_t itemsize) {
-  base[i] = data;
-  for (int k = 0; k < ndim; ++k) {
-    strides[i][k] = itemsize;
-    itemsize *= sizes[k];
-  }
 }
 
 int64_t Plan::numel() const {

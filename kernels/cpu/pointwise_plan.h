@@ -14,16 +14,15 @@ constexpr int64_t kGrain = 32768;  // elements per task
 struct Plan {
   explicit Plan(IntSpan shape);
 
-  // Puts operand `i` into the space; its dimensions of size 1 are broadcast.
+  // Puts operand `i` into the space, before or after ordering; it is broadcast to the shape.
   void set(int i, const Tensor& t);
   // Note [Order of dimensions]: the dimension of the smallest stride comes first, by the first of
   // the operands [from, operands) that tells two apart; so memory is walked as it lies, and a fresh
-  // output gets the layout of its inputs. This is PyTorch's order, ties included.
+  // output gets the layout of its inputs. This is PyTorch's order, ties included. Operands below
+  // `from` are to be set afterwards.
   void order(int from);
   // Strides, in elements and in the order of the shape, of a dense operand with this order.
   Dims dense_strides() const;
-  // Makes operand `i` dense in the present order.
-  void set_dense(int i, char* data, int64_t itemsize);
   // Joins dimensions that all operands step through as one. `ndim` is at least 1 afterwards.
   void coalesce();
   int64_t numel() const;
