@@ -68,7 +68,7 @@ class Parameter(flambeau.Tensor, metaclass=_ParameterMeta):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, proto):
-        from ..serialization import _rebuild_parameter, _rebuild_parameter_with_state
+        from .._rebuild import _rebuild_parameter, _rebuild_parameter_with_state
 
         state = self.__dict__.copy()
         # Hooks are not pickled: they would drag arbitrary functions into a checkpoint.

@@ -7,8 +7,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.utils.data  # noqa: E402
-
 import flambeau  # noqa: E402
 import flambeau.utils.data  # noqa: E402
 
