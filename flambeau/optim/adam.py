@@ -10,6 +10,7 @@ from .optimizer import (
     Optimizer,
     check_learning_rate,
     check_mode,
+    check_tensor_option,
     evaluate,
     fused_kernel,
     number,
@@ -68,7 +69,10 @@ class Adam(Optimizer):
         check_learning_rate(lr, foreach)
         if not 0.0 <= eps:
             raise ValueError(f"Invalid epsilon value: {eps}")
+        if isinstance(betas[0], flambeau.Tensor) != isinstance(betas[1], flambeau.Tensor):
+            raise ValueError("betas must be either both floats or both Tensors")
         for i, beta in enumerate(betas):
+            check_tensor_option(f"betas[{i}]", beta, foreach)
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
         if not 0.0 <= weight_decay:

@@ -445,14 +445,21 @@ def check_mode(name: str, foreach, fused, *, differentiable: bool, capturable: b
         raise NotImplementedError(f"{name}: capturable=True is not supported")
 
 
+def check_tensor_option(name: str, value, foreach) -> None:
+    """An option that may be a tensor: of one element, and only for some ways of stepping."""
+    if not isinstance(value, flambeau.Tensor):
+        return
+    if foreach:
+        raise ValueError(
+            f"{name} as a Tensor is not supported for capturable=False and foreach=True; give a "
+            "float, or foreach=False"
+        )
+    if value.numel() != 1:
+        raise ValueError(f"Tensor {name} must be 1-element")
+
+
 def check_learning_rate(lr, foreach) -> None:
-    if isinstance(lr, flambeau.Tensor):
-        if foreach:
-            raise ValueError(
-                "lr as a Tensor is not supported for foreach=True; give a float, or foreach=False"
-            )
-        if lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
+    check_tensor_option("lr", lr, foreach)
     if not 0.0 <= lr:
         raise ValueError(f"Invalid learning rate: {lr}")
 

@@ -108,6 +108,10 @@ def test_tensor_learning_rate():
             np.testing.assert_allclose(
                 mine.detach().numpy(), reference.detach().numpy(), rtol=2e-6, atol=1e-6
             )
+    betas = {"betas": (flambeau.tensor(0.8), flambeau.tensor(0.95))}
+    plain = run(flambeau, "Adam", {"betas": (0.8, 0.95)})
+    for mine, reference in zip(run(flambeau, "Adam", betas)[0], plain[0]):
+        assert flambeau.allclose(mine, reference)
 
 
 def one(lib):
@@ -132,6 +136,8 @@ ERRORS = [
     lambda lib: lib.optim.Adam([one(lib)], eps=-1),
     lambda lib: lib.optim.Adam([one(lib)], weight_decay=-1),
     lambda lib: lib.optim.Adam([one(lib)], lr=lib.tensor(0.1), foreach=True),
+    lambda lib: lib.optim.Adam([one(lib)], betas=(0.9, lib.tensor(0.9))),
+    lambda lib: lib.optim.Adam([one(lib)], betas=(lib.tensor(0.9),) * 2, foreach=True),
     lambda lib: lib.optim.Adam([one(lib)]).add_param_group([one(lib)]),
     lambda lib: lib.optim.Adam([one(lib)]).add_param_group({"params": [("a", one(lib))]}),
     lambda lib: lib.optim.Optimizer([one(lib)], {}).step(),
