@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "kernels/cpu/convert.h"
-#include "kernels/math/half.h"
+#include "kernels/math/cast.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,6 +11,7 @@ namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::bfloat16;
+using math::complex;
 using math::float16;
 
 // ---- casts
@@ -18,79 +19,31 @@ using math::float16;
 struct Bool {
   uint8_t byte;  // any nonzero byte is true
 };
-template <class T>
-struct Complex {
-  T re, im;
-};
 
 template <class T>
-constexpr bool kHalf = __is_same(T, float16) || __is_same(T, bfloat16);
-template <class T>
-constexpr bool kFloating = __is_same(T, float) || __is_same(T, double);
-template <class T>
-constexpr bool kBool = __is_same(T, Bool);
-template <class T>
-constexpr bool kComplex = false;
-template <class T>
-constexpr bool kComplex<Complex<T>> = true;
-
-template <class T>
-FLAMBEAU_LEAF auto real_part(T x) {
-  if constexpr (kComplex<T>)
-    return x.re;
-  else if constexpr (kHalf<T>)
-    return math::cast<float>(x);
-  else if constexpr (kBool<T>)
-    return static_cast<int32_t>(x.byte != 0);
-  else
-    return x;
+FLAMBEAU_LEAF T number(T x) {
+  return x;
 }
-
-template <class T>
-FLAMBEAU_LEAF bool truth(T x) {
-  if constexpr (kComplex<T>)
-    return x.re != 0 || x.im != 0;
-  else
-    return real_part(x) != 0;
-}
-
-// A number as an integer. What the type cannot hold wraps round, as PyTorch's does: the wider
-// integer in between has a defined value for it.
-template <class To, class V>
-FLAMBEAU_LEAF To to_integer(V v) {
-  if constexpr (!kFloating<V> || sizeof(To) == 8)
-    return static_cast<To>(v);
-  else if constexpr (__is_same(To, uint32_t))
-    return static_cast<To>(static_cast<int64_t>(v));
-  else
-    return static_cast<To>(static_cast<int32_t>(v));
-}
+FLAMBEAU_LEAF bool number(Bool x) { return x.byte != 0; }
 
 template <class To, class From>
 FLAMBEAU_LEAF To element(From x) {
-  if constexpr (kBool<To>) {
-    return Bool{truth(x)};
-  } else if constexpr (__is_same(To, From)) {
-    return x;
-  } else if constexpr (kComplex<To>) {
-    using Part = decltype(To::re);
-    if constexpr (kComplex<From>)
-      return To{static_cast<Part>(x.re), static_cast<Part>(x.im)};
-    else
-      return To{static_cast<Part>(real_part(x)), Part(0)};
-  } else if constexpr (kHalf<To>) {
-    return math::cast<To>(static_cast<float>(real_part(x)));
-  } else if constexpr (kFloating<To>) {
-    return static_cast<To>(real_part(x));
-  } else {
-    return to_integer<To>(real_part(x));
-  }
+  if constexpr (__is_same(To, Bool))
+    return Bool{math::cast<bool>(number(x))};
+  else
+    return math::cast<To>(number(x));
 }
+
+template <class A, class B>
+constexpr bool kHalfAndFloat =
+    (__is_same(A, float16) || __is_same(A, bfloat16)) && __is_same(B, float);
 
 template <class From, class To>
 void convert(const void* src, void* dst, int64_t n) {
   const From* __restrict s = static_cast<const From*>(src);
   To* __restrict d = static_cast<To*>(dst);
+  if constexpr (kHalfAndFloat<From, To> || kHalfAndFloat<To, From>)
+    return math::convert(s, d, n);
   for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
 }
 
@@ -317,8 +270,8 @@ void stream(void* dst, const void* src, int64_t bytes) {
   {                                                                                 \
     convert<From, uint8_t>, convert<From, int8_t>, convert<From, int16_t>,          \
         convert<From, int32_t>, convert<From, int64_t>, convert<From, float16>,     \
-        convert<From, float>, convert<From, double>, convert<From, Complex<float>>, \
-        convert<From, Complex<double>>, convert<From, Bool>, convert<From, bfloat16>, \
+        convert<From, float>, convert<From, double>, convert<From, complex<float>>, \
+        convert<From, complex<double>>, convert<From, Bool>, convert<From, bfloat16>, \
         convert<From, uint16_t>, convert<From, uint32_t>, convert<From, uint64_t>,  \
   }
 
@@ -329,7 +282,7 @@ const ConvertKernels convert_kernels = {
     {FLAMBEAU_CONVERT_FROM(uint8_t), FLAMBEAU_CONVERT_FROM(int8_t), FLAMBEAU_CONVERT_FROM(int16_t),
      FLAMBEAU_CONVERT_FROM(int32_t), FLAMBEAU_CONVERT_FROM(int64_t), FLAMBEAU_CONVERT_FROM(float16),
      FLAMBEAU_CONVERT_FROM(float), FLAMBEAU_CONVERT_FROM(double),
-     FLAMBEAU_CONVERT_FROM(Complex<float>), FLAMBEAU_CONVERT_FROM(Complex<double>),
+     FLAMBEAU_CONVERT_FROM(complex<float>), FLAMBEAU_CONVERT_FROM(complex<double>),
      FLAMBEAU_CONVERT_FROM(Bool), FLAMBEAU_CONVERT_FROM(bfloat16), FLAMBEAU_CONVERT_FROM(uint16_t),
      FLAMBEAU_CONVERT_FROM(uint32_t), FLAMBEAU_CONVERT_FROM(uint64_t)},
     {gather<uint8_t>, gather<uint16_t>, gather<uint32_t>, gather<uint64_t>, gather<Wide>},
