@@ -45,6 +45,17 @@ class Damaged(Exception):
     """What is wrong with a file; `load` makes it a RuntimeError that names the file."""
 
 
+class MetaStorage:
+    """Stands for a storage on the meta device, which has a size and no bytes."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._nbytes = nbytes
+        self.device = flambeau.device("meta")
+
+    def nbytes(self) -> int:
+        return self._nbytes
+
+
 class TypedStorage:
     """A storage together with the dtype under which a file names it; None: untyped."""
 
@@ -67,7 +78,7 @@ def _rebuild_tensor_v3(
     size, stride = tuple(size), tuple(stride)
     if len(size) != len(stride) or min((storage_offset, *size, *stride), default=0) < 0:
         raise Damaged(f"a tensor has size {size}, stride {stride}, offset {storage_offset}")
-    if not isinstance(storage, flambeau.UntypedStorage):
+    if not isinstance(storage, (flambeau.UntypedStorage, MetaStorage)):
         raise Damaged("a tensor has no storage")
     last = storage_offset + sum((n - 1) * step for n, step in zip(size, stride))
     if 0 not in size and (last + 1) * dtype.itemsize > storage.nbytes():

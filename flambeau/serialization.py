@@ -30,6 +30,7 @@ import flambeau
 from ._rebuild import (
     TYPED_STORAGES,
     Damaged,
+    MetaStorage,
     StorageKind,
     TypedStorage,
     add_safe_globals,
@@ -66,9 +67,10 @@ def _view_of(storage) -> memoryview:
 
 def _storage_over(buffer, offset: int, nbytes: int):
     """A storage whose bytes are those of ``buffer``, without a copy; ``buffer`` stays alive."""
-    return flambeau.frombuffer(
-        buffer, dtype=flambeau.uint8, count=nbytes, offset=offset
-    ).untyped_storage()
+    import numpy
+
+    array = numpy.frombuffer(buffer, dtype=numpy.uint8, count=nbytes, offset=offset)
+    return flambeau.from_numpy(array).untyped_storage()
 
 
 def _new_storage(nbytes: int):
@@ -511,7 +513,7 @@ def _load_archive(reader: _Reader, map_location, encoding: str):
         if key not in storages:
             itemsize = 1 if dtype is None else dtype.itemsize
             if _wants_meta(map_location):
-                storage = flambeau.UntypedStorage(count * itemsize, device="meta")
+                storage = MetaStorage(count * itemsize)
             else:
                 storage = reader.storage(f"data/{key}")
                 if storage.nbytes() != count * itemsize:
@@ -561,7 +563,7 @@ def default_restore_location(storage, location: str):
     if kind == "cpu":
         return storage
     if kind == "meta":
-        return flambeau.UntypedStorage(storage.nbytes(), device="meta")
+        return MetaStorage(storage.nbytes())
     raise RuntimeError(
         f"load: the file holds a tensor of device {location!r}, which is not available here; use "
         "map_location='cpu' to load it to the CPU."
