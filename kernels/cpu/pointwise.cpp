@@ -11,31 +11,6 @@ namespace {
 
 using Inputs = std::span<const Tensor* const>;
 
-constexpr int8_t kNoCompute = -1;
-constexpr int8_t as_compute(Compute c) { return static_cast<int8_t>(c); }
-
-// By dtype; kNoCompute where there is no arithmetic.
-constexpr auto kComputeOf = [] {
-  std::array<int8_t, kDTypes> of{};
-  for (int8_t& c : of) c = kNoCompute;
-  const auto set = [&](DType d, Compute c) { of[static_cast<size_t>(d)] = as_compute(c); };
-  for (const DType d : {DType::uint8, DType::int8, DType::int16, DType::uint16, DType::int32})
-    set(d, Compute::i32);
-  set(DType::uint32, Compute::i64);
-  set(DType::int64, Compute::i64);
-  set(DType::uint64, Compute::u64);
-  set(DType::boolean, Compute::b8);
-  for (const DType d : {DType::float16, DType::bfloat16, DType::float32}) set(d, Compute::f32);
-  set(DType::float64, Compute::f64);
-  set(DType::complex64, Compute::c64);
-  set(DType::complex128, Compute::c128);
-  return of;
-}();
-
-constexpr DType kDTypeOf[kComputes] = {DType::float32, DType::float64,  DType::int32,
-                                       DType::int64,   DType::uint64,   DType::boolean,
-                                       DType::complex64, DType::complex128};
-
 // The loop for a dtype, and the types that its operands have there.
 struct Chosen {
   Loop loop = nullptr;
@@ -49,10 +24,10 @@ struct Chosen {
 
 Chosen choose(const PointwiseKernel& kernel, DType common) {
   const LoopSet& set = *kernel.sets[static_cast<int>(isa())];
-  int8_t compute = kComputeOf[static_cast<size_t>(common)];
-  if (compute == kNoCompute) return {};
-  if (compute == as_compute(Compute::b8) && !set.by[compute]) compute = as_compute(Compute::i32);
-  return {set.by[compute], kDTypeOf[compute]};
+  Compute compute = cpu::compute_of(common);
+  if (compute == Compute::b8 && !set.by[static_cast<int>(Compute::b8)]) compute = Compute::i32;
+  if (compute == Compute::count) return {};
+  return {set.by[static_cast<int>(compute)], cpu::dtype_of(compute)};
 }
 
 // Numbers that stay numbers, as the loop wants them.

@@ -110,11 +110,8 @@ void Plan::coalesce() {
 
 // ---- tiles
 
-Tiling::Tiling(const Plan& plan, int64_t limit) : split(0), inner(1) {
-  // Rows of this length are worth a tile of their own: then operands with gaps between their rows
-  // need no staging.
-  constexpr int64_t kLongRow = 128;
-  if (plan.sizes[0] < kLongRow)
+Tiling::Tiling(const Plan& plan, int64_t limit, int64_t long_row) : split(0), inner(1) {
+  if (plan.sizes[0] < long_row)
     while (split + 1 < plan.ndim && inner * plan.sizes[split] * 2 <= limit)
       inner *= plan.sizes[split++];
   const int64_t fitting = limit / inner;

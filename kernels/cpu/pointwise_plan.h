@@ -37,7 +37,16 @@ struct Plan {
 // How a coalesced plan falls into tiles: the dimensions below `split` whole, and runs of `block`
 // steps of dimension `split`.
 struct Tiling {
-  Tiling(const Plan& plan, int64_t limit);  // at most `limit` elements a tile
+  // Rows of this length are worth a tile of their own: then operands with gaps between their rows
+  // need no staging.
+  static constexpr int64_t kLongRow = 128;
+
+  // At most `limit` elements a tile; a tile spans dimensions only where rows are shorter than that.
+  Tiling(const Plan& plan, int64_t limit, int64_t long_row = kLongRow);
+  // The place, in the order of the plan, of the first element of a tile.
+  int64_t first_element(const Plan& plan, int64_t tile) const {
+    return (tile / blocks * plan.sizes[split] + tile % blocks * block) * inner;
+  }
   int split;
   int64_t inner;   // elements in one step of dimension `split`
   int64_t block;
