@@ -173,7 +173,7 @@ class Outputs {
       after.impl()->autograd->creation = Creation::in_custom_function;
     Object object = after.is(before) ? Object::borrow(raw) : Object(must(wrap(after)));
     // A ctx often refers to its output, and the output to the ctx through its grad_fn.
-    if (differentiable && !PyObject_GC_IsTracked(object.get())) track(object.get());
+    if (differentiable) track(object.get());
     return object;
   }
 

@@ -216,11 +216,6 @@ void set_tensor_dict(const Tensor& t, PyObject* dict) {
   autograd_meta(t).hooks_or_new().python = hooks;
 }
 
-// From now on the tensor may be part of a cycle.
-void found_by_collector(PyObject* self) {
-  if (!PyObject_GC_IsTracked(self)) track(self);
-}
-
 PyObject* dict_of(const Tensor& t) {
   const AutogradMeta* meta = t.impl()->autograd.get();
   if (!meta || !meta->hooks || !meta->hooks->python) return nullptr;
@@ -233,7 +228,7 @@ PyObject* register_hook(PyObject* self, PyObject* hook) {
     check(needs_grad(t), "cannot register a hook on a tensor that doesn't require gradient");
     grad_fn(t);  // a stale view's hooks belong to its present history
     if (!dict_of(t)) set_tensor_dict(t, new_ordered_dict().get());
-    found_by_collector(self);
+    track(self);
     return add_hook(dict_of(t), hook);
   });
 }
@@ -244,7 +239,7 @@ PyObject* register_post_accumulate_grad_hook(PyObject* self, PyObject* hook) {
     check(needs_grad(t), "cannot register a hook on a tensor that doesn't require gradient");
     check(t.is_leaf(), "post accumulate grad hooks cannot be registered on non-leaf tensors");
     Ref<NodeHook>& slot = autograd_meta(t).hooks_or_new().post_accumulate;
-    found_by_collector(self);
+    track(self);
     if (!slot)
       slot = Ref<PythonAccumulatedHooks>::adopt(
           new PythonAccumulatedHooks(new_ordered_dict().get()));
@@ -273,7 +268,7 @@ int set_backward_hooks(PyObject* self, PyObject* value, void*) {
     else
       all.pre.push_back(hooks);
     all.python = hooks;
-    found_by_collector(self);
+    track(self);
     return 0;
   });
 }
@@ -290,7 +285,7 @@ int set_accumulated_hooks(PyObject* self, PyObject* value, void*) {
     slot = value && value != Py_None
                ? Ref<NodeHook>(Ref<PythonAccumulatedHooks>::adopt(new PythonAccumulatedHooks(value)))
                : Ref<NodeHook>();
-    found_by_collector(self);
+    track(self);
     return 0;
   });
 }
