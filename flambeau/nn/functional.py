@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 
 import flambeau
+from flambeau.overrides import handle_torch_function
 
 from . import _reduction
 
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 _nn = flambeau._C._nn
+# Whether an argument, or a mode, wants the call for itself (`__torch_function__`).
+_overridden = flambeau._C._has_torch_function_unary
+_overridden_in = flambeau._C._has_torch_function
 
 linear = _nn.linear
 gelu = _nn.gelu
@@ -66,8 +70,12 @@ def bilinear(input1, input2, weight, bias=None):
         >>> import flambeau
         >>> import flambeau.nn.functional as F
         >>> F.bilinear(flambeau.ones(2, 3), flambeau.ones(2, 4), flambeau.ones(5, 3, 4)).shape
-        flambeau.Size([2, 5])
+        torch.Size([2, 5])
     """
+    if _overridden_in((input1, input2, weight, bias)):
+        return handle_torch_function(
+            bilinear, (input1, input2, weight, bias), input1, input2, weight, bias
+        )
     if weight.dim() != 3:
         raise RuntimeError(f"bilinear: weight must be (out, in1, in2), got {tuple(weight.shape)}")
     if input1.shape[:-1] != input2.shape[:-1]:
@@ -97,6 +105,8 @@ def relu(input, inplace: bool = False):
         >>> F.relu(flambeau.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
+    if _overridden(input):
+        return handle_torch_function(relu, (input,), input, inplace=inplace)
     return relu_(input) if inplace else _relu(input)
 
 
@@ -113,6 +123,8 @@ def silu(input, inplace: bool = False):
         >>> F.silu(flambeau.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7311])
     """
+    if _overridden(input):
+        return handle_torch_function(silu, (input,), input, inplace=inplace)
     return _silu_(input) if inplace else _silu(input)
 
 
@@ -175,6 +187,10 @@ def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
         >>> F.softmax(flambeau.zeros(4), dim=0)
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
+    if _overridden(input):
+        return handle_torch_function(
+            softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype
+        )
     if dim is None:
         dim = _implicit_dim("softmax", input.dim(), _stacklevel)
     if dtype is None:
@@ -199,6 +215,10 @@ def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None)
         >>> F.log_softmax(flambeau.zeros(1, 2), dim=1)
         tensor([[-0.6931, -0.6931]])
     """
+    if _overridden(input):
+        return handle_torch_function(
+            log_softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype
+        )
     if dim is None:
         dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
     if dtype is None:
@@ -225,6 +245,10 @@ def dropout(input, p: float = 0.5, training: bool = True, inplace: bool = False)
         >>> F.dropout(flambeau.ones(3), 0.5, training=False)
         tensor([1., 1., 1.])
     """
+    if _overridden(input):
+        return handle_torch_function(
+            dropout, (input,), input, p=p, training=training, inplace=inplace
+        )
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if inplace:
@@ -250,6 +274,16 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-
         >>> F.layer_norm(flambeau.tensor([[1.0, 3.0]]), (2,))
         tensor([[-1.0000,  1.0000]])
     """
+    if _overridden_in((input, weight, bias)):
+        return handle_torch_function(
+            layer_norm,
+            (input, weight, bias),
+            input,
+            normalized_shape,
+            weight=weight,
+            bias=bias,
+            eps=eps,
+        )
     return flambeau.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -285,6 +319,18 @@ def embedding(
         tensor([[0., 0., 1.],
                 [1., 0., 0.]])
     """
+    if _overridden_in((input, weight)):
+        return handle_torch_function(
+            embedding,
+            (input, weight),
+            input,
+            weight,
+            padding_idx=padding_idx,
+            max_norm=max_norm,
+            norm_type=norm_type,
+            scale_grad_by_freq=scale_grad_by_freq,
+            sparse=sparse,
+        )
     if padding_idx is None:
         padding_idx = -1
     else:
@@ -336,6 +382,18 @@ def max_pool2d(
         tensor([[[ 5.,  7.],
                  [13., 15.]]])
     """
+    if _overridden(input):
+        return handle_torch_function(
+            max_pool2d,
+            (input,),
+            input,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+            return_indices=return_indices,
+        )
     stride = () if stride is None else stride
     if return_indices:
         return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -401,6 +459,19 @@ def cross_entropy(
         >>> F.cross_entropy(flambeau.zeros(1, 4), flambeau.tensor([2]))
         tensor(1.3863)
     """
+    if _overridden_in((input, target, weight)):
+        return handle_torch_function(
+            cross_entropy,
+            (input, target, weight),
+            input,
+            target,
+            weight=weight,
+            size_average=size_average,
+            ignore_index=ignore_index,
+            reduce=reduce,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
     if size_average is not None or reduce is not None:
         reduction = _reduction.legacy_get_string(size_average, reduce)
     return _nn.cross_entropy_loss(
@@ -438,6 +509,18 @@ def nll_loss(
         >>> F.nll_loss(flambeau.tensor([[-0.5, -2.0]]), flambeau.tensor([1]))
         tensor(2.)
     """
+    if _overridden_in((input, target, weight)):
+        return handle_torch_function(
+            nll_loss,
+            (input, target, weight),
+            input,
+            target,
+            weight=weight,
+            size_average=size_average,
+            ignore_index=ignore_index,
+            reduce=reduce,
+            reduction=reduction,
+        )
     if size_average is not None or reduce is not None:
         reduction = _reduction.legacy_get_string(size_average, reduce)
     return _nn.nll_loss_nd(input, target, weight, _reduction.get_enum(reduction), ignore_index)
@@ -469,6 +552,17 @@ def mse_loss(
         >>> F.mse_loss(flambeau.tensor([1.0, 2.0]), flambeau.tensor([1.0, 4.0]))
         tensor(2.)
     """
+    if _overridden_in((input, target, weight)):
+        return handle_torch_function(
+            mse_loss,
+            (input, target, weight),
+            input,
+            target,
+            size_average=size_average,
+            reduce=reduce,
+            reduction=reduction,
+            weight=weight,
+        )
     if size_average is not None or reduce is not None:
         reduction = _reduction.legacy_get_string(size_average, reduce)
     if input.shape != target.shape:
@@ -514,6 +608,8 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
         >>> F.pad(flambeau.tensor([[1, 2, 3]]), (1, 2), mode="circular")
         tensor([[3, 1, 2, 3, 1, 2]])
     """
+    if _overridden(input):
+        return handle_torch_function(_pad, (input,), input, pad, mode=mode, value=value)
     pad = tuple(pad)
     if len(pad) % 2 != 0:
         raise RuntimeError(f"pad: padding length must be divisible by 2, got {len(pad)}")
@@ -557,6 +653,8 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
         input = input.index_select(dim, _PAD_POSITIONS[mode](positions, size))
     return input
 
+
+_pad = pad  # inside `pad`, the name means its argument
 
 # Where the element at each position of the padded dimension comes from.
 _PAD_POSITIONS = {

@@ -110,7 +110,7 @@ def normal_(tensor, mean: float = 0.0, std: float = 1.0, generator=None):
 
         >>> import flambeau
         >>> normal_(flambeau.empty(3, 5), std=0.1).shape
-        flambeau.Size([3, 5])
+        torch.Size([3, 5])
     """
     with flambeau.no_grad():
         return tensor.normal_(mean, std, generator=generator)
@@ -325,7 +325,7 @@ def xavier_normal_(tensor, gain: float = 1.0, generator=None):
 
         >>> import flambeau
         >>> xavier_normal_(flambeau.empty(3, 5)).shape
-        flambeau.Size([3, 5])
+        torch.Size([3, 5])
     """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     std = gain * math.sqrt(2.0 / float(fan_in + fan_out))
@@ -388,7 +388,7 @@ def kaiming_normal_(
 
         >>> import flambeau
         >>> kaiming_normal_(flambeau.empty(3, 5), mode="fan_out").shape
-        flambeau.Size([3, 5])
+        torch.Size([3, 5])
     """
     if _is_empty(tensor):
         return tensor

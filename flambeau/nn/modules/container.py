@@ -102,7 +102,7 @@ class Sequential(_Indexed):
         >>> from flambeau import nn
         >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> net(flambeau.zeros(3, 4)).shape
-        flambeau.Size([3, 2])
+        torch.Size([3, 2])
     """
 
     def __init__(self, *args) -> None:

@@ -170,7 +170,7 @@ class Conv2d(_ConvNd):
 
         >>> import flambeau
         >>> flambeau.nn.Conv2d(16, 33, 3, stride=2)(flambeau.zeros(20, 16, 50, 100)).shape
-        flambeau.Size([20, 33, 24, 49])
+        torch.Size([20, 33, 24, 49])
     """
 
     def __init__(

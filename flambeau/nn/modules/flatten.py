@@ -18,7 +18,7 @@ class Flatten(Module):
 
         >>> import flambeau
         >>> flambeau.nn.Flatten()(flambeau.zeros(32, 1, 5, 5)).shape
-        flambeau.Size([32, 25])
+        torch.Size([32, 25])
     """
 
     __constants__ = ["start_dim", "end_dim"]
@@ -52,7 +52,7 @@ class Unflatten(Module):
 
         >>> import flambeau
         >>> flambeau.nn.Unflatten(1, (2, 5, 5))(flambeau.zeros(2, 50)).shape
-        flambeau.Size([2, 2, 5, 5])
+        torch.Size([2, 2, 5, 5])
     """
 
     __constants__ = ["dim", "unflattened_size"]

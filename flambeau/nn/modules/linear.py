@@ -53,7 +53,7 @@ class Linear(Module):
 
         >>> import flambeau
         >>> flambeau.nn.Linear(20, 30)(flambeau.zeros(128, 20)).shape
-        flambeau.Size([128, 30])
+        torch.Size([128, 30])
     """
 
     __constants__ = ["in_features", "out_features"]
@@ -119,7 +119,7 @@ class Bilinear(Module):
         >>> import flambeau
         >>> layer = flambeau.nn.Bilinear(3, 4, 5)
         >>> layer(flambeau.zeros(2, 3), flambeau.zeros(2, 4)).shape
-        flambeau.Size([2, 5])
+        torch.Size([2, 5])
     """
 
     __constants__ = ["in1_features", "in2_features", "out_features"]

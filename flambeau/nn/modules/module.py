@@ -99,7 +99,7 @@ class Module(HookedCall, Stateful):
         ...     def forward(self, x):
         ...         return self.out(self.hidden(x).relu())
         >>> Net()(flambeau.zeros(3, 4)).shape
-        flambeau.Size([3, 2])
+        torch.Size([3, 2])
     """
 
     dump_patches: bool = False

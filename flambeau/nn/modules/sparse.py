@@ -36,7 +36,7 @@ class Embedding(Module):
 
         >>> import flambeau
         >>> flambeau.nn.Embedding(10, 3)(flambeau.tensor([[1, 2, 4], [4, 3, 9]])).shape
-        flambeau.Size([2, 3, 3])
+        torch.Size([2, 3, 3])
     """
 
     __constants__ = [
