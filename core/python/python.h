@@ -75,6 +75,9 @@ inline const Tensor& unwrap(PyObject* o) { return reinterpret_cast<TensorObject*
 PyObject* wrap(Tensor t);            // new reference; None when undefined
 PyObject* wrap(TensorVec list);      // a list... of outputs: tuple, as PyTorch gives
 PyObject* wrap_as(PyTypeObject* subclass, Tensor t);
+// To be called when a tensor comes to refer to Python objects (hooks): until then the garbage
+// collector does not know it.
+void track(PyObject* tensor);
 
 // ---- small types (types.cpp)
 extern PyTypeObject *dtype_type, *device_type, *layout_type, *memory_format_type, *size_type,

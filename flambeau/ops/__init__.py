@@ -9,3 +9,16 @@ def doc(name: str) -> str:
         if name in (record.name, record.name + "_", *record.aliases, *record.slots):
             return record.doc
     return ""
+
+
+def __getattr__(name: str):
+    """``flambeau.ops.aten`` and other namespaces of ops, next to the families of records."""
+    import importlib.util
+
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if importlib.util.find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f"{__name__}.{name}")
+    from flambeau._ops import namespace
+
+    return namespace(name)

@@ -63,7 +63,7 @@ def _(g, shifts, dims, cxx):
     return cxx.roll_backward(g, shifts, dims)
 
 
-@structured("tril(Tensor self, int diagonal=0) -> Tensor", shape="triangle(self)", cpu="tril",
+@structured("tril(Tensor self, int diagonal=0) -> Tensor", shape='triangle("tril", self)', cpu="tril",
             inplace=True, out=True)
 def tril():
     """The lower triangle of matrices; the rest is zero.
@@ -79,7 +79,7 @@ def _(g, diagonal, ops):
     return ops.tril(g, diagonal)
 
 
-@structured("triu(Tensor self, int diagonal=0) -> Tensor", shape="triangle(self)", cpu="triu",
+@structured("triu(Tensor self, int diagonal=0) -> Tensor", shape='triangle("triu", self)', cpu="triu",
             inplace=True, out=True)
 def triu():
     """The upper triangle of matrices; the rest is zero.

@@ -3,11 +3,11 @@
 from flambeau.ops.record import composite, native, structured
 
 
-@structured("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", shape="index(self, indices)",
-            cpu="cpu::index(result, self, indices)", method=False, function_variant=False, out=True,
-            out_overload="Tensor_out")
+@native("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", cxx="index", method=False,
+        function_variant=False, out=True, out_overload="Tensor_out",
+        tags=frozenset({"dynamic_shape"}))
 def index():
-    """Elements at the places that index tensors name; masks are made indices before."""
+    """Elements at the places that index tensors (or masks, from their true elements) name."""
 
 
 @index.gradient
@@ -65,12 +65,9 @@ def _(g, self, dim, index, cxx):
     return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
 
 
-_SCATTER = {"inplace": True, "out": True}
-
-
 @structured("scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
             shape="scatter(self, dim, index, src)", cpu="cpu::scatter(result, self, dim, index, src)",
-            **_SCATTER)
+            out=True)
 def scatter():
     """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
 
@@ -79,41 +76,83 @@ def scatter():
     """
 
 
+@native("scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+        cxx="scatter_", function_variant=False)
+def scatter_():
+    """``scatter`` in place."""
+
+
 @scatter.gradient
-def _(g, dim, index, ops, cxx):
+@scatter_.gradient
+def _(g, dim, index, ops):
     return ops.scatter_value(g, dim, index, 0), None, ops.gather(g, dim, index)
 
 
 @structured("scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
             shape="scatter_value(self, dim, index, value)",
-            cpu="cpu::scatter_value(result, self, dim, index, value)", **_SCATTER)
+            cpu="cpu::scatter_value(result, self, dim, index, value)", out=True)
 def scatter_value():
     """``scatter`` of one value."""
 
 
+@native("scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
+        cxx="scatter_value_", function_variant=False)
+def scatter_value_():
+    """``scatter`` of one value, in place."""
+
+
 @scatter_value.gradient
+@scatter_value_.gradient
 def _(g, dim, index, ops):
     return ops.scatter_value(g, dim, index, 0), None
 
 
 @structured("scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
             shape="scatter_reduce(self, dim, index, src, reduce)",
-            cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)", **_SCATTER)
+            cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)", out=True)
 def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
+
+
+@native("scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
+        " -> Tensor(a!)", cxx="scatter_reduce_", function_variant=False)
+def scatter_reduce_():
+    """``scatter`` that adds or multiplies, in place."""
+
+
+@scatter_reduce.gradient
+@scatter_reduce_.gradient
+def _(g, dim, index, src, reduce, cxx):
+    return (
+        cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
+        None,
+        cxx.scatter_reduce_backward_src(g, dim, index, reduce),
+    )
 
 
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
-    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)", **_SCATTER)
+    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)", out=True)
 def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
 
 
+@native("scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
+        "str reduce) -> Tensor(a!)", cxx="scatter_value_reduce_", function_variant=False)
+def scatter_value_reduce_():
+    """``scatter`` of one value that adds or multiplies, in place."""
+
+
+@scatter_value_reduce.gradient
+@scatter_value_reduce_.gradient
+def _(g, dim, index, value, reduce, cxx):
+    return cxx.scatter_value_reduce_backward(g, dim, index, value, reduce), None
+
+
 @structured("scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
             shape="scatter_add(self, dim, index, src)",
-            cpu="cpu::scatter_add(result, self, dim, index, src)", **_SCATTER)
+            cpu="cpu::scatter_add(result, self, dim, index, src)", out=True)
 def scatter_add():
     """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
 
@@ -122,7 +161,14 @@ def scatter_add():
     """
 
 
+@native("scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+        function_variant=False)
+def scatter_add_():
+    """``scatter_add`` in place."""
+
+
 @scatter_add.gradient
+@scatter_add_.gradient
 def _(g, dim, index, ops):
     return g, None, ops.gather(g, dim, index)
 
@@ -145,8 +191,8 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    shape="index_add(self, dim, index, source)",
-    cpu="cpu::index_add(result, self, dim, index, source, alpha)", inplace=True, out=True)
+    shape="index_add(self, dim, index, source, alpha)",
+    cpu="cpu::index_add(result, self, dim, index, source, alpha)", out=True)
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
 
@@ -155,9 +201,16 @@ def index_add():
     """
 
 
+@native("index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
+        " -> Tensor(a!)", function_variant=False)
+def index_add_():
+    """``index_add`` in place."""
+
+
 @index_add.gradient
-def _(g, dim, index, source, alpha, cxx):
-    return g, None, cxx.index_add_backward(g, dim, index, source.sizes, alpha)
+@index_add_.gradient
+def _(g, dim, index, alpha, cxx):
+    return g, None, cxx.index_add_backward(g, dim, index, alpha)
 
 
 @structured("masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
@@ -276,5 +329,5 @@ def embedding_dense_backward():
 
 
 @embedding_dense_backward.gradient
-def _(g, indices, padding_idx, cxx):
-    return cxx.embedding_double_backward(g, indices, padding_idx), None
+def _(g, indices, padding_idx, scale_grad_by_freq, cxx):
+    return cxx.embedding_double_backward(g, indices, padding_idx, scale_grad_by_freq), None

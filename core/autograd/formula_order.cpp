@@ -1,0 +1,16 @@
+// Gradients of ops that select elements along a dimension.
+
+#include "core/autograd/formulas.h"
+#include "flambeau/ops.h"
+
+namespace flambeau::formula {
+
+Tensor value_selecting_backward(const Tensor& g, int64_t dim, const Tensor& indices, IntSpan sizes,
+                                bool keepdim) {
+  const Tensor zero = entry::zeros({}, g.dtype(), g.layout(), g.device(), std::nullopt);
+  const Tensor zeros = entry::expand(zero, sizes, false);
+  if (keepdim || sizes.empty()) return entry::scatter_src(zeros, dim, indices, g);
+  return entry::scatter_src(zeros, dim, entry::unsqueeze(indices, dim), entry::unsqueeze(g, dim));
+}
+
+}  // namespace flambeau::formula

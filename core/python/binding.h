@@ -1,0 +1,144 @@
+// What the binding's own files share beyond python.h: errors, numbers, types, layers.
+#pragma once
+
+#include "core/python/python.h"
+
+namespace flambeau::python {
+
+// ---- errors (exceptions.cpp)
+bool init_exceptions(PyObject* module);
+extern PyObject *linalg_error, *out_of_memory_error;
+template <class... A>
+[[noreturn, gnu::cold, gnu::noinline]] void raise_python(PyObject* type, const char* format,
+                                                         A... args) {
+  PyErr_Format(type, format, args...);
+  throw PythonError();
+}
+inline int must(int status) {
+  if (status < 0) [[unlikely]] throw PythonError();
+  return status;
+}
+
+// ---- looking things up
+// `flambeau.a.b`, imported on first use and kept. `cache` is a static of the caller.
+PyObject* imported(PyObject*& cache, const char* module, const char* name);
+// The attribute of a type, without running descriptors; borrowed, nullptr when absent.
+inline PyObject* type_attribute(PyTypeObject* type, PyObject* name) {
+  return _PyType_Lookup(type, name);
+}
+PyObject* interned(const char* text);  // lives for ever; borrowed
+PyTypeObject* make_type(PyObject* module, PyType_Spec* spec, const char* name,
+                        PyObject* bases = nullptr);
+inline bool is_keyword(PyObject* name, const char* text) {
+  return PyUnicode_CompareWithASCIIString(name, text) == 0;
+}
+[[noreturn, gnu::cold]] void unexpected_keyword(const char* function, PyObject* name);
+
+// ---- numbers (numbers.cpp)
+bool is_numpy_scalar(PyObject* o);  // numpy.generic or a 0-dim array; never imports numpy
+Scalar item_of(const Tensor& t);    // the one element, through __torch_dispatch__ where that is on
+bool is_index(PyObject* o);         // what PyTorch takes as an int: int, __index__, no bool
+PyObject* element_to_python(const void* data, DType dtype);
+
+// ---- types
+bool init_dtypes(PyObject* module);
+bool init_limits(PyObject* module);
+bool init_device(PyObject* module);
+bool init_size(PyObject* module);
+bool init_generator(PyObject* module);
+bool init_storage(PyObject* module);
+bool is_dtype_like(PyObject* o);  // a dtype, or float, int, bool, complex
+inline bool is_device(PyObject* o) { return PyObject_TypeCheck(o, device_type); }
+inline bool is_layout(PyObject* o) { return Py_TYPE(o) == layout_type; }
+inline bool is_memory_format(PyObject* o) { return Py_TYPE(o) == memory_format_type; }
+inline bool is_size(PyObject* o) { return Py_TYPE(o) == size_type; }
+Layout unwrap_layout(PyObject* o);
+MemoryFormat unwrap_memory_format(PyObject* o);
+inline bool is_generator(PyObject* o) { return PyObject_TypeCheck(o, generator_type); }
+Generator* unwrap_generator(PyObject* o);
+PyObject* wrap_generator(Generator* g);
+PyObject* wrap_storage(Ref<Storage> storage);
+const Ref<Storage>& unwrap_storage(PyObject* o);
+inline bool is_storage(PyObject* o) { return PyObject_TypeCheck(o, storage_type); }
+// torch.FloatTensor and the like; nullptr when the dtype has none.
+const char* legacy_type_name(DType dtype);
+std::string show_python(PyObject* o);  // str(o); never fails
+
+// ---- tensor objects
+struct NativeMethod {  // a method of Tensor that is not an op
+  const char* name;
+  PyObject* (*body)(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
+  const char* signature;  // "(dim=None)"
+  const char* doc;
+};
+struct Property {
+  const char* name;
+  PyObject* (*get)(PyObject* self);
+  int (*set)(PyObject* self, PyObject* value);  // nullptr: read only
+  const char* doc;
+};
+bool add_methods(const NativeMethod* methods, size_t n);
+bool add_properties(const Property* properties, size_t n);
+bool init_tensor_type(PyObject* module);
+bool init_tensor_properties(PyObject* module);
+bool init_tensor_methods(PyObject* module);
+bool init_tensor_values(PyObject* module);
+bool init_tensor_new();
+bool init_tensor_lazy();
+// The slots that ops fill; ended by {0, nullptr}. They read the table that init_call fills.
+size_t value_slots(PyType_Slot* out);  // bool, int, float, index, iteration
+size_t operator_slots(PyType_Slot* out, size_t room);
+void set_operator(const PythonName& name, PyObject* function);
+bool add_operator_functions(PyObject* module);
+bool init_results(PyObject* module);
+PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
+// The arguments of a native method, by name, in the order given; nullptr where left out.
+void read_arguments(const char* function, std::span<const char* const> names, size_t required,
+                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out);
+
+// ---- __torch_function__ (torch_function.cpp)
+enum class TorchFunction : uint8_t { enabled, subclasses_off, all_off };
+extern thread_local constinit TorchFunction torch_function_state;
+bool overrides_torch_function(PyObject* o);  // false for exact tensors and plain Python types
+inline bool torch_function_modes_active() { return thread_state.function_modes != nullptr; }
+inline bool may_override(PyObject* self) {
+  return !is_exact_tensor(self) || torch_function_modes_active();
+}
+// Types that override, subclasses first, each once.
+class Overloaded {
+ public:
+  void add(PyObject* o);
+  bool empty() const { return n_ == 0; }
+  void clear() { n_ = 0; }
+  std::span<PyObject* const> objects() const { return {objects_, n_}; }
+
+ private:
+  static constexpr size_t kMax = 32;
+  PyObject* objects_[kMax];
+  size_t n_ = 0;
+};
+PyObject* call_torch_function(const Overloaded& who, PyObject* function, PyObject* const* args,
+                              Py_ssize_t n, PyObject* kwnames, const char* name);
+// For properties, the mapping protocol and operators: `function` is looked up on Tensor.
+PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* const* args,
+                            Py_ssize_t n);
+bool init_torch_function(PyObject* module);
+
+// ---- below: op objects, __torch_dispatch__, recorder, library
+bool init_op_objects(PyObject* module);
+PyObject* wrap_op(const Op& op);  // flambeau.ops.<ns>.<name>.<overload>, one object per op
+bool is_op(PyObject* o);
+const Op& unwrap_op(PyObject* o);
+bool init_torch_dispatch(PyObject* module);
+bool overrides_torch_dispatch(PyTypeObject* type);
+bool init_recorder(PyObject* module);
+bool init_library(PyObject* module);
+// Arguments as Python sees them: positional ones, keyword-only ones; trailing defaults left out.
+struct PythonArguments {
+  Object args, kwargs;
+};
+PythonArguments arguments_to_python(const Op& op, const Value* values);
+void results_from_python(const Op& op, PyObject* value, Results& results);
+PyObject* results_to_python(const Op& op, const Results& results);  // plain tuples
+
+}  // namespace flambeau::python

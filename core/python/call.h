@@ -1,0 +1,27 @@
+// Function objects over the overloads of an op's Python name.
+#pragma once
+
+#include "core/python/parse.h"
+
+namespace flambeau::python {
+
+struct FunctionObject {
+  PyObject_HEAD
+  vectorcallfunc call;
+  const PythonName* name;
+  Signature** signatures;  // made at the first call
+  PyObject* doc;
+};
+
+inline FunctionObject* as_function(PyObject* o) { return reinterpret_cast<FunctionObject*>(o); }
+std::span<Signature* const> signatures_of(FunctionObject* f);
+
+// Calls the first overload that fits; nullptr without an error when none does. `public_name`: the
+// attribute of Tensor that __torch_function__ gets (operators), or nullptr for the function itself.
+PyObject* call_fitting(FunctionObject* f, PyObject* const* args, Py_ssize_t n, PyObject* kwnames,
+                       const char* public_name);
+
+// Calls an op with parsed arguments.
+PyObject* run_op(const Op& op, Arguments& arguments);
+
+}  // namespace flambeau::python

@@ -1,0 +1,59 @@
+// Small things that all files of the binding use.
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+
+PyObject* imported(PyObject*& cache, const char* module, const char* name) {
+  if (cache) return cache;
+  const Object m(must(PyImport_ImportModule(module)));
+  return cache = must(PyObject_GetAttrString(m.get(), name));
+}
+
+PyObject* interned(const char* text) { return must(PyUnicode_InternFromString(text)); }
+
+PyTypeObject* make_type(PyObject* module, PyType_Spec* spec, const char* name, PyObject* bases) {
+  PyObject* type = PyType_FromSpecWithBases(spec, bases);
+  if (!type) return nullptr;
+  if (name && PyModule_AddObjectRef(module, name, type) < 0) {
+    Py_DECREF(type);
+    return nullptr;
+  }
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+void unexpected_keyword(const char* function, PyObject* name) {
+  raise_python(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+}
+
+void read_arguments(const char* function, std::span<const char* const> names, size_t required,
+                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out) {
+  if (static_cast<size_t>(n) > names.size())
+    raise_python(PyExc_TypeError, "%s() takes %zu positional arguments but %zd were given",
+                 function, names.size(), n);
+  for (size_t i = 0; i < names.size(); ++i)
+    out[i] = i < static_cast<size_t>(n) ? args[i] : nullptr;
+  const Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t k = 0; k < nkw; ++k) {
+    PyObject* name = PyTuple_GET_ITEM(kwnames, k);
+    size_t i = 0;
+    while (i < names.size() && !is_keyword(name, names[i])) ++i;
+    if (i == names.size()) unexpected_keyword(function, name);
+    if (out[i])
+      raise_python(PyExc_TypeError, "%s() got multiple values for argument '%U'", function, name);
+    out[i] = args[n + k];
+  }
+  for (size_t i = 0; i < required; ++i)
+    if (!out[i])
+      raise_python(PyExc_TypeError, "%s() missing 1 required positional arguments: \"%s\"",
+                   function, names[i]);
+}
+
+std::string show_python(PyObject* o) {
+  const Object text(PyObject_Str(o));
+  const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  if (utf8) return utf8;
+  PyErr_Clear();
+  return Py_TYPE(o)->tp_name;
+}
+
+}  // namespace flambeau::python

@@ -1,0 +1,161 @@
+// Numbers: Python's, NumPy's and one-element tensors.
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+namespace {
+
+// A name from numpy when the program has loaded it; NumPy is never imported for this.
+PyObject* numpy_type(PyObject*& cache, const char* name) {
+  if (cache) return cache;
+  PyObject* numpy = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy");  // borrowed
+  if (!numpy || !PyObject_HasAttrString(numpy, name)) return nullptr;
+  return cache = PyObject_GetAttrString(numpy, name);
+}
+
+bool is_instance(PyObject* o, PyObject* type) {
+  return type && PyType_Check(type) &&
+         PyObject_TypeCheck(o, reinterpret_cast<PyTypeObject*>(type));
+}
+
+bool is_zero_dim_array(PyObject* o) {
+  static PyObject* ndarray = nullptr;
+  if (!is_instance(o, numpy_type(ndarray, "ndarray"))) return false;
+  const Object ndim(PyObject_GetAttrString(o, "ndim"));
+  const long n = ndim ? PyLong_AsLong(ndim.get()) : -1;
+  PyErr_Clear();
+  return n == 0;
+}
+
+Object numpy_item(PyObject* o) { return Object(must(PyObject_CallMethod(o, "item", nullptr))); }
+
+Scalar scalar_of_long(PyObject* o) {
+  int overflow;
+  const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (!overflow) {
+    if (v == -1 && PyErr_Occurred()) throw PythonError();
+    return Scalar(static_cast<int64_t>(v));
+  }
+  if (overflow > 0) {
+    const unsigned long long u = PyLong_AsUnsignedLongLong(o);
+    if (!PyErr_Occurred()) return Scalar(static_cast<uint64_t>(u));
+    PyErr_Clear();
+  }
+  raise("Overflow when unpacking long long: an integer argument must fit in 64 bits");
+}
+
+// The value of `o` when it is a number of some kind.
+bool read_number(PyObject* o, Scalar& out) {
+  if (PyFloat_Check(o)) {
+    out = Scalar(PyFloat_AS_DOUBLE(o));
+  } else if (PyBool_Check(o)) {
+    out = Scalar(o == Py_True);
+  } else if (PyLong_Check(o)) {
+    out = scalar_of_long(o);
+  } else if (PyComplex_Check(o)) {
+    out = Scalar(std::complex<double>(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));
+  } else if (is_numpy_scalar(o)) {
+    const Object item = numpy_item(o);
+    if (is_numpy_scalar(item.get())) return false;  // longdouble and the like stay themselves
+    return read_number(item.get(), out);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_numpy_scalar(PyObject* o) {
+  static PyObject* generic = nullptr;
+  return is_instance(o, numpy_type(generic, "generic")) || is_zero_dim_array(o);
+}
+
+bool is_number(PyObject* o) {
+  return PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o) || is_numpy_scalar(o);
+}
+
+bool is_index(PyObject* o) {
+  if (PyLong_CheckExact(o)) return true;
+  if (PyBool_Check(o)) return false;
+  if (PyLong_Check(o)) return true;
+  if (is_tensor(o)) {
+    const Tensor& t = unwrap(o);
+    return t.dim() == 0 && is_integral(t.dtype(), false) && !t.requires_grad();
+  }
+  // Arrays have __index__ for the sake of their 0-dim ones.
+  return PyIndex_Check(o) && (!PySequence_Check(o) || is_numpy_scalar(o));
+}
+
+Scalar item_of(const Tensor& t) {
+  if (!((t.keys() | thread_state.included) & kPythonDispatch & ~thread_state.excluded))
+    return t.item();
+  const Op* op = find_op("_local_scalar_dense");
+  check<NotImplementedError>(op, "item: no op reads the value of a tensor with __torch_dispatch__");
+  const Value args[] = {boxing::box(t)};
+  Results results;
+  op->call(*op, args, results);
+  return results.scalar;
+}
+
+Scalar unwrap_scalar(PyObject* o) {
+  Scalar s;
+  if (read_number(o, s)) return s;
+  if (is_tensor(o)) return item_of(unwrap(o));
+  raise_python(PyExc_TypeError, "expected a number, got %.200s", Py_TYPE(o)->tp_name);
+}
+
+PyObject* wrap(const Scalar& s) {
+  switch (s.kind()) {
+    case Scalar::Kind::boolean: return Py_NewRef(s.to_bool() ? Py_True : Py_False);
+    case Scalar::Kind::integer: return PyLong_FromLongLong(s.to_int());
+    case Scalar::Kind::unsigned_integer:
+      return PyLong_FromUnsignedLongLong(static_cast<uint64_t>(s.to_int()));
+    case Scalar::Kind::floating: return PyFloat_FromDouble(s.to_double());
+    case Scalar::Kind::complex: {
+      const std::complex<double> c = s.to_complex();
+      return PyComplex_FromDoubles(c.real(), c.imag());
+    }
+  }
+  return nullptr;
+}
+
+int64_t unwrap_int(PyObject* o) {
+  if (PyLong_CheckExact(o)) [[likely]] {
+    int overflow;
+    const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (!overflow) [[likely]] return v;
+    raise_python(PyExc_OverflowError, "an integer argument must fit in 64 bits");
+  }
+  if (is_tensor(o)) {
+    if (!is_index(o))
+      raise_python(PyExc_TypeError,
+                   "only integer tensors of a single element can be converted to an index");
+    return item_of(unwrap(o)).to_int();
+  }
+  const Object index(must(PyNumber_Index(o)));
+  int overflow;
+  const long long v = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
+  if (overflow) raise_python(PyExc_OverflowError, "an integer argument must fit in 64 bits");
+  return v;
+}
+
+Dims unwrap_dims(PyObject* o) {
+  const Object fast(must(PySequence_Fast(o, "expected a sequence of ints")));
+  Dims dims;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
+    dims.push_back(unwrap_int(PySequence_Fast_GET_ITEM(fast.get(), i)));
+  return dims;
+}
+
+PyObject* element_to_python(const void* data, DType dtype) {
+  switch (dtype) {
+    case DType::float32: return PyFloat_FromDouble(*static_cast<const float*>(data));
+    case DType::float64: return PyFloat_FromDouble(*static_cast<const double*>(data));
+    case DType::int64: return PyLong_FromLongLong(*static_cast<const int64_t*>(data));
+    case DType::int32: return PyLong_FromLong(*static_cast<const int32_t*>(data));
+    case DType::boolean: return Py_NewRef(*static_cast<const bool*>(data) ? Py_True : Py_False);
+    default: return wrap(Scalar::load(data, dtype));
+  }
+}
+
+}  // namespace flambeau::python

@@ -1,0 +1,475 @@
+#include "core/python/parse.h"
+
+namespace flambeau::python {
+
+// ---- Arguments
+
+void Arguments::release() {
+  for (size_t i = 0; i < n_tensors_; ++i) tensors_[i].~Tensor();
+  n_tensors_ = 0;
+  while (spilled_) {
+    Spill* block = spilled_;
+    spilled_ = block->next;
+    auto* held = static_cast<Tensor*>(block->data());
+    for (size_t i = 0; i < block->tensors; ++i) held[i].~Tensor();
+    std::free(block);
+  }
+}
+
+void* Arguments::spill(size_t bytes, size_t tensors) {
+  static_assert(sizeof(Spill) <= 16);
+  auto* block = static_cast<Spill*>(std::malloc(16 + bytes));
+  if (!block) throw std::bad_alloc();
+  *block = {spilled_, tensors};
+  spilled_ = block;
+  return block->data();
+}
+
+const Scalar& Arguments::add_scalar(const Scalar& s) {
+  if (n_scalars_ == kScalars) return *new (spill(sizeof(Scalar), 0)) Scalar(s);
+  return *new (&scalars_[n_scalars_++]) Scalar(s);
+}
+
+Tensor* Arguments::tensors(size_t n) {
+  Tensor* made;
+  if (n_tensors_ + n <= kTensors) {
+    made = tensors_ + n_tensors_;
+    n_tensors_ += n;
+  } else {
+    made = static_cast<Tensor*>(spill(n * sizeof(Tensor), n));
+  }
+  for (size_t i = 0; i < n; ++i) new (made + i) Tensor();
+  return made;
+}
+
+const Tensor& Arguments::add_tensor(Tensor t) { return *tensors(1) = std::move(t); }
+
+template <class T>
+T* Arguments::room(size_t n) {
+  const size_t words = (n * sizeof(T) + 7) / 8;
+  if (n_ints_ + words > kInts || alignof(T) > alignof(int64_t))
+    return static_cast<T*>(spill(n * sizeof(T), 0));
+  int64_t* at = ints_ + n_ints_;
+  n_ints_ += words;
+  return reinterpret_cast<T*>(at);
+}
+
+// ---- Signature
+
+namespace {
+
+struct AliasNames {
+  const char* name;
+  const char* aliases[4];
+};
+constexpr AliasNames kNumpyNames[] = {
+    {"dim", {"axis"}},
+    {"keepdim", {"keepdims"}},
+    {"input", {"x", "a", "x1"}},
+    {"other", {"x2"}},
+};
+
+PyObject* const* numpy_names(const char* name) {
+  static PyObject* interned_names[std::size(kNumpyNames)][4];
+  static PyObject* const none[] = {nullptr};
+  for (size_t i = 0; i < std::size(kNumpyNames); ++i) {
+    if (std::string_view(kNumpyNames[i].name) != name) continue;
+    PyObject** row = interned_names[i];
+    for (int a = 0; !row[0] || (kNumpyNames[i].aliases[a] && !row[a]); ++a)
+      row[a] = interned(kNumpyNames[i].aliases[a]);
+    return row;
+  }
+  return none;
+}
+
+Parameter::Kind kind_of(const Argument& a) {
+  using Kind = Parameter::Kind;
+  switch (a.type) {
+    case Type::tensor: return a.list ? Kind::tensors : Kind::tensor;
+    case Type::integer: return a.list ? Kind::integers : Kind::integer;
+    case Type::floating: return a.list ? Kind::floatings : Kind::floating;
+    case Type::boolean: return a.list ? Kind::booleans : Kind::boolean;
+    case Type::scalar: return a.list ? Kind::scalars : Kind::scalar;
+    case Type::string: return Kind::string;
+    case Type::dtype: return Kind::dtype;
+    case Type::device: return Kind::device;
+    case Type::layout: return Kind::layout;
+    case Type::memory_format: return Kind::memory_format;
+    case Type::generator: return Kind::generator;
+    case Type::none: break;
+  }
+  throw Error("an argument without a type");
+}
+
+}  // namespace
+
+Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
+  check(op.nargs + 1u < kMaxArgs, op.name, ": an op has at most ", kMaxArgs - 2, " arguments");
+  const bool merge_outs = style != Style::schema && (op.tags & tag::out);
+  for (size_t i = 0; i < op.nargs; ++i) {
+    const Argument& a = op.args[i];
+    Parameter p = {&a, nullptr, nullptr, kind_of(a), !a.has_default, static_cast<uint8_t>(i), 1};
+    if (merge_outs && a.out) {
+      if (takes_out_) {  // one tuple stands for all
+        ++parameters_[n_ - 1].count;
+        continue;
+      }
+      takes_out_ = true;
+      p.kind = Parameter::Kind::outs;
+      p.name = interned("out");
+    } else {
+      const bool renamed = style == Style::function && std::string_view(a.name) == "self";
+      const char* name = renamed ? "input" : a.name;
+      p.name = interned(name);
+      p.aliases = numpy_names(style == Style::schema ? "" : name);
+    }
+    if (!p.aliases) p.aliases = numpy_names("");
+    if (!a.keyword_only) positional_ = n_ + 1;
+    parameters_[n_++] = p;
+  }
+  const size_t first = style == Style::method ? 1 : 0;
+  varargs_ = style != Style::schema && positional_ == first + 1 &&
+             parameters_[first].kind == Parameter::Kind::integers;
+  if ((op.tags & tag::factory) && style != Style::schema)
+    parameters_[n_++] = {nullptr, interned("requires_grad"), numpy_names(""),
+                         Parameter::Kind::requires_grad, false, 0, 0};
+}
+
+// ---- taking one argument
+
+namespace {
+
+bool takes_none(const Parameter& p) {
+  // `Tensor?[]` is optional item by item.
+  if (p.kind == Parameter::Kind::tensors) return false;
+  const Argument& a = *p.argument;
+  return a.optional || (a.has_default && a.default_value.is_none());
+}
+
+bool take_tensor(Arguments& out, PyObject* o, Value& v) {
+  const Tensor& t = unwrap(o);
+  v = boxing::box(t);
+  out.work += t.numel();
+  return true;
+}
+
+// What is no exact tensor, but may stand for one.
+bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
+  if (is_tensor(o)) {
+    if (overrides_torch_function(o)) out.overloaded.add(o);
+    return take_tensor(out, o, v);
+  }
+  if (p.argument->number_ok && is_number(o)) {
+    v = boxing::box(out.add_tensor(wrapped_number(unwrap_scalar(o))));
+    return true;
+  }
+  if (!overrides_torch_function(o)) return false;
+  out.overloaded.add(o);
+  v = Value();
+  return true;
+}
+
+bool is_sequence(PyObject* o) { return PyTuple_Check(o) || PyList_Check(o); }
+
+bool take_tensors(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
+  if (!is_sequence(o)) return false;
+  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
+  PyObject** items = PySequence_Fast_ITEMS(o);
+  Tensor* list = out.tensors(n);
+  for (size_t i = 0; i < n; ++i) {
+    PyObject* item = items[i];
+    if (is_tensor(item)) {
+      if (!is_exact_tensor(item) && overrides_torch_function(item)) out.overloaded.add(item);
+      list[i] = unwrap(item);
+      out.work += list[i].numel();
+    } else if (item == Py_None && p.argument->optional) {
+      continue;
+    } else if (overrides_torch_function(item)) {
+      out.overloaded.add(item);
+    } else {
+      return false;
+    }
+  }
+  v = boxing::box(TensorSpan(list, n));
+  return true;
+}
+
+bool is_scalar_tensor(PyObject* o) {
+  return is_tensor(o) && unwrap(o).dim() == 0 && !unwrap(o).requires_grad();
+}
+
+// A 0-dim subclass that overrides is an argument to hand on, not one to read.
+bool take_subclass_number(Arguments& out, PyObject* o) {
+  if (is_exact_tensor(o) || !is_tensor(o) || !overrides_torch_function(o)) return false;
+  out.overloaded.add(o);
+  return true;
+}
+
+bool take_integer(Arguments& out, PyObject* o, Value& v) {
+  if (!is_index(o)) return false;
+  v = boxing::box(take_subclass_number(out, o) ? int64_t{0} : unwrap_int(o));
+  return true;
+}
+
+bool as_double(PyObject* o, double& out) {
+  if (PyFloat_Check(o)) {
+    out = PyFloat_AS_DOUBLE(o);
+  } else if ((PyLong_Check(o) && !PyBool_Check(o)) || is_scalar_tensor(o) || is_numpy_scalar(o)) {
+    const Scalar s = unwrap_scalar(o);
+    if (s.is_complex()) return false;
+    out = s.to_double();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool take_floating(Arguments& out, PyObject* o, Value& v) {
+  double d = 0;
+  if (!take_subclass_number(out, o) && !as_double(o, d)) return false;
+  v = boxing::box(d);
+  return true;
+}
+
+bool as_bool(PyObject* o, bool& out) {
+  if (PyBool_Check(o)) {
+    out = o == Py_True;
+  } else if (!PyLong_Check(o) && is_numpy_scalar(o)) {
+    const Scalar s = unwrap_scalar(o);
+    if (!s.is_boolean()) return false;
+    out = s.to_bool();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool take_boolean(PyObject* o, Value& v) {
+  bool b;
+  if (!as_bool(o, b)) return false;
+  v = boxing::box(b);
+  return true;
+}
+
+bool take_scalar(Arguments& out, PyObject* o, Value& v) {
+  if (take_subclass_number(out, o)) {
+    v = boxing::box(out.add_scalar(Scalar()));
+    return true;
+  }
+  if (!is_number(o) && !is_scalar_tensor(o)) return false;
+  v = boxing::box(out.add_scalar(unwrap_scalar(o)));
+  return true;
+}
+
+bool take_floatings(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
+  const bool list = is_sequence(o);
+  if (!list && !p.argument->list_size) return false;
+  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
+  double* data = out.room<double>(n);
+  for (size_t i = 0; i < n; ++i)
+    if (!as_double(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
+  v = boxing::box(std::span<const double>(data, n));
+  return true;
+}
+
+bool take_booleans(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
+  const bool list = is_sequence(o);
+  if (!list && !p.argument->list_size) return false;
+  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
+  bool* data = out.room<bool>(n);
+  for (size_t i = 0; i < n; ++i)
+    if (!as_bool(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
+  v = boxing::box(std::span<const bool>(data, n));
+  return true;
+}
+
+bool take_scalars(Arguments& out, PyObject* o, Value& v) {
+  if (!is_sequence(o)) return false;
+  const size_t n = PySequence_Fast_GET_SIZE(o);
+  Scalar* data = out.room<Scalar>(n);
+  for (size_t i = 0; i < n; ++i) {
+    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    if (!is_number(item) && !is_scalar_tensor(item)) return false;
+    new (data + i) Scalar(unwrap_scalar(item));
+  }
+  v = boxing::box(std::span<const Scalar>(data, n));
+  return true;
+}
+
+bool take_string(PyObject* o, Value& v) {
+  if (!PyUnicode_Check(o)) return false;
+  Py_ssize_t size;
+  const char* utf8 = PyUnicode_AsUTF8AndSize(o, &size);
+  if (!utf8) throw PythonError();
+  v = boxing::box(std::string_view(utf8, static_cast<size_t>(size)));
+  return true;
+}
+
+bool take_device(PyObject* o, Value& v) {
+  if (!is_device(o) && !PyUnicode_Check(o) && !(PyLong_Check(o) && !PyBool_Check(o))) return false;
+  v = boxing::box(unwrap_device(o));
+  return true;
+}
+
+bool take_dtype(PyObject* o, Value& v) {
+  if (!is_dtype_like(o)) return false;
+  v = boxing::box(unwrap_dtype(o));
+  return true;
+}
+
+// out=: one tensor, or a sequence of as many as the op has outputs.
+bool take_outs(Arguments& out, const Parameter& p, PyObject* o) {
+  Value* values = out.values + p.value;
+  if (p.count == 1) {
+    if (is_exact_tensor(o)) return take_tensor(out, o, *values);
+    return take_other_tensor(out, p, o, *values);
+  }
+  if (!is_sequence(o) || PySequence_Fast_GET_SIZE(o) != p.count) return false;
+  for (size_t i = 0; i < p.count; ++i) {
+    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    if (!is_tensor(item) || !take_other_tensor(out, p, item, values[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) const {
+  Value& v = out.values[p.value];
+  if (!is_sequence(o)) {
+    if (!p.argument->list_size || !is_index(o)) return false;
+    const size_t n = p.argument->list_size;
+    int64_t* data = out.room<int64_t>(n);
+    const int64_t all = take_subclass_number(out, o) ? 0 : unwrap_int(o);
+    for (size_t i = 0; i < n; ++i) data[i] = all;
+    v = boxing::box(IntSpan(data, n));
+    return true;
+  }
+  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
+  int64_t* data = out.room<int64_t>(n);
+  for (size_t i = 0; i < n; ++i) {
+    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    if (!is_index(item)) return false;
+    data[i] = take_subclass_number(out, item) ? 0 : unwrap_int(item);
+  }
+  v = boxing::box(IntSpan(data, n));
+  return true;
+}
+
+bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
+  using Kind = Parameter::Kind;
+  Value& v = out.values[p.value];
+  if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]] return take_tensor(out, o, v);
+  if (p.kind == Kind::requires_grad) return as_bool(o, out.requires_grad);
+  if (o == Py_None && takes_none(p)) {
+    v = Value();
+    return true;
+  }
+  switch (p.kind) {
+    case Kind::tensor: return take_other_tensor(out, p, o, v);
+    case Kind::tensors: return take_tensors(out, p, o, v);
+    case Kind::integer: return take_integer(out, o, v);
+    case Kind::integers: return take_integers(out, p, o);
+    case Kind::floating: return take_floating(out, o, v);
+    case Kind::floatings: return take_floatings(out, p, o, v);
+    case Kind::boolean: return take_boolean(o, v);
+    case Kind::booleans: return take_booleans(out, p, o, v);
+    case Kind::scalar: return take_scalar(out, o, v);
+    case Kind::scalars: return take_scalars(out, o, v);
+    case Kind::string: return take_string(o, v);
+    case Kind::dtype: return take_dtype(o, v);
+    case Kind::device: return take_device(o, v);
+    case Kind::layout: return is_layout(o) && (v = boxing::box(unwrap_layout(o)), true);
+    case Kind::memory_format:
+      return is_memory_format(o) && (v = boxing::box(unwrap_memory_format(o)), true);
+    case Kind::generator: return is_generator(o) && (v = boxing::box(unwrap_generator(o)), true);
+    case Kind::outs: return take_outs(out, p, o);
+    case Kind::requires_grad: break;
+  }
+  return false;
+}
+
+bool Signature::take_default(Arguments& out, const Parameter& p) const {
+  if (p.required) return false;
+  if (p.argument) new (&out.values[p.value]) Value(p.argument->default_value);
+  return true;
+}
+
+// ---- taking all
+
+// As PyTorch: where a list of ints is the only positional argument (after self), the ints may be
+// given one by one: view(2, 3).
+bool Signature::takes_varargs(PyObject* const* args, Py_ssize_t n) const {
+  const Py_ssize_t first = style_ == Style::method ? 1 : 0;
+  return varargs_ && n > first && is_index(args[first]);
+}
+
+bool Signature::takes_varargs_list(Arguments& out, PyObject* const* args, Py_ssize_t n) const {
+  const size_t first = style_ == Style::method ? 1 : 0;
+  const size_t count = static_cast<size_t>(n) - first;
+  int64_t* data = out.room<int64_t>(count);
+  for (size_t i = 0; i < count; ++i) {
+    PyObject* item = args[first + i];
+    if (!is_index(item)) return false;
+    data[i] = take_subclass_number(out, item) ? 0 : unwrap_int(item);
+  }
+  out.values[parameters_[first].value] = boxing::box(IntSpan(data, count));
+  return true;
+}
+
+// The names of a call are interned with few exceptions, so pointers are compared first.
+Py_ssize_t find_keyword_of(PyObject* kwnames, PyObject* name) {
+  const Py_ssize_t n = PyTuple_GET_SIZE(kwnames);
+  for (Py_ssize_t i = 0; i < n; ++i)
+    if (PyTuple_GET_ITEM(kwnames, i) == name) return i;
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* k = PyTuple_GET_ITEM(kwnames, i);
+    if (!PyUnicode_CHECK_INTERNED(k) && PyUnicode_Compare(k, name) == 0) return i;
+  }
+  return -1;
+}
+
+Py_ssize_t find_keyword_of(PyObject* kwnames, const Parameter& p) {
+  Py_ssize_t at = find_keyword_of(kwnames, p.name);
+  for (PyObject* const* alias = p.aliases; at < 0 && *alias; ++alias)
+    at = find_keyword_of(kwnames, *alias);
+  return at;
+}
+
+bool Signature::parse_keywords(Arguments& out, size_t from, PyObject* const* args,
+                               PyObject* kwnames) const {
+  Py_ssize_t used = 0;
+  for (size_t i = from; i < n_; ++i) {
+    const Parameter& p = parameters_[i];
+    const Py_ssize_t at = find_keyword_of(kwnames, p);
+    if (at < 0) {
+      if (!take_default(out, p)) return false;
+      continue;
+    }
+    ++used;
+    if (!take(out, p, args[at])) return false;
+  }
+  return used == PyTuple_GET_SIZE(kwnames);
+}
+
+bool Signature::parse(Arguments& out, PyObject* const* args, Py_ssize_t n,
+                      PyObject* kwnames) const {
+  size_t i = 0;
+  const auto given = static_cast<size_t>(n);
+  if (takes_varargs(args, n)) {
+    for (; i + 1 < positional_; ++i)
+      if (!take(out, parameters_[i], args[i])) return false;
+    if (!takes_varargs_list(out, args, n)) return false;
+    ++i;
+  } else {
+    if (given > positional_) return false;
+    for (; i < given; ++i)
+      if (!take(out, parameters_[i], args[i])) return false;
+  }
+  if (kwnames) return parse_keywords(out, i, args + n, kwnames);
+  for (; i < n_; ++i)
+    if (!take_default(out, parameters_[i])) return false;
+  return true;
+}
+
+}  // namespace flambeau::python

@@ -1,0 +1,354 @@
+// flambeau.UntypedStorage: the bytes behind tensors.
+#include <cstring>
+
+#include "core/python/binding.h"
+
+#include <structmember.h>
+
+namespace flambeau::python {
+
+PyTypeObject* storage_type;
+
+namespace {
+
+struct StorageObject {
+  PyObject_HEAD
+  Ref<Storage> storage;
+  Py_ssize_t exports;  // buffers in use: they forbid resizing
+  PyObject* weakrefs;
+};
+
+StorageObject* object(PyObject* o) { return reinterpret_cast<StorageObject*>(o); }
+Storage& storage_of(PyObject* o) { return *object(o)->storage; }
+Py_ssize_t size_of(PyObject* o) { return static_cast<Py_ssize_t>(storage_of(o).nbytes()); }
+
+PyObject* make(PyTypeObject* type, Ref<Storage> storage) {
+  PyObject* self = must(type->tp_alloc(type, 0));
+  storage->py_object.store(self, std::memory_order_relaxed);
+  new (&object(self)->storage) Ref<Storage>(std::move(storage));
+  return self;
+}
+
+// The bytes, which a storage on meta does not have.
+uint8_t* bytes_of(PyObject* o) {
+  Storage& s = storage_of(o);
+  if (s.device().is_meta())
+    raise<NotImplementedError>("UntypedStorage: a storage on device 'meta' has no bytes to read");
+  return static_cast<uint8_t*>(s.data());
+}
+
+size_t unwrap_nbytes(PyObject* o, const char* function) {
+  const int64_t n = unwrap_int(o);
+  check(n >= 0, function, ": a storage cannot have ", n, " bytes");
+  return static_cast<size_t>(n);
+}
+
+uint8_t unwrap_byte(PyObject* o) {
+  if (!is_index(o))
+    raise_python(PyExc_TypeError, "a storage holds bytes: expected an int, got %.200s",
+                 Py_TYPE(o)->tp_name);
+  const int64_t v = unwrap_int(o);
+  return static_cast<uint8_t>(v);
+}
+
+Ref<Storage> from_sequence(PyObject* sequence) {
+  const Object fast(must(PySequence_Fast(sequence, "UntypedStorage: expected a sequence of ints")));
+  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.get()));
+  Ref<Storage> storage = Storage::allocate(n, Device{});
+  for (size_t i = 0; i < n; ++i)
+    static_cast<uint8_t*>(storage->data())[i] =
+        unwrap_byte(PySequence_Fast_GET_ITEM(fast.get(), static_cast<Py_ssize_t>(i)));
+  return storage;
+}
+
+PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    static const char* const kNames[] = {"size", "device", nullptr};
+    PyObject *size = nullptr, *device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:UntypedStorage",
+                                     const_cast<char**>(kNames), &size, &device))
+      throw PythonError();
+    const Device where = device && device != Py_None ? unwrap_device(device) : Device{};
+    if (size && !is_index(size)) {
+      check<NotImplementedError>(where.is_cpu(),
+                                 "UntypedStorage: a sequence makes a storage on 'cpu' only");
+      return make(type, from_sequence(size));
+    }
+    const size_t n = size ? unwrap_nbytes(size, "UntypedStorage") : 0;
+    return make(type, Storage::allocate(n, where));
+  });
+}
+
+void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  if (object(self)->weakrefs) PyObject_ClearWeakRefs(self);
+  storage_of(self).py_object.store(nullptr, std::memory_order_relaxed);
+  object(self)->storage.~Ref();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// ---- elements
+
+Py_ssize_t checked_index(PyObject* self, PyObject* index) {
+  const int64_t n = size_of(self), i = unwrap_int(index);
+  check<IndexError>(i >= -n && i < n, "UntypedStorage: index ", i, " out of range for ", n,
+                    " bytes");
+  return static_cast<Py_ssize_t>(i < 0 ? i + n : i);
+}
+
+struct Range {
+  Py_ssize_t begin, length;
+};
+Range checked_slice(PyObject* self, PyObject* slice) {
+  Py_ssize_t begin, end, step;
+  must(PySlice_Unpack(slice, &begin, &end, &step));
+  const Py_ssize_t length = PySlice_AdjustIndices(size_of(self), &begin, &end, step);
+  check<ValueError>(step == 1, "UntypedStorage: a slice must have step 1, not ", step);
+  return {begin, length};
+}
+
+void drop_parent(void*, size_t, void* parent) { static_cast<Storage*>(parent)->release(); }
+
+PyObject* get_item(PyObject* self, PyObject* key) {
+  return guarded([&]() -> PyObject* {
+    if (!PySlice_Check(key)) return PyLong_FromLong(bytes_of(self)[checked_index(self, key)]);
+    const Range range = checked_slice(self, key);
+    Storage& parent = storage_of(self);
+    uint8_t* data = bytes_of(self) + range.begin;
+    parent.retain();
+    return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length),
+                                             parent.device(), drop_parent, &parent));
+  });
+}
+
+int set_item(PyObject* self, PyObject* key, PyObject* value) {
+  return guarded_int([&] {
+    if (!value) raise<TypeError>("UntypedStorage: bytes cannot be deleted");
+    const uint8_t byte = unwrap_byte(value);
+    if (!PySlice_Check(key)) {
+      bytes_of(self)[checked_index(self, key)] = byte;
+      return 0;
+    }
+    const Range range = checked_slice(self, key);
+    if (range.length) std::memset(bytes_of(self) + range.begin, byte, range.length);
+    return 0;
+  });
+}
+
+Py_ssize_t length(PyObject* self) { return size_of(self); }
+
+int get_bytes_buffer(PyObject* self, Py_buffer* view, int flags) {
+  return guarded_int([&] {
+    static char nothing;  // a buffer of no bytes still needs an address
+    void* data = size_of(self) ? bytes_of(self) : nullptr;
+    must(PyBuffer_FillInfo(view, self, data ? data : &nothing, size_of(self), 0, flags));
+    ++object(self)->exports;
+    return 0;
+  });
+}
+void release_bytes_buffer(PyObject* self, Py_buffer*) { --object(self)->exports; }
+
+// ---- methods
+
+PyObject* nbytes(PyObject* self, PyObject*) { return PyLong_FromSsize_t(size_of(self)); }
+PyObject* data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(storage_of(self).data()); }
+PyObject* element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
+PyObject* resizable(PyObject* self, PyObject*) {
+  return PyBool_FromLong(storage_of(self).resizable());
+}
+PyObject* no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
+
+PyObject* resize(PyObject* self, PyObject* n) {
+  return guarded([&] {
+    check(object(self)->exports == 0,
+          "resize_: the storage is in use as a buffer of another object");
+    storage_of(self).resize(unwrap_nbytes(n, "resize_"));
+    return Py_NewRef(self);
+  });
+}
+
+Ref<Storage> copy_of(PyObject* self) {
+  const Storage& source = storage_of(self);
+  Ref<Storage> copy = Storage::allocate(source.nbytes(), source.device());
+  if (source.data() && source.nbytes()) std::memcpy(copy->data(), source.data(), source.nbytes());
+  return copy;
+}
+PyObject* clone(PyObject* self, PyObject*) {
+  return guarded([&] { return make(Py_TYPE(self), copy_of(self)); });
+}
+PyObject* deepcopy(PyObject* self, PyObject* memo) {
+  return guarded([&] {
+    const Object key(must(PyLong_FromVoidPtr(self)));
+    if (PyObject* known = PyDict_GetItemWithError(memo, key.get())) return Py_NewRef(known);
+    Object copy(make(Py_TYPE(self), copy_of(self)));
+    must(PyDict_SetItem(memo, key.get(), copy.get()));
+    return copy.release();
+  });
+}
+PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"source", "non_blocking"};
+    PyObject* given[2];
+    read_arguments("copy_", kNames, 1, args, n, kwnames, given);
+    if (!is_storage(given[0]))
+      raise_python(PyExc_TypeError, "copy_(): expected an UntypedStorage, got %.200s",
+                   Py_TYPE(given[0])->tp_name);
+    check(size_of(self) == size_of(given[0]), "copy_: size does not match, self was ",
+          size_of(self), " bytes but src was ", size_of(given[0]), " bytes");
+    if (size_of(self)) std::memmove(bytes_of(self), bytes_of(given[0]), size_of(self));
+    return Py_NewRef(self);
+  });
+}
+PyObject* fill(PyObject* self, PyObject* value) {
+  return guarded([&] {
+    const uint8_t byte = unwrap_byte(value);
+    if (size_of(self)) std::memset(bytes_of(self), byte, size_of(self));
+    return Py_NewRef(self);
+  });
+}
+PyObject* tolist(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const uint8_t* data = bytes_of(self);
+    Object list(must(PyList_New(size_of(self))));
+    for (Py_ssize_t i = 0; i < size_of(self); ++i)
+      PyList_SET_ITEM(list.get(), i, must(PyLong_FromLong(data[i])));
+    return list.release();
+  });
+}
+PyObject* new_storage(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&] {
+    if (n > 1) raise<TypeError>("new() takes at most 1 argument, but ", n, " were given");
+    const size_t size = n ? unwrap_nbytes(args[0], "new") : 0;
+    return make(Py_TYPE(self), Storage::allocate(size, storage_of(self).device()));
+  });
+}
+PyObject* from_buffer(PyObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    static const char* const kNames[] = {"buffer", "offset", "count", nullptr};
+    Py_ssize_t offset = 0, count = -1;
+    PyObject* source;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$nn:from_buffer",
+                                     const_cast<char**>(kNames), &source, &offset, &count))
+      throw PythonError();
+    struct Buffer {
+      Py_buffer view{};
+      ~Buffer() { PyBuffer_Release(&view); }
+    } buffer;
+    must(PyObject_GetBuffer(source, &buffer.view, PyBUF_SIMPLE));
+    check<ValueError>(offset >= 0 && offset <= buffer.view.len, "from_buffer: offset ", offset,
+                      " lies outside the buffer of ", buffer.view.len, " bytes");
+    const Py_ssize_t rest = buffer.view.len - offset;
+    if (count < 0) count = rest;
+    check<ValueError>(count <= rest, "from_buffer: ", count, " bytes were asked for, but only ",
+                      rest, " follow offset ", offset);
+    Ref<Storage> storage = Storage::allocate(static_cast<size_t>(count), Device{});
+    if (count) std::memcpy(storage->data(), static_cast<char*>(buffer.view.buf) + offset, count);
+    return make(reinterpret_cast<PyTypeObject*>(type), std::move(storage));
+  });
+}
+PyObject* share_memory(PyObject*, PyObject*) {
+  PyErr_SetString(PyExc_NotImplementedError,
+                  "share_memory_: memory shared between processes is not supported");
+  return nullptr;
+}
+PyObject* reduce(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const Object rebuild(
+        must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
+    const Object bytes(must(PyBytes_FromStringAndSize(
+        reinterpret_cast<const char*>(bytes_of(self)), size_of(self))));
+    return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
+  });
+}
+
+PyObject* repr(PyObject* self) {
+  return guarded([&] {
+    const Storage& s = storage_of(self);
+    std::string text;
+    if (!s.device().is_meta())
+      for (size_t i = 0; i < s.nbytes(); ++i)
+        text += concat(" ", static_cast<int>(static_cast<const uint8_t*>(s.data())[i]), "\n");
+    else
+      text = "...\n";
+    text += concat("[torch.storage.UntypedStorage(device=", s.device().str(), ") of size ",
+                   s.nbytes(), "]");
+    return must(PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
+  });
+}
+
+PyObject* get_device(PyObject* self, void*) { return wrap(storage_of(self).device()); }
+PyObject* get_cdata(PyObject* self, void*) {
+  return PyLong_FromVoidPtr(object(self)->storage.get());
+}
+PyObject* get_is_cuda(PyObject*, void*) { Py_RETURN_FALSE; }
+
+PyMethodDef methods[] = {
+    {"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
+    {"size", nbytes, METH_NOARGS, "The number of bytes."},
+    {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
+    {"element_size", element_size, METH_NOARGS, "Bytes per element: 1."},
+    {"resizable", resizable, METH_NOARGS, "Whether resize_ can change the size."},
+    {"is_shared", no, METH_NOARGS, "Whether other processes share the memory."},
+    {"is_pinned", reinterpret_cast<PyCFunction>(no), METH_VARARGS,
+     "Whether the memory is page-locked for an accelerator."},
+    {"resize_", resize, METH_O, "Changes the number of bytes; the common part is kept."},
+    {"clone", clone, METH_NOARGS, "A copy."},
+    {"cpu", itself, METH_NOARGS, "The same storage, when it is on the CPU."},
+    {"untyped", itself, METH_NOARGS, "The storage itself."},
+    {"copy_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(copy_from)),
+     METH_FASTCALL | METH_KEYWORDS, "Copies another storage of the same size."},
+    {"fill_", fill, METH_O, "Sets all bytes."},
+    {"tolist", tolist, METH_NOARGS, "The bytes as a list of ints."},
+    {"new", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(new_storage)), METH_FASTCALL,
+     "An uninitialised storage on the same device."},
+    {"from_buffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(from_buffer)),
+     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "A storage with a copy of a buffer's bytes."},
+    {"share_memory_", share_memory, METH_NOARGS, nullptr},
+    {"__deepcopy__", deepcopy, METH_O, nullptr},
+    {"__reduce__", reduce, METH_NOARGS, nullptr},
+    {}};
+PyGetSetDef properties[] = {{"device", get_device, nullptr, "Where the bytes are.", {}},
+                            {"_cdata", get_cdata, nullptr, "Identifies the storage.", {}},
+                            {"is_cuda", get_is_cuda, nullptr, nullptr, {}},
+                            {}};
+PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(StorageObject, weakrefs),
+                          READONLY, nullptr},
+                         {}};
+PyType_Slot slots[] = {
+    {Py_tp_doc, const_cast<char*>("UntypedStorage(nbytes, device='cpu'): memory of tensors.")},
+    {Py_tp_new, reinterpret_cast<void*>(storage_new)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+    {Py_tp_repr, reinterpret_cast<void*>(repr)},
+    {Py_mp_length, reinterpret_cast<void*>(length)},
+    {Py_mp_subscript, reinterpret_cast<void*>(get_item)},
+    {Py_mp_ass_subscript, reinterpret_cast<void*>(set_item)},
+    {Py_bf_getbuffer, reinterpret_cast<void*>(get_bytes_buffer)},
+    {Py_bf_releasebuffer, reinterpret_cast<void*>(release_bytes_buffer)},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, properties},
+    {Py_tp_members, members},
+    {}};
+PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+
+}  // namespace
+
+PyObject* wrap_storage(Ref<Storage> storage) {
+  if (void* known = storage->py_object.load(std::memory_order_relaxed))
+    return Py_NewRef(static_cast<PyObject*>(known));
+  return make(storage_type, std::move(storage));
+}
+
+const Ref<Storage>& unwrap_storage(PyObject* o) {
+  if (is_storage(o)) return object(o)->storage;
+  raise_python(PyExc_TypeError, "expected an UntypedStorage, got %.200s", Py_TYPE(o)->tp_name);
+}
+
+bool init_storage(PyObject* module) {
+  storage_type = make_type(module, &spec, "UntypedStorage");
+  return storage_type != nullptr;
+}
+
+}  // namespace flambeau::python

@@ -1,0 +1,245 @@
+// __torch_dispatch__: subclasses and modes answer for ops, below autograd.
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+namespace {
+
+PyObject *attribute_name, *disabled_function;
+
+// ---- modes: a list per thread, its last item on top
+
+PyObject* modes() { return static_cast<PyObject*>(thread_state.dispatch_modes); }
+
+PyObject* modes_or_new() {
+  static thread_local PyObject* list = nullptr;
+  if (!list) list = must(PyList_New(0));
+  return list;
+}
+
+void refresh_modes() {
+  const bool any = PyList_GET_SIZE(modes_or_new()) > 0;
+  thread_state.dispatch_modes = any ? modes_or_new() : nullptr;
+  if (any)
+    thread_state.included |= kPythonDispatch;
+  else
+    thread_state.included &= ~kPythonDispatch;
+}
+
+void push(PyObject* mode) {
+  must(PyList_Append(modes_or_new(), mode));
+  refresh_modes();
+}
+Object pop() {
+  PyObject* list = modes_or_new();
+  const Py_ssize_t n = PyList_GET_SIZE(list);
+  check(n > 0, "there is no torch dispatch mode to leave");
+  Object top = Object::borrow(PyList_GET_ITEM(list, n - 1));
+  must(PyList_SetSlice(list, n - 1, n, nullptr));
+  refresh_modes();
+  return top;
+}
+
+PyObject* push_mode(PyObject*, PyObject* mode) {
+  return guarded([&] {
+    push(mode);
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* pop_mode(PyObject*, PyObject*) {
+  return guarded([] { return pop().release(); });
+}
+PyObject* count_modes(PyObject*, PyObject*) {
+  return PyLong_FromSsize_t(modes() ? PyList_GET_SIZE(modes()) : 0);
+}
+PyObject* mode_at(PyObject*, PyObject* index) {
+  return guarded([&] { return must(PySequence_GetItem(modes_or_new(), unwrap_int(index))); });
+}
+
+// The top mode off the stack while it answers, so that what it calls goes to those below.
+class WithoutTopMode {
+ public:
+  WithoutTopMode() : top_(pop()) {}
+  ~WithoutTopMode() {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyList_Append(modes_or_new(), top_.get());
+    refresh_modes();
+    PyErr_Restore(type, value, traceback);
+  }
+  PyObject* mode() const { return top_.get(); }
+
+ private:
+  Object top_;
+};
+
+// ---- one call
+
+// What Python runs is a program like any other: autograd is on again, for tensors inside that want
+// it. The layers outside of autograd have done their part.
+class Reentry {
+ public:
+  Reentry() : excluded_(thread_state.excluded), below_autograd_(thread_state.below_autograd) {
+    thread_state.excluded &= ~(below(Key::autograd) | kAutograd);
+    thread_state.below_autograd = false;
+    thread_state.refresh();
+  }
+  ~Reentry() {
+    thread_state.excluded = excluded_;
+    thread_state.below_autograd = below_autograd_;
+  }
+
+ private:
+  KeySet excluded_;
+  bool below_autograd_;
+};
+
+void add_tensor(Overloaded& who, std::vector<Object>& held, const Tensor& t) {
+  if (!t.defined() || !(t.keys() & kPythonDispatch)) return;
+  held.emplace_back(wrap(Tensor(t)));
+  if (overrides_torch_dispatch(Py_TYPE(held.back().get()))) who.add(held.back().get());
+}
+
+Object ask(PyObject* who, PyObject* function, PyObject* types, const PythonArguments& arguments) {
+  const Object method(must(PyObject_GetAttr(who, attribute_name)));
+  return Object(must(PyObject_CallFunctionObjArgs(
+      method.get(), function, types, arguments.args.get(), arguments.kwargs.get(), nullptr)));
+}
+
+Object answer(const Op& op, const Value* values) {
+  Overloaded who;
+  std::vector<Object> held;
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (values[i].tag == Value::Tag::tensor) add_tensor(who, held, values[i].tensor());
+    if (values[i].tag == Value::Tag::tensors)
+      for (const Tensor& t : values[i].tensors()) add_tensor(who, held, t);
+  }
+  const std::span<PyObject* const> objects = who.objects();
+  const Object types(must(PyTuple_New(static_cast<Py_ssize_t>(objects.size()))));
+  for (size_t i = 0; i < objects.size(); ++i)
+    PyTuple_SET_ITEM(types.get(), static_cast<Py_ssize_t>(i),
+                     Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(objects[i]))));
+  const Object function(wrap_op(op));
+  const PythonArguments arguments = arguments_to_python(op, values);
+  const Reentry reentry;
+  if (modes()) {
+    const WithoutTopMode without;
+    Object result = ask(without.mode(), function.get(), types.get(), arguments);
+    if (result.get() != Py_NotImplemented) return result;
+  }
+  for (PyObject* o : objects) {
+    // It is the class that answers, as for any class method.
+    Object result = ask(reinterpret_cast<PyObject*>(Py_TYPE(o)), function.get(), types.get(),
+                        arguments);
+    if (result.get() != Py_NotImplemented) return result;
+  }
+  raise_python(PyExc_TypeError,
+               "Multiple dispatch failed for '%s.%s'; all __torch_dispatch__ handlers returned "
+               "NotImplemented",
+               op.ns, op.name);
+}
+
+// What an op writes to is what it gives back, whatever the handler returned.
+void keep_identity(const Op& op, const Value* values, Results& results) {
+  if (results.kind != Results::Kind::tensors) return;
+  for (int r = 0; r < results.size && r < op.nreturns; ++r) {
+    if (!op.returns[r].mutated) continue;
+    for (size_t i = 0; i < op.nargs; ++i)
+      if (op.args[i].mutated && op.args[i].alias == op.returns[r].alias &&
+          values[i].tag == Value::Tag::tensor)
+        results.tensors[r] = values[i].tensor();
+  }
+}
+
+void handle(const Op& op, const Value* values, Results& results) {
+  const AcquireGil gil;
+  const Object result = answer(op, values);
+  results_from_python(op, result.get(), results);
+  keep_identity(op, values, results);
+}
+
+// Note [Tensors without memory]: a wrapper subclass has a geometry and no bytes. Its backend bit
+// keeps it from kernels when the class does not answer.
+void refuse(const Op& op, const Value*, Results&) {
+  raise<NotImplementedError>(op.name, ": a tensor without memory of its own reached the kernel; "
+                             "its __torch_dispatch__ must unwrap it");
+}
+
+// __torch_dispatch__ of classes that do not override it: the op on the tensors as they are.
+PyObject* disabled_torch_dispatch(PyObject*, PyObject* const* args, Py_ssize_t n,
+                                  PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"func", "types", "args", "kwargs"};
+    PyObject* given[4];
+    read_arguments("_disabled_torch_dispatch_impl", kNames, 2, args, n, kwnames, given);
+    const Exclude off(kPythonDispatch);
+    const Object empty(must(PyTuple_New(0)));
+    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
+    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
+  });
+}
+
+// with _DisableTorchDispatch(): / with _AutoDispatchBelowAutograd():
+struct GuardObject {
+  PyObject_HEAD
+  KeySet excluded;
+  bool below_autograd;
+};
+template <KeySet keys>
+PyObject* enter_guard(PyObject* self, PyObject*) {
+  auto* guard = reinterpret_cast<GuardObject*>(self);
+  guard->excluded = thread_state.excluded;
+  guard->below_autograd = thread_state.below_autograd;
+  thread_state.excluded |= keys;
+  if (keys & kAutograd) thread_state.below_autograd = true;
+  return Py_NewRef(self);
+}
+PyObject* leave_guard(PyObject* self, PyObject*) {
+  const auto* guard = reinterpret_cast<GuardObject*>(self);
+  thread_state.excluded = guard->excluded;
+  thread_state.below_autograd = guard->below_autograd;
+  Py_RETURN_NONE;
+}
+template <KeySet keys>
+PyMethodDef guard_methods[] = {{"__enter__", enter_guard<keys>, METH_NOARGS, nullptr},
+                               {"__exit__", leave_guard, METH_VARARGS, nullptr},
+                               {}};
+template <KeySet keys>
+PyType_Slot guard_slots[] = {
+    {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)}, {Py_tp_methods, guard_methods<keys>}, {}};
+PyType_Spec dispatch_guard = {"flambeau._C._DisableTorchDispatch", sizeof(GuardObject), 0,
+                              Py_TPFLAGS_DEFAULT, guard_slots<kPythonDispatch>};
+PyType_Spec autograd_guard = {"flambeau._C._AutoDispatchBelowAutograd", sizeof(GuardObject), 0,
+                              Py_TPFLAGS_DEFAULT, guard_slots<kAutograd>};
+
+PyMethodDef functions[] = {
+    {"_push_on_torch_dispatch_stack", push_mode, METH_O, nullptr},
+    {"_pop_torch_dispatch_stack", pop_mode, METH_NOARGS, nullptr},
+    {"_len_torch_dispatch_stack", count_modes, METH_NOARGS, nullptr},
+    {"_get_dispatch_stack_at", mode_at, METH_O, nullptr},
+    {"_disabled_torch_dispatch_impl",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(disabled_torch_dispatch)),
+     METH_FASTCALL | METH_KEYWORDS, "As __torch_dispatch__ of a class: do not override."},
+    {}};
+
+}  // namespace
+
+bool overrides_torch_dispatch(PyTypeObject* type) {
+  if (type == tensor_type) return false;
+  PyObject* attribute = type_attribute(type, attribute_name);
+  return attribute && attribute != disabled_function;
+}
+
+bool init_torch_dispatch(PyObject* module) {
+  attribute_name = PyUnicode_InternFromString("__torch_dispatch__");
+  if (!attribute_name || PyModule_AddFunctions(module, functions) < 0) return false;
+  disabled_function = PyObject_GetAttrString(module, "_disabled_torch_dispatch_impl");
+  set_handler(Key::python_dispatch, handle);
+  set_handler(Key::backend, refuse);
+  return disabled_function &&
+         PyObject_SetAttr(reinterpret_cast<PyObject*>(tensor_type), attribute_name,
+                          disabled_function) == 0 &&
+         make_type(module, &dispatch_guard, "_DisableTorchDispatch") &&
+         make_type(module, &autograd_guard, "_AutoDispatchBelowAutograd");
+}
+
+}  // namespace flambeau::python

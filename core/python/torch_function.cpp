@@ -1,0 +1,357 @@
+// __torch_function__: subclasses, duck types and modes answer for whole calls of the public API.
+// The parser finds who overrides while it looks at the arguments; exact tensors cost nothing.
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+
+thread_local constinit TorchFunction torch_function_state = TorchFunction::enabled;
+
+namespace {
+
+PyObject *attribute_name, *disabled_function;
+
+// The __torch_function__ of a type, borrowed; nullptr when it has none that counts.
+PyObject* override_of(PyTypeObject* type) {
+  PyObject* attribute = type_attribute(type, attribute_name);
+  return attribute == disabled_function ? nullptr : attribute;
+}
+
+bool is_plain_python(PyTypeObject* type) {
+  return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type ||
+         type == &PyTuple_Type || type == &PyList_Type || type == Py_TYPE(Py_None) ||
+         type == &PyBool_Type || type == &PyDict_Type || type == &PySlice_Type ||
+         type == &PyComplex_Type || type == &PyBytes_Type || type == dtype_type ||
+         type == size_type || type == device_type;
+}
+
+// ---- modes: a Python list, its last item on top
+
+PyObject* modes() { return static_cast<PyObject*>(thread_state.function_modes); }
+
+void set_modes(PyObject* list) {
+  thread_state.function_modes = list && PyList_GET_SIZE(list) ? list : nullptr;
+}
+// The list itself lives as long as its thread.
+PyObject* modes_or_new() {
+  static thread_local PyObject* list = nullptr;
+  if (!list) list = must(PyList_New(0));
+  return list;
+}
+
+PyObject* push_mode(PyObject*, PyObject* mode) {
+  return guarded([&] {
+    PyObject* list = modes_or_new();
+    must(PyList_Append(list, mode));
+    set_modes(list);
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* pop_mode(PyObject*, PyObject*) {
+  return guarded([&] {
+    PyObject* list = modes_or_new();
+    const Py_ssize_t n = PyList_GET_SIZE(list);
+    check(n > 0, "there is no torch function mode to leave");
+    Object top = Object::borrow(PyList_GET_ITEM(list, n - 1));
+    must(PyList_SetSlice(list, n - 1, n, nullptr));
+    set_modes(list);
+    return top.release();
+  });
+}
+PyObject* count_modes(PyObject*, PyObject*) {
+  return PyLong_FromSsize_t(modes() ? PyList_GET_SIZE(modes()) : 0);
+}
+PyObject* mode_at(PyObject*, PyObject* index) {
+  return guarded([&] { return must(PySequence_GetItem(modes_or_new(), unwrap_int(index))); });
+}
+
+// The top mode off the stack while it answers, so that what it calls goes to those below.
+class WithoutTopMode {
+ public:
+  WithoutTopMode() : top_(pop_mode(nullptr, nullptr)) {
+    if (!top_) throw PythonError();
+  }
+  ~WithoutTopMode() {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_XDECREF(push_mode(nullptr, top_.get()));
+    PyErr_Restore(type, value, traceback);
+  }
+  PyObject* mode() const { return top_.get(); }
+
+ private:
+  Object top_;
+};
+
+// ---- one call
+
+struct Call {
+  PyObject *function, *types, *args, *kwargs;
+};
+
+PyObject* ask(PyObject* who, const Call& call) {
+  const Object method(must(PyObject_GetAttr(who, attribute_name)));
+  return must(PyObject_CallFunctionObjArgs(method.get(), call.function, call.types, call.args,
+                                           call.kwargs, nullptr));
+}
+
+Object types_of(std::span<PyObject* const> objects) {
+  Object types(must(PyTuple_New(static_cast<Py_ssize_t>(objects.size()))));
+  for (size_t i = 0; i < objects.size(); ++i)
+    PyTuple_SET_ITEM(types.get(), static_cast<Py_ssize_t>(i),
+                     Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(objects[i]))));
+  return types;
+}
+
+std::string show_types(std::span<PyObject* const> objects) {
+  std::string text;
+  for (PyObject* o : objects) text += (text.empty() ? "" : ", ") + std::string(Py_TYPE(o)->tp_name);
+  return text;
+}
+
+// Modes from the top, then the objects in order; the first that does not decline.
+PyObject* ask_all(std::span<PyObject* const> who, const Call& call, const char* name) {
+  if (modes()) {
+    const WithoutTopMode without;
+    Object result(ask(without.mode(), call));
+    if (result.get() != Py_NotImplemented) return result.release();
+  }
+  for (PyObject* o : who) {
+    Object result(ask(o, call));
+    if (result.get() != Py_NotImplemented) return result.release();
+  }
+  raise_python(PyExc_TypeError,
+               "Multiple dispatch failed for '%s'; all __torch_function__ handlers returned "
+               "NotImplemented:\n\n  - types that were asked: %s",
+               name, show_types(who).c_str());
+}
+
+// ---- the default implementation
+
+// Runs the function on plain tensors and gives the results the class of the arguments.
+Object as_class(PyObject* result, PyTypeObject* cls) {
+  if (is_tensor(result)) {
+    if (PyObject_TypeCheck(result, cls)) return Object::borrow(result);
+    return Object(must(PyObject_CallMethod(result, "as_subclass", "O", cls)));
+  }
+  if (!PyTuple_Check(result) && !PyList_Check(result)) return Object::borrow(result);
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(result);
+  Object items(must(PyList_New(n)));
+  for (Py_ssize_t i = 0; i < n; ++i)
+    PyList_SET_ITEM(items.get(), i, as_class(PySequence_Fast_GET_ITEM(result, i), cls).release());
+  if (PyList_CheckExact(result)) return items;
+  if (PyTuple_CheckExact(result)) return Object(must(PyList_AsTuple(items.get())));
+  // Named tuples: those of ops take one sequence, those of collections one argument per field.
+  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(result));
+  if (PyObject_HasAttrString(type, "_fields")) {
+    const Object args(must(PyList_AsTuple(items.get())));
+    return Object(must(PyObject_CallObject(type, args.get())));
+  }
+  return Object(must(PyObject_CallOneArg(type, items.get())));
+}
+
+// Functions whose results keep their class: what they give is not computed from the arguments.
+bool keeps_class(PyObject* function) {
+  static PyObject* functions = nullptr;
+  const int found = PySet_Contains(
+      imported(functions, "flambeau.overrides", "_functions_that_keep_the_class"), function);
+  if (found < 0) PyErr_Clear();  // not hashable
+  return found > 0;
+}
+
+struct StateGuard {
+  TorchFunction before = torch_function_state;
+  explicit StateGuard(TorchFunction state) {
+    if (before < state) torch_function_state = state;
+  }
+  ~StateGuard() { torch_function_state = before; }
+};
+
+PyObject* default_torch_function(PyObject* cls, PyObject* const* args, Py_ssize_t n,
+                                 PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const kNames[] = {"func", "types", "args", "kwargs"};
+    PyObject* given[4];
+    read_arguments("__torch_function__", kNames, 2, args, n, kwnames, given);
+    const Object types(must(PySequence_Fast(given[1], "__torch_function__: types must be a sequence")));
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(types.get()); ++i) {
+      const int fits = must(PyObject_IsSubclass(cls, PySequence_Fast_GET_ITEM(types.get(), i)));
+      if (!fits) return Py_NewRef(Py_NotImplemented);
+    }
+    const Object empty(must(PyTuple_New(0)));
+    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
+    Object result;
+    {
+      const StateGuard plain(TorchFunction::subclasses_off);
+      result = Object(must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs)));
+    }
+    if (cls == reinterpret_cast<PyObject*>(tensor_type) || keeps_class(given[0]))
+      return result.release();
+    const StateGuard plain(TorchFunction::subclasses_off);
+    return as_class(result.get(), reinterpret_cast<PyTypeObject*>(cls)).release();
+  });
+}
+
+PyObject* disabled_torch_function(PyObject*, PyObject* const* args, Py_ssize_t n,
+                                  PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"func", "types", "args", "kwargs"};
+    PyObject* given[4];
+    read_arguments("_disabled_torch_function_impl", kNames, 2, args, n, kwnames, given);
+    const StateGuard off(TorchFunction::subclasses_off);
+    const Object empty(must(PyTuple_New(0)));
+    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
+    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
+  });
+}
+
+// ---- with DisableTorchFunctionSubclass(): / with DisableTorchFunction():
+
+struct GuardObject {
+  PyObject_HEAD
+  TorchFunction before;
+};
+template <TorchFunction state>
+PyObject* enter_guard(PyObject* self, PyObject*) {
+  reinterpret_cast<GuardObject*>(self)->before = torch_function_state;
+  torch_function_state = std::max(torch_function_state, state);
+  return Py_NewRef(self);
+}
+PyObject* leave_guard(PyObject* self, PyObject*) {
+  torch_function_state = reinterpret_cast<GuardObject*>(self)->before;
+  Py_RETURN_NONE;
+}
+template <TorchFunction state>
+PyMethodDef guard_methods[] = {{"__enter__", enter_guard<state>, METH_NOARGS, nullptr},
+                               {"__exit__", leave_guard, METH_VARARGS, nullptr},
+                               {}};
+template <TorchFunction state>
+PyType_Slot guard_slots[] = {{Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+                             {Py_tp_methods, guard_methods<state>},
+                             {}};
+PyType_Spec subclass_guard = {"flambeau._C.DisableTorchFunctionSubclass", sizeof(GuardObject), 0,
+                              Py_TPFLAGS_DEFAULT, guard_slots<TorchFunction::subclasses_off>};
+PyType_Spec all_guard = {"flambeau._C.DisableTorchFunction", sizeof(GuardObject), 0,
+                         Py_TPFLAGS_DEFAULT, guard_slots<TorchFunction::all_off>};
+
+// ---- what Python's own functions of the API ask
+
+PyObject* is_enabled(PyObject*, PyObject*) {
+  return PyBool_FromLong(torch_function_state == TorchFunction::enabled);
+}
+bool any_overrides(std::span<PyObject* const> objects) {
+  if (torch_function_modes_active() && torch_function_state != TorchFunction::all_off) return true;
+  for (PyObject* o : objects)
+    if (!is_exact_tensor(o) && overrides_torch_function(o)) return true;
+  return false;
+}
+PyObject* has_torch_function(PyObject*, PyObject* objects) {
+  return guarded([&] {
+    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
+    return PyBool_FromLong(any_overrides(
+        {PySequence_Fast_ITEMS(list.get()),
+         static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()))}));
+  });
+}
+PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return PyBool_FromLong(any_overrides({args, static_cast<size_t>(n)}));
+}
+PyObject* has_torch_function_unary(PyObject*, PyObject* o) {
+  return PyBool_FromLong(any_overrides({&o, 1}));
+}
+
+// _overloaded_args(objects): those that override, each type once, subclasses first.
+PyObject* overloaded_args(PyObject*, PyObject* objects) {
+  return guarded([&] {
+    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
+    Overloaded found;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i)
+      if (PyObject* o = PySequence_Fast_GET_ITEM(list.get(), i); overrides_torch_function(o))
+        found.add(o);
+    Object out(must(PyList_New(0)));
+    for (PyObject* o : found.objects()) must(PyList_Append(out.get(), o));
+    return out.release();
+  });
+}
+
+template <class F>
+PyCFunction c_function(F* f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
+PyMethodDef functions[] = {
+    {"_push_on_torch_function_stack", push_mode, METH_O, nullptr},
+    {"_pop_torch_function_stack", pop_mode, METH_NOARGS, nullptr},
+    {"_len_torch_function_stack", count_modes, METH_NOARGS, nullptr},
+    {"_get_function_stack_at", mode_at, METH_O, nullptr},
+    {"_is_torch_function_enabled", is_enabled, METH_NOARGS, nullptr},
+    {"_has_torch_function", has_torch_function, METH_O, nullptr},
+    {"_has_torch_function_unary", has_torch_function_unary, METH_O, nullptr},
+    {"_has_torch_function_variadic", c_function(has_torch_function_variadic), METH_FASTCALL,
+     nullptr},
+    {"_overloaded_args", overloaded_args, METH_O, nullptr},
+    {"_disabled_torch_function_impl", c_function(disabled_torch_function),
+     METH_FASTCALL | METH_KEYWORDS, "As __torch_function__ of a class: do not override."},
+    {}};
+PyMethodDef default_method = {"__torch_function__", c_function(default_torch_function),
+                              METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+                              "Runs func and gives its results the class cls."};
+
+}  // namespace
+
+bool overrides_torch_function(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (torch_function_state != TorchFunction::enabled || type == tensor_type) return false;
+  return !is_plain_python(type) && !PyType_Check(o) && override_of(type);
+}
+
+void Overloaded::add(PyObject* o) {
+  size_t at = n_;
+  for (size_t i = 0; i < n_; ++i) {
+    if (Py_TYPE(objects_[i]) == Py_TYPE(o)) return;
+    if (at == n_ && PyType_IsSubtype(Py_TYPE(o), Py_TYPE(objects_[i]))) at = i;
+  }
+  check(n_ < kMax, "__torch_function__: more than ", kMax, " types in one call");
+  for (size_t i = n_; i > at; --i) objects_[i] = objects_[i - 1];
+  objects_[at] = o;
+  ++n_;
+}
+
+PyObject* call_torch_function(const Overloaded& who, PyObject* function, PyObject* const* args,
+                              Py_ssize_t n, PyObject* kwnames, const char* name) {
+  if (torch_function_state == TorchFunction::all_off) return nullptr;
+  const Object positional(must(PyTuple_New(n)));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(positional.get(), i, Py_NewRef(args[i]));
+  const Object keywords(must(PyDict_New()));
+  const Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t k = 0; k < nkw; ++k)
+    must(PyDict_SetItem(keywords.get(), PyTuple_GET_ITEM(kwnames, k), args[n + k]));
+  const Object types = types_of(who.objects());
+  return ask_all(who.objects(), {function, types.get(), positional.get(), keywords.get()}, name);
+}
+
+PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* const* args,
+                            Py_ssize_t n) {
+  Overloaded who;
+  for (Py_ssize_t i = 0; i < n; ++i)
+    if (overrides_torch_function(args[i])) who.add(args[i]);
+  const bool modes_on =
+      torch_function_modes_active() && torch_function_state != TorchFunction::all_off;
+  if (who.empty() && !modes_on) return nullptr;
+  Object function(must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), attribute)));
+  if (Py_TYPE(function.get()) == &PyGetSetDescr_Type)
+    function = Object(must(PyObject_GetAttrString(function.get(), n == 1 ? "__get__" : "__set__")));
+  return call_torch_function(who, function.get(), args, n, nullptr, attribute);
+}
+
+bool init_torch_function(PyObject* module) {
+  attribute_name = PyUnicode_InternFromString("__torch_function__");
+  if (!attribute_name || PyModule_AddFunctions(module, functions) < 0) return false;
+  disabled_function = PyObject_GetAttrString(module, "_disabled_torch_function_impl");
+  const Object method(PyDescr_NewClassMethod(tensor_type, &default_method));
+  return disabled_function && method &&
+         PyObject_SetAttr(reinterpret_cast<PyObject*>(tensor_type), attribute_name, method.get()) ==
+             0 &&
+         make_type(module, &subclass_guard, "DisableTorchFunctionSubclass") &&
+         make_type(module, &all_guard, "DisableTorchFunction");
+}
+
+}  // namespace flambeau::python

@@ -1,0 +1,55 @@
+"""flambeau: deep learning with PyTorch's programming model.
+
+``import flambeau as torch`` is the whole port of a program. Importing loads the core alone;
+submodules, and functions that are written in Python, are loaded when they are first touched.
+"""
+
+from flambeau import _C
+from flambeau._C import *  # noqa: F403
+from flambeau._version import __version__
+
+Tensor = _C.TensorBase
+globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
+
+# Name -> the module that has it.
+_SUBMODULES = (
+    "_recorder autograd backends cli compat cpu functional library linalg nn ops optim overrides"
+    " random serialization special testing types utils version"
+).split()
+_LAZY = {
+    name: module
+    for module, names in {
+        "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
+        "serialization": "save load",
+        "_tensor_str": "set_printoptions printoptions get_printoptions",
+        "functional": (
+            "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes argwhere"
+        ),
+        "_basics": (
+            "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"
+            " is_grad_enabled is_inference_mode_enabled result_type promote_types can_cast"
+            " set_default_dtype get_default_dtype set_default_device get_default_device"
+            " manual_seed seed initial_seed get_rng_state set_rng_state"
+            " get_num_threads set_num_threads use_deterministic_algorithms"
+            " are_deterministic_algorithms_enabled compile"
+        ),
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name):
+    import importlib
+
+    if name in _SUBMODULES:
+        value = importlib.import_module(f"flambeau.{name}")
+    elif name in _LAZY:
+        value = getattr(importlib.import_module(f"flambeau.{_LAZY[name]}"), name)
+    else:
+        raise AttributeError(f"module 'flambeau' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES, *_LAZY})

@@ -1,0 +1,263 @@
+"""Methods of Tensor that are Python: protocols and conveniences that no inner loop uses.
+
+The core attaches names that import this module on their first call; importing it puts the functions
+below in their place.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import warnings
+from collections import OrderedDict
+from functools import wraps
+from numbers import Number
+
+import flambeau
+from flambeau import _C
+from flambeau.overrides import handle_torch_function, has_torch_function
+
+Tensor = _C.TensorBase
+
+
+def _overridable(method):
+    """Lets a subclass with ``__torch_function__`` answer for the method."""
+
+    @wraps(method)
+    def wrapped(self, *args, **kwargs):
+        if type(self) is not Tensor or _C._len_torch_function_stack():
+            relevant = (self, *(a for a in args if isinstance(a, Tensor)))
+            if has_torch_function(relevant):
+                return handle_torch_function(wrapped, relevant, self, *args, **kwargs)
+        return method(self, *args, **kwargs)
+
+    wrapped.__qualname__ = f"Tensor.{method.__name__}"
+    return wrapped
+
+
+# ---- text
+
+
+def __repr__(self, *, tensor_contents=None):
+    from flambeau._tensor_str import _str
+
+    return _str(self, tensor_contents=tensor_contents)
+
+
+def __format__(self, spec):
+    if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+def __dir__(self):
+    # `volatile` and the like of other libraries do not exist here, so nothing is left out.
+    return sorted({*dir(type(self)), *self.__dict__})
+
+
+# ---- containers
+
+
+def __contains__(self, element):
+    """Whether any element equals ``element``."""
+    if isinstance(element, (Tensor, Number)):
+        return bool((element == self).any().item())
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
+
+
+def __reversed__(self):
+    """The tensor flipped along its first dimension."""
+    return self if self.dim() == 0 else self.flip(0)
+
+
+# ---- operators that are compositions
+
+
+def __rdiv__(self, other):
+    return self.reciprocal() * other
+
+
+# ---- copies
+
+
+def __deepcopy__(self, memo):
+    if id(self) in memo:
+        return memo[id(self)]
+    if not self.is_leaf:
+        raise RuntimeError(
+            "deepcopy: only Tensors created explicitly by the user (graph leaves) support the "
+            "deepcopy protocol at the moment; copy tensor.detach() instead"
+        )
+    with flambeau.no_grad():
+        result = self._new_over(self.untyped_storage().__deepcopy__(memo))
+        if self.grad is not None:
+            result.grad = self.grad.__deepcopy__(memo)
+        if self.requires_grad:
+            result.requires_grad_()
+    if type(self) is not Tensor:
+        result = _as_type_of(self, result)
+    memo[id(self)] = result
+    for name, value in self.__dict__.items():
+        setattr(result, name, copy.deepcopy(value, memo))
+    return result
+
+
+def _as_type_of(tensor, plain):
+    made = plain.as_subclass(type(tensor)) if not plain.requires_grad else None
+    if made is None:
+        made = Tensor._make_subclass(type(tensor), plain, plain.requires_grad)
+        made.grad = plain.grad
+    if type(made) is not type(tensor):
+        raise RuntimeError(
+            f"deepcopy: the copy of a {type(tensor).__name__} became a {type(made).__name__}"
+        )
+    return made
+
+
+def _new_over(self, storage):
+    """A tensor of this geometry over another storage."""
+    with _C.DisableTorchFunctionSubclass():
+        made = flambeau.empty(0, dtype=self.dtype, device=self.device)
+        made.set_(storage, self.storage_offset(), self.size(), self.stride())
+        if self.is_conj():
+            made = made.conj()
+        if self.is_neg():
+            made = made._neg_view()
+        return made
+
+
+def _state_of(tensor):
+    """Attributes and slots of an instance, or None when it has none."""
+    slots = {n: getattr(tensor, n) for n in copyreg._slotnames(type(tensor)) if hasattr(tensor, n)}
+    return (dict(tensor.__dict__), slots) if slots else dict(tensor.__dict__) or None
+
+
+def _set_state(tensor, state):
+    if hasattr(type(tensor), "__setstate__") and type(tensor).__setstate__ is not __setstate__:
+        return tensor.__setstate__(state)
+    attributes, slots = state if isinstance(state, tuple) else (state, {})
+    for name, value in {**attributes, **slots}.items():
+        setattr(tensor, name, value)
+
+
+def __reduce_ex__(self, protocol):
+    state = self.__getstate__() if _defines_getstate(type(self)) else _state_of(self)
+    rebuild, args = _reduce_plain(self)
+    if type(self) is Tensor and not state:
+        return rebuild, args
+    return _rebuild_subclass, (rebuild, type(self), args, state)
+
+
+def _defines_getstate(kind):
+    return getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None)
+
+
+def _reduce_plain(self):
+    from flambeau._rebuild import _rebuild_meta_tensor_no_storage, _rebuild_tensor_v3
+
+    with _C.DisableTorchFunctionSubclass():
+        if self.requires_grad and not self.is_leaf:
+            raise RuntimeError(
+                "pickle: only graph leaves can be pickled; pickle tensor.detach() instead"
+            )
+        if self.is_meta:
+            args = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
+            return _rebuild_meta_tensor_no_storage, args
+        bits = {name: True for name in ("conj", "neg") if getattr(self, f"is_{name}")()}
+        return _rebuild_tensor_v3, (
+            self.untyped_storage(),
+            self.storage_offset(),
+            tuple(self.size()),
+            self.stride(),
+            self.requires_grad,
+            OrderedDict(),
+            self.dtype,
+            bits,
+        )
+
+
+def _rebuild_subclass(rebuild, kind, args, state):
+    made = rebuild(*args)
+    if type(made) is not kind:
+        made = Tensor._make_subclass(kind, made.detach(), made.requires_grad)
+    if state:
+        _set_state(made, state)
+    return made
+
+
+def __setstate__(self, state):
+    _set_state(self, state)
+
+
+# ---- types by their old names
+
+
+def type_(self, dtype=None, non_blocking=False):
+    """The name of the old tensor type, or the tensor as another one.
+
+    >>> flambeau.zeros(2).type()
+    'torch.FloatTensor'
+    >>> flambeau.zeros(2).type(flambeau.int64).dtype
+    torch.int64
+    """
+    if dtype is None:
+        return f"torch.{_C._legacy_type_name(self.dtype)}"
+    if isinstance(dtype, type) and issubclass(dtype, Tensor):
+        dtype = dtype.__name__
+    if isinstance(dtype, str):
+        dtype = _dtype_named(dtype)
+    return self.to(dtype)
+
+
+def _dtype_named(name):
+    short = name.removeprefix("torch.").removeprefix("flambeau.")
+    for dtype in vars(_C).values():
+        if isinstance(dtype, flambeau.dtype) and _C._legacy_type_name(dtype) == short:
+            return dtype
+    raise ValueError(f"type: invalid type: '{name}' (as 'torch.FloatTensor')")
+
+
+# ---- others
+
+
+def module_load(self, other, assign=False):
+    """What ``Module.load_state_dict`` makes of ``self`` when it loads ``other`` into it."""
+    if assign:
+        return other.detach()
+    return self.copy_(other).detach()
+
+
+def storage(self):
+    """The storage; PyTorch's typed storages are deprecated, so this is ``untyped_storage()``."""
+    warnings.warn(
+        "Tensor.storage() gives the untyped storage: sizes and indices count bytes",
+        UserWarning,
+        stacklevel=2,
+    )
+    return self.untyped_storage()
+
+
+_METHODS = {
+    f.__name__.rstrip("_") if f is type_ else f.__name__: f
+    for f in (
+        __repr__,
+        __format__,
+        __dir__,
+        __contains__,
+        __reversed__,
+        __deepcopy__,
+        __reduce_ex__,
+        type_,
+        storage,
+        module_load,
+    )
+}
+for _name, _function in _METHODS.items():
+    _function.__name__ = _name
+    setattr(Tensor, _name, _overridable(_function))
+Tensor.__setstate__ = __setstate__
+Tensor._new_over = _new_over
+Tensor.__rdiv__ = _overridable(__rdiv__)
+_C._set_reflection("nb_true_divide", Tensor.__rdiv__)

@@ -1,0 +1,360 @@
+"""Ops that a program registers: a schema, implementations in Python, a shape-only rule, a gradient.
+
+>>> @flambeau.library.custom_op("mylib::twice", mutates_args=())
+... def twice(x: flambeau.Tensor) -> flambeau.Tensor:
+...     return x * 2
+>>> @twice.register_fake
+... def _(x):
+...     return flambeau.empty_like(x)
+>>> twice(flambeau.ones(2))
+tensor([2., 2.])
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Sequence
+
+import flambeau
+from flambeau import _C
+from flambeau.ops import schema as schemas
+
+__all__ = [
+    "CustomOpDef",
+    "Library",
+    "custom_op",
+    "define",
+    "get_ctx",
+    "impl",
+    "infer_schema",
+    "register_autograd",
+    "register_fake",
+    "register_kernel",
+]
+
+# Dispatch keys that have a meaning here -> the kind of implementation.
+_KEYS = {
+    "": "CompositeExplicit",
+    "default": "CompositeExplicit",
+    "CPU": "CPU",
+    "cpu": "CPU",
+    "Meta": "Meta",
+    "meta": "Meta",
+    "CompositeExplicitAutograd": "CompositeExplicit",
+    "Autograd": "Autograd",
+    "AutogradCPU": "Autograd",
+}
+# tag:: in core/dispatch/op.h
+_INPLACE, _OUT = 4, 8
+
+
+# ---- schemas
+
+
+def _argument_row(a: schemas.Argument) -> tuple:
+    from flambeau._schema import default_value
+
+    has_default = a.default is not None
+    return (
+        a.name,
+        a.type,
+        a.optional or a.optional_items,
+        a.list,
+        a.list_size,
+        a.keyword_only,
+        a.out,
+        a.mutated,
+        a.alias,
+        has_default,
+        default_value(a.default) if has_default else None,
+    )
+
+
+def _register(namespace: str, text: str):
+    s = schemas.parse(text)
+    tags = (_INPLACE if s.inplace else 0) | (_OUT if s.outs else 0)
+    return _C._register_op(
+        namespace,
+        s.name,
+        s.overload,
+        f"{namespace}::{s.text()}",
+        [_argument_row(a) for a in s.args],
+        [(r.type, r.list, r.mutated, r.alias, r.name) for r in s.returns],
+        tags,
+    )
+
+
+def _split(qualified: str) -> tuple[str, str]:
+    namespace, colons, rest = qualified.partition("::")
+    if not colons or not namespace or not rest:
+        raise ValueError(f"expected 'namespace::name', got {qualified!r}")
+    return namespace, rest
+
+
+def _find(op):
+    if isinstance(op, CustomOpDef):
+        return op._op
+    if isinstance(op, _C.OpOverload):
+        return op
+    found = _C._find_op(op)
+    if found is None:
+        raise RuntimeError(f"there is no operator {op!r}: define it first")
+    return found
+
+
+_SCHEMA_TYPES = {
+    int: "int",
+    float: "float",
+    bool: "bool",
+    str: "str",
+    int | float | bool: "Scalar",
+}
+
+
+def _schema_type(annotation) -> str:
+    if annotation is flambeau.Tensor:
+        return "Tensor"
+    if annotation is flambeau.dtype:
+        return "ScalarType"
+    if annotation is flambeau.device:
+        return "Device"
+    if annotation in _SCHEMA_TYPES:
+        return _SCHEMA_TYPES[annotation]
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if type(None) in args and len(args) == 2:
+        return _schema_type(next(a for a in args if a is not type(None))) + "?"
+    if origin in (list, tuple, Sequence, typing.Sequence) and args:
+        return _schema_type(args[0]) + "[]"
+    raise ValueError(f"infer_schema: no schema type stands for the annotation {annotation!r}")
+
+
+def _schema_default(value) -> str:
+    return f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+def infer_schema(function: Callable, *, mutates_args: Iterable[str], op_name: str = "") -> str:
+    """The schema of a function with annotations.
+
+    >>> def f(x: flambeau.Tensor, n: int = 2) -> flambeau.Tensor: ...
+    >>> flambeau.library.infer_schema(f, mutates_args=())
+    '(Tensor x, int n=2) -> Tensor'
+    """
+    signature = inspect.signature(function)
+    hints = typing.get_type_hints(function)
+    mutated = set(signature.parameters) if mutates_args == "unknown" else set(mutates_args)
+    unknown = mutated - set(signature.parameters)
+    if unknown:
+        raise ValueError(f"infer_schema: mutates_args names {sorted(unknown)}, not parameters")
+    parts, starred = [], False
+    for i, (name, p) in enumerate(signature.parameters.items()):
+        if name not in hints:
+            raise ValueError(f"infer_schema: parameter {name!r} needs an annotation")
+        kind = _schema_type(hints[name])
+        if name in mutated and kind.startswith("Tensor"):
+            kind = kind.replace("Tensor", f"Tensor({'abcdefghijklmnopqrstuvwxyz'[i]}!)", 1)
+        if p.kind is p.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        default = "" if p.default is p.empty else f"={_schema_default(p.default)}"
+        parts.append(f"{kind} {name}{default}")
+    return f"{op_name}({', '.join(parts)}) -> {_schema_return(hints.get('return', type(None)))}"
+
+
+def _schema_return(annotation) -> str:
+    if annotation is type(None):
+        return "()"
+    if typing.get_origin(annotation) is tuple:
+        return f"({', '.join(_schema_type(a) for a in typing.get_args(annotation))})"
+    return _schema_type(annotation)
+
+
+# ---- custom ops
+
+
+class CustomOpDef:
+    """A custom op: callable, and where its further rules are registered."""
+
+    def __init__(self, op, function: Callable):
+        self._op = op
+        self._init_fn = function
+        self.__name__ = op._opname
+        self.__doc__ = function.__doc__
+        self._fake: Callable | None = None
+
+    def __call__(self, *args, **kwargs):
+        return self._op(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<CustomOpDef({self._op.name()})>"
+
+    @property
+    def _qualname(self) -> str:
+        return self._op.name()
+
+    @property
+    def _opoverload(self):
+        return self._op
+
+    def register_kernel(self, device_types, function: Callable | None = None):
+        return register_kernel(self._op, device_types, function)
+
+    def register_fake(self, function: Callable) -> Callable:
+        """Registers the rule that gives outputs of the right shape and dtype without values."""
+        return register_fake(self._op, function)
+
+    def register_autograd(self, backward: Callable, *, setup_context: Callable | None = None):
+        """Registers the gradient, as in ``library.register_autograd``."""
+        register_autograd(self._op, backward, setup_context=setup_context)
+
+
+def custom_op(
+    name: str,
+    function: Callable | None = None,
+    *,
+    mutates_args,
+    device_types=None,
+    schema: str | None = None,
+):
+    """Makes a function an op, which graphs, modes and subclasses see as one step.
+
+    The schema comes from the annotations, unless it is given. An op without ``register_autograd``
+    runs, but its results cannot be differentiated.
+    """
+
+    def decorate(f: Callable) -> CustomOpDef:
+        namespace, op_name = _split(name)
+        text = schema if schema is not None else infer_schema(f, mutates_args=mutates_args)
+        op = _register(namespace, op_name + text)
+        register_kernel(op, device_types or "default", f)
+        _implement_autograd(op, _no_formula(op), None)
+        return CustomOpDef(op, f)
+
+    return decorate if function is None else decorate(function)
+
+
+def _no_formula(op):
+    def backward(ctx, *grads):
+        raise RuntimeError(
+            f"Trying to backward through {op.name()} but no autograd formula was registered: "
+            "use register_autograd"
+        )
+
+    return backward
+
+
+def register_kernel(op, device_types, function: Callable | None = None):
+    """Registers an implementation for a device type, or several."""
+
+    def decorate(f: Callable) -> Callable:
+        kinds = [device_types] if isinstance(device_types, str) else device_types
+        for kind in kinds if kinds is not None else ["default"]:
+            _implement(_find(op), kind, f)
+        return f
+
+    return decorate if function is None else decorate(function)
+
+
+def register_fake(op, function: Callable | None = None, *, lib=None, _stacklevel=1):
+    """Registers the shape-only rule of an op: it runs for tensors on ``meta``."""
+
+    def decorate(f: Callable) -> Callable:
+        _C._implement_op(_find(op), "Meta", f)
+        return f
+
+    return decorate if function is None else decorate(function)
+
+
+def register_autograd(op, backward: Callable, /, *, setup_context=None, lib=None):
+    """Registers the gradient of an op.
+
+    ``setup_context(ctx, inputs, output)`` keeps what backward needs; ``backward(ctx, *grads)``
+    gives a gradient for each argument.
+    """
+    _implement_autograd(_find(op), backward, setup_context)
+
+
+def _implement_autograd(op, backward: Callable, setup_context: Callable | None) -> None:
+    keyword_only = [a.name for a in op._schema.arguments if a.kwarg_only]
+
+    class Differentiated(flambeau.autograd.Function):
+        @staticmethod
+        def forward(ctx, keywords, *args):
+            with _C._AutoDispatchBelowAutograd():
+                output = op(*args, **keywords)
+            if setup_context is not None:
+                extra = {"keyword_only_inputs": keywords} if keyword_only else {}
+                setup_context(ctx=ctx, inputs=args, output=output, **extra)
+            return output
+
+        @staticmethod
+        def backward(ctx, *grads):
+            made = backward(ctx, *grads)
+            return (None, *(made if isinstance(made, (tuple, list)) else (made,)))
+
+    Differentiated.__name__ = f"{op.namespace}_{op._opname}_{op._overloadname}"
+
+    def apply(*args, **kwargs):
+        full = list(args)
+        # Arguments that were left out count among the inputs, with their defaults.
+        for a in op._schema.arguments[len(args) :]:
+            if not a.kwarg_only:
+                full.append(a.default_value)
+        return Differentiated.apply(kwargs, *full)
+
+    _C._implement_op(op, "Autograd", apply)
+
+
+def get_ctx():
+    """In a fake rule, for sizes that depend on data; without symbolic sizes there are none."""
+    raise NotImplementedError("get_ctx: outputs whose size depends on data have no fake rule")
+
+
+# ---- libraries
+
+
+def _implement(op, key: str, function: Callable) -> None:
+    if key not in _KEYS:
+        raise NotImplementedError(f"impl: the dispatch key {key!r} has no meaning here")
+    _C._implement_op(op, _KEYS[key], function)
+
+
+class Library:
+    """Ops of one namespace: ``DEF`` defines them, ``IMPL`` adds to those that exist.
+
+    >>> lib = flambeau.library.Library("demo", "DEF")
+    >>> lib.define("half(Tensor x) -> Tensor")
+    'half'
+    >>> lib.impl("half", lambda x: x / 2, "CPU")
+    >>> flambeau.ops.demo.half(flambeau.ones(1))
+    tensor([0.5000])
+    """
+
+    def __init__(self, ns: str, kind: str, dispatch_key: str = ""):
+        if kind not in ("DEF", "IMPL", "FRAGMENT"):
+            raise ValueError(f"Library: unsupported kind {kind!r}: 'DEF', 'IMPL' or 'FRAGMENT'")
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+
+    def define(self, schema: str, alias_analysis: str = "", *, tags=()) -> str:
+        if self.kind == "IMPL":
+            raise RuntimeError("define: a library of kind 'IMPL' only adds implementations")
+        op = _register(self.ns, schema)
+        return schema.split("(")[0] if op._overloadname == "default" else op.__name__
+
+    def impl(self, op_name, fn: Callable, dispatch_key: str = "", *, with_keyset: bool = False):
+        if with_keyset:
+            raise NotImplementedError("impl: with_keyset is not supported")
+        if isinstance(op_name, str) and "::" not in op_name:
+            op_name = f"{self.ns}::{op_name}"
+        _implement(_find(op_name), dispatch_key or self.dispatch_key, fn)
+
+
+def define(qualname, schema: str, *, lib: Library | None = None, tags=()) -> None:
+    """Defines an op: ``define("ns::name", "(Tensor x) -> Tensor")``."""
+    namespace, name = _split(qualname)
+    _register(namespace, name + schema)
+
+
+def impl(qualname: str, types, func: Callable | None = None, *, lib: Library | None = None):
+    """Registers an implementation for device types or dispatch keys."""
+    return register_kernel(qualname, types, func)

@@ -1,0 +1,81 @@
+// Reading and writing at places that index tensors name.
+#pragma once
+
+#include "core/tensor/tensor.h"
+#include "kernels/cpu/index_kernels.h"
+
+namespace flambeau::cpu {
+
+// Note [Indexed walks]
+// All ops of this family move elements between a plain operand and an indexed one. The values of
+// the index are first turned to offsets in bytes into the indexed operand, and checked there; then
+// one loop nest walks over both operands and the offsets. Dimensions that the index stands for
+// have stride 0 in the indexed operand, all others have stride 0 in the offsets.
+
+// What a bad index is: PyTorch's exception differs from op to op.
+struct IndexRange {
+  int64_t size;
+  int64_t dim;     // for the message
+  bool wrap;       // negative indices count from the end
+  enum class Fault : uint8_t { runtime_error, index_error, not_in_self } fault;
+  const char* op;
+};
+
+// int64 offsets, contiguous, in the shape of the index except that expanded dimensions have size 1.
+struct Offsets {
+  Tensor data;
+  Dims strides;  // in elements, by dimension of the index
+};
+Offsets offsets_of(const Tensor& index, int64_t stride, const IndexRange& range);
+// Adds those of one more index, which broadcasts to the shape of `offsets`.
+void add_offsets(const Tensor& offsets, const Tensor& index, int64_t stride,
+                 const IndexRange& range);
+
+class IndexedWalk {
+ public:
+  // Strides are in elements. `plain` may broadcast (stride 0) where it is only read.
+  explicit IndexedWalk(IntSpan sizes);
+  void set_plain(char* base, IntSpan strides, int64_t item);
+  void set_indexed(char* base, IntSpan strides, int64_t item);
+  void set_offsets(const int64_t* offsets, IntSpan strides);
+
+  void load();
+  void store();
+  // `factor` is an element of the dtype, or a float for halves.
+  void accumulate(DType dtype, const void* factor);
+  void multiply(DType dtype);
+
+ private:
+  struct Dim {
+    int64_t size, plain, indexed, offset;  // strides in bytes, that of the offsets in elements
+  };
+  struct Place {  // where the three operands stand
+    char* plain;
+    char* indexed;
+    const int64_t* offsets;
+    void step(const Dim& d, int64_t n) {
+      plain += n * d.plain;
+      indexed += n * d.indexed;
+      offsets += n * d.offset;
+    }
+  };
+  void coalesce();
+  void write(IndexLoop loop, const void* factor);
+  // The dimension to part into tasks: the outermost that gives enough, else the largest. Tasks that
+  // write must not meet, so they part only where the indexed operand has a stride of its own.
+  int best_split(bool writes, int64_t wanted) const;
+  void run_split(int d, int64_t tasks, IndexLoop loop, const void* factor) const;
+  // Groups the rows by where they are written, each group in the order of the rows: results do not
+  // depend on the number of threads. False when the nest has another form.
+  bool run_by_destination(int64_t groups, IndexLoop loop, const void* factor) const;
+  static void run_part(const Dim* dims, int ndim, Place place, IndexLoop loop, const void* factor);
+  int64_t wanted_tasks() const;
+
+  static constexpr int kMaxDims = 64;
+  int ndim_;
+  int64_t item_ = 1, numel_ = 1;
+  Dim dims_[kMaxDims];  // outermost first
+  Place base_;
+};
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,16 @@
+// Kernels of joining and rearranging.
+#pragma once
+
+#include "core/tensor/tensor.h"
+
+namespace flambeau::cpu {
+
+void cat(const Tensor& result, TensorSpan tensors, int64_t dim);
+void stack(const Tensor& result, TensorSpan tensors, int64_t dim);
+void flip(const Tensor& result, const Tensor& self, IntSpan dims);
+void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims);
+void tril(const Tensor& result, const Tensor& self, int64_t diagonal);
+void triu(const Tensor& result, const Tensor& self, int64_t diagonal);
+void repeat(const Tensor& result, const Tensor& self, IntSpan repeats);
+
+}  // namespace flambeau::cpu

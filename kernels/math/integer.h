@@ -1,0 +1,134 @@
+// Arithmetic of integers: it wraps around, and division by zero gives 0 (whoever must raise an error
+// for it does so before). bool is not an integer here.
+#pragma once
+
+#include "kernels/math/base.h"
+
+namespace flambeau::math {
+
+template <class T>
+struct integer_traits {
+  static constexpr bool is_integer = false;
+};
+#define FLAMBEAU_INTEGER(type, unsigned_type, wide_type, quotient_type)                       \
+  template <>                                                                                 \
+  struct integer_traits<type> {                                                               \
+    static constexpr bool is_integer = true;                                                  \
+    using unsigned_t = unsigned_type;                                                         \
+    using wide = wide_type;         /* unsigned, and safe from promotion to int */            \
+    using quotient = quotient_type; /* where a / b rounds to the right side of an integer */ \
+  };
+FLAMBEAU_INTEGER(int8, uint8, uint32, float)
+FLAMBEAU_INTEGER(uint8, uint8, uint32, float)
+FLAMBEAU_INTEGER(int16, uint16, uint32, float)
+FLAMBEAU_INTEGER(uint16, uint16, uint32, float)
+FLAMBEAU_INTEGER(int32, uint32, uint32, double)
+FLAMBEAU_INTEGER(uint32, uint32, uint32, double)
+FLAMBEAU_INTEGER(int64, uint64, uint64, int64)
+FLAMBEAU_INTEGER(uint64, uint64, uint64, uint64)
+#undef FLAMBEAU_INTEGER
+
+template <class T>
+concept integer = integer_traits<T>::is_integer;
+template <integer T>
+static constexpr bool is_signed = T(-1) < T(0);
+template <integer T>
+static constexpr int width = 8 * int(sizeof(T));
+template <integer T>
+using wide_t = typename integer_traits<T>::wide;
+
+template <integer T>
+FLAMBEAU_LEAF T add(T a, T b) {
+  return T(wide_t<T>(a) + wide_t<T>(b));
+}
+template <integer T>
+FLAMBEAU_LEAF T sub(T a, T b) {
+  return T(wide_t<T>(a) - wide_t<T>(b));
+}
+template <integer T>
+FLAMBEAU_LEAF T mul(T a, T b) {
+  return T(wide_t<T>(a) * wide_t<T>(b));
+}
+template <integer T>
+FLAMBEAU_LEAF T neg(T a) {
+  return T(wide_t<T>(0) - wide_t<T>(a));
+}
+template <integer T>
+FLAMBEAU_LEAF T abs(T a) {
+  return a < T(0) ? neg(a) : a;
+}
+
+// Vector units divide no integers, but a quotient of floats that are wide enough truncates to the
+// right one: it is exact or at least 1 / |b| away from the next integer.
+template <integer T>
+FLAMBEAU_LEAF T trunc_divide(T a, T b) {
+  using Q = typename integer_traits<T>::quotient;
+  if constexpr (is_float<Q>) {
+    Q q = trunc(Q(a) / Q(b == T(0) ? T(1) : b));
+    bool overflow = is_signed<T> & (b == T(-1));
+    T y = overflow ? neg(a) : T(overflow ? Q(0) : q);
+    return b == T(0) ? T(0) : y;
+  } else {
+    bool negates = is_signed<T> & (b == T(-1)), zero = b == T(0);
+    T q = a / (negates | zero ? T(1) : b);
+    return zero ? T(0) : (negates ? neg(a) : q);
+  }
+}
+
+// The remainder has the sign of b and the quotient is rounded down.
+template <integer T>
+FLAMBEAU_LEAF T fmod(T a, T b) {
+  T r = sub(a, mul(trunc_divide(a, b), b));
+  return b == T(0) ? T(0) : r;
+}
+template <integer T>
+FLAMBEAU_LEAF T remainder(T a, T b) {
+  T r = fmod(a, b);
+  return (r != T(0)) & ((r < T(0)) != (b < T(0))) ? add(r, b) : r;
+}
+template <integer T>
+FLAMBEAU_LEAF T floor_divide(T a, T b) {
+  T q = trunc_divide(a, b);
+  T r = sub(a, mul(q, b));
+  bool down = (r != T(0)) & ((r < T(0)) != (b < T(0))) & (b != T(0));
+  return down ? sub(q, T(1)) : q;
+}
+
+// a^b by squaring; for b < 0 the reciprocal of an integer is 0 except that of 1 and -1. The loop
+// runs once per bit of b, so that small exponents cost little; it does not vectorise.
+template <integer T>
+FLAMBEAU_LEAF T pow(T a, T b) {
+  using W = wide_t<T>;
+  W power = 1, square = W(a);
+  for (T rest = b; rest > T(0); rest = T(rest >> 1)) {
+    power = rest & 1 ? W(power * square) : power;
+    square = square * square;
+  }
+  T unit = a == T(1) ? T(1) : (is_signed<T> & (a == T(-1)) ? (b & 1 ? T(-1) : T(1)) : T(0));
+  return b < T(0) ? unit : T(power);
+}
+
+// A count outside [0, width) shifts everything out: 0, or to the right the sign.
+template <integer T>
+FLAMBEAU_LEAF T left_shift(T a, T b) {
+  bool inside = wide_t<T>(b) < wide_t<T>(width<T>);
+  T y = T(wide_t<T>(a) << (inside ? wide_t<T>(b) : 0));
+  return inside ? y : T(0);
+}
+template <integer T>
+FLAMBEAU_LEAF T right_shift(T a, T b) {
+  bool inside = wide_t<T>(b) < wide_t<T>(width<T>);
+  T y = T(a >> (inside ? b : T(width<T> - 1)));
+  return inside | is_signed<T> ? y : T(0);
+}
+
+template <integer T>
+FLAMBEAU_LEAF T minimum(T a, T b) {
+  return a < b ? a : b;
+}
+template <integer T>
+FLAMBEAU_LEAF T maximum(T a, T b) {
+  return a > b ? a : b;
+}
+
+}  // namespace flambeau::math

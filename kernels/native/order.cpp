@@ -1,0 +1,53 @@
+// Sorting by its several signatures, and sets.
+
+#include "flambeau/kernels.h"
+#include "flambeau/ops.h"
+#include "kernels/cpu/order.h"
+
+namespace flambeau::native {
+
+std::tuple<Tensor, Tensor> sort_default(const Tensor& self, int64_t dim, bool descending) {
+  return entry::sort_stable(self, false, dim, descending);
+}
+
+Tensor argsort(const Tensor& self, int64_t dim, bool descending) {
+  return std::get<1>(entry::sort_stable(self, false, dim, descending));
+}
+
+Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) {
+  return std::get<1>(entry::sort_stable(self, stable, dim, descending));
+}
+
+namespace {
+
+void check_orderable(const char* op, const Tensor& self) {
+  check<NotImplementedError>(!self.is_meta(), op, ": the result's shape depends on the values of a "
+                             "tensor, which a meta tensor does not have");
+  check<NotImplementedError>(!self.is_complex(), op, ": not implemented for ",
+                             dtype_name(self.dtype()), ", which has no order");
+}
+
+}  // namespace
+
+std::tuple<Tensor, Tensor, Tensor> _unique2(const Tensor& self, bool, bool return_inverse,
+                                            bool return_counts) {
+  check_orderable("unique", self);
+  return cpu::unique(self, return_inverse, return_counts);
+}
+
+std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, bool, bool, bool) {
+  check_orderable("unique_dim", self);
+  const int64_t d = wrap_dim(dim, self.dim(), "unique_dim");
+  check<IndexError>(self.dim() > 0, "unique_dim: Dimension specified as ", dim,
+                    " but tensor has no dimensions");
+  const int64_t empty_dims = std::count(self.sizes().begin(), self.sizes().end(), 0);
+  if (self.sizes()[d] == 0)
+    check(empty_dims == 1, "unique_dim: Number of zero sized dimensions is more than one, so "
+          "unique cannot be applied: shape ", show(self.sizes()));
+  else
+    check(empty_dims == 0, "unique_dim: There are 0 sized dimensions, and they aren't selected, so "
+          "unique cannot be applied: shape ", show(self.sizes()), ", dim ", d);
+  return cpu::unique_dim(self, d);
+}
+
+}  // namespace flambeau::native

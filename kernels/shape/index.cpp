@@ -1,0 +1,50 @@
+#include "kernels/shape/index.h"
+
+#include <cmath>
+#include <limits>
+
+namespace flambeau::shape {
+namespace {
+
+bool fits_integer(const Scalar& value, DType dtype) {
+  const int bits = static_cast<int>(8 * itemsize(dtype));
+  const bool is_signed = info(dtype).is_signed;
+  const double limit = std::ldexp(1.0, is_signed ? bits - 1 : bits);
+  if (value.is_floating() || value.is_complex()) {
+    const double v = value.to_double();
+    return v < limit && (is_signed ? v >= -limit : v > -limit);
+  }
+  if (value.kind() == Scalar::Kind::unsigned_integer) return dtype == DType::uint64;
+  if (bits == 64) return true;
+  const int64_t v = value.to_int(), most = (int64_t{1} << (is_signed ? bits - 1 : bits)) - 1;
+  return v <= most && v >= (is_signed ? -most - 1 : -most);
+}
+
+bool fits_floating(double v, DType dtype) {
+  if (!std::isfinite(v) || dtype == DType::float64) return true;
+  const double most = dtype == DType::float16    ? 65504.0
+                      : dtype == DType::bfloat16 ? 0x1.fep127
+                                                 : std::numeric_limits<float>::max();
+  return v >= -most && v <= most;
+}
+
+bool fits(const Scalar& value, DType dtype) {
+  if (dtype == DType::boolean) return true;
+  const std::complex<double> z = value.to_complex();
+  if (is_complex(dtype)) {
+    const DType real = to_real(dtype);
+    return fits_floating(z.real(), real) && fits_floating(z.imag(), real);
+  }
+  if (value.is_complex() && z.imag() != 0) return false;
+  if (is_floating(dtype)) return fits_floating(z.real(), dtype);
+  return fits_integer(value, dtype);
+}
+
+}  // namespace
+
+void check_fits(const char* op, const Scalar& value, DType dtype) {
+  check(fits(value, dtype), op, ": value cannot be converted to type ", dtype_name(dtype),
+        " without overflow");
+}
+
+}  // namespace flambeau::shape
