@@ -7,6 +7,10 @@
 
 namespace flambeau::formula {
 
+Tensor trunc_divide(const Tensor& a, const Tensor& b) {
+  return entry::trunc(entry::div_Tensor(a, b));
+}
+
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent) {
   if (exponent.equal(0)) return zeros_like(self);
   if (exponent.equal(1)) return g;

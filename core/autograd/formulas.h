@@ -96,6 +96,7 @@ using flambeau::sum_to;
 Tensor zeros_like(const Tensor& t);
 inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
+Tensor trunc_divide(const Tensor& a, const Tensor& b);
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
 Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,
                               const Tensor& result);

@@ -1,11 +1,10 @@
 """Further compositions in C++ that gradients or C++ programs reach."""
 
-from flambeau.ops.record import composite, native, structured
+from flambeau.ops.record import composite, native
 
 
-@structured("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
-            shape="clamp(self, min, max)", cpu="cpu::clamp(result, self, min, max)",
-            inplace=True, out=True, aliases=("clip",))
+@native("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", cxx="clamp_scalar",
+        inplace=True, out=True, aliases=("clip",))
 def clamp():
     """``min(max(self, min), max)``; NaN stays.
 

@@ -64,7 +64,7 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("fmod", 2, tensor="fmod_Tensor"),
         _leaf("remainder", 2, tensor="remainder_Tensor"),
         _leaf("floor_divide", 2),
-        _leaf("trunc_divide", 2),
+        _leaf("trunc_divide", 2, tensor="formula::trunc_divide"),
         _leaf("shift_left", 2, tensor="bitwise_left_shift_Tensor"),
         _leaf("shift_right", 2, tensor="bitwise_right_shift_Tensor"),
         *(

@@ -19,7 +19,7 @@ FLAMBEAU_LEAF complex128 times_minus_i(complex128 z) { return {z.im, -z.re}; }
 struct sin_cos_pair {
   double sin, cos;
 };
-FLAMBEAU_LEAF sin_cos_pair sin_cos(double x) {
+FLAMBEAU_LEAF_CALL sin_cos_pair sin_cos(double x) {
   constexpr double half_pi_hi = 0x1.921fb54442d18p0, half_pi_lo = 0x1.1a62633145c07p-54;
   pi_reduced a = pi_reduce<tan_poles>(x);
   pair<double> rest = two_sum(half_pi_hi, -abs(a.r));
@@ -30,7 +30,7 @@ FLAMBEAU_LEAF sin_cos_pair sin_cos(double x) {
   return {abs(x) < 0x1p-30 ? x : sine, flip_if_odd(swapped ? s : c, (a.n + 1) >> 1)};
 }
 
-FLAMBEAU_LEAF complex128 exp(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 exp(complex128 z) {
   exp_unscaled<double> e = exp_pair(at_most(at_least(z.re, -1400.0), 1400.0), 0.0);
   sin_cos_pair turn = sin_cos(z.im);
   double re = scale_by_bits(e.y.hi * turn.cos, e.n), im = scale_by_bits(e.y.hi * turn.sin, e.n);
@@ -55,7 +55,7 @@ FLAMBEAU_LEAF double log_abs(complex128 z) {
   double far_y = log(hypot(z.re * scale, z.im * scale)) + offset;
   return near & !isnan(n) ? near_y : far_y;
 }
-FLAMBEAU_LEAF complex128 log(complex128 z) { return {log_abs(z), angle(z)}; }
+FLAMBEAU_LEAF_CALL complex128 log(complex128 z) { return {log_abs(z), angle(z)}; }
 
 FLAMBEAU_LEAF complex128 sqrt(complex128 z) {
   double m = maximum(abs(z.re), abs(z.im));
@@ -84,14 +84,14 @@ FLAMBEAU_LEAF sinh_cosh_unscaled sinh_cosh(double x) {
   return {copysign(sine, x), e.y.hi + (e.inverse + e.y.lo), e.n};
 }
 
-FLAMBEAU_LEAF complex128 sinh(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 sinh(complex128 z) {
   sinh_cosh_unscaled h = sinh_cosh(z.re);
   sin_cos_pair turn = sin_cos(z.im);
   double re = scale_by_bits(h.sinh * turn.cos, h.n), im = scale_by_bits(h.cosh * turn.sin, h.n);
   re = isinf(z.re) & !isfinite(z.im) ? z.re : re;
   return {z.re == 0.0 ? z.re : re, z.im == 0.0 ? z.im : im};
 }
-FLAMBEAU_LEAF complex128 cosh(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 cosh(complex128 z) {
   sinh_cosh_unscaled h = sinh_cosh(z.re);
   sin_cos_pair turn = sin_cos(z.im);
   double re = scale_by_bits(h.cosh * turn.cos, h.n), im = scale_by_bits(h.sinh * turn.sin, h.n);
@@ -103,7 +103,7 @@ FLAMBEAU_LEAF complex128 sin(complex128 z) { return times_minus_i(sinh(times_i(z
 FLAMBEAU_LEAF complex128 cos(complex128 z) { return cosh(times_i(z)); }
 
 // With t = tan(y) and s = sinh(x): (b r s + i t) / (1 + b s^2), b = 1 + t^2, r = cosh(x).
-FLAMBEAU_LEAF complex128 tanh(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 tanh(complex128 z) {
   double a = abs(z.re);
   bool far = a > 20.0;
   double t = tan(z.im), b = 1.0 + t * t, s = sinh(at_most(a, 20.0)), r = sqrt(1.0 + s * s);
@@ -122,24 +122,24 @@ struct unit_roots {
 FLAMBEAU_LEAF unit_roots sqrt_around_one(complex128 z) {
   return {sqrt(complex128{1.0 - z.re, -z.im}), sqrt(complex128{1.0 + z.re, z.im})};
 }
-FLAMBEAU_LEAF complex128 asin(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 asin(complex128 z) {
   unit_roots r = sqrt_around_one(z);
   double im = r.minus.re * r.plus.im - r.minus.im * r.plus.re;
   double den = r.minus.re * r.plus.re - r.minus.im * r.plus.im;
   return {atan2(z.re, den), asinh(im)};
 }
-FLAMBEAU_LEAF complex128 acos(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 acos(complex128 z) {
   unit_roots r = sqrt_around_one(z);
   double im = r.plus.re * r.minus.im - r.plus.im * r.minus.re;
   return {2.0 * atan2(r.minus.re, r.plus.re), asinh(im)};
 }
 FLAMBEAU_LEAF complex128 asinh(complex128 z) { return times_minus_i(asin(times_i(z))); }
-FLAMBEAU_LEAF complex128 acosh(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 acosh(complex128 z) {
   complex128 minus = sqrt(complex128{z.re - 1.0, z.im}), plus = sqrt(complex128{z.re + 1.0, z.im});
   double re = minus.re * plus.re + minus.im * plus.im;
   return {asinh(re), 2.0 * atan2(minus.im, plus.re)};
 }
-FLAMBEAU_LEAF complex128 atanh(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 atanh(complex128 z) {
   double x = abs(z.re), y = abs(z.im);
   bool huge = maximum(x, y) > 0x1p500;
   double d = 1.0 - x;
@@ -155,26 +155,26 @@ FLAMBEAU_LEAF complex128 atan(complex128 z) { return times_minus_i(atanh(times_i
 FLAMBEAU_LEAF complex128 exp2(complex128 z) { return exp(0x1.62e42fefa39efp-1 * z); }
 FLAMBEAU_LEAF complex128 log2(complex128 z) { return 0x1.71547652b82fep+0 * log(z); }
 FLAMBEAU_LEAF complex128 log10(complex128 z) { return 0x1.bcb7b1526e50ep-2 * log(z); }
-FLAMBEAU_LEAF complex128 expm1(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 expm1(complex128 z) {
   double half = sin(0.5 * z.im);
   double re = expm1(z.re) * cos(z.im) - 2.0 * half * half;
   return {z.im == 0.0 ? expm1(z.re) : re, exp(z).im};
 }
-FLAMBEAU_LEAF complex128 log1p(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 log1p(complex128 z) {
   bool small = (abs(z.re) < 0.5) & (abs(z.im) < 0.5);
   double x = small ? z.re : 0.0, y = small ? z.im : 0.0;
   complex128 far = log(complex128{1.0 + z.re, z.im});
   return {small ? 0.5 * log1p(fma_or_mul(x, x, y * y) + 2.0 * x) : far.re, far.im};
 }
 FLAMBEAU_LEAF complex128 rsqrt(complex128 z) { return reciprocal(sqrt(z)); }
-FLAMBEAU_LEAF complex128 sigmoid(complex128 z) {
+FLAMBEAU_LEAF_CALL complex128 sigmoid(complex128 z) {
   bool left = z.re < 0.0;
   complex128 e = exp(left ? z : -z), one = {1.0, 0.0};
   return (left ? e : one) / (one + e);
 }
 
 // exp(w log(z)); the relative error grows with |w log(z)|.
-FLAMBEAU_LEAF complex128 pow(complex128 z, complex128 w) {
+FLAMBEAU_LEAF_CALL complex128 pow(complex128 z, complex128 w) {
   complex128 y = exp(w * log(z));
   bool zero = (z.re == 0.0) & (z.im == 0.0);
   double at_zero = w.re > 0.0 ? 0.0 : nan<double>;

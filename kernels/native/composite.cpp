@@ -42,6 +42,12 @@ Tensor square(const Tensor& self) { return entry::pow_Tensor_Scalar(self, Scalar
 Tensor max_other(const Tensor& self, const Tensor& other) { return entry::maximum(self, other); }
 Tensor min_other(const Tensor& self, const Tensor& other) { return entry::minimum(self, other); }
 
+Tensor clamp_scalar(const Tensor& self, std::optional<Scalar> min, std::optional<Scalar> max) {
+  check(min || max, "clamp: At least one of 'min' or 'max' must not be None");
+  if (min && max) return entry::_clamp_both(self, *min, *max);
+  return min ? entry::clamp_min(self, *min) : entry::clamp_max(self, *max);
+}
+
 Tensor clamp_tensor(const Tensor& self, const Tensor& min, const Tensor& max) {
   check(min.defined() || max.defined(), "clamp: At least one of 'min' or 'max' must not be None");
   Tensor result = self;

@@ -45,7 +45,7 @@ def argsort_stable():
 @structured(
     "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
     " -> (Tensor values, Tensor indices)",
-    shape="topk(self, k, dim)", cpu="cpu::topk(values, indices, self, k, dim, largest, sorted)",
+    shape="topk(self, k, dim)", cpu="cpu::topk(values, indices, self, k, dim, largest)",
     differentiable=(0,), out=True, out_overload="values")
 def topk():
     """The k largest (or smallest) elements along a dimension, and where they are.

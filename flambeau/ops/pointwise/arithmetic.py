@@ -465,3 +465,10 @@ def _(g, self, max):
     return f.where(self <= max, g, g * 0)
 
 
+
+
+@pointwise("_clamp_both(Tensor self, Scalar min, Scalar max) -> Tensor", dtypes=REAL,
+           as_tensor=("min", "max"), function_variant=False, method=False, inplace=False, out=False)
+def _clamp_both(self, min, max):
+    """``clamp`` with both bounds: what ``clamp`` runs."""
+    return f.minimum(f.maximum(self, min), max)
