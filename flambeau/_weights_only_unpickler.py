@@ -251,7 +251,8 @@ def _set_items(m: Unpickler) -> None:
 
 
 def _dict(m: Unpickler) -> None:
-    items, result = m.pop_to_mark(), {}
+    items = m.pop_to_mark()
+    result: dict = {}
     m.set_items(result, items)
     m.push(result)
 

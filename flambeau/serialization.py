@@ -84,7 +84,7 @@ def _dtype_name(dtype) -> str:
     return str(dtype).rpartition(".")[2]
 
 
-class _Pickler(pickle._Pickler):
+class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
     """Pickles with tensors taken apart into names that PyTorch knows. The bytes of storages are
     kept aside in ``storages``, by the key under which the pickle names them.
 
@@ -146,12 +146,12 @@ class _Pickler(pickle._Pickler):
         else:
             module = getattr(obj, "__module__", None) or ""
             if module != "flambeau" and not module.startswith("flambeau."):
-                super().save_global(obj, name)
+                super().save_global(obj, name)  # type: ignore[misc]
                 return
             module = "torch" + module[len("flambeau") :]
             name = name or obj.__qualname__
-        self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
-        self.memoize(obj)
+        self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())  # type: ignore
+        self.memoize(obj)  # type: ignore
 
 
 class _Name:
@@ -159,6 +159,8 @@ class _Name:
     writes each once."""
 
     _known: dict[tuple[str, str], _Name] = {}
+    module: str
+    name: str
 
     def __new__(cls, module: str, name: str):
         known = cls._known.get((module, name))

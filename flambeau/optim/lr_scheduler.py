@@ -29,7 +29,7 @@ def _watch_step(optimizer: Optimizer) -> None:
     """Have ``optimizer`` note that it stepped, for the warning about the order of the two."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
-    step = optimizer.step.__func__
+    step = optimizer.step.__func__  # type: ignore[attr-defined]
     # An optimiser that held its own step would be a cycle.
     reference = weakref.ref(optimizer)
 
@@ -39,8 +39,8 @@ def _watch_step(optimizer: Optimizer) -> None:
         watched_optimizer._opt_called = True
         return step(watched_optimizer, *args, **kwargs)
 
-    watched._wrapped_by_lr_sched = True
-    optimizer.step = watched
+    watched._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = watched  # type: ignore[method-assign]
 
 
 class LRScheduler:

@@ -19,18 +19,8 @@ __all__ = [
     "register_optimizer_step_pre_hook",
 ]
 
-_global_optimizer_pre_hooks: dict = OrderedDict()
-_global_optimizer_post_hooks: dict = OrderedDict()
-
-# The hooks of one optimiser, in the attributes where programs look for them.
-_HOOKS = (
-    "_optimizer_step_pre_hooks",
-    "_optimizer_step_post_hooks",
-    "_optimizer_state_dict_pre_hooks",
-    "_optimizer_state_dict_post_hooks",
-    "_optimizer_load_state_dict_pre_hooks",
-    "_optimizer_load_state_dict_post_hooks",
-)
+_global_optimizer_pre_hooks: OrderedDict = OrderedDict()
+_global_optimizer_post_hooks: OrderedDict = OrderedDict()
 
 
 class _RequiredParameter:
@@ -43,7 +33,7 @@ class _RequiredParameter:
 required = _RequiredParameter()
 
 
-def _register(hooks: dict, hook, prepend: bool = False) -> RemovableHandle:
+def _register(hooks: OrderedDict, hook, prepend: bool = False) -> RemovableHandle:
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     if prepend:
@@ -145,9 +135,16 @@ class Optimizer:
         [0.1, 0.5]
     """
 
+    _optimizer_step_pre_hooks: OrderedDict
+    _optimizer_step_post_hooks: OrderedDict
+    _optimizer_state_dict_pre_hooks: OrderedDict
+    _optimizer_state_dict_post_hooks: OrderedDict
+    _optimizer_load_state_dict_pre_hooks: OrderedDict
+    _optimizer_load_state_dict_post_hooks: OrderedDict
+
     def __init__(self, params, defaults: dict) -> None:
         self.defaults = defaults
-        for name in _HOOKS:
+        for name in Optimizer.__annotations__:
             setattr(self, name, OrderedDict())
         self._patch_step_function()
         if isinstance(params, flambeau.Tensor):
@@ -169,7 +166,7 @@ class Optimizer:
         """Put the hooks around the class's ``step``, once for each class that defines one."""
         cls = type(self)
         if not getattr(cls.step, "hooked", False):
-            cls.step = _hooked(cls.step)
+            cls.step = _hooked(cls.step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict:
         return {
@@ -180,7 +177,7 @@ class Optimizer:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        for name in _HOOKS:
+        for name in Optimizer.__annotations__:
             if name not in self.__dict__:
                 setattr(self, name, OrderedDict())
         self._patch_step_function()
@@ -307,7 +304,8 @@ class Optimizer:
         if isinstance(value, dict):
             return {k: self._cast_state(param, v, number, groups, k) for k, v in value.items()}
         if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-            return type(value)(self._cast_state(param, v, number, groups) for v in value)
+            make = type(value)
+            return make(self._cast_state(param, v, number, groups) for v in value)  # type: ignore
         return value
 
     @staticmethod

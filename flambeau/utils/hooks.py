@@ -36,12 +36,10 @@ class RemovableHandle:
         self.id = RemovableHandle.next_id
         RemovableHandle.next_id += 1
         if extra_dict is None:
-            extra = ()
-        elif isinstance(extra_dict, list):
-            extra = tuple(extra_dict)
-        else:
-            extra = (extra_dict,)
-        self.extra_dict_ref: tuple = tuple(weakref.ref(d) for d in extra)
+            extra_dict = []
+        elif not isinstance(extra_dict, list):
+            extra_dict = [extra_dict]
+        self.extra_dict_ref = tuple(weakref.ref(hooks) for hooks in extra_dict)
 
     def remove(self) -> None:
         """Take the hook out; a second call does nothing."""

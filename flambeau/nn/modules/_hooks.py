@@ -38,19 +38,19 @@ class HookDict(OrderedDict):
 # The dictionaries that decide whether a call has anything to do besides `forward`.
 CALL_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
-_global_buffer_registration_hooks: dict = OrderedDict()
-_global_module_registration_hooks: dict = OrderedDict()
-_global_parameter_registration_hooks: dict = OrderedDict()
-_global_backward_pre_hooks: dict = HookDict()
-_global_backward_hooks: dict = HookDict()
+_global_buffer_registration_hooks: OrderedDict = OrderedDict()
+_global_module_registration_hooks: OrderedDict = OrderedDict()
+_global_parameter_registration_hooks: OrderedDict = OrderedDict()
+_global_backward_pre_hooks: HookDict = HookDict()
+_global_backward_hooks: HookDict = HookDict()
 _global_is_full_backward_hook: bool | None = None
-_global_forward_pre_hooks: dict = HookDict()
-_global_forward_hooks: dict = HookDict()
-_global_forward_hooks_always_called: dict = OrderedDict()
-_global_forward_hooks_with_kwargs: dict = OrderedDict()
+_global_forward_pre_hooks: HookDict = HookDict()
+_global_forward_hooks: HookDict = HookDict()
+_global_forward_hooks_always_called: OrderedDict = OrderedDict()
+_global_forward_hooks_with_kwargs: OrderedDict = OrderedDict()
 
 
-def _register(hooks: dict, hook, extra=(), prepend: bool = False) -> RemovableHandle:
+def _register(hooks: OrderedDict, hook, extra=(), prepend: bool = False) -> RemovableHandle:
     """Put ``hook`` into ``hooks`` and its id into each of the flag dictionaries ``extra``."""
     handle = RemovableHandle(hooks, extra_dict=list(extra))
     hooks[handle.id] = hook
@@ -170,6 +170,15 @@ class _WrappedHook:
 class HookedCall:
     """The part of `Module` that registers hooks and runs a call through them."""
 
+    _backward_pre_hooks: HookDict
+    _backward_hooks: HookDict
+    _is_full_backward_hook: bool | None
+    _forward_hooks: HookDict
+    _forward_hooks_with_kwargs: OrderedDict
+    _forward_hooks_always_called: OrderedDict
+    _forward_pre_hooks: HookDict
+    _forward_pre_hooks_with_kwargs: OrderedDict
+
     def register_forward_pre_hook(
         self, hook, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
@@ -264,7 +273,7 @@ class _HookedRun:
         self.module = module
         self.args = args
         self.kwargs = kwargs
-        self.result = None
+        self.result: object = None
         self.hooks_done: set[int] = set()
 
     def run(self):
@@ -360,7 +369,7 @@ class _HookedRun:
             if isinstance(tensor, dict):
                 tensor = next(v for v in tensor.values() if isinstance(v, flambeau.Tensor))
             else:
-                tensor = tensor[0]
+                tensor = tensor[0]  # type: ignore[index]
         node = tensor.grad_fn
         if node is None:
             return

@@ -32,6 +32,15 @@ class _IncompatibleKeys(
 class Stateful:
     """The part of `Module` that writes and reads state dictionaries."""
 
+    _parameters: dict
+    _buffers: dict
+    _modules: dict
+    _non_persistent_buffers_set: set[str]
+    _state_dict_hooks: OrderedDict
+    _state_dict_pre_hooks: OrderedDict
+    _load_state_dict_pre_hooks: OrderedDict
+    _load_state_dict_post_hooks: OrderedDict
+
     # Written next to a module's entries, so that a later class can tell an older layout.
     _version: int = 1
 

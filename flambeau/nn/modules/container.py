@@ -107,9 +107,12 @@ class Sequential(_Indexed):
 
     def __init__(self, *args) -> None:
         super().__init__()
-        named = len(args) == 1 and isinstance(args[0], OrderedDict)
-        for key, module in args[0].items() if named else enumerate(args):
-            self.add_module(key if named else str(key), module)
+        if len(args) == 1 and isinstance(args[0], OrderedDict):
+            for name, module in args[0].items():
+                self.add_module(name, module)
+        else:
+            for i, module in enumerate(args):
+                self.add_module(str(i), module)
 
     def __getitem__(self, idx):
         if isinstance(idx, slice):

@@ -68,6 +68,7 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         # What `pad` takes: both sides of each dimension, the last dimension first.
+        self._reversed_padding_repeated_twice: list[int] | tuple[int, ...]
         if padding == "same":
             self._reversed_padding_repeated_twice = _same_padding(kernel_size, dilation)
         elif padding == "valid":

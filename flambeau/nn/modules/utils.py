@@ -29,7 +29,7 @@ def _reverse_repeat_tuple(t, n: int) -> tuple:
     return tuple(x for x in reversed(t) for _ in range(n))
 
 
-def _list_with_default(out_size, defaults) -> list[int]:
+def _list_with_default(out_size, defaults) -> int | list[int]:
     """``out_size`` with the entries that are None taken from the end of ``defaults``."""
     if isinstance(out_size, int):
         return out_size

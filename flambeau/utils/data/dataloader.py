@@ -88,7 +88,7 @@ class DataLoader:
     """
 
     # `DataLoader[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
     __initialized = False
     _iterator = None
 

@@ -42,12 +42,12 @@ class Dataset:
     """
 
     # `Dataset[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __getitem__(self, index):
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
-    def __add__(self, other: Dataset) -> ConcatDataset:
+    def __add__(self, other: Dataset) -> Dataset:
         return ConcatDataset([self, other])
 
 
@@ -66,7 +66,7 @@ class IterableDataset(Dataset, collections.abc.Iterable):
         [2, 1, 0, 2, 1, 0]
     """
 
-    def __add__(self, other: Dataset) -> ChainDataset:
+    def __add__(self, other: Dataset) -> Dataset:
         return ChainDataset([self, other])
 
 
@@ -122,7 +122,7 @@ class StackDataset(Dataset):
             )
         if not args and not kwargs:
             raise ValueError("StackDataset: at least one dataset should be passed")
-        self.datasets = args or kwargs
+        self.datasets: tuple | dict = args or kwargs
         lengths = {len(dataset) for dataset in (args or kwargs.values())}
         if len(lengths) > 1:
             raise ValueError(f"StackDataset: size mismatch between datasets: {sorted(lengths)}")
@@ -134,12 +134,10 @@ class StackDataset(Dataset):
         return tuple(dataset[index] for dataset in self.datasets)
 
     def __getitems__(self, indices: list) -> list:
-        named = isinstance(self.datasets, dict)
-        datasets = self.datasets.values() if named else self.datasets
-        samples = zip(*(_samples_of(dataset, indices) for dataset in datasets))
-        if named:
-            return [dict(zip(self.datasets, sample)) for sample in samples]
-        return list(samples)
+        named = self.datasets if isinstance(self.datasets, dict) else None
+        datasets = self.datasets if named is None else named.values()
+        samples = list(zip(*(_samples_of(dataset, indices) for dataset in datasets)))
+        return samples if named is None else [dict(zip(named, sample)) for sample in samples]
 
     def __len__(self) -> int:
         return self._length

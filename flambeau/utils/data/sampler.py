@@ -46,7 +46,7 @@ class Sampler:
     """
 
     # `Sampler[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __iter__(self):
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
