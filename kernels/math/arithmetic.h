@@ -5,8 +5,8 @@
 
 namespace flambeau::math {
 
-// Within 1 ulp in float, 1.5 in double. 1 / sqrt(x) alone is wrong by up to 1.5 ulp; one Newton step
-// on its exact residual mends that.
+// Within 1 ulp in float, 1.5 in double. 1 / sqrt(x) alone is wrong by up to 1.5 ulp; one Newton
+// step on its exact residual mends that.
 template <class T>
 FLAMBEAU_LEAF T rsqrt(T x) {
 #if FLAMBEAU_LEAF_HAS_FMA
@@ -63,7 +63,8 @@ FLAMBEAU_LEAF float hypot(float a, float b) {  // through double
   return isinf(a) | isinf(b) ? infinity<float> : r;
 }
 
-// log(exp(a) + exp(b)). The error is that of log1p relative to the larger of |result| and |max(a, b)|.
+// log(exp(a) + exp(b)). The error is that of log1p relative to the larger of |result| and |max(a,
+// b)|.
 template <class T>
 FLAMBEAU_LEAF T logaddexp(T a, T b) {
   T m = maximum(a, b);
@@ -109,10 +110,10 @@ FLAMBEAU_LEAF double fmod_near(double a, double b) {
   return isinf(b) & isfinite(a) ? a : copysign(r, a);
 }
 FLAMBEAU_LEAF float fmod(float a, float b) {
-  return is_near_quotient(a, b) ? fmod_near(a, b) : __builtin_fmodf(a, b);
+  return is_near_quotient(a, b) ? fmod_near(a, b) : FLAMBEAU_LEAF_BUILTIN(fmodf)(a, b);
 }
 FLAMBEAU_LEAF double fmod(double a, double b) {
-  return is_near_quotient(a, b) ? fmod_near(a, b) : __builtin_fmod(a, b);
+  return is_near_quotient(a, b) ? fmod_near(a, b) : FLAMBEAU_LEAF_BUILTIN(fmod)(a, b);
 }
 
 // From m = fmod(a, b): the remainder with the sign of b, and the floor of a / b.

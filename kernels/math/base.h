@@ -10,19 +10,22 @@
 // result. Bounds are in ulp of the result against the exact value; "float through double" means
 // that the error before the last rounding is below 2^-29, so the result is within 0.51 ulp.
 //
-// FLAMBEAU_LEAF is inlined into every loop. FLAMBEAU_LEAF_CALL, for the functions of complex numbers,
-// is called once per element instead: inlined and vectorised they would be 5 to 20 KB a loop.
+// FLAMBEAU_LEAF is inlined into every loop. FLAMBEAU_LEAF_CALL, for the functions of complex
+// numbers, is called once per element instead: inlined and vectorised they would be 5 to 20 KB a
+// loop.
 #pragma once
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define FLAMBEAU_LEAF static __device__ __forceinline__
 #define FLAMBEAU_LEAF_CALL static __device__ __noinline__
 #define FLAMBEAU_LEAF_TABLE static __device__ const
+#define FLAMBEAU_LEAF_BUILTIN(name) ::name
 #define FLAMBEAU_LEAF_HAS_FMA 1
 #else
 #define FLAMBEAU_LEAF static inline __attribute__((always_inline))
 #define FLAMBEAU_LEAF_CALL static inline __attribute__((noinline))
 #define FLAMBEAU_LEAF_TABLE static const
+#define FLAMBEAU_LEAF_BUILTIN(name) __builtin_##name
 #if defined(__FMA__) || defined(__aarch64__)
 #define FLAMBEAU_LEAF_HAS_FMA 1
 #else
@@ -82,9 +85,9 @@ template <class T>
 using bits_t = typename ieee<T>::bits;
 
 template <class T>
-static constexpr T infinity = T(__builtin_huge_val());
+static constexpr T infinity = T(__builtin_bit_cast(double, uint64(0x7ff0000000000000)));
 template <class T>
-static constexpr T nan = T(__builtin_nan(""));
+static constexpr T nan = T(__builtin_bit_cast(double, uint64(0x7ff8000000000000)));
 
 template <class T>
 static constexpr bool is_float = false;
@@ -99,9 +102,9 @@ FLAMBEAU_LEAF uint64 bits_of(double x) { return __builtin_bit_cast(uint64, x); }
 FLAMBEAU_LEAF float from_bits(uint32 b) { return __builtin_bit_cast(float, b); }
 FLAMBEAU_LEAF double from_bits(uint64 b) { return __builtin_bit_cast(double, b); }
 
-#define FLAMBEAU_LEAF_UNARY(name, builtin)                                  \
-  FLAMBEAU_LEAF float name(float x) { return __builtin_##builtin##f(x); } \
-  FLAMBEAU_LEAF double name(double x) { return __builtin_##builtin(x); }
+#define FLAMBEAU_LEAF_UNARY(name, builtin)                                           \
+  FLAMBEAU_LEAF float name(float x) { return FLAMBEAU_LEAF_BUILTIN(builtin##f)(x); } \
+  FLAMBEAU_LEAF double name(double x) { return FLAMBEAU_LEAF_BUILTIN(builtin)(x); }
 FLAMBEAU_LEAF_UNARY(abs, fabs)
 FLAMBEAU_LEAF_UNARY(sqrt, sqrt)
 FLAMBEAU_LEAF_UNARY(floor, floor)
@@ -109,8 +112,8 @@ FLAMBEAU_LEAF_UNARY(ceil, ceil)
 FLAMBEAU_LEAF_UNARY(trunc, trunc)
 FLAMBEAU_LEAF_UNARY(round, rint)  // half to even
 #undef FLAMBEAU_LEAF_UNARY
-FLAMBEAU_LEAF float copysign(float x, float s) { return __builtin_copysignf(x, s); }
-FLAMBEAU_LEAF double copysign(double x, double s) { return __builtin_copysign(x, s); }
+FLAMBEAU_LEAF float copysign(float x, float s) { return FLAMBEAU_LEAF_BUILTIN(copysignf)(x, s); }
+FLAMBEAU_LEAF double copysign(double x, double s) { return FLAMBEAU_LEAF_BUILTIN(copysign)(x, s); }
 
 template <class T>
 FLAMBEAU_LEAF bool isnan(T x) {
@@ -143,8 +146,10 @@ FLAMBEAU_LEAF T at_most(T x, T high) {
 template <class T>
 FLAMBEAU_LEAF T fma_or_mul(T a, T b, T c) {
 #if FLAMBEAU_LEAF_HAS_FMA
-  if constexpr (sizeof(T) == 4) return __builtin_fmaf(a, b, c);
-  else return __builtin_fma(a, b, c);
+  if constexpr (sizeof(T) == 4)
+    return FLAMBEAU_LEAF_BUILTIN(fmaf)(a, b, c);
+  else
+    return FLAMBEAU_LEAF_BUILTIN(fma)(a, b, c);
 #else
   return a * b + c;
 #endif
@@ -160,7 +165,8 @@ FLAMBEAU_LEAF T poly(T x, double c0, More... more) {
   return fma_or_mul(x, poly(x, more...), T(c0));
 }
 
-// x + x^3 p: the last step of an odd function. Without fma its roundings would take float past 1 ulp.
+// x + x^3 p: the last step of an odd function. Without fma its roundings would take float past 1
+// ulp.
 FLAMBEAU_LEAF float add_cube(float x, float p) {
 #if FLAMBEAU_LEAF_HAS_FMA
   return fma_or_mul(x * (x * x), p, x);

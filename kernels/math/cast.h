@@ -32,7 +32,9 @@ FLAMBEAU_LEAF uint32 low_32_bits(double x) {
   double low = whole - 0x1p32 * floor(whole * 0x1p-32) - 0x1p31;
   return uint32(abs(x) <= 0x1p63 ? to_int32(low) : int32(-0x7fffffff - 1)) ^ 0x80000000u;
 }
-FLAMBEAU_LEAF uint8 low_8_bits(float x) { return uint8(to_int32(x)); }  // the rest is multiples of 2^8
+FLAMBEAU_LEAF uint8 low_8_bits(float x) {
+  return uint8(to_int32(x));
+}  // the rest is multiples of 2^8
 FLAMBEAU_LEAF uint8 low_8_bits(double x) {
   double whole = trunc(x);
   double low = whole - 0x1p8 * floor(whole * 0x1p-8);

@@ -34,8 +34,8 @@ FLAMBEAU_LEAF_CALL complex128 exp(complex128 z) {
   exp_unscaled<double> e = exp_pair(at_most(at_least(z.re, -1400.0), 1400.0), 0.0);
   sin_cos_pair turn = sin_cos(z.im);
   double re = scale_by_bits(e.y.hi * turn.cos, e.n), im = scale_by_bits(e.y.hi * turn.sin, e.n);
-  bool lost = (z.re == -infinity<double>) & !isfinite(z.im);
-  re = (z.re == infinity<double>) & !isfinite(z.im) ? infinity<double> : re;
+  bool lost = (z.re == -infinity<double>)&!isfinite(z.im);
+  re = (z.re == infinity<double>)&!isfinite(z.im) ? infinity<double> : re;
   return {lost ? 0.0 : re, lost ? 0.0 : (z.im == 0.0 ? z.im : im)};
 }
 

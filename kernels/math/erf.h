@@ -17,20 +17,21 @@ FLAMBEAU_LEAF double erf_near_zero(double z) {
               -0x1.5b7e4f00891d6p-23, 0x1.d36eee9f560c2p-27, -0x1.a0ccb910b122ap-31);
 }
 
-// (log2(erfc(x)) / x - erf_far_slope) / x beyond, until erf(x) rounds to 1; the error in erf is 2^-30 and 2^-57.
+// (log2(erfc(x)) / x - erf_far_slope) / x beyond, until erf(x) rounds to 1; the error in erf is
+// 2^-30 and 2^-57.
 template <class T>
 static constexpr T erf_far_slope = sizeof(T) == 4 ? T(-0x1.a0d5d4p0) : T(-0x1.a0be8286e855ep0);
 FLAMBEAU_LEAF float erf_far_exponent(float x) {
-  return poly(x, -0x1.d53ae2p-1, -0x1.396d7p-3, 0x1.1736b6p-5, -0x1.5230cp-8,
-              0x1.cfac04p-12, -0x1.d01232p-17);
+  return poly(x, -0x1.d53ae2p-1, -0x1.396d7p-3, 0x1.1736b6p-5, -0x1.5230cp-8, 0x1.cfac04p-12,
+              -0x1.d01232p-17);
 }
 FLAMBEAU_LEAF double erf_far_exponent(double x) {
-  return poly(x, -0x1.d63eedc24756cp-1, -0x1.2fa6a486c518dp-3,
-              0x1.c41041bd9789ep-6, 0x1.403a3c3a645e6p-12, -0x1.3ff9cf5490d9bp-9,
-              0x1.b24a112d95b22p-11, 0x1.0954385c6f4b9p-19, -0x1.21a54770882f8p-13,
-              0x1.53d3edccfd1e2p-14, -0x1.edba0300eb9b8p-16, 0x1.05613a44d37a4p-17,
-              -0x1.a2d00eed1f701p-20, 0x1.fae56bbfc1d12p-23, -0x1.c3430f6480b83p-26,
-              0x1.176bad156cc4p-29, -0x1.ae51422835e59p-34, 0x1.364ea932e7393p-39);
+  return poly(x, -0x1.d63eedc24756cp-1, -0x1.2fa6a486c518dp-3, 0x1.c41041bd9789ep-6,
+              0x1.403a3c3a645e6p-12, -0x1.3ff9cf5490d9bp-9, 0x1.b24a112d95b22p-11,
+              0x1.0954385c6f4b9p-19, -0x1.21a54770882f8p-13, 0x1.53d3edccfd1e2p-14,
+              -0x1.edba0300eb9b8p-16, 0x1.05613a44d37a4p-17, -0x1.a2d00eed1f701p-20,
+              0x1.fae56bbfc1d12p-23, -0x1.c3430f6480b83p-26, 0x1.176bad156cc4p-29,
+              -0x1.ae51422835e59p-34, 0x1.364ea932e7393p-39);
 }
 
 // Within 1 ulp.
@@ -51,8 +52,8 @@ FLAMBEAU_LEAF T erf(T x) {
   return copysign(a < near_to ? near : far, x);
 }
 
-// erfc(a) = exp(-a^2) h(t) / (a + c) for a >= 0, with t = (a - c) / (a + c) and h nearly a constant.
-// Within 1 ulp in float (through double).
+// erfc(a) = exp(-a^2) h(t) / (a + c) for a >= 0, with t = (a - c) / (a + c) and h nearly a
+// constant. Within 1 ulp in float (through double).
 FLAMBEAU_LEAF float erfc(float x) {
   constexpr double c = 4;
   double a = at_most(abs(double(x)), 10.25);  // 0 beyond
@@ -77,14 +78,13 @@ FLAMBEAU_LEAF double erfc(double x) {
   pair<double> p = two_product(-2 * c, u);
   pair<double> t = fast_two_sum(1.0, p.hi);
   t.lo += fma_or_mul(-2 * c, u_lo, p.lo);
-  double q = poly(t.hi, -0x1.fb1d8dd8ff417p-1, 0x1.9af905e4e92e4p-1, -0x1.2a41292f68713p-1,
-                  0x1.80e10388de76dp-2, -0x1.b47e74f64df66p-3, 0x1.aaf71c2a23589p-4,
-                  -0x1.5c90c442b99bp-5, 0x1.bc0ec956efa89p-7, -0x1.6b636ce1644bp-9,
-                  -0x1.d0529d543f112p-17, 0x1.0ee4bba82e99ep-12, -0x1.66cd57e63bbc3p-14,
-                  -0x1.ef4e377b7a4ecp-21, 0x1.446b5a9871733p-17, -0x1.2d34abcb9ae5fp-19,
-                  -0x1.733ef5502ce09p-21, 0x1.bcaedcf1d58dap-22, 0x1.ba705b016ab84p-26,
-                  -0x1.fbc39c9d4dc6p-25, 0x1.7f8136ef9d1fep-30, 0x1.f23673850d628p-28,
-                  -0x1.57b84df8bd02p-34, -0x1.0b03eeb729f13p-31);
+  double q = poly(
+      t.hi, -0x1.fb1d8dd8ff417p-1, 0x1.9af905e4e92e4p-1, -0x1.2a41292f68713p-1,
+      0x1.80e10388de76dp-2, -0x1.b47e74f64df66p-3, 0x1.aaf71c2a23589p-4, -0x1.5c90c442b99bp-5,
+      0x1.bc0ec956efa89p-7, -0x1.6b636ce1644bp-9, -0x1.d0529d543f112p-17, 0x1.0ee4bba82e99ep-12,
+      -0x1.66cd57e63bbc3p-14, -0x1.ef4e377b7a4ecp-21, 0x1.446b5a9871733p-17, -0x1.2d34abcb9ae5fp-19,
+      -0x1.733ef5502ce09p-21, 0x1.bcaedcf1d58dap-22, 0x1.ba705b016ab84p-26, -0x1.fbc39c9d4dc6p-25,
+      0x1.7f8136ef9d1fep-30, 0x1.f23673850d628p-28, -0x1.57b84df8bd02p-34, -0x1.0b03eeb729f13p-31);
   double slope = poly(t.hi, -0.99, 1.6, -1.74, 1.5);
   pair<double> tq = two_product(t.hi, q);
   pair<double> h = fast_two_sum(0x1.1960f665ce657p0, tq.hi);

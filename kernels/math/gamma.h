@@ -51,15 +51,14 @@ FLAMBEAU_LEAF double lgamma_quotient(double u) {
   double num = u - 0.25, inverse = 1.0 / den.hi, v = num * inverse;
   pair<double> back = two_product(v, den.hi);
   v = fma_or_mul(((num - back.hi) - back.lo) - v * den.lo, inverse, v);
-  return poly(v, 0x1.8b1fc4bb94575p-6, -0x1.d8782ecd96532p-2, 0x1.0980a50d850f3p-3,
-              -0x1.44ce18e63615cp-3, 0x1.61af2e88b1441p-4, -0x1.8d39da5492522p-4,
-              0x1.07b3a3995b2c2p-4, -0x1.1e3fbcbc4eb42p-4, 0x1.a3d6519e15565p-5,
-              -0x1.bf80a1a260511p-5, 0x1.5c91c76eb9c8bp-5, -0x1.6f4f14b6a307p-5,
-              0x1.29f6f9b5ada0ap-5, -0x1.3760b98d2f28bp-5, 0x1.03c7536cdd0c7p-5,
-              -0x1.0fa10fa2dbe26p-5, 0x1.d4fda2556c518p-6, -0x1.c8d1336dde47ep-6,
-              0x1.6c6d5b409291bp-6, -0x1.0ed3ef4e0a50ep-5, 0x1.2e801bc411db1p-5,
-              -0x1.92b7a8fe5fe96p-12, -0x1.1d173cfa7e3d9p-6, -0x1.00836278212b7p-4,
-              0x1.2ecbc37ae25d4p-4);
+  return poly(
+      v, 0x1.8b1fc4bb94575p-6, -0x1.d8782ecd96532p-2, 0x1.0980a50d850f3p-3, -0x1.44ce18e63615cp-3,
+      0x1.61af2e88b1441p-4, -0x1.8d39da5492522p-4, 0x1.07b3a3995b2c2p-4, -0x1.1e3fbcbc4eb42p-4,
+      0x1.a3d6519e15565p-5, -0x1.bf80a1a260511p-5, 0x1.5c91c76eb9c8bp-5, -0x1.6f4f14b6a307p-5,
+      0x1.29f6f9b5ada0ap-5, -0x1.3760b98d2f28bp-5, 0x1.03c7536cdd0c7p-5, -0x1.0fa10fa2dbe26p-5,
+      0x1.d4fda2556c518p-6, -0x1.c8d1336dde47ep-6, 0x1.6c6d5b409291bp-6, -0x1.0ed3ef4e0a50ep-5,
+      0x1.2e801bc411db1p-5, -0x1.92b7a8fe5fe96p-12, -0x1.1d173cfa7e3d9p-6, -0x1.00836278212b7p-4,
+      0x1.2ecbc37ae25d4p-4);
 }
 
 // lgamma(x) - log|gamma's poles| for x > -1/2.
@@ -109,7 +108,8 @@ FLAMBEAU_LEAF float lgamma(float x) { return float(lgamma(double(x))); }
 
 // digamma(x) for x > -1/2.
 FLAMBEAU_LEAF double digamma_right(double x) {
-  constexpr double zero_hi = 0x1.d8b618d5af8fep-2, zero_lo = -0x1.1e563779a1f5bp-56;  // of digamma(1 + u)
+  constexpr double zero_hi = 0x1.d8b618d5af8fep-2,
+                   zero_lo = -0x1.1e563779a1f5bp-56;  // of digamma(1 + u)
   bool near_zero = x < 0.5, far = x >= 8.0;
   gamma_shifted g = gamma_step_down(x);
   double u = near_zero ? x : g.u;
@@ -117,9 +117,9 @@ FLAMBEAU_LEAF double digamma_right(double x) {
   double p = poly(t, 0x1.8ab6c773d7d77p0, 0x1.44789d7bc45e8p1, 0x1.2426ff432790fp0,
                   0x1.00ad02415343ap-6, -0x1.7cb6f165dfc2bp-4, -0x1.3a8a3893d5a4fp-6,
                   -0x1.445057d26eb2fp-10, -0x1.52691ee2180a1p-16);
-  double q = poly(t, 0x1p0, 0x1.cc30683d3fe75p1, 0x1.06f80e2020d96p2, 0x1.09d1d3a52e43dp1,
-                  0x1.046ba359d0fd4p-1, 0x1.e60124fb38c6dp-5, 0x1.7bc7d8d12d3a5p-9,
-                  0x1.56ade4e6509ffp-15);
+  double q =
+      poly(t, 0x1p0, 0x1.cc30683d3fe75p1, 0x1.06f80e2020d96p2, 0x1.09d1d3a52e43dp1,
+           0x1.046ba359d0fd4p-1, 0x1.e60124fb38c6dp-5, 0x1.7bc7d8d12d3a5p-9, 0x1.56ade4e6509ffp-15);
   pair<double> d = two_sum(u, -zero_hi);
   d.lo -= zero_lo;
   double rational = p / q;

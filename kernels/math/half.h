@@ -21,7 +21,8 @@ FLAMBEAU_LEAF float to_float(float16 h) {
   uint32 sign = uint32(h.bits & 0x8000u) << 16;
   uint32 magnitude = uint32(h.bits & 0x7fffu) << 13;
   uint32 normal = magnitude + (uint32(127 - 15) << 23);
-  // A subnormal is counted in units of 2^-24: put behind the leading bit of 2^-14, which goes again.
+  // A subnormal is counted in units of 2^-24: put behind the leading bit of 2^-14, which goes
+  // again.
   float subnormal = from_bits(magnitude + (uint32(127 - 14) << 23)) - 0x1p-14f;
   uint32 special = magnitude | 0x7f800000u | (magnitude > 0x0f800000u ? 0x400000u : 0u);
   uint32 y = magnitude < 0x00800000u ? bits_of(subnormal) : normal;
@@ -32,8 +33,8 @@ FLAMBEAU_LEAF float to_float(bfloat16 b) {
   return from_bits(wide | ((wide & 0x7fffffffu) > 0x7f800000u ? 0x400000u : 0u));
 }
 
-// Narrowing rounds to nearest even and overflows to infinity; a NaN becomes quiet and keeps its sign
-// and the upper part of its payload.
+// Narrowing rounds to nearest even and overflows to infinity; a NaN becomes quiet and keeps its
+// sign and the upper part of its payload.
 FLAMBEAU_LEAF float16 to_float16(float x) {
   uint32 sign = (bits_of(x) >> 16) & 0x8000u;
   uint32 a = bits_of(x) & 0x7fffffffu;
@@ -51,13 +52,14 @@ FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) {
   return {uint16((b & 0x7fffffffu) > 0x7f800000u ? quiet : rounded)};
 }
 
+#if !defined(__CUDACC__)
 // Whole arrays, with the same bits as one by one.
 static inline void convert(const float16* src, float* dst, int64 n) {
   int64 i = 0;
 #if defined(__AVX512F__)
   for (; i + 16 <= n; i += 16) {
     __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + i));
-    _mm512_storeu_ps(dst + i, _mm512_cvtph_ps(h));
+    _mm512_storeu_ps(dst + i, _mm512_maskz_cvtph_ps(0xffff, h));
   }
 #elif defined(__F16C__)
   for (; i + 8 <= n; i += 8) {
@@ -71,7 +73,8 @@ static inline void convert(const float* src, float16* dst, int64 n) {
   int64 i = 0;
 #if defined(__AVX512F__)
   for (; i + 16 <= n; i += 16) {
-    __m256i h = _mm512_cvtps_ph(_mm512_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT);
+    __m512 x = _mm512_loadu_ps(src + i);
+    __m256i h = _mm512_maskz_cvtps_ph(0xffff, x, _MM_FROUND_TO_NEAREST_INT);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), h);
   }
 #elif defined(__F16C__)
@@ -88,5 +91,6 @@ static inline void convert(const bfloat16* src, float* dst, int64 n) {
 static inline void convert(const float* src, bfloat16* dst, int64 n) {
   for (int64 i = 0; i < n; ++i) dst[i] = to_bfloat16(src[i]);
 }
+#endif
 
 }  // namespace flambeau::math

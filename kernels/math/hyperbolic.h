@@ -112,7 +112,8 @@ FLAMBEAU_LEAF double acosh(double x) {
   return x < 1.0 ? nan<double> : y;
 }
 FLAMBEAU_LEAF double atanh(double x) {
-  double a = abs(x), twice = a + a;  // 2 a / (1 - a) = 2 a + 2 a^2 / (1 - a), more exactly below 1/2
+  double a = abs(x),
+         twice = a + a;  // 2 a / (1 - a) = 2 a + 2 a^2 / (1 - a), more exactly below 1/2
   bool small = a < 0.5;
   double quotient = (small ? twice * a : twice) / (1.0 - a);
   pair<double> w = fast_two_sum(twice, quotient);

@@ -1,5 +1,5 @@
-// Arithmetic of integers: it wraps around, and division by zero gives 0 (whoever must raise an error
-// for it does so before). bool is not an integer here.
+// Arithmetic of integers: it wraps around, and division by zero gives 0 (whoever must raise an
+// error for it does so before). bool is not an integer here.
 #pragma once
 
 #include "kernels/math/base.h"
@@ -10,12 +10,12 @@ template <class T>
 struct integer_traits {
   static constexpr bool is_integer = false;
 };
-#define FLAMBEAU_INTEGER(type, unsigned_type, wide_type, quotient_type)                       \
-  template <>                                                                                 \
-  struct integer_traits<type> {                                                               \
-    static constexpr bool is_integer = true;                                                  \
-    using unsigned_t = unsigned_type;                                                         \
-    using wide = wide_type;         /* unsigned, and safe from promotion to int */            \
+#define FLAMBEAU_INTEGER(type, unsigned_type, wide_type, quotient_type)                      \
+  template <>                                                                                \
+  struct integer_traits<type> {                                                              \
+    static constexpr bool is_integer = true;                                                 \
+    using unsigned_t = unsigned_type;                                                        \
+    using wide = wide_type;         /* unsigned, and safe from promotion to int */           \
     using quotient = quotient_type; /* where a / b rounds to the right side of an integer */ \
   };
 FLAMBEAU_INTEGER(int8, uint8, uint32, float)

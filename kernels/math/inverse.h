@@ -17,8 +17,8 @@ FLAMBEAU_LEAF double atan_tail(double z, float) {
               0x1.c024885315e93p-4, -0x1.4706fdb6a3ec8p-4, 0x1.3d388c920f7b7p-5);
 }
 
-// atan(a / b) for a, b >= 0, or pi minus that: the angle of the nearest of 0, pi/4 and pi/2 plus the
-// arc tangent of a quotient that is at most 1/2. The type of `like` says for which result.
+// atan(a / b) for a, b >= 0, or pi minus that: the angle of the nearest of 0, pi/4 and pi/2 plus
+// the arc tangent of a quotient that is at most 1/2. The type of `like` says for which result.
 template <class T>
 FLAMBEAU_LEAF double atan_ratio(double a, double b, bool from_pi, T like) {
   constexpr double quarter_hi = 0x1.921fb54442d18p-1, quarter_lo = 0x1.1a62633145c07p-55;
@@ -45,7 +45,7 @@ FLAMBEAU_LEAF T atan(T x) {
 template <class T>
 FLAMBEAU_LEAF T atan2(T y, T x) {
   double a = abs(double(y)), b = abs(double(x));
-  bool both_infinite = (a == infinity<double>) & (b == infinity<double>);
+  bool both_infinite = (a == infinity<double>)&(b == infinity<double>);
   double scale = (a > 0x1p1000) | (b > 0x1p1000) ? 0.25 : 1.0;  // a + b must not overflow
   a = both_infinite ? 1.0 : a * scale;
   b = both_infinite ? 1.0 : b * scale;

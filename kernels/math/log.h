@@ -38,9 +38,9 @@ FLAMBEAU_LEAF float log_tail(float f) {
 }
 FLAMBEAU_LEAF double log_tail(double f) {
   double s = f / (2.0 + f), z = s * s;  // log(1 + f) = 2 s + s^3 p(s^2), and 2 s = f - s f
-  double p = poly(z, 0x1.5555555555592p-1, 0x1.999999997ff17p-2, 0x1.24924941e1705p-2,
-                  0x1.c71c5214444f9p-3, 0x1.74663cedba876p-3, 0x1.39a1e8fdb31eap-3,
-                  0x1.2f03b5d7db30dp-3);
+  double p =
+      poly(z, 0x1.5555555555592p-1, 0x1.999999997ff17p-2, 0x1.24924941e1705p-2,
+           0x1.c71c5214444f9p-3, 0x1.74663cedba876p-3, 0x1.39a1e8fdb31eap-3, 0x1.2f03b5d7db30dp-3);
   return s * fma_or_mul(z, p, 0.5 * f * f);
 }
 

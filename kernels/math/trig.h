@@ -55,52 +55,46 @@ FLAMBEAU_LEAF pi_reduced pi_reduce_near(double x) {
 
 // 2^(32 k) / pi modulo 2 is the sum of column k.
 FLAMBEAU_LEAF_TABLE double inverse_pi_table[4][31] = {
-    {0x1.45f306dc9c883p-2, 0x1.27220a94fe13bp0, 0x1.fc2757d1f534ep-1,
-     0x1.f534ddc0db629p-1, 0x1.b6c52b3278872p-2, 0x1.3c439041fe516p-1,
-     0x1.fe5163abdebbcp-1, 0x1.ef5de2b0db923p0, 0x1.b7246e3a424ddp-1, 0x1.2126e97003249p0,
-     0x1.924bba8274648p-7, 0x1.04e8c90e7f0efp0, 0x1.fc3bd63962535p-2,
-     0x1.62534e7dd1047p-2, 0x1.74411afa975dap0, 0x1.2ebb4484e99c7p-1, 0x1.d338e04d68bfp-2,
-     0x1.5a2fbf209cc8fp0, 0x1.3991d63983534p-1, 0x1.835339f49c846p-1,
-     0x1.3908bf177bf25p-2, 0x1.defc941d8ffc5p0, 0x1.8ffc4bffef02dp0, 0x1.ef02cc07f7979p0,
-     0x1.f79788c5ad053p0, 0x1.ad05368fb69b4p0, 0x1.b69b3f6793e58p0, 0x1.93e584dba7a32p0,
-     0x1.a7a31fb34f2ffp0, 0x1.4f2ff516ba93ep0, 0x1.7527bac7ebe5fp-1},
-    {-0x1.6b01ec5417056p-56, -0x1.05c1596447e49p-54, -0x1.1f924eb53361ep-56,
-     0x1.664f10e4107f9p-55, 0x1.07f9458eaf7afp-59, 0x1.d5ef5de2b0db9p-56,
-     0x1.586dc91b8e909p-55, 0x1.c74849ba5c00dp-54, 0x1.700324977504fp-56,
-     0x1.dd413a32439fcp-54, 0x1.cfe1deb1cb12ap-61, 0x1.63962534e7dd1p-54,
-     -0x1.822efb9415a29p-58, -0x1.0568a25dbd8b3p-56, 0x1.213a671c09ad1p-55,
-     0x1.35a2fbf209cc9p-60, -0x1.bec66e29c67cbp-57, -0x1.38cf9598c16c7p-54,
-     -0x1.82d8dee81d108p-55, -0x1.d1081b5f13802p-59, 0x1.d8ffc4bffef03p-60,
-     -0x1.00043f4cfe022p-54, -0x1.fc04343b9d298p-55, -0x1.ce94beb25c126p-54,
-     0x1.a3eda6cfd9e5p-54, -0x1.30d834f648b0cp-57, 0x1.36e9e8c7ecd3dp-54,
-     -0x1.32c3402ba515bp-58, 0x1.45aea4f758fd8p-54, -0x1.4e050683a130cp-55,
-     0x1.7b3d0739f78a5p-57},
+    {0x1.45f306dc9c883p-2, 0x1.27220a94fe13bp0,  0x1.fc2757d1f534ep-1, 0x1.f534ddc0db629p-1,
+     0x1.b6c52b3278872p-2, 0x1.3c439041fe516p-1, 0x1.fe5163abdebbcp-1, 0x1.ef5de2b0db923p0,
+     0x1.b7246e3a424ddp-1, 0x1.2126e97003249p0,  0x1.924bba8274648p-7, 0x1.04e8c90e7f0efp0,
+     0x1.fc3bd63962535p-2, 0x1.62534e7dd1047p-2, 0x1.74411afa975dap0,  0x1.2ebb4484e99c7p-1,
+     0x1.d338e04d68bfp-2,  0x1.5a2fbf209cc8fp0,  0x1.3991d63983534p-1, 0x1.835339f49c846p-1,
+     0x1.3908bf177bf25p-2, 0x1.defc941d8ffc5p0,  0x1.8ffc4bffef02dp0,  0x1.ef02cc07f7979p0,
+     0x1.f79788c5ad053p0,  0x1.ad05368fb69b4p0,  0x1.b69b3f6793e58p0,  0x1.93e584dba7a32p0,
+     0x1.a7a31fb34f2ffp0,  0x1.4f2ff516ba93ep0,  0x1.7527bac7ebe5fp-1},
+    {-0x1.6b01ec5417056p-56, -0x1.05c1596447e49p-54, -0x1.1f924eb53361ep-56, 0x1.664f10e4107f9p-55,
+     0x1.07f9458eaf7afp-59,  0x1.d5ef5de2b0db9p-56,  0x1.586dc91b8e909p-55,  0x1.c74849ba5c00dp-54,
+     0x1.700324977504fp-56,  0x1.dd413a32439fcp-54,  0x1.cfe1deb1cb12ap-61,  0x1.63962534e7dd1p-54,
+     -0x1.822efb9415a29p-58, -0x1.0568a25dbd8b3p-56, 0x1.213a671c09ad1p-55,  0x1.35a2fbf209cc9p-60,
+     -0x1.bec66e29c67cbp-57, -0x1.38cf9598c16c7p-54, -0x1.82d8dee81d108p-55, -0x1.d1081b5f13802p-59,
+     0x1.d8ffc4bffef03p-60,  -0x1.00043f4cfe022p-54, -0x1.fc04343b9d298p-55, -0x1.ce94beb25c126p-54,
+     0x1.a3eda6cfd9e5p-54,   -0x1.30d834f648b0cp-57, 0x1.36e9e8c7ecd3dp-54,  -0x1.32c3402ba515bp-58,
+     0x1.45aea4f758fd8p-54,  -0x1.4e050683a130cp-55, 0x1.7b3d0739f78a5p-57},
     {-0x1.6447e493ad4cep-110, -0x1.d6a66c3bc6fbep-109, 0x1.c820ff28b1d5fp-112,
-     0x1.163abdebbc562p-109, -0x1.d4f246dc8e2dfp-116, 0x1.1b8e909374b8p-111,
-     0x1.ba5c00c925dd4p-110, -0x1.b688afb1736f2p-108, -0x1.cdbc603c429c7p-110,
-     0x1.deb1cb129a73fp-109, -0x1.63045df7282b4p-115, 0x1.1afa975da2427p-112,
-     0x1.a24274ce38136p-112, -0x1.c7eca5d040df6p-112, 0x1.f7e413991d63ap-109,
-     -0x1.4e33e566305b2p-116, 0x1.9cfa4e422fc5ep-112, 0x1.17e2ef7e4a0ecp-111,
-     -0x1.b5f13801da001p-111, 0x1.2fffbc0b301fep-114, -0x1.9fc04343b9d29p-115,
-     0x1.788c5ad05369p-108, 0x1.4da3eda6cfd9ep-110, 0x1.b3f6793e584dcp-108,
-     -0x1.a7b24585ce04dp-108, 0x1.8fd9a797fa8b6p-111, -0x1.00ae9456c229cp-108,
+     0x1.163abdebbc562p-109,  -0x1.d4f246dc8e2dfp-116, 0x1.1b8e909374b8p-111,
+     0x1.ba5c00c925dd4p-110,  -0x1.b688afb1736f2p-108, -0x1.cdbc603c429c7p-110,
+     0x1.deb1cb129a73fp-109,  -0x1.63045df7282b4p-115, 0x1.1afa975da2427p-112,
+     0x1.a24274ce38136p-112,  -0x1.c7eca5d040df6p-112, 0x1.f7e413991d63ap-109,
+     -0x1.4e33e566305b2p-116, 0x1.9cfa4e422fc5ep-112,  0x1.17e2ef7e4a0ecp-111,
+     -0x1.b5f13801da001p-111, 0x1.2fffbc0b301fep-114,  -0x1.9fc04343b9d29p-115,
+     0x1.788c5ad05369p-108,   0x1.4da3eda6cfd9ep-110,  0x1.b3f6793e584dcp-108,
+     -0x1.a7b24585ce04dp-108, 0x1.8fd9a797fa8b6p-111,  -0x1.00ae9456c229cp-108,
      -0x1.14e050683a131p-115, -0x1.a0e84c2f8c608p-109, 0x1.ce7de294a4baap-111,
      0x1.497535fdafd89p-112},
-    {0x1.e21c820ff28b2p-164, -0x1.ae9c5421443aap-169, -0x1.443a9e48db91cp-169,
-     -0x1.236e4716f6c8bp-163, 0x1.374b801924bbbp-171, 0x1.924bba8274648p-167,
-     0x1.3a32439fc3bd6p-166, 0x1.fc3bd63962535p-162, 0x1.894d39f74411bp-164,
+    {0x1.e21c820ff28b2p-164,  -0x1.ae9c5421443aap-169, -0x1.443a9e48db91cp-169,
+     -0x1.236e4716f6c8bp-163, 0x1.374b801924bbbp-171,  0x1.924bba8274648p-167,
+     0x1.3a32439fc3bd6p-166,  0x1.fc3bd63962535p-162,  0x1.894d39f74411bp-164,
      -0x1.77dca0ad144bbp-165, -0x1.44bb7b16638fep-169, 0x1.338e04d68befdp-166,
      -0x1.741037d8cdc54p-166, -0x1.9b8a719f2b318p-167, -0x1.f2b3182d8dee8p-163,
-     0x1.08bf177bf2507p-170, -0x1.036be27003b4p-168, 0x1.ff897ffde0598p-165,
-     0x1.e05980fef2f12p-165, -0x1.a1dce94beb25cp-170, -0x1.f592e092c9813p-169,
-     -0x1.25930261b069fp-162, 0x1.3e584dba7a32p-164, -0x1.61738132c3403p-162,
-     0x1.3cbfd45aea4f7p-162, -0x1.5b08a7028341dp-166, -0x1.41a0e84c2f8c6p-165,
-     0x1.0739f78a5292fp-169, -0x1.d6b5b45650128p-163, -0x1.404a04ee072a3p-165,
+     0x1.08bf177bf2507p-170,  -0x1.036be27003b4p-168,  0x1.ff897ffde0598p-165,
+     0x1.e05980fef2f12p-165,  -0x1.a1dce94beb25cp-170, -0x1.f592e092c9813p-169,
+     -0x1.25930261b069fp-162, 0x1.3e584dba7a32p-164,   -0x1.61738132c3403p-162,
+     0x1.3cbfd45aea4f7p-162,  -0x1.5b08a7028341dp-166, -0x1.41a0e84c2f8c6p-165,
+     0x1.0739f78a5292fp-169,  -0x1.d6b5b45650128p-163, -0x1.404a04ee072a3p-165,
      -0x1.ca8bdea7f33eep-171}};
 
-FLAMBEAU_LEAF double modulo_2(double x) {
-  return fma_or_mul(-2.0, round(0.5 * x), x);
-}
+FLAMBEAU_LEAF double modulo_2(double x) { return fma_or_mul(-2.0, round(0.5 * x), x); }
 
 // For 2^20 < |x| < infinity: x / pi modulo 2 to 2^-127. With |x| = i 2^(32 k) for an integer i
 // below 2^85, multiples of 2 in the table do not count.
@@ -110,7 +104,8 @@ FLAMBEAU_LEAF pi_reduced pi_reduce_far(double x) {
   uint64 above = ((bits_of(x) >> 52) & 2047) - (1023 + 52);
   uint64 k = (above & ~(0 - (above >> 63))) >> 5;  // 0 where `above` is negative
   double i = from_bits(bits_of(x) - (k << (52 + 5)));
-  pair<double> p0 = two_product(i, inverse_pi_table[0][k]), p1 = two_product(i, inverse_pi_table[1][k]);
+  pair<double> p0 = two_product(i, inverse_pi_table[0][k]),
+               p1 = two_product(i, inverse_pi_table[1][k]);
   pair<double> p2 = two_product(i, inverse_pi_table[2][k]);
   double a0 = modulo_2(p0.hi), a1 = modulo_2(p0.lo), a2 = modulo_2(p1.hi);
   double a3 = p2.hi + p1.lo;
@@ -181,7 +176,8 @@ FLAMBEAU_LEAF double sin_of(pi_reduced a, double) {
                   0x1.71de3a52a0b14p-19, -0x1.ae6454d47440fp-26, 0x1.6123cd073992ap-33,
                   -0x1.ae43847156862p-41, 0x1.8832a8ca2f9f4p-49);
   double cube = a.r * z, rest = a.r_lo * fma_or_mul(-0.5, z, 1.0);
-#if FLAMBEAU_LEAF_HAS_FMA  // without, the rounding of the cube costs 0.7 ulp, and keeping it 30 operations
+#if FLAMBEAU_LEAF_HAS_FMA  // without, the rounding of the cube costs 0.7 ulp, and keeping it 30
+                           // operations
   double cube_lo = fma_or_mul(a.r, z, -cube) + a.r * fma_or_mul(a.r, a.r, -z);
   rest = fma_or_mul(cube_lo, p, rest);
 #endif
@@ -232,9 +228,9 @@ FLAMBEAU_LEAF double tan_of(pi_reduced a, double) {
 }
 FLAMBEAU_LEAF double tan_of(pi_reduced a, float) {  // to 2^-29
   double z = a.r * a.r;
-  double p = poly(z, 0x1.5555605a2225ap-2, 0x1.110d8ddac7ea4p-3, 0x1.badbdbe89df02p-5,
-                  0x1.5caffc57100bdp-6, 0x1.63113cdbd76a1p-7, 0x1.77ae47fc1d1e9p-14,
-                  0x1.1ecd5561412ccp-8);
+  double p =
+      poly(z, 0x1.5555605a2225ap-2, 0x1.110d8ddac7ea4p-3, 0x1.badbdbe89df02p-5,
+           0x1.5caffc57100bdp-6, 0x1.63113cdbd76a1p-7, 0x1.77ae47fc1d1e9p-14, 0x1.1ecd5561412ccp-8);
   double t = fma_or_mul(a.r * z, p, a.r);
   double odd = -1.0 / t;
   return a.n & 1 ? odd : t;
