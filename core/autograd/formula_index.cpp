@@ -12,9 +12,7 @@ Tensor expanded_zeros(IntSpan sizes, const TensorOptions& o) {
   return entry::expand(zero, sizes, false);
 }
 
-Scalar conj_of(const Scalar& s) {
-  return s.is_complex() ? Scalar(std::conj(s.to_complex())) : s;
-}
+Scalar conj_of(const Scalar& s) { return s.is_complex() ? Scalar(std::conj(s.to_complex())) : s; }
 
 }  // namespace
 
@@ -97,7 +95,8 @@ Tensor scatter_reduce_backward_self(const Tensor& g, int64_t dim, const Tensor& 
 
 Tensor scatter_reduce_backward_src(const Tensor& g, int64_t dim, const Tensor& index,
                                    std::string_view reduce) {
-  check<NotImplementedError>(reduce == "add", "scatter: the derivative of reduce='multiply' for src "
+  check<NotImplementedError>(reduce == "add",
+                             "scatter: the derivative of reduce='multiply' for src "
                              "is not implemented");
   return entry::gather(g, dim, index, false);
 }
@@ -141,7 +140,8 @@ Tensor masked_select_backward(const Tensor& g, IntSpan sizes, const TensorOption
 
 Tensor embedding_double_backward(const Tensor& g, const Tensor& indices, int64_t padding_idx,
                                  bool scale_grad_by_freq) {
-  check<NotImplementedError>(!scale_grad_by_freq, "embedding_dense_backward: the derivative with "
+  check<NotImplementedError>(!scale_grad_by_freq,
+                             "embedding_dense_backward: the derivative with "
                              "scale_grad_by_freq=True is not implemented");
   const Tensor rows = entry::embedding(g, indices, -1, false, false);
   if (padding_idx < 0) return rows;

@@ -63,8 +63,10 @@ void divide_by_frequency(const Tensor& table, const Tensor& indices) {
       for (int64_t k = 0; k < width && count[r] > 1; ++k)
         rows[r * width + k] /= static_cast<std::remove_pointer_t<decltype(rows)>>(count[r]);
   };
-  if (table.dtype() == DType::float32) scale(table.data<float>());
-  else scale(table.data<double>());
+  if (table.dtype() == DType::float32)
+    scale(table.data<float>());
+  else
+    scale(table.data<double>());
 }
 
 }  // namespace

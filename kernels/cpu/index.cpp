@@ -51,8 +51,8 @@ void gather(const Tensor& result, const Tensor& self, int64_t dim, const Tensor&
   if (result.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "gather");
   Offsets offsets;
-  IndexedWalk walk = walk_along("gather", at_least_1d(self), d, at_least_1d(index), offsets,
-                                Fault::runtime_error);
+  IndexedWalk walk =
+      walk_along("gather", at_least_1d(self), d, at_least_1d(index), offsets, Fault::runtime_error);
   walk.set_plain(result.bytes(), at_least_1d(result).strides(), item_of(self));
   walk.load();
 }
@@ -74,9 +74,9 @@ void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const 
   const int64_t d = wrap_dim(dim, self.dim(), "index_add");
   const Tensor from = at_least_1d(source);
   Offsets offsets;
-  IndexedWalk walk = walk_along("index_add", at_least_1d(self), d,
-                                expanded_along(index, from.sizes(), d), offsets,
-                                Fault::runtime_error);
+  IndexedWalk walk =
+      walk_along("index_add", at_least_1d(self), d, expanded_along(index, from.sizes(), d), offsets,
+                 Fault::runtime_error);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   const Factor factor(alpha, self.dtype());
   walk.accumulate(self.dtype(), factor.bytes);
@@ -103,9 +103,12 @@ void scatter_into(const Tensor& self, int64_t dim, const Tensor& index, const Te
                                 Fault::runtime_error);
   walk.set_plain(src.bytes(), at_least_1d(src).strides(), item_of(self));
   switch (kind) {
-    case Scatter::write: return walk.store();
-    case Scatter::add: return walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);
-    case Scatter::multiply: return walk.multiply(self.dtype());
+    case Scatter::write:
+      return walk.store();
+    case Scatter::add:
+      return walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);
+    case Scatter::multiply:
+      return walk.multiply(self.dtype());
   }
 }
 
@@ -164,8 +167,8 @@ void append_mask(const char* op, const Tensor& self, const Tensor& mask, size_t 
   const Tensor places = nonzero(mask);
   for (int64_t k = 0; k < mask.dim(); ++k, ++dim) {
     at.dims.push_back(dim);
-    at.indices.push_back(Tensor::alias(places, {{places.sizes()[0]}}, {{1}},
-                                       k * places.sizes()[0]));
+    at.indices.push_back(
+        Tensor::alias(places, {{places.sizes()[0]}}, {{1}}, k * places.sizes()[0]));
   }
 }
 
@@ -177,8 +180,10 @@ void append_index(const char* op, const Tensor& self, const Tensor& index, size_
   check<IndexError>(dtype == DType::int64 || dtype == DType::int32, op,
                     ": tensors used as indices must be long, int, byte or bool tensors, got ",
                     dtype_name(dtype));
-  check(index.device() == self.device(), op, ": indices should be on the same device as the indexed "
-        "tensor (", self.device().str(), "), got ", index.device().str());
+  check(index.device() == self.device(), op,
+        ": indices should be on the same device as the indexed "
+        "tensor (",
+        self.device().str(), "), got ", index.device().str());
   at.dims.push_back(dim++);
   at.indices.push_back(index);
 }
@@ -192,8 +197,10 @@ Dims broadcast_indices(const char* op, const std::vector<Tensor>& indices) {
       std::ostringstream shapes;
       for (size_t i = 0; i < indices.size(); ++i)
         shapes << (i ? ", " : "") << show(indices[i].sizes());
-      raise<IndexError>(op, ": shape mismatch: indexing tensors could not be broadcast together "
-                        "with shapes ", shapes.str());
+      raise<IndexError>(op,
+                        ": shape mismatch: indexing tensors could not be broadcast together "
+                        "with shapes ",
+                        shapes.str());
     }
   }
   return sizes;
@@ -231,8 +238,10 @@ IndexedWalk walk_advanced(const char* op, const Tensor& self, const AdvancedInde
   const size_t places = at.index_sizes.size();
   Dims self_strides, offset_strides(at.result_sizes.size(), 0);
   for (int64_t d = 0, i = 0; d < self.dim(); ++d) {
-    if (i < static_cast<int64_t>(at.dims.size()) && at.dims[i] == d) ++i;
-    else self_strides.push_back(self.strides()[d]);
+    if (i < static_cast<int64_t>(at.dims.size()) && at.dims[i] == d)
+      ++i;
+    else
+      self_strides.push_back(self.strides()[d]);
   }
   for (size_t k = 0; k < places; ++k) {
     self_strides.insert(at.place, 0);

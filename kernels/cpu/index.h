@@ -43,7 +43,7 @@ struct AdvancedIndex {
   std::vector<Tensor> indices;  // integers
   Dims index_sizes;             // what the indices broadcast to
   Dims result_sizes;
-  int64_t place = 0;            // the result's dimension at which index_sizes begin
+  int64_t place = 0;  // the result's dimension at which index_sizes begin
 };
 // Masks are made indices. IndexError as PyTorch.
 AdvancedIndex advanced_index(const char* op, const Tensor& self, TensorSpan indices);

@@ -94,19 +94,25 @@ void move_short_rows(const IndexBlock& b) {
 template <bool store>
 void move_rows(const IndexBlock& b, int64_t bytes) {
   switch (bytes) {
-    case 4: return move_short_rows<4, store>(b);
-    case 8: return move_short_rows<8, store>(b);
-    case 12: return move_short_rows<12, store>(b);
-    case 16: return move_short_rows<16, store>(b);
-    case 32: return move_short_rows<32, store>(b);
-    case 64: return move_short_rows<64, store>(b);
-    default: break;
+    case 4:
+      return move_short_rows<4, store>(b);
+    case 8:
+      return move_short_rows<8, store>(b);
+    case 12:
+      return move_short_rows<12, store>(b);
+    case 16:
+      return move_short_rows<16, store>(b);
+    case 32:
+      return move_short_rows<32, store>(b);
+    case 64:
+      return move_short_rows<64, store>(b);
+    default:
+      break;
   }
   for (int64_t r = 0; r < b.sizes[0]; ++r) {
     char* plain = b.plain + r * b.plain_stride[0];
     char* indexed = b.indexed + r * b.indexed_stride[0] + b.offsets[r * b.offset_stride[0]];
-    __builtin_memcpy(store ? indexed : plain, store ? plain : indexed,
-                     static_cast<size_t>(bytes));
+    __builtin_memcpy(store ? indexed : plain, store ? plain : indexed, static_cast<size_t>(bytes));
   }
 }
 
@@ -122,27 +128,32 @@ void move_row(char* plain, int64_t ps, char* indexed, int64_t is, const int64_t*
   constexpr int64_t item = sizeof(T);
   if (os == 0) {
     indexed += *offsets;
-    if (!store && ps == item && is == -item)
-      return reverse_row(&at<T>(plain), &at<T>(indexed), n);
+    if (!store && ps == item && is == -item) return reverse_row(&at<T>(plain), &at<T>(indexed), n);
     for (int64_t i = 0; i < n; ++i) {
-      if (store) at<T>(indexed + i * is) = at<T>(plain + i * ps);
-      else at<T>(plain + i * ps) = at<T>(indexed + i * is);
+      if (store)
+        at<T>(indexed + i * is) = at<T>(plain + i * ps);
+      else
+        at<T>(plain + i * ps) = at<T>(indexed + i * is);
     }
     return;
   }
   if (os == 1 && is == 0 && ps == item) {  // what picking single elements comes to
     T* p = &at<T>(plain);
     for (int64_t i = 0; i < n; ++i) {
-      if (store) at<T>(indexed + offsets[i]) = p[i];
-      else p[i] = at<T>(indexed + offsets[i]);
+      if (store)
+        at<T>(indexed + offsets[i]) = p[i];
+      else
+        p[i] = at<T>(indexed + offsets[i]);
     }
     return;
   }
   for (int64_t i = 0; i < n; ++i) {
     T& x = at<T>(plain + i * ps);
     T& y = at<T>(indexed + i * is + offsets[i * os]);
-    if (store) y = x;
-    else x = y;
+    if (store)
+      y = x;
+    else
+      x = y;
   }
 }
 
@@ -277,14 +288,15 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
 
 }  // namespace
 
-#define FLAMBEAU_BY_SIZE(...)                                                             \
+#define FLAMBEAU_BY_SIZE(...)                                                                 \
   {__VA_ARGS__(uint8_t), __VA_ARGS__(uint16_t), __VA_ARGS__(uint32_t), __VA_ARGS__(uint64_t), \
    __VA_ARGS__(Bytes16)}
-#define FLAMBEAU_BY_TYPE(Op)                                                                   \
-  {update<Op, uint8_t>, update<Op, int8_t>, update<Op, int16_t>, update<Op, int32_t>,          \
-   update<Op, int64_t>, update<Op, float16>, update<Op, float>, update<Op, double>,            \
-   update<Op, Complex<float>>, update<Op, Complex<double>>, update<Op, Bool>,                  \
-   update<Op, bfloat16>, update<Op, uint16_t>, update<Op, uint32_t>, update<Op, uint64_t>}
+#define FLAMBEAU_BY_TYPE(Op)                                                      \
+  {update<Op, uint8_t>,         update<Op, int8_t>,   update<Op, int16_t>,        \
+   update<Op, int32_t>,         update<Op, int64_t>,  update<Op, float16>,        \
+   update<Op, float>,           update<Op, double>,   update<Op, Complex<float>>, \
+   update<Op, Complex<double>>, update<Op, Bool>,     update<Op, bfloat16>,       \
+   update<Op, uint16_t>,        update<Op, uint32_t>, update<Op, uint64_t>}
 #define FLAMBEAU_LOAD(T) move<T, false>
 #define FLAMBEAU_STORE(T) move<T, true>
 #define FLAMBEAU_SELECT(T) select<T>

@@ -24,8 +24,8 @@ using IndexLoop = void (*)(const IndexBlock& block, const void* factor);
 
 // Arrays of five are by the logarithm of the element's size.
 struct IndexKernels {
-  IndexLoop load[5];   // plain = indexed
-  IndexLoop store[5];  // indexed = plain
+  IndexLoop load[5];                   // plain = indexed
+  IndexLoop store[5];                  // indexed = plain
   IndexLoop accumulate[kStoredTypes];  // indexed += factor * plain
   IndexLoop multiply[kStoredTypes];    // indexed *= plain
 

@@ -203,15 +203,15 @@ bool IndexedWalk::run_by_destination(int64_t groups, IndexLoop loop, const void*
   int64_t row_bytes = item_;
   for (int d = 0; d < ndim_; ++d) {
     if (dims_[d].offset != 0 && row >= 0) return false;
-    if (dims_[d].offset != 0) row = d;
-    else row_bytes *= dims_[d].size;
+    if (dims_[d].offset != 0)
+      row = d;
+    else
+      row_bytes *= dims_[d].size;
   }
   constexpr int64_t kShortRow = 64;  // bytes, below which grouping costs more than it saves
   if (row < 0 || row_bytes < kShortRow || dims_[row].size > UINT32_MAX) return false;
   const int64_t rows = dims_[row].size, stride = dims_[row].offset;
-  const auto offset = [&](int64_t r) {
-    return static_cast<uint64_t>(base_.offsets[r * stride]);
-  };
+  const auto offset = [&](int64_t r) { return static_cast<uint64_t>(base_.offsets[r * stride]); };
   uint64_t last = 0;
   for (int64_t r = 0; r < rows; ++r) last = std::max(last, offset(r));
   int shift = 0;

@@ -15,8 +15,8 @@ namespace flambeau::cpu {
 // What a bad index is: PyTorch's exception differs from op to op.
 struct IndexRange {
   int64_t size;
-  int64_t dim;     // for the message
-  bool wrap;       // negative indices count from the end
+  int64_t dim;  // for the message
+  bool wrap;    // negative indices count from the end
   enum class Fault : uint8_t { runtime_error, index_error, not_in_self } fault;
   const char* op;
 };

@@ -30,8 +30,9 @@ Tensor contiguous_as(const Tensor& t, IntSpan sizes) {
 }
 
 // How many true elements come before each chunk of kMaskGrain, and in all (last).
-std::vector<int64_t> counts_before(int64_t n, int64_t (*count)(const void* context, int64_t begin,
-                                                               int64_t end),
+std::vector<int64_t> counts_before(int64_t n,
+                                   int64_t (*count)(const void* context, int64_t begin,
+                                                    int64_t end),
                                    const void* context) {
   std::vector<int64_t> before((n + kMaskGrain - 1) / kMaskGrain + 1, 0);
   parallel_for(n, kMaskGrain, [&](int64_t begin, int64_t end) {
@@ -64,8 +65,8 @@ void select_contiguous(const Tensor& dst, const Tensor& src, const Tensor& mask,
   const int64_t item = static_cast<int64_t>(dst.itemsize());
   const auto select = index_kernels().select[log2_size(item)];
   parallel_for(dst.numel(), kMaskGrain, [&](int64_t begin, int64_t end) {
-    select(dst.bytes() + begin * item, src.bytes() + begin * item,
-           mask.data<uint8_t>() + begin, element, end - begin);
+    select(dst.bytes() + begin * item, src.bytes() + begin * item, mask.data<uint8_t>() + begin,
+           element, end - begin);
   });
 }
 
@@ -134,7 +135,8 @@ Tensor truth_of(const Tensor& self) {
 
 Tensor nonzero(const Tensor& self) {
   const int64_t ndim = self.dim();
-  const Tensor mask = self.dtype() == DType::boolean && self.is_contiguous() ? self : truth_of(self);
+  const Tensor mask =
+      self.dtype() == DType::boolean && self.is_contiguous() ? self : truth_of(self);
   const std::vector<int64_t> before = true_before(mask);
   const int64_t total = before.back();
   const int64_t sizes[] = {total, ndim}, strides[] = {1, total > 0 ? total : 1};

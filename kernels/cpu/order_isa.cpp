@@ -9,8 +9,7 @@ template <class T>
 struct Integer {
   using Stored = T;
   using Key = __UINT32_TYPE__;
-  static constexpr Key kSign =
-      T(-1) < T(0) ? Key(1) << (8 * sizeof(T) - 1) : Key(0);
+  static constexpr Key kSign = T(-1) < T(0) ? Key(1) << (8 * sizeof(T) - 1) : Key(0);
   static constexpr Key kAll = Key(~uint64_t{0} >> (64 - 8 * sizeof(T)));
   static inline Key key(T x) { return (static_cast<Key>(x) & kAll) ^ kSign; }
   static inline T element(Key k) { return static_cast<T>(k ^ kSign); }
@@ -140,10 +139,22 @@ void positions(const void* src, int64_t* dst, int64_t n) {
 
 }  // namespace
 
-#define FLAMBEAU_BY_TYPE(F)                                                                     \
-  {F<Integer<uint8_t>>, F<Integer<int8_t>>, F<Integer<int16_t>>, F<Integer<int32_t>>,           \
-   F<WideInteger<int64_t>>, F<Float16>, F<Float>, F<Double>, nullptr, nullptr, F<Truth>,        \
-   F<Bfloat16>, F<Integer<uint16_t>>, F<Integer<uint32_t>>, F<WideInteger<uint64_t>>}
+#define FLAMBEAU_BY_TYPE(F) \
+  {F<Integer<uint8_t>>,     \
+   F<Integer<int8_t>>,      \
+   F<Integer<int16_t>>,     \
+   F<Integer<int32_t>>,     \
+   F<WideInteger<int64_t>>, \
+   F<Float16>,              \
+   F<Float>,                \
+   F<Double>,               \
+   nullptr,                 \
+   nullptr,                 \
+   F<Truth>,                \
+   F<Bfloat16>,             \
+   F<Integer<uint16_t>>,    \
+   F<Integer<uint32_t>>,    \
+   F<WideInteger<uint64_t>>}
 
 extern const OrderKernels order_kernels;
 const OrderKernels order_kernels = {

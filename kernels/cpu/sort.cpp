@@ -94,8 +94,7 @@ void sort_rows(const Tensor& values, const Tensor& indices, const Tensor& self, 
       Word* const sorted = sort_words(words, words + n, n, key_bits(self.dtype()), within);
       parallel_for(n, within ? 1 << 16 : n, [&](int64_t from, int64_t to) {
         write_words(sorted + from, to - from, self.dtype(), src, descending,
-                    values.bytes() + (r * n + from) * item,
-                    indices.data<int64_t>() + r * n + from);
+                    values.bytes() + (r * n + from) * item, indices.data<int64_t>() + r * n + from);
       });
     }
   });
@@ -113,9 +112,8 @@ void sort(const Tensor& values, const Tensor& indices, const Tensor& self, int64
   const Tensor places = contiguous_rows(to_indices, false);
   check<NotImplementedError>(from.sizes().back() <= UINT32_MAX,
                              "sort: a dimension of more than 2^32 elements is not supported");
-  with_word(self.dtype(), [&](auto word) {
-    sort_rows<decltype(word)>(sorted, places, from, descending);
-  });
+  with_word(self.dtype(),
+            [&](auto word) { sort_rows<decltype(word)>(sorted, places, from, descending); });
   if (!sorted.is(to_values)) copy(to_values, sorted);
   if (!places.is(to_indices)) copy(to_indices, places);
 }

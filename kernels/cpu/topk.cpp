@@ -17,7 +17,11 @@ template <class Word>
 class Selection {
  public:
   Selection(DType dtype, int64_t n, int64_t k, bool largest)
-      : dtype_(dtype), type_(order_index("topk", dtype)), n_(n), k_(k), largest_(largest),
+      : dtype_(dtype),
+        type_(order_index("topk", dtype)),
+        n_(n),
+        k_(k),
+        largest_(largest),
         capacity_(std::min(n, 2 * k + kRoom)),
         buffer_(empty({{capacity_ * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8})) {}
 
@@ -43,8 +47,10 @@ class Selection {
 
   int64_t cut(int64_t held) {
     Word* const words = buffer_.data<Word>();
-    if (held > k_) std::nth_element(words, words + k_ - 1, words + held);
-    else std::swap(*std::max_element(words, words + k_), words[k_ - 1]);
+    if (held > k_)
+      std::nth_element(words, words + k_ - 1, words + held);
+    else
+      std::swap(*std::max_element(words, words + k_), words[k_ - 1]);
     return k_;
   }
 
@@ -84,9 +90,8 @@ void topk(const Tensor& values, const Tensor& indices, const Tensor& self, int64
   const Tensor places = contiguous_rows(to_indices, false);
   check<NotImplementedError>(from.sizes().back() <= UINT32_MAX,
                              "topk: a dimension of more than 2^32 elements is not supported");
-  with_word(self.dtype(), [&](auto word) {
-    topk_rows<decltype(word)>(best, places, from, k, largest);
-  });
+  with_word(self.dtype(),
+            [&](auto word) { topk_rows<decltype(word)>(best, places, from, k, largest); });
   if (!best.is(to_values)) copy(to_values, best);
   if (!places.is(to_indices)) copy(to_indices, places);
 }

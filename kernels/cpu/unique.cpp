@@ -67,22 +67,23 @@ Groups group_words(const Word* words, int64_t n, DType dtype) {
   return groups;
 }
 
-// The order of the elements of a contiguous tensor, and its groups.
+// The order of the elements of a contiguous tensor (`sorted`: else they stay where they are), and
+// its groups.
 template <class Word>
-Groups order_elements(const Tensor& flat, int64_t* order) {
+Groups order_elements(const Tensor& flat, bool sorted, int64_t* order) {
   const int64_t n = flat.numel();
   const int type = order_index("unique", flat.dtype());
   const Tensor buffer = empty({{2 * n * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
-  Word* const words = buffer.data<Word>();
+  Word* words = buffer.data<Word>();
   order_kernels().words[type](flat.bytes(), words, n, 0, false);
-  const Word* sorted = sort_words(words, words + n, n, key_bits(flat.dtype()), true);
-  order_kernels().positions[sizeof(Word) == 16](sorted, order, n);
-  return group_words(sorted, n, flat.dtype());
+  if (sorted) words = sort_words(words, words + n, n, key_bits(flat.dtype()), true);
+  order_kernels().positions[sizeof(Word) == 16](words, order, n);
+  return group_words(words, n, flat.dtype());
 }
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool return_inverse,
+std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool return_inverse,
                                           bool return_counts) {
   Tensor flat = self;
   if (!self.is_contiguous()) {
@@ -95,7 +96,7 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool return_invers
   const Tensor order = int64_vector(n);
   int64_t* const places = order.data<int64_t>();
   const Groups groups = with_word(self.dtype(), [&](auto word) {
-    return order_elements<decltype(word)>(flat, places);
+    return order_elements<decltype(word)>(flat, sorted, places);
   });
   const Tensor values = empty({{groups.count()}}, self.options());
   index_select(values, flat, 0, groups.firsts(places));
@@ -144,10 +145,11 @@ class SliceKeys {
 };
 
 template <class Word>
-Groups order_slices(const Tensor& rows, int64_t n, int64_t* order) {
+Groups order_slices(const Tensor& rows, int64_t n, bool sorted, int64_t* order) {
   const SliceKeys<Word> keys(rows, n);
   std::iota(order, order + n, int64_t{0});
-  std::stable_sort(order, order + n, [&](int64_t a, int64_t b) { return keys.less(a, b); });
+  if (sorted)
+    std::stable_sort(order, order + n, [&](int64_t a, int64_t b) { return keys.less(a, b); });
   Groups groups;
   for (int64_t i = 0; i < n; ++i)
     if (i == 0 || !keys.equal(order[i], order[i - 1])) groups.begins.push_back(i);
@@ -164,13 +166,13 @@ Tensor slices_first(const Tensor& self, int64_t dim) {
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim) {
+std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, bool sorted) {
   const int64_t n = self.sizes()[dim];
   const Tensor rows = slices_first(self, dim);
   const Tensor order = int64_vector(n);
   int64_t* const places = order.data<int64_t>();
   const Groups groups = with_word(self.dtype(), [&](auto word) {
-    return order_slices<decltype(word)>(rows, n, places);
+    return order_slices<decltype(word)>(rows, n, sorted, places);
   });
   Dims sizes(self.sizes());
   sizes[dim] = groups.count();

@@ -1,8 +1,9 @@
 // Ops of indexing that change their first argument, or whose result's shape depends on values.
 
+#include "kernels/cpu/index.h"
+
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/index.h"
 #include "kernels/cpu/pointwise.h"
 #include "kernels/shape/index.h"
 
@@ -11,13 +12,15 @@ namespace {
 
 // An op that writes element by element must know where each element stands.
 void check_apart(const char* op, const Tensor& self, const Tensor& read) {
-  check(memory_overlap(self, read) == MemOverlap::none, op, ": unsupported operation: some "
+  check(memory_overlap(self, read) == MemOverlap::none, op,
+        ": unsupported operation: some "
         "elements of the input tensor and the written-to tensor refer to a single memory "
         "location. Please clone() the tensor before performing the operation.");
 }
 
 void check_written(const char* op, const Tensor& self, std::initializer_list<const Tensor*> read) {
-  check(internal_overlap(self) != Overlap::yes, op, ": unsupported operation: more than one "
+  check(internal_overlap(self) != Overlap::yes, op,
+        ": unsupported operation: more than one "
         "element of the written-to tensor refers to a single memory location. Please clone() the "
         "tensor before performing the operation.");
   for (const Tensor* t : read) check_apart(op, self, *t);
@@ -30,7 +33,8 @@ Tensor copy_of(const Tensor& self) {
 }
 
 void check_values_known(const char* op, const Tensor& t) {
-  check<NotImplementedError>(!t.is_meta(), op, ": the result's shape depends on the values of a "
+  check<NotImplementedError>(!t.is_meta(), op,
+                             ": the result's shape depends on the values of a "
                              "tensor, which a meta tensor does not have");
 }
 
@@ -50,9 +54,11 @@ Tensor index(const Tensor& self, TensorSpan indices) {
 
 void index_put_(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate) {
   const cpu::AdvancedIndex at = cpu::advanced_index("index_put_", self, indices);
-  check(self.dtype() == values.dtype(), "index_put_: Index put requires the source and destination "
-        "dtypes match, got ", dtype_name(self.dtype()), " for the destination and ",
-        dtype_name(values.dtype()), " for the source.");
+  check(self.dtype() == values.dtype(),
+        "index_put_: Index put requires the source and destination "
+        "dtypes match, got ",
+        dtype_name(self.dtype()), " for the destination and ", dtype_name(values.dtype()),
+        " for the source.");
   shape::check_same_device("index_put_", self, values);
   const IntSpan want = at.result_sizes, have = values.sizes();
   bool fits = have.size() <= want.size();
@@ -160,7 +166,8 @@ Tensor one_hot(const Tensor& self, int64_t num_classes) {
         dtype_name(self.dtype()));
   Dims sizes(self.sizes());
   if (self.numel() == 0) {
-    check(num_classes > 0, "one_hot: Can not infer total number of classes from empty tensor: pass "
+    check(num_classes > 0,
+          "one_hot: Can not infer total number of classes from empty tensor: pass "
           "num_classes");
     sizes.push_back(num_classes);
     return flambeau::empty(sizes, self.options());
@@ -168,8 +175,8 @@ Tensor one_hot(const Tensor& self, int64_t num_classes) {
   check_values_known("one_hot", self);
   check(entry::min(self).item().to_int() >= 0, "one_hot: Class values must be non-negative.");
   const int64_t largest = entry::max(self).item().to_int();
-  check(num_classes == -1 || num_classes >= 1,
-        "one_hot: num_classes should be positive, got ", num_classes);
+  check(num_classes == -1 || num_classes >= 1, "one_hot: num_classes should be positive, got ",
+        num_classes);
   check(num_classes == -1 || largest < num_classes,
         "one_hot: Class values must be smaller than num_classes: found ", largest,
         " with num_classes=", num_classes);

@@ -6,9 +6,7 @@
 
 namespace flambeau::shape {
 
-inline bool is_index_dtype(DType dtype) {
-  return dtype == DType::int64 || dtype == DType::int32;
-}
+inline bool is_index_dtype(DType dtype) { return dtype == DType::int64 || dtype == DType::int32; }
 
 // Error when a number does not fit an element of `dtype`, as PyTorch decides it: fractions are cut
 // off, and what an unsigned type holds may be given with a minus sign.
@@ -16,8 +14,10 @@ void check_fits(const char* op, const Scalar& value, DType dtype);
 
 template <class T>
 void check_same_device(const char* op, const T& a, const T& b) {
-  check(a.device() == b.device(), op, ": Expected all tensors to be on the same device, but found "
-        "at least two devices, ", a.device().str(), " and ", b.device().str(), "!");
+  check(a.device() == b.device(), op,
+        ": Expected all tensors to be on the same device, but found "
+        "at least two devices, ",
+        a.device().str(), " and ", b.device().str(), "!");
 }
 
 // A 0-dim tensor counts as one of one dimension.
@@ -40,12 +40,12 @@ Spec gather(const T& self, int64_t dim, const T& index, bool sparse_grad) {
           dtype_name(index.dtype()));
     check(dims_at_least_one(index) == dims_at_least_one(self),
           "gather: Index tensor must have the same number of dimensions as input tensor, got "
-          "shapes ", show(index.sizes()), " and ", show(self.sizes()));
+          "shapes ",
+          show(index.sizes()), " and ", show(self.sizes()));
     for (int64_t k = 0; k < dims_at_least_one(self); ++k)
       check(k == d || size_at_least_1d(index, k) <= size_at_least_1d(self, k),
-            "gather: Size does not match at dimension ", k, " expected index ",
-            show(index.sizes()), " to be no larger than self ", show(self.sizes()),
-            " apart from dimension ", d);
+            "gather: Size does not match at dimension ", k, " expected index ", show(index.sizes()),
+            " to be no larger than self ", show(self.sizes()), " apart from dimension ", d);
   }
   return {Dims(index.sizes()), self.dtype(), {}};
 }
@@ -136,11 +136,11 @@ Spec index_add(const T& self, int64_t dim, const T& index, const T& source, cons
   check_same_device("index_add", self, index);
   check_same_device("index_add", self, source);
   const int64_t d = wrap_dim(dim, self.dim(), "index_add");
-  check<IndexError>(index.dim() <= 1, "index_add: Index is supposed to be a vector, but got dim: ",
-                    index.dim(), " with type: ", dtype_name(index.dtype()), " and size: ",
-                    show(index.sizes()));
-  check(is_index_dtype(index.dtype()), "index_add: Expected dtype int32/int64 for index but got: ",
-        dtype_name(index.dtype()));
+  check<IndexError>(index.dim() <= 1,
+                    "index_add: Index is supposed to be a vector, but got dim: ", index.dim(),
+                    " with type: ", dtype_name(index.dtype()), " and size: ", show(index.sizes()));
+  check(is_index_dtype(index.dtype()),
+        "index_add: Expected dtype int32/int64 for index but got: ", dtype_name(index.dtype()));
   check(self.dtype() == source.dtype(), "index_add: self (", dtype_name(self.dtype()),
         ") and source (", dtype_name(source.dtype()), ") must have the same scalar type");
   const int64_t given = source.dim() == 0 ? 1 : d < source.dim() ? source.sizes()[d] : 0;
@@ -150,8 +150,8 @@ Spec index_add(const T& self, int64_t dim, const T& index, const T& source, cons
   if (self.dim() > 0) expected[d] = given;
   check(same(expected, source.sizes()),
         "index_add: source tensor shape must match self tensor shape, excluding the specified "
-        "dimension. Got self.shape = ", show(self.sizes()), " source.shape = ",
-        show(source.sizes()));
+        "dimension. Got self.shape = ",
+        show(self.sizes()), " source.shape = ", show(source.sizes()));
   check(!alpha.is_floating() || is_differentiable(self.dtype()),
         "index_add: For integral input tensors, argument alpha must not be a floating point "
         "number.");
@@ -177,8 +177,10 @@ Spec masked_fill_tensor(const T& self, const T& mask, const T& value) {
 }
 
 inline void check_embedding_indices(const char* op, DType dtype) {
-  check(is_index_dtype(dtype), op, ": Expected tensor for argument #1 'indices' to have one of the "
-        "following scalar types: Long, Int; but got ", dtype_name(dtype), " instead");
+  check(is_index_dtype(dtype), op,
+        ": Expected tensor for argument #1 'indices' to have one of the "
+        "following scalar types: Long, Int; but got ",
+        dtype_name(dtype), " instead");
 }
 
 template <class T>

@@ -23,9 +23,10 @@ DType joined_dtype(const List& tensors) {
 template <class List>
 void check_one_device(const char* op, const List& tensors) {
   for (const auto& t : tensors)
-    check(t.device() == tensors[0].device(), op, ": Expected all tensors to be on the same device, "
-          "but found at least two devices, ", tensors[0].device().str(), " and ",
-          t.device().str(), "!");
+    check(t.device() == tensors[0].device(), op,
+          ": Expected all tensors to be on the same device, "
+          "but found at least two devices, ",
+          tensors[0].device().str(), " and ", t.device().str(), "!");
 }
 
 // Whether all tensors agree on channels_last (or channels_last_3d).
@@ -122,8 +123,10 @@ Spec triangle(const char* op, const T& self) {
 template <class T>
 Spec repeat(const T& self, IntSpan repeats) {
   const size_t n = repeats.size(), own = self.sizes().size();
-  check(n >= own, "repeat: Number of dimensions of repeat dims can not be smaller than number of "
-        "dimensions of tensor: got repeats ", show(repeats), " for shape ", show(self.sizes()));
+  check(n >= own,
+        "repeat: Number of dimensions of repeat dims can not be smaller than number of "
+        "dimensions of tensor: got repeats ",
+        show(repeats), " for shape ", show(self.sizes()));
   Dims sizes(n, 1);
   bool overflow = false, negative = false;
   for (size_t i = 0; i < n; ++i) {

@@ -69,7 +69,16 @@ def _unique2():
 
 @native(
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
-    "bool return_counts=False) -> (Tensor, Tensor, Tensor)", method=False,
+    "bool return_counts=False) -> (Tensor, Tensor, Tensor)", method=False, function_variant=False,
     tags=frozenset({"dynamic_shape"}))
 def unique_dim():
     """The distinct slices along a dimension."""
+
+
+@native(
+    "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
+    "int? dim=None) -> (Tensor, Tensor, Tensor)", method=False, function_variant=False,
+    tags=frozenset({"dynamic_shape"}))
+def unique_consecutive():
+    """One element, or slice, of each run of equal ones; ``flambeau.unique_consecutive`` is the
+    Python face."""

@@ -1,0 +1,320 @@
+"""Functions of tensors that read their arguments in several ways, and so are Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flambeau
+from flambeau import _C
+from flambeau.overrides import handle_torch_function
+
+__all__ = [
+    "argwhere",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "einsum",
+    "norm",
+    "split",
+    "unique",
+    "unique_consecutive",
+]
+
+_overridden = _C._has_torch_function_unary
+_overridden_in = _C._has_torch_function
+
+
+def _aten(name):
+    """An op that has no Python name of its own."""
+    return _C._find_packet("aten", name)
+
+
+_einsum = _aten("einsum")
+_split = _aten("split")
+_unique_dim = _aten("unique_dim")
+_unique_consecutive = _aten("unique_consecutive")
+
+
+# ---- parts
+
+
+def split(tensor, split_size_or_sections, dim: int = 0):
+    """Parts of a tensor along a dimension, as views.
+
+    Args:
+        tensor: what to split.
+        split_size_or_sections: the size of each part (the last may be smaller), or a list with the
+            size of each.
+        dim: the dimension.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.split(flambeau.arange(5), 2)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        >>> flambeau.split(flambeau.arange(5), [1, 4])
+        (tensor([0]), tensor([1, 2, 3, 4]))
+    """
+    if _overridden(tensor):
+        return handle_torch_function(split, (tensor,), tensor, split_size_or_sections, dim=dim)
+    if isinstance(split_size_or_sections, flambeau.Tensor):
+        split_size_or_sections = int(split_size_or_sections)
+    if isinstance(split_size_or_sections, int):
+        return tuple(_split(tensor, split_size_or_sections, dim))
+    return flambeau.split_with_sizes(tensor, split_size_or_sections, dim)
+
+
+# ---- sets
+
+
+def _wanted(values, inverse, counts, return_inverse, return_counts):
+    if not return_inverse and not return_counts:
+        return values
+    return (values, *([inverse] if return_inverse else []), *([counts] if return_counts else []))
+
+
+def unique(
+    input,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+):
+    """The distinct elements, or slices along a dimension, in ascending order.
+
+    Args:
+        input: any tensor of numbers that have an order. Each NaN is distinct from all others.
+        sorted: the result is in order whatever this says.
+        return_inverse: also gives where each element of the input is in the result.
+        return_counts: also gives how often each occurs.
+        dim: slices along this dimension are compared, instead of elements.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.unique(flambeau.tensor([3, 1, 3]), return_inverse=True, return_counts=True)
+        (tensor([1, 3]), tensor([1, 0, 1]), tensor([1, 2]))
+    """
+    if _overridden(input):
+        return handle_torch_function(
+            unique,
+            (input,),
+            input,
+            sorted=sorted,
+            return_inverse=return_inverse,
+            return_counts=return_counts,
+            dim=dim,
+        )
+    if dim is None:
+        found = flambeau._unique2(input, sorted, return_inverse, return_counts)
+    else:
+        found = _unique_dim(input, dim, sorted, return_inverse, return_counts)
+    return _wanted(*found, return_inverse, return_counts)
+
+
+def unique_consecutive(
+    input, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+):
+    """One element, or slice along ``dim``, of each run of equal ones.
+
+    Args:
+        input: any tensor of numbers that have an order.
+        return_inverse: also gives where each element of the input is in the result.
+        return_counts: also gives the length of each run.
+        dim: slices along this dimension are compared, instead of elements.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.unique_consecutive(flambeau.tensor([1, 1, 2, 1]), return_counts=True)
+        (tensor([1, 2, 1]), tensor([2, 1, 1]))
+    """
+    if _overridden(input):
+        return handle_torch_function(
+            unique_consecutive,
+            (input,),
+            input,
+            return_inverse=return_inverse,
+            return_counts=return_counts,
+            dim=dim,
+        )
+    found = _unique_consecutive(input, return_inverse, return_counts, dim)
+    return _wanted(*found, return_inverse, return_counts)
+
+
+def argwhere(input):
+    """The indices of nonzero elements, a row for each.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.argwhere(flambeau.tensor([0, 3]))
+        tensor([[1]])
+    """
+    return flambeau.nonzero(input)
+
+
+# ---- sums of products
+
+_ELLIPSIS = "..."
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def _term(labels) -> str:
+    """A list of dimension numbers, with Ellipsis perhaps, as an equation's letters."""
+    text = ""
+    for label in labels:
+        if label is Ellipsis:
+            text += _ELLIPSIS
+        elif not 0 <= label < len(_LETTERS):
+            raise ValueError(
+                "einsum(): subscript in subscript list is not within the valid range "
+                f"[0, {len(_LETTERS)}): got {label}"
+            )
+        else:
+            text += _LETTERS[label]
+    return text
+
+
+def _from_lists(args):
+    """``(a, [0, 1], b, [1, 2], [0, 2])`` as an equation and its operands."""
+    pairs = len(args) // 2
+    equation = ",".join(_term(args[2 * i + 1]) for i in range(pairs))
+    if len(args) % 2:
+        equation += "->" + _term(args[-1])
+    return equation, [args[2 * i] for i in range(pairs)]
+
+
+def einsum(*args):
+    """Sums of products of elements, with dimensions named by letters (Einstein's notation).
+
+    Dimensions of one letter go together; those whose letter the output lacks are summed. Without
+    ``->`` the output has the letters that occur once, in the order A-Z, a-z. ``...`` stands for
+    further dimensions, which broadcast. A letter twice in one term picks the diagonal.
+
+    Args:
+        equation: the terms, as in ``"bij,bjk->bik"``. Instead of an equation, each operand may be
+            followed by the list of its dimensions' numbers, and all by that of the output.
+        operands: the tensors, contracted from left to right.
+
+    Example::
+
+        >>> import flambeau
+        >>> a = flambeau.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> flambeau.einsum("ij,j->i", a, flambeau.tensor([1.0, 1.0]))
+        tensor([3., 7.])
+        >>> flambeau.einsum("ii", a)
+        tensor(5.)
+        >>> flambeau.einsum(a, [0, 1], [1, 0])
+        tensor([[1., 3.],
+                [2., 4.]])
+    """
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
+    if isinstance(args[0], flambeau.Tensor):
+        equation, operands = _from_lists(args)
+    else:
+        equation, operands = args[0], args[1:]
+        if not isinstance(equation, str):
+            raise TypeError(
+                "einsum(): argument 'equation' (position 1) must be str, not "
+                f"{type(equation).__name__}"
+            )
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = operands[0]
+    if _overridden_in(operands):
+        return handle_torch_function(einsum, operands, equation, *operands)
+    return _einsum(equation, operands)
+
+
+# ---- broadcasting
+
+
+def broadcast_shapes(*shapes):
+    """The shape to which all the given shapes broadcast.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.broadcast_shapes((2, 1), (3,))
+        torch.Size([2, 3])
+    """
+    shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    result = [1] * max(map(len, shapes), default=0)
+    for i, shape in enumerate(shapes):
+        for d in range(-1, -1 - len(shape), -1):
+            if shape[d] < 0:
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
+            if shape[d] == 1 or shape[d] == result[d]:
+                continue
+            if result[d] != 1:
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {shape[d]} at {d}! Mismatching "
+                    f"argument at index {i} had {shape}; but expected shape should be "
+                    f"broadcastable to {result}"
+                )
+            result[d] = shape[d]
+    return flambeau.Size(result)
+
+
+def broadcast_tensors(*tensors):
+    """All tensors expanded to the shape that they broadcast to.
+
+    Example::
+
+        >>> import flambeau
+        >>> a, b = flambeau.broadcast_tensors(flambeau.ones(2, 1), flambeau.ones(3))
+        >>> a.shape, b.shape
+        (torch.Size([2, 3]), torch.Size([2, 3]))
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tensors[0]
+    if _overridden_in(tensors):
+        return handle_torch_function(broadcast_tensors, tensors, *tensors)
+    shape = broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t.expand(shape) for t in tensors)
+
+
+# ---- norms
+
+
+def norm(
+    input,
+    p: float | str | None = "fro",
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool = False,
+    out=None,
+    dtype=None,
+):
+    """The norm of a tensor's elements, of all or along dimensions.
+
+    Args:
+        input: a tensor of floating-point or complex numbers.
+        p: the order of the norm: a number, or ``"fro"``, which is 2.
+        dim: the dimensions; all when None.
+        keepdim: whether these stay, with size 1.
+        out: takes the result.
+        dtype: the dtype to compute in.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.norm(flambeau.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    if _overridden(input):
+        return handle_torch_function(
+            norm, (input,), input, p=p, dim=dim, keepdim=keepdim, out=out, dtype=dtype
+        )
+    dims = [dim] if isinstance(dim, int) else dim
+    if isinstance(p, str):
+        if p != "fro":
+            raise NotImplementedError(f"norm: p={p!r} is not supported; use a number or 'fro'")
+        if dims is not None and len(dims) > 2:
+            raise RuntimeError(
+                f"norm: dim must be a 2-tuple for p='fro', got {tuple(dims)}; use p=2"
+            )
+    order = 2.0 if p is None or p == "fro" else p
+    return _C._linalg.linalg_vector_norm(input, order, dims, keepdim, dtype=dtype, out=out)
