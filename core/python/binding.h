@@ -15,7 +15,8 @@ template <class... A>
   throw PythonError();
 }
 inline int must(int status) {
-  if (status < 0) [[unlikely]] throw PythonError();
+  if (status < 0) [[unlikely]]
+    throw PythonError();
   return status;
 }
 
@@ -122,7 +123,16 @@ PyObject* call_torch_function(const Overloaded& who, PyObject* function, PyObjec
 // For properties, the mapping protocol and operators: `function` is looked up on Tensor.
 PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* const* args,
                             Py_ssize_t n);
+// A scope in which no more than this is overridden.
+struct WithTorchFunction {
+  TorchFunction before = torch_function_state;
+  explicit WithTorchFunction(TorchFunction state) {
+    if (before < state) torch_function_state = state;
+  }
+  ~WithTorchFunction() { torch_function_state = before; }
+};
 bool init_torch_function(PyObject* module);
+bool init_default_torch_function(PyObject* module);
 
 // ---- below: op objects, __torch_dispatch__, recorder, library
 bool init_op_objects(PyObject* module);

@@ -18,20 +18,34 @@ bool is_default(const Value& v, const Argument& a) {
   const Value& d = a.default_value;
   if (v.tag != d.tag) return false;
   switch (v.tag) {
-    case Value::Tag::none: return true;
-    case Value::Tag::integer: return v.integer_ == d.integer_;
-    case Value::Tag::floating: return v.floating_ == d.floating_;
-    case Value::Tag::boolean: return v.boolean_ == d.boolean_;
-    case Value::Tag::scalar: return same_scalar(*v.scalar_, *d.scalar_);
-    case Value::Tag::string: return v.string() == d.string();
-    case Value::Tag::dtype: return v.dtype_ == d.dtype_;
-    case Value::Tag::device: return v.device_ == d.device_;
-    case Value::Tag::layout: return v.layout_ == d.layout_;
-    case Value::Tag::memory_format: return v.memory_format_ == d.memory_format_;
-    case Value::Tag::integers: return same_items(v.integers(), d.integers());
-    case Value::Tag::floatings: return same_items(v.floatings(), d.floatings());
-    case Value::Tag::booleans: return same_items(v.booleans(), d.booleans());
-    default: return false;
+    case Value::Tag::none:
+      return true;
+    case Value::Tag::integer:
+      return v.integer_ == d.integer_;
+    case Value::Tag::floating:
+      return v.floating_ == d.floating_;
+    case Value::Tag::boolean:
+      return v.boolean_ == d.boolean_;
+    case Value::Tag::scalar:
+      return same_scalar(*v.scalar_, *d.scalar_);
+    case Value::Tag::string:
+      return v.string() == d.string();
+    case Value::Tag::dtype:
+      return v.dtype_ == d.dtype_;
+    case Value::Tag::device:
+      return v.device_ == d.device_;
+    case Value::Tag::layout:
+      return v.layout_ == d.layout_;
+    case Value::Tag::memory_format:
+      return v.memory_format_ == d.memory_format_;
+    case Value::Tag::integers:
+      return same_items(v.integers(), d.integers());
+    case Value::Tag::floatings:
+      return same_items(v.floatings(), d.floatings());
+    case Value::Tag::booleans:
+      return same_items(v.booleans(), d.booleans());
+    default:
+      return false;
   }
 }
 

@@ -44,8 +44,8 @@ PyObject* dispatch(FunctionObject* f, const Signature& s, Arguments& arguments,
     return run_op(s.op(), arguments);
   Object function = Object::borrow(reinterpret_cast<PyObject*>(f));
   if (public_name)
-    function = Object(must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type),
-                                                  public_name)));
+    function =
+        Object(must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), public_name)));
   if (PyObject* r = call_torch_function(arguments.overloaded, function.get(), args, n, kwnames,
                                         f->name->name))
     return r;
@@ -76,7 +76,8 @@ PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, Py
   FunctionObject* f = as_function(self);
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   PyObject* result = call_fitting(f, args, n, kwnames, nullptr);
-  if (result || PyErr_Occurred()) [[likely]] return result;
+  if (result || PyErr_Occurred()) [[likely]]
+    return result;
   return guarded([&]() -> PyObject* {
     if (kwnames) {
       const WithoutOut rest(args, n, kwnames);
@@ -115,8 +116,8 @@ PyObject* get_doc(PyObject* self, void*) {
   return guarded([&] {
     static PyObject* doc = nullptr;
     if (!f->doc)
-      f->doc = must(PyObject_CallFunction(imported(doc, "flambeau.ops", "doc"), "s",
-                                          f->name->name));
+      f->doc =
+          must(PyObject_CallFunction(imported(doc, "flambeau.ops", "doc"), "s", f->name->name));
     return Py_NewRef(f->doc);
   });
 }
@@ -201,7 +202,8 @@ PyType_Spec method_spec = {"flambeau._C.method", sizeof(FunctionObject), 0,
 PyObject* get_op_property(PyObject* self, void* function) {
   PyObject* f = static_cast<PyObject*>(function);
   if (may_override(self)) {
-    PyObject* r = guarded([&] { return torch_function_on(self, as_function(f)->name->name, &self, 1); });
+    PyObject* r =
+        guarded([&] { return torch_function_on(self, as_function(f)->name->name, &self, 1); });
     if (r || PyErr_Occurred()) return r;
   }
   return call_function(f, &self, 1, nullptr);
@@ -222,8 +224,8 @@ int set_op_property(PyObject* self, PyObject* value, void* function) {
 // Kept for ever, as the type is.
 bool add_op_property(const PythonName& name, PyObject* function) {
   static std::vector<std::unique_ptr<PyGetSetDef>> defs;
-  const bool view = as_function(function)->name->nops &&
-                    builtin_ops()[name.ops[0]].returns[0].alias != 0;
+  const bool view =
+      as_function(function)->name->nops && builtin_ops()[name.ops[0]].returns[0].alias != 0;
   defs.push_back(std::make_unique<PyGetSetDef>(PyGetSetDef{
       name.name, get_op_property, view ? set_op_property : nullptr, nullptr, function}));
   const Object descriptor(PyDescr_NewGetSet(tensor_type, defs.back().get()));
@@ -235,7 +237,9 @@ bool add_op_property(const PythonName& name, PyObject* function) {
 
 // flambeau._C._VariableFunctions for the functions of flambeau itself, _C._nn, _C._linalg, ...
 PyObject* function_module(PyObject* module, const char* name) {
-  const std::string attribute = !*name ? "_VariableFunctions" : *name == '_' ? name : concat("_", name);
+  const std::string attribute = !*name         ? "_VariableFunctions"
+                                : *name == '_' ? name
+                                               : concat("_", name);
   if (PyObject* known = PyDict_GetItemString(PyModule_GetDict(module), attribute.c_str()))
     return known;
   const std::string full = "flambeau._C." + attribute;
@@ -285,7 +289,8 @@ PyObject* run_op(const Op& op, Arguments& arguments) {
   } else {
     op.call(op, arguments.values, results);
   }
-  if (arguments.requires_grad) [[unlikely]] results.tensors[0].set_requires_grad(true);
+  if (arguments.requires_grad) [[unlikely]]
+    results.tensors[0].set_requires_grad(true);
   return wrap_results(op, results);
 }
 

@@ -6,8 +6,7 @@
 namespace flambeau::python {
 
 struct FunctionObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   const PythonName* name;
   Signature** signatures;  // made at the first call
   PyObject* doc;

@@ -8,8 +8,7 @@ PyTypeObject* device_type;
 namespace {
 
 struct DeviceObject {
-  PyObject_HEAD
-  Device device;
+  PyObject_HEAD Device device;
 };
 
 Device device_of(PyObject* o) { return reinterpret_cast<DeviceObject*>(o)->device; }
@@ -45,8 +44,10 @@ PyObject* device_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
         raise_python(PyExc_TypeError, "device(): argument 'type' (position 1) must be str, not %s",
                      Py_TYPE(kind)->tp_name);
       device = parse_text(kind);
-      check(device.index < 0, "type (string) must not include an index because index was passed "
-            "explicitly: ", device.str());
+      check(device.index < 0,
+            "type (string) must not include an index because index was passed "
+            "explicitly: ",
+            device.str());
       device.index = device_index(index);
     } else {
       device = unwrap_device(kind);

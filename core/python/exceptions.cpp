@@ -12,7 +12,8 @@ void translate_exception(const char* op) noexcept {
   try {
     throw;
   } catch (const PythonError&) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "flambeau: an error without a message");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_SystemError, "flambeau: an error without a message");
   } catch (const IndexError& e) {
     PyErr_SetString(PyExc_IndexError, e.what());
   } catch (const TypeError& e) {

@@ -1,9 +1,9 @@
 // flambeau.Generator and the functions of the default one.
 #include "core/random/generator.h"
 
-#include "core/python/binding.h"
-
 #include <structmember.h>
+
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 
@@ -12,8 +12,7 @@ PyTypeObject* generator_type;
 namespace {
 
 struct GeneratorObject {
-  PyObject_HEAD
-  Generator* generator;
+  PyObject_HEAD Generator* generator;
   bool owned;  // false for the default one, which the core keeps
   PyObject* weakrefs;
 };
@@ -140,9 +139,8 @@ PyMethodDef methods[] = {
     {}};
 PyGetSetDef properties[] = {
     {"device", get_device, nullptr, "The device that it makes numbers for.", {}}, {}};
-PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(GeneratorObject, weakrefs),
-                          READONLY, nullptr},
-                         {}};
+PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(GeneratorObject, weakrefs), READONLY, nullptr}, {}};
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("Generator(device='cpu'): a stream of random numbers.")},
     {Py_tp_new, reinterpret_cast<void*>(generator_new)},
@@ -193,7 +191,8 @@ bool init_generator(PyObject* module) {
   generator_type = make_type(module, &spec, "Generator");
   if (!generator_type) return false;
   default_object = guarded([] { return make(generator_type, &default_generator(), false); });
-  return default_object && PyModule_AddObjectRef(module, "default_generator", default_object) == 0 &&
+  return default_object &&
+         PyModule_AddObjectRef(module, "default_generator", default_object) == 0 &&
          PyModule_AddFunctions(module, functions) == 0;
 }
 

@@ -30,8 +30,7 @@ void read_arguments(const char* function, std::span<const char* const> names, si
   if (static_cast<size_t>(n) > names.size())
     raise_python(PyExc_TypeError, "%s() takes %zu positional arguments but %zd were given",
                  function, names.size(), n);
-  for (size_t i = 0; i < names.size(); ++i)
-    out[i] = i < static_cast<size_t>(n) ? args[i] : nullptr;
+  for (size_t i = 0; i < names.size(); ++i) out[i] = i < static_cast<size_t>(n) ? args[i] : nullptr;
   const Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t k = 0; k < nkw; ++k) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, k);

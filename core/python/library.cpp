@@ -49,8 +49,7 @@ PyObject* implementation(const Op& op, const char* kind) {
 
 void call_python(const Op& op, PyObject* function, const Value* values, Results& results) {
   const PythonArguments arguments = arguments_to_python(op, values);
-  const Object result(
-      must(PyObject_Call(function, arguments.args.get(), arguments.kwargs.get())));
+  const Object result(must(PyObject_Call(function, arguments.args.get(), arguments.kwargs.get())));
   results_from_python(op, result.get(), results);
 }
 
@@ -73,8 +72,8 @@ void call_kernel(const Op& op, const Value* values, Results& results) {
 
 // The entry of all ops of Python's: as the generated ones, one branch on the active keys.
 void call_runtime(const Op& op, const Value* values, Results& results) {
-  const KeySet keys = (thread_state.included | keys_of_arguments(op, values)) &
-                      ~thread_state.excluded & op.mask;
+  const KeySet keys =
+      (thread_state.included | keys_of_arguments(op, values)) & ~thread_state.excluded & op.mask;
   if (keys) return slow(op, keys, values, results);
   call_kernel(op, values, results);
 }
@@ -88,10 +87,12 @@ void call_autograd(const Op& op, const Value* values, Results& results) {
 
 Type type_named(std::string_view name) {
   constexpr std::pair<std::string_view, Type> kTypes[] = {
-      {"Tensor", Type::tensor},   {"int", Type::integer},       {"float", Type::floating},
-      {"bool", Type::boolean},    {"Scalar", Type::scalar},     {"str", Type::string},
-      {"ScalarType", Type::dtype}, {"Device", Type::device},    {"Layout", Type::layout},
-      {"MemoryFormat", Type::memory_format}, {"Generator", Type::generator}};
+      {"Tensor", Type::tensor},      {"int", Type::integer},
+      {"float", Type::floating},     {"bool", Type::boolean},
+      {"Scalar", Type::scalar},      {"str", Type::string},
+      {"ScalarType", Type::dtype},   {"Device", Type::device},
+      {"Layout", Type::layout},      {"MemoryFormat", Type::memory_format},
+      {"Generator", Type::generator}};
   for (const auto& [known, type] : kTypes)
     if (known == name) return type;
   raise<ValueError>("define: unknown type '", name, "' in the schema");
@@ -109,14 +110,22 @@ Value default_value(RuntimeOp& runtime, const Argument& a, PyObject* o) {
     return boxing::box(IntSpan(list));
   }
   switch (a.type) {
-    case Type::integer: return boxing::box(unwrap_int(o));
-    case Type::floating: return boxing::box(unwrap_scalar(o).to_double());
-    case Type::boolean: return boxing::box(o == Py_True);
-    case Type::scalar: return boxing::box(runtime.scalars.emplace_back(unwrap_scalar(o)));
-    case Type::string: return boxing::box(std::string_view(runtime.keep(show_python(o))));
-    case Type::dtype: return boxing::box(unwrap_dtype(o));
-    case Type::memory_format: return boxing::box(unwrap_memory_format(o));
-    default: raise<NotImplementedError>("define: argument '", a.name, "' cannot have this default");
+    case Type::integer:
+      return boxing::box(unwrap_int(o));
+    case Type::floating:
+      return boxing::box(unwrap_scalar(o).to_double());
+    case Type::boolean:
+      return boxing::box(o == Py_True);
+    case Type::scalar:
+      return boxing::box(runtime.scalars.emplace_back(unwrap_scalar(o)));
+    case Type::string:
+      return boxing::box(std::string_view(runtime.keep(show_python(o))));
+    case Type::dtype:
+      return boxing::box(unwrap_dtype(o));
+    case Type::memory_format:
+      return boxing::box(unwrap_memory_format(o));
+    default:
+      raise<NotImplementedError>("define: argument '", a.name, "' cannot have this default");
   }
 }
 

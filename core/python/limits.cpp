@@ -9,8 +9,7 @@ namespace flambeau::python {
 namespace {
 
 struct LimitsObject {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 
 struct FloatLimits {
@@ -67,8 +66,9 @@ PyObject* iinfo_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:iinfo", const_cast<char**>(kNames), &given))
       throw PythonError();
     const DType dtype = unwrap_dtype(given);
-    check<TypeError>(is_integral(dtype, false), "torch.iinfo() requires an integer input type, not torch.",
-                     dtype_name(dtype), ". Use torch.finfo for floating point types");
+    check<TypeError>(is_integral(dtype, false),
+                     "torch.iinfo() requires an integer input type, not torch.", dtype_name(dtype),
+                     ". Use torch.finfo for floating point types");
     return make_limits(type, dtype);
   });
 }
@@ -96,10 +96,11 @@ PyObject* integer_max(PyObject* self, void*) {
 PyObject* finfo_repr(PyObject* self) {
   const FloatLimits& f = limits_of(self);
   char text[256];
-  std::snprintf(text, sizeof text,
-                "finfo(resolution=%g, min=%g, max=%g, eps=%g, smallest_normal=%g, tiny=%g, dtype=%s)",
-                f.resolution, -f.max, f.max, f.eps, f.smallest_normal, f.smallest_normal,
-                dtype_name(f.dtype));
+  std::snprintf(
+      text, sizeof text,
+      "finfo(resolution=%g, min=%g, max=%g, eps=%g, smallest_normal=%g, tiny=%g, dtype=%s)",
+      f.resolution, -f.max, f.max, f.eps, f.smallest_normal, f.smallest_normal,
+      dtype_name(f.dtype));
   return PyUnicode_FromString(text);
 }
 PyObject* iinfo_repr(PyObject* self) {
@@ -120,25 +121,25 @@ PyGetSetDef finfo_properties[] = {
     {"eps", float_limit<&FloatLimits::eps>, nullptr, "From 1 to the next larger number.", {}},
     {"max", float_limit<&FloatLimits::max>, nullptr, "The largest number.", {}},
     {"min", float_min, nullptr, "The smallest number.", {}},
-    {"smallest_normal", float_limit<&FloatLimits::smallest_normal>, nullptr,
-     "The smallest positive normal number.", {}},
+    {"smallest_normal",
+     float_limit<&FloatLimits::smallest_normal>,
+     nullptr,
+     "The smallest positive normal number.",
+     {}},
     {"tiny", float_limit<&FloatLimits::smallest_normal>, nullptr, "Same as smallest_normal.", {}},
     {"resolution", float_limit<&FloatLimits::resolution>, nullptr, "Decimal resolution.", {}},
     {"dtype", get_dtype, nullptr, "The name of the dtype.", {}},
     {}};
-PyGetSetDef iinfo_properties[] = {
-    {"bits", get_bits, nullptr, "Bits of a number.", {}},
-    {"max", integer_max, nullptr, "The largest number.", {}},
-    {"min", integer_min, nullptr, "The smallest number.", {}},
-    {"dtype", get_dtype, nullptr, "The name of the dtype.", {}},
-    {}};
+PyGetSetDef iinfo_properties[] = {{"bits", get_bits, nullptr, "Bits of a number.", {}},
+                                  {"max", integer_max, nullptr, "The largest number.", {}},
+                                  {"min", integer_min, nullptr, "The smallest number.", {}},
+                                  {"dtype", get_dtype, nullptr, "The name of the dtype.", {}},
+                                  {}};
 
-#define LIMITS_SLOTS(kind, text)                                \
-  {Py_tp_doc, const_cast<char*>(text)},                         \
-      {Py_tp_new, reinterpret_cast<void*>(kind##_new)},         \
-      {Py_tp_repr, reinterpret_cast<void*>(kind##_repr)},       \
-      {Py_tp_getset, kind##_properties},                        \
-      {Py_tp_richcompare, reinterpret_cast<void*>(compare)},    \
+#define LIMITS_SLOTS(kind, text)                                                             \
+  {Py_tp_doc, const_cast<char*>(text)}, {Py_tp_new, reinterpret_cast<void*>(kind##_new)},    \
+      {Py_tp_repr, reinterpret_cast<void*>(kind##_repr)}, {Py_tp_getset, kind##_properties}, \
+      {Py_tp_richcompare, reinterpret_cast<void*>(compare)},                                 \
       {Py_tp_hash, reinterpret_cast<void*>(hash)}, {}
 
 PyType_Slot finfo_slots[] = {LIMITS_SLOTS(finfo, "finfo(type): limits of a floating point dtype.")};

@@ -12,8 +12,8 @@ PyMODINIT_FUNC PyInit__C() {
   using namespace flambeau::python;
   PyObject* module = PyModule_Create(&definition);
   if (!module) return nullptr;
-  constexpr bool (*kParts[])(PyObject*) = {init_types,    init_tensor,      init_call,
-                                           init_layers,   init_indexing,    init_interchange,
+  constexpr bool (*kParts[])(PyObject*) = {init_types,    init_tensor,   init_call,
+                                           init_layers,   init_indexing, init_interchange,
                                            init_autograd, init_optim};
   for (const auto init : kParts) {
     if (init(module)) continue;

@@ -1,14 +1,13 @@
 // Methods and properties of Tensor that are not ops, with __torch_function__ in front of them.
-#include "core/python/binding.h"
-
 #include <structmember.h>
+
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
 
 struct MethodObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   const NativeMethod* method;
 };
 
@@ -108,8 +107,8 @@ int set_property(PyObject* self, PyObject* value, void* closure) {
 
 bool add_descriptor(const char* name, PyObject* descriptor) {
   const Object owned(descriptor);
-  return owned && PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name,
-                                         owned.get()) == 0;
+  return owned &&
+         PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name, owned.get()) == 0;
 }
 
 }  // namespace

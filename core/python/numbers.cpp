@@ -13,8 +13,7 @@ PyObject* numpy_type(PyObject*& cache, const char* name) {
 }
 
 bool is_instance(PyObject* o, PyObject* type) {
-  return type && PyType_Check(type) &&
-         PyObject_TypeCheck(o, reinterpret_cast<PyTypeObject*>(type));
+  return type && PyType_Check(type) && PyObject_TypeCheck(o, reinterpret_cast<PyTypeObject*>(type));
 }
 
 bool is_zero_dim_array(PyObject* o) {
@@ -106,11 +105,14 @@ Scalar unwrap_scalar(PyObject* o) {
 
 PyObject* wrap(const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Kind::boolean: return Py_NewRef(s.to_bool() ? Py_True : Py_False);
-    case Scalar::Kind::integer: return PyLong_FromLongLong(s.to_int());
+    case Scalar::Kind::boolean:
+      return Py_NewRef(s.to_bool() ? Py_True : Py_False);
+    case Scalar::Kind::integer:
+      return PyLong_FromLongLong(s.to_int());
     case Scalar::Kind::unsigned_integer:
       return PyLong_FromUnsignedLongLong(static_cast<uint64_t>(s.to_int()));
-    case Scalar::Kind::floating: return PyFloat_FromDouble(s.to_double());
+    case Scalar::Kind::floating:
+      return PyFloat_FromDouble(s.to_double());
     case Scalar::Kind::complex: {
       const std::complex<double> c = s.to_complex();
       return PyComplex_FromDoubles(c.real(), c.imag());
@@ -123,7 +125,8 @@ int64_t unwrap_int(PyObject* o) {
   if (PyLong_CheckExact(o)) [[likely]] {
     int overflow;
     const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (!overflow) [[likely]] return v;
+    if (!overflow) [[likely]]
+      return v;
     raise_python(PyExc_OverflowError, "an integer argument must fit in 64 bits");
   }
   if (is_tensor(o)) {
@@ -149,12 +152,18 @@ Dims unwrap_dims(PyObject* o) {
 
 PyObject* element_to_python(const void* data, DType dtype) {
   switch (dtype) {
-    case DType::float32: return PyFloat_FromDouble(*static_cast<const float*>(data));
-    case DType::float64: return PyFloat_FromDouble(*static_cast<const double*>(data));
-    case DType::int64: return PyLong_FromLongLong(*static_cast<const int64_t*>(data));
-    case DType::int32: return PyLong_FromLong(*static_cast<const int32_t*>(data));
-    case DType::boolean: return Py_NewRef(*static_cast<const bool*>(data) ? Py_True : Py_False);
-    default: return wrap(Scalar::load(data, dtype));
+    case DType::float32:
+      return PyFloat_FromDouble(*static_cast<const float*>(data));
+    case DType::float64:
+      return PyFloat_FromDouble(*static_cast<const double*>(data));
+    case DType::int64:
+      return PyLong_FromLongLong(*static_cast<const int64_t*>(data));
+    case DType::int32:
+      return PyLong_FromLong(*static_cast<const int32_t*>(data));
+    case DType::boolean:
+      return Py_NewRef(*static_cast<const bool*>(data) ? Py_True : Py_False);
+    default:
+      return wrap(Scalar::load(data, dtype));
   }
 }
 

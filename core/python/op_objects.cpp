@@ -1,23 +1,21 @@
 // flambeau.ops.<namespace>.<name>.<overload>: ops as objects, called by exactly their schema.
+#include <structmember.h>
+
 #include <map>
 
 #include "core/python/call.h"
-
-#include <structmember.h>
 
 namespace flambeau::python {
 namespace {
 
 struct OpObject {  // one overload
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   const Op* op;
   Signature* signature;
   PyObject* dict;
 };
 struct PacketObject {  // all overloads of a name
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   PyObject* ns;
   PyObject* name;
   PyObject* dict;
@@ -98,8 +96,9 @@ PyObject* packet_for(const char* ns, const char* name) {
         Arguments arguments;
         if (as_op(overload.get())->signature->parse(arguments, args, n, kwnames))
           return must(call_signature(overload.get(), arguments, args, n, kwnames));
-        why += "\n" + as_op(overload.get())->signature->mismatch(
-                          concat(op->ns, "::", op->name), args, n, kwnames) +
+        why += "\n" +
+               as_op(overload.get())
+                   ->signature->mismatch(concat(op->ns, "::", op->name), args, n, kwnames) +
                ". Declaration: " + op->schema;
       }
       raise("Overloaded torch operator invoked from Python failed to match any schema:", why);
@@ -134,15 +133,11 @@ PyObject* get_op_dunder_name(PyObject* self, void*) {
 PyObject* get_op_module(PyObject* self, void*) {
   return PyUnicode_FromFormat("flambeau.ops.%s", as_op(self)->op->ns);
 }
-PyObject* get_op_name(PyObject* self, void*) {
-  return PyUnicode_FromString(as_op(self)->op->name);
-}
+PyObject* get_op_name(PyObject* self, void*) { return PyUnicode_FromString(as_op(self)->op->name); }
 PyObject* get_overload(PyObject* self, void*) {
   return PyUnicode_FromString(overload_of(*as_op(self)->op));
 }
-PyObject* get_namespace(PyObject* self, void*) {
-  return PyUnicode_FromString(as_op(self)->op->ns);
-}
+PyObject* get_namespace(PyObject* self, void*) { return PyUnicode_FromString(as_op(self)->op->ns); }
 PyObject* get_packet(PyObject* self, void*) {
   const Op& op = *as_op(self)->op;
   return guarded([&] { return packet_for(op.ns, op.name); });
@@ -230,19 +225,20 @@ PyMethodDef op_methods[] = {{"name", op_name, METH_NOARGS, "ns::name.overload"},
                             {"__copy__", same, METH_NOARGS, nullptr},
                             {"__deepcopy__", same, METH_O, nullptr},
                             {}};
-PyGetSetDef op_getset[] = {{"__name__", get_op_dunder_name, nullptr, nullptr, {}},
-                           {"__qualname__", get_op_dunder_name, nullptr, nullptr, {}},
-                           {"__module__", get_op_module, nullptr, nullptr, {}},
-                           {"_opname", get_op_name, nullptr, nullptr, {}},
-                           {"_overloadname", get_overload, nullptr, nullptr, {}},
-                           {"namespace", get_namespace, nullptr, "The op's namespace.", {}},
-                           {"overloadpacket", get_packet, nullptr, "All overloads.", {}},
-                           {"_overloadpacket", get_packet, nullptr, nullptr, {}},
-                           {"is_view", get_is_view, nullptr, "Whether it gives a view.", {}},
-                           {"_schema", get_schema, nullptr, "The schema, parsed.", {}},
-                           {"tags", get_tags, nullptr, "Properties of the op.", {}},
-                           {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, {}},
-                           {}};
+PyGetSetDef op_getset[] = {
+    {"__name__", get_op_dunder_name, nullptr, nullptr, {}},
+    {"__qualname__", get_op_dunder_name, nullptr, nullptr, {}},
+    {"__module__", get_op_module, nullptr, nullptr, {}},
+    {"_opname", get_op_name, nullptr, nullptr, {}},
+    {"_overloadname", get_overload, nullptr, nullptr, {}},
+    {"namespace", get_namespace, nullptr, "The op's namespace.", {}},
+    {"overloadpacket", get_packet, nullptr, "All overloads.", {}},
+    {"_overloadpacket", get_packet, nullptr, nullptr, {}},
+    {"is_view", get_is_view, nullptr, "Whether it gives a view.", {}},
+    {"_schema", get_schema, nullptr, "The schema, parsed.", {}},
+    {"tags", get_tags, nullptr, "Properties of the op.", {}},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, {}},
+    {}};
 PyMemberDef op_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(OpObject, call), READONLY, nullptr},
     {"__dictoffset__", T_PYSSIZET, offsetof(OpObject, dict), READONLY, nullptr},

@@ -13,17 +13,18 @@ struct Operator {
   const char* public_name = nullptr;  // what __torch_function__ gets, as an attribute of Tensor
 };
 
-constexpr const char* kBinary[] = {
-    "nb_add", "nb_subtract", "nb_multiply",     "nb_remainder",   "nb_lshift",         "nb_rshift",
-    "nb_and", "nb_xor", "nb_or", "nb_floor_divide", "nb_true_divide", "nb_matrix_multiply"};
-constexpr int kBinaryIds[] = {
-    Py_nb_add, Py_nb_subtract, Py_nb_multiply, Py_nb_remainder,    Py_nb_lshift,      Py_nb_rshift,
-    Py_nb_and, Py_nb_xor,      Py_nb_or,       Py_nb_floor_divide, Py_nb_true_divide,
-    Py_nb_matrix_multiply};
+constexpr const char* kBinary[] = {"nb_add",          "nb_subtract",    "nb_multiply",
+                                   "nb_remainder",    "nb_lshift",      "nb_rshift",
+                                   "nb_and",          "nb_xor",         "nb_or",
+                                   "nb_floor_divide", "nb_true_divide", "nb_matrix_multiply"};
+constexpr int kBinaryIds[] = {Py_nb_add,          Py_nb_subtract,    Py_nb_multiply,
+                              Py_nb_remainder,    Py_nb_lshift,      Py_nb_rshift,
+                              Py_nb_and,          Py_nb_xor,         Py_nb_or,
+                              Py_nb_floor_divide, Py_nb_true_divide, Py_nb_matrix_multiply};
 constexpr const char* kInplace[] = {
-    "nb_inplace_add",       "nb_inplace_subtract",     "nb_inplace_multiply",
-    "nb_inplace_remainder", "nb_inplace_lshift",       "nb_inplace_rshift",
-    "nb_inplace_and",       "nb_inplace_xor",          "nb_inplace_or",
+    "nb_inplace_add",          "nb_inplace_subtract",    "nb_inplace_multiply",
+    "nb_inplace_remainder",    "nb_inplace_lshift",      "nb_inplace_rshift",
+    "nb_inplace_and",          "nb_inplace_xor",         "nb_inplace_or",
     "nb_inplace_floor_divide", "nb_inplace_true_divide", "nb_inplace_matrix_multiply"};
 constexpr int kInplaceIds[] = {
     Py_nb_inplace_add,          Py_nb_inplace_subtract,    Py_nb_inplace_multiply,
@@ -32,8 +33,10 @@ constexpr int kInplaceIds[] = {
     Py_nb_inplace_floor_divide, Py_nb_inplace_true_divide, Py_nb_inplace_matrix_multiply};
 constexpr const char* kUnary[] = {"nb_negative", "nb_positive", "nb_absolute", "nb_invert"};
 constexpr int kUnaryIds[] = {Py_nb_negative, Py_nb_positive, Py_nb_absolute, Py_nb_invert};
-constexpr const char* kCompare[] = {"lt", "le", "eq", "ne", "gt", "ge"};  // in the order of Py_LT...
-constexpr const char* kComparePublic[] = {"__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"};
+constexpr const char* kCompare[] = {"lt", "le", "eq",
+                                    "ne", "gt", "ge"};  // in the order of Py_LT...
+constexpr const char* kComparePublic[] = {"__lt__", "__le__", "__eq__",
+                                          "__ne__", "__gt__", "__ge__"};
 
 Operator binary_ops[std::size(kBinary)], inplace_ops[std::size(kInplace)],
     unary_ops[std::size(kUnary)], compare_ops[std::size(kCompare)], power_op, inplace_power_op;
@@ -43,9 +46,11 @@ PyObject* not_implemented() { Py_RETURN_NOTIMPLEMENTED; }
 // The operator's result; NotImplemented, for Python to try the other operand, when nothing fits.
 PyObject* call_operator(FunctionObject* f, const char* public_name, PyObject* const* args,
                         Py_ssize_t n) {
-  if (!f) [[unlikely]] return not_implemented();
+  if (!f) [[unlikely]]
+    return not_implemented();
   PyObject* result = call_fitting(f, args, n, nullptr, public_name);
-  if (result || PyErr_Occurred()) [[likely]] return result;
+  if (result || PyErr_Occurred()) [[likely]]
+    return result;
   return not_implemented();
 }
 
@@ -86,7 +91,8 @@ constexpr bool is_commutative(std::string_view slot) {
 template <size_t I>
 PyObject* binary(PyObject* a, PyObject* b) {
   const Operator& op = binary_ops[I];
-  if (!is_tensor(a)) [[unlikely]] return reflect(op, is_commutative(kBinary[I]), a, b);
+  if (!is_tensor(a)) [[unlikely]]
+    return reflect(op, is_commutative(kBinary[I]), a, b);
   PyObject* const args[] = {a, b};
   return call_operator(op.forward, op.public_name, args, 2);
 }

@@ -85,18 +85,30 @@ PyObject* const* numpy_names(const char* name) {
 Parameter::Kind kind_of(const Argument& a) {
   using Kind = Parameter::Kind;
   switch (a.type) {
-    case Type::tensor: return a.list ? Kind::tensors : Kind::tensor;
-    case Type::integer: return a.list ? Kind::integers : Kind::integer;
-    case Type::floating: return a.list ? Kind::floatings : Kind::floating;
-    case Type::boolean: return a.list ? Kind::booleans : Kind::boolean;
-    case Type::scalar: return a.list ? Kind::scalars : Kind::scalar;
-    case Type::string: return Kind::string;
-    case Type::dtype: return Kind::dtype;
-    case Type::device: return Kind::device;
-    case Type::layout: return Kind::layout;
-    case Type::memory_format: return Kind::memory_format;
-    case Type::generator: return Kind::generator;
-    case Type::none: break;
+    case Type::tensor:
+      return a.list ? Kind::tensors : Kind::tensor;
+    case Type::integer:
+      return a.list ? Kind::integers : Kind::integer;
+    case Type::floating:
+      return a.list ? Kind::floatings : Kind::floating;
+    case Type::boolean:
+      return a.list ? Kind::booleans : Kind::boolean;
+    case Type::scalar:
+      return a.list ? Kind::scalars : Kind::scalar;
+    case Type::string:
+      return Kind::string;
+    case Type::dtype:
+      return Kind::dtype;
+    case Type::device:
+      return Kind::device;
+    case Type::layout:
+      return Kind::layout;
+    case Type::memory_format:
+      return Kind::memory_format;
+    case Type::generator:
+      return Kind::generator;
+    case Type::none:
+      break;
   }
   throw Error("an argument without a type");
 }
@@ -131,8 +143,13 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
   varargs_ = style != Style::schema && positional_ == first + 1 &&
              parameters_[first].kind == Parameter::Kind::integers;
   if ((op.tags & tag::factory) && style != Style::schema)
-    parameters_[n_++] = {nullptr, interned("requires_grad"), numpy_names(""),
-                         Parameter::Kind::requires_grad, false, 0, 0};
+    parameters_[n_++] = {nullptr,
+                         interned("requires_grad"),
+                         numpy_names(""),
+                         Parameter::Kind::requires_grad,
+                         false,
+                         0,
+                         0};
 }
 
 // ---- taking one argument
@@ -359,32 +376,50 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
 bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
   using Kind = Parameter::Kind;
   Value& v = out.values[p.value];
-  if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]] return take_tensor(out, o, v);
+  if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]]
+    return take_tensor(out, o, v);
   if (p.kind == Kind::requires_grad) return as_bool(o, out.requires_grad);
   if (o == Py_None && takes_none(p)) {
     v = Value();
     return true;
   }
   switch (p.kind) {
-    case Kind::tensor: return take_other_tensor(out, p, o, v);
-    case Kind::tensors: return take_tensors(out, p, o, v);
-    case Kind::integer: return take_integer(out, o, v);
-    case Kind::integers: return take_integers(out, p, o);
-    case Kind::floating: return take_floating(out, o, v);
-    case Kind::floatings: return take_floatings(out, p, o, v);
-    case Kind::boolean: return take_boolean(o, v);
-    case Kind::booleans: return take_booleans(out, p, o, v);
-    case Kind::scalar: return take_scalar(out, o, v);
-    case Kind::scalars: return take_scalars(out, o, v);
-    case Kind::string: return take_string(o, v);
-    case Kind::dtype: return take_dtype(o, v);
-    case Kind::device: return take_device(o, v);
-    case Kind::layout: return is_layout(o) && (v = boxing::box(unwrap_layout(o)), true);
+    case Kind::tensor:
+      return take_other_tensor(out, p, o, v);
+    case Kind::tensors:
+      return take_tensors(out, p, o, v);
+    case Kind::integer:
+      return take_integer(out, o, v);
+    case Kind::integers:
+      return take_integers(out, p, o);
+    case Kind::floating:
+      return take_floating(out, o, v);
+    case Kind::floatings:
+      return take_floatings(out, p, o, v);
+    case Kind::boolean:
+      return take_boolean(o, v);
+    case Kind::booleans:
+      return take_booleans(out, p, o, v);
+    case Kind::scalar:
+      return take_scalar(out, o, v);
+    case Kind::scalars:
+      return take_scalars(out, o, v);
+    case Kind::string:
+      return take_string(o, v);
+    case Kind::dtype:
+      return take_dtype(o, v);
+    case Kind::device:
+      return take_device(o, v);
+    case Kind::layout:
+      return is_layout(o) && (v = boxing::box(unwrap_layout(o)), true);
     case Kind::memory_format:
       return is_memory_format(o) && (v = boxing::box(unwrap_memory_format(o)), true);
-    case Kind::generator: return is_generator(o) && (v = boxing::box(unwrap_generator(o)), true);
-    case Kind::outs: return take_outs(out, p, o);
-    case Kind::requires_grad: break;
+    case Kind::generator:
+      return is_generator(o) && (v = boxing::box(unwrap_generator(o)), true);
+    case Kind::outs:
+      return take_outs(out, p, o);
+    case Kind::requires_grad:
+      break;
   }
   return false;
 }

@@ -62,8 +62,22 @@ class Arguments {
 // One parameter of one overload, with what the parser asks first at hand.
 struct Parameter {
   enum class Kind : uint8_t {
-    tensor, tensors, integer, integers, floating, floatings, boolean, booleans, scalar, scalars,
-    string, dtype, device, layout, memory_format, generator,
+    tensor,
+    tensors,
+    integer,
+    integers,
+    floating,
+    floatings,
+    boolean,
+    booleans,
+    scalar,
+    scalars,
+    string,
+    dtype,
+    device,
+    layout,
+    memory_format,
+    generator,
     outs,           // Python's out=: one tensor, or a tuple for several schema arguments
     requires_grad,  // of factories; no schema argument
   };

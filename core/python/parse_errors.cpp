@@ -7,24 +7,42 @@ using Kind = Parameter::Kind;
 
 const char* parameter_type(const Parameter& p) {
   switch (p.kind) {
-    case Kind::tensor: return "Tensor";
-    case Kind::tensors: return "tuple of Tensors";
-    case Kind::integer: return "int";
-    case Kind::integers: return "tuple of ints";
-    case Kind::floating: return "float";
-    case Kind::floatings: return "tuple of floats";
-    case Kind::boolean: return "bool";
-    case Kind::booleans: return "tuple of bools";
-    case Kind::scalar: return "Number";
-    case Kind::scalars: return "tuple of Scalars";
-    case Kind::string: return "str";
-    case Kind::dtype: return "torch.dtype";
-    case Kind::device: return "torch.device";
-    case Kind::layout: return "torch.layout";
-    case Kind::memory_format: return "torch.memory_format";
-    case Kind::generator: return "torch.Generator";
-    case Kind::outs: return p.count == 1 ? "Tensor" : "tuple of Tensors";
-    case Kind::requires_grad: return "bool";
+    case Kind::tensor:
+      return "Tensor";
+    case Kind::tensors:
+      return "tuple of Tensors";
+    case Kind::integer:
+      return "int";
+    case Kind::integers:
+      return "tuple of ints";
+    case Kind::floating:
+      return "float";
+    case Kind::floatings:
+      return "tuple of floats";
+    case Kind::boolean:
+      return "bool";
+    case Kind::booleans:
+      return "tuple of bools";
+    case Kind::scalar:
+      return "Number";
+    case Kind::scalars:
+      return "tuple of Scalars";
+    case Kind::string:
+      return "str";
+    case Kind::dtype:
+      return "torch.dtype";
+    case Kind::device:
+      return "torch.device";
+    case Kind::layout:
+      return "torch.layout";
+    case Kind::memory_format:
+      return "torch.memory_format";
+    case Kind::generator:
+      return "torch.Generator";
+    case Kind::outs:
+      return p.count == 1 ? "Tensor" : "tuple of Tensors";
+    case Kind::requires_grad:
+      return "bool";
   }
   return "";
 }

@@ -16,9 +16,9 @@ void handle(const Op& op, const Value* values, Results& results) {
   if (!recorder()) return;
   const Object function(wrap_op(op)), outputs(must(results_to_python(op, results)));
   const PythonArguments arguments = arguments_to_python(op, values);
-  const Object done(must(PyObject_CallFunctionObjArgs(recorder(), function.get(),
-                                                      arguments.args.get(), arguments.kwargs.get(),
-                                                      outputs.get(), nullptr)));
+  const Object done(
+      must(PyObject_CallFunctionObjArgs(recorder(), function.get(), arguments.args.get(),
+                                        arguments.kwargs.get(), outputs.get(), nullptr)));
 }
 
 // _set_recorder(f): f(op, args, kwargs, outputs) is called after each op of this thread, until

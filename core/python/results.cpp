@@ -1,7 +1,7 @@
 // From boxed values and results to Python.
-#include "core/python/binding.h"
-
 #include <structseq.h>
+
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
@@ -73,8 +73,8 @@ PyMethodDef functions[] = {{"_return_type", return_type, METH_O, nullptr}, {}};
 // Outputs that the schema calls Tensor; an op without a name for each gives a plain tuple.
 PyObject* wrap_several(const Op& op, Results& results, bool named) {
   const Py_ssize_t n = results.size;
-  Object tuple(must(named && has_names(op) ? PyStructSequence_New(named_tuple_type(op))
-                                           : PyTuple_New(n)));
+  Object tuple(
+      must(named && has_names(op) ? PyStructSequence_New(named_tuple_type(op)) : PyTuple_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i)
     PyTuple_SET_ITEM(tuple.get(), i, wrap(std::move(results.tensors[i])));
   return tuple.release();
@@ -83,14 +83,21 @@ PyObject* wrap_several(const Op& op, Results& results, bool named) {
 PyObject* convert(const Op& op, Results& results, bool named) {
   switch (results.kind) {
     case Results::Kind::tensors:
-      if (results.size == 1) [[likely]] return wrap(std::move(results.tensors[0]));
+      if (results.size == 1) [[likely]]
+        return wrap(std::move(results.tensors[0]));
       return wrap_several(op, results, named);
-    case Results::Kind::nothing: return Py_NewRef(Py_None);
-    case Results::Kind::list: return wrap(std::move(results.list));
-    case Results::Kind::integer: return PyLong_FromLongLong(results.scalar.to_int());
-    case Results::Kind::floating: return PyFloat_FromDouble(results.scalar.to_double());
-    case Results::Kind::boolean: return PyBool_FromLong(results.scalar.to_bool());
-    case Results::Kind::scalar: return wrap(results.scalar);
+    case Results::Kind::nothing:
+      return Py_NewRef(Py_None);
+    case Results::Kind::list:
+      return wrap(std::move(results.list));
+    case Results::Kind::integer:
+      return PyLong_FromLongLong(results.scalar.to_int());
+    case Results::Kind::floating:
+      return PyFloat_FromDouble(results.scalar.to_double());
+    case Results::Kind::boolean:
+      return PyBool_FromLong(results.scalar.to_bool());
+    case Results::Kind::scalar:
+      return wrap(results.scalar);
   }
   return nullptr;
 }
@@ -116,30 +123,41 @@ PyObject* results_to_python(const Op& op, const Results& results) {
 
 PyObject* box_to_python(const Value& v) {
   switch (v.tag) {
-    case Value::Tag::none: return Py_NewRef(Py_None);
-    case Value::Tag::tensor: return wrap(Tensor(v.tensor()));
+    case Value::Tag::none:
+      return Py_NewRef(Py_None);
+    case Value::Tag::tensor:
+      return wrap(Tensor(v.tensor()));
     case Value::Tag::tensors:
       return make_list(v.tensors(), [](const Tensor& t) { return wrap(Tensor(t)); });
-    case Value::Tag::integer: return PyLong_FromLongLong(v.integer_);
+    case Value::Tag::integer:
+      return PyLong_FromLongLong(v.integer_);
     case Value::Tag::integers:
       return make_list(v.integers(), [](int64_t i) { return PyLong_FromLongLong(i); });
-    case Value::Tag::floating: return PyFloat_FromDouble(v.floating_);
+    case Value::Tag::floating:
+      return PyFloat_FromDouble(v.floating_);
     case Value::Tag::floatings:
       return make_list(v.floatings(), [](double d) { return PyFloat_FromDouble(d); });
-    case Value::Tag::boolean: return PyBool_FromLong(v.boolean_);
+    case Value::Tag::boolean:
+      return PyBool_FromLong(v.boolean_);
     case Value::Tag::booleans:
       return make_list(v.booleans(), [](bool b) { return PyBool_FromLong(b); });
-    case Value::Tag::scalar: return wrap(*v.scalar_);
+    case Value::Tag::scalar:
+      return wrap(*v.scalar_);
     case Value::Tag::scalars:
       return make_list(v.scalars(), [](const Scalar& s) { return wrap(s); });
     case Value::Tag::string:
       return PyUnicode_FromStringAndSize(v.string().data(),
                                          static_cast<Py_ssize_t>(v.string().size()));
-    case Value::Tag::dtype: return wrap(v.dtype_);
-    case Value::Tag::device: return wrap(v.device_);
-    case Value::Tag::layout: return wrap(v.layout_);
-    case Value::Tag::memory_format: return wrap(v.memory_format_);
-    case Value::Tag::generator: return wrap_generator(v.generator_);
+    case Value::Tag::dtype:
+      return wrap(v.dtype_);
+    case Value::Tag::device:
+      return wrap(v.device_);
+    case Value::Tag::layout:
+      return wrap(v.layout_);
+    case Value::Tag::memory_format:
+      return wrap(v.memory_format_);
+    case Value::Tag::generator:
+      return wrap_generator(v.generator_);
   }
   return nullptr;
 }

@@ -74,16 +74,15 @@ PyMethodDef methods[] = {
     {"numel", numel, METH_NOARGS, "The number of elements of a tensor of this size."},
     {"__reduce__", reduce, METH_NOARGS, nullptr},
     {}};
-PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char*>("The size of a tensor: a tuple of ints.")},
-    {Py_tp_new, reinterpret_cast<void*>(size_new)},
-    {Py_tp_repr, reinterpret_cast<void*>(repr)},
-    {Py_nb_add, reinterpret_cast<void*>(add)},
-    {Py_sq_concat, reinterpret_cast<void*>(concat)},
-    {Py_sq_repeat, reinterpret_cast<void*>(repeat)},
-    {Py_mp_subscript, reinterpret_cast<void*>(subscript)},
-    {Py_tp_methods, methods},
-    {}};
+PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>("The size of a tensor: a tuple of ints.")},
+                       {Py_tp_new, reinterpret_cast<void*>(size_new)},
+                       {Py_tp_repr, reinterpret_cast<void*>(repr)},
+                       {Py_nb_add, reinterpret_cast<void*>(add)},
+                       {Py_sq_concat, reinterpret_cast<void*>(concat)},
+                       {Py_sq_repeat, reinterpret_cast<void*>(repeat)},
+                       {Py_mp_subscript, reinterpret_cast<void*>(subscript)},
+                       {Py_tp_methods, methods},
+                       {}};
 PyType_Spec spec = {"flambeau.Size", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
 
 }  // namespace

@@ -1,9 +1,9 @@
 // flambeau.UntypedStorage: the bytes behind tensors.
+#include <structmember.h>
+
 #include <cstring>
 
 #include "core/python/binding.h"
-
-#include <structmember.h>
 
 namespace flambeau::python {
 
@@ -12,8 +12,7 @@ PyTypeObject* storage_type;
 namespace {
 
 struct StorageObject {
-  PyObject_HEAD
-  Ref<Storage> storage;
+  PyObject_HEAD Ref<Storage> storage;
   Py_ssize_t exports;  // buffers in use: they forbid resizing
   PyObject* weakrefs;
 };
@@ -152,7 +151,9 @@ void release_bytes_buffer(PyObject* self, Py_buffer*) { --object(self)->exports;
 // ---- methods
 
 PyObject* nbytes(PyObject* self, PyObject*) { return PyLong_FromSsize_t(size_of(self)); }
-PyObject* data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(storage_of(self).data()); }
+PyObject* data_ptr(PyObject* self, PyObject*) {
+  return PyLong_FromVoidPtr(storage_of(self).data());
+}
 PyObject* element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
 PyObject* resizable(PyObject* self, PyObject*) {
   return PyBool_FromLong(storage_of(self).resizable());
@@ -229,8 +230,8 @@ PyObject* from_buffer(PyObject* type, PyObject* args, PyObject* kwargs) {
     static const char* const kNames[] = {"buffer", "offset", "count", nullptr};
     Py_ssize_t offset = 0, count = -1;
     PyObject* source;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$nn:from_buffer",
-                                     const_cast<char**>(kNames), &source, &offset, &count))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$nn:from_buffer", const_cast<char**>(kNames),
+                                     &source, &offset, &count))
       throw PythonError();
     struct Buffer {
       Py_buffer view{};
@@ -257,8 +258,8 @@ PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
     const Object rebuild(
         must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
-    const Object bytes(must(PyBytes_FromStringAndSize(
-        reinterpret_cast<const char*>(bytes_of(self)), size_of(self))));
+    const Object bytes(must(
+        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes_of(self)), size_of(self))));
     return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
   });
 }
@@ -313,9 +314,8 @@ PyGetSetDef properties[] = {{"device", get_device, nullptr, "Where the bytes are
                             {"_cdata", get_cdata, nullptr, "Identifies the storage.", {}},
                             {"is_cuda", get_is_cuda, nullptr, nullptr, {}},
                             {}};
-PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(StorageObject, weakrefs),
-                          READONLY, nullptr},
-                         {}};
+PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(StorageObject, weakrefs), READONLY, nullptr}, {}};
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("UntypedStorage(nbytes, device='cpu'): memory of tensors.")},
     {Py_tp_new, reinterpret_cast<void*>(storage_new)},

@@ -13,11 +13,11 @@ void no_arguments(const char* function, Py_ssize_t n, PyObject* kwnames) {
 }
 
 // A method without arguments: `answer(const Tensor&)` made into a Python object by `give`.
-#define PLAIN(function, python_name, expression)                                      \
-  PyObject* function(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {         \
-    no_arguments(python_name, n, kwnames);                                            \
-    const Tensor& t = unwrap(self);                                                   \
-    return expression;                                                                \
+#define PLAIN(function, python_name, expression)                              \
+  PyObject* function(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) { \
+    no_arguments(python_name, n, kwnames);                                    \
+    const Tensor& t = unwrap(self);                                           \
+    return expression;                                                        \
   }
 
 PLAIN(dim, "dim", PyLong_FromLongLong(t.dim()))
@@ -44,8 +44,8 @@ PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
 }
 
 // size(dim=None) and stride(dim=None): all of them, or one.
-PyObject* geometry(const char* function, Args args, Py_ssize_t n, PyObject* kwnames,
-                   IntSpan values, PyObject* (*all)(IntSpan)) {
+PyObject* geometry(const char* function, Args args, Py_ssize_t n, PyObject* kwnames, IntSpan values,
+                   PyObject* (*all)(IntSpan)) {
   PyObject* given;
   if (n == 1 && !kwnames) {
     given = args[0];
@@ -72,8 +72,7 @@ PyObject* size(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
 PyObject* int_tuple(IntSpan values) {
   Object tuple(must(PyTuple_New(static_cast<Py_ssize_t>(values.size()))));
   for (size_t i = 0; i < values.size(); ++i)
-    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i),
-                     must(PyLong_FromLongLong(values[i])));
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), must(PyLong_FromLongLong(values[i])));
   return tuple.release();
 }
 PyObject* stride(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
@@ -176,12 +175,13 @@ int64_t bytes_needed(IntSpan sizes, IntSpan strides, int64_t offset, size_t item
 void set_memory(const Tensor& t, Ref<Storage> storage, IntSpan sizes, IntSpan strides,
                 int64_t offset) {
   check(offset >= 0, "set_: Tensor: invalid storage offset ", offset);
-  check(sizes.size() == strides.size(), "set_: mismatch in length of strides and shape: ",
-        strides.size(), " and ", sizes.size());
+  check(sizes.size() == strides.size(),
+        "set_: mismatch in length of strides and shape: ", strides.size(), " and ", sizes.size());
   for (const int64_t s : strides)
     check(s >= 0, "set_: strides must not be negative, but one is ", s);
-  check(storage->device() == t.device(), "set_: Attempted to set the storage of a tensor on device \"",
-        t.device().str(), "\" to a storage on different device \"", storage->device().str(), "\"");
+  check(storage->device() == t.device(),
+        "set_: Attempted to set the storage of a tensor on device \"", t.device().str(),
+        "\" to a storage on different device \"", storage->device().str(), "\"");
   const int64_t needed = bytes_needed(sizes, strides, offset, t.itemsize());
   if (needed > static_cast<int64_t>(storage->nbytes()))
     storage->resize(static_cast<size_t>(needed));  // as PyTorch: the storage grows

@@ -61,8 +61,8 @@ Tensor legacy_tensor(PyObject* const* args, Py_ssize_t n, TensorOptions options)
 void check_device_argument(PyObject* device, Device expected) {
   if (!device || device == Py_None) return;
   const Device given = unwrap_device(device);
-  check(given.type == expected.type, "legacy constructor expects device type: ",
-        expected.str(), " but device type: ", given.str(), " was passed");
+  check(given.type == expected.type, "legacy constructor expects device type: ", expected.str(),
+        " but device type: ", given.str(), " was passed");
 }
 
 // The arguments without device=, the only keyword there is.
@@ -99,7 +99,9 @@ PyObject* new_tensor_method(PyObject* self, PyObject* const* args, Py_ssize_t n,
   const auto give = [&](const char* name, PyObject* value) {
     if (value) must(PyDict_SetItemString(kwargs.get(), name, value));
   };
-  const auto or_own = [](PyObject* v, const Object& own) { return v && v != Py_None ? v : own.get(); };
+  const auto or_own = [](PyObject* v, const Object& own) {
+    return v && v != Py_None ? v : own.get();
+  };
   give("dtype", or_own(given[1], dtype));
   give("device", or_own(given[2], device));
   give("requires_grad", given[3]);

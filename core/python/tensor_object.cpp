@@ -1,7 +1,7 @@
 // flambeau.Tensor: the Python object of a tensor. See Note [One Python object] in tensor.h.
-#include "core/python/binding.h"
-
 #include <structmember.h>
+
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 
@@ -90,12 +90,11 @@ void release_owned_object(TensorImpl* impl) {
 
 void clear_slots(PyTypeObject* type, PyObject* self) {
   // A heap type's member table follows the type object.
-  auto* member = reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) +
-                                                Py_TYPE(type)->tp_basicsize);
+  auto* member =
+      reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) + Py_TYPE(type)->tp_basicsize);
   for (Py_ssize_t i = 0; i < Py_SIZE(type); ++i, ++member) {
     if (member->type != T_OBJECT_EX || (member->flags & READONLY)) continue;
-    PyObject** slot =
-        reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset);
+    PyObject** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset);
     Py_CLEAR(*slot);
   }
 }
@@ -140,8 +139,8 @@ void dealloc(PyObject* self) {
 
 // ---- garbage collection
 
-// Note [Tensors in cycles]: a tensor that C++ holds beside its Python object can be reached, so what
-// it refers to is not offered to the collector: the cycle stays alive until C++ lets go.
+// Note [Tensors in cycles]: a tensor that C++ holds beside its Python object can be reached, so
+// what it refers to is not offered to the collector: the cycle stays alive until C++ lets go.
 bool held_by_cpp(const Tensor& t) {
   return t.defined() && (t.impl()->py_owned || t.impl()->use_count() > 1);
 }
@@ -202,8 +201,8 @@ PyType_Slot meta_slots[] = {
     {Py_tp_doc, const_cast<char*>("The class of Tensor and its subclasses.")},
     {Py_tp_new, reinterpret_cast<void*>(meta_new)},
     {}};
-PyType_Spec meta_spec = {"flambeau._C._TensorMeta", 0, 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, meta_slots};
+PyType_Spec meta_spec = {"flambeau._C._TensorMeta", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                         meta_slots};
 
 PyTypeObject* subclass_argument(PyObject* o, const char* function) {
   if (!PyType_Check(o) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(o), tensor_type))
@@ -222,8 +221,11 @@ void reject(PyObject* value, const char* function, const char* name) {
 
 PyObject* make_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&] {
-    static const char* const kNames[] = {"cls", "data", "require_grad",
-                                         "dispatch_sizes_strides_policy", "dispatch_device",
+    static const char* const kNames[] = {"cls",
+                                         "data",
+                                         "require_grad",
+                                         "dispatch_sizes_strides_policy",
+                                         "dispatch_device",
                                          "dispatch_layout"};
     constexpr const char* kFunction = "_make_subclass";
     PyObject* given[6];
@@ -245,14 +247,25 @@ Dims optional_dims(PyObject* o, IntSpan otherwise) {
   return o && o != Py_None ? unwrap_dims(o) : Dims(otherwise);
 }
 
-// A tensor of a given geometry with no memory of its own: a subclass with __torch_dispatch__ answers
-// for it. It says that it lies on any device.
+// A tensor of a given geometry with no memory of its own: a subclass with __torch_dispatch__
+// answers for it. It says that it lies on any device.
 PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&] {
-    static const char* const kNames[] = {
-        "cls", "size", "strides", "storage_offset", "memory_format", "dtype", "layout", "device",
-        "pin_memory", "requires_grad", "dispatch_sizes_strides_policy", "dispatch_device",
-        "dispatch_layout", "_extra_dispatch_keys", "storage_size"};
+    static const char* const kNames[] = {"cls",
+                                         "size",
+                                         "strides",
+                                         "storage_offset",
+                                         "memory_format",
+                                         "dtype",
+                                         "layout",
+                                         "device",
+                                         "pin_memory",
+                                         "requires_grad",
+                                         "dispatch_sizes_strides_policy",
+                                         "dispatch_device",
+                                         "dispatch_layout",
+                                         "_extra_dispatch_keys",
+                                         "storage_size"};
     constexpr const char* kFunction = "_make_wrapper_subclass";
     PyObject* given[15];
     read_arguments(kFunction, kNames, 2, args, n, kwnames, given);
@@ -367,7 +380,8 @@ void track(PyObject* self) {
 
 PyObject* wrap(Tensor t) {
   TensorImpl* impl = t.impl();
-  if (!impl) [[unlikely]] return Py_NewRef(Py_None);
+  if (!impl) [[unlikely]]
+    return Py_NewRef(Py_None);
   auto* known = static_cast<PyObject*>(impl->py_object.load(std::memory_order_relaxed));
   if (!known) {
     PyObject* self = new_exact();
@@ -392,8 +406,8 @@ PyObject* wrap(TensorVec list) {
 
 PyObject* wrap_as(PyTypeObject* subclass, Tensor t) {
   if (subclass == tensor_type) return wrap(std::move(t));
-  check(!t.impl()->py_object.load(std::memory_order_relaxed),
-        "Creating a new Tensor subclass ", subclass->tp_name,
+  check(!t.impl()->py_object.load(std::memory_order_relaxed), "Creating a new Tensor subclass ",
+        subclass->tp_name,
         " but the raw Tensor object is already associated to a python object of another type");
   if (overrides_torch_dispatch(subclass)) t.impl()->keys |= kPythonDispatch;
   PyObject* self = must(subclass->tp_alloc(subclass, 0));
@@ -402,7 +416,8 @@ PyObject* wrap_as(PyTypeObject* subclass, Tensor t) {
 }
 
 bool init_tensor_type(PyObject* module) {
-  meta_type = make_type(module, &meta_spec, "_TensorMeta", reinterpret_cast<PyObject*>(&PyType_Type));
+  meta_type =
+      make_type(module, &meta_spec, "_TensorMeta", reinterpret_cast<PyObject*>(&PyType_Type));
   if (!meta_type) return false;
   PyType_Slot slots[128];
   size_t n = 0;
@@ -419,7 +434,8 @@ bool init_tensor_type(PyObject* module) {
   Py_SET_TYPE(reinterpret_cast<PyObject*>(tensor_type), meta_type);
   PyType_Modified(tensor_type);
   release_py_object = release_owned_object;
-  return PyModule_AddObjectRef(module, "TensorBase", reinterpret_cast<PyObject*>(tensor_type)) == 0 &&
+  return PyModule_AddObjectRef(module, "TensorBase", reinterpret_cast<PyObject*>(tensor_type)) ==
+             0 &&
          add_methods(native_methods, std::size(native_methods));
 }
 

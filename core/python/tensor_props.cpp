@@ -78,8 +78,6 @@ const Property properties[] = {
 
 }  // namespace
 
-bool init_tensor_properties(PyObject*) {
-  return add_properties(properties, std::size(properties));
-}
+bool init_tensor_properties(PyObject*) { return add_properties(properties, std::size(properties)); }
 
 }  // namespace flambeau::python

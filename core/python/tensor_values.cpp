@@ -1,4 +1,5 @@
-// Reading a tensor's elements into Python, and the protocols that do: item, tolist, bool, int, iter.
+// Reading a tensor's elements into Python, and the protocols that do: item, tolist, bool, int,
+// iter.
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -28,8 +29,10 @@ PyObject* item(PyObject* self, Args, Py_ssize_t n, PyObject*) {
 // item() of one that the conversions of Python ask for; its messages are theirs.
 Scalar only_element(PyObject* self) {
   const Tensor& t = unwrap(self);
-  check<ValueError>(t.numel() == 1, "only one element tensors can be converted to Python scalars: "
-                    "this one has shape ", show(t.sizes()));
+  check<ValueError>(t.numel() == 1,
+                    "only one element tensors can be converted to Python scalars: "
+                    "this one has shape ",
+                    show(t.sizes()));
   return item_of(t);
 }
 
@@ -49,7 +52,8 @@ int to_bool(PyObject* self) {
         return must(PyObject_IsTrue(r.get()));
     const Tensor& t = unwrap(self);
     check(t.numel() != 0, "Boolean value of Tensor with no values is ambiguous");
-    check(t.numel() == 1, "Boolean value of Tensor with more than one value is ambiguous: use "
+    check(t.numel() == 1,
+          "Boolean value of Tensor with more than one value is ambiguous: use "
           "any() or all()");
     return static_cast<int>(item_of(t).to_bool());
   });
@@ -112,10 +116,14 @@ PyObject* list_of(const Tensor& t) {
   const char* data = t.numel() ? t.bytes() : nullptr;
   const auto with = [&](auto&& read) { return nested(t, data, 0, read); };
   switch (t.dtype()) {
-    case DType::float32: return with(read_as<float, make_float>);
-    case DType::float64: return with(read_as<double, make_double>);
-    case DType::int64: return with(read_as<int64_t, make_int64>);
-    case DType::boolean: return with(read_as<uint8_t, make_bool>);
+    case DType::float32:
+      return with(read_as<float, make_float>);
+    case DType::float64:
+      return with(read_as<double, make_double>);
+    case DType::int64:
+      return with(read_as<int64_t, make_int64>);
+    case DType::boolean:
+      return with(read_as<uint8_t, make_bool>);
     default: {
       const auto read = [dtype = t.dtype()](const char* p) { return element_to_python(p, dtype); };
       return with(read);

@@ -128,8 +128,8 @@ Object answer(const Op& op, const Value* values) {
   }
   for (PyObject* o : objects) {
     // It is the class that answers, as for any class method.
-    Object result = ask(reinterpret_cast<PyObject*>(Py_TYPE(o)), function.get(), types.get(),
-                        arguments);
+    Object result =
+        ask(reinterpret_cast<PyObject*>(Py_TYPE(o)), function.get(), types.get(), arguments);
     if (result.get() != Py_NotImplemented) return result;
   }
   raise_python(PyExc_TypeError,
@@ -160,7 +160,8 @@ void handle(const Op& op, const Value* values, Results& results) {
 // Note [Tensors without memory]: a wrapper subclass has a geometry and no bytes. Its backend bit
 // keeps it from kernels when the class does not answer.
 void refuse(const Op& op, const Value*, Results&) {
-  raise<NotImplementedError>(op.name, ": a tensor without memory of its own reached the kernel; "
+  raise<NotImplementedError>(op.name,
+                             ": a tensor without memory of its own reached the kernel; "
                              "its __torch_dispatch__ must unwrap it");
 }
 
@@ -180,8 +181,7 @@ PyObject* disabled_torch_dispatch(PyObject*, PyObject* const* args, Py_ssize_t n
 
 // with _DisableTorchDispatch(): / with _AutoDispatchBelowAutograd():
 struct GuardObject {
-  PyObject_HEAD
-  KeySet excluded;
+  PyObject_HEAD KeySet excluded;
   bool below_autograd;
 };
 template <KeySet keys>
@@ -204,8 +204,9 @@ PyMethodDef guard_methods[] = {{"__enter__", enter_guard<keys>, METH_NOARGS, nul
                                {"__exit__", leave_guard, METH_VARARGS, nullptr},
                                {}};
 template <KeySet keys>
-PyType_Slot guard_slots[] = {
-    {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)}, {Py_tp_methods, guard_methods<keys>}, {}};
+PyType_Slot guard_slots[] = {{Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+                             {Py_tp_methods, guard_methods<keys>},
+                             {}};
 PyType_Spec dispatch_guard = {"flambeau._C._DisableTorchDispatch", sizeof(GuardObject), 0,
                               Py_TPFLAGS_DEFAULT, guard_slots<kPythonDispatch>};
 PyType_Spec autograd_guard = {"flambeau._C._AutoDispatchBelowAutograd", sizeof(GuardObject), 0,

@@ -125,90 +125,10 @@ PyObject* ask_all(std::span<PyObject* const> who, const Call& call, const char* 
                name, show_types(who).c_str());
 }
 
-// ---- the default implementation
-
-// Runs the function on plain tensors and gives the results the class of the arguments.
-Object as_class(PyObject* result, PyTypeObject* cls) {
-  if (is_tensor(result)) {
-    if (PyObject_TypeCheck(result, cls)) return Object::borrow(result);
-    return Object(must(PyObject_CallMethod(result, "as_subclass", "O", cls)));
-  }
-  if (!PyTuple_Check(result) && !PyList_Check(result)) return Object::borrow(result);
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(result);
-  Object items(must(PyList_New(n)));
-  for (Py_ssize_t i = 0; i < n; ++i)
-    PyList_SET_ITEM(items.get(), i, as_class(PySequence_Fast_GET_ITEM(result, i), cls).release());
-  if (PyList_CheckExact(result)) return items;
-  if (PyTuple_CheckExact(result)) return Object(must(PyList_AsTuple(items.get())));
-  // Named tuples: those of ops take one sequence, those of collections one argument per field.
-  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(result));
-  if (PyObject_HasAttrString(type, "_fields")) {
-    const Object args(must(PyList_AsTuple(items.get())));
-    return Object(must(PyObject_CallObject(type, args.get())));
-  }
-  return Object(must(PyObject_CallOneArg(type, items.get())));
-}
-
-// Functions whose results keep their class: what they give is not computed from the arguments.
-bool keeps_class(PyObject* function) {
-  static PyObject* functions = nullptr;
-  const int found = PySet_Contains(
-      imported(functions, "flambeau.overrides", "_functions_that_keep_the_class"), function);
-  if (found < 0) PyErr_Clear();  // not hashable
-  return found > 0;
-}
-
-struct StateGuard {
-  TorchFunction before = torch_function_state;
-  explicit StateGuard(TorchFunction state) {
-    if (before < state) torch_function_state = state;
-  }
-  ~StateGuard() { torch_function_state = before; }
-};
-
-PyObject* default_torch_function(PyObject* cls, PyObject* const* args, Py_ssize_t n,
-                                 PyObject* kwnames) {
-  return guarded([&]() -> PyObject* {
-    static const char* const kNames[] = {"func", "types", "args", "kwargs"};
-    PyObject* given[4];
-    read_arguments("__torch_function__", kNames, 2, args, n, kwnames, given);
-    const Object types(must(PySequence_Fast(given[1], "__torch_function__: types must be a sequence")));
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(types.get()); ++i) {
-      const int fits = must(PyObject_IsSubclass(cls, PySequence_Fast_GET_ITEM(types.get(), i)));
-      if (!fits) return Py_NewRef(Py_NotImplemented);
-    }
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
-    Object result;
-    {
-      const StateGuard plain(TorchFunction::subclasses_off);
-      result = Object(must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs)));
-    }
-    if (cls == reinterpret_cast<PyObject*>(tensor_type) || keeps_class(given[0]))
-      return result.release();
-    const StateGuard plain(TorchFunction::subclasses_off);
-    return as_class(result.get(), reinterpret_cast<PyTypeObject*>(cls)).release();
-  });
-}
-
-PyObject* disabled_torch_function(PyObject*, PyObject* const* args, Py_ssize_t n,
-                                  PyObject* kwnames) {
-  return guarded([&] {
-    static const char* const kNames[] = {"func", "types", "args", "kwargs"};
-    PyObject* given[4];
-    read_arguments("_disabled_torch_function_impl", kNames, 2, args, n, kwnames, given);
-    const StateGuard off(TorchFunction::subclasses_off);
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
-    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
-  });
-}
-
 // ---- with DisableTorchFunctionSubclass(): / with DisableTorchFunction():
 
 struct GuardObject {
-  PyObject_HEAD
-  TorchFunction before;
+  PyObject_HEAD TorchFunction before;
 };
 template <TorchFunction state>
 PyObject* enter_guard(PyObject* self, PyObject*) {
@@ -247,9 +167,9 @@ bool any_overrides(std::span<PyObject* const> objects) {
 PyObject* has_torch_function(PyObject*, PyObject* objects) {
   return guarded([&] {
     const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
-    return PyBool_FromLong(any_overrides(
-        {PySequence_Fast_ITEMS(list.get()),
-         static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()))}));
+    return PyBool_FromLong(
+        any_overrides({PySequence_Fast_ITEMS(list.get()),
+                       static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()))}));
   });
 }
 PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
@@ -277,24 +197,17 @@ template <class F>
 PyCFunction c_function(F* f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
 }
-PyMethodDef functions[] = {
-    {"_push_on_torch_function_stack", push_mode, METH_O, nullptr},
-    {"_pop_torch_function_stack", pop_mode, METH_NOARGS, nullptr},
-    {"_len_torch_function_stack", count_modes, METH_NOARGS, nullptr},
-    {"_get_function_stack_at", mode_at, METH_O, nullptr},
-    {"_is_torch_function_enabled", is_enabled, METH_NOARGS, nullptr},
-    {"_has_torch_function", has_torch_function, METH_O, nullptr},
-    {"_has_torch_function_unary", has_torch_function_unary, METH_O, nullptr},
-    {"_has_torch_function_variadic", c_function(has_torch_function_variadic), METH_FASTCALL,
-     nullptr},
-    {"_overloaded_args", overloaded_args, METH_O, nullptr},
-    {"_disabled_torch_function_impl", c_function(disabled_torch_function),
-     METH_FASTCALL | METH_KEYWORDS, "As __torch_function__ of a class: do not override."},
-    {}};
-PyMethodDef default_method = {"__torch_function__", c_function(default_torch_function),
-                              METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
-                              "Runs func and gives its results the class cls."};
-
+PyMethodDef functions[] = {{"_push_on_torch_function_stack", push_mode, METH_O, nullptr},
+                           {"_pop_torch_function_stack", pop_mode, METH_NOARGS, nullptr},
+                           {"_len_torch_function_stack", count_modes, METH_NOARGS, nullptr},
+                           {"_get_function_stack_at", mode_at, METH_O, nullptr},
+                           {"_is_torch_function_enabled", is_enabled, METH_NOARGS, nullptr},
+                           {"_has_torch_function", has_torch_function, METH_O, nullptr},
+                           {"_has_torch_function_unary", has_torch_function_unary, METH_O, nullptr},
+                           {"_has_torch_function_variadic", c_function(has_torch_function_variadic),
+                            METH_FASTCALL, nullptr},
+                           {"_overloaded_args", overloaded_args, METH_O, nullptr},
+                           {}};
 }  // namespace
 
 bool overrides_torch_function(PyObject* o) {
@@ -336,7 +249,8 @@ PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* con
   const bool modes_on =
       torch_function_modes_active() && torch_function_state != TorchFunction::all_off;
   if (who.empty() && !modes_on) return nullptr;
-  Object function(must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), attribute)));
+  Object function(
+      must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), attribute)));
   if (Py_TYPE(function.get()) == &PyGetSetDescr_Type)
     function = Object(must(PyObject_GetAttrString(function.get(), n == 1 ? "__get__" : "__set__")));
   return call_torch_function(who, function.get(), args, n, nullptr, attribute);
@@ -345,12 +259,9 @@ PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* con
 bool init_torch_function(PyObject* module) {
   attribute_name = PyUnicode_InternFromString("__torch_function__");
   if (!attribute_name || PyModule_AddFunctions(module, functions) < 0) return false;
+  if (!init_default_torch_function(module)) return false;
   disabled_function = PyObject_GetAttrString(module, "_disabled_torch_function_impl");
-  const Object method(PyDescr_NewClassMethod(tensor_type, &default_method));
-  return disabled_function && method &&
-         PyObject_SetAttr(reinterpret_cast<PyObject*>(tensor_type), attribute_name, method.get()) ==
-             0 &&
-         make_type(module, &subclass_guard, "DisableTorchFunctionSubclass") &&
+  return disabled_function && make_type(module, &subclass_guard, "DisableTorchFunctionSubclass") &&
          make_type(module, &all_guard, "DisableTorchFunction");
 }
 

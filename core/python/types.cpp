@@ -11,8 +11,7 @@ namespace {
 
 template <class T>
 struct ValueObject {
-  PyObject_HEAD
-  T value;
+  PyObject_HEAD T value;
 };
 using DTypeObject = ValueObject<DType>;
 
@@ -37,9 +36,9 @@ PyObject* repr(PyObject* self) { return PyUnicode_FromFormat("torch.%s", name_of
 PyObject* reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(name_of(self)); }
 PyObject* copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
-#define COMMON_METHODS                                                                \
+#define COMMON_METHODS                                                                      \
   {"__reduce__", reduce, METH_NOARGS, nullptr}, {"__copy__", copy, METH_NOARGS, nullptr}, { \
-    "__deepcopy__", copy, METH_O, nullptr                                             \
+    "__deepcopy__", copy, METH_O, nullptr                                                   \
   }
 
 PyObject* to_complex_method(PyObject* self, PyObject*) {
@@ -70,12 +69,11 @@ PyGetSetDef dtype_properties[] = {
     {"itemsize", get_itemsize, nullptr, "Bytes per element.", {}},
     {}};
 
-PyType_Slot dtype_slots[] = {
-    {Py_tp_doc, const_cast<char*>("The type of a tensor's elements.")},
-    {Py_tp_repr, reinterpret_cast<void*>(repr)},
-    {Py_tp_methods, dtype_methods},
-    {Py_tp_getset, dtype_properties},
-    {}};
+PyType_Slot dtype_slots[] = {{Py_tp_doc, const_cast<char*>("The type of a tensor's elements.")},
+                             {Py_tp_repr, reinterpret_cast<void*>(repr)},
+                             {Py_tp_methods, dtype_methods},
+                             {Py_tp_getset, dtype_properties},
+                             {}};
 PyType_Slot layout_slots[] = {
     {Py_tp_doc, const_cast<char*>("How a tensor lays out its elements: strided or sparse.")},
     {Py_tp_repr, reinterpret_cast<void*>(repr)},
@@ -115,8 +113,8 @@ struct DTypeAlias {
   DType dtype;
 };
 constexpr DTypeAlias kDTypeAliases[] = {
-    {"half", DType::float16},    {"float", DType::float32},   {"double", DType::float64},
-    {"short", DType::int16},     {"int", DType::int32},       {"long", DType::int64},
+    {"half", DType::float16},    {"float", DType::float32},    {"double", DType::float64},
+    {"short", DType::int16},     {"int", DType::int32},        {"long", DType::int64},
     {"chalf", DType::complex32}, {"cfloat", DType::complex64}, {"cdouble", DType::complex128},
 };
 // Python's own types where a dtype is asked for.
@@ -134,9 +132,7 @@ const struct {
 
 PyObject* wrap(DType dtype) { return Py_NewRef(dtypes[static_cast<int>(dtype)]); }
 PyObject* wrap(Layout layout) { return Py_NewRef(layouts[static_cast<int>(layout)]); }
-PyObject* wrap(MemoryFormat format) {
-  return Py_NewRef(memory_formats[static_cast<int>(format)]);
-}
+PyObject* wrap(MemoryFormat format) { return Py_NewRef(memory_formats[static_cast<int>(format)]); }
 
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == dtype_type; }
 
@@ -161,29 +157,45 @@ Layout unwrap_layout(PyObject* o) {
 
 MemoryFormat unwrap_memory_format(PyObject* o) {
   if (is_memory_format(o)) return value_of<MemoryFormat>(o);
-  raise_python(PyExc_TypeError, "expected a torch.memory_format, got %.200s",
-               Py_TYPE(o)->tp_name);
+  raise_python(PyExc_TypeError, "expected a torch.memory_format, got %.200s", Py_TYPE(o)->tp_name);
 }
 
 const char* legacy_type_name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "FloatTensor";
-    case DType::float64: return "DoubleTensor";
-    case DType::float16: return "HalfTensor";
-    case DType::bfloat16: return "BFloat16Tensor";
-    case DType::int8: return "CharTensor";
-    case DType::uint8: return "ByteTensor";
-    case DType::int16: return "ShortTensor";
-    case DType::int32: return "IntTensor";
-    case DType::int64: return "LongTensor";
-    case DType::boolean: return "BoolTensor";
-    case DType::complex64: return "ComplexFloatTensor";
-    case DType::complex128: return "ComplexDoubleTensor";
-    case DType::complex32: return "ComplexHalfTensor";
-    case DType::uint16: return "UInt16Tensor";
-    case DType::uint32: return "UInt32Tensor";
-    case DType::uint64: return "UInt64Tensor";
-    default: return nullptr;
+    case DType::float32:
+      return "FloatTensor";
+    case DType::float64:
+      return "DoubleTensor";
+    case DType::float16:
+      return "HalfTensor";
+    case DType::bfloat16:
+      return "BFloat16Tensor";
+    case DType::int8:
+      return "CharTensor";
+    case DType::uint8:
+      return "ByteTensor";
+    case DType::int16:
+      return "ShortTensor";
+    case DType::int32:
+      return "IntTensor";
+    case DType::int64:
+      return "LongTensor";
+    case DType::boolean:
+      return "BoolTensor";
+    case DType::complex64:
+      return "ComplexFloatTensor";
+    case DType::complex128:
+      return "ComplexDoubleTensor";
+    case DType::complex32:
+      return "ComplexHalfTensor";
+    case DType::uint16:
+      return "UInt16Tensor";
+    case DType::uint32:
+      return "UInt32Tensor";
+    case DType::uint64:
+      return "UInt64Tensor";
+    default:
+      return nullptr;
   }
 }
 
@@ -216,8 +228,7 @@ bool init_dtypes(PyObject* module) {
 
 bool init_types(PyObject* module) {
   return init_exceptions(module) && init_dtypes(module) && init_limits(module) &&
-         init_device(module) && init_size(module) && init_generator(module) &&
-         init_storage(module);
+         init_device(module) && init_size(module) && init_generator(module) && init_storage(module);
 }
 
 }  // namespace flambeau::python
