@@ -245,6 +245,12 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
     plan.set(0, out);
   }
   if (out.is_meta() || out.numel() == 0) return;
+  // A value is rounded to the result's dtype before it is cast to that of a given output.
+  if (out.dtype() != call.result && call.result != call.chosen.of(call.kernel.operands[0])) {
+    Tensor rounded = empty_like(out, call.result);
+    run_general(call, rounded, false);
+    return cpu::copy(out, rounded);
+  }
   cpu::Operation operation{call.chosen.loop, call.params, call.kernel.outputs, {}, {}};
   for (int k = 0; k < plan.operands; ++k) {
     operation.stored[k] = k == 0 ? out.dtype() : inputs[k - 1]->dtype();
