@@ -52,10 +52,8 @@ void set_gradient_edge(const Tensor& t, Edge edge) {
   meta.grad_fn = std::move(edge.node);
   meta.output_nr = edge.input;
   if (meta.is_view) meta.version_at_fn.store(t.impl()->version(), std::memory_order_release);
-  if (meta.first_view || !meta.grad_fn)
-    refresh_requires_grad(*t.impl());
-  else
-    t.impl()->keys |= kAutograd;
+  // Not written where nothing changes: another thread may be reading it.
+  if (meta.first_view || !meta.grad_fn || !needs_grad(t)) refresh_requires_grad(*t.impl());
 }
 
 const Ref<Node>& grad_fn(const Tensor& t) {

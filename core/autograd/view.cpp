@@ -291,9 +291,12 @@ void rebase_view(const Tensor& view, AutogradMeta& meta, const Ref<Node>& inner)
 
 // A view whose grad_fn is older than the memory gets one that goes to the base as it is now.
 void refresh_view(const Tensor& view, AutogradMeta& meta) {
-  if (!meta.grad_fn && !needs_grad(meta.base)) return;
   const uint32_t version = view.impl()->version();
   if (version == meta.version_at_fn.load(std::memory_order_acquire)) return;
+  if (!needs_grad(meta.base)) {
+    const std::lock_guard guard(meta.lock);
+    if (!meta.grad_fn) return;
+  }
   check_creation(meta, true, "");
   Tensor again;
   {
