@@ -259,8 +259,15 @@ def _table() -> dict[str, object]:
     return _TABLE
 
 
+def name_in_files(module: str) -> str:
+    """The name of ``module`` in files, which call this library by PyTorch's name."""
+    if module == "flambeau" or module.startswith("flambeau."):
+        return "torch" + module[len("flambeau") :]
+    return module
+
+
 def find_global(module: str, name: str):
-    full = f"{module}.{name}"
+    full = f"{name_in_files(module)}.{name}"
     found = _table().get(full)
     if found is not None:
         return found
@@ -293,7 +300,7 @@ def add_safe_globals(safe_globals: list) -> None:
         if isinstance(item, tuple):
             value, name = item
         else:
-            value, name = item, f"{item.__module__}.{item.__qualname__}"
+            value, name = item, f"{name_in_files(item.__module__)}.{item.__qualname__}"
         _user_globals[name] = value
 
 

@@ -37,6 +37,7 @@ from ._rebuild import (
     clear_safe_globals,
     find_global,
     get_safe_globals,
+    name_in_files,
     safe_globals,
 )
 from ._weights_only_unpickler import Unpickler
@@ -144,11 +145,11 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         elif isinstance(obj, (flambeau.dtype, flambeau.memory_format)):
             module = "torch"
         else:
-            module = getattr(obj, "__module__", None) or ""
-            if module != "flambeau" and not module.startswith("flambeau."):
+            own = getattr(obj, "__module__", None) or ""
+            module = name_in_files(own)
+            if module == own:
                 super().save_global(obj, name)  # type: ignore[misc]
                 return
-            module = "torch" + module[len("flambeau") :]
             name = name or obj.__qualname__
         self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())  # type: ignore
         self.memoize(obj)  # type: ignore

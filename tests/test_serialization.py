@@ -295,6 +295,18 @@ def test_classes_that_the_user_allows():
     assert serialization.get_safe_globals() == []
 
 
+def test_a_whole_module_once_its_classes_are_allowed():
+    nn = flambeau.nn
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    data = saved(net)
+    with pytest.raises(pickle.UnpicklingError, match="torch.nn.modules.container.Sequential"):
+        flambeau.load(io.BytesIO(data))
+    with serialization.safe_globals([nn.Sequential, nn.Linear, nn.ReLU]):
+        loaded = flambeau.load(io.BytesIO(data))
+    x = flambeau.ones(1, 2)
+    assert flambeau.equal(loaded(x), net(x))
+
+
 # ---- damage
 
 

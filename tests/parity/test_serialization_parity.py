@@ -179,6 +179,14 @@ def test_optimizer_states():
         )
 
 
+def test_torch_reads_a_whole_module():
+    net = flambeau.nn.Sequential(flambeau.nn.Linear(2, 3), flambeau.nn.GELU())
+    loaded = torch.load(saved(flambeau, net), weights_only=False)
+    assert type(loaded) is torch.nn.Sequential
+    result = loaded(torch.ones(1, 2)).detach().numpy()
+    np.testing.assert_allclose(net(flambeau.ones(1, 2)).detach().numpy(), result, rtol=1e-6)
+
+
 class Arbitrary:
     pass
 
