@@ -1,8 +1,6 @@
 // The trampoline between Python and all ops. See docs/call.md.
 #include "core/python/call.h"
 
-#include <structmember.h>
-
 namespace flambeau::python {
 namespace {
 

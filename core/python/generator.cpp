@@ -1,8 +1,6 @@
 // flambeau.Generator and the functions of the default one.
 #include "core/random/generator.h"
 
-#include <structmember.h>
-
 #include "core/python/binding.h"
 
 namespace flambeau::python {

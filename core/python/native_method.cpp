@@ -1,5 +1,4 @@
 // Methods and properties of Tensor that are not ops, with __torch_function__ in front of them.
-#include <structmember.h>
 
 #include "core/python/binding.h"
 

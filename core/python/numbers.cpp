@@ -39,7 +39,7 @@ Scalar scalar_of_long(PyObject* o) {
     if (!PyErr_Occurred()) return Scalar(static_cast<uint64_t>(u));
     PyErr_Clear();
   }
-  raise("Overflow when unpacking long long: an integer argument must fit in 64 bits");
+  raise_python(PyExc_OverflowError, "int too big to convert: a number must fit in 64 bits");
 }
 
 // The value of `o` when it is a number of some kind.
@@ -121,13 +121,19 @@ PyObject* wrap(const Scalar& s) {
   return nullptr;
 }
 
+namespace {
+[[noreturn, gnu::cold]] void raise_overflow() {
+  raise_python(PyExc_ValueError, "Overflow when unpacking long long: an int must fit in 64 bits");
+}
+}  // namespace
+
 int64_t unwrap_int(PyObject* o) {
   if (PyLong_CheckExact(o)) [[likely]] {
     int overflow;
     const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (!overflow) [[likely]]
       return v;
-    raise_python(PyExc_OverflowError, "an integer argument must fit in 64 bits");
+    raise_overflow();
   }
   if (is_tensor(o)) {
     if (!is_index(o))
@@ -138,7 +144,7 @@ int64_t unwrap_int(PyObject* o) {
   const Object index(must(PyNumber_Index(o)));
   int overflow;
   const long long v = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
-  if (overflow) raise_python(PyExc_OverflowError, "an integer argument must fit in 64 bits");
+  if (overflow) raise_overflow();
   return v;
 }
 

@@ -1,5 +1,4 @@
 // flambeau.ops.<namespace>.<name>.<overload>: ops as objects, called by exactly their schema.
-#include <structmember.h>
 
 #include <map>
 

@@ -222,6 +222,18 @@ bool take_subclass_number(Arguments& out, PyObject* o) {
   return true;
 }
 
+// An item of a list of sizes; what does not fit is a TypeError here, as in PyTorch.
+int64_t unwrap_item(const Parameter& p, PyObject* o, size_t i) {
+  try {
+    return unwrap_int(o);
+  } catch (const PythonError&) {
+    if (!PyErr_ExceptionMatches(PyExc_ValueError)) throw;
+    PyErr_Clear();
+    raise<TypeError>("argument '", p.argument->name, "' failed to unpack the object at pos ", i + 1,
+                     " with error \"Overflow when unpacking long long\"");
+  }
+}
+
 bool take_integer(Arguments& out, PyObject* o, Value& v) {
   if (!is_index(o)) return false;
   v = boxing::box(take_subclass_number(out, o) ? int64_t{0} : unwrap_int(o));
@@ -367,7 +379,7 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
   for (size_t i = 0; i < n; ++i) {
     PyObject* item = PySequence_Fast_ITEMS(o)[i];
     if (!is_index(item)) return false;
-    data[i] = take_subclass_number(out, item) ? 0 : unwrap_int(item);
+    data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(p, item, i);
   }
   v = boxing::box(IntSpan(data, n));
   return true;
@@ -446,7 +458,7 @@ bool Signature::takes_varargs_list(Arguments& out, PyObject* const* args, Py_ssi
   for (size_t i = 0; i < count; ++i) {
     PyObject* item = args[first + i];
     if (!is_index(item)) return false;
-    data[i] = take_subclass_number(out, item) ? 0 : unwrap_int(item);
+    data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(parameters_[first], item, i);
   }
   out.values[parameters_[first].value] = boxing::box(IntSpan(data, count));
   return true;

@@ -3,6 +3,8 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
+#include <structseq.h>
 
 #include "core/autograd/node.h"
 #include "core/dispatch/names.h"
@@ -93,7 +95,7 @@ Device unwrap_device(PyObject* o);   // flambeau.device, str or int
 PyObject* wrap(const Scalar& s);     // a Python number
 Scalar unwrap_scalar(PyObject* o);   // int, float, bool, complex, numpy scalar, one-element tensor
 bool is_number(PyObject* o);
-int64_t unwrap_int(PyObject* o);     // __index__, TypeError; OverflowError past 64 bits
+int64_t unwrap_int(PyObject* o);     // __index__, TypeError; ValueError past 64 bits
 Dims unwrap_dims(PyObject* o);       // sequence of ints
 
 // ---- calling ops (call.cpp)

@@ -1,5 +1,4 @@
 // From boxed values and results to Python.
-#include <structseq.h>
 
 #include "core/python/binding.h"
 

@@ -1,5 +1,4 @@
 // flambeau.UntypedStorage: the bytes behind tensors.
-#include <structmember.h>
 
 #include <cstring>
 

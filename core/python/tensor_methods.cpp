@@ -82,7 +82,9 @@ PyObject* stride(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
 PyObject* is_contiguous(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   const Tensor& t = unwrap(self);
   if (!kwnames && n == 0) return PyBool_FromLong(t.is_contiguous());
-  // In PyTorch the format is given by name only.
+  if (n)
+    raise_python(PyExc_TypeError, "is_contiguous() takes 0 positional arguments but %zd was given",
+                 n);
   const char* const names[] = {"memory_format"};
   PyObject* format;
   read_arguments("is_contiguous", names, 0, args, n, kwnames, &format);

@@ -1,5 +1,4 @@
 // flambeau.Tensor: the Python object of a tensor. See Note [One Python object] in tensor.h.
-#include <structmember.h>
 
 #include "core/python/binding.h"
 
@@ -179,7 +178,8 @@ int set_dict(PyObject* self, PyObject* value, void*) {
   return status;
 }
 
-Py_hash_t hash(PyObject* self) { return _Py_HashPointer(self); }
+// The same as id(), as PyTorch has it.
+Py_hash_t hash(PyObject* self) { return reinterpret_cast<Py_hash_t>(self); }
 
 PyGetSetDef getset[] = {{"__dict__", get_dict, set_dict, nullptr, {}}, {}};
 PyMemberDef members[] = {
