@@ -207,7 +207,7 @@ Tensor spread_evenly(const Tensor& g, const Tensor& self, const Tensor& result, 
   return mul(div(wide, ties), at);
 }
 
-Tensor spread_evenly_all(const Tensor& g, const Tensor& self, const Tensor& result) {
+Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& result) {
   const Tensor at = entry::eq_Tensor(self, result);
   return mul(div(g, entry::sum(at, {})), at);
 }

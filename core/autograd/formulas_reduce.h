@@ -28,6 +28,6 @@ Tensor cumprod_backward(const Tensor& g, const Tensor& self, int64_t dim, const 
 // The gradient goes to the elements equal to the result, in equal parts.
 Tensor spread_evenly(const Tensor& g, const Tensor& self, const Tensor& result, IntSpan dim,
                      bool keepdim);
-Tensor spread_evenly_all(const Tensor& g, const Tensor& self, const Tensor& result);
+Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& result);
 
 }  // namespace flambeau::formula

@@ -137,12 +137,12 @@ class Adam(Optimizer):
         self, group, params_with_grad, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps
     ) -> None:
         """Append the group's parameters that have a gradient, and their state, to the lists."""
-        amsgrad = group["amsgrad"]
+        amsgrad, states = group["amsgrad"], self.state
         for param in group["params"]:
             grad = param.grad
             if grad is None:
                 continue
-            state = self.state[param]
+            state = states[param]
             if not state:
                 if grad.is_sparse:
                     raise RuntimeError(

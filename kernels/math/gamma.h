@@ -127,7 +127,7 @@ FLAMBEAU_LEAF double digamma_right(double x) {
 
   double ratio = (near_zero ? -1.0 : (far ? -0.5 : g.sum)) / (near_zero | far ? x : g.product);
   pair<double> sum = two_sum(ratio, 0.5 * d.hi);
-  double y = sum.hi + (sum.lo + middle);
+  double y = isinf(ratio) ? ratio : sum.hi + (sum.lo + middle);
 
   double inverse = -2.0 * ratio, z = inverse * inverse;
   double tail = poly(z, 0x1.555555555529ap-4, -0x1.1111110ae82f5p-7, 0x1.04102dee98451p-8,

@@ -126,7 +126,7 @@ class Loop:
         return (
             f"struct {self.name}_formula {{\n"
             f"  template <class T>\n"
-            f"  static FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
+            f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"
             f"{unpack}    return {code};\n  }}\n}};\n"
             f"extern const LoopSet {self.name};\nconst LoopSet {self.name} = {{{{{row}}}}};\n"

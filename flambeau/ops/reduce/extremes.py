@@ -47,7 +47,7 @@ def max():
 
 @max.gradient
 def _(g, self, result, cxx):
-    return cxx.spread_evenly_all(g, self, result)
+    return cxx.spread_evenly_over(g, self, result)
 
 
 @structured("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
@@ -80,7 +80,7 @@ def min():
 
 @min.gradient
 def _(g, self, result, cxx):
-    return cxx.spread_evenly_all(g, self, result)
+    return cxx.spread_evenly_over(g, self, result)
 
 
 @structured("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",

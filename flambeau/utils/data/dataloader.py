@@ -82,6 +82,7 @@ class DataLoader:
     Example::
 
         >>> import flambeau
+        >>> from flambeau.utils.data import DataLoader, TensorDataset
         >>> data = TensorDataset(flambeau.arange(6.0).view(3, 2), flambeau.arange(3))
         >>> [tuple(x.shape) for x, y in DataLoader(data, batch_size=2)]
         [(2, 2), (1, 2)]

@@ -35,14 +35,7 @@ struct Source {
   int64_t lane_stride, k_stride;
   int64_t depth;
 
-  static constexpr bool kStored = sizeof(S) == sizeof(U), kStoredLanes = kStored;
   int64_t units() const { return depth; }
-  // Units [unit, unit + count) lie in memory as the kernel wants them.
-  bool stored(int64_t unit, int64_t count) const { return unit + count <= depth; }
-  int64_t lane_bytes() const { return lane_stride * int(sizeof(S)); }
-  const char* address(int64_t unit, int64_t lane) const {
-    return reinterpret_cast<const char*>(data + unit * k_stride + lane * lane_stride);
-  }
   // One unit of lanes [lane, lane + count).
   Vec<U> lanes(int64_t unit, int64_t lane, int64_t count) const {
     return load_strided<U>(data + unit * k_stride + lane * lane_stride, lane_stride, count);
@@ -55,6 +48,9 @@ struct Source {
   Vec<U> along(int64_t unit, int64_t lane, int64_t count) const {
     return load_as<U>(data + unit + lane * lane_stride, count);
   }
+  // The same for a whole vector of them.
+  bool whole_units(int64_t unit) const { return unit + kLanes<U> <= depth; }
+  Vec<U> whole_along(int64_t unit, int64_t lane) const { return along(unit, lane, kLanes<U>); }
 };
 
 template <class T>
@@ -70,7 +66,6 @@ struct PartSource {
   int64_t depth;
   bool negate;
 
-  static constexpr bool kStored = false, kStoredLanes = false;
   int64_t units() const { return depth; }
   Vec<T> lanes(int64_t unit, int64_t lane, int64_t count) const {
     const T* p = data + 2 * (unit * k_stride + lane * lane_stride);
@@ -81,6 +76,8 @@ struct PartSource {
     const T* p = data + 2 * (unit + lane * lane_stride);
     return negated_if<T>(negate, load_strided<T>(p, 2, count));
   }
+  bool whole_units(int64_t unit) const { return unit + kLanes<T> <= depth; }
+  Vec<T> whole_along(int64_t unit, int64_t lane) const { return along(unit, lane, kLanes<T>); }
 };
 
 // Pairs of bfloat16 along k; the second of the last pair is 0 when depth is odd.
@@ -89,13 +86,7 @@ struct PairSource {
   int64_t lane_stride, k_stride;
   int64_t depth;
 
-  static constexpr bool kStored = true, kStoredLanes = false;
   int64_t units() const { return (depth + 1) / 2; }
-  bool stored(int64_t unit, int64_t count) const { return 2 * (unit + count) <= depth; }
-  int64_t lane_bytes() const { return lane_stride * int(sizeof(BFloat16)); }
-  const char* address(int64_t unit, int64_t lane) const {
-    return reinterpret_cast<const char*>(data + 2 * unit + lane * lane_stride);
-  }
   Vec<uint32_t> lanes(int64_t unit, int64_t lane, int64_t count) const {
     const BFloat16* const even = data + 2 * unit * k_stride + lane * lane_stride;
     const Vec<uint32_t> low = (Vec<uint32_t>)load_strided<float>(even, lane_stride, count) >> 16;
@@ -109,27 +100,41 @@ struct PairSource {
     return low | (Vec<uint32_t>)load_as<float>(even + k_stride, kLanes<float>);
   }
   Vec<uint32_t> along(int64_t unit, int64_t lane, int64_t count) const {
-    const BFloat16* p = data + 2 * unit + lane * lane_stride;
     const int64_t elements = smaller(2 * count, depth - 2 * unit);
-    if (elements == 2 * kLanes<uint32_t>) return load(reinterpret_cast<const uint32_t*>(p));
+    if (elements == 2 * kLanes<uint32_t>) return whole_along(unit, lane);
     Vec<uint32_t> v{};
-    memcpy(&v, p, static_cast<size_t>(elements) * sizeof(BFloat16));
+    memcpy(&v, data + 2 * unit + lane * lane_stride, size_t(elements) * sizeof(BFloat16));
     return v;
+  }
+  bool whole_units(int64_t unit) const { return 2 * (unit + kLanes<uint32_t>) <= depth; }
+  Vec<uint32_t> whole_along(int64_t unit, int64_t lane) const {
+    return load(reinterpret_cast<const uint32_t*>(data + 2 * unit + lane * lane_stride));
   }
 };
 
-// dst[t * pitch + i] = load(i)[t] for i < `rows`, t < `cols`, both at most a vector's lanes. Writes
-// whole vectors; what lies beyond `rows` in them is 0.
+// dst[t * pitch + i] = load(i)[t] for i < `filled`, t < `rows`, both at most a vector's lanes.
+// Writes whole vectors; what lies beyond `filled` in them is 0.
 template <class U, class Load>
-static inline void transpose_square(int64_t rows, int64_t cols, U* dst, int64_t pitch, Load load) {
+static inline void transpose_square(int64_t filled, int64_t rows, U* dst, int64_t pitch,
+                                    Load load) {
   constexpr int L = kLanes<U>;
   Vec<U> square[L];
+  if (filled == L) {
 #pragma GCC unroll 16
-  for (int i = 0; i < L; ++i) square[i] = i < rows ? load(i) : Vec<U>{};
+    for (int i = 0; i < L; ++i) square[i] = load(i);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) square[i] = i < filled ? load(i) : Vec<U>{};
+  }
   transpose<U>(square);
+  if (rows == L) {
 #pragma GCC unroll 16
-  for (int t = 0; t < L; ++t) {
-    if (t < cols) store(dst + t * pitch, square[t]);
+    for (int t = 0; t < L; ++t) store(dst + t * pitch, square[t]);
+  } else {
+#pragma GCC unroll 16
+    for (int t = 0; t < L; ++t) {
+      if (t < rows) store(dst + t * pitch, square[t]);
+    }
   }
 }
 
@@ -153,15 +158,13 @@ static inline void pack_rows(const Src& src, int64_t lane, int64_t count, int64_
     for (int64_t i = 0; i < count; i += L) {
       const int64_t rows = smaller(L, count - i);
       U* const to = dst + i * pitch + q;
-      if constexpr (Src::kStoredLanes) {
-        if (src.lane_stride == 1 && filled == L && lane + i + L <= lanes) {
-          transpose_in_memory(src.address(q, lane + i), src.k_stride * int(sizeof(U)), rows, to,
-                              pitch);
-          continue;
-        }
+      if (src.lane_stride == 1 && lane + i + L <= lanes) {
+        transpose_square<U>(filled, rows, to, pitch,
+                            [&](int t) { return src.whole_lanes(q + t, lane + i); });
+      } else {
+        transpose_square<U>(filled, rows, to, pitch,
+                            [&](int t) { return src.lanes(q + t, lane + i, rows); });
       }
-      transpose_square<U>(filled, rows, to, pitch,
-                          [&](int t) { return src.lanes(q + t, lane + i, rows); });
     }
   }
 }
@@ -186,15 +189,14 @@ static inline void pack_columns(const Src& src, int64_t lane, int64_t lanes, int
     if (columns > 0 && src.k_stride == 1 && src.lane_stride != 1) {
       for (int64_t q = from; q < to; q += L) {
         const int64_t filled = smaller(L, to - q);
-        if constexpr (Src::kStored) {
-          if (columns == L && filled == L && src.stored(q, L)) {
-            transpose_in_memory(src.address(q, first), src.lane_bytes(), L, dst + q * step + v * L,
-                                step);
-            continue;
-          }
+        U* const to_square = dst + q * step + v * L;
+        if (src.whole_units(q)) {
+          transpose_square<U>(columns, L, to_square, step,
+                              [&](int t) { return src.whole_along(q, first + t); });
+        } else {
+          transpose_square<U>(columns, filled, to_square, step,
+                              [&](int t) { return src.along(q, first + t, filled); });
         }
-        transpose_square<U>(columns, filled, dst + q * step + v * L, step,
-                            [&](int t) { return src.along(q, first + t, filled); });
       }
     } else {
       for (int64_t q = from; q < to; ++q) {

@@ -339,46 +339,4 @@ static inline void transpose(Vec<T>* rows) {
   exchange<T, kGroup<T>>(rows);
 }
 
-// A vector whose group g is loaded from p + g * distance, in bytes.
-template <class T>
-static inline Vec<T> load_groups(const char* p, int64_t distance) {
-#if defined(__AVX512F__)
-  auto part = [&](int g) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + g * distance));
-  };
-  __m512i v = _mm512_inserti32x4(_mm512_castsi128_si512(part(0)), part(1), 1);
-  v = _mm512_inserti32x4(_mm512_inserti32x4(v, part(2), 2), part(3), 3);
-  return (Vec<T>)v;
-#elif defined(__AVX2__)
-  const auto* low = reinterpret_cast<const __m128i*>(p);
-  const auto* high = reinterpret_cast<const __m128i*>(p + distance);
-  return (Vec<T>)_mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(low)),
-                                         _mm_loadu_si128(high), 1);
-#else
-  (void)distance;
-  return load(reinterpret_cast<const T*>(p));
-#endif
-}
-
-// dst[t * dst_pitch + i] = the t-th element at src + i * src_pitch (bytes), for i < kLanes and
-// t < rows. Loading the groups where they belong saves the exchange between them.
-template <class T>
-static inline void transpose_in_memory(const char* src, int64_t src_pitch, int64_t rows, T* dst,
-                                       int64_t dst_pitch) {
-  constexpr int G = kGroup<T>;
-#pragma GCC unroll 4
-  for (int c = 0; c < kLanes<T>; c += G) {
-    Vec<T> square[G];
-#pragma GCC unroll 4
-    for (int i = 0; i < G; ++i) {
-      square[i] = load_groups<T>(src + i * src_pitch + c * int(sizeof(T)), G * src_pitch);
-    }
-    transpose_groups<T>(square);
-#pragma GCC unroll 4
-    for (int i = 0; i < G; ++i) {
-      if (c + i < rows) store(dst + (c + i) * dst_pitch, square[i]);
-    }
-  }
-}
-
 }  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
