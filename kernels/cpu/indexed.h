@@ -69,6 +69,7 @@ class IndexedWalk {
   // depend on the number of threads. False when the nest has another form.
   bool run_by_destination(int64_t groups, IndexLoop loop, const void* factor) const;
   static void run_part(const Dim* dims, int ndim, Place place, IndexLoop loop, const void* factor);
+  static void fetch_row(const Place& at, int64_t bytes);
   int64_t wanted_tasks() const;
 
   static constexpr int kMaxDims = 64;
