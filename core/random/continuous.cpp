@@ -173,8 +173,25 @@ void fill_log_normal(Generator& generator, DType dtype, void* dst, int64_t n, do
 }
 
 void fill_exponential(Generator& generator, DType dtype, void* dst, int64_t n, double lambda) {
-  fill_from_unit("exponential_", generator, dtype, dst, n,
-                 [=](double u) { return -1 / lambda * std::log1p(-u); });
+  const char* op = "exponential_";
+  if (dtype == DType::float64) {
+    return fill_from_unit(op, generator, dtype, dst, n,
+                          [=](double u) { return -1 / lambda * std::log1p(-u); });
+  }
+  if (dtype == DType::float32) {
+    auto* out = static_cast<float*>(dst);
+    return stream<2>(generator, n, [&](const uint32_t* words, int64_t begin, int64_t count) {
+      random_kernels().exponential(words, out + begin, count, lambda);
+    });
+  }
+  visit_short(op, dtype, [&](auto stored) {
+    auto* out = static_cast<uint16_t*>(dst);
+    stream<2>(generator, n, [&](const uint32_t* words, int64_t begin, int64_t count) {
+      float values[kStreamTile];
+      random_kernels().exponential(words, values, count, lambda);
+      store_floats(values, out + begin, count, stored);
+    });
+  });
 }
 
 void fill_cauchy(Generator& generator, DType dtype, void* dst, int64_t n, double median,

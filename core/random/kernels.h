@@ -21,6 +21,8 @@ struct RandomKernels {
   // Groups of 16 words to 16 normally distributed numbers.
   void (*normal_float)(const uint32_t* words, float* out, int64_t count, float mean, float std);
 
+  void (*exponential)(const uint32_t* words, float* out, int64_t count, double lambda);
+
   // 1 where the number of two words, in [0, 2^53), is below the threshold, else 0.
   void (*bernoulli)(const uint32_t* words, uint8_t* out, int64_t count, uint64_t threshold);
   // Elements of `itemsize` bytes, zero where `hits` is 0, else `one`.

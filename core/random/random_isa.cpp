@@ -1,5 +1,6 @@
-#include "core/random/half.h"
 #include "core/random/kernels.h"
+#include "kernels/math/half.h"
+#include "kernels/math/log.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
@@ -90,6 +91,15 @@ void bernoulli(const uint32_t* __restrict words, uint8_t* __restrict out, int64_
   }
 }
 
+// Computed in double; what is stored is shorter, so that the last bits of log1p do not show.
+void exponential(const uint32_t* __restrict words, float* __restrict out, int64_t count,
+                 double lambda) {
+  const double scale = -1.0 / lambda;
+  for (int64_t i = 0; i < count; ++i) {
+    out[i] = static_cast<float>(scale * math::log1p(-unit(words[2 * i], words[2 * i + 1])));
+  }
+}
+
 template <class T>
 inline void spread_as(const uint8_t* __restrict hits, void* dst, int64_t count, uint64_t one) {
   T* __restrict out = static_cast<T*>(dst);
@@ -113,11 +123,11 @@ void spread(const uint8_t* hits, void* out, int64_t count, int itemsize, uint64_
 }
 
 void to_bfloat16(const float* __restrict values, uint16_t* __restrict out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = bfloat16_bits(values[i]);
+  for (int64_t i = 0; i < count; ++i) out[i] = math::to_bfloat16(values[i]).bits;
 }
 
 void to_float16(const float* __restrict values, uint16_t* __restrict out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = float16_bits(values[i]);
+  for (int64_t i = 0; i < count; ++i) out[i] = math::to_float16(values[i]).bits;
 }
 
 // ---- normal
@@ -217,8 +227,8 @@ void normal_float(const uint32_t* words, float* out, int64_t count, float mean, 
 
 extern const RandomKernels random_kernels;
 const RandomKernels random_kernels = {
-    refill,    temper, uniform_float, uniform_double, normal_float,
-    bernoulli, spread, to_bfloat16,   to_float16,
+    refill,      temper,    uniform_float, uniform_double, normal_float,
+    exponential, bernoulli, spread,        to_bfloat16,    to_float16,
 };
 
 }  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE

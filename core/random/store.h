@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/random/half.h"
 #include "core/random/kernels.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/error.h"
+#include "kernels/math/half.h"
 
 namespace flambeau {
 
@@ -28,9 +28,9 @@ struct Brain {
   static constexpr int digits = 8;
   template <class V>
   static uint16_t of(V value) {
-    return bfloat16_bits(static_cast<float>(value));
+    return math::to_bfloat16(static_cast<float>(value)).bits;
   }
-  static float value(uint16_t stored) { return bfloat16_value(stored); }
+  static float value(uint16_t stored) { return math::to_float(math::bfloat16{stored}); }
 };
 
 struct Half {
@@ -38,9 +38,9 @@ struct Half {
   static constexpr int digits = 11;
   template <class V>
   static uint16_t of(V value) {
-    return float16_bits(static_cast<float>(value));
+    return math::to_float16(static_cast<float>(value)).bits;
   }
-  static float value(uint16_t stored) { return float16_value(stored); }
+  static float value(uint16_t stored) { return math::to_float(math::float16{stored}); }
 };
 
 inline void store_floats(const float* values, uint16_t* out, int64_t count, Brain) {

@@ -65,8 +65,8 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("remainder", 2, tensor="remainder_Tensor"),
         _leaf("floor_divide", 2),
         _leaf("trunc_divide", 2, tensor="formula::trunc_divide"),
-        _leaf("shift_left", 2, tensor="bitwise_left_shift_Tensor"),
-        _leaf("shift_right", 2, tensor="bitwise_right_shift_Tensor"),
+        _leaf("left_shift", 2, tensor="bitwise_left_shift_Tensor"),
+        _leaf("right_shift", 2, tensor="bitwise_right_shift_Tensor"),
         *(
             _leaf(name)
             for name in (

@@ -37,7 +37,7 @@ class Record:
     gradient: Callable | None = None
     no_gradient: str = ""  # why there is none
     # pointwise
-    dtypes: frozenset = ALL
+    dtypes: object = ALL  # or {static value: set}
     promote: object = "common"  # or {static value: rule}
     result: object = "common"
     static: dict = field(default_factory=dict)

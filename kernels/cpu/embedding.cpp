@@ -14,16 +14,16 @@ IndexRange row_range(const char* op, int64_t rows) {
 
 // A walk over one row for each index: its elements, and where the row lies in a table.
 IndexedWalk walk_rows(const char* op, const Tensor& table, const Tensor& rows,
-                      const Tensor& indices, Offsets& offsets) {
+                      const Tensor& indices) {
   const int64_t item = static_cast<int64_t>(table.itemsize());
-  offsets = offsets_of(indices, table.strides()[0] * item, row_range(op, table.sizes()[0]));
-  Dims table_strides(rows.sizes().size(), 0), offset_strides(offsets.strides);
+  Dims table_strides(rows.sizes().size(), 0), index_strides(indices.strides());
   table_strides.back() = table.strides()[1];
-  offset_strides.push_back(0);
+  index_strides.push_back(0);
   IndexedWalk walk(rows.sizes());
   walk.set_plain(rows.bytes(), rows.strides(), item);
   walk.set_indexed(table.bytes(), table_strides, item);
-  walk.set_offsets(offsets.data.data<int64_t>(), offset_strides);
+  walk.set_index(Tensor::alias(indices, rows.sizes(), index_strides, indices.offset()),
+                 table.strides()[0] * item, row_range(op, table.sizes()[0]));
   return walk;
 }
 
@@ -73,8 +73,7 @@ void divide_by_frequency(const Tensor& table, const Tensor& indices) {
 
 void embedding(const Tensor& result, const Tensor& weight, const Tensor& indices) {
   if (indices.numel() == 0) return;
-  Offsets offsets;
-  IndexedWalk walk = walk_rows("embedding", weight, result, indices, offsets);
+  IndexedWalk walk = walk_rows("embedding", weight, result, indices);
   walk.load();
 }
 
@@ -94,8 +93,7 @@ void embedding_backward(const Tensor& result, const Tensor& grad_output, const T
   Tensor flat = index_vector(indices);
   drop_padding(flat, rows, padding_idx);
   if (flat.numel() > 0) {
-    Offsets offsets;
-    IndexedWalk walk = walk_rows("embedding_dense_backward", sums, rows, flat, offsets);
+    IndexedWalk walk = walk_rows("embedding_dense_backward", sums, rows, flat);
     alignas(16) char one[16];
     Scalar(1).store(one, sums.dtype());
     walk.accumulate(sums.dtype(), one);

@@ -27,14 +27,13 @@ struct Factor {
 
 // A walk over the shape of an index that stands for dimension `dim` of `self`.
 IndexedWalk walk_along(const char* op, const Tensor& self, int64_t dim, const Tensor& index,
-                       Offsets& offsets, Fault fault) {
+                       Fault fault) {
   IndexedWalk walk(index.sizes());
   const IndexRange range{self.sizes()[dim], dim, false, fault, op};
-  offsets = offsets_of(index, self.strides()[dim] * item_of(self), range);
+  walk.set_index(index, self.strides()[dim] * item_of(self), range);
   Dims strides(self.strides());
   strides[dim] = 0;
   walk.set_indexed(self.bytes(), strides, item_of(self));
-  walk.set_offsets(offsets.data.data<int64_t>(), offsets.strides);
   return walk;
 }
 
@@ -50,9 +49,8 @@ Tensor expanded_along(const Tensor& vector, IntSpan sizes, int64_t dim) {
 void gather(const Tensor& result, const Tensor& self, int64_t dim, const Tensor& index) {
   if (result.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "gather");
-  Offsets offsets;
   IndexedWalk walk =
-      walk_along("gather", at_least_1d(self), d, at_least_1d(index), offsets, Fault::runtime_error);
+      walk_along("gather", at_least_1d(self), d, at_least_1d(index), Fault::runtime_error);
   walk.set_plain(result.bytes(), at_least_1d(result).strides(), item_of(self));
   walk.load();
 }
@@ -61,9 +59,8 @@ void index_select(const Tensor& result, const Tensor& self, int64_t dim, const T
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "index_select");
   const Tensor to = at_least_1d(result);
-  Offsets offsets;
   IndexedWalk walk = walk_along("index_select", at_least_1d(self), d,
-                                expanded_along(index, to.sizes(), d), offsets, Fault::not_in_self);
+                                expanded_along(index, to.sizes(), d), Fault::not_in_self);
   walk.set_plain(to.bytes(), to.strides(), item_of(self));
   walk.load();
 }
@@ -73,10 +70,8 @@ void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const 
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "index_add");
   const Tensor from = at_least_1d(source);
-  Offsets offsets;
-  IndexedWalk walk =
-      walk_along("index_add", at_least_1d(self), d, expanded_along(index, from.sizes(), d), offsets,
-                 Fault::runtime_error);
+  IndexedWalk walk = walk_along("index_add", at_least_1d(self), d,
+                                expanded_along(index, from.sizes(), d), Fault::runtime_error);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   const Factor factor(alpha, self.dtype());
   walk.accumulate(self.dtype(), factor.bytes);
@@ -98,9 +93,8 @@ void scatter_into(const Tensor& self, int64_t dim, const Tensor& index, const Te
                   Scatter kind) {
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "scatter");
-  Offsets offsets;
-  IndexedWalk walk = walk_along("scatter", at_least_1d(self), d, at_least_1d(index), offsets,
-                                Fault::runtime_error);
+  IndexedWalk walk =
+      walk_along("scatter", at_least_1d(self), d, at_least_1d(index), Fault::runtime_error);
   walk.set_plain(src.bytes(), at_least_1d(src).strides(), item_of(self));
   switch (kind) {
     case Scatter::write:
@@ -214,41 +208,46 @@ Tensor expand(const Tensor& t, IntSpan sizes) {
   return Tensor::alias(t, sizes, strides, t.offset());
 }
 
-// Offsets of all indices together, in the shape that they broadcast to.
-Offsets joined_offsets(const char* op, const Tensor& self, const AdvancedIndex& at) {
+// Strides of the result's shape that are those of the indices' dimensions, and 0 for the others.
+Dims strides_of_places(const AdvancedIndex& at, IntSpan index_strides) {
+  Dims strides(at.result_sizes.size(), 0);
+  for (size_t k = 0; k < index_strides.size(); ++k) strides[at.place + k] = index_strides[k];
+  return strides;
+}
+
+// Strides of the result's shape that are those of self's dimensions, and 0 for the indices'.
+Dims strides_of_self(const AdvancedIndex& at, const Tensor& self) {
+  Dims strides;
+  for (int64_t d = 0; d < self.dim(); ++d)
+    if (std::find(at.dims.begin(), at.dims.end(), d) == at.dims.end())
+      strides.push_back(self.strides()[d]);
+  for (size_t k = 0; k < at.index_sizes.size(); ++k) strides.insert(at.place, 0);
+  return strides;
+}
+
+void set_indices(IndexedWalk& walk, const char* op, const Tensor& self, const AdvancedIndex& at) {
   const auto range = [&](size_t i) {
     const int64_t d = at.dims[i];
     return IndexRange{self.sizes()[d], d, true, Fault::index_error, op};
   };
   const auto stride = [&](size_t i) { return self.strides()[at.dims[i]] * item_of(self); };
-  if (at.indices.size() == 1) return offsets_of(at.indices[0], stride(0), range(0));
-  Offsets offsets;
-  offsets.data = empty(at.index_sizes, {DType::int64});
-  fill(offsets.data, 0);
-  offsets.strides = contiguous_strides(at.index_sizes);
+  if (at.indices.size() == 1) {
+    const Tensor& index = at.indices[0];
+    const Tensor full = Tensor::alias(index, at.result_sizes,
+                                      strides_of_places(at, index.strides()), index.offset());
+    return walk.set_index(full, stride(0), range(0));
+  }
+  const Tensor offsets = empty(at.index_sizes, {DType::int64});
+  fill(offsets, 0);
   for (size_t i = 0; i < at.indices.size(); ++i)
-    add_offsets(offsets.data, expand(at.indices[i], at.index_sizes), stride(i), range(i));
-  return offsets;
+    add_offsets(offsets, expand(at.indices[i], at.index_sizes), stride(i), range(i));
+  walk.set_offsets({offsets, strides_of_places(at, offsets.strides())});
 }
 
-IndexedWalk walk_advanced(const char* op, const Tensor& self, const AdvancedIndex& at,
-                          Offsets& offsets) {
+IndexedWalk walk_advanced(const char* op, const Tensor& self, const AdvancedIndex& at) {
   IndexedWalk walk(at.result_sizes);
-  offsets = joined_offsets(op, self, at);
-  const size_t places = at.index_sizes.size();
-  Dims self_strides, offset_strides(at.result_sizes.size(), 0);
-  for (int64_t d = 0, i = 0; d < self.dim(); ++d) {
-    if (i < static_cast<int64_t>(at.dims.size()) && at.dims[i] == d)
-      ++i;
-    else
-      self_strides.push_back(self.strides()[d]);
-  }
-  for (size_t k = 0; k < places; ++k) {
-    self_strides.insert(at.place, 0);
-    offset_strides[at.place + k] = offsets.strides[k];
-  }
-  walk.set_indexed(self.bytes(), self_strides, item_of(self));
-  walk.set_offsets(offsets.data.data<int64_t>(), offset_strides);
+  walk.set_indexed(self.bytes(), strides_of_self(at, self), item_of(self));
+  set_indices(walk, op, self, at);
   return walk;
 }
 
@@ -281,16 +280,14 @@ AdvancedIndex advanced_index(const char* op, const Tensor& self, TensorSpan indi
 }
 
 void index(const char* op, const Tensor& result, const Tensor& self, const AdvancedIndex& at) {
-  Offsets offsets;
-  IndexedWalk walk = walk_advanced(op, self, at, offsets);
+  IndexedWalk walk = walk_advanced(op, self, at);
   walk.set_plain(result.bytes(), result.strides(), item_of(self));
   walk.load();
 }
 
 void index_put_into(const char* op, const Tensor& self, const AdvancedIndex& at,
                     const Tensor& values, bool accumulate) {
-  Offsets offsets;
-  IndexedWalk walk = walk_advanced(op, self, at, offsets);
+  IndexedWalk walk = walk_advanced(op, self, at);
   const Tensor from = expand(values, at.result_sizes);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   if (accumulate)

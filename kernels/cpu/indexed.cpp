@@ -1,6 +1,7 @@
 #include "kernels/cpu/indexed.h"
 
 #include <atomic>
+#include <utility>
 #include <vector>
 
 #include "core/parallel/isa.h"
@@ -123,9 +124,32 @@ void IndexedWalk::set_indexed(char* base, IntSpan strides, int64_t item) {
   item_ = item;
   for (int d = 0; d < ndim_; ++d) dims_[d].indexed = strides[d] * item;
 }
-void IndexedWalk::set_offsets(const int64_t* offsets, IntSpan strides) {
-  base_.offsets = offsets;
-  for (int d = 0; d < ndim_; ++d) dims_[d].offset = strides[d];
+void IndexedWalk::set_index(const Tensor& index, int64_t stride, const IndexRange& range) {
+  by_block_ = index.dtype() == DType::int64 && index.is_contiguous();
+  if (!by_block_) return set_offsets(offsets_of(index, stride, range));
+  index_stride_ = stride;
+  range_ = range;
+  set_offsets({index, Dims(index.strides())});
+}
+void IndexedWalk::set_offsets(Offsets offsets) {
+  offsets_ = std::move(offsets.data);
+  base_.offsets = offsets_.data<int64_t>();
+  for (int d = 0; d < ndim_; ++d) dims_[d].offset = offsets.strides[d];
+}
+
+// Rows of an index that are too short for blocks become offsets at once.
+void IndexedWalk::prepare() {
+  coalesce();
+  constexpr int64_t kShortRow = 64;
+  if (!by_block_ || dims_[ndim_ - 1].size >= kShortRow || dims_[ndim_ - 1].size == numel_) return;
+  by_block_ = false;
+  offsets_ = offsets_of(offsets_, index_stride_, range_).data;
+  base_.offsets = offsets_.data<int64_t>();
+}
+
+void IndexedWalk::finish() const {
+  if (bad_) [[unlikely]]
+    report_first_bad(offsets_, range_);
 }
 
 // Joins neighbours that all operands walk as one; leaves at least the two dimensions of a block.
@@ -163,8 +187,28 @@ int IndexedWalk::best_split(bool writes, int64_t wanted) const {
   return best;
 }
 
+void IndexedWalk::run_blocks(const Dim& outer, const Dim& inner, const Place& place, IndexLoop loop,
+                             const void* factor) const {
+  constexpr int64_t kBlock = 512;
+  int64_t offsets[kBlock];
+  for (int64_t r = 0; r < outer.size; ++r)
+    for (int64_t i = 0; i < inner.size; i += kBlock) {
+      const int64_t n = std::min(kBlock, inner.size - i);
+      Place at = place;
+      at.step(outer, r);
+      at.step(inner, i);
+      if (!index_kernels().offsets(at.offsets, offsets, n, range_.size, index_stride_, range_.wrap,
+                                   false)) [[unlikely]] {
+        __atomic_store_n(&bad_, true, __ATOMIC_RELAXED);
+        continue;
+      }
+      loop({at.plain, at.indexed, offsets, {1, n}, {0, inner.plain}, {0, inner.indexed}, {0, 1}},
+           factor);
+    }
+}
+
 void IndexedWalk::run_part(const Dim* dims, int ndim, Place place, IndexLoop loop,
-                           const void* factor) {
+                           const void* factor) const {
   if (ndim > 2) {
     for (int64_t i = 0; i < dims[0].size; ++i) {
       run_part(dims + 1, ndim - 1, place, loop, factor);
@@ -173,6 +217,7 @@ void IndexedWalk::run_part(const Dim* dims, int ndim, Place place, IndexLoop loo
     return;
   }
   const Dim &a = dims[0], &b = dims[1];
+  if (by_block_) return run_blocks(a, b, place, loop, factor);
   loop({place.plain,
         place.indexed,
         place.offsets,
@@ -225,7 +270,7 @@ bool IndexedWalk::run_by_destination(int64_t groups, IndexLoop loop, const void*
       row_bytes *= dims_[d].size;
   }
   constexpr int64_t kShortRow = 64;  // bytes, below which grouping costs more than it saves
-  if (row < 0 || row_bytes < kShortRow || dims_[row].size > UINT32_MAX) return false;
+  if (row < 0 || by_block_ || row_bytes < kShortRow || dims_[row].size > UINT32_MAX) return false;
   const int64_t rows = dims_[row].size, stride = dims_[row].offset;
   const auto offset = [&](int64_t r) { return static_cast<uint64_t>(base_.offsets[r * stride]); };
   uint64_t last = 0;
@@ -261,15 +306,16 @@ bool IndexedWalk::run_by_destination(int64_t groups, IndexLoop loop, const void*
 
 void IndexedWalk::load() {
   if (numel_ == 0) return;
-  coalesce();
+  prepare();
   const int64_t wanted = wanted_tasks();
   const int d = best_split(false, wanted);
   run_split(d, std::min(wanted, dims_[d].size), index_kernels().load[log2_size(item_)], nullptr);
+  finish();
 }
 
 void IndexedWalk::write(IndexLoop loop, const void* factor) {
   if (numel_ == 0) return;
-  coalesce();
+  prepare();
   const int64_t wanted = wanted_tasks();
   const int d = best_split(true, wanted);
   // A split of the innermost dimension has coarse parts.
@@ -277,6 +323,7 @@ void IndexedWalk::write(IndexLoop loop, const void* factor) {
   const int64_t tasks = std::clamp<int64_t>(parts, 1, wanted);
   if (tasks < wanted && run_by_destination(wanted, loop, factor)) return;
   run_split(std::max(d, 0), tasks, loop, factor);
+  finish();
 }
 
 void IndexedWalk::store() { write(index_kernels().store[log2_size(item_)], nullptr); }

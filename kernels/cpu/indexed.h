@@ -8,9 +8,10 @@ namespace flambeau::cpu {
 
 // Note [Indexed walks]
 // All ops of this family move elements between a plain operand and an indexed one. The values of
-// the index are first turned to offsets in bytes into the indexed operand, and checked there; then
-// one loop nest walks over both operands and the offsets. Dimensions that the index stands for
-// have stride 0 in the indexed operand, all others have stride 0 in the offsets.
+// the index are turned to offsets in bytes into the indexed operand, and checked there; one loop
+// nest walks over both operands and the offsets. Dimensions that the index stands for have stride 0
+// in the indexed operand, all others have stride 0 in the offsets. An index that has a value for
+// each element moved is turned to offsets block by block, others once, before.
 
 // What a bad index is: PyTorch's exception differs from op to op.
 struct IndexRange {
@@ -37,7 +38,9 @@ class IndexedWalk {
   explicit IndexedWalk(IntSpan sizes);
   void set_plain(char* base, IntSpan strides, int64_t item);
   void set_indexed(char* base, IntSpan strides, int64_t item);
-  void set_offsets(const int64_t* offsets, IntSpan strides);
+  // Either an index of the walk's shape, each value worth `stride` bytes, or offsets.
+  void set_index(const Tensor& index, int64_t stride, const IndexRange& range);
+  void set_offsets(Offsets offsets);
 
   void load();
   void store();
@@ -59,7 +62,9 @@ class IndexedWalk {
       offsets += n * d.offset;
     }
   };
+  void prepare();
   void coalesce();
+  void finish() const;  // the error of a bad index that was met on the way
   void write(IndexLoop loop, const void* factor);
   // The dimension to part into tasks: the outermost that gives enough, else the largest. Tasks that
   // write must not meet, so they part only where the indexed operand has a stride of its own.
@@ -68,7 +73,9 @@ class IndexedWalk {
   // Groups the rows by where they are written, each group in the order of the rows: results do not
   // depend on the number of threads. False when the nest has another form.
   bool run_by_destination(int64_t groups, IndexLoop loop, const void* factor) const;
-  static void run_part(const Dim* dims, int ndim, Place place, IndexLoop loop, const void* factor);
+  void run_part(const Dim* dims, int ndim, Place place, IndexLoop loop, const void* factor) const;
+  void run_blocks(const Dim& outer, const Dim& inner, const Place& place, IndexLoop loop,
+                  const void* factor) const;
   static void fetch_row(const Place& at, int64_t bytes);
   int64_t wanted_tasks() const;
 
@@ -77,6 +84,12 @@ class IndexedWalk {
   int64_t item_ = 1, numel_ = 1;
   Dim dims_[kMaxDims];  // outermost first
   Place base_;
+
+  Tensor offsets_;  // what base_.offsets points to: offsets, or (by_block_) an index
+  bool by_block_ = false;
+  mutable bool bad_ = false;
+  int64_t index_stride_ = 0;
+  IndexRange range_;
 };
 
 }  // namespace flambeau::cpu

@@ -98,6 +98,7 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
   const Tensor from = contiguous_as(self, sizes), wanted = contiguous_as(mask, sizes);
   const std::vector<int64_t> before = true_before(wanted);
   const Tensor result = empty({{before.back()}}, self.options());
+  if (result.numel() == 0) return result;
   const int64_t item = static_cast<int64_t>(self.itemsize());
   const auto pack = index_kernels().pack[log2_size(item)];
   parallel_for(from.numel(), kMaskGrain, [&](int64_t begin, int64_t end) {

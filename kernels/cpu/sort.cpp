@@ -45,29 +45,55 @@ Tensor contiguous_rows(const Tensor& rows, bool with_values) {
   return made;
 }
 
+namespace {
+
+template <int item>
+void pick(const char* src, const int64_t* at, int64_t n, char* out) {
+  for (int64_t i = 0; i < n; ++i) std::memcpy(out + i * item, src + at[i] * item, item);
+}
+
+void pick_elements(const char* src, const int64_t* at, int64_t n, char* out, size_t item) {
+  switch (item) {
+    case 1:
+      return pick<1>(src, at, n, out);
+    case 2:
+      return pick<2>(src, at, n, out);
+    case 4:
+      return pick<4>(src, at, n, out);
+    default:
+      return pick<8>(src, at, n, out);
+  }
+}
+
+// Keys do not tell zeros apart, nor NaNs: elements with the key of `like` come from the source.
+template <class Word>
+void restore(const Scalar& like, const Word* words, int64_t n, DType dtype, const char* src,
+             bool descending, char* values, const int64_t* indices) {
+  char element[8];
+  like.store(element, dtype);
+  Word probe;
+  order_kernels().words[order_index("sort", dtype)](element, &probe, 1, 0, descending);
+  constexpr int kShift = 4 * sizeof(Word);
+  const auto less = [](Word a, Word b) { return (a >> kShift) < (b >> kShift); };
+  const auto [first, last] = std::equal_range(words, words + n, probe, less);
+  const int64_t at = first - words, item = static_cast<int64_t>(itemsize(dtype));
+  pick_elements(src, indices + at, last - first, values + at * item, itemsize(dtype));
+}
+
+}  // namespace
+
 template <class Word>
 void write_words(const Word* words, int64_t n, DType dtype, const char* src, bool descending,
                  char* values, int64_t* indices) {
-  const OrderKernels& kernels = order_kernels();
-  const int type = kStoredIndex[static_cast<int>(dtype)];
-  kernels.positions[sizeof(Word) == 16](words, indices, n);
-  kernels.elements[type](words, values, n, descending);
+  order_kernels().positions[sizeof(Word) == 16](words, indices, n);
+  constexpr int64_t kFewWords = 4096;
+  if (n <= kFewWords) return pick_elements(src, indices, n, values, itemsize(dtype));
+  // The elements of many words would be read from all over the memory; their keys are at hand.
+  order_kernels().elements[order_index("sort", dtype)](words, values, n, descending);
   if (!is_floating(dtype)) return;
-  // Keys do not tell zeros apart, nor NaNs: those come from the source.
-  const int64_t item = static_cast<int64_t>(itemsize(dtype));
-  const auto restore = [&](const Scalar& like) {
-    char element[8] = {};
-    like.store(element, dtype);
-    Word probe[1];
-    kernels.words[type](element, probe, 1, 0, descending);
-    constexpr int kShift = 4 * sizeof(Word);
-    const auto less = [](Word a, Word b) { return (a >> kShift) < (b >> kShift); };
-    const auto [first, last] = std::equal_range(words, words + n, probe[0], less);
-    for (int64_t i = first - words; i < last - words; ++i)
-      std::memcpy(values + i * item, src + indices[i] * item, item);
-  };
-  restore(Scalar(0.0));
-  restore(Scalar(std::numeric_limits<double>::quiet_NaN()));
+  restore(Scalar(0.0), words, n, dtype, src, descending, values, indices);
+  restore(Scalar(std::numeric_limits<double>::quiet_NaN()), words, n, dtype, src, descending,
+          values, indices);
 }
 
 template void write_words(const Word64*, int64_t, DType, const char*, bool, char*, int64_t*);

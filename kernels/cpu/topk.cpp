@@ -43,7 +43,7 @@ class Selection {
   }
 
  private:
-  static constexpr int64_t kRoom = 2048;
+  static constexpr int64_t kRoom = 512;
 
   int64_t cut(int64_t held) {
     Word* const words = buffer_.data<Word>();

@@ -63,8 +63,8 @@ FLAMBEAU_LEAF float hypot(float a, float b) {  // through double
   return isinf(a) | isinf(b) ? infinity<float> : r;
 }
 
-// log(exp(a) + exp(b)). The error is that of log1p relative to the larger of |result| and |max(a,
-// b)|.
+// log(exp(a) + exp(b)), within 3 ulp of the largest of |result|, |max(a, b)| and d exp(-d) with
+// d = |a - b|: the terms cancel where the result is near 0.
 template <class T>
 FLAMBEAU_LEAF T logaddexp(T a, T b) {
   T m = maximum(a, b);

@@ -8,6 +8,7 @@
 #include "kernels/math/erf.h"
 #include "kernels/math/exp.h"
 #include "kernels/math/gamma.h"
+#include "kernels/math/generic.h"
 #include "kernels/math/half.h"
 #include "kernels/math/hyperbolic.h"
 #include "kernels/math/integer.h"

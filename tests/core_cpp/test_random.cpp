@@ -12,8 +12,8 @@
 
 #include "check.h"
 #include "core/parallel/parallel.h"
-#include "core/random/half.h"
 #include "core/random/random.h"
+#include "kernels/math/half.h"
 
 using namespace flambeau;
 
@@ -96,7 +96,7 @@ TEST(the_first_numbers_are_those_of_pytorch) {
   CHECK(last_two_normal(DType::float64, 0.0) ==
         Doubles{0x1.3bff1c51bd9a4p-3, -0x1.7ff1c81c48b11p-1});
   CHECK(last_two_normal(DType::bfloat16, uint16_t{0}) ==
-        std::vector{bfloat16_bits(0x1.e4p-1f), bfloat16_bits(-0x1.bp-1f)});
+        std::vector{math::to_bfloat16(0x1.e4p-1f).bits, math::to_bfloat16(-0x1.bp-1f).bits});
   draw(Floats{0x1.c110d6p+1f, 0x1.3afa7ep+0f, 0x1.3ae71p-1f},
        [](auto& g, float* dst, int64_t n) { fill_exponential(g, DType::float32, dst, n, 1); });
   draw(Floats{0x1.53209ap+3f, 0x1.878f94p-1f},
@@ -362,28 +362,4 @@ TEST(a_forked_child_waits_for_generators_and_goes_on_with_them) {
   }
   stop = true;
   busy.join();
-}
-
-TEST(short_formats_are_rounded_to_nearest_even) {
-  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const auto stored = static_cast<uint16_t>(bits);
-    const float brain = bfloat16_value(stored), half = float16_value(stored);
-    CHECK(std::isnan(brain) ? std::isnan(bfloat16_value(bfloat16_bits(brain)))
-                            : bfloat16_bits(brain) == stored);
-    CHECK(std::isnan(half) ? std::isnan(float16_value(float16_bits(half)))
-                           : float16_bits(half) == stored);
-  }
-  // Between two neighbours: the nearer one, and of a tie the even one.
-  for (uint32_t bits = 0; bits < 0x7bff; ++bits) {
-    const double low = float16_value(static_cast<uint16_t>(bits));
-    const double high = float16_value(static_cast<uint16_t>(bits + 1));
-    const auto middle = static_cast<float>((low + high) / 2);
-    CHECK(float16_bits(middle) == bits + (bits & 1));
-    CHECK(float16_bits(std::nextafter(middle, HUGE_VALF)) == bits + 1);
-    CHECK(float16_bits(std::nextafter(middle, 0.0f)) == bits);
-  }
-  CHECK(float16_value(0x3c00) == 1 && float16_value(0x0001) == 0x1p-24f);
-  CHECK(float16_bits(65519.0f) == 0x7bff && float16_bits(65520.0f) == 0x7c00);
-  CHECK(bfloat16_bits(1.00390625f) == 0x3f80 && bfloat16_bits(1.01171875f) == 0x3f82);
-  CHECK(bfloat16_bits(3.4e38f) == 0x7f80);
 }

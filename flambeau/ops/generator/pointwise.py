@@ -78,6 +78,12 @@ def gradient_formulas(record: Record, static: tuple) -> dict[str, trace.Expr]:
     }
 
 
+def rule(record: Record, static: tuple, field: str):
+    """A rule of the record, which may depend on the first static argument."""
+    value = getattr(record, field)
+    return value[static[0]] if isinstance(value, dict) else value
+
+
 def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
     """The compute types that a formula is printed for."""
     dtypes = record.dtypes if dtypes is None else dtypes
@@ -161,9 +167,8 @@ def loops(record: Record) -> list[Loop]:
     kinds = ["B" if n in boolean else "V" for n in inputs]
     names = [a.name for a in params(record)]
     for i, static in enumerate(statics(record)):
-        rule = record.promote[static[0]] if isinstance(record.promote, dict) else record.promote
-        dtypes = record.dtypes
-        if rule == "floating":
+        dtypes = rule(record, static, "dtypes")
+        if rule(record, static, "promote") == "floating":
             dtypes = dtypes & (FLOATING | COMPLEX)
         types = computes(record, dtypes)
         expr = formula(record, static)

@@ -164,8 +164,8 @@ def rules(record: Record) -> str:
         return ""
     code = ""
     for i, static in enumerate(pw.statics(record)):
-        promote = record.promote[static[0]] if isinstance(record.promote, dict) else record.promote
-        mask = " | ".join(f"bit_of(DType::{_enum(d)})" for d in sorted(record.dtypes))
+        promote = pw.rule(record, static, "promote")
+        mask = " | ".join(f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes")))
         code += (
             f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "

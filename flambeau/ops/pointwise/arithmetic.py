@@ -94,6 +94,7 @@ def _(g, self, other):
     "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
     static={"rounding_mode": (None, "trunc", "floor")},
     promote={None: "floating", "trunc": "common", "floor": "common"},
+    dtypes={None: ALL, "trunc": REAL, "floor": REAL},
     scalar_overloads={"Scalar_mode": ("other",)},
     aliases=("divide",),
     out_overload="out_mode",

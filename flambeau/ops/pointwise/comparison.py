@@ -215,7 +215,7 @@ def bitwise_left_shift(self, other):
     >>> flambeau.bitwise_left_shift(flambeau.tensor([1, 2]), 3)
     tensor([ 8, 16])
     """
-    return f.shift_left(self, other)
+    return f.left_shift(self, other)
 
 
 @pointwise(
@@ -229,7 +229,7 @@ def bitwise_right_shift(self, other):
     >>> flambeau.bitwise_right_shift(flambeau.tensor([8, -8]), 1)
     tensor([ 4, -4])
     """
-    return f.shift_right(self, other)
+    return f.right_shift(self, other)
 
 
 @pointwise(
