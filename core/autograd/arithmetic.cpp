@@ -56,7 +56,7 @@ Tensor zeros(IntSpan sizes, TensorOptions options) {
 
 bool has_nan(const Tensor& t) {
   if (t.is_meta()) return false;
-  return ops::any(ops::isnan(t)).item().to_bool();
+  return entry::any(ops::isnan(t)).item().to_bool();
 }
 
 Tensor view_as_real(const Tensor& t) { return ops::view_as_real(t); }

@@ -4,7 +4,7 @@
 
 #include "core/tensor/error.h"
 #include "core/tensor/scalar.h"
-#include "kernels/math/half.h"
+#include "kernels/math/cast.h"
 
 namespace flambeau {
 namespace {
