@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/gemm/finish.h"
 #include "kernels/cpu/gemm/micro.h"
+#include "kernels/cpu/gemm/vector.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 
@@ -14,8 +15,7 @@ static void pack_a(const void* a, int64_t row_stride, int64_t k_stride, bool, in
   const typename Math::template Operand<S> src{static_cast<const S*>(a), row_stride, k_stride,
                                                depth};
   for (int64_t i = 0; i < rows; i += kRows) {
-    pack_rows(src, i, smaller(kRows, rows - i), rows, static_cast<U*>(panels) + i * pitch,
-              pitch);
+    pack_rows(src, i, smaller(kRows, rows - i), rows, static_cast<U*>(panels) + i * pitch, pitch);
   }
 }
 
@@ -54,26 +54,20 @@ static void pack_complex_b(const void* b, int64_t col_stride, int64_t k_stride, 
   }
 }
 
-template <class T, class D>
-static inline bool stored_as_summed() {
-  return sizeof(T) == sizeof(D);
-}
-
 // Where the sums of a tile go: the partial sums, C itself, or `staging`, from where they are
 // finished.
 template <class T, class D>
 static inline Tile<T> tile_of(const GemmBlock& block, int64_t row, int64_t col, int64_t width,
-                              int64_t whole_width, int64_t panel_scalars, T* partial, T* staging) {
+                              int64_t panel_width, T* partial, T* staging) {
   const GemmOutput& out = *block.out;
   const T* add = block.first ? nullptr : partial;
-  if (!block.last) return {add, partial, panel_scalars};
-  if (stored_as_summed<T, D>() && out.plain && width == whole_width && !out.row_offsets &&
+  if (!block.last) return {add, partial, panel_width, true};
+  if (sizeof(T) == sizeof(D) && out.plain && !out.row_offsets &&
       contiguous_cols(out, block.col + col, width)) {
-    D* c = reinterpret_cast<D*>(out.c) + (block.row + row) * out.row_stride +
-           col_offset(out, block.col + col);
-    return {add, reinterpret_cast<T*>(c), out.row_stride};
+    T* c = reinterpret_cast<T*>(out.c) + (block.row + row) * out.row_stride;
+    return {add, c + col_offset(out, block.col + col), out.row_stride, width % kLanes<T> == 0};
   }
-  return {add, staging, panel_scalars};
+  return {add, staging, panel_width, true};
 }
 
 template <class Math, class D, bool InPlace>
@@ -94,7 +88,7 @@ static inline void multiply_panels(const GemmBlock& block) {
     for (int64_t j = 0; j < block.cols; j += kCols) {
       const int64_t cols = smaller(kCols, block.cols - j);
       const int64_t vectors = (cols + L - 1) / L;
-      const Tile<T> tile = tile_of<T, D>(block, i, j, cols, vectors * L, kCols, partial, staging);
+      const Tile<T> tile = tile_of<T, D>(block, i, j, cols, kCols, partial, staging);
       const Mask tail = first_lanes<T>(cols - (vectors - 1) * L);
       MicroKernels<Math, InPlace>::get(rows, vectors)(units, a, b, b_stride, tail, tile);
       if (tile.out == staging) {
@@ -127,7 +121,8 @@ static void multiply_complex(const GemmBlock& block) {
     const T* b = static_cast<const T*>(block.b);
     for (int64_t j = 0; j < block.cols; j += L) {
       const int64_t cols = smaller(L, block.cols - j);
-      const Tile<T> tile{block.first ? nullptr : partial, block.last ? staging : partial, 2 * L};
+      const Tile<T> tile{block.first ? nullptr : partial, block.last ? staging : partial, 2 * L,
+                         true};
       ComplexMicroKernels<T>::get(rows)(block.depth, a, b, tile);
       if (block.last) {
         finish_complex<T>(reinterpret_cast<const C*>(staging), L, rows, cols, *block.out,
@@ -172,95 +167,6 @@ static void finish_complex_parts(void* parts, int64_t count, int64_t distance, i
                     col);
 }
 
-// ---- one row times B
-template <class T>
-static inline T sum_of_lanes(Vec<T> v) {
-  alignas(kVectorBytes) T x[kLanes<T>];
-  store(x, v);
-  for (int step = kLanes<T> / 2; step > 0; step /= 2) {
-    for (int i = 0; i < step; ++i) x[i] += x[i + step];
-  }
-  return x[0];
-}
-
-template <class S, class T, int Cols>
-static inline void dot_columns(const T* x, const S* b, int64_t col_stride, int64_t depth, T* y) {
-  constexpr int L = kLanes<T>;
-  Vec<T> even[Cols] = {}, odd[Cols] = {};
-  int64_t p = 0;
-  for (; p + 2 * L <= depth; p += 2 * L) {
-    const Vec<T> x0 = load(x + p), x1 = load(x + p + L);
-#pragma GCC unroll 4
-    for (int j = 0; j < Cols; ++j) {
-      even[j] = fma(x0, load_as<T>(b + j * col_stride + p, L), even[j]);
-      odd[j] = fma(x1, load_as<T>(b + j * col_stride + p + L, L), odd[j]);
-    }
-  }
-  for (; p < depth; p += L) {
-    const int64_t count = smaller(L, depth - p);
-    const Vec<T> x0 = load_as<T>(x + p, count);
-#pragma GCC unroll 4
-    for (int j = 0; j < Cols; ++j) {
-      even[j] = fma(x0, load_as<T>(b + j * col_stride + p, count), even[j]);
-    }
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < Cols; ++j) y[j] = sum_of_lanes<T>(even[j] + odd[j]);
-}
-
-template <class S, class T>
-static void vector_dot(const void* x, const void* b, int64_t col_stride, int64_t depth,
-                       int64_t cols, void* y) {
-  const T* row = static_cast<const T*>(x);
-  const S* column = static_cast<const S*>(b);
-  T* sums = static_cast<T*>(y);
-  int64_t j = 0;
-  for (; j + 4 <= cols; j += 4) {
-    dot_columns<S, T, 4>(row, column + j * col_stride, col_stride, depth, sums + j);
-  }
-  for (; j < cols; ++j) dot_columns<S, T, 1>(row, column + j * col_stride, 0, depth, sums + j);
-}
-
-// y += x[0] B[0] + ... over `Rows` rows of B.
-template <class S, class T, int Rows>
-static inline void add_rows(const T* x, const S* b, int64_t k_stride, int64_t cols, T* y) {
-  constexpr int L = kLanes<T>;
-  for (int64_t j = 0; j < cols; j += L) {
-    const int64_t count = smaller(L, cols - j);
-    Vec<T> sum{};
-#pragma GCC unroll 8
-    for (int p = 0; p < Rows; ++p) {
-      sum = fma(broadcast(x[p]), load_as<T>(b + p * k_stride + j, count), sum);
-    }
-    store_as(y + j, load_as<T>(y + j, count) + sum, count);
-  }
-}
-
-template <class S, class T>
-static void vector_sum(const void* x, const void* b, int64_t k_stride, int64_t depth, int64_t cols,
-                       void* y) {
-  constexpr int kGroup = 8;
-  const T* row = static_cast<const T*>(x);
-  const S* matrix = static_cast<const S*>(b);
-  T* sums = static_cast<T*>(y);
-  for (int64_t j = 0; j < cols; ++j) sums[j] = 0;
-  int64_t p = 0;
-  for (; p + kGroup <= depth; p += kGroup) {
-    add_rows<S, T, kGroup>(row + p, matrix + p * k_stride, k_stride, cols, sums);
-  }
-  for (; p < depth; ++p) add_rows<S, T, 1>(row + p, matrix + p * k_stride, k_stride, cols, sums);
-}
-
-template <class S, class T>
-static void widen(const void* x, int64_t stride, int64_t count, void* sums) {
-  constexpr int L = kLanes<T>;
-  for (int64_t i = 0; i < count; i += L) {
-    const int64_t width = smaller(L, count - i);
-    store_as(static_cast<T*>(sums) + i,
-             load_strided<T>(static_cast<const S*>(x) + i * stride, stride, width), width);
-  }
-}
-
 // ---- tables
 // What a type is packed to and how it is multiplied, stored as D.
 template <class Math, class S, class D>
@@ -273,7 +179,7 @@ constexpr GemmKernels real_kernels() {
           .element = sizeof(S),
           .acc = sizeof(T),
           .store = sizeof(D),
-          .a_panel = kRows * kPitchBytes,
+          .a_row = kPitchBytes,
           .b_unit = kBlockVectors * kVectorBytes,
           .depth_unit = Math::kPerUnit,
           .b_in_place = sizeof(S) == sizeof(U),
@@ -294,7 +200,7 @@ constexpr GemmKernels complex_kernels() {
           .element = 2 * sizeof(T),
           .acc = 2 * sizeof(T),
           .store = 2 * sizeof(T),
-          .a_panel = kRows * kPitchBytes,
+          .a_row = kPitchBytes,
           .b_unit = 2 * kVectorBytes,
           .depth_unit = 1,
           .b_in_place = false,

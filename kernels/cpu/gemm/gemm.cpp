@@ -69,8 +69,7 @@ GemmProblem make_problem(GemmType type, int64_t m, int64_t n, int64_t k, const G
 
 // Makes the rows of C contiguous where one of its strides is 1, and a single column a row.
 bool orient(GemmProblem& p) {
-  const bool by_column =
-      p.m > 1 && (p.n == 1 || (p.out.col_stride != 1 && p.out.row_stride == 1));
+  const bool by_column = p.m > 1 && (p.n == 1 || (p.out.col_stride != 1 && p.out.row_stride == 1));
   if (!by_column) return false;
   std::swap(p.m, p.n);
   std::swap(p.a, p.b);
@@ -173,6 +172,24 @@ void multiply_vector(const GemmProblem& p, Method method, const GemmTask& task,
   f.finish_parts(y, 1, 0, 1, task.cols, task.cols, out, 0, task.col);
 }
 
+// Whether a plan would be one task, for sure.
+bool is_one_task(const GemmProblem& p) {
+  return p.m <= kBlockRows && p.n <= kBlockCols && p.k <= kVectorTask / kBlockCols &&
+         p.m * p.n * p.k < 2 * kTaskWork;
+}
+
+void run_one_task(const GemmProblem& p, Method method) {
+  GemmTask task;
+  task.rows = p.m;
+  task.cols = p.n;
+  task.depth = p.k;
+  if (method == Method::blocks) {
+    multiply_block(p, task, p.out);
+  } else {
+    multiply_vector(p, method, task, p.out);
+  }
+}
+
 void run_task(const GemmProblem& p, const Plan& plan, int64_t block, int64_t part,
               const GemmOutput& out) {
   const int64_t row_blocks = ceil_div(p.m, plan.row_block);
@@ -199,9 +216,10 @@ void run_parts(const GemmProblem& p, GemmType type, const Plan& plan) {
   unfinished.kernels = &gemm_kernels(sums_of(type));
   parallel_tasks(plan.blocks * plan.parts, [&](int64_t t) {
     const int64_t part = t / plan.blocks;
-    const GemmOutput out{.c = sums.data() + part * distance * f.acc,
-                         .row_stride = pitch,
-                         .col_stride = 1};
+    GemmOutput out;
+    out.c = sums.data() + part * distance * f.acc;
+    out.row_stride = pitch;
+    out.col_stride = 1;
     run_task(unfinished, plan, t % plan.blocks, part, out);
   });
   if (p.m == 1) {
@@ -255,6 +273,7 @@ void gemm(GemmType type, int64_t m, int64_t n, int64_t k, GemmScalar alpha, cons
   if (m == 0 || n == 0) return;
   GemmProblem p = make_problem(type, m, n, k, alpha, a, b, beta, c, epilogue);
   orient(p);
+  if (is_one_task(p)) return run_one_task(p, method_of(p));
   run(p, type, Plan(p, 1));
 }
 

@@ -23,6 +23,7 @@ struct Tile {
   const Acc* add;  // sums of the blocks before, in rows of kBlockVectors vectors; may be null
   Acc* out;
   int64_t out_stride;
+  bool whole;  // all of the last vector may be stored
 };
 
 // Rows x (Vectors vectors) of C. `InPlace`: the last vector of each row of B ends where `tail`
@@ -58,7 +59,11 @@ static void micro_kernel(int64_t units, const typename Math::Unit* a, const type
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) {
       if (tile.add) acc[i][v] += load(tile.add + (i * kBlockVectors + v) * L);
-      store(out + v * L, acc[i][v]);
+      if (v < Vectors - 1 || tile.whole) {
+        store(out + v * L, acc[i][v]);
+      } else {
+        store(out + v * L, acc[i][v], tail);
+      }
     }
     out += tile.out_stride;
   }

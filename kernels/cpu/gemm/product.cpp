@@ -7,7 +7,7 @@ namespace {
 
 // Up to so many rows, B is multiplied where it lies, because packing it would not pay.
 constexpr int64_t kInPlaceRows = 64;
-constexpr size_t kStackBytes = 48 << 10;
+constexpr size_t kStackBytes = 64 << 10;
 // Memory for an operand that is packed before its product starts.
 constexpr int64_t kSharedBytes = int64_t{32} << 20;
 
@@ -47,12 +47,10 @@ struct SharedOperand {
 void multiply_block(const GemmProblem& p, const GemmTask& task, const GemmOutput& out) {
   const GemmKernels& f = *p.kernels;
   const GemmSteps steps(f, task.depth);
-  const bool in_place = !task.packed_b && f.b_in_place && p.b.lane_stride == 1 &&
-                        task.rows <= kInPlaceRows;
-  const int64_t a_bytes = packed_a_bytes(f, task.rows);
-  const int64_t b_bytes = packed_b_bytes(f, task.cols, steps.depth);
-  const int64_t local_a = task.packed_a ? 0 : a_bytes;
-  const int64_t local_b = task.packed_b || in_place ? 0 : b_bytes;
+  const bool in_place =
+      !task.packed_b && f.b_in_place && p.b.lane_stride == 1 && task.rows <= kInPlaceRows;
+  const int64_t local_a = task.packed_a ? 0 : packed_a_bytes(f, task.rows);
+  const int64_t local_b = task.packed_b || in_place ? 0 : packed_b_bytes(f, task.cols, steps.depth);
   const int64_t sums =
       steps.count == 1 ? 0 : round_up(task.rows, f.mr) * round_up(task.cols, f.nr) * f.acc;
   SmallScratch<kStackBytes> scratch(local_a + local_b + sums);

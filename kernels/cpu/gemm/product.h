@@ -54,9 +54,7 @@ struct GemmTask {
   int64_t packed_a_step = 0, packed_b_step = 0;  // bytes to the next step's
 };
 
-inline int64_t packed_a_bytes(const GemmKernels& f, int64_t rows) {
-  return ceil_div(rows, f.mr) * f.a_panel;
-}
+inline int64_t packed_a_bytes(const GemmKernels& f, int64_t rows) { return rows * f.a_row; }
 inline int64_t packed_b_bytes(const GemmKernels& f, int64_t cols, int64_t depth) {
   return ceil_div(cols, f.nr) * f.b_unit * ceil_div(depth, f.depth_unit);
 }

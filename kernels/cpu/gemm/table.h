@@ -24,7 +24,7 @@ struct GemmOutput {
 // rows x cols of a product, over `depth` of its k.
 struct GemmBlock {
   int64_t rows = 0, cols = 0, depth = 0;
-  const void* a = nullptr;   // packed
+  const void* a = nullptr;  // packed
   const void* b = nullptr;  // packed, or in place: rows of contiguous elements
   bool b_in_place = false;
   int64_t b_row_stride = 0;  // in place, in elements
@@ -44,7 +44,7 @@ struct GemmKernels {
   int mr, nr;
   int max_depth;            // of k in one block
   int element, acc, store;  // bytes of an element of A and B, of a sum, of C
-  int64_t a_panel;          // bytes of a packed panel of A, whatever its depth
+  int64_t a_row;            // bytes of a packed row of A, whatever its depth
   int64_t b_unit;           // bytes of a packed panel of B per `depth_unit` of k
   int depth_unit;
   bool b_in_place;  // multiply can read B where it is
