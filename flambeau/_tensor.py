@@ -91,9 +91,9 @@ def __deepcopy__(self, memo):
             "deepcopy protocol at the moment; copy tensor.detach() instead"
         )
     with flambeau.no_grad():
-        result = self._new_over(self.untyped_storage().__deepcopy__(memo))
+        result = self._new_over(copy.deepcopy(self.untyped_storage(), memo))
         if self.grad is not None:
-            result.grad = self.grad.__deepcopy__(memo)
+            result.grad = copy.deepcopy(self.grad, memo)
         if self.requires_grad:
             result.requires_grad_()
     if type(self) is not Tensor:

@@ -20,6 +20,7 @@ Tensor clone_strided(const Tensor& t, IntSpan strides) {
 
 Tensor cast(const Tensor& t, DType dtype) { return ops::to(t, dtype); }
 Tensor real(const Tensor& t) { return ops::real(t); }
+Tensor sum(const Tensor& t) { return ops::sum(t); }
 Tensor sum(const Tensor& t, IntSpan dims) { return ops::sum(t, dims, true); }
 Tensor view(const Tensor& t, IntSpan sizes) { return ops::view(t, sizes); }
 Tensor view_as(const Tensor& t) { return ops::view_as(t, t); }
@@ -67,6 +68,7 @@ Tensor neg_view(const Tensor& t) { return ops::_neg_view(t); }
 }  // namespace arithmetic
 
 Tensor sum_to(const Tensor& grad, IntSpan sizes) {
+  if (sizes.empty() && grad.dim() > 0) return arithmetic::sum(grad);
   const size_t dims = static_cast<size_t>(grad.dim()), leading = dims - sizes.size();
   Dims over;
   for (size_t d = 0; d < dims; ++d)

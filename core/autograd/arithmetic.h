@@ -14,6 +14,7 @@ Tensor clone(const Tensor& t, MemoryFormat format);
 Tensor clone_strided(const Tensor& t, IntSpan strides);
 Tensor cast(const Tensor& t, DType dtype);
 Tensor real(const Tensor& t);
+Tensor sum(const Tensor& t);                // of all elements
 Tensor sum(const Tensor& t, IntSpan dims);  // dimensions are kept
 Tensor view(const Tensor& t, IntSpan sizes);
 Tensor view_as(const Tensor& t);

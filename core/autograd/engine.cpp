@@ -243,6 +243,18 @@ void GraphTask::capture(uint32_t at) {
   }
 }
 
+namespace {
+
+// A formula may fill a fresh gradient in steps; its user sees a tensor that was never modified.
+Tensor forget_writes(const Node& node, Tensor grad) {
+  if (grad.impl()->version() > 0 && grad.impl()->use_count() == 1 && !node.has_twin() &&
+      !needs_grad(grad))
+    grad.impl()->new_version();
+  return grad;
+}
+
+}  // namespace
+
 void GraphTask::call(uint32_t at, Tensor* out) {
   Node& node = *states_[at].node;
   // A nested pass may not move the states, but a hook may hold on to the gradients.
@@ -257,7 +269,7 @@ void GraphTask::call(uint32_t at, Tensor* out) {
   }
   node.apply(grads, out);
   for (size_t i = 0; i < n_out; ++i)
-    if (out[i].defined()) out[i] = validated(node.edge(i), i, std::move(out[i]), &node);
+    if (out[i].defined()) out[i] = validated(node.edge(i), i, forget_writes(node, std::move(out[i])), &node);
   hooks = node.hooks_if_any();
   if (hooks) [[unlikely]] {
     for (size_t i = 0; i < hooks->post.size(); ++i) {
@@ -273,11 +285,14 @@ void GraphTask::evaluate(uint32_t at) {
   here.node = &node;
   GradMode::set(options_.create_graph);
   try {
+    // Where the node itself runs, hooks see to what it is given, and the caller gets what arrived.
+    const bool needed = states_[at].needed;
+    if (needed) capture(at);
     if (node.is_accumulator_)
       run_leaf_hooks(static_cast<AccumulateGrad&>(node), states_[at].grads());
     run_tensor_hooks(node, states_[at].grads());
-    if (states_[at].first_capture) capture(at);
-    if (!states_[at].needed) {
+    if (!needed) {
+      capture(at);
       states_[at].only = Tensor();
       states_[at].many = nullptr;
       return;

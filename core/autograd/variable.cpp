@@ -129,7 +129,8 @@ void bump_version(const Tensor& t) {
 
 bool Tensor::requires_grad() const { return impl_->keys & kAutograd; }
 
-bool Tensor::is_leaf() const { return !grad_fn(*this); }
+// Of a view whose history is stale this tells what was; Python's is_leaf makes the history first.
+bool Tensor::is_leaf() const { return !impl_->autograd || !impl_->autograd->grad_fn; }
 
 void Tensor::set_requires_grad(bool on) const {
   if (!is_leaf()) {

@@ -289,6 +289,25 @@ void rebase_view(const Tensor& view, AutogradMeta& meta, const Ref<Node>& inner)
   grad_fn(view);  // made anew, on top of the base's
 }
 
+namespace {
+
+// The history of what the view's geometry cuts out of the base as it is now.
+Edge view_history(const Tensor& view, const AutogradMeta& meta) {
+  const GradMode on(true);
+  // A base that has ceased to require grad still gets a node, one that leads nowhere.
+  const bool ended = !needs_grad(meta.base);
+  const Tensor base = ended ? detach(meta.base) : meta.base;
+  if (ended) base.set_requires_grad(true);
+  const Tensor again = meta.replay
+                           ? (*meta.replay)(base)
+                           : arithmetic::as_strided(base, view.sizes(), view.strides(), view.offset());
+  const AutogradMeta& made = *again.impl()->autograd;
+  if (ended) made.grad_fn->edge(0) = Edge();
+  return {made.grad_fn, made.output_nr};
+}
+
+}  // namespace
+
 // A view whose grad_fn is older than the memory gets one that goes to the base as it is now.
 void refresh_view(const Tensor& view, AutogradMeta& meta) {
   const uint32_t version = view.impl()->version();
@@ -298,14 +317,7 @@ void refresh_view(const Tensor& view, AutogradMeta& meta) {
     if (!meta.grad_fn) return;
   }
   check_creation(meta, true, "");
-  Tensor again;
-  {
-    const GradMode on(true);
-    again = meta.replay ? (*meta.replay)(meta.base)
-                        : arithmetic::as_strided(meta.base, view.sizes(), view.strides(),
-                                                 view.offset());
-  }
-  const Edge edge{again.impl()->autograd->grad_fn, again.impl()->autograd->output_nr};
+  Edge edge = view_history(view, meta);
   Ref<Node> before;
   uint32_t output_before;
   {
@@ -313,7 +325,7 @@ void refresh_view(const Tensor& view, AutogradMeta& meta) {
     if (meta.version_at_fn.load(std::memory_order_relaxed) == version) return;  // another thread was faster
     before = meta.grad_fn;
     output_before = meta.output_nr;
-    set_gradient_edge(view, edge);
+    set_gradient_edge(view, std::move(edge));
   }
   rebase_hooks(view, before.get(), output_before);
 }

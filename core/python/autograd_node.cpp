@@ -146,7 +146,12 @@ PyObject* get_saved(PyObject* self, void* shown) {
 
 // ---- methods of all nodes
 
-PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(node_of(self).name()); }
+// The nodes that stand for no op have their C++ names in PyTorch, and programs ask for them.
+PyObject* node_name(PyObject* self, PyObject*) {
+  const std::string_view name = node_of(self).name();
+  const bool internal = name == "AccumulateGrad" || name == "CopySlices";
+  return PyUnicode_FromFormat("%s%s", internal ? "torch::autograd::" : "", name.data());
+}
 
 PyObject* node_sequence_nr(PyObject* self, PyObject*) {
   return PyLong_FromUnsignedLongLong(node_of(self).sequence_nr);

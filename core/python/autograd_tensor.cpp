@@ -67,14 +67,13 @@ int set_grad_fn(PyObject* self, PyObject* value) {
 }
 
 PyObject* get_is_leaf(PyObject* self) {
-  return guarded([&] { return PyBool_FromLong(unwrap(self).is_leaf()); });
+  return guarded([&] { return PyBool_FromLong(!grad_fn(unwrap(self))); });
 }
 
 PyObject* get_output_nr(PyObject* self) {
   return guarded([&] {
-    const Tensor& t = unwrap(self);
-    grad_fn(t);
-    return PyLong_FromUnsignedLong(t.impl()->autograd ? t.impl()->autograd->output_nr : 0);
+    const AutogradMeta* meta = unwrap(self).impl()->autograd.get();
+    return PyLong_FromUnsignedLong(meta ? meta->output_nr : 0);
   });
 }
 

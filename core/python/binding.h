@@ -48,6 +48,7 @@ bool init_device(PyObject* module);
 bool init_size(PyObject* module);
 bool init_generator(PyObject* module);
 bool init_storage(PyObject* module);
+bool init_runtime(PyObject* module);
 bool is_dtype_like(PyObject* o);  // a dtype, or float, int, bool, complex
 inline bool is_device(PyObject* o) { return PyObject_TypeCheck(o, device_type); }
 inline bool is_layout(PyObject* o) { return Py_TYPE(o) == layout_type; }
@@ -89,7 +90,7 @@ bool init_tensor_lazy();
 // The slots that ops fill; ended by {0, nullptr}. They read the table that init_call fills.
 size_t value_slots(PyType_Slot* out);  // bool, int, float, index, iteration
 size_t operator_slots(PyType_Slot* out, size_t room);
-void set_operator(const PythonName& name, PyObject* function);
+void set_operator(const PythonName& name);
 bool add_operator_functions(PyObject* module);
 bool init_results(PyObject* module);
 PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);

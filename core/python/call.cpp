@@ -248,6 +248,10 @@ PyObject* function_module(PyObject* module, const char* name) {
 }
 
 bool add_name(PyObject* module, const PythonName& name) {
+  if (name.slot) {
+    set_operator(name);
+    return true;
+  }
   const Object function(must(make_function(name)));
   switch (name.where) {
     case PythonName::Where::function:
@@ -256,10 +260,6 @@ bool add_name(PyObject* module, const PythonName& name) {
     case PythonName::Where::property:
       return add_op_property(name, Py_NewRef(function.get()));
     case PythonName::Where::method:
-      if (name.slot) {
-        set_operator(name, function.get());
-        return true;
-      }
       return PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.name,
                                     function.get()) == 0;
   }

@@ -1,13 +1,17 @@
 // The operators of Tensor: number slots and comparisons that ops fill, as the records say.
+#include <cstring>
+
 #include "core/python/call.h"
 
 namespace flambeau::python {
 namespace {
 
-// What an operator calls. `reflected` is set when the reflection is an op of its own (rsub), or a
-// Python function (division by a tensor is a composition).
+// What an operator calls: the method of its op, with all overloads. `whole` is the function of the
+// op, which may also take a number first. `reflected` is set when the reflection is an op of its
+// own (rsub), or a Python function (division by a tensor is a composition).
 struct Operator {
   FunctionObject* forward = nullptr;
+  FunctionObject* whole = nullptr;
   FunctionObject* reflected = nullptr;
   PyObject* reflected_function = nullptr;
   const char* public_name = nullptr;  // what __torch_function__ gets, as an attribute of Tensor
@@ -73,7 +77,7 @@ PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b
   if (op.reflected) return call_operator(op.reflected, op.public_name, swapped, 2);
   if (commutative) return call_operator(op.forward, op.public_name, swapped, 2);
   PyObject* const args[] = {a, b};
-  PyObject* result = call_operator(op.forward, op.public_name, args, 2);
+  PyObject* result = call_operator(op.whole, op.public_name, args, 2);
   if (result != Py_NotImplemented || !is_number(a)) return result;
   Py_DECREF(result);
   return guarded([&] {
@@ -105,7 +109,11 @@ PyObject* inplace(PyObject* a, PyObject* b) {
 
 template <size_t I>
 PyObject* unary(PyObject* a) {
-  return call_operator(unary_ops[I].forward, unary_ops[I].public_name, &a, 1);
+  PyObject* result = call_operator(unary_ops[I].forward, unary_ops[I].public_name, &a, 1);
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  PyErr_Format(PyExc_TypeError, "bad operand type for unary operator %s: 'Tensor'", kUnary[I]);
+  return nullptr;
 }
 
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
@@ -162,7 +170,17 @@ bool is_reflection(std::string_view name, std::string_view slot) {
 }
 
 bool same_ops(const PythonName& a, const PythonName& b) {
-  return a.nops && b.nops && a.ops[0] == b.ops[0];
+  return std::strcmp(builtin_ops()[a.ops[0]].name, builtin_ops()[b.ops[0]].name) == 0;
+}
+
+const PythonName* find_name(PythonName::Where where, const char* name) {
+  for (const PythonName& n : python_names())
+    if (n.where == where && !*n.module && std::strcmp(n.name, name) == 0) return &n;
+  return nullptr;
+}
+
+FunctionObject* function_of(const PythonName& name) {
+  return as_function(must(make_function(name)));
 }
 
 const char* public_name_of(const PythonName& name) {
@@ -207,18 +225,21 @@ size_t operator_slots(PyType_Slot* out, size_t room) {
   return n;
 }
 
-void set_operator(const PythonName& name, PyObject* function) {
+void set_operator(const PythonName& name) {
   Operator* op = find_operator(name.slot);
   check(op, "no slot of Tensor is called ", name.slot, " (method ", name.name, ")");
-  auto* f = as_function(Py_NewRef(function));
-  if (!is_reflection(name.name, name.slot)) {
-    op->forward = f;
-    op->public_name = public_name_of(name);
-    // The forward op under its reflected name is no op of its own.
-    if (op->reflected && same_ops(*op->reflected->name, name)) op->reflected = nullptr;
-  } else if (!op->forward || !same_ops(*op->forward->name, name)) {
-    op->reflected = f;
+  if (is_reflection(name.name, name.slot)) {
+    if (!op->forward || !same_ops(*op->forward->name, name)) op->reflected = function_of(name);
+    return;
   }
+  const char* op_name = builtin_ops()[name.ops[0]].name;
+  const PythonName* method = find_name(PythonName::Where::method, op_name);
+  const PythonName* function = find_name(PythonName::Where::function, op_name);
+  op->forward = function_of(method ? *method : name);
+  op->whole = function ? function_of(*function) : op->forward;
+  op->public_name = public_name_of(name);
+  // The forward op under its reflected name is no op of its own.
+  if (op->reflected && same_ops(*op->reflected->name, name)) op->reflected = nullptr;
 }
 
 bool add_operator_functions(PyObject* module) {

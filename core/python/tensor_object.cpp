@@ -87,14 +87,16 @@ void release_owned_object(TensorImpl* impl) {
   Py_DECREF(self);
 }
 
-void clear_slots(PyTypeObject* type, PyObject* self) {
-  // A heap type's member table follows the type object.
-  auto* member =
-      reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) + Py_TYPE(type)->tp_basicsize);
-  for (Py_ssize_t i = 0; i < Py_SIZE(type); ++i, ++member) {
-    if (member->type != T_OBJECT_EX || (member->flags & READONLY)) continue;
-    PyObject** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset);
-    Py_CLEAR(*slot);
+// What Python classes declare in __slots__.
+void clear_slots(PyObject* self) {
+  for (PyTypeObject* type = Py_TYPE(self); type != tensor_type; type = type->tp_base) {
+    // A heap type's member table follows the type object.
+    auto* member =
+        reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) + Py_TYPE(type)->tp_basicsize);
+    for (Py_ssize_t i = 0; i < Py_SIZE(type); ++i, ++member) {
+      if (member->type != T_OBJECT_EX || (member->flags & READONLY)) continue;
+      Py_CLEAR(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset));
+    }
   }
 }
 
@@ -119,7 +121,7 @@ void dealloc_slow(PyObject* self) {
   }
   if (!run_finalizers(type, self)) return;
   if (object(self)->weakrefs) PyObject_ClearWeakRefs(self);
-  for (PyTypeObject* t = type; t != tensor_type; t = t->tp_base) clear_slots(t, self);
+  clear_slots(self);
   Py_CLEAR(object(self)->dict);
   unbind(self);
   type->tp_free(self);
@@ -127,7 +129,7 @@ void dealloc_slow(PyObject* self) {
 }
 
 void dealloc(PyObject* self) {
-  if (object(self)->dict || object(self)->weakrefs) [[unlikely]]
+  if (!is_exact_tensor(self) || object(self)->dict || object(self)->weakrefs) [[unlikely]]
     return dealloc_slow(self);
   PyObject_GC_UnTrack(self);
   unbind(self);
@@ -155,6 +157,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 int clear(PyObject* self) {
   const Tensor& t = object(self)->tensor;
   if (held_by_cpp(t)) return 0;
+  clear_slots(self);
   Py_CLEAR(object(self)->dict);
   if (t.defined()) clear_hooks(t);
   return 0;
@@ -190,11 +193,15 @@ PyMemberDef members[] = {
 // ---- subclasses
 
 // CPython gives a Python class its own deallocator, which would not ask whether C++ still holds the
-// tensor; tp_finalize would not do, since it runs once in an object's life.
+// tensor; tp_finalize would not do, since it runs once in an object's life. One deallocator and one
+// tp_clear for all keep `t.__class__ = Subclass` possible, which compares them.
 PyObject* meta_new(PyTypeObject* meta, PyObject* args, PyObject* kwargs) {
-  PyObject* type = PyType_Type.tp_new(meta, args, kwargs);
-  if (type) reinterpret_cast<PyTypeObject*>(type)->tp_dealloc = dealloc_slow;
-  return type;
+  PyObject* o = PyType_Type.tp_new(meta, args, kwargs);
+  if (!o) return nullptr;
+  auto* type = reinterpret_cast<PyTypeObject*>(o);
+  type->tp_dealloc = dealloc;
+  type->tp_clear = clear;
+  return o;
 }
 
 PyType_Slot meta_slots[] = {

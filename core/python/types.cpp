@@ -228,7 +228,8 @@ bool init_dtypes(PyObject* module) {
 
 bool init_types(PyObject* module) {
   return init_exceptions(module) && init_dtypes(module) && init_limits(module) &&
-         init_device(module) && init_size(module) && init_generator(module) && init_storage(module);
+         init_device(module) && init_size(module) && init_generator(module) &&
+         init_storage(module) && init_runtime(module);
 }
 
 }  // namespace flambeau::python

@@ -8,11 +8,11 @@ import flambeau
 
 from .optimizer import (
     Optimizer,
+    can_fuse,
     check_learning_rate,
     check_mode,
     check_tensor_option,
     evaluate,
-    fused_kernel,
     number,
     scalar_dtype,
 )
@@ -177,9 +177,8 @@ def _step(group: dict, params, grads, averages, squares, largest, steps) -> None
         group["decoupled_weight_decay"],
     )
     counts = [step.add_(1).item() for step in steps]
-    fused = fused_kernel("_fused_adam_", group, params, grads)
-    if fused is not None:
-        fused(params, grads, averages, squares, largest, *options, counts)
+    if can_fuse(group, params):
+        flambeau._C._fused_adam_(params, grads, averages, squares, largest, *options, counts)
         return
     with flambeau.no_grad():
         for i, param in enumerate(params):

@@ -469,15 +469,14 @@ def scalar_dtype():
     return flambeau.float32
 
 
-def fused_kernel(name: str, group: dict, params: list, grads: list):
-    """The function of the core that steps ``params`` all at once, or None where they have to be
-    stepped one by one."""
-    if group["foreach"] is False and not group["fused"]:
-        return None
-    for param, grad in zip(params, grads):
-        if param.dtype not in _FUSED_DTYPES or not param.is_cpu or grad.is_sparse:
-            return None
-    return getattr(flambeau._C, name, None)
-
-
 _FUSED_DTYPES = frozenset((flambeau.float32, flambeau.float64))
+
+
+def can_fuse(group: dict, params: list) -> bool:
+    """Whether the core can step ``params`` all at once, or they have to be stepped one by one."""
+    if group["foreach"] is False and not group["fused"]:
+        return False
+    for param in params:
+        if param.dtype not in _FUSED_DTYPES or not param.is_cpu:
+            return False
+    return True

@@ -6,10 +6,10 @@ import flambeau
 
 from .optimizer import (
     Optimizer,
+    can_fuse,
     check_learning_rate,
     check_mode,
     evaluate,
-    fused_kernel,
     number,
 )
 
@@ -143,9 +143,8 @@ def _step(group: dict, params: list, grads: list, buffers: list, first: bool) ->
         group["maximize"],
         first,
     )
-    fused = fused_kernel("_fused_sgd_", group, params, grads)
-    if fused is not None:
-        fused(params, grads, buffers, *options)
+    if can_fuse(group, params):
+        flambeau._C._fused_sgd_(params, grads, buffers, *options)
         return
     with flambeau.no_grad():
         for i, (param, grad) in enumerate(zip(params, grads)):

@@ -131,6 +131,45 @@ void elements(const void* src, void* dst, int64_t n, bool descending) {
     out[i] = T::element(static_cast<Key>(words[i] >> (8 * sizeof(Key))) ^ flip);
 }
 
+// ---- narrow words
+
+constexpr uint64_t sign_bit(bool is_signed) { return is_signed ? uint64_t{1} << 63 : 0; }
+
+void range(const void* src, int64_t n, bool is_signed, uint64_t* low, uint64_t* high) {
+  const auto* in = static_cast<const uint64_t*>(src);
+  const uint64_t sign = sign_bit(is_signed);
+  uint64_t least = ~uint64_t{0}, most = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t key = in[i] ^ sign;
+    least = key < least ? key : least;
+    most = key > most ? key : most;
+  }
+  *low = least;
+  *high = most;
+}
+
+void narrow_words(const void* src, void* out, int64_t n, int64_t first, bool is_signed,
+                  bool descending, uint64_t low, uint64_t high) {
+  const auto* in = static_cast<const uint64_t*>(src);
+  auto* words = static_cast<uint64_t*>(out);
+  const uint64_t sign = sign_bit(is_signed);
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t key = in[i] ^ sign;
+    words[i] = (descending ? high - key : key - low) << 32 | static_cast<uint32_t>(first + i);
+  }
+}
+
+void narrow_elements(const void* src, void* dst, int64_t n, bool is_signed, bool descending,
+                     uint64_t low, uint64_t high) {
+  const auto* words = static_cast<const uint64_t*>(src);
+  auto* out = static_cast<uint64_t*>(dst);
+  const uint64_t sign = sign_bit(is_signed);
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t count = words[i] >> 32;
+    out[i] = (descending ? high - count : low + count) ^ sign;
+  }
+}
+
 template <class Key>
 void positions(const void* src, int64_t* dst, int64_t n) {
   const auto* words = static_cast<const typename WordOf<Key>::type*>(src);
@@ -161,6 +200,9 @@ const OrderKernels order_kernels = {
     FLAMBEAU_BY_TYPE(words),
     FLAMBEAU_BY_TYPE(below),
     FLAMBEAU_BY_TYPE(elements),
+    range,
+    narrow_words,
+    narrow_elements,
     {positions<uint32_t>, positions<uint64_t>},
 };
 

@@ -23,6 +23,13 @@ struct OrderKernels {
                                  bool descending, uint64_t bound);
   // The elements that the keys of words stand for; zeros come out positive, NaNs as one.
   void (*elements[kStoredTypes])(const void* words, void* dst, int64_t n, bool descending);
+  // Of 64-bit integers: the lowest and highest key, and words of 64 bits for keys that are counted
+  // from `low` upwards or, descending, from `high` downwards.
+  void (*range)(const void* src, int64_t n, bool is_signed, uint64_t* low, uint64_t* high);
+  void (*narrow_words)(const void* src, void* words, int64_t n, int64_t first, bool is_signed,
+                       bool descending, uint64_t low, uint64_t high);
+  void (*narrow_elements)(const void* words, void* dst, int64_t n, bool is_signed, bool descending,
+                          uint64_t low, uint64_t high);
   // The positions in words of 64 and of 128 bits.
   void (*positions[2])(const void* words, int64_t* dst, int64_t n);
 };

@@ -83,8 +83,6 @@ Word* chunked_sort(Word* words, Word* scratch, int64_t n, int passes) {
 
 }  // namespace
 
-int key_bits(DType dtype) { return static_cast<int>(8 * itemsize(dtype)); }
-
 template <class Word>
 Word* sort_words(Word* words, Word* scratch, int64_t n, int key_bits, bool parallel) {
   if (n < kSmallSort) {
@@ -96,7 +94,7 @@ Word* sort_words(Word* words, Word* scratch, int64_t n, int key_bits, bool paral
                                         : serial_sort(words, scratch, n, passes);
 }
 
-template Word64* sort_words(Word64*, Word64*, int64_t, int, bool);
-template Word128* sort_words(Word128*, Word128*, int64_t, int, bool);
+template uint64_t* sort_words(uint64_t*, uint64_t*, int64_t, int, bool);
+template unsigned __int128* sort_words(unsigned __int128*, unsigned __int128*, int64_t, int, bool);
 
 }  // namespace flambeau::cpu

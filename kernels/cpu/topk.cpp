@@ -3,9 +3,8 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/order.h"
 #include "kernels/cpu/order_kernels.h"
-#include "kernels/cpu/order_rows.h"
+#include "kernels/cpu/order_words.h"
 #include "kernels/cpu/pointwise.h"
-#include "kernels/cpu/radix.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -16,25 +15,23 @@ namespace {
 template <class Word>
 class Selection {
  public:
-  Selection(DType dtype, int64_t n, int64_t k, bool largest)
-      : dtype_(dtype),
-        type_(order_index("topk", dtype)),
+  Selection(const KeyForm& form, int64_t n, int64_t k)
+      : form_(form),
         n_(n),
         k_(k),
-        largest_(largest),
         capacity_(std::min(n, 2 * k + kRoom)),
         buffer_(empty({{capacity_ * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8})) {}
 
   const Word* operator()(const char* row) {
-    const int64_t item = static_cast<int64_t>(itemsize(dtype_));
-    const OrderKernels& kernels = order_kernels();
+    const int64_t item = static_cast<int64_t>(itemsize(form_.dtype));
+    const auto below = order_kernels().below[form_.type];
     Word* const words = buffer_.data<Word>();
-    kernels.words[type_](row, words, capacity_, 0, largest_);
+    make_words(form_, row, words, capacity_, 0);
     int64_t held = cut(capacity_);
     for (int64_t at = capacity_; at < n_;) {
       const int64_t length = std::min(n_ - at, capacity_ - held);
       const uint64_t bound = static_cast<uint64_t>(words[k_ - 1] >> (4 * sizeof(Word)));
-      held += kernels.below[type_](row + at * item, words + held, length, at, largest_, bound);
+      held += below(row + at * item, words + held, length, at, form_.descending, bound);
       at += length;
       if (capacity_ - held < kRoom / 2 || at == n_) held = cut(held);
     }
@@ -54,25 +51,22 @@ class Selection {
     return k_;
   }
 
-  DType dtype_;
-  int type_;
-  int64_t n_, k_;
-  bool largest_;
-  int64_t capacity_;
+  KeyForm form_;
+  int64_t n_, k_, capacity_;
   Tensor buffer_;
 };
 
 template <class Word>
-void topk_rows(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t k,
-               bool largest) {
+void topk_rows(const KeyForm& form, const Tensor& values, const Tensor& indices, const Tensor& self,
+               int64_t k) {
   const int64_t n = self.sizes().back(), rows = self.numel() / n;
   const int64_t item = static_cast<int64_t>(self.itemsize());
   const int64_t grain = std::max<int64_t>(1, (1 << 14) / n);
   parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
-    Selection<Word> select(self.dtype(), n, k, largest);
+    Selection<Word> select(form, n, k);
     for (int64_t r = begin; r < end; ++r) {
       const char* row = self.bytes() + r * n * item;
-      write_words(select(row), k, self.dtype(), row, largest, values.bytes() + r * k * item,
+      write_words(form, select(row), k, row, values.bytes() + r * k * item,
                   indices.data<int64_t>() + r * k);
     }
   });
@@ -90,8 +84,8 @@ void topk(const Tensor& values, const Tensor& indices, const Tensor& self, int64
   const Tensor places = contiguous_rows(to_indices, false);
   check<NotImplementedError>(from.sizes().back() <= UINT32_MAX,
                              "topk: a dimension of more than 2^32 elements is not supported");
-  with_word(self.dtype(),
-            [&](auto word) { topk_rows<decltype(word)>(best, places, from, k, largest); });
+  const KeyForm form("topk", self.dtype(), largest);
+  with_word(form, [&](auto word) { topk_rows<decltype(word)>(form, best, places, from, k); });
   if (!best.is(to_values)) copy(to_values, best);
   if (!places.is(to_indices)) copy(to_indices, places);
 }

@@ -7,8 +7,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/index.h"
 #include "kernels/cpu/order.h"
-#include "kernels/cpu/order_kernels.h"
-#include "kernels/cpu/order_rows.h"
+#include "kernels/cpu/order_words.h"
 #include "kernels/cpu/pointwise.h"
 #include "kernels/cpu/radix.h"
 
@@ -20,12 +19,12 @@ constexpr int kKeyShift = 4 * sizeof(Word);
 
 // The key of NaN; no NaN equals another. Types without one have no such key.
 template <class Word>
-std::optional<Word> nan_key(DType dtype) {
-  if (!is_floating(dtype)) return std::nullopt;
+std::optional<Word> nan_key(const KeyForm& form) {
+  if (!is_floating(form.dtype)) return std::nullopt;
   char element[8];
-  Scalar(std::numeric_limits<double>::quiet_NaN()).store(element, dtype);
+  Scalar(std::numeric_limits<double>::quiet_NaN()).store(element, form.dtype);
   Word word;
-  order_kernels().words[kStoredIndex[static_cast<int>(dtype)]](element, &word, 1, 0, false);
+  make_words(form, element, &word, 1, 0);
   return word >> kKeyShift<Word>;
 }
 
@@ -55,8 +54,8 @@ struct Groups {
 };
 
 template <class Word>
-Groups group_words(const Word* words, int64_t n, DType dtype) {
-  const std::optional<Word> nan = nan_key<Word>(dtype);
+Groups group_words(const KeyForm& form, const Word* words, int64_t n) {
+  const std::optional<Word> nan = nan_key<Word>(form);
   Groups groups;
   for (int64_t i = 0; i < n; ++i) {
     const Word key = words[i] >> kKeyShift<Word>;
@@ -70,15 +69,14 @@ Groups group_words(const Word* words, int64_t n, DType dtype) {
 // The order of the elements of a contiguous tensor (`sorted`: else they stay where they are), and
 // its groups.
 template <class Word>
-Groups order_elements(const Tensor& flat, bool sorted, int64_t* order) {
+Groups order_elements(const KeyForm& form, const Tensor& flat, bool sorted, int64_t* order) {
   const int64_t n = flat.numel();
-  const int type = order_index("unique", flat.dtype());
   const Tensor buffer = empty({{2 * n * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
   Word* words = buffer.data<Word>();
-  order_kernels().words[type](flat.bytes(), words, n, 0, false);
-  if (sorted) words = sort_words(words, words + n, n, key_bits(flat.dtype()), true);
-  order_kernels().positions[sizeof(Word) == 16](words, order, n);
-  return group_words(words, n, flat.dtype());
+  make_words(form, flat.bytes(), words, n, 0);
+  if (sorted) words = sort_words(words, words + n, n, form.bits, true);
+  write_positions(words, n, order);
+  return group_words(form, words, n);
 }
 
 }  // namespace
@@ -95,9 +93,9 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
   flat = Tensor::alias(flat, {{n}}, {{1}}, flat.offset());
   const Tensor order = int64_vector(n);
   int64_t* const places = order.data<int64_t>();
-  const Groups groups = with_word(self.dtype(), [&](auto word) {
-    return order_elements<decltype(word)>(flat, sorted, places);
-  });
+  const KeyForm form = KeyForm::of("unique", flat, false);
+  const Groups groups = with_word(
+      form, [&](auto word) { return order_elements<decltype(word)>(form, flat, sorted, places); });
   const Tensor values = empty({{groups.count()}}, self.options());
   index_select(values, flat, 0, groups.firsts(places));
   Tensor inverse = int64_vector(0);
@@ -114,12 +112,12 @@ namespace {
 template <class Word>
 class SliceKeys {
  public:
-  SliceKeys(const Tensor& rows, int64_t n) : n_(n), width_(n > 0 ? rows.numel() / n : 0) {
+  SliceKeys(const KeyForm& form, const Tensor& rows, int64_t n)
+      : n_(n), width_(n > 0 ? rows.numel() / n : 0) {
     const int64_t all = rows.numel();
     const Tensor words = empty({{all * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
-    order_kernels().words[order_index("unique_dim", rows.dtype())](rows.bytes(), words.bytes(), all,
-                                                                   0, false);
-    const std::optional<Word> nan = nan_key<Word>(rows.dtype());
+    make_words(form, rows.bytes(), words.data<Word>(), all, 0);
+    const std::optional<Word> nan = nan_key<Word>(form);
     has_nan_.resize(n);
     keys_.resize(all * kBytes);
     for (int64_t i = 0; i < all; ++i) {
@@ -145,8 +143,9 @@ class SliceKeys {
 };
 
 template <class Word>
-Groups order_slices(const Tensor& rows, int64_t n, bool sorted, int64_t* order) {
-  const SliceKeys<Word> keys(rows, n);
+Groups order_slices(const KeyForm& form, const Tensor& rows, int64_t n, bool sorted,
+                    int64_t* order) {
+  const SliceKeys<Word> keys(form, rows, n);
   std::iota(order, order + n, int64_t{0});
   if (sorted)
     std::stable_sort(order, order + n, [&](int64_t a, int64_t b) { return keys.less(a, b); });
@@ -171,9 +170,9 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, b
   const Tensor rows = slices_first(self, dim);
   const Tensor order = int64_vector(n);
   int64_t* const places = order.data<int64_t>();
-  const Groups groups = with_word(self.dtype(), [&](auto word) {
-    return order_slices<decltype(word)>(rows, n, sorted, places);
-  });
+  const KeyForm form = KeyForm::of("unique", rows, false);
+  const Groups groups = with_word(
+      form, [&](auto word) { return order_slices<decltype(word)>(form, rows, n, sorted, places); });
   Dims sizes(self.sizes());
   sizes[dim] = groups.count();
   const Tensor values = empty(sizes, self.options());

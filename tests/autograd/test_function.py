@@ -169,7 +169,7 @@ def test_in_place_on_a_view():
     base = x * 1
     view = base[:1]
     assert Doubled.apply(view) is view
-    assert base.grad_fn.name() == "CopySlices"
+    assert base.grad_fn.name() == "torch::autograd::CopySlices"
     base.sum().backward()
     assert x.grad.tolist() == [2.0, 1.0]
 
@@ -408,7 +408,7 @@ def test_the_node_lives_while_its_object_is_held():
     node = Square.apply(leaf(1.0)).grad_fn
     gc.collect()
     assert node.name() == "SquareBackward"
-    assert node.next_functions[0][0].name() == "AccumulateGrad"
+    assert node.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
     assert node.saved_tensors[0].item() == 1.0
 
 

@@ -198,7 +198,7 @@ def test_anomaly_mode_finds_nan():
 def test_gradient_edges():
     x = leaf(1.0)
     edge = graph.get_gradient_edge(x)
-    assert edge.node.name() == "AccumulateGrad" and edge.output_nr == 0
+    assert edge.node.name() == "torch::autograd::AccumulateGrad" and edge.output_nr == 0
     values, _ = torch.stack([x, x]).max(0)
     assert graph.get_gradient_edge(values).node is values.grad_fn
     with pytest.raises(RuntimeError, match="does not require"):

@@ -412,8 +412,9 @@ def test_custom_op_with_fake_and_gradient():
     assert x.grad.tolist() == [4, 12]
     assert scaled_square(torch.ones(2, device="meta"), 3.0).is_meta
     assert torch.ops.tests.scaled_square(torch.ones(1), 5.0).tolist() == [5]
+    one = torch.ones(1)
     with Ops() as mode:
-        scaled_square(torch.ones(1))
+        scaled_square(one)
     assert mode.seen[0][0] == "tests.scaled_square.default"
     graph = record(lambda t: scaled_square(t), torch.ones(1))
     assert [str(n.op) for n in graph.nodes] == ["tests.scaled_square.default"]

@@ -74,8 +74,9 @@ def test_layout_and_memory_format():
 def test_finfo_agrees_with_numpy(name):
     ours, theirs = torch.finfo(getattr(torch, name)), np.finfo(NUMPY_FLOATS[name])
     assert (ours.bits, ours.dtype) == (theirs.bits, name)
-    for field in ("eps", "max", "min", "tiny", "smallest_normal", "resolution"):
-        assert getattr(ours, field) == pytest.approx(float(getattr(theirs, field)), rel=1e-7)
+    for field in ("eps", "max", "min", "tiny", "smallest_normal"):
+        assert getattr(ours, field) == float(getattr(theirs, field))
+    assert ours.resolution == pytest.approx(float(theirs.resolution), rel=1e-3)
 
 
 def test_finfo_of_bfloat16_and_complex():
@@ -275,7 +276,7 @@ def test_storage_of_a_tensor_is_one_object():
 
 @pytest.mark.parametrize("index", [4, -5, 2**70])
 def test_storage_checks_indices(index):
-    with pytest.raises((IndexError, OverflowError)):
+    with pytest.raises((IndexError, ValueError)):
         torch.UntypedStorage(4)[index]
 
 

@@ -1,0 +1,482 @@
+// Tensors from Python data and NumPy arrays, and the buffer protocol.
+
+#include "core/python/interchange.h"
+
+#include <cstring>
+
+#include "flambeau/ops.h"
+#include "kernels/cpu/pointwise.h"
+
+namespace flambeau::python {
+namespace {
+
+// ---- arrays, by __array_interface__: no NumPy header is needed
+
+struct TypeString {
+  const char* text;
+  DType dtype;
+};
+constexpr TypeString kTypes[] = {
+    {"|b1", DType::boolean}, {"|u1", DType::uint8},   {"|i1", DType::int8},
+    {"<i2", DType::int16},   {"<i4", DType::int32},   {"<i8", DType::int64},
+    {"<u2", DType::uint16},  {"<u4", DType::uint32},  {"<u8", DType::uint64},
+    {"<f2", DType::float16}, {"<f4", DType::float32}, {"<f8", DType::float64},
+    {"<c8", DType::complex64}, {"<c16", DType::complex128},
+};
+
+void drop_owner(void*, size_t, void* owner) {
+  if (!Py_IsInitialized()) return;
+  const AcquireGil gil;
+  Py_DECREF(static_cast<PyObject*>(owner));
+}
+
+PyObject* field(PyObject* interface, const char* name) {
+  return PyDict_GetItemString(interface, name);  // borrowed
+}
+
+}  // namespace
+
+bool is_array(PyObject* o) {
+  static PyObject* const name = interned("__array_interface__");
+  return !is_tensor(o) && !PyType_Check(o) && type_attribute(Py_TYPE(o), name);
+}
+
+Tensor from_array(PyObject* array) {
+  const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
+  const char* const type = PyUnicode_AsUTF8(must(field(interface.get(), "typestr")));
+  const DType* dtype = nullptr;
+  for (const TypeString& t : kTypes)
+    if (std::strcmp(t.text, type) == 0) dtype = &t.dtype;
+  check<TypeError>(dtype, "from_numpy: can't convert np.ndarray of type ", type,
+                   ". The only supported types are: float64, float32, float16, complex64, complex128, "
+                   "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
+  const Dims sizes = unwrap_dims(field(interface.get(), "shape"));
+  Dims strides = contiguous_strides(sizes);
+  const int64_t item = static_cast<int64_t>(itemsize(*dtype));
+  PyObject* const steps = field(interface.get(), "strides");
+  if (steps && steps != Py_None) {
+    const Dims bytes = unwrap_dims(steps);
+    for (size_t d = 0; d < sizes.size(); ++d) {
+      check<ValueError>(bytes[d] >= 0, "from_numpy: At least one stride in the given numpy array is "
+                        "negative, and tensors with negative strides are not currently supported. (You "
+                        "can probably work around this by making a copy of your array  with "
+                        "array.copy().) ");
+      check<ValueError>(bytes[d] % item == 0, "from_numpy: given numpy array strides not a multiple of the "
+                        "element byte size. Copy the numpy array to reallocate the memory.");
+      strides[d] = bytes[d] / item;
+    }
+  }
+  PyObject* const data = must(field(interface.get(), "data"));
+  void* const address = PyLong_AsVoidPtr(PyTuple_GetItem(data, 0));
+  if (!address && PyErr_Occurred()) throw PythonError();
+  int64_t last = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) last += (sizes[d] - 1) * strides[d];
+  const size_t bytes = count(sizes) == 0 ? 0 : static_cast<size_t>((last + 1) * item);
+  auto* const impl = new TensorImpl(
+      Storage::wrap(address, bytes, Device{}, drop_owner, Py_NewRef(array)), *dtype, Device{});
+  Tensor t = Tensor::adopt(impl);
+  impl->set_geometry(sizes, strides, 0);
+  return t;
+}
+
+// ---- nested data
+
+namespace {
+
+constexpr int kMaxNesting = 64;
+
+bool is_leaf(PyObject* o) { return is_number(o) || (is_tensor(o) && unwrap(o).dim() == 0); }
+
+bool is_nested(PyObject* o) {
+  return !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) && PySequence_Check(o);
+}
+
+struct Found {
+  Dims shape;
+  bool any = false;
+  DType dtype{};
+  bool complete = false;  // the shape is known down to the leaves
+};
+
+DType leaf_dtype(PyObject* o) {
+  if (is_tensor(o)) return unwrap(o).dtype();
+  if (is_numpy_scalar(o)) return from_array(o).dtype();
+  if (PyBool_Check(o)) return DType::boolean;
+  if (PyLong_Check(o)) return DType::int64;
+  if (PyComplex_Check(o)) return to_complex(thread_state.default_dtype);
+  return thread_state.default_dtype;
+}
+
+// NumPy arrays and tensors inside a sequence stand for their own nested lists.
+Object as_sequence(PyObject* o) {
+  if (is_array(o) || is_tensor(o)) return Object(must(PyObject_CallMethod(o, "tolist", nullptr)));
+  Object fast(PySequence_Fast(o, "tensor: a sequence was expected"));
+  must(fast.get());
+  return fast;
+}
+
+void join_dtype(Found& f, DType dtype) {
+  f.dtype = f.any ? promote(f.dtype, dtype) : dtype;
+  f.any = true;
+}
+
+void explore(PyObject* o, int depth, Found& f) {
+  if (is_leaf(o)) {
+    check<ValueError>(!f.complete || depth == static_cast<int>(f.shape.size()),
+                      "tensor: expected sequence of length ",
+                      depth < static_cast<int>(f.shape.size()) ? f.shape[depth] : 0, " at dim ", depth,
+                      " (got a number)");
+    f.complete = true;
+    return join_dtype(f, leaf_dtype(o));
+  }
+  if (!is_nested(o) && !is_array(o) && !is_tensor(o)) {
+    if (depth == 0)
+      raise("tensor: Could not infer dtype of ", Py_TYPE(o)->tp_name);
+    raise<TypeError>("tensor: not a sequence of numbers: too many dimensions '", Py_TYPE(o)->tp_name, "'");
+  }
+  check<ValueError>(depth < kMaxNesting, "tensor: too many dimensions: nested deeper than ", kMaxNesting);
+  if (is_array(o) || is_tensor(o)) join_dtype(f, is_tensor(o) ? unwrap(o).dtype() : from_array(o).dtype());
+  const Object sequence = as_sequence(o);
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
+  if (depth == static_cast<int>(f.shape.size())) {
+    check<TypeError>(!f.complete, "tensor: only equally nested sequences make a tensor");
+    f.shape.push_back(n);
+  } else {
+    check<ValueError>(f.shape[depth] == n, "tensor: expected sequence of length ", f.shape[depth],
+                      " at dim ", depth, " (got ", n, ")");
+  }
+  if (n == 0) f.complete = true;
+  const bool typed = is_array(o) || is_tensor(o);
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    Found own = f;
+    explore(PySequence_Fast_GET_ITEM(sequence.get(), i), depth + 1, own);
+    f.shape = own.shape;
+    f.complete = own.complete;
+    if (!typed) {
+      f.any = own.any;
+      f.dtype = own.dtype;
+    }
+  }
+}
+
+Scalar leaf_value(PyObject* o, DType dtype) {
+  const Scalar s = is_tensor(o) ? item_of(unwrap(o)) : unwrap_scalar(o);
+  check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
+        dtype_name(dtype), " without overflow: it is complex");
+  if (s.is_integral(false) && is_integral(dtype, false) && itemsize(dtype) < 8) {
+    const int64_t v = s.to_int();
+    const int bits = static_cast<int>(itemsize(dtype)) * 8;
+    const bool is_signed = info(dtype).is_signed;
+    const int64_t high = (int64_t{1} << (bits - (is_signed ? 1 : 0))) - 1;
+    const int64_t low = is_signed ? -high - 1 : -high - 1;  // negative numbers wrap in unsigned types
+    check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ", dtype_name(dtype),
+          " without overflow");
+  }
+  return s;
+}
+
+void store(PyObject* o, char*& dst, DType dtype) {
+  if (is_leaf(o)) {
+    leaf_value(o, dtype).store(dst, dtype);
+    dst += itemsize(dtype);
+    return;
+  }
+  const Object sequence = as_sequence(o);
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
+  for (Py_ssize_t i = 0; i < n; ++i) store(PySequence_Fast_GET_ITEM(sequence.get(), i), dst, dtype);
+}
+
+Tensor converted(const Tensor& t, std::optional<DType> dtype, Device device, bool copy) {
+  const Exclude off(kAutograd);
+  return entry::to_dtype_layout(t, dtype.value_or(t.dtype()), {}, device, {}, false, copy, {});
+}
+
+}  // namespace
+
+Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device) {
+  if (is_tensor(data)) return flambeau::detach(converted(unwrap(data), dtype, device, true));
+  if (PyUnicode_Check(data) || PyBytes_Check(data))
+    raise<TypeError>("tensor: new(): invalid data type '", Py_TYPE(data)->tp_name, "'");
+  if (is_array(data) && !is_numpy_scalar(data)) return converted(from_array(data), dtype, device, true);
+  Found found;
+  explore(data, 0, found);
+  const DType chosen = dtype.value_or(found.any ? found.dtype : thread_state.default_dtype);
+  Tensor t = empty(found.shape, {chosen, Device{}});
+  char* dst = t.bytes();
+  store(data, dst, chosen);
+  return device.is_cpu() ? t : converted(t, chosen, device, false);
+}
+
+// ---- functions
+
+namespace {
+
+struct Options {
+  std::optional<DType> dtype;
+  Device device;
+  bool device_given = false, requires_grad = false;
+};
+
+Options read_options(PyObject* dtype, PyObject* device, PyObject* requires_grad, PyObject* pin_memory,
+                     const char* op) {
+  Options o;
+  if (dtype && dtype != Py_None) o.dtype = unwrap_dtype(dtype);
+  if (device && device != Py_None) {
+    o.device = unwrap_device(device);
+    if (o.device.is_cpu()) o.device.index = -1;
+    o.device_given = true;
+  }
+  if (requires_grad) o.requires_grad = PyObject_IsTrue(requires_grad) == 1;
+  check<NotImplementedError>(!pin_memory || PyObject_IsTrue(pin_memory) != 1, op,
+                             ": pin_memory=True is not supported");
+  return o;
+}
+
+PyObject* finish(Tensor t, const Options& o) {
+  if (o.requires_grad) t.set_requires_grad(true);
+  return wrap(std::move(t));
+}
+
+void warn(const char* text) {
+  if (PyErr_WarnEx(PyExc_UserWarning, text, 1) < 0) throw PythonError();
+}
+
+PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};
+    PyObject* given[5];
+    read_arguments("tensor", kNames, 1, args, n, kwnames, given);
+    const Options o = read_options(given[1], given[2], given[3], given[4], "tensor");
+    if (is_tensor(given[0]))
+      warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+           "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).");
+    const Device device = o.device_given || !is_tensor(given[0]) ? o.device : unwrap(given[0]).device();
+    return finish(tensor_from(given[0], o.dtype, device), o);
+  });
+}
+
+// Shares memory where dtype and device allow.
+Tensor shared_or_copied(PyObject* data, const Options& o) {
+  if (is_tensor(data)) {
+    const Tensor& t = unwrap(data);
+    return entry::to_dtype_layout(t, o.dtype.value_or(t.dtype()), {}, o.device_given ? o.device : t.device(),
+                                  {}, false, false, {});
+  }
+  if (is_array(data) && !is_numpy_scalar(data)) return converted(from_array(data), o.dtype, o.device, false);
+  return tensor_from(data, o.dtype, o.device);
+}
+
+PyObject* as_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const kNames[] = {"data", "dtype", "device"};
+    PyObject* given[3];
+    read_arguments("as_tensor", kNames, 1, args, n, kwnames, given);
+    const Options o = read_options(given[1], given[2], nullptr, nullptr, "as_tensor");
+    return finish(shared_or_copied(given[0], o), o);
+  });
+}
+
+PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const kNames[] = {"obj", "dtype", "device", "copy", "requires_grad"};
+    PyObject* given[5];
+    read_arguments("asarray", kNames, 1, args, n, kwnames, given);
+    const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
+    const bool copy = given[3] && given[3] == Py_True;
+    Tensor t = shared_or_copied(given[0], o);
+    if (copy) t = entry::clone(t, std::nullopt);
+    return finish(std::move(t), o);
+  });
+}
+
+PyObject* from_numpy(PyObject*, PyObject* array) {
+  return guarded([&]() -> PyObject* {
+    check<TypeError>(is_array(array), "from_numpy: expected np.ndarray (got ", Py_TYPE(array)->tp_name, ")");
+    const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
+    PyObject* const data = field(interface.get(), "data");
+    if (data && PyTuple_Check(data) && PyTuple_GetItem(data, 1) == Py_True)
+      warn("The given NumPy array is not writable, and tensors here are: writing to this one changes "
+           "memory that NumPy holds for constant. Copy the array first (array.copy()).");
+    return wrap(from_array(array));
+  });
+}
+
+PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const kNames[] = {"buffer", "dtype", "count", "offset", "requires_grad"};
+    PyObject* given[5];
+    read_arguments("frombuffer", kNames, 2, args, n, kwnames, given);
+    const DType dtype = unwrap_dtype(given[1]);
+    int64_t count = given[2] ? unwrap_int(given[2]) : -1;
+    const int64_t offset = given[3] ? unwrap_int(given[3]) : 0, item = static_cast<int64_t>(itemsize(dtype));
+    auto* const view = new Py_buffer;
+    if (PyObject_GetBuffer(given[0], view, PyBUF_WRITABLE) < 0) {
+      PyErr_Clear();
+      if (PyObject_GetBuffer(given[0], view, PyBUF_SIMPLE) < 0) {
+        delete view;
+        throw PythonError();
+      }
+    }
+    const auto release = [](void*, size_t, void* context) {
+      const AcquireGil gil;
+      PyBuffer_Release(static_cast<Py_buffer*>(context));
+      delete static_cast<Py_buffer*>(context);
+    };
+    const Ref<Storage> storage = Storage::wrap(static_cast<char*>(view->buf) + offset,
+                                               static_cast<size_t>(std::max<int64_t>(view->len - offset, 0)),
+                                               Device{}, release, view);
+    check<ValueError>(view->len > 0 && count != 0, "frombuffer: both buffer length (", view->len,
+                      ") and count (", count, ") must not be 0");
+    check<ValueError>(offset >= 0 && offset < view->len, "frombuffer: offset (", offset,
+                      " bytes) must be non-negative and no greater than buffer length (", view->len,
+                      " bytes) minus 1");
+    check<ValueError>(count > 0 || (view->len - offset) % item == 0, "frombuffer: buffer length (",
+                      view->len - offset, " bytes) after offset (", offset,
+                      " bytes) must be a multiple of element size (", item, ")");
+    if (count < 0) count = (view->len - offset) / item;
+    check<ValueError>(offset + count * item <= view->len, "frombuffer: requested buffer length (", count,
+                      " * ", item, " bytes) after offset (", offset,
+                      " bytes) must not be greater than actual buffer length (", view->len, " bytes)");
+    auto* const impl = new TensorImpl(storage, dtype, Device{});
+    Tensor t = Tensor::adopt(impl);
+    impl->set_contiguous({&count, 1});
+    if (given[4] && PyObject_IsTrue(given[4]) == 1) t.set_requires_grad(true);
+    return wrap(std::move(t));
+  });
+}
+
+// ---- out: the buffer protocol and NumPy
+
+const char* format_of(DType dtype) {
+  switch (dtype) {
+    case DType::boolean: return "?";
+    case DType::uint8: return "B";
+    case DType::int8: return "b";
+    case DType::int16: return "h";
+    case DType::uint16: return "H";
+    case DType::int32: return "i";
+    case DType::uint32: return "I";
+    case DType::int64: return "q";
+    case DType::uint64: return "Q";
+    case DType::float16: return "e";
+    case DType::float32: return "f";
+    case DType::float64: return "d";
+    case DType::complex64: return "Zf";
+    case DType::complex128: return "Zd";
+    default: return nullptr;
+  }
+}
+
+struct BufferGeometry {
+  Py_ssize_t sizes[64], strides[64];
+};
+
+PyObject* numpy_array(const Tensor& t) {
+  check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ", dtype_name(t.dtype()),
+                   ": NumPy has no such type; convert with .float() first");
+  static PyObject* asarray = nullptr;
+  if (!asarray) {
+    const Object numpy(must(PyImport_ImportModule("numpy")));
+    asarray = must(PyObject_GetAttrString(numpy.get(), "asarray"));
+  }
+  // The view is of a detached handle, so that the array keeps the memory and not the graph.
+  const Object holder(wrap(flambeau::detach(t)));
+  const Object view(must(PyMemoryView_FromObject(holder.get())));
+  return must(PyObject_CallOneArg(asarray, view.get()));
+}
+
+PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  static const char* const kNames[] = {"force"};
+  PyObject* given[1];
+  read_arguments("numpy", kNames, 0, args, n, kwnames, given);
+  Tensor t = unwrap(self);
+  if (given[0] && PyObject_IsTrue(given[0]) == 1) {
+    t = entry::resolve_neg(entry::resolve_conj(flambeau::detach(t)));
+    if (!t.device().is_cpu()) t = converted(t, t.dtype(), Device{}, false);
+    return numpy_array(t);
+  }
+  check<TypeError>(t.device().is_cpu(), "numpy: can't convert ", t.device().str(),
+                   " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
+  check(!t.requires_grad() || !GradMode::enabled(), "numpy: Can't call numpy() on Tensor that requires "
+        "grad. Use tensor.detach().numpy() instead.");
+  check(!t.is_conj(), "numpy: Can't call numpy() on Tensor that has conjugate bit set. Use "
+        "tensor.resolve_conj().numpy() instead.");
+  check(!t.is_neg(), "numpy: Can't call numpy() on Tensor that has negative bit set. Use "
+        "tensor.resolve_neg().numpy() instead.");
+  return numpy_array(t);
+}
+
+PyObject* array(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  static const char* const kNames[] = {"dtype", "copy"};
+  PyObject* given[2];
+  read_arguments("__array__", kNames, 0, args, n, kwnames, given);
+  const Object plain(numpy(self, nullptr, 0, nullptr));
+  if (!given[0] || given[0] == Py_None) return Py_NewRef(plain.get());
+  return must(PyObject_CallMethod(plain.get(), "astype", "O", given[0]));
+}
+
+const NativeMethod kMethods[] = {
+    {"numpy", numpy, "(*, force=False)", "The tensor as a NumPy array that shares its memory."},
+    {"__array__", array, "(dtype=None, copy=None)", "For numpy.asarray."},
+};
+
+PyMethodDef functions[] = {
+    {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(make_tensor)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)\n\n"
+     "A new tensor from numbers, nested sequences or an array; the data are copied."},
+    {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(as_tensor)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "as_tensor(data, dtype=None, device=None)\n\nThe data as a tensor, shared where possible."},
+    {"asarray", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(asarray)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False)\n\nThe Array API's name "
+     "for as_tensor."},
+    {"from_numpy", from_numpy, METH_O, "from_numpy(ndarray)\n\nA tensor over a NumPy array's memory."},
+    {"frombuffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(frombuffer)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False)\n\nA tensor over the memory "
+     "of an object with the buffer protocol."},
+    {}};
+
+}  // namespace
+
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  const Tensor& t = unwrap(self);
+  const char* const format = format_of(t.dtype());
+  // What a reader of bytes could misread is refused; NumPy then asks __array__, which explains.
+  const bool plain = t.device().is_cpu() && !t.is_conj() && !t.is_neg() &&
+                     !(t.keys() & (kPythonDispatch | kAutograd));
+  if (!format || !plain || ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !t.is_contiguous())) {
+    PyErr_SetString(PyExc_BufferError,
+                    "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
+    return -1;
+  }
+  auto* const geometry = new BufferGeometry;
+  const Py_ssize_t item = static_cast<Py_ssize_t>(t.itemsize());
+  for (int64_t d = 0; d < t.dim(); ++d) {
+    geometry->sizes[d] = t.sizes()[d];
+    geometry->strides[d] = t.strides()[d] * item;
+  }
+  view->buf = t.bytes();
+  view->obj = Py_NewRef(self);
+  view->len = t.numel() * item;
+  view->itemsize = item;
+  view->readonly = 0;
+  view->ndim = static_cast<int>(t.dim());
+  view->format = (flags & PyBUF_FORMAT) ? const_cast<char*>(format) : nullptr;
+  view->shape = (flags & PyBUF_ND) ? geometry->sizes : nullptr;
+  view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? geometry->strides : nullptr;
+  view->suboffsets = nullptr;
+  view->internal = geometry;
+  return 0;
+}
+
+void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<BufferGeometry*>(view->internal); }
+
+bool init_interchange(PyObject* module) {
+  return PyModule_AddFunctions(module, functions) == 0 && add_methods(kMethods, std::size(kMethods)) &&
+         init_dlpack(module);
+}
+
+}  // namespace flambeau::python

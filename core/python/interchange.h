@@ -1,0 +1,19 @@
+// Tensors from Python data.
+#pragma once
+
+#include <optional>
+
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+
+// A new tensor from a number, nested sequences, an array or a tensor, copied. Without a dtype it
+// follows from the data.
+Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device);
+// Shares the memory of an object with __array_interface__ (NumPy arrays).
+Tensor from_array(PyObject* array);
+bool is_array(PyObject* o);
+
+bool init_dlpack(PyObject* module);
+
+}  // namespace flambeau::python

@@ -1,0 +1,107 @@
+// Settings and facts of the core: default dtype, promotion, threads, memory.
+#include "core/memory/allocator.h"
+#include "core/parallel/parallel.h"
+#include "core/python/binding.h"
+
+namespace flambeau::python {
+namespace {
+
+PyObject* get_default_dtype(PyObject*, PyObject*) { return wrap(thread_state.default_dtype); }
+
+PyObject* set_default_dtype(PyObject*, PyObject* o) {
+  return guarded([&] {
+    if (!is_dtype(o))
+      raise_python(PyExc_TypeError, "set_default_dtype(): invalid dtype object: got %.200s",
+                   Py_TYPE(o)->tp_name);
+    const DType dtype = unwrap_dtype(o);
+    check<TypeError>(is_floating(dtype) && info(dtype).usable,
+                     "set_default_dtype: only floating-point types are supported as the default "
+                     "type, not torch.",
+                     dtype_name(dtype));
+    thread_state.default_dtype = dtype;
+    return Py_NewRef(Py_None);
+  });
+}
+
+struct TwoTypes {
+  DType a, b;
+};
+TwoTypes two_types(const char* function, std::span<const char* const> names, PyObject* const* args,
+                   Py_ssize_t n, PyObject* kwnames) {
+  PyObject* given[2];
+  read_arguments(function, names, 2, args, n, kwnames, given);
+  for (int i = 0; i < 2; ++i)
+    if (!is_dtype_like(given[i]))
+      raise_python(PyExc_TypeError, "%s(): argument '%s' (position %d) must be torch.dtype, not %s",
+                   function, names[i], i + 1, Py_TYPE(given[i])->tp_name);
+  return {unwrap_dtype(given[0]), unwrap_dtype(given[1])};
+}
+
+PyObject* promote_types(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"type1", "type2"};
+    const TwoTypes types = two_types("promote_types", kNames, args, n, kwnames);
+    return wrap(promote(types.a, types.b));
+  });
+}
+PyObject* can_cast_types(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"from_", "to"};
+    const TwoTypes types = two_types("can_cast", kNames, args, n, kwnames);
+    return PyBool_FromLong(can_cast(types.a, types.b));
+  });
+}
+
+PyObject* get_num_threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
+PyObject* set_number_of_threads(PyObject*, PyObject* o) {
+  return guarded([&] {
+    if (!is_index(o))
+      raise_python(PyExc_TypeError, "set_num_threads expects an int, but got %.200s",
+                   Py_TYPE(o)->tp_name);
+    const int64_t n = unwrap_int(o);
+    check(n > 0 && n <= INT32_MAX, "set_num_threads: expected a positive number of threads, got ",
+          n);
+    set_num_threads(static_cast<int>(n));
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* memory_stats(PyObject*, PyObject*) {
+  const memory::Stats s = memory::stats();
+  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K}", "allocated_bytes", s.allocated_bytes,
+                       "peak_allocated_bytes", s.peak_allocated_bytes, "cached_bytes",
+                       s.cached_bytes, "allocations", s.allocations, "cache_hits", s.cache_hits,
+                       "system_allocations", s.system_allocations);
+}
+PyObject* reset_peak_memory(PyObject*, PyObject*) {
+  memory::reset_peak();
+  Py_RETURN_NONE;
+}
+PyObject* trim_memory(PyObject*, PyObject*) {
+  memory::trim();
+  Py_RETURN_NONE;
+}
+
+template <class F>
+PyCFunction c_function(F* f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
+PyMethodDef functions[] = {
+    {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floats without one."},
+    {"set_default_dtype", set_default_dtype, METH_O, "Sets the dtype of floats without one."},
+    {"promote_types", c_function(promote_types), METH_FASTCALL | METH_KEYWORDS,
+     "The smallest dtype that holds both."},
+    {"can_cast", c_function(can_cast_types), METH_FASTCALL | METH_KEYWORDS,
+     "Whether a conversion keeps the kind of number."},
+    {"get_num_threads", get_num_threads, METH_NOARGS, "Threads that a kernel may use."},
+    {"set_num_threads", set_number_of_threads, METH_O, "Sets how many threads a kernel may use."},
+    {"_memory_stats", memory_stats, METH_NOARGS, "What the allocator of the CPU counts."},
+    {"_reset_peak_memory", reset_peak_memory, METH_NOARGS, nullptr},
+    {"_trim_memory", trim_memory, METH_NOARGS, "Gives cached memory back to the system."},
+    {}};
+
+}  // namespace
+
+bool init_runtime(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+
+}  // namespace flambeau::python
