@@ -125,7 +125,7 @@ class Adam(Optimizer):
         Args:
             closure: computes the loss, and its gradients, anew; its result is returned.
         """
-        loss = evaluate(closure)
+        loss = None if closure is None else evaluate(closure)
         for group in self.param_groups:
             params, grads, averages, squares, largest, steps = [], [], [], [], [], []
             self._init_group(group, params, grads, averages, squares, largest, steps)
@@ -165,11 +165,13 @@ class Adam(Optimizer):
 
 
 def _step(group: dict, params, grads, averages, squares, largest, steps) -> None:
-    beta1, beta2 = group["betas"]
+    lr, (beta1, beta2) = group["lr"], group["betas"]
+    if not type(lr) is type(beta1) is type(beta2) is float:
+        lr, beta1, beta2 = number(lr), number(beta1), number(beta2)
     options = (
-        number(group["lr"]),
-        number(beta1),
-        number(beta2),
+        lr,
+        beta1,
+        beta2,
         group["weight_decay"],
         group["eps"],
         group["amsgrad"],

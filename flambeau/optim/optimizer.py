@@ -419,9 +419,7 @@ def _use_grad_for_differentiable(step):
 
 
 def evaluate(closure):
-    """The loss that ``closure`` gives with gradients recorded, None without a closure."""
-    if closure is None:
-        return None
+    """The loss that ``closure`` gives with gradients recorded."""
     with flambeau.enable_grad():
         return closure()
 

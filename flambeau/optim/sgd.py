@@ -97,36 +97,41 @@ class SGD(Optimizer):
         Args:
             closure: computes the loss, and its gradients, anew; its result is returned.
         """
-        loss = evaluate(closure)
+        loss = None if closure is None else evaluate(closure)
         for group in self.param_groups:
             # Without momentum there is no state: an SGD that only steps should keep none.
             if group["momentum"] == 0:
-                params, grads = _with_gradients(group["params"])
+                params, grads = [], []
+                for param in group["params"]:
+                    grad = param.grad
+                    if grad is not None:
+                        params.append(param)
+                        grads.append(grad)
                 _step(group, params, grads, [], first=True)
-                continue
-            new, old = [], []
-            for param in group["params"]:
-                if param.grad is not None:
-                    known = self.state[param].get("momentum_buffer") is not None
-                    (old if known else new).append(param)
-            for members, first in ((new, True), (old, False)):
-                params, grads = _with_gradients(members)
-                if first:
-                    for param, grad in zip(params, grads):
-                        self.state[param]["momentum_buffer"] = flambeau.empty_like(grad)
-                buffers = [self.state[param]["momentum_buffer"] for param in params]
-                _step(group, params, grads, buffers, first)
+            else:
+                new, old = self._with_buffers(group)
+                _step(group, *new, first=True)
+                _step(group, *old, first=False)
         return loss
 
-
-def _with_gradients(params) -> tuple[list, list]:
-    present, grads = [], []
-    for param in params:
-        grad = param.grad
-        if grad is not None:
-            present.append(param)
-            grads.append(grad)
-    return present, grads
+    def _with_buffers(self, group: dict) -> tuple[tuple, tuple]:
+        """Parameters, gradients and buffers: of those that step for the first time, of the rest."""
+        new: tuple[list, list, list] = [], [], []
+        old: tuple[list, list, list] = [], [], []
+        states = self.state
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            state, members = states[param], old
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = state["momentum_buffer"] = flambeau.empty_like(grad)
+                members = new
+            members[0].append(param)
+            members[1].append(grad)
+            members[2].append(buffer)
+        return new, old
 
 
 def _step(group: dict, params: list, grads: list, buffers: list, first: bool) -> None:
