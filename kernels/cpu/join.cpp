@@ -84,7 +84,25 @@ bool cat_packed(const Tensor& result, const std::vector<const Tensor*>& tensors,
 
 }  // namespace
 
+namespace {
+
+// An out= tensor that is one of those to be joined has been given its new shape already.
+void check_apart(const char* op, const Tensor& result, TensorSpan tensors) {
+  int64_t elements = 0;
+  bool apart = true;
+  for (const Tensor& t : tensors) {
+    elements += t.numel();
+    apart = apart && memory_overlap(t, result) == MemOverlap::none;
+  }
+  check(apart && elements == result.numel(), op,
+        ": unsupported operation: the input tensors cannot "
+        "refer to any of the output memory locations; pass an out= of its own");
+}
+
+}  // namespace
+
 void cat(const Tensor& result, TensorSpan tensors, int64_t dim) {
+  check_apart("cat", result, tensors);
   if (result.numel() == 0) return;
   const int64_t d = wrap_dim(dim, result.dim(), "cat");
   std::vector<const Tensor*> wanted;
@@ -99,6 +117,7 @@ void cat(const Tensor& result, TensorSpan tensors, int64_t dim) {
 }
 
 void stack(const Tensor& result, TensorSpan tensors, int64_t dim) {
+  check_apart("stack", result, tensors);
   if (result.numel() == 0) return;
   const int64_t d = wrap_dim(dim, result.dim(), "stack");
   bool packed = result.is_contiguous();
@@ -183,7 +202,6 @@ void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims
   Dims shift(self.dim(), 0);
   for (size_t i = 0; i < dims.size(); ++i) {
     const int64_t d = wrap_dim(dims[i], self.dim(), "roll");
-    if (self.dim() == 0) break;
     const int64_t n = self.sizes()[d];
     shift[d] = (shift[d] + positive(shifts[i], n)) % n;
   }

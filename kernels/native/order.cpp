@@ -11,6 +11,8 @@ std::tuple<Tensor, Tensor> sort_default(const Tensor& self, int64_t dim, bool de
   return entry::sort_stable(self, false, dim, descending);
 }
 
+Tensor msort(const Tensor& self) { return std::get<0>(entry::sort_stable(self, false, 0, false)); }
+
 Tensor argsort(const Tensor& self, int64_t dim, bool descending) {
   return std::get<1>(entry::sort_stable(self, false, dim, descending));
 }

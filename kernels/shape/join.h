@@ -109,7 +109,11 @@ Spec roll(const T& self, IntSpan shifts, IntSpan dims) {
   check(!shifts.empty(), "roll: `shifts` required");
   check(dims.size() == shifts.size() || (dims.empty() && shifts.size() == 1),
         "roll: shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
-  for (const int64_t d : dims) wrap_dim(d, self.dim(), "roll");
+  for (const int64_t d : dims) {
+    wrap_dim(d, self.dim(), "roll");
+    check<IndexError>(self.dim() > 0, "roll: Dimension specified as ", d,
+                      " but tensor has no dimensions");
+  }
   return {Dims(self.sizes()), self.dtype(), {}};
 }
 

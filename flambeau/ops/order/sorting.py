@@ -27,6 +27,15 @@ def sort():
     """The elements along a dimension in order, and where they were."""
 
 
+@composite("msort(Tensor self) -> Tensor", out=True)
+def msort():
+    """The elements along the first dimension in order.
+
+    >>> flambeau.msort(flambeau.tensor([3, 1, 2]))
+    tensor([1, 2, 3])
+    """
+
+
 @composite("argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor")
 def argsort():
     """The indices that sort along a dimension.
