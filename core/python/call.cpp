@@ -268,15 +268,12 @@ bool add_name(PyObject* module, const PythonName& name) {
 
 }  // namespace
 
-std::span<Signature* const> signatures_of(FunctionObject* f) {
+void prepare(FunctionObject* f) {
   const size_t n = f->name->nops;
-  if (!f->signatures) [[unlikely]] {
-    auto made = std::make_unique<Signature*[]>(n);
-    for (size_t i = 0; i < n; ++i)
-      made[i] = new Signature(builtin_ops()[f->name->ops[i]], style_of(f));
-    f->signatures = made.release();
-  }
-  return {f->signatures, n};
+  auto made = std::make_unique<Signature*[]>(n);
+  for (size_t i = 0; i < n; ++i)
+    made[i] = new Signature(builtin_ops()[f->name->ops[i]], style_of(f));
+  f->signatures = made.release();
 }
 
 PyObject* run_op(const Op& op, Arguments& arguments) {

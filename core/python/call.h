@@ -13,7 +13,12 @@ struct FunctionObject {
 };
 
 inline FunctionObject* as_function(PyObject* o) { return reinterpret_cast<FunctionObject*>(o); }
-std::span<Signature* const> signatures_of(FunctionObject* f);
+void prepare(FunctionObject* f);
+inline std::span<Signature* const> signatures_of(FunctionObject* f) {
+  if (!f->signatures) [[unlikely]]
+    prepare(f);
+  return {f->signatures, f->name->nops};
+}
 
 // Calls the first overload that fits; nullptr without an error when none does. `public_name`: the
 // attribute of Tensor that __torch_function__ gets (operators), or nullptr for the function itself.

@@ -44,7 +44,9 @@ Scalar scalar_of_long(PyObject* o) {
 
 // The value of `o` when it is a number of some kind.
 bool read_number(PyObject* o, Scalar& out) {
-  if (PyFloat_Check(o)) {
+  if (PyLong_CheckExact(o)) {
+    out = scalar_of_long(o);
+  } else if (PyFloat_Check(o)) {
     out = Scalar(PyFloat_AS_DOUBLE(o));
   } else if (PyBool_Check(o)) {
     out = Scalar(o == Py_True);
@@ -70,6 +72,7 @@ bool is_numpy_scalar(PyObject* o) {
 }
 
 bool is_number(PyObject* o) {
+  if (PyLong_CheckExact(o) || PyFloat_CheckExact(o)) return true;
   return PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o) || is_numpy_scalar(o);
 }
 

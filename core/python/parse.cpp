@@ -170,14 +170,32 @@ bool take_tensor(Arguments& out, PyObject* o, Value& v) {
   return true;
 }
 
+// A Python number as a tensor. The last one of each kind is used again, with another value, when
+// nothing has kept it: `a + 1` in a loop allocates one tensor.
+Tensor number_tensor(const Scalar& number) {
+  constexpr size_t kKinds = static_cast<size_t>(Scalar::Kind::complex) + 1;
+  static thread_local Tensor last[kKinds];
+  Tensor& t = last[static_cast<size_t>(number.kind())];
+  if (t.defined()) {
+    const TensorImpl& impl = *t.impl();
+    if (impl.use_count() == 1 && impl.storage()->use_count() == 1 && !impl.autograd &&
+        impl.version() == 0 && !impl.inference) {
+      number.store(t.bytes(), t.dtype());
+      return t;
+    }
+  }
+  return t = wrapped_number(number);
+}
+
 // What is no exact tensor, but may stand for one.
 bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
-  if (is_tensor(o)) {
+  const bool plain_number = PyFloat_CheckExact(o) || PyLong_CheckExact(o);
+  if (!plain_number && is_tensor(o)) {
     if (overrides_torch_function(o)) out.overloaded.add(o);
     return take_tensor(out, o, v);
   }
-  if (p.argument->number_ok && is_number(o)) {
-    v = boxing::box(out.add_tensor(wrapped_number(unwrap_scalar(o))));
+  if (p.argument->number_ok && (plain_number || is_number(o))) {
+    v = boxing::box(out.add_tensor(number_tensor(unwrap_scalar(o))));
     return true;
   }
   if (!overrides_torch_function(o)) return false;
@@ -510,8 +528,13 @@ bool Signature::parse(Arguments& out, PyObject* const* args, Py_ssize_t n,
     ++i;
   } else {
     if (given > positional_) return false;
-    for (; i < given; ++i)
-      if (!take(out, parameters_[i], args[i])) return false;
+    for (; i < given; ++i) {
+      const Parameter& p = parameters_[i];
+      if (p.kind == Parameter::Kind::tensor && is_exact_tensor(args[i])) [[likely]]
+        take_tensor(out, args[i], out.values[p.value]);
+      else if (!take(out, p, args[i]))
+        return false;
+    }
   }
   if (kwnames) return parse_keywords(out, i, args + n, kwnames);
   for (; i < n_; ++i)
