@@ -243,18 +243,6 @@ void GraphTask::capture(uint32_t at) {
   }
 }
 
-namespace {
-
-// A formula may fill a fresh gradient in steps; its user sees a tensor that was never modified.
-Tensor forget_writes(const Node& node, Tensor grad) {
-  if (grad.impl()->version() > 0 && grad.impl()->use_count() == 1 && !node.has_twin() &&
-      !needs_grad(grad))
-    grad.impl()->new_version();
-  return grad;
-}
-
-}  // namespace
-
 void GraphTask::call(uint32_t at, Tensor* out) {
   Node& node = *states_[at].node;
   // A nested pass may not move the states, but a hook may hold on to the gradients.
@@ -269,7 +257,7 @@ void GraphTask::call(uint32_t at, Tensor* out) {
   }
   node.apply(grads, out);
   for (size_t i = 0; i < n_out; ++i)
-    if (out[i].defined()) out[i] = validated(node.edge(i), i, forget_writes(node, std::move(out[i])), &node);
+    if (out[i].defined()) out[i] = validated(node.edge(i), i, std::move(out[i]), &node);
   hooks = node.hooks_if_any();
   if (hooks) [[unlikely]] {
     for (size_t i = 0; i < hooks->post.size(); ++i) {

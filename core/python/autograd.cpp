@@ -272,16 +272,21 @@ PyObject* increment_version(PyObject*, PyObject* tensors) {
   });
 }
 
-PyObject* set_version(PyObject*, PyObject* args) {
+PyObject* set_versions(PyObject*, PyObject* args) {
   return guarded([&] {
-    PyObject* tensor;
-    unsigned int version;
-    if (!PyArg_ParseTuple(args, "OI", &tensor, &version)) throw PythonError();
-    if (!is_tensor(tensor)) {
-      PyErr_SetString(PyExc_TypeError, "_unsafe_set_version_counter: expected a tensor");
-      throw PythonError();
+    PyObject *tensors, *versions;
+    if (!PyArg_ParseTuple(args, "OO", &tensors, &versions)) throw PythonError();
+    const Items items(tensors), numbers(versions);
+    check(items.size() == numbers.size(), "_unsafe_set_version_counter: ", items.size(),
+          " tensors and ", numbers.size(), " versions");
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (!is_tensor(items[i])) {
+        PyErr_SetString(PyExc_TypeError, "_unsafe_set_version_counter expects tensors");
+        throw PythonError();
+      }
+      const auto version = static_cast<uint32_t>(unwrap_int(numbers[i]));
+      unwrap(items[i]).impl()->version_counter()->value.store(version, std::memory_order_relaxed);
     }
-    unwrap(tensor).impl()->version_counter()->value.store(version, std::memory_order_relaxed);
     return Py_NewRef(Py_None);
   });
 }
@@ -294,7 +299,7 @@ PyMethodDef functions[] = {
     {"_current_autograd_node", current_node_function, METH_NOARGS, nullptr},
     {"_will_engine_execute_node", will_execute_function, METH_O, nullptr},
     {"_increment_version", increment_version, METH_O, nullptr},
-    {"_unsafe_set_version_counter", set_version, METH_VARARGS, nullptr},
+    {"_unsafe_set_version_counter", set_versions, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 void without_gil(void (*f)(void*), void* context) {

@@ -237,7 +237,7 @@ PyObject* register_post_accumulate_grad_hook(PyObject* self, PyObject* hook) {
   return guarded([&] {
     const Tensor& t = unwrap(self);
     check(needs_grad(t), "cannot register a hook on a tensor that doesn't require gradient");
-    check(t.is_leaf(), "post accumulate grad hooks cannot be registered on non-leaf tensors");
+    check(!grad_fn(t), "post accumulate grad hooks cannot be registered on non-leaf tensors");
     Ref<NodeHook>& slot = autograd_meta(t).hooks_or_new().post_accumulate;
     track(self);
     if (!slot)

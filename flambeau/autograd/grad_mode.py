@@ -230,5 +230,4 @@ class _unsafe_preserve_version_counter:
         pass
 
     def __exit__(self, *exc_info: Any) -> None:
-        for tensor, version in zip(self.tensors, self.versions):
-            _C._unsafe_set_version_counter(tensor, version)
+        _C._unsafe_set_version_counter(self.tensors, self.versions)
