@@ -87,18 +87,30 @@ Tensor gather_backward(const Tensor& g, IntSpan sizes, const TensorOptions& opti
   return entry::scatter_add(expanded_zeros(sizes, options), dim, index, g);
 }
 
+Tensor scatter_backward_src(const Tensor& g, int64_t dim, const Tensor& index, IntSpan sizes) {
+  Tensor used = entry::gather(g, dim, index, false);
+  for (int64_t d = 0; d < used.dim(); ++d) {
+    const int64_t n = used.sizes()[d];
+    if (n == sizes[d]) continue;
+    Dims padded(used.sizes());
+    padded[d] = sizes[d];
+    used = entry::slice_backward(used, padded, d, 0, n, 1);
+  }
+  return used;
+}
+
 Tensor scatter_reduce_backward_self(const Tensor& g, int64_t dim, const Tensor& index,
                                     const Tensor& src, std::string_view reduce) {
   if (reduce == "add") return g;
   return entry::scatter_reduce(g, dim, index, entry::conj(src), reduce);
 }
 
-Tensor scatter_reduce_backward_src(const Tensor& g, int64_t dim, const Tensor& index,
+Tensor scatter_reduce_backward_src(const Tensor& g, int64_t dim, const Tensor& index, IntSpan sizes,
                                    std::string_view reduce) {
   check<NotImplementedError>(reduce == "add",
                              "scatter: the derivative of reduce='multiply' for src "
                              "is not implemented");
-  return entry::gather(g, dim, index, false);
+  return scatter_backward_src(g, dim, index, sizes);
 }
 
 Tensor scatter_value_reduce_backward(const Tensor& g, int64_t dim, const Tensor& index,

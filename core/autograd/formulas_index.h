@@ -20,9 +20,11 @@ Tensor index_put_backward_self(const Tensor& g, TensorSpan indices, bool accumul
 Tensor index_put_backward_values(const Tensor& g, TensorSpan indices, IntSpan sizes, DType dtype);
 Tensor gather_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options, int64_t dim,
                        const Tensor& index);
+// `sizes`: of src, which may be larger than the index.
+Tensor scatter_backward_src(const Tensor& g, int64_t dim, const Tensor& index, IntSpan sizes);
 Tensor scatter_reduce_backward_self(const Tensor& g, int64_t dim, const Tensor& index,
                                     const Tensor& src, std::string_view reduce);
-Tensor scatter_reduce_backward_src(const Tensor& g, int64_t dim, const Tensor& index,
+Tensor scatter_reduce_backward_src(const Tensor& g, int64_t dim, const Tensor& index, IntSpan sizes,
                                    std::string_view reduce);
 Tensor scatter_value_reduce_backward(const Tensor& g, int64_t dim, const Tensor& index,
                                      const Scalar& value, std::string_view reduce);

@@ -326,6 +326,7 @@ def test_gather_and_scatter_gradients():
     index = flambeau.tensor([[0, 3, 3], [1, 2, 3]])
     check_gradients(lambda a: flambeau.gather(a, 0, index) ** 2, a)
     check_gradients(lambda a, s: a.scatter(0, flambeau.tensor([[0, 3, 3]]), s) ** 2, a, s)
+    check_gradients(lambda a, s: a.scatter_add(0, flambeau.tensor([[2, 3]]), s) ** 2, a, s)
     check_gradients(lambda a, s: (a * 2).scatter_(0, flambeau.tensor([[0, 1, 3]]), s) ** 2, a, s)
     check_gradients(lambda a: a.scatter(0, index, 2.0) ** 2, a)
     check_gradients(lambda a, s: a.scatter_add(0, index, s) ** 2, a, s)
@@ -409,7 +410,7 @@ def test_index_select_and_add_gradients():
     check_gradients(lambda a: flambeau.index_select(a, 1, index) ** 2, a)
     check_gradients(lambda a, s: flambeau.index_add(a, 1, index, s, alpha=2.5) ** 2, a, s)
     check_gradients(lambda a, s: (a * 1).index_add_(1, index, s) ** 2, a, s)
-    check_gradients(lambda a: flambeau.index_select(a, 0, flambeau.tensor(1)), double())
+    check_gradients(lambda a: flambeau.index_select(a, 0, flambeau.tensor(0)), double())
 
 
 # ---- advanced indexing

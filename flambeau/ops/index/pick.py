@@ -84,8 +84,12 @@ def scatter_():
 
 @scatter.gradient
 @scatter_.gradient
-def _(g, dim, index, ops):
-    return ops.scatter_value(g, dim, index, 0), None, ops.gather(g, dim, index)
+def _(g, dim, index, src, ops, cxx):
+    return (
+        ops.scatter_value(g, dim, index, 0),
+        None,
+        cxx.scatter_backward_src(g, dim, index, src.sizes),
+    )
 
 
 @structured("scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
@@ -126,7 +130,7 @@ def _(g, dim, index, src, reduce, cxx):
     return (
         cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
         None,
-        cxx.scatter_reduce_backward_src(g, dim, index, reduce),
+        cxx.scatter_reduce_backward_src(g, dim, index, src.sizes, reduce),
     )
 
 
@@ -169,8 +173,8 @@ def scatter_add_():
 
 @scatter_add.gradient
 @scatter_add_.gradient
-def _(g, dim, index, ops):
-    return g, None, ops.gather(g, dim, index)
+def _(g, dim, index, src, cxx):
+    return g, None, cxx.scatter_backward_src(g, dim, index, src.sizes)
 
 
 @structured("index_select(Tensor self, int dim, Tensor index) -> Tensor",
