@@ -10,9 +10,10 @@
 namespace flambeau::cpu {
 namespace {
 
-constexpr int64_t kRows = 8;       // of a task; the kernel takes them together
 constexpr int64_t kColumns = 512;  // of a task
-constexpr int64_t kStateBytes = 16;
+constexpr int64_t kTurnedRows = 32, kTurnedSteps = 64;
+constexpr int64_t kFewRows = 8;
+constexpr int64_t kStateBytes = 16;  // of one state, at most
 
 const ScanKernel& find_kernel(Scan scan, DType element) {
   static const ScanKernels& kernels = isa() == Isa::avx512 ? avx512::scan_kernels
@@ -50,24 +51,46 @@ void scan_columns(const Job& job) {
                    const int64_t cols = std::min(kColumns, job.inner - first);
                    job.kernel.identity(states, cols);
                    job.kernel.columns(job.from(at), job.to(at), job.places(at), cols, job.inner,
-                                      job.n, states);
+                                      job.n, 0, states);
                  }
                });
 }
 
-void scan_rows(const Job& job) {
-  const int64_t groups = (job.outer + kRows - 1) / kRows;
-  parallel_for(groups, std::max<int64_t>(1, kGrain / (job.n * kRows)),
+// Many rows: each element waits for the one before it, so rows run side by side, turned into columns
+// block by block.
+void scan_turned_rows(const Job& job) {
+  const TransposeLoop turn = convert_kernels().transpose[log2_size(job.item)];
+  const TransposeLoop turn_places = convert_kernels().transpose[log2_size(sizeof(int64_t))];
+  const int64_t groups = (job.outer + kTurnedRows - 1) / kTurnedRows, stride = job.n * job.item;
+  const auto scan_group = [&](int64_t first, int64_t rows) {
+    alignas(64) char states[kTurnedRows * kStateBytes];
+    alignas(64) char block[kTurnedRows * kTurnedSteps * 16];
+    alignas(64) int64_t places[kTurnedRows * kTurnedSteps];
+    job.kernel.identity(states, rows);
+    for (int64_t step = 0; step < job.n; step += kTurnedSteps) {
+      const int64_t at = first * job.n + step, steps = std::min(kTurnedSteps, job.n - step);
+      turn(block, rows * job.item, job.from(at), stride, rows, steps, false);
+      job.kernel.columns(block, block, places, rows, rows, steps, step, states);
+      turn(job.to(at), stride, block, rows * job.item, steps, rows, false);
+      if (job.indices)
+        turn_places(reinterpret_cast<char*>(job.places(at)), job.n * 8,
+                    reinterpret_cast<const char*>(places), rows * 8, steps, rows, false);
+    }
+  };
+  parallel_for(groups, std::max<int64_t>(1, kGrain / (job.n * kTurnedRows)),
                [&](int64_t begin, int64_t end) {
-                 alignas(64) char states[kRows * kStateBytes];
-                 for (int64_t g = begin; g < end; ++g) {
-                   const int64_t at = g * kRows * job.n;
-                   const int64_t rows = std::min(kRows, job.outer - g * kRows);
-                   job.kernel.identity(states, rows);
-                   job.kernel.rows(job.from(at), job.to(at), job.places(at), rows, job.n, job.n, 0,
-                                   states);
-                 }
+                 for (int64_t g = begin; g < end; ++g)
+                   scan_group(g * kTurnedRows, std::min(kTurnedRows, job.outer - g * kTurnedRows));
                });
+}
+
+void scan_rows(const Job& job) {
+  for (int64_t row = 0; row < job.outer; ++row) {
+    alignas(16) char state[kStateBytes];
+    const int64_t at = row * job.n;
+    job.kernel.identity(state, 1);
+    job.kernel.row(job.from(at), job.to(at), job.places(at), job.n, 0, state);
+  }
 }
 
 // A few long rows: chunks are scanned apart, each from the sum of those before it.
@@ -84,7 +107,7 @@ void scan_long_rows(const Job& job) {
   };
   each_chunk([&](int64_t at, int64_t n, int64_t begin, char* state) {
     job.kernel.identity(state, 1);
-    job.kernel.rows(job.from(at), nullptr, nullptr, 1, n, n, begin, state);
+    job.kernel.row(job.from(at), nullptr, nullptr, n, begin, state);
   });
   for (int64_t row = 0; row < job.outer; ++row) {
     alignas(16) char before[kStateBytes], through[kStateBytes];
@@ -98,14 +121,15 @@ void scan_long_rows(const Job& job) {
     }
   }
   each_chunk([&](int64_t at, int64_t n, int64_t begin, char* state) {
-    job.kernel.rows(job.from(at), job.to(at), job.places(at), 1, n, n, begin, state);
+    job.kernel.row(job.from(at), job.to(at), job.places(at), n, begin, state);
   });
   memory::deallocate(states, static_cast<size_t>(bytes));
 }
 
 void run(const Job& job) {
   if (job.inner > 1) return scan_columns(job);
-  if (job.outer < kRows && job.n >= 2 * kGrain) return scan_long_rows(job);
+  if (job.outer >= kFewRows) return scan_turned_rows(job);
+  if (job.n >= 2 * kGrain) return scan_long_rows(job);
   scan_rows(job);
 }
 

@@ -90,52 +90,29 @@ struct Scanner {
   using T = typename Op::Element;
   using State = typename Op::State;
 
-  FLAMBEAU_LEAF void put(State s, T* dst, int64_t* indices, int64_t at) {
-    if (dst) dst[at] = Op::value(s);
-    if constexpr (Op::kPlaces)
-      if (indices) indices[at] = s.index;
-  }
-
-  // Several rows side by side: each waits for its own last sum only.
-  template <int kRows>
-  FLAMBEAU_LEAF void together(const T* src, T* dst, int64_t* indices, int64_t stride, int64_t n,
-                              int64_t index, State* states) {
-    State s[kRows];
-    for (int r = 0; r < kRows; ++r) s[r] = states[r];
-    for (int64_t i = 0; i < n; ++i) {
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        s[r] = Op::join(s[r], Op::lift(src[r * stride + i], index + i));
-        put(s[r], dst, indices, r * stride + i);
-      }
-    }
-    for (int r = 0; r < kRows; ++r) states[r] = s[r];
-  }
-
-  static void rows(const void* src, void* dst, int64_t* indices, int64_t rows, int64_t stride,
-                   int64_t n, int64_t index, void* states) {
-    constexpr int kTogether = 8;
+  static void row(const void* src, void* dst, int64_t* indices, int64_t n, int64_t index,
+                  void* state) {
     const T* p = static_cast<const T*>(src);
     T* q = static_cast<T*>(dst);
-    State* s = static_cast<State*>(states);
-    int64_t r = 0;
-    const auto places = [&] { return indices ? indices + r * stride : nullptr; };
-    const auto target = [&] { return q ? q + r * stride : nullptr; };
-    for (; r + kTogether <= rows; r += kTogether)
-      together<kTogether>(p + r * stride, target(), places(), stride, n, index, s + r);
-    for (; r < rows; ++r)
-      together<1>(p + r * stride, target(), places(), stride, n, index, s + r);
+    State s = *static_cast<State*>(state);
+    for (int64_t i = 0; i < n; ++i) {
+      s = Op::join(s, Op::lift(p[i], index + i));
+      if (q) q[i] = Op::value(s);
+      if constexpr (Op::kPlaces)
+        if (indices) indices[i] = s.index;
+    }
+    *static_cast<State*>(state) = s;
   }
 
   static void columns(const void* src, void* dst, int64_t* indices, int64_t cols, int64_t stride,
-                      int64_t n, void* states) {
+                      int64_t n, int64_t index, void* states) {
     const T* p = static_cast<const T*>(src);
     T* q = static_cast<T*>(dst);
     State* __restrict s = static_cast<State*>(states);
     for (int64_t i = 0; i < n; ++i, p += stride, q += stride) {
 #pragma GCC ivdep
       for (int64_t j = 0; j < cols; ++j) {
-        s[j] = Op::join(s[j], Op::lift(p[j], i));
+        s[j] = Op::join(s[j], Op::lift(p[j], index + i));
         q[j] = Op::value(s[j]);
       }
       if constexpr (Op::kPlaces)
@@ -151,7 +128,7 @@ struct Scanner {
     *s = Op::join(*s, *static_cast<const State*>(later));
   }
 
-  static constexpr ScanKernel kernel() { return {sizeof(State), rows, columns, identity, join}; }
+  static constexpr ScanKernel kernel() { return {sizeof(State), row, columns, identity, join}; }
 };
 
 template <template <class> class Op, class T>

@@ -10,14 +10,12 @@ constexpr int kScans = static_cast<int>(Scan::count);
 
 struct ScanKernel {
   int64_t state_bytes = 0;  // 0: not defined for this type
-  // `rows` rows of n elements, the strides between them in elements; states[row] is where a row
-  // starts from and becomes where it ends. `index` is the place of the first element; `indices` are
-  // the extremes' places. Without dst only the states are wanted.
-  void (*rows)(const void* src, void* dst, int64_t* indices, int64_t rows, int64_t stride,
-               int64_t n, int64_t index, void* states);
-  // n steps of `cols` columns each, which lie `stride` elements apart.
+  // n elements of a row from `state` on, which becomes where the row ends. `index` is the place of
+  // the first element; `indices` are the extremes' places. Without dst only the state is wanted.
+  void (*row)(const void* src, void* dst, int64_t* indices, int64_t n, int64_t index, void* state);
+  // n steps of `cols` columns each, which lie `stride` elements apart; a state per column.
   void (*columns)(const void* src, void* dst, int64_t* indices, int64_t cols, int64_t stride,
-                  int64_t n, void* states);
+                  int64_t n, int64_t index, void* states);
   void (*identity)(void* states, int64_t n);
   void (*join)(void* state, const void* later);
 };
