@@ -27,11 +27,7 @@ _LAZY = {
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"
-            " is_grad_enabled is_inference_mode_enabled result_type promote_types can_cast"
-            " set_default_dtype get_default_dtype set_default_device get_default_device"
-            " manual_seed seed initial_seed get_rng_state set_rng_state"
-            " get_num_threads set_num_threads use_deterministic_algorithms"
-            " are_deterministic_algorithms_enabled compile"
+            " use_deterministic_algorithms compile"
         ),
     }.items()
     for name in names.split()

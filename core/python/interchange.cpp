@@ -476,7 +476,7 @@ void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<BufferGeome
 
 bool init_interchange(PyObject* module) {
   return PyModule_AddFunctions(module, functions) == 0 && add_methods(kMethods, std::size(kMethods)) &&
-         init_dlpack(module);
+         init_casts() && init_dlpack(module);
 }
 
 }  // namespace flambeau::python

@@ -14,6 +14,7 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device);
 Tensor from_array(PyObject* array);
 bool is_array(PyObject* o);
 
+bool init_casts();
 bool init_dlpack(PyObject* module);
 
 }  // namespace flambeau::python
