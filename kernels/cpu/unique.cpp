@@ -30,53 +30,62 @@ std::optional<Word> nan_key(const KeyForm& form) {
 
 Tensor int64_vector(int64_t n) { return empty({{n}}, {DType::int64}); }
 
-// Groups that stand one after the other in an order of n elements.
-struct Groups {
-  std::vector<int64_t> begins;  // of each, and the end of the last
-  int64_t count() const { return static_cast<int64_t>(begins.size()) - 1; }
+// Elements in an order in which equal ones are neighbours.
+struct Order {
+  Tensor places;  // of the elements
+  Tensor starts;  // bool: whether an element is the first of its group
+
+  explicit Order(int64_t n) : places(int64_vector(n)), starts(empty({{n}}, {DType::boolean})) {}
+  int64_t size() const { return places.numel(); }
+
+  // The first element of each group.
+  Tensor firsts() const { return masked_select(places, starts); }
 
   Tensor counts() const {
-    const Tensor out = int64_vector(count());
-    for (int64_t g = 0; g < count(); ++g) out.data<int64_t>()[g] = begins[g + 1] - begins[g];
+    const Tensor begins = nonzero(starts);
+    const int64_t groups = begins.numel();
+    const Tensor out = int64_vector(groups);
+    const int64_t* begin = begins.data<int64_t>();
+    for (int64_t g = 0; g < groups; ++g)
+      out.data<int64_t>()[g] = (g + 1 < groups ? begin[g + 1] : size()) - begin[g];
     return out;
   }
-  // The group of each element; `order` says which element stands at a place of the order.
-  void write_inverse(const int64_t* order, int64_t* inverse) const {
-    for (int64_t g = 0; g < count(); ++g)
-      for (int64_t i = begins[g]; i < begins[g + 1]; ++i) inverse[order[i]] = g;
-  }
-  // The first element of each group.
-  Tensor firsts(const int64_t* order) const {
-    const Tensor out = int64_vector(count());
-    for (int64_t g = 0; g < count(); ++g) out.data<int64_t>()[g] = order[begins[g]];
+
+  // The group of each element.
+  Tensor inverse(IntSpan sizes) const {
+    const Tensor out = empty(sizes, {DType::int64});
+    int64_t group = -1;
+    for (int64_t i = 0; i < size(); ++i) {
+      group += starts.data<bool>()[i];
+      out.data<int64_t>()[places.data<int64_t>()[i]] = group;
+    }
     return out;
   }
 };
 
+// The order of the elements of a contiguous tensor; not `sorted`: they stay where they are.
 template <class Word>
-Groups group_words(const KeyForm& form, const Word* words, int64_t n) {
-  const std::optional<Word> nan = nan_key<Word>(form);
-  Groups groups;
-  for (int64_t i = 0; i < n; ++i) {
-    const Word key = words[i] >> kKeyShift<Word>;
-    if (i == 0 || key != words[i - 1] >> kKeyShift<Word> || (nan && key == *nan))
-      groups.begins.push_back(i);
-  }
-  groups.begins.push_back(n);
-  return groups;
-}
-
-// The order of the elements of a contiguous tensor (`sorted`: else they stay where they are), and
-// its groups.
-template <class Word>
-Groups order_elements(const KeyForm& form, const Tensor& flat, bool sorted, int64_t* order) {
-  const int64_t n = flat.numel();
+Order order_elements(const KeyForm& form, const Tensor& flat, bool sorted) {
+  constexpr int64_t kGrain = 1 << 16;
+  const int64_t n = flat.numel(), item = static_cast<int64_t>(flat.itemsize());
   const Tensor buffer = empty({{2 * n * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
   Word* words = buffer.data<Word>();
-  make_words(form, flat.bytes(), words, n, 0);
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    make_words(form, flat.bytes() + begin * item, words + begin, end - begin, begin);
+  });
   if (sorted) words = sort_words(words, words + n, n, form.bits, true);
-  write_positions(words, n, order);
-  return group_words(form, words, n);
+
+  Order order(n);
+  const std::optional<Word> nan = nan_key<Word>(form);
+  bool* const starts = order.starts.data<bool>();
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    write_positions(words + begin, end - begin, order.places.data<int64_t>() + begin);
+    for (int64_t i = begin; i < end; ++i) {
+      const Word key = words[i] >> kKeyShift<Word>;
+      starts[i] = i == 0 || key != words[i - 1] >> kKeyShift<Word> || (nan && key == *nan);
+    }
+  });
+  return order;
 }
 
 }  // namespace
@@ -91,19 +100,14 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
   const int64_t n = self.numel();
   check<NotImplementedError>(n <= UINT32_MAX, "unique: more than 2^32 elements are not supported");
   flat = Tensor::alias(flat, {{n}}, {{1}}, flat.offset());
-  const Tensor order = int64_vector(n);
-  int64_t* const places = order.data<int64_t>();
   const KeyForm form = KeyForm::of("unique", flat, false);
-  const Groups groups = with_word(
-      form, [&](auto word) { return order_elements<decltype(word)>(form, flat, sorted, places); });
-  const Tensor values = empty({{groups.count()}}, self.options());
-  index_select(values, flat, 0, groups.firsts(places));
-  Tensor inverse = int64_vector(0);
-  if (return_inverse) {
-    inverse = empty(self.sizes(), {DType::int64});
-    groups.write_inverse(places, inverse.data<int64_t>());
-  }
-  return {values, inverse, return_counts ? groups.counts() : int64_vector(0)};
+  const Order order = with_word(
+      form, [&](auto word) { return order_elements<decltype(word)>(form, flat, sorted); });
+  const Tensor firsts = order.firsts();
+  const Tensor values = empty(firsts.sizes(), self.options());
+  index_select(values, flat, 0, firsts);
+  return {values, return_inverse ? order.inverse(self.sizes()) : int64_vector(0),
+          return_counts ? order.counts() : int64_vector(0)};
 }
 
 namespace {
@@ -113,7 +117,7 @@ template <class Word>
 class SliceKeys {
  public:
   SliceKeys(const KeyForm& form, const Tensor& rows, int64_t n)
-      : n_(n), width_(n > 0 ? rows.numel() / n : 0) {
+      : width_(n > 0 ? rows.numel() / n : 0) {
     const int64_t all = rows.numel();
     const Tensor words = empty({{all * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
     make_words(form, rows.bytes(), words.data<Word>(), all, 0);
@@ -137,23 +141,22 @@ class SliceKeys {
     const size_t bytes = static_cast<size_t>(width_ * kBytes);
     return bytes == 0 ? 0 : std::memcmp(&keys_[a * bytes], &keys_[b * bytes], bytes);
   }
-  int64_t n_, width_;
+  int64_t width_;
   std::vector<uint8_t> keys_;
   std::vector<bool> has_nan_;
 };
 
 template <class Word>
-Groups order_slices(const KeyForm& form, const Tensor& rows, int64_t n, bool sorted,
-                    int64_t* order) {
+Order order_slices(const KeyForm& form, const Tensor& rows, int64_t n, bool sorted) {
   const SliceKeys<Word> keys(form, rows, n);
-  std::iota(order, order + n, int64_t{0});
+  Order order(n);
+  int64_t* const places = order.places.data<int64_t>();
+  std::iota(places, places + n, int64_t{0});
   if (sorted)
-    std::stable_sort(order, order + n, [&](int64_t a, int64_t b) { return keys.less(a, b); });
-  Groups groups;
+    std::stable_sort(places, places + n, [&](int64_t a, int64_t b) { return keys.less(a, b); });
   for (int64_t i = 0; i < n; ++i)
-    if (i == 0 || !keys.equal(order[i], order[i - 1])) groups.begins.push_back(i);
-  groups.begins.push_back(n);
-  return groups;
+    order.starts.data<bool>()[i] = i == 0 || !keys.equal(places[i], places[i - 1]);
+  return order;
 }
 
 Tensor slices_first(const Tensor& self, int64_t dim) {
@@ -168,18 +171,15 @@ Tensor slices_first(const Tensor& self, int64_t dim) {
 std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, bool sorted) {
   const int64_t n = self.sizes()[dim];
   const Tensor rows = slices_first(self, dim);
-  const Tensor order = int64_vector(n);
-  int64_t* const places = order.data<int64_t>();
   const KeyForm form = KeyForm::of("unique", rows, false);
-  const Groups groups = with_word(
-      form, [&](auto word) { return order_slices<decltype(word)>(form, rows, n, sorted, places); });
+  const Order order = with_word(
+      form, [&](auto word) { return order_slices<decltype(word)>(form, rows, n, sorted); });
+  const Tensor firsts = order.firsts();
   Dims sizes(self.sizes());
-  sizes[dim] = groups.count();
+  sizes[dim] = firsts.numel();
   const Tensor values = empty(sizes, self.options());
-  index_select(values, self, dim, groups.firsts(places));
-  const Tensor inverse = int64_vector(n);
-  groups.write_inverse(places, inverse.data<int64_t>());
-  return {values, inverse, groups.counts()};
+  index_select(values, self, dim, firsts);
+  return {values, order.inverse({{n}}), order.counts()};
 }
 
 }  // namespace flambeau::cpu
