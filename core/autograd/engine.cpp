@@ -33,9 +33,14 @@ int GraphTask::depth() { return here.depth; }
 
 GraphTask::GraphTask(std::span<const Edge> roots, std::span<const Edge> inputs,
                      const BackwardOptions& options)
-    : roots_(roots), options_(options), partial_(!inputs.empty()),
-      id_(next_task_id.fetch_add(1, std::memory_order_relaxed)), state_before_(thread_state),
-      outer_(here.task), outer_node_(here.node), partial_before_(Node::running_partial_backward) {
+    : roots_(roots),
+      options_(options),
+      partial_(!inputs.empty()),
+      id_(next_task_id.fetch_add(1, std::memory_order_relaxed)),
+      state_before_(thread_state),
+      outer_(here.task),
+      outer_node_(here.node),
+      partial_before_(Node::running_partial_backward) {
   visit_graph();
   if (partial_) select(inputs);
   here.task = this;
@@ -178,7 +183,8 @@ bool GraphTask::large() {
 void GraphTask::run(TensorSpan grads) {
   if (options_.before_long_run && large()) options_.before_long_run(options_.context);
   for (size_t i = 0; i < roots_.size(); ++i)
-    deliver(find(roots_[i].node.get()), roots_[i].input, validated(roots_[i], i, grads[i], nullptr));
+    deliver(find(roots_[i].node.get()), roots_[i].input,
+            validated(roots_[i], i, grads[i], nullptr));
   while (!ready_.empty()) {
     std::pop_heap(ready_.begin(), ready_.end());
     const uint32_t next = ready_.back().state;

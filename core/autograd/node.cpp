@@ -27,8 +27,8 @@ void SpinLock::wait() {
   }
 }
 
-thread_local constinit bool Node::running_partial_backward
-    [[gnu::tls_model("initial-exec")]] = false;
+thread_local constinit bool Node::running_partial_backward [[gnu::tls_model("initial-exec")]] =
+    false;
 
 void (*Node::twin_shared)(Node*, bool) = nullptr;
 

@@ -112,7 +112,8 @@ struct Node : SmallObject {
   void reserve_edges(size_t n);
   // Is the gradient of edge i wanted, by the graph and by the backward that runs?
   bool needs(size_t i) const {
-    return i < num_edges_ && edge(i).valid() && (!running_partial_backward || in_partial_backward(i));
+    return i < num_edges_ && edge(i).valid() &&
+           (!running_partial_backward || in_partial_backward(i));
   }
 
   // inputs (= outputs of the forward)
@@ -143,9 +144,9 @@ struct Node : SmallObject {
   bool try_retain();  // false when the last reference is already gone
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
-  uint64_t sequence_nr = 0;     // order of creation on this thread; later ones run first
-  Node* owner = nullptr;        // the CopySlices that runs this node in its own place
-  void* py_object = nullptr;    // core/python: the node's Python object (borrowed)
+  uint64_t sequence_nr = 0;          // order of creation on this thread; later ones run first
+  Node* owner = nullptr;             // the CopySlices that runs this node in its own place
+  void* py_object = nullptr;         // core/python: the node's Python object (borrowed)
   std::unique_ptr<Anomaly> anomaly;  // forward traceback in anomaly mode
 
   // Note [Twins]: a custom Function's node and its Python object live and die together. The Python
@@ -161,8 +162,7 @@ struct Node : SmallObject {
 
  private:
   // Set while this thread runs a backward that wants the gradients of given inputs only.
-  static thread_local constinit bool running_partial_backward
-      [[gnu::tls_model("initial-exec")]];
+  static thread_local constinit bool running_partial_backward [[gnu::tls_model("initial-exec")]];
   bool in_partial_backward(size_t edge) const;
 
   Edge* edges() { return heap_edges_ ? heap_edges_.get() : inline_edges_; }
@@ -238,7 +238,16 @@ class SavedTensors {  // of a list argument
 struct SavedField {
   const char* name;  // "self", shown as _saved_self
   enum class Kind : uint8_t {
-    tensor, tensors, integer, optional_integer, floating, boolean, scalar, dims, dtype, string,
+    tensor,
+    tensors,
+    integer,
+    optional_integer,
+    floating,
+    boolean,
+    scalar,
+    dims,
+    dtype,
+    string,
   } kind;
   const void* (*get)(const Node* node);
 };
@@ -283,13 +292,13 @@ struct AutogradMeta : SmallObject {
 
   TensorImpl* const self;
   Tensor grad;
-  Ref<Node> grad_fn;             // read it through flambeau::grad_fn: a view's may be stale
-  Node* accumulator = nullptr;   // of a leaf; not owned, cleared by its destructor
+  Ref<Node> grad_fn;            // read it through flambeau::grad_fn: a view's may be stale
+  Node* accumulator = nullptr;  // of a leaf; not owned, cleared by its destructor
   uint32_t output_nr = 0;
-  bool requires_grad = false;    // a leaf's own flag
+  bool requires_grad = false;  // a leaf's own flag
   bool is_view = false;
   Creation creation = Creation::plain;
-  SpinLock lock;                 // of `accumulator`, `first_view` and a view's `grad_fn`
+  SpinLock lock;  // of `accumulator`, `first_view` and a view's `grad_fn`
   // Views. `base` is never itself a view. `version_at_fn`: grad_fn is stale when the version moved.
   std::atomic<uint32_t> version_at_fn{0};
   Tensor base;
@@ -337,22 +346,26 @@ void set_history(TensorSpan list, const Ref<Node>& node);
 void check_inplace(const Tensor& self, bool requires_grad, const char* op);
 // After an in-place op: self's history is rebased (CopySlices when self is a view).
 void rebase_history(const Tensor& self, const Ref<Node>& node);
+// The same after an op that changed the geometry alone: the base of a view stays as it is.
+void continue_history(const Tensor& self, const Ref<Node>& node);
 // out= under grad mode: Error when something requires grad.
 void check_out(const char* op, bool requires_grad);
 
 // Marks `view` (fresh alias of `of`) as a view: base, creation, keys.
 Tensor as_view(const Tensor& of, Tensor view, Creation creation = Creation::plain);
 TensorVec as_view(const Tensor& of, TensorVec views, Creation creation = Creation::multi_output);
+// self takes the geometry of `alias`, which lies over the same memory: squeeze_() and its like.
+void take_geometry(const char* op, const Tensor& self, const Tensor& alias);
 void bump_version(const Tensor& t);
 
-const Ref<Node>& grad_fn(const Tensor& t);  // regenerated when an in-place op made it stale
+const Ref<Node>& grad_fn(const Tensor& t);     // regenerated when an in-place op made it stale
 AutogradMeta& autograd_meta(const Tensor& t);  // made on demand
 // The tensor's key bit follows from its metadata; to be called when those change.
 void refresh_requires_grad(TensorImpl& t);
 void set_gradient_edge(const Tensor& t, Edge edge);
-Tensor detach(const Tensor& t);                // shares storage and version; not a view for autograd
+Tensor detach(const Tensor& t);  // shares storage and version; not a view for autograd
 const Tensor& detach_(const Tensor& t);
-Tensor variable_data(const Tensor& t);         // shares storage, own version
+Tensor variable_data(const Tensor& t);  // shares storage, own version
 // t.data = data: other memory, geometry and dtype under the same tensor; its version goes on.
 void set_data(const Tensor& t, const Tensor& data);
 

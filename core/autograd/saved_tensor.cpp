@@ -21,16 +21,35 @@ namespace {
 std::string legacy_type(const Tensor& t) {
   const char* kind = "";
   switch (t.dtype()) {
-    case DType::float32: kind = "Float"; break;
-    case DType::float64: kind = "Double"; break;
-    case DType::float16: kind = "Half"; break;
-    case DType::bfloat16: kind = "BFloat16"; break;
-    case DType::complex64: kind = "ComplexFloat"; break;
-    case DType::complex128: kind = "ComplexDouble"; break;
-    case DType::int64: kind = "Long"; break;
-    case DType::int32: kind = "Int"; break;
-    case DType::boolean: kind = "Bool"; break;
-    default: return concat("torch.", dtype_name(t.dtype()), " Tensor");
+    case DType::float32:
+      kind = "Float";
+      break;
+    case DType::float64:
+      kind = "Double";
+      break;
+    case DType::float16:
+      kind = "Half";
+      break;
+    case DType::bfloat16:
+      kind = "BFloat16";
+      break;
+    case DType::complex64:
+      kind = "ComplexFloat";
+      break;
+    case DType::complex128:
+      kind = "ComplexDouble";
+      break;
+    case DType::int64:
+      kind = "Long";
+      break;
+    case DType::int32:
+      kind = "Int";
+      break;
+    case DType::boolean:
+      kind = "Bool";
+      break;
+    default:
+      return concat("torch.", dtype_name(t.dtype()), " Tensor");
   }
   return concat("torch.", kind, "Tensor");
 }
@@ -174,16 +193,17 @@ void SavedTensor::modified(const Tensor& data, const Node* node) const {
   }
   std::string by;
   if (producer) by = concat(", which is output ", output, " of ", forward_name(*producer), ",");
-  raise("one of the variables needed for gradient computation has been modified by an inplace "
-        "operation: [",
-        legacy_type(data), " ", show(data.sizes()), "]", by, " is at version ",
-        data.impl()->version(), "; expected version ", version_, " instead. Hint: ",
-        thread_state.anomaly_mode
-            ? "the backtrace further above shows the operation that failed to compute its "
-              "gradient. The variable in question was changed in there or anywhere later. Good "
-              "luck!"
-            : "enable anomaly detection to find the operation that failed to compute its gradient, "
-              "with torch.autograd.set_detect_anomaly(True, check_nan=False).");
+  raise(
+      "one of the variables needed for gradient computation has been modified by an inplace "
+      "operation: [",
+      legacy_type(data), " ", show(data.sizes()), "]", by, " is at version ",
+      data.impl()->version(), "; expected version ", version_, " instead. Hint: ",
+      thread_state.anomaly_mode
+          ? "the backtrace further above shows the operation that failed to compute its "
+            "gradient. The variable in question was changed in there or anywhere later. Good "
+            "luck!"
+          : "enable anomaly detection to find the operation that failed to compute its gradient, "
+            "with torch.autograd.set_detect_anomaly(True, check_nan=False).");
 }
 
 void SavedTensors::save(TensorSpan list) {

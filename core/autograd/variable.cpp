@@ -99,6 +99,12 @@ void rebase_history(const Tensor& self, const Ref<Node>& node) {
   AutogradMeta& meta = autograd_meta(self);
   if (!is_differentiable(self.dtype())) return;
   if (meta.is_view) return rebase_view(self, meta, node);
+  continue_history(self, node);
+}
+
+void continue_history(const Tensor& self, const Ref<Node>& node) {
+  AutogradMeta& meta = autograd_meta(self);
+  if (!is_differentiable(self.dtype())) return;
   const Ref<Node> before = meta.grad_fn;
   const uint32_t output_before = meta.output_nr;
   const uint32_t output = node->add_input(self);

@@ -97,8 +97,12 @@ Tensor ViewReplay::operator()(const Tensor& base, int64_t shift) const {
         t = arithmetic::view_as_complex(t);
         shift /= 2;
         break;
-      case Step::conjugate: t = arithmetic::conj_view(t); break;
-      case Step::negative: t = arithmetic::neg_view(t); break;
+      case Step::conjugate:
+        t = arithmetic::conj_view(t);
+        break;
+      case Step::negative:
+        t = arithmetic::neg_view(t);
+        break;
     }
   }
   return t;
@@ -124,6 +128,17 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
   return views;
 }
 
+// The version is the caller's to bump.
+void take_geometry(const char* op, const Tensor& self, const Tensor& alias) {
+  check(self.impl()->allow_metadata_change, op, ": set_sizes_and_strides is not allowed on a Tensor "
+        "created from .data or .detach(): it would not change the original; use a clone");
+  AutogradMeta* meta = self.impl()->autograd.get();
+  if (meta && meta->is_view && meta->replay)
+    meta->replay->items.push_back({ViewReplay::Step::strided, Dims(alias.sizes()),
+                                   Dims(alias.strides()), alias.offset()});
+  self.impl()->set_geometry(alias.sizes(), alias.strides(), alias.offset());
+}
+
 // ---- in-place rules
 
 namespace {
@@ -143,7 +158,8 @@ std::string subject(const AutogradMeta& meta, bool indirect) {
 
 const char* advice(Creation creation) {
   switch (creation) {
-    case Creation::plain: return "";
+    case Creation::plain:
+      return "";
     case Creation::multi_output:
       return " This view is the output of a function that returns multiple views. Such functions "
              "do not allow the output views to be modified inplace. You should replace the "
@@ -276,8 +292,9 @@ Ref<Node> copy_slices(const Tensor& view, const AutogradMeta& meta, const Ref<No
 }  // namespace
 
 void rebase_view(const Tensor& view, AutogradMeta& meta, const Ref<Node>& inner) {
-  check(inner->num_inputs() == 0, "Functions which modify views in-place must return a single "
-                                  "Variable");
+  check(inner->num_inputs() == 0,
+        "Functions which modify views in-place must return a single "
+        "Variable");
   inner->add_input(view);
   const Tensor base = meta.base;
   AutogradMeta& base_meta = autograd_meta(base);
@@ -298,9 +315,9 @@ Edge view_history(const Tensor& view, const AutogradMeta& meta) {
   const bool ended = !needs_grad(meta.base);
   const Tensor base = ended ? detach(meta.base) : meta.base;
   if (ended) base.set_requires_grad(true);
-  const Tensor again = meta.replay
-                           ? (*meta.replay)(base)
-                           : arithmetic::as_strided(base, view.sizes(), view.strides(), view.offset());
+  const Tensor again =
+      meta.replay ? (*meta.replay)(base)
+                  : arithmetic::as_strided(base, view.sizes(), view.strides(), view.offset());
   const AutogradMeta& made = *again.impl()->autograd;
   if (ended) made.grad_fn->edge(0) = Edge();
   return {made.grad_fn, made.output_nr};
@@ -322,7 +339,8 @@ void refresh_view(const Tensor& view, AutogradMeta& meta) {
   uint32_t output_before;
   {
     const std::lock_guard guard(meta.lock);
-    if (meta.version_at_fn.load(std::memory_order_relaxed) == version) return;  // another thread was faster
+    if (meta.version_at_fn.load(std::memory_order_relaxed) == version)
+      return;  // another thread was faster
     before = meta.grad_fn;
     output_before = meta.output_nr;
     set_gradient_edge(view, std::move(edge));

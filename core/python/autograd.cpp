@@ -59,8 +59,9 @@ Edge edge_of(PyObject* gradient_edge) {
   Node* node = unwrap_node(PyTuple_GET_ITEM(gradient_edge, 0));
   if (!node) throw PythonError();
   const int64_t input = unwrap_int(PyTuple_GET_ITEM(gradient_edge, 1));
-  check(input >= 0 && static_cast<size_t>(input) < node->num_inputs(), "gradient edge: ",
-        node->name(), " has ", node->num_inputs(), " outputs, there is none at index ", input);
+  check(input >= 0 && static_cast<size_t>(input) < node->num_inputs(),
+        "gradient edge: ", node->name(), " has ", node->num_inputs(),
+        " outputs, there is none at index ", input);
   return {Ref<Node>(node), static_cast<uint32_t>(input)};
 }
 
@@ -68,8 +69,9 @@ Edge edge_of(PyObject* gradient_edge) {
 Edge root_of(PyObject* o, size_t i) {
   if (is_gradient_edge(o)) return edge_of(o);
   if (!is_tensor(o)) {
-    PyErr_Format(PyExc_TypeError, "element %zu of tensors must be a Tensor or a GradientEdge, not %s",
-                 i, Py_TYPE(o)->tp_name);
+    PyErr_Format(PyExc_TypeError,
+                 "element %zu of tensors must be a Tensor or a GradientEdge, not %s", i,
+                 Py_TYPE(o)->tp_name);
     throw PythonError();
   }
   return needs_grad(unwrap(o)) ? gradient_edge(unwrap(o)) : Edge();
@@ -83,7 +85,8 @@ Tensor implicit_gradient(PyObject* root, const Edge& edge) {
     return arithmetic::ones(meta.sizes, {meta.dtype, meta.device});
   }
   const Tensor& t = unwrap(root);
-  check(t.numel() == 1, "grad can be implicitly created only for scalar outputs, this one has shape ",
+  check(t.numel() == 1,
+        "grad can be implicitly created only for scalar outputs, this one has shape ",
         show(t.sizes()), ": pass a gradient of that shape");
   check(is_differentiable(t.dtype()) && !t.is_complex(),
         "grad can be implicitly created only for real scalar outputs but got ",
@@ -101,8 +104,9 @@ Tensor explicit_gradient(PyObject* root, const Edge& edge, PyObject* gradient, s
   const InputMeta* meta = is_tensor(root) ? nullptr : &edge.node->input_meta(edge.input);
   const IntSpan sizes = meta ? IntSpan(meta->sizes) : unwrap(root).sizes();
   const DType dtype = meta ? meta->dtype : unwrap(root).dtype();
-  check(same(grad.sizes(), sizes), "Mismatch in shape: grad_output[", i, "] has a shape of torch.Size(",
-        show(grad.sizes()), ") and output[", i, "] has a shape of torch.Size(", show(sizes), ").");
+  check(same(grad.sizes(), sizes), "Mismatch in shape: grad_output[", i,
+        "] has a shape of torch.Size(", show(grad.sizes()), ") and output[", i,
+        "] has a shape of torch.Size(", show(sizes), ").");
   check(grad.is_complex() == is_complex(dtype),
         "For complex Tensors, both grad_output and output are required to have the same dtype. "
         "Mismatch in dtype: grad_output[",
@@ -169,7 +173,8 @@ PyObject* wrap_captured(TensorVec grads, bool allow_unreachable) {
 
 PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, bool create_graph,
                           PyObject* inputs, bool allow_unreachable, bool accumulate) {
-  const Items root_items(is_gradient_edge(roots) ? Object(must(PyTuple_Pack(1, roots))).get() : roots);
+  const Items root_items(is_gradient_edge(roots) ? Object(must(PyTuple_Pack(1, roots))).get()
+                                                 : roots);
   const Items grad_items(grads), input_items(inputs);
   const size_t n = root_items.size();
   check(grad_items.size() == 0 || grad_items.size() == n, "got ", n, " tensors and ",
@@ -187,7 +192,8 @@ PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, b
     check(edge.valid(), "element ", i,
           " of tensors does not require grad and does not have a grad_fn");
   }
-  for (size_t i = 0; i < input_items.size(); ++i) wanted[i] = input_edge(input_items[i], accumulate);
+  for (size_t i = 0; i < input_items.size(); ++i)
+    wanted[i] = input_edge(input_items[i], accumulate);
   BackwardOptions options;
   options.retain_graph = retain_graph;
   options.create_graph = create_graph;
@@ -202,8 +208,9 @@ PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, b
 namespace {
 
 PyObject* run_backward_function(PyObject*, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"tensors", "grad_tensors", "keep_graph", "create_graph",
-                                      "inputs", "allow_unreachable", "accumulate_grad", nullptr};
+  static const char* const names[] = {"tensors",         "grad_tensors", "keep_graph",
+                                      "create_graph",    "inputs",       "allow_unreachable",
+                                      "accumulate_grad", nullptr};
   return guarded_backward([&] {
     PyObject *tensors, *grads, *inputs = Py_None;
     int keep_graph, create_graph, allow_unreachable = 0, accumulate = 0;

@@ -33,14 +33,15 @@ PyObject* guarded_backward(F&& f) noexcept {
 template <class... A>
 Object call(PyObject* f, const A&... args) {
   PyObject* const list[] = {nullptr, args.get()...};
-  PyObject* result = PyObject_Vectorcall(f, list + 1, sizeof...(A) | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                         nullptr);
+  PyObject* result =
+      PyObject_Vectorcall(f, list + 1, sizeof...(A) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
   if (!result) [[unlikely]]
     throw CarriedError();
   return Object(result);
 }
 inline PyObject* must_carry(PyObject* p) {
-  if (!p) [[unlikely]] throw CarriedError();
+  if (!p) [[unlikely]]
+    throw CarriedError();
   return p;
 }
 PyObject* import_attribute(const char* module, const char* name);  // cached, borrowed
@@ -68,8 +69,8 @@ std::unique_ptr<SavedTensorHooks> make_saved_hooks(PyObject* pack, PyObject* unp
 
 // ---- autograd_node.cpp
 
-PyObject* wrap(const Ref<Node>& node);           // grad_fn's object; None for a null one
-Node* unwrap_node(PyObject* o);                  // null with TypeError set
+PyObject* wrap(const Ref<Node>& node);  // grad_fn's object; None for a null one
+Node* unwrap_node(PyObject* o);         // null with TypeError set
 PyObject* next_functions(const Node& node);
 PyObject* input_metadata(const Node& node);
 PyObject* call_node(Node& node, PyObject* args);

@@ -21,7 +21,7 @@ struct FunctionNode final : Node {
   }
 
   FunctionObject* const object;
-  std::vector<bool> tensor_inputs;   // for each argument of forward: is it a tensor?
+  std::vector<bool> tensor_inputs;  // for each argument of forward: is it a tensor?
   std::vector<SavedTensor> saved;
   std::atomic<bool> freed{false};
 
@@ -32,7 +32,7 @@ struct FunctionNode final : Node {
 
 // The ctx that forward and backward get; see Note [Twins].
 struct FunctionObject {
-  PyObject_HEAD
+  PyObject ob_base;
   Ref<Node> node;
   // Set by Python, null until then.
   PyObject *needs_input_grad, *to_save, *non_differentiable, *dirty_tensors, *saved_for_forward;
@@ -76,8 +76,7 @@ void FunctionNode::apply(const Tensor* grads, Tensor* out) {
   const AcquireGil gil;
   const Object apply(must_carry(PyObject_GetAttrString(object_of(object), "apply")));
   Object results(must_carry(PyObject_Call(apply.get(), arguments(grads).get(), nullptr)));
-  if (!PyTuple_Check(results.get()))
-    results = Object(must_carry(PyTuple_Pack(1, results.get())));
+  if (!PyTuple_Check(results.get())) results = Object(must_carry(PyTuple_Pack(1, results.get())));
   take_results(results.get(), out);
 }
 
@@ -85,8 +84,8 @@ void FunctionNode::take_results(PyObject* results, Tensor* out) const {
   const size_t expected = tensor_inputs.size();
   size_t got = static_cast<size_t>(PyTuple_GET_SIZE(results));
   while (got > expected && PyTuple_GET_ITEM(results, got - 1) == Py_None) --got;
-  check(got == expected, "function ", name(), " returned an incorrect number of gradients (expected ",
-        expected, ", got ", got, ")");
+  check(got == expected, "function ", name(),
+        " returned an incorrect number of gradients (expected ", expected, ", got ", got, ")");
   size_t edge = 0;
   for (size_t i = 0; i < expected; ++i) {
     PyObject* result = PyTuple_GET_ITEM(results, i);
@@ -96,8 +95,8 @@ void FunctionNode::take_results(PyObject* results, Tensor* out) const {
             i + 1, ", but the corresponding forward input was not a Variable");
       continue;
     }
-    check(none || is_tensor(result), "function ", name(),
-          ": expected Variable or None (got ", Py_TYPE(result)->tp_name, ")");
+    check(none || is_tensor(result), "function ", name(), ": expected Variable or None (got ",
+          Py_TYPE(result)->tp_name, ")");
     if (!none && needs(edge)) out[edge] = unwrap(result);
     ++edge;
   }
@@ -136,7 +135,9 @@ Tensor view_as_self(const Tensor& t) {
 class Outputs {
  public:
   Outputs(FunctionObject& ctx, bool recorded, std::vector<const TensorImpl*> inputs)
-      : node_(ctx.node), recorded_(recorded), inputs_(std::move(inputs)),
+      : node_(ctx.node),
+        recorded_(recorded),
+        inputs_(std::move(inputs)),
         dirty_(marked(ctx.dirty_tensors, "mark_dirty")),
         constant_(marked(ctx.non_differentiable, "mark_non_differentiable")) {
     for (const TensorImpl* t : dirty_) const_cast<TensorImpl*>(t)->bump_version();
@@ -164,11 +165,11 @@ class Outputs {
     const Tensor& before = unwrap(raw);
     returned_.push_back(before.impl());
     const bool input = contains(inputs_, before.impl()), dirty = contains(dirty_, before.impl());
-    const bool differentiable = recorded_ && !contains(constant_, before.impl()) &&
-                                is_differentiable(before.dtype());
+    const bool differentiable =
+        recorded_ && !contains(constant_, before.impl()) && is_differentiable(before.dtype());
     differentiable_ += differentiable;
-    const Tensor after = differentiable ? with_history(before, input, dirty)
-                                        : without_history(before, input, dirty);
+    const Tensor after =
+        differentiable ? with_history(before, input, dirty) : without_history(before, input, dirty);
     if (!(input && dirty) && is_view(after))
       after.impl()->autograd->creation = Creation::in_custom_function;
     Object object = after.is(before) ? Object::borrow(raw) : Object(must(wrap(after)));
@@ -256,7 +257,8 @@ Object run_forward(PyObject* cls, PyObject* ctx, PyObject* const* args, size_t n
 PyObject* function_apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs) {
   return guarded([&]() -> PyObject* {
     if (nargs < 1 || !PyBool_Check(args[0])) {
-      PyErr_SetString(PyExc_TypeError, "_apply: the first argument tells whether there is a setup_context");
+      PyErr_SetString(PyExc_TypeError,
+                      "_apply: the first argument tells whether there is a setup_context");
       throw PythonError();
     }
     const bool setup = *args++ == Py_True;
@@ -311,8 +313,8 @@ PyObject* function_new(PyTypeObject* type, PyObject*, PyObject*) {
 int function_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   FunctionObject& f = function_of(self);
-  for (PyObject* o : {f.needs_input_grad, f.to_save, f.non_differentiable, f.dirty_tensors,
-                      f.saved_for_forward})
+  for (PyObject* o :
+       {f.needs_input_grad, f.to_save, f.non_differentiable, f.dirty_tensors, f.saved_for_forward})
     Py_VISIT(o);
   const NodeHooks* hooks = f.node->use_count() == 1 ? f.node->hooks_if_any() : nullptr;
   if (!hooks) return 0;
@@ -395,15 +397,15 @@ PyObject* get_saved_tensors(PyObject* self, void*) {
 }
 
 PyObject* get_saved_variables(PyObject* self, void*) {
-  if (PyErr_WarnEx(PyExc_DeprecationWarning,
-                   "'saved_variables' is deprecated; use 'saved_tensors'", 1) < 0)
+  if (PyErr_WarnEx(PyExc_DeprecationWarning, "'saved_variables' is deprecated; use 'saved_tensors'",
+                   1) < 0)
     return nullptr;
   return get_saved_tensors(self, nullptr);
 }
 
 PyObject* get_raw_saved(PyObject* self, void*) {
-  return saved_tuple(
-      self, [&](SavedTensor& slot) { return wrap_saved(function_of(self).node, &slot); });
+  return saved_tuple(self,
+                     [&](SavedTensor& slot) { return wrap_saved(function_of(self).node, &slot); });
 }
 
 PyObject* get_next_functions(PyObject* self, void*) {

@@ -1,18 +1,15 @@
 // grad_fn objects: one Python type per kind of node, made when the first of its kind is shown.
-#include "core/python/autograd.h"
-
-#include <structmember.h>
-
 #include <string>
 #include <unordered_map>
 
 #include "core/autograd/accumulate.h"
+#include "core/python/autograd.h"
 
 namespace flambeau::python {
 namespace {
 
 struct NodeObject {
-  PyObject_HEAD
+  PyObject ob_base;
   Ref<Node> node;
   PyObject* weakrefs;
 };
@@ -24,7 +21,7 @@ Node& node_of(PyObject* self) { return *reinterpret_cast<NodeObject*>(self)->nod
 // ---- saved tensors, raw
 
 struct SavedObject {
-  PyObject_HEAD
+  PyObject ob_base;
   Ref<Node> node;  // keeps the slot alive
   SavedTensor* slot;
 };
@@ -55,7 +52,8 @@ PyObject* saved_register_hooks(PyObject* self, PyObject* args) {
     if (!PyArg_ParseTuple(args, "OO:register_hooks", &pack, &unpack)) throw PythonError();
     for (PyObject* f : {pack, unpack}) {
       if (PyCallable_Check(f)) continue;
-      PyErr_SetString(PyExc_TypeError, "register_hooks: pack_hook and unpack_hook must be callable");
+      PyErr_SetString(PyExc_TypeError,
+                      "register_hooks: pack_hook and unpack_hook must be callable");
       throw PythonError();
     }
     saved_of(self).slot->register_hooks(make_saved_hooks(pack, unpack));
@@ -75,10 +73,9 @@ PyMethodDef saved_methods[] = {
     {"register_hooks", saved_register_hooks, METH_VARARGS,
      "register_hooks(pack_hook, unpack_hook)\n\nPacks the tensor now, and unpacks it at each use."},
     {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef saved_properties[] = {
-    {"data", saved_data, nullptr, nullptr, nullptr},
-    {"unpack_hook", saved_unpack_hook, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef saved_properties[] = {{"data", saved_data, nullptr, nullptr, nullptr},
+                                  {"unpack_hook", saved_unpack_hook, nullptr, nullptr, nullptr},
+                                  {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot saved_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(saved_dealloc)},
                              {Py_tp_methods, saved_methods},
                              {Py_tp_getset, saved_properties},
@@ -117,18 +114,23 @@ PyObject* show_field(const Ref<Node>& node, const ShownField& shown) {
         return shown.raw ? wrap_saved(node, &slot) : unpack_slot(node.get(), slot);
       });
     }
-    case Kind::integer: return PyLong_FromLongLong(as(static_cast<int64_t*>(nullptr)));
+    case Kind::integer:
+      return PyLong_FromLongLong(as(static_cast<int64_t*>(nullptr)));
     case Kind::optional_integer: {
       const auto& value = as(static_cast<std::optional<int64_t>*>(nullptr));
       return value ? PyLong_FromLongLong(*value) : Py_NewRef(Py_None);
     }
-    case Kind::floating: return PyFloat_FromDouble(as(static_cast<double*>(nullptr)));
-    case Kind::boolean: return PyBool_FromLong(as(static_cast<bool*>(nullptr)));
-    case Kind::scalar: return wrap(as(static_cast<Scalar*>(nullptr)));
+    case Kind::floating:
+      return PyFloat_FromDouble(as(static_cast<double*>(nullptr)));
+    case Kind::boolean:
+      return PyBool_FromLong(as(static_cast<bool*>(nullptr)));
+    case Kind::scalar:
+      return wrap(as(static_cast<Scalar*>(nullptr)));
     case Kind::dims:
       return tuple_of(as(static_cast<Dims*>(nullptr)),
                       [](int64_t v) { return PyLong_FromLongLong(v); });
-    case Kind::dtype: return wrap(as(static_cast<DType*>(nullptr)));
+    case Kind::dtype:
+      return wrap(as(static_cast<DType*>(nullptr)));
     case Kind::string: {
       const auto& text = as(static_cast<std::string*>(nullptr));
       return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
@@ -280,8 +282,8 @@ PyGetSetDef* kind_properties(const Node& node) {
   if (node.sequence_nr == UINT64_MAX && dynamic_cast<const AccumulateGrad*>(&node))
     out->push_back({"variable", node_variable, nullptr, nullptr, nullptr});
   for (size_t i = 0; i < n; ++i) {
-    const bool tensors = fields[i].kind == SavedField::Kind::tensor ||
-                         fields[i].kind == SavedField::Kind::tensors;
+    const bool tensors =
+        fields[i].kind == SavedField::Kind::tensor || fields[i].kind == SavedField::Kind::tensors;
     for (const bool raw : {false, true}) {
       if (raw && !tensors) continue;
       auto* shown =
@@ -305,8 +307,7 @@ PyTypeObject* type_of(const Node& node) {
   const auto* full_name = new std::string(concat("builtins.", node.name()));
   PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, kNodeFlags, slots};
   const Object bases(must(PyTuple_Pack(1, node_base)));
-  auto* type =
-      reinterpret_cast<PyTypeObject*>(must(PyType_FromSpecWithBases(&spec, bases.get())));
+  auto* type = reinterpret_cast<PyTypeObject*>(must(PyType_FromSpecWithBases(&spec, bases.get())));
   types->emplace(node.name(), type);
   return type;
 }
@@ -400,7 +401,8 @@ bool init_nodes(PyObject* module) {
   metadata_type = PyStructSequence_NewType(&desc);
   return node_base && saved_type && metadata_type &&
          PyModule_AddObjectRef(module, "_NodeBase", reinterpret_cast<PyObject*>(node_base)) == 0 &&
-         PyModule_AddObjectRef(module, "_SavedTensor", reinterpret_cast<PyObject*>(saved_type)) == 0;
+         PyModule_AddObjectRef(module, "_SavedTensor", reinterpret_cast<PyObject*>(saved_type)) ==
+             0;
 }
 
 }  // namespace flambeau::python

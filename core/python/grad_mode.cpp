@@ -17,7 +17,7 @@ bool truth(PyObject* o) {
 enum class Kind : uint8_t { no_grad, enable_grad, set_grad, inference };
 
 struct Guard {
-  PyObject_HEAD
+  PyObject ob_base;
   Kind kind;
   bool mode, entered, grad_before, inference_before;
 };
@@ -32,10 +32,14 @@ void apply(Guard& g) {
   g.grad_before = thread_state.grad_mode;
   g.inference_before = thread_state.inference_mode;
   switch (g.kind) {
-    case Kind::no_grad: return GradMode::set(false);
-    case Kind::enable_grad: return GradMode::set(true);
-    case Kind::set_grad: return GradMode::set(g.mode);
-    case Kind::inference: return set_modes(!g.mode, g.mode);
+    case Kind::no_grad:
+      return GradMode::set(false);
+    case Kind::enable_grad:
+      return GradMode::set(true);
+    case Kind::set_grad:
+      return GradMode::set(g.mode);
+    case Kind::inference:
+      return set_modes(!g.mode, g.mode);
   }
 }
 

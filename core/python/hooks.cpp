@@ -76,15 +76,14 @@ const Tensor& checked(const Tensor& before, PyObject* result, PyObject* hook) {
         "' has changed the device of value (was ", before.device().str(), " got ",
         after.device().str(), ")");
   check(same(before.sizes(), after.sizes()), "hook '", hook_name(hook),
-        "' has changed the size of value (was ", show(before.sizes()), " got ",
-        show(after.sizes()), ")");
+        "' has changed the size of value (was ", show(before.sizes()), " got ", show(after.sizes()),
+        ")");
   return after;
 }
 
 Object wrap_gradients(const Tensor* grads, size_t n) {
   Object tuple(must_carry(PyTuple_New(static_cast<Py_ssize_t>(n))));
-  for (size_t i = 0; i < n; ++i)
-    PyTuple_SET_ITEM(tuple.get(), i, must_carry(wrap(grads[i])));
+  for (size_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, must_carry(wrap(grads[i])));
   return tuple;
 }
 
@@ -162,9 +161,7 @@ struct PythonNodePostHooks final : PythonHooks {
   }
 };
 
-Object new_ordered_dict() {
-  return call(import_attribute("collections", "OrderedDict"));
-}
+Object new_ordered_dict() { return call(import_attribute("collections", "OrderedDict")); }
 
 // A handle whose id is the hook's key in the dict.
 PyObject* add_hook(PyObject* dict, PyObject* hook) {
@@ -241,8 +238,8 @@ PyObject* register_post_accumulate_grad_hook(PyObject* self, PyObject* hook) {
     Ref<NodeHook>& slot = autograd_meta(t).hooks_or_new().post_accumulate;
     track(self);
     if (!slot)
-      slot = Ref<PythonAccumulatedHooks>::adopt(
-          new PythonAccumulatedHooks(new_ordered_dict().get()));
+      slot =
+          Ref<PythonAccumulatedHooks>::adopt(new PythonAccumulatedHooks(new_ordered_dict().get()));
     return add_hook(static_cast<PyObject*>(slot->python()), hook);
   });
 }
@@ -282,9 +279,10 @@ PyObject* get_accumulated_hooks(PyObject* self, void*) {
 int set_accumulated_hooks(PyObject* self, PyObject* value, void*) {
   return guarded_int([&] {
     Ref<NodeHook>& slot = autograd_meta(unwrap(self)).hooks_or_new().post_accumulate;
-    slot = value && value != Py_None
-               ? Ref<NodeHook>(Ref<PythonAccumulatedHooks>::adopt(new PythonAccumulatedHooks(value)))
-               : Ref<NodeHook>();
+    slot =
+        value && value != Py_None
+            ? Ref<NodeHook>(Ref<PythonAccumulatedHooks>::adopt(new PythonAccumulatedHooks(value)))
+            : Ref<NodeHook>();
     track(self);
     return 0;
   });
@@ -379,9 +377,10 @@ struct PythonSavedHooks final : SavedTensorHooks {
     const Object packed = Object::borrow(packed_);
     const Object result = call(unpack_, packed);
     if (!is_tensor(result.get()))
-      type_error(concat("Output of saved tensor unpack_hook expected to be a Tensor but got result "
-                        "of type ",
-                        Py_TYPE(result.get())->tp_name));
+      type_error(
+          concat("Output of saved tensor unpack_hook expected to be a Tensor but got result "
+                 "of type ",
+                 Py_TYPE(result.get())->tp_name));
     return unwrap(result.get());
   }
   void* python() const override { return unpack_; }
@@ -485,7 +484,8 @@ struct PythonAnomaly final : Anomaly {
 };
 
 std::string joined(PyObject* lines) {
-  const Object empty(must(PyUnicode_FromString(""))), text(must(PyUnicode_Join(empty.get(), lines)));
+  const Object empty(must(PyUnicode_FromString(""))),
+      text(must(PyUnicode_Join(empty.get(), lines)));
   const char* utf8 = PyUnicode_AsUTF8(text.get());
   if (!utf8) throw PythonError();
   return utf8;
@@ -500,8 +500,9 @@ void report_from(PyObject* metadata, const char* node_name, bool first) {
   PyObject* lines = PyDict_GetItemString(metadata, "traceback_");
   const char* what = first ? "Error detected in " : "Previous calculation was induced by ";
   if (!lines) {
-    warn(concat(what, node_name, ". No forward pass information available. Enable detect anomaly "
-                                 "during forward pass for more information."));
+    warn(concat(what, node_name,
+                ". No forward pass information available. Enable detect anomaly "
+                "during forward pass for more information."));
     return;
   }
   warn(concat(what, node_name, ". Traceback of forward call that ",

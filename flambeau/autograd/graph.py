@@ -273,7 +273,8 @@ def register_multi_grad_hook(
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     lock = threading.Lock()
     if mode == "any":
-        return _MultiHandle(t.register_hook(_first_of_backward(fn, lock)) for t in tensors)
+        first = _first_of_backward(fn, lock)
+        return _MultiHandle(t.register_hook(first) for t in tensors)
     nodes = [_node_of(t) for t in tensors]
     arrived: dict[int, list] = defaultdict(lambda: [None] * len(tensors))
     counts: dict[int, int] = defaultdict(int)
