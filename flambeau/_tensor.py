@@ -75,6 +75,12 @@ def __reversed__(self):
 # ---- operators that are compositions
 
 
+def __pos__(self):
+    if self.dtype is flambeau.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
 def __rdiv__(self, other):
     return self.reciprocal() * other
 
@@ -219,6 +225,29 @@ def _dtype_named(name):
     raise ValueError(f"type: invalid type: '{name}' (as 'torch.FloatTensor')")
 
 
+# ---- methods of functions that are Python
+
+
+def nonzero(self, *, as_tuple=False):
+    return flambeau.nonzero(self, as_tuple=as_tuple)
+
+
+def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    return flambeau.unique(self, sorted, return_inverse, return_counts, dim)
+
+
+def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+    return flambeau.unique_consecutive(self, return_inverse, return_counts, dim)
+
+
+def split(self, split_size, dim=0):
+    return flambeau.split(self, split_size, dim)
+
+
+def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+    return flambeau.norm(self, p, dim, keepdim, dtype=dtype)
+
+
 # ---- others
 
 
@@ -247,9 +276,15 @@ _METHODS = {
         __dir__,
         __contains__,
         __reversed__,
+        __pos__,
         __deepcopy__,
         __reduce_ex__,
         type_,
+        nonzero,
+        unique,
+        unique_consecutive,
+        split,
+        norm,
         storage,
         module_load,
     )

@@ -86,6 +86,7 @@ bool init_tensor_properties(PyObject* module);
 bool init_tensor_methods(PyObject* module);
 bool init_tensor_values(PyObject* module);
 bool init_tensor_new();
+bool init_tensor_convert(PyObject* module);
 bool init_tensor_lazy();
 // The slots that ops fill; ended by {0, nullptr}. They read the table that init_call fills.
 size_t value_slots(PyType_Slot* out);  // bool, int, float, index, iteration

@@ -29,10 +29,25 @@ int64_t factory_work(const Op& op, const Arguments& arguments) {
   return 0;
 }
 
-bool worth_releasing(const Op& op, const Arguments& arguments) {
-  const int64_t work = (op.tags & tag::factory) ? factory_work(op, arguments) : arguments.work;
+int64_t tensor_work(const Op& op, const Value* values) {
+  int64_t work = 0;
+  for (size_t i = 0; i < op.nargs; ++i)
+    if (values[i].tag == Value::Tag::tensor) work += values[i].tensor().numel();
+  return work;
+}
+
+bool worth_releasing(int64_t work) {
   // Layers in Python would take the lock right back.
   return work >= kReleaseAbove && !thread_state.included && !thread_state.saved_tensor_hooks;
+}
+
+void invoke(const Op& op, const Value* values, int64_t work, Results& results) {
+  if (worth_releasing(work)) {
+    const ReleaseGil released(true);
+    op.call(op, values, results);
+  } else {
+    op.call(op, values, results);
+  }
 }
 
 PyObject* dispatch(FunctionObject* f, const Signature& s, Arguments& arguments,
@@ -260,6 +275,8 @@ bool add_name(PyObject* module, const PythonName& name) {
     case PythonName::Where::property:
       return add_op_property(name, Py_NewRef(function.get()));
     case PythonName::Where::method:
+      // A method that is written by hand takes more forms than the schema says.
+      if (PyDict_GetItemString(tensor_type->tp_dict, name.name)) return true;
       return PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.name,
                                     function.get()) == 0;
   }
@@ -278,12 +295,8 @@ void prepare(FunctionObject* f) {
 
 PyObject* run_op(const Op& op, Arguments& arguments) {
   Results results;
-  if (worth_releasing(op, arguments)) {
-    const ReleaseGil released(true);
-    op.call(op, arguments.values, results);
-  } else {
-    op.call(op, arguments.values, results);
-  }
+  invoke(op, arguments.values,
+         op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
   if (arguments.requires_grad) [[unlikely]]
     results.tensors[0].set_requires_grad(true);
   return wrap_results(op, results);
@@ -317,7 +330,7 @@ PyObject* make_function(const PythonName& name) {
 
 PyObject* call_op(const Op& op, const Value* args) {
   Results results;
-  op.call(op, args, results);
+  invoke(op, args, tensor_work(op, args), results);
   return wrap_results(op, results);
 }
 

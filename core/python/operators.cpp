@@ -35,8 +35,8 @@ constexpr int kInplaceIds[] = {
     Py_nb_inplace_remainder,    Py_nb_inplace_lshift,      Py_nb_inplace_rshift,
     Py_nb_inplace_and,          Py_nb_inplace_xor,         Py_nb_inplace_or,
     Py_nb_inplace_floor_divide, Py_nb_inplace_true_divide, Py_nb_inplace_matrix_multiply};
-constexpr const char* kUnary[] = {"nb_negative", "nb_positive", "nb_absolute", "nb_invert"};
-constexpr int kUnaryIds[] = {Py_nb_negative, Py_nb_positive, Py_nb_absolute, Py_nb_invert};
+constexpr const char* kUnary[] = {"nb_negative", "nb_absolute", "nb_invert"};
+constexpr int kUnaryIds[] = {Py_nb_negative, Py_nb_absolute, Py_nb_invert};
 constexpr const char* kCompare[] = {"lt", "le", "eq",
                                     "ne", "gt", "ge"};  // in the order of Py_LT...
 constexpr const char* kComparePublic[] = {"__lt__", "__le__", "__eq__",

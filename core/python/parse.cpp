@@ -113,12 +113,21 @@ Parameter::Kind kind_of(const Argument& a) {
   throw Error("an argument without a type");
 }
 
+size_t self_index(const Op& op) {
+  for (size_t i = 0; i < op.nargs; ++i)
+    if (std::string_view(op.args[i].name) == "self") return i;
+  return 0;
+}
+
 }  // namespace
 
 Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
   check(op.nargs + 1u < kMaxArgs, op.name, ": an op has at most ", kMaxArgs - 2, " arguments");
   const bool merge_outs = style != Style::schema && (op.tags & tag::out);
-  for (size_t i = 0; i < op.nargs; ++i) {
+  // Of a method, `self` comes first wherever the schema has it: x.where(mask, y).
+  const size_t self = style == Style::method ? self_index(op) : 0;
+  for (size_t at = 0; at < op.nargs; ++at) {
+    const size_t i = at > self ? at : at ? at - 1 : self;
     const Argument& a = op.args[i];
     Parameter p = {&a, nullptr, nullptr, kind_of(a), !a.has_default, static_cast<uint8_t>(i), 1};
     if (merge_outs && a.out) {
@@ -142,7 +151,8 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
   const size_t first = style == Style::method ? 1 : 0;
   varargs_ = style != Style::schema && positional_ == first + 1 &&
              parameters_[first].kind == Parameter::Kind::integers;
-  if ((op.tags & tag::factory) && style != Style::schema)
+  // `to` takes a factory's options, but makes no leaf.
+  if ((op.tags & tag::factory) && style != Style::schema && !(op.nargs && op.args[0].alias))
     parameters_[n_++] = {nullptr,
                          interned("requires_grad"),
                          numpy_names(""),

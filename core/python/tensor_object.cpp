@@ -448,7 +448,8 @@ bool init_tensor_type(PyObject* module) {
 
 bool init_tensor(PyObject* module) {
   return init_tensor_type(module) && init_tensor_properties(module) &&
-         init_tensor_methods(module) && init_tensor_values(module) && init_tensor_lazy();
+         init_tensor_methods(module) && init_tensor_values(module) && init_tensor_convert(module) &&
+         init_tensor_lazy();
 }
 
 }  // namespace flambeau::python
