@@ -436,7 +436,7 @@ def _orthonormal_rows(matrix):
         before = rows[:i]
         for _ in range(2):
             row = row - (before @ row) @ before
-        rows[i] = row / row.norm()
+        rows[i] = row / (row @ row).sqrt()
     return rows.to(matrix.dtype)
 
 
