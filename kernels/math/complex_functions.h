@@ -1,6 +1,6 @@
 // Elementary functions of complex numbers. Special values are C99's (annex G); complex<float> goes
-// through double. Each part is within a few ulp of the modulus of the result; exp, log, sqrt, sinh,
-// cosh, sin and cos keep to 4 ulp in each part.
+// through double. Each part is within a few ulp of the modulus of the result; exp, exp2, log,
+// sqrt, sinh, cosh, sin and cos keep to 4 ulp in each part.
 #pragma once
 
 #include "kernels/math/complex.h"
@@ -30,13 +30,23 @@ FLAMBEAU_LEAF_CALL sin_cos_pair sin_cos(double x) {
   return {abs(x) < 0x1p-30 ? x : sine, flip_if_odd(swapped ? s : c, (a.n + 1) >> 1)};
 }
 
-FLAMBEAU_LEAF_CALL complex128 exp(complex128 z) {
-  exp_unscaled<double> e = exp_pair(at_most(at_least(z.re, -1400.0), 1400.0), 0.0);
-  sin_cos_pair turn = sin_cos(z.im);
-  double re = scale_by_bits(e.y.hi * turn.cos, e.n), im = scale_by_bits(e.y.hi * turn.sin, e.n);
-  bool lost = (z.re == -infinity<double>)&!isfinite(z.im);
-  re = (z.re == infinity<double>)&!isfinite(z.im) ? infinity<double> : re;
-  return {lost ? 0.0 : re, lost ? 0.0 : (z.im == 0.0 ? z.im : im)};
+FLAMBEAU_LEAF_CALL complex128 exp_of_pairs(pair<double> x, pair<double> y) {
+  double clamped = at_most(at_least(x.hi, -1400.0), 1400.0);
+  exp_unscaled<double> e = exp_pair(clamped, clamped == x.hi ? x.lo : 0.0);
+  sin_cos_pair turn = sin_cos(y.hi);
+  double re = scale_by_bits(e.y.hi * fma_or_mul(-y.lo, turn.sin, turn.cos), e.n);
+  double im = scale_by_bits(e.y.hi * fma_or_mul(y.lo, turn.cos, turn.sin), e.n);
+  bool lost = (x.hi == -infinity<double>)&!isfinite(y.hi);
+  re = (x.hi == infinity<double>)&!isfinite(y.hi) ? infinity<double> : re;
+  return {lost ? 0.0 : re, lost ? 0.0 : (y.hi == 0.0 ? y.hi : im)};
+}
+FLAMBEAU_LEAF complex128 exp(complex128 z) { return exp_of_pairs({z.re, 0.0}, {z.im, 0.0}); }
+FLAMBEAU_LEAF complex128 exp2(complex128 z) {
+  constexpr double ln2_hi = 0x1.62e42fefa39efp-1, ln2_lo = 0x1.abc9e3b39803fp-56;
+  pair<double> x = two_product(z.re, ln2_hi), y = two_product(z.im, ln2_hi);
+  x.lo = fma_or_mul(z.re, ln2_lo, x.lo);
+  y.lo = fma_or_mul(z.im, ln2_lo, y.lo);
+  return exp_of_pairs(x, y);
 }
 
 // log|z|. Near |z| = 1 it is log1p(|z|^2 - 1) / 2, with |z|^2 - 1 summed from exact products.
@@ -51,7 +61,7 @@ FLAMBEAU_LEAF double log_abs(complex128 z) {
 
   bool large = m > 0x1p500, small = m < 0x1p-500;
   double scale = large ? 0x1p-600 : (small ? 0x1p600 : 1.0);
-  double offset = large ? 0x1.9fe65048b3baap8 : (small ? -0x1.9fe65048b3baap8 : 0.0);  // 600 ln 2
+  double offset = large ? 0x1.9fe3682cd3be4p8 : (small ? -0x1.9fe3682cd3be4p8 : 0.0);  // 600 ln 2
   double far_y = log(hypot(z.re * scale, z.im * scale)) + offset;
   return near & !isnan(n) ? near_y : far_y;
 }
@@ -122,37 +132,47 @@ struct unit_roots {
 FLAMBEAU_LEAF unit_roots sqrt_around_one(complex128 z) {
   return {sqrt(complex128{1.0 - z.re, -z.im}), sqrt(complex128{1.0 + z.re, z.im})};
 }
+// The angle between an infinite z and the positive real axis, folded to y >= 0; NaN if a part is.
+FLAMBEAU_LEAF double folded_angle(double x, double y) { return atan2(abs(y), x); }
+
 FLAMBEAU_LEAF_CALL complex128 asin(complex128 z) {
   unit_roots r = sqrt_around_one(z);
-  double im = r.minus.re * r.plus.im - r.minus.im * r.plus.re;
-  double den = r.minus.re * r.plus.re - r.minus.im * r.plus.im;
-  return {atan2(z.re, den), asinh(im)};
+  double im = asinh(r.minus.re * r.plus.im - r.minus.im * r.plus.re);
+  double re = atan2(z.re, r.minus.re * r.plus.re - r.minus.im * r.plus.im);
+  re = isinf(z) ? copysign(atan2(abs(z.re), abs(z.im)), z.re) : re;
+  im = isinf(z) ? copysign(infinity<double>, z.im) : im;
+  return {z.re == 0.0 ? z.re : re, im};
 }
 FLAMBEAU_LEAF_CALL complex128 acos(complex128 z) {
   unit_roots r = sqrt_around_one(z);
-  double im = r.plus.re * r.minus.im - r.plus.im * r.minus.re;
-  return {2.0 * atan2(r.minus.re, r.plus.re), asinh(im)};
+  double im = asinh(r.plus.re * r.minus.im - r.plus.im * r.minus.re);
+  double re = 2.0 * atan2(r.minus.re, r.plus.re);
+  re = isinf(z) ? folded_angle(z.re, z.im) : re;
+  im = isinf(z) ? -copysign(infinity<double>, z.im) : im;
+  return {(z.re == 0.0) & isnan(z.im) ? 0x1.921fb54442d18p0 : re, im};
 }
 FLAMBEAU_LEAF complex128 asinh(complex128 z) { return times_minus_i(asin(times_i(z))); }
 FLAMBEAU_LEAF_CALL complex128 acosh(complex128 z) {
   complex128 minus = sqrt(complex128{z.re - 1.0, z.im}), plus = sqrt(complex128{z.re + 1.0, z.im});
-  double re = minus.re * plus.re + minus.im * plus.im;
-  return {asinh(re), 2.0 * atan2(minus.im, plus.re)};
+  double re = asinh(minus.re * plus.re + minus.im * plus.im);
+  double im = 2.0 * atan2(minus.im, plus.re);
+  re = isinf(z) ? infinity<double> : re;
+  im = isinf(z) ? copysign(folded_angle(z.re, z.im), z.im) : im;
+  return {re, (z.re == 0.0) & isnan(z.im) ? 0x1.921fb54442d18p0 : im};
 }
 FLAMBEAU_LEAF_CALL complex128 atanh(complex128 z) {
   double x = abs(z.re), y = abs(z.im);
-  bool huge = maximum(x, y) > 0x1p500;
+  bool huge = (x > 0x1p500) | (y > 0x1p500);
   double d = 1.0 - x;
   double re = 0.25 * log1p(4.0 * x / (d * d + y * y));
   double im = 0.5 * atan2(2.0 * y, d * (1.0 + x) - y * y);
   re = huge ? reciprocal(complex128{x, y}).re : re;
-  re = isinf(x) | isinf(y) ? 0.0 : re;
-  im = huge ? 0x1.921fb54442d18p0 : im;
+  re = isinf(z) | (x == 0.0) ? 0.0 : re;
+  im = huge & !isnan(y) ? 0x1.921fb54442d18p0 : im;
   return {copysign(re, z.re), copysign(im, z.im)};
 }
 FLAMBEAU_LEAF complex128 atan(complex128 z) { return times_minus_i(atanh(times_i(z))); }
 
-FLAMBEAU_LEAF complex128 exp2(complex128 z) { return exp(0x1.62e42fefa39efp-1 * z); }
 FLAMBEAU_LEAF complex128 log2(complex128 z) { return 0x1.71547652b82fep+0 * log(z); }
 FLAMBEAU_LEAF complex128 log10(complex128 z) { return 0x1.bcb7b1526e50ep-2 * log(z); }
 FLAMBEAU_LEAF_CALL complex128 expm1(complex128 z) {

@@ -1,6 +1,7 @@
 """Compiles the leaves for each instruction set and measures them against mpmath."""
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import platform
@@ -65,6 +66,7 @@ class Library:
 
 def build(isa, folder):
     """Compiles leaves.cpp, or finds it compiled by an earlier run with the same text and flags."""
+    folder = Path(folder)
     command = [*compiler(), *FLAGS, *ISA_FLAGS[isa], f"-I{ROOT}"]
     text = subprocess.run([*compiler(), "--version"], capture_output=True, check=True).stdout
     is_gcc = b"Free Software Foundation" in text
@@ -73,10 +75,12 @@ def build(isa, folder):
     key = hashlib.sha256(text + " ".join(command).encode()).hexdigest()[:16]
 
     def part(number):
-        library = Path(folder) / f"leaves-{isa}-{number}-{key}.so"
+        library = folder / f"leaves-{isa}-{number}-{key}.so"
         report = library.with_suffix(".txt")
         if not library.exists():
-            partial = library.with_suffix(f".{os.getpid()}")
+            for old in folder.glob(f"leaves-{isa}-{number}-*"):
+                old.unlink()
+            partial = library.with_suffix(".partial")
             options = [f"-DPART={number}", "-o", partial]
             options += [f"-fopt-info-vec-optimized={report}"] if is_gcc else []
             source = HERE / "leaves.cpp"
@@ -86,12 +90,44 @@ def build(isa, folder):
             partial.rename(library)
         return library, report.read_text() if is_gcc else ""
 
-    with ThreadPoolExecutor(2) as pool:
+    with open(folder / "lock", "w") as lock, ThreadPoolExecutor(2) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test processes share one build
         built = list(pool.map(part, PARTS))
     lines = (line for _, report in built for line in report.splitlines())
     vector = (line for line in lines if "leaves.cpp:" in line and "loop vectorized" in line)
     loops = Counter(int(line.split(":")[1]) for line in vector) if is_gcc else None
     return Library(isa, [ctypes.CDLL(str(library)) for library, _ in built], loops)
+
+
+def defined_symbols(library):
+    """What a library exports, C++ names among it if the headers define any."""
+    names = set()
+    for handle in library.handles:
+        command = ["nm", "--dynamic", "--defined-only", "--format=posix", handle._name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        names |= {line.split()[0] for line in done.stdout.splitlines()}
+    return names
+
+
+NVRTC_PRELUDE = """
+#define __CUDACC_RTC__
+#define __device__
+#define __forceinline__ inline
+#define __noinline__
+#define DECLARE(name) extern "C" double name(double); extern "C" float name##f(float);
+DECLARE(fabs) DECLARE(sqrt) DECLARE(floor) DECLARE(ceil) DECLARE(trunc) DECLARE(rint)
+#undef DECLARE
+extern "C" double copysign(double, double), fmod(double, double), fma(double, double, double);
+extern "C" float copysignf(float, float), fmodf(float, float), fmaf(float, float, float);
+#include "kernels/math/leaves.h"
+"""
+
+
+def compiles_as_device_code():
+    """Whether the leaves need nothing but what NVRTC offers: no header, a few named functions."""
+    options = "-std=c++20 -fsyntax-only -nostdinc -nostdinc++ -fno-builtin -x c++ -".split()
+    command = [*compiler(), *options, f"-I{ROOT}"]
+    return subprocess.run(command, input=NVRTC_PRELUDE, capture_output=True, text=True)
 
 
 def build_supported(folder):

@@ -18,16 +18,33 @@ using m::uint8;
 using float32 = float;
 using float64 = double;
 
-#define UNARY_OF(name, leaf, in, out) \
-  extern "C" void name##_##in(const in* __restrict a, out* __restrict y, int64 n) { for (int64 i = 0; i < n; ++i) y[i] = leaf(a[i]); }
-#define BINARY_OF(name, leaf, in, out) \
-  extern "C" void name##_##in(const in* __restrict a, const in* __restrict b, out* __restrict y, int64 n) { for (int64 i = 0; i < n; ++i) y[i] = leaf(a[i], b[i]); }
-#define UNARY(name) UNARY_OF(name, m::name, float32, float32) UNARY_OF(name, m::name, float64, float64)
-#define BINARY(name) BINARY_OF(name, m::name, float32, float32) BINARY_OF(name, m::name, float64, float64)
+#define UNARY_OF(name, leaf, in, out)                                               \
+  extern "C" void name##_##in(const in* __restrict a, out* __restrict y, int64 n) { \
+    for (int64 i = 0; i < n; ++i) y[i] = leaf(a[i]);                                \
+  }
+#define BINARY_OF(name, leaf, in, out)                                                           \
+  extern "C" void name##_##in(const in* __restrict a, const in* __restrict b, out* __restrict y, \
+                              int64 n) {                                                         \
+    for (int64 i = 0; i < n; ++i) y[i] = leaf(a[i], b[i]);                                       \
+  }
+#define TERNARY_OF(name, type)                                                                   \
+  extern "C" void name##_##type(const type* a, const type* b, const type* c, type* y, int64 n) { \
+    for (int64 i = 0; i < n; ++i) y[i] = m::name(a[i], b[i], c[i]);                              \
+  }
+#define UNARY(name) \
+  UNARY_OF(name, m::name, float32, float32) UNARY_OF(name, m::name, float64, float64)
+#define BINARY(name) \
+  BINARY_OF(name, m::name, float32, float32) BINARY_OF(name, m::name, float64, float64)
+#define TERNARY(name) TERNARY_OF(name, float32) TERNARY_OF(name, float64)
 #define TEST(name) UNARY_OF(name, m::name, float32, uint8) UNARY_OF(name, m::name, float64, uint8)
-#define COMPLEX(name) UNARY_OF(name, m::name, complex64, complex64) UNARY_OF(name, m::name, complex128, complex128)
-#define SIGNED(kind, name) kind(name, m::name, int8, int8) kind(name, m::name, int16, int16) kind(name, m::name, int32, int32) kind(name, m::name, int64, int64)
-#define UNSIGNED(kind, name) kind(name, m::name, uint8, uint8) kind(name, m::name, uint16, uint16) kind(name, m::name, uint32, uint32) kind(name, m::name, uint64, uint64)
+#define COMPLEX(name) \
+  UNARY_OF(name, m::name, complex64, complex64) UNARY_OF(name, m::name, complex128, complex128)
+#define SIGNED(kind, name)                                          \
+  kind(name, m::name, int8, int8) kind(name, m::name, int16, int16) \
+      kind(name, m::name, int32, int32) kind(name, m::name, int64, int64)
+#define UNSIGNED(kind, name)                                            \
+  kind(name, m::name, uint8, uint8) kind(name, m::name, uint16, uint16) \
+      kind(name, m::name, uint32, uint32) kind(name, m::name, uint64, uint64)
 #define INTEGER(kind, name) SIGNED(kind, name) UNSIGNED(kind, name)
 
 #if PART == 1
@@ -90,10 +107,9 @@ TEST(is_near_pi)
 BINARY(fmod)
 BINARY(remainder)
 BINARY(floor_divide)
-BINARY_OF(is_near_quotient, m::is_near_quotient, float32, uint8) BINARY_OF(is_near_quotient, m::is_near_quotient, float64, uint8)
-template <class T> static void lerp(const T* a, const T* b, const T* w, T* y, int64 n) { for (int64 i = 0; i < n; ++i) y[i] = m::lerp(a[i], b[i], w[i]); }
-extern "C" void lerp_float32(const float* a, const float* b, const float* w, float* y, int64 n) { lerp(a, b, w, y, n); }
-extern "C" void lerp_float64(const double* a, const double* b, const double* w, double* y, int64 n) { lerp(a, b, w, y, n); }
+BINARY_OF(is_near_quotient, m::is_near_quotient, float32, uint8)
+BINARY_OF(is_near_quotient, m::is_near_quotient, float64, uint8)
+TERNARY(lerp)
 
 INTEGER(BINARY_OF, add)
 INTEGER(BINARY_OF, sub)
@@ -119,8 +135,15 @@ extern "C" void convert_bfloat16(const bfloat16* a, float* y, int64 n) { m::conv
 extern "C" void convert_to_float16(const float* a, float16* y, int64 n) { m::convert(a, y, n); }
 extern "C" void convert_to_bfloat16(const float* a, bfloat16* y, int64 n) { m::convert(a, y, n); }
 
-#define CAST(from, to) extern "C" void cast_##from##_##to(const from* __restrict a, to* __restrict y, int64 n) { for (int64 i = 0; i < n; ++i) y[i] = m::cast<to>(a[i]); }
-#define CASTS(from) CAST(from, bool) CAST(from, int8) CAST(from, uint8) CAST(from, int16) CAST(from, uint16) CAST(from, int32) CAST(from, uint32) CAST(from, int64) CAST(from, uint64) CAST(from, float16) CAST(from, bfloat16) CAST(from, float32) CAST(from, float64) CAST(from, complex64)
+#define CAST(from, to)                                                                      \
+  extern "C" void cast_##from##_##to(const from* __restrict a, to* __restrict y, int64 n) { \
+    for (int64 i = 0; i < n; ++i) y[i] = m::cast<to>(a[i]);                                 \
+  }
+#define CASTS(from)                                                                         \
+  CAST(from, bool)                                                                          \
+  CAST(from, int8) CAST(from, uint8) CAST(from, int16) CAST(from, uint16) CAST(from, int32) \
+      CAST(from, uint32) CAST(from, int64) CAST(from, uint64) CAST(from, float16)           \
+          CAST(from, bfloat16) CAST(from, float32) CAST(from, float64) CAST(from, complex64)
 CASTS(bool)
 CASTS(int8)
 CASTS(int64)
@@ -130,8 +153,18 @@ CASTS(bfloat16)
 CASTS(float32)
 CASTS(float64)
 CASTS(complex128)
-extern "C" int cpu_supports_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
-extern "C" int cpu_supports_avx512() { return cpu_supports_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"); }
+
+#if defined(__x86_64__)
+extern "C" int cpu_supports_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+extern "C" int cpu_supports_avx512() {
+  return cpu_supports_avx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
 #endif
 
 #if PART == 3
@@ -160,9 +193,14 @@ COMPLEX(atan)
 COMPLEX(asinh)
 COMPLEX(acosh)
 COMPLEX(atanh)
-UNARY_OF(abs, m::abs, complex64, float32) UNARY_OF(abs, m::abs, complex128, float64)
-UNARY_OF(angle, m::angle, complex64, float32) UNARY_OF(angle, m::angle, complex128, float64)
-BINARY_OF(pow, m::pow, complex64, complex64) BINARY_OF(pow, m::pow, complex128, complex128)
-BINARY_OF(mul, m::operator*, complex64, complex64) BINARY_OF(mul, m::operator*, complex128, complex128)
-BINARY_OF(div, m::operator/, complex64, complex64) BINARY_OF(div, m::operator/, complex128, complex128)
+UNARY_OF(abs, m::abs, complex64, float32)
+UNARY_OF(abs, m::abs, complex128, float64)
+UNARY_OF(angle, m::angle, complex64, float32)
+UNARY_OF(angle, m::angle, complex128, float64)
+BINARY_OF(pow, m::pow, complex64, complex64)
+BINARY_OF(pow, m::pow, complex128, complex128)
+BINARY_OF(mul, m::operator*, complex64, complex64)
+BINARY_OF(mul, m::operator*, complex128, complex128)
+BINARY_OF(div, m::operator/, complex64, complex64)
+BINARY_OF(div, m::operator/, complex128, complex128)
 #endif

@@ -95,7 +95,7 @@ def measured():
     def get(name, dtype):
         if (name, dtype) not in known:
             exact, interval, *_ = UNARY[name]
-            x = tools.spread(dtype, *interval, COUNT.get(name, 600), seed=len(name))
+            x = tools.spread(dtype, *interval, COUNT.get(name, 1200), seed=len(name))
             if name in ("lgamma", "digamma"):
                 x = x[(x > -0.5) & (x < min(1e305, np.finfo(dtype).max))]
             known[name, dtype] = x, tools.reference(exact, x)
@@ -202,7 +202,7 @@ def test_gamma_left_of_zero(lib, name):
 @pytest.mark.parametrize("dtype", [F32, F64], ids=SUFFIX.get)
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_near_leaf_has_the_bits_of_the_full_one(lib, name, dtype):
-    x = tools.spread(dtype, -2.0**20, 2.0**20, 1000, 4)
+    x = tools.spread(dtype, -(2.0**20), 2.0**20, 1000, 4)
     near = lib.call(f"is_near_pi_{SUFFIX[dtype]}", x, out=np.uint8) != 0
     assert (near == (np.abs(x) <= 2.0**20)).all()
     x = x[near]
@@ -256,7 +256,9 @@ def test_binary_is_within_its_bound(lib, name, dtype):
     special = ~regular | ~np.isfinite(libm) | (libm == 0)
     close = np.isclose(y, libm, rtol=1e-6, atol=0, equal_nan=True)
     wrong = special & ~(close & ((np.signbit(y) == np.signbit(libm)) | np.isnan(y)))
-    assert not wrong.any(), [(p, q, r, s) for p, q, r, s in zip(*(v[wrong] for v in (a, b, y, libm)))]
+    assert not wrong.any(), [
+        (p, q, r, s) for p, q, r, s in zip(*(v[wrong] for v in (a, b, y, libm)))
+    ]
 
 
 def python_remainder(m, b):
@@ -357,7 +359,9 @@ def test_loops_over_leaves_become_vector_code(lib):
     if lib.loops is None:
         pytest.skip("only GCC reports which loops it vectorised")
     source = (tools.HERE / "leaves.cpp").read_text().splitlines()
-    lines = {n: text for n, text in enumerate(source, 1) if text.split("(")[0] in ("UNARY", "BINARY")}
+    lines = {
+        n: text for n, text in enumerate(source, 1) if text.split("(")[0] in ("UNARY", "BINARY")
+    }
     assert len(lines) > 50
     scalar = {text for n, text in lines.items() if lib.loops[n] < 2}  # float and double
     assert scalar == set(SCALAR[1:])
@@ -402,14 +406,27 @@ def integer_results(name, a, b, bits, signed):
 
 
 BINARY_INTEGER = (
-    "add sub mul minimum maximum trunc_divide floor_divide remainder fmod pow left_shift right_shift"
+    "add sub mul minimum maximum trunc_divide floor_divide remainder fmod pow "
+    "left_shift right_shift"
 ).split()
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_integers_wrap_and_never_trap(lib, dtype):
     info = np.iinfo(dtype)
-    edges = [0, 1, 2, 3, 7, info.bits - 1, info.bits, info.max, info.max - 1, info.min, info.min + 1]
+    edges = [
+        0,
+        1,
+        2,
+        3,
+        7,
+        info.bits - 1,
+        info.bits,
+        info.max,
+        info.max - 1,
+        info.min,
+        info.min + 1,
+    ]
     edges += [v for v in (-1, -2, -3, -7) if info.min < 0]
     rng = np.random.default_rng(11)
     a = rng.integers(info.min, info.max, 500, dtype, endpoint=True)
@@ -432,7 +449,7 @@ def test_integers_wrap_and_never_trap(lib, dtype):
 
 
 def bfloat16_bits(x):
-    """Rounds float32 to nearest even in bfloat16, in integers; a NaN keeps its upper bits, quiet."""
+    """float32 to nearest even in integers; a NaN keeps its upper bits and becomes quiet."""
     bits = x.view(np.uint32).astype(np.uint64)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
     return np.where(np.isnan(x), bits >> 16 | 0x40, rounded).astype(np.uint16)
@@ -485,7 +502,7 @@ CAST_FROM = [
 
 
 def fit(value, dtype):
-    """What the processor's conversion to a signed integer leaves: its minimum if it does not fit."""
+    """What the processor leaves in a signed integer: its minimum where the value does not fit."""
     info = np.iinfo(dtype)
     whole = int(value) if math.isfinite(value) else info.min
     return whole if info.min <= whole <= info.max else int(info.min)
@@ -562,7 +579,7 @@ def test_casts(lib, source):
 # name: (exact function, bound of the distance in ulp of the modulus, of each part in its own ulp)
 COMPLEX = {
     "exp": (mp.exp, 4, 4),
-    "exp2": (lambda z: mp.power(2, z), 30, None),  # the error of z ln 2 grows with |z|
+    "exp2": (lambda z: mp.power(2, z), 4, 4),
     "expm1": (lambda z: mp.exp(z) - 1, 4, None),
     "log": (mp.log, 3, 4),
     "log2": (lambda z: mp.log(z) / mp.log(2), 4, None),
@@ -593,14 +610,20 @@ def complex_arguments(dtype):
     small = rng.normal(0, 2, (2, 250))
     unit = np.exp(2j * np.pi * rng.random(80)) * (1 + rng.normal(0, 1e-6, 80))
     sizes = 2.0 ** rng.uniform(-20, 8, (2, 120)) * rng.choice([-1, 1], (2, 120))
-    huge = 2.0 ** rng.uniform(-900, 900, (2, 60)) if dtype is np.complex128 else small[:, :0]
+    huge = 2.0 ** rng.uniform(-300, 300, (2, 40)) if dtype is np.complex128 else small[:, :0]
     parts = np.concatenate([small, [unit.real, unit.imag], sizes, huge], axis=1)
     return (parts[0] + 1j * parts[1]).astype(dtype)
 
 
 def complex_reference(function, z):
-    with mpmath.workdps(40):
-        return [function(mpmath.mpc(v.real, v.imag)) for v in z.tolist()]
+    """mpmath works on a complex number as a whole: small parts need digits for the large ones."""
+
+    def exact(v):
+        spread = sum(abs(math.log10(abs(part))) for part in (v.real, v.imag) if part)
+        with mpmath.workdps(40 + 2 * int(spread)):
+            return function(mpmath.mpc(v.real, v.imag))
+
+    return [exact(v) for v in z.tolist()]
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
@@ -611,14 +634,14 @@ def test_complex_functions(lib, name, dtype):
     z = z[np.abs(z) < 300] if name not in ("log", "sqrt", "rsqrt", "sgn", "reciprocal") else z
     y = lib.call(f"{name}_{z.dtype.name}", z, out=dtype)
     eps = np.finfo(dtype).eps
-    largest = np.finfo(dtype).max
+    largest, smallest = np.finfo(dtype).max, np.finfo(dtype).tiny
     for a, got, ref in zip(z.tolist(), y.tolist(), complex_reference(exact, z)):
-        if not (2.0**-1000 < abs(ref) and abs(ref.real) < largest and abs(ref.imag) < largest):
+        if not (smallest < abs(ref) and abs(ref.real) < largest and abs(ref.imag) < largest):
             continue
         off = abs(mpmath.mpc(got) - ref)
         assert off <= bound * eps * abs(ref), f"{name}({a}) = {got}, off by {off / abs(ref) / eps}"
         for part, part_ref in ((got.real, ref.real), (got.imag, ref.imag)):
-            if bound_of_parts and abs(part_ref) > np.finfo(dtype).tiny:
+            if bound_of_parts and abs(part_ref) > smallest:
                 assert abs(part - part_ref) <= bound_of_parts * eps * abs(part_ref), f"{name}({a})"
 
 
@@ -647,9 +670,15 @@ def test_complex_arithmetic(lib, dtype):
     assert (lib.call(f"conj_{kind}", a, out=dtype) == a.conj()).all()
 
 
-def category(v):
-    """A part of a special value, as far as C99 fixes it."""
-    return "nan" if math.isnan(v) else v if math.isinf(v) else round(v, 12)
+def category(z):
+    """A special value as far as C99 fixes it: the sign of an infinity beside NaN is free."""
+
+    def part(v, other):
+        if math.isinf(v) and math.isnan(other):
+            return "inf"
+        return "nan" if math.isnan(v) else v if math.isinf(v) else round(v, 12)
+
+    return part(z.real, z.imag), part(z.imag, z.real)
 
 
 C99_SPECIAL = "exp log sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh".split()
@@ -667,7 +696,7 @@ def test_complex_special_values_are_c99s(lib, name):
     wrong = [
         (a, b, c)
         for a, b, c in zip(z.tolist(), y.tolist(), expected.tolist())
-        if (category(b.real), category(b.imag)) != (category(c.real), category(c.imag))
+        if category(b) != category(c)
     ]
     assert not wrong
 
@@ -679,3 +708,19 @@ def test_complex_division_by_zero_and_powers_of_zero(lib):
     zero = np.zeros(3, complex)
     y = lib.call("pow_complex128", zero, np.array([0j, 2 + 0j, 0.5 + 3j]), out=np.complex128)
     assert y.tolist() == [1, 0, 0]
+
+
+# ------------------------------------------------------------------------------ the headers
+
+
+def test_leaves_need_nothing_that_nvrtc_lacks():
+    done = tools.compiles_as_device_code()
+    assert done.returncode == 0, done.stderr[:3000]
+    for path in (tools.ROOT / "kernels" / "math").glob("*.h"):
+        assert path.name == "base.h" or "__builtin_" not in path.read_text(), path.name
+
+
+def test_leaves_define_no_symbol_that_another_instruction_set_could_take(lib):
+    defined = tools.defined_symbols(lib)
+    assert {"exp_float32", "cast_float32_int8"} <= defined
+    assert not [name for name in defined if name.startswith("_Z")]
