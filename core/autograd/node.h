@@ -48,11 +48,11 @@ class SpinLock {
 struct NodeHook {
   virtual ~NodeHook() = default;
   // Tensor hooks and pre-hooks: may replace gradients (entries of `grads`).
-  virtual void pre(Tensor* grads, size_t n) {}
+  virtual void pre(Tensor* /*grads*/, size_t /*n*/) {}
   // Post-hooks see both sides and may replace what goes on (`out`).
-  virtual void post(const Tensor* grads, size_t n, Tensor* out, size_t n_out) {}
+  virtual void post(const Tensor* /*grads*/, size_t /*n*/, Tensor* /*out*/, size_t /*n_out*/) {}
   // The leaf's gradient was accumulated.
-  virtual void accumulated(const Tensor& leaf) {}
+  virtual void accumulated(const Tensor& /*leaf*/) {}
   virtual void* python() const { return nullptr; }  // the Python object, for garbage collection
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -77,8 +77,8 @@ struct NodeHooks {
 struct Anomaly {
   virtual ~Anomaly() = default;
   virtual void store_stack() {}
-  virtual void set_parent(Node* parent) {}
-  virtual void report(const char* node_name) {}  // the error happened in the node's backward
+  virtual void set_parent(Node* /*parent*/) {}
+  virtual void report(const char* /*node_name*/) {}  // the error happened in its backward
   virtual void* python() const { return nullptr; }
 };
 extern std::unique_ptr<Anomaly> (*make_anomaly)();
