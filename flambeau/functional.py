@@ -13,6 +13,7 @@ __all__ = [
     "broadcast_shapes",
     "broadcast_tensors",
     "einsum",
+    "nonzero",
     "norm",
     "split",
     "unique",
@@ -29,6 +30,8 @@ def _aten(name):
 
 
 _einsum = _aten("einsum")
+_nonzero = _aten("nonzero")
+_nonzero_numpy = _aten("nonzero_numpy")
 _split = _aten("split")
 _unique_dim = _aten("unique_dim")
 _unique_consecutive = _aten("unique_consecutive")
@@ -141,6 +144,33 @@ def unique_consecutive(
     return _wanted(*found, return_inverse, return_counts)
 
 
+def nonzero(input, *, out=None, as_tuple: bool = False):
+    """The indices of nonzero elements, a row for each.
+
+    Args:
+        input: any tensor.
+        out: takes the result; not with ``as_tuple``.
+        as_tuple: gives a vector for each dimension instead, so that ``input[nonzero(input,
+            as_tuple=True)]`` picks the nonzero elements.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nonzero(flambeau.tensor([0, 3, 0, 4]))
+        tensor([[1],
+                [3]])
+        >>> flambeau.nonzero(flambeau.tensor([0, 3, 0, 4]), as_tuple=True)
+        (tensor([1, 3]),)
+    """
+    if _overridden(input):
+        return handle_torch_function(nonzero, (input,), input, out=out, as_tuple=as_tuple)
+    if as_tuple:
+        if out is not None:
+            raise TypeError("nonzero(): out= holds one tensor, but as_tuple=True gives several")
+        return tuple(_nonzero_numpy(input))
+    return _nonzero(input) if out is None else _nonzero.out(input, out=out)
+
+
 def argwhere(input):
     """The indices of nonzero elements, a row for each.
 
@@ -150,7 +180,7 @@ def argwhere(input):
         >>> flambeau.argwhere(flambeau.tensor([0, 3]))
         tensor([[1]])
     """
-    return flambeau.nonzero(input)
+    return nonzero(input)
 
 
 # ---- sums of products

@@ -355,7 +355,7 @@ void check_out(const char* op, bool requires_grad);
 Tensor as_view(const Tensor& of, Tensor view, Creation creation = Creation::plain);
 TensorVec as_view(const Tensor& of, TensorVec views, Creation creation = Creation::multi_output);
 // self takes the geometry of `alias`, which lies over the same memory: squeeze_() and its like.
-void take_geometry(const char* op, const Tensor& self, const Tensor& alias);
+void take_geometry(const Tensor& self, const Tensor& alias);
 void bump_version(const Tensor& t);
 
 const Ref<Node>& grad_fn(const Tensor& t);     // regenerated when an in-place op made it stale

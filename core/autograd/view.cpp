@@ -129,9 +129,7 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
 }
 
 // The version is the caller's to bump.
-void take_geometry(const char* op, const Tensor& self, const Tensor& alias) {
-  check(self.impl()->allow_metadata_change, op, ": set_sizes_and_strides is not allowed on a Tensor "
-        "created from .data or .detach(): it would not change the original; use a clone");
+void take_geometry(const Tensor& self, const Tensor& alias) {
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
     meta->replay->items.push_back({ViewReplay::Step::strided, Dims(alias.sizes()),

@@ -10,6 +10,17 @@ void check_dtype(const char* op, DType result, DType out) {
         " can't be cast to the desired output type ", dtype_name(out));
 }
 
+void check_device(const char* op, const Tensor& out, const Tensor& input) {
+  check(input.device() == out.device(), op, ": Expected all tensors to be on the same device, but "
+        "found at least two devices, ", input.device().str(), " and ", out.device().str(), "!");
+}
+
+void check_written_once(const char* op, const Tensor& out) {
+  check(internal_overlap(out) != Overlap::yes, op, ": unsupported operation: more than one element "
+        "of the written-to tensor refers to a single memory location. Please clone() the tensor "
+        "before performing the operation.");
+}
+
 }  // namespace
 
 Tensor allocate(const Spec& spec, const Tensor& like) {
@@ -18,23 +29,39 @@ Tensor allocate(const Spec& spec, const Tensor& like) {
                       : empty(spec.sizes, options);
 }
 
+// An `out` that shares memory with an input keeps its shape until the input has been read.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
-                std::initializer_list<const Tensor*> inputs) {
+                std::initializer_list<TensorSpan> inputs) {
   check_dtype(op, spec.dtype, out.dtype());
-  for (const Tensor* t : inputs) {
-    if (!t->defined()) continue;
-    check(t->device() == out.device(), op, ": Expected all tensors to be on the same device, but "
-          "found at least two devices, ", t->device().str(), " and ", out.device().str(), "!");
+  check_written_once(op, out);
+  bool shared = false;
+  for (const TensorSpan list : inputs) {
+    for (const Tensor& t : list) {
+      if (!t.defined()) continue;
+      check_device(op, out, t);
+      shared = shared || t.is(out) || memory_overlap(t, out) != MemOverlap::none;
+    }
   }
+  if (shared) return allocate(spec, out);
   resize_out(out, spec.sizes, op);
-  bool direct = out.dtype() == spec.dtype && out.is_contiguous() && !spec.strides;
-  for (const Tensor* t : inputs)
-    direct = direct && (!t->defined() || memory_overlap(*t, out) == MemOverlap::none);
+  const bool direct = out.dtype() == spec.dtype && out.is_contiguous() && !spec.strides;
   return direct ? out : allocate(spec, out);
 }
 
-void give_out(const Tensor& out, const Tensor& result) {
-  if (!out.is(result)) entry::copy_(out, result, false);
+void give_out(const char* op, const Tensor& out, const Tensor& result) {
+  if (out.is(result)) return;
+  resize_out(out, result.sizes(), op);
+  entry::copy_(out, result, false);
+}
+
+void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs) {
+  check_written_once(op, out);
+  for (const TensorSpan list : inputs)
+    for (const Tensor& t : list)
+      check(!t.defined() || (!t.is(out) && memory_overlap(t, out) == MemOverlap::none), op,
+            ": unsupported operation: some elements of the input tensor and the written-to tensor "
+            "refer to a single memory location. Please clone() the tensor before performing the "
+            "operation.");
 }
 
 void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
@@ -46,6 +73,7 @@ void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
 
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result) {
   check_dtype(op, result.dtype(), out.dtype());
+  check_written_once(op, out);
   resize_out(out, result.sizes(), op);
   entry::copy_(out, result, false);
 }

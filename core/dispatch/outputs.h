@@ -14,8 +14,10 @@ Tensor allocate(const Spec& spec, const Tensor& like);
 
 // out=: `out` itself, resized, when the kernel may write it; else a temporary for give_out to copy.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
-                std::initializer_list<const Tensor*> inputs);
-void give_out(const Tensor& out, const Tensor& result);
+                std::initializer_list<TensorSpan> inputs);
+void give_out(const char* op, const Tensor& out, const Tensor& result);
+// For ops whose out= may share no memory with an input.
+void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);
 
 // The result of a functional body goes into self, which must have its shape and a dtype that holds it.
 void give_inplace(const char* op, const Tensor& self, const Tensor& result);

@@ -59,25 +59,26 @@ def allclose():
     """
 
 
-@composite("norm.Scalar(Tensor self, Scalar p=2) -> Tensor", cxx="norm_scalar")
+@composite("norm.Scalar(Tensor self, Scalar p=2) -> Tensor", cxx="norm_scalar",
+           function_variant=False, method=False)
 def norm_scalar():
     """The p-norm of all elements, or along ``dim``."""
 
 
 @composite("norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
-           cxx="norm_dim", out=True, out_overload="out")
+           cxx="norm_dim", out=True, out_overload="out", function_variant=False, method=False)
 def norm_dim():
     """The p-norm along dimensions."""
 
 
 @composite("norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
-           "ScalarType dtype) -> Tensor", cxx="norm_dim_dtype")
+           "ScalarType dtype) -> Tensor", cxx="norm_dim_dtype", function_variant=False, method=False)
 def norm_dim_dtype():
     """The p-norm along dimensions, computed in a dtype."""
 
 
 @composite("norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
-           cxx="norm_dtype")
+           cxx="norm_dtype", function_variant=False, method=False)
 def norm_dtype():
     """The p-norm of all elements, computed in a dtype."""
 

@@ -38,6 +38,7 @@ class Record:
     no_gradient: str = ""  # why there is none
     # pointwise
     dtypes: object = ALL  # or {static value: set}
+    refuses_bool: str = ""  # why booleans are refused: "Negation, the `-` operator, on"
     promote: object = "common"  # or {static value: rule}
     result: object = "common"
     static: dict = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Record:
     inplace: bool = False
     out: bool = False
     out_overload: str | None = None
+    separate_out: bool = False  # out= may share no memory with an input
     inplace_only: bool = False
     module: str = ""
     slots: dict = field(default_factory=dict)  # Python name -> number slot

@@ -79,6 +79,13 @@ DType result_dtype(const PointwiseRule& rule, DType common) {
   return common;
 }
 
+// What an op says to boolean inputs that it does not take.
+void check_booleans(const char* op, const char* refusal, Inputs inputs) {
+  for (const Tensor* t : inputs)
+    check(t->dtype() != DType::boolean, op, ": ", refusal, " a bool tensor is not supported. If "
+          "you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+}
+
 // ---- contiguous operands
 
 // Operands of the loop's own types, each contiguous or one element.
@@ -173,14 +180,16 @@ void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen, const S
 
 // ---- the general case
 
-void check_overlap(const char* op, const Tensor& out, Inputs inputs) {
-  check(internal_overlap(out) != Overlap::yes, op, ": unsupported operation: more than one element "
+Overlap check_overlap(const char* op, const Tensor& out, Inputs inputs) {
+  const Overlap own = internal_overlap(out);
+  check(own != Overlap::yes, op, ": unsupported operation: more than one element "
         "of the written-to tensor refers to a single memory location. Please clone() the tensor "
         "before performing the operation.");
   for (const Tensor* t : inputs)
     check(memory_overlap(out, *t) != MemOverlap::partial, op, ": unsupported operation: some "
           "elements of the input tensor and the written-to tensor refer to a single memory "
           "location. Please clone() the tensor before performing the operation.");
+  return own;
 }
 
 Dims broadcast_shape(const char* op, Inputs inputs) {
@@ -232,7 +241,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
   if (inplace && !same(out.sizes(), shape))
     raise(call.op, ": output with shape ", show(out.sizes()),
           " doesn't match the broadcast shape ", show(shape));
-  if (out.defined()) check_overlap(call.op, out, inputs);
+  const Overlap own = out.defined() ? check_overlap(call.op, out, inputs) : Overlap::no;
   const bool fresh = !out.defined() || !same(out.sizes(), shape);
   cpu::Plan plan(shape);
   plan.operands = static_cast<int>(inputs.size()) + 1;
@@ -252,6 +261,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
     return cpu::copy(out, rounded);
   }
   cpu::Operation operation{call.chosen.loop, call.params, call.kernel.outputs, {}, {}};
+  operation.one_by_one = own != Overlap::no;
   for (int k = 0; k < plan.operands; ++k) {
     operation.stored[k] = k == 0 ? out.dtype() : inputs[k - 1]->dtype();
     operation.computed[k] = call.chosen.of(call.kernel.operands[k]);
@@ -275,6 +285,7 @@ bool takes_simple(const Tensor& out, DType result, const Tensor& shape, Inputs i
 void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel, Tensor& out,
                std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace) {
+  if (rule.refuses_bool) check_booleans(op, rule.refuses_bool, inputs);
   const DType common = common_dtype(op, rule, kernel, inputs);
   const Chosen chosen = choose(kernel, common);
   if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) [[unlikely]]
@@ -292,10 +303,9 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   }
   const Device device = shape::common_device(op, inputs);
   if (out.defined()) {
-    check(!(inplace && result != common && is_complex(common)), op, ": In-place ", op,
-          " is not supported for complex tensors.");
-    check(out.device() == device, op, ": Expected all tensors to be on the same device, but found "
-          "at least two devices, ", device.str(), " and ", out.device().str(), "!");
+    check(!(inplace && rule.result == PointwiseRule::Result::real && is_complex(common)), op,
+          ": In-place ", op, " is not supported for complex tensors.");
+    if (out.device() != device) shape::raise_devices(op, device, out.device());
     shape::check_result_cast(op, result, out.dtype());
   }
   run_general({op, kernel, chosen, inputs, numbers.bytes, result, device}, out, inplace);

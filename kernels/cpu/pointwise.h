@@ -38,6 +38,8 @@ struct PointwiseRule {
   Result result = Result::common;
   uint32_t dtypes = ~0u;  // allowed common dtypes, bit per DType
   bool complex_to_real = false;
+  // Why booleans are refused, as the message begins: "Negation, the `-` operator, on".
+  const char* refuses_bool = nullptr;
 };
 
 // The whole of a pointwise op: promotes, broadcasts, checks and allocates (or takes) the output,

@@ -189,10 +189,11 @@ class Executor {
         cast_[i] = i < op.outputs ? convert_loop(op.computed[i], op.stored[i])
                                   : convert_loop(op.stored[i], op.computed[i]);
     }
-    if (direct && plan.ndim == 1) tiling_ = Tiling(plan, kGrain);
+    if (direct && plan.ndim == 1 && !op.one_by_one) tiling_ = Tiling(plan, kGrain);
   }
 
   void run() {
+    if (op_.one_by_one) return run_tiles(0, tiling_.count);
     const int64_t elements = tiling_.inner * tiling_.block;
     parallel_for(tiling_.count, std::max<int64_t>(1, kGrain / elements),
                  [this](int64_t begin, int64_t end) { run_tiles(begin, end); });
@@ -200,6 +201,7 @@ class Executor {
 
  private:
   int64_t tile_limit() const {
+    if (op_.one_by_one) return 1;
     size_t widest = 1;
     for (int i = 0; i < plan_.operands; ++i)
       widest = std::max({widest, itemsize(op_.stored[i]), itemsize(op_.computed[i])});
@@ -241,7 +243,7 @@ class Executor {
 
   void load(int i, const TileCursor& tile, int64_t n, Buffers& buffers) const {
     const char* src = tile.at(i);
-    if (buffers.loaded[i] == src && buffers.loaded_elements[i] >= n) return;
+    if (buffers.loaded[i] == src && buffers.loaded_elements[i] >= n && !op_.one_by_one) return;
     buffers.loaded[i] = src;
     buffers.loaded_elements[i] = n;
     char* dst = buffers.operand[i];
@@ -283,7 +285,7 @@ class Executor {
 class Straightened {
  public:
   Straightened(Plan& plan, const Operation& op) {
-    if (plan.ndim < 2 || plan.numel() < kGrain) return;
+    if (plan.ndim < 2 || plan.numel() < kGrain || op.one_by_one) return;
     for (int i = op.outputs; i < plan.operands; ++i)
       if (across(plan, i, static_cast<int64_t>(itemsize(op.stored[i]))))
         straighten(plan, i, op.stored[i]);

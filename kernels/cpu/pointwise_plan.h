@@ -91,6 +91,8 @@ struct Operation {
   int outputs;
   DType stored[kMaxOperands];    // as they lie in memory
   DType computed[kMaxOperands];  // as the loop wants them
+  // Elements of the output may lie on one another: each is finished before the next is read.
+  bool one_by_one = false;
 };
 // The plan must be ordered; it is coalesced here. Results do not depend on the number of threads.
 void execute(Plan& plan, const Operation& operation);

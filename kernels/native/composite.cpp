@@ -51,8 +51,8 @@ Tensor clamp_scalar(const Tensor& self, std::optional<Scalar> min, std::optional
 Tensor clamp_tensor(const Tensor& self, const Tensor& min, const Tensor& max) {
   check(min.defined() || max.defined(), "clamp: At least one of 'min' or 'max' must not be None");
   Tensor result = self;
-  if (min.defined()) result = entry::maximum(result, min);
-  if (max.defined()) result = entry::minimum(result, max);
+  if (min.defined()) result = entry::clamp_min_Tensor(result, min);
+  if (max.defined()) result = entry::clamp_max_Tensor(result, max);
   return result;
 }
 

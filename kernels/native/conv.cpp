@@ -9,6 +9,42 @@ namespace {
 
 Dims two(IntSpan v) { return v.size() == 1 ? Dims{v[0], v[0]} : Dims(v); }
 
+// The last two dimensions with zeros before and behind.
+Tensor padded(const Tensor& input, IntSpan before, IntSpan behind) {
+  Dims shape(input.sizes());
+  const int64_t first = input.dim() - 2;
+  for (int d = 0; d < 2; ++d) shape[first + d] += before[d] + behind[d];
+  const Tensor out = entry::new_zeros(input, shape, {}, {}, {}, {});
+  Tensor inside = out;
+  for (int d = 0; d < 2; ++d) {
+    const int64_t end = before[d] + input.sizes()[first + d];
+    inside = entry::slice_Tensor(inside, first + d, before[d], end, 1);
+  }
+  entry::copy_(inside, input, false);
+  return out;
+}
+
+// For dtypes that the convolution kernels leave out: a product of the weight with all windows.
+Tensor window_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                          IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
+  const Dims none{0, 0};
+  const Dims out = shape::convolution(input, weight, bias, stride, padding, dilation, false, none,
+                                      groups).sizes;
+  const Tensor x = padded(input, padding, padding);
+  const IntSpan w = weight.sizes(), s = x.strides();
+  const int64_t patch = w[1] * w[2] * w[3], places = out[2] * out[3];
+  const Tensor windows = entry::as_strided(
+      x, Dims{out[0], groups, w[1], w[2], w[3], out[2], out[3]},
+      Dims{s[0], w[1] * s[1], s[1], dilation[0] * s[2], dilation[1] * s[3], stride[0] * s[2],
+           stride[1] * s[3]},
+      x.offset());
+  const Tensor columns = entry::reshape(windows, Dims{out[0], groups, patch, places});
+  const Tensor rows = entry::reshape(weight, Dims{groups, w[0] / groups, patch});
+  const Tensor result = entry::reshape(entry::matmul(rows, columns), out);
+  if (!bias.defined()) return result;
+  return entry::add_Tensor(result, entry::view(bias, Dims{w[0], 1, 1}), Scalar(int64_t{1}));
+}
+
 Tensor batched_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias,
                            IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
   check(input.dim() == 3 || input.dim() == 4, "conv2d: Expected 3D (unbatched) or 4D (batched) input to "
@@ -16,6 +52,8 @@ Tensor batched_convolution(const Tensor& input, const Tensor& weight, const Tens
   check(weight.dim() == 4, "conv2d: Expected 4D weight, but got weight of size: ", show(weight.sizes()));
   const Dims none{0, 0};
   const auto run = [&](const Tensor& x) {
+    if (!is_floating(x.dtype()))
+      return window_convolution(x, weight, bias, two(stride), padding, two(dilation), groups);
     return entry::convolution(x, weight, bias, two(stride), padding, two(dilation), false, none, groups);
   };
   if (input.dim() == 4) return run(input);
@@ -46,15 +84,8 @@ Tensor conv2d_named(const Tensor& input, const Tensor& weight, const Tensor& bia
   if (extra[0] == 0 && extra[1] == 0)
     return batched_convolution(input, weight, bias, stride, before, dilation, groups);
   // An odd total: one more row or column of zeros behind.
-  Dims shape(input.sizes());
-  const size_t n = shape.size();
-  for (int d = 0; d < 2; ++d) shape[n - 2 + d] += extra[d];
-  const Tensor padded = entry::new_zeros(input, shape, {}, {}, {}, {});
-  Tensor inside = padded;
-  for (int d = 0; d < 2; ++d)
-    inside = entry::slice_Tensor(inside, static_cast<int64_t>(n) - 2 + d, 0, input.sizes()[n - 2 + d], 1);
-  entry::copy_(inside, input, false);
-  return batched_convolution(padded, weight, bias, stride, before, dilation, groups);
+  const Tensor wider = padded(input, Dims{0, 0}, extra);
+  return batched_convolution(wider, weight, bias, stride, before, dilation, groups);
 }
 
 Tensor max_pool2d(const Tensor& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,

@@ -271,9 +271,6 @@ Tensor eye(int64_t n, std::optional<DType> dtype, std::optional<Layout> layout,
 void fill_scalar_(const Tensor& self, const Scalar& value) {
   check(!value.is_complex() || self.is_complex(), "fill_: value cannot be converted to type ",
         dtype_name(self.dtype()), " without overflow: it is complex");
-  check(internal_overlap(self) != Overlap::yes,
-        "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
-        "single memory location. Please clone() the tensor before performing the operation.");
   if (self.is_meta()) return;
   Scalar v = value;
   if (self.is_neg()) v = v.is_complex() ? Scalar(-v.to_complex()) : Scalar(-v.to_double());

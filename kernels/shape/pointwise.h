@@ -70,6 +70,11 @@ DType result_type(std::span<const T* const> tensors) {
   return promotion.result();
 }
 
+[[noreturn, gnu::cold]] inline void raise_devices(const char* op, Device a, Device b) {
+  raise(op, ": Expected all tensors to be on the same device, but found at least two devices, ",
+        a.str(), " and ", b.str(), "!");
+}
+
 // The device of an op: a 0-dim CPU tensor goes with any other.
 template <class T>
 Device common_device(const char* op, std::span<const T* const> tensors) {
@@ -81,9 +86,7 @@ Device common_device(const char* op, std::span<const T* const> tensors) {
       break;
     }
   for (const T* t : tensors)
-    check(t->device() == device || is_number(*t), op,
-          ": Expected all tensors to be on the same device, but found at least two devices, ",
-          device.str(), " and ", t->device().str(), "!");
+    if (t->device() != device && !is_number(*t)) raise_devices(op, device, t->device());
   return device;
 }
 

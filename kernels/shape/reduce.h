@@ -194,7 +194,10 @@ template <class T>
 Spec extreme(const T& self, IntSpan dim, bool keepdim, const char* op = "amax/amin") {
   check_real(self, op);
   const Dims dims = dims_of(self, dim, op);
-  check_not_empty(self, dims, dim.empty(), op);
+  if (dim.empty())
+    check_not_empty<Error>(self, dims, true, op);
+  else
+    check_not_empty(self, dims, false, op);
   return {reduced_sizes(self, dims, keepdim), self.dtype(), {}};
 }
 

@@ -319,7 +319,8 @@ def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
     code += f"    node = make_node<{node}>({tensors});\n{gradient.saves(False, inplace)}  }}\n"
     if inplace:
         code += f"  {{\n    const Exclude off(kAutograd);\n    {below};\n  }}\n"
-        code += f"  if (node) {{\n    rebase_history({self_name}, node);\n"
+        follow = "continue_history" if record.kind == "view" else "rebase_history"
+        code += f"  if (node) {{\n    {follow}({self_name}, node);\n"
         outputs = gradient.saves(True)
         if outputs:
             code += f"    const Tensor& result = {self_name};\n{outputs}"

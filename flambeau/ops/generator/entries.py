@@ -174,7 +174,9 @@ def _structured_body(record: Record, schema: Schema) -> str:
         if a.type == "Tensor" and not a.optional
     )
     code = f"  const auto spec = {shape};\n"
-    inputs = ", ".join(f"&{a.name}" for a in schema.args if a.is_tensor and not a.out)
+    inputs = _inputs(schema)
+    if schema.outs and record.separate_out:
+        code += _separate(schema)
     for i, r in enumerate(results):
         spec = "spec" if len(results) == 1 else f"spec[{i}]"
         if schema.outs:
@@ -188,7 +190,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
     code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
     if schema.outs:
         for a, r in zip(schema.outs, results):
-            code += f"  give_out({a.symbol}, {r});\n"
+            code += f'  give_out("{schema.name}", {a.symbol}, {r});\n'
         return code + _finish(schema)
     if schema.inplace:
         first = schema.args[0].name
@@ -197,13 +199,27 @@ def _structured_body(record: Record, schema: Schema) -> str:
     return code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
 
 
+def _inputs(schema: Schema) -> str:
+    """All tensors that are read, as spans."""
+    inputs = [a for a in schema.args if a.type == "Tensor" and not a.out]
+    return ", ".join(a.name if a.list else f"TensorSpan(&{a.name}, 1)" for a in inputs)
+
+
+def _separate(schema: Schema) -> str:
+    return "".join(
+        f'  check_separate("{schema.name}", {a.symbol}, {{{_inputs(schema)}}});\n'
+        for a in schema.outs
+    )
+
+
 def _native_body(record: Record, schema: Schema) -> str:
     functional = f"{_call(record.cxx or record.schema.symbol, 'native', [], schema)}"
     if record.inplace_only:
         code = f"  {functional};\n"
         return code + (_finish(schema) if record.kind == "native" else f"  return {schema.args[0].name};\n")
     if schema.outs:
-        code = f"  auto made = {functional};\n"
+        code = _separate(schema) if record.separate_out else ""
+        code += f"  auto made = {functional};\n"
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'
@@ -218,6 +234,8 @@ def _native_body(record: Record, schema: Schema) -> str:
 def _view_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
     call = _call(record.cxx or record.schema.symbol, "native", [], schema)
+    if schema.inplace:
+        return f"  take_geometry({first}, {call});\n" + _finish(schema)
     return f"  return as_view({first}, {call}, Creation::{record.creation});\n"
 
 

@@ -29,7 +29,7 @@ def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
     if a.alias:
         fields.append(f".alias = '{a.alias}'")
     if record.number_ok is not None:
-        number = a.name in record.number_ok
+        number = a.name in record.number_ok and not a.mutated
     else:
         number = record.kind == "pointwise" and index > 0 and not a.out
     if a.is_tensor and number and a.name not in pw.boolean_operands(record):
@@ -67,7 +67,7 @@ def tags(record: Record, schema: Schema) -> str:
     if record.kind == "pointwise":
         out.append("tag::pointwise")
     if record.kind == "view":
-        out.append("tag::view")
+        out.append("tag::inplace_view" if schema.inplace else "tag::view")
     if record.kind == "composite":
         out.append("tag::composite_implicit")
     if schema.inplace:
@@ -169,7 +169,8 @@ def rules(record: Record) -> str:
         code += (
             f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
-            f"{str(record.result == 'real').lower()}}};\n"
+            f"{str(record.result == 'real').lower()}, "
+            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}}};\n"
         )
     return code
 

@@ -5,7 +5,7 @@ from flambeau.ops.record import native, structured
 
 @structured("cat(Tensor[] tensors, int dim=0) -> Tensor", shape="cat(tensors, dim)",
             cpu="cpu::cat(result, tensors, dim)", method=False, out=True,
-            aliases=("concat", "concatenate"))
+            separate_out=True, aliases=("concat", "concatenate"))
 def cat():
     """Tensors one after the other along a dimension.
 
@@ -20,7 +20,8 @@ def _(g, tensors, dim, cxx):
 
 
 @structured("stack(Tensor[] tensors, int dim=0) -> Tensor", shape="stack(tensors, dim)",
-            cpu="cpu::stack(result, tensors, dim)", method=False, out=True)
+            cpu="cpu::stack(result, tensors, dim)", method=False, out=True,
+            separate_out=True)
 def stack():
     """Tensors of one shape along a new dimension.
 

@@ -50,7 +50,7 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured("gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
             shape="gather(self, dim, index, sparse_grad)", cpu="cpu::gather(result, self, dim, index)",
-            out=True)
+            out=True, separate_out=True)
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
 
@@ -179,7 +179,7 @@ def _(g, dim, index, src, cxx):
 
 @structured("index_select(Tensor self, int dim, Tensor index) -> Tensor",
             shape="index_select(self, dim, index)", cpu="cpu::index_select(result, self, dim, index)",
-            out=True)
+            out=True, separate_out=True)
 def index_select():
     """The slices along a dimension that a vector of indices names.
 
@@ -268,7 +268,7 @@ def _(g, mask, cxx):
 
 
 @native("masked_select(Tensor self, Tensor mask) -> Tensor", tags=frozenset({"dynamic_shape"}),
-        out=True)
+        out=True, separate_out=True)
 def masked_select():
     """The elements where ``mask`` is true, in one dimension.
 
@@ -282,14 +282,10 @@ def _(g, self, mask, cxx):
     return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
 
 
-@native("nonzero(Tensor self) -> Tensor", tags=frozenset({"dynamic_shape"}), out=True)
+@native("nonzero(Tensor self) -> Tensor", tags=frozenset({"dynamic_shape"}), out=True,
+        function_variant=False, method=False)
 def nonzero():
-    """The indices of nonzero elements, a row for each.
-
-    >>> flambeau.nonzero(flambeau.tensor([0, 3, 0, 4]))
-    tensor([[1],
-            [3]])
-    """
+    """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
 
 
 @composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False)

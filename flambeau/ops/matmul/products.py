@@ -172,7 +172,7 @@ def outer():
 
 
 @composite("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", module="_nn",
-           method=False)
+           method=False, out=True)
 def linear():
     """``input @ weight.T + bias``: (..., in) with weight (out, in) gives (..., out).
 

@@ -3,7 +3,8 @@
 from flambeau.ops.record import composite, native, structured
 
 
-@composite("softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax")
+@composite("softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax",
+           out=True)
 def softmax():
     """``exp(self) / sum(exp(self))`` along a dimension, without overflow.
 
@@ -13,7 +14,7 @@ def softmax():
 
 
 @composite("log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-           cxx="log_softmax")
+           cxx="log_softmax", out=True)
 def log_softmax():
     """``log(softmax(self, dim))``, accurate for small probabilities.
 

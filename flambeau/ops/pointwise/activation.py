@@ -63,7 +63,7 @@ def silu(self):
     >>> flambeau.nn.functional.silu(flambeau.tensor([0., 1.]))
     tensor([0.0000, 0.7311])
     """
-    return self * f.sigmoid(self)
+    return self / (1 + f.exp(-self))
 
 
 @silu.gradient

@@ -3,9 +3,13 @@
 from flambeau.ops.record import ALL, BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native, pointwise
 from flambeau.ops.trace import f
 
+_BOTH = ("self", "other")  # numbers may stand for either operand of the functions
+_SUBTRACTION = "Subtraction, the `-` operator, with"
+
 
 @pointwise(
     "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     slots={"__add__": "nb_add", "__radd__": "nb_add", "__iadd__": "nb_inplace_add"},
 )
@@ -27,7 +31,9 @@ def _(g, alpha):
 
 @pointwise(
     "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    refuses_bool=_SUBTRACTION,
     dtypes=NUMERIC,
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     aliases=("subtract",),
     slots={"__sub__": "nb_subtract", "__isub__": "nb_inplace_subtract"},
@@ -48,6 +54,7 @@ def _(g, alpha):
 
 @pointwise(
     "mul.Tensor(Tensor self, Tensor other) -> Tensor",
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     aliases=("multiply",),
     slots={"__mul__": "nb_multiply", "__rmul__": "nb_multiply", "__imul__": "nb_inplace_multiply"},
@@ -69,6 +76,7 @@ def _(g, self, other):
 @pointwise(
     "div.Tensor(Tensor self, Tensor other) -> Tensor",
     promote="floating",
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     aliases=("divide", "true_divide"),
     slots={
@@ -95,6 +103,7 @@ def _(g, self, other):
     static={"rounding_mode": (None, "trunc", "floor")},
     promote={None: "floating", "trunc": "common", "floor": "common"},
     dtypes={None: ALL, "trunc": REAL, "floor": REAL},
+    number_ok=_BOTH,
     scalar_overloads={"Scalar_mode": ("other",)},
     aliases=("divide",),
     out_overload="out_mode",
@@ -120,6 +129,7 @@ def _(g, self, other, rounding_mode):
 @pointwise(
     "floor_divide(Tensor self, Tensor other) -> Tensor",
     dtypes=REAL,
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     slots={
         "__floordiv__": "nb_floor_divide",
@@ -179,6 +189,7 @@ def _(g, self, other):
 
 @pointwise(
     "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    refuses_bool=_SUBTRACTION,
     dtypes=NUMERIC,
     scalar_overloads={"Scalar": ("other",)},
     inplace=False,
@@ -199,7 +210,7 @@ def _(g, alpha):
 
 
 @pointwise("neg(Tensor self) -> Tensor", dtypes=NUMERIC, aliases=("negative",),
-           slots={"__neg__": "nb_negative"})
+           refuses_bool="Negation, the `-` operator, on", slots={"__neg__": "nb_negative"})
 def neg(self):
     """``-self``.
 
@@ -449,6 +460,18 @@ def _(g, self, min):
     return f.where(self >= min, g, g * 0)
 
 
+@pointwise("clamp_min.Tensor(Tensor self, Tensor min) -> Tensor", dtypes=REAL, number_ok=(),
+           out_overload="Tensor_out")
+def clamp_min_tensor(self, min):
+    """``clamp_min`` with a tensor as the bound, broadcast."""
+    return f.maximum(self, min)
+
+
+@clamp_min_tensor.gradient
+def _(g, self, min):
+    return f.where(self >= min, g, g * 0), f.where(self < min, g, g * 0)
+
+
 @pointwise(
     "clamp_max(Tensor self, Scalar max) -> Tensor", dtypes=REAL, as_tensor=("max",),
 )
@@ -466,6 +489,16 @@ def _(g, self, max):
     return f.where(self <= max, g, g * 0)
 
 
+@pointwise("clamp_max.Tensor(Tensor self, Tensor max) -> Tensor", dtypes=REAL, number_ok=(),
+           out_overload="Tensor_out")
+def clamp_max_tensor(self, max):
+    """``clamp_max`` with a tensor as the bound, broadcast."""
+    return f.minimum(self, max)
+
+
+@clamp_max_tensor.gradient
+def _(g, self, max):
+    return f.where(self <= max, g, g * 0), f.where(self > max, g, g * 0)
 
 
 @pointwise("_clamp_both(Tensor self, Scalar min, Scalar max) -> Tensor", dtypes=REAL,

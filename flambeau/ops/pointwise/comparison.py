@@ -234,7 +234,7 @@ def bitwise_right_shift(self, other):
 
 @pointwise(
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
-    bool_loop=True, inplace=False, method=False, number_ok=("self", "other"), out_overload="self_out",
+    bool_loop=True, inplace=False, number_ok=("self", "other"), out_overload="self_out",
 )
 def where(condition, self, other):
     """``self`` where ``condition`` is true, ``other`` elsewhere; all broadcast.

@@ -63,7 +63,8 @@ def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
 
 
-@composite("max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other")
+@composite("max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True,
+           out_overload="out")
 def max_other():
     """``maximum``."""
 
@@ -96,7 +97,8 @@ def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
 
 
-@composite("min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other")
+@composite("min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True,
+           out_overload="out")
 def min_other():
     """``minimum``."""
 

@@ -36,7 +36,8 @@ def view_dtype():
     """The same bytes read as another dtype."""
 
 
-@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)")
+@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+      inplace=True)
 def as_strided():
     """A view with any sizes, strides and offset that stay inside the storage.
 

@@ -1,0 +1,180 @@
+"""Linear algebra: norms and products. Factorisations are not here yet."""
+
+from __future__ import annotations
+
+import flambeau
+from flambeau import _C, diagonal, matmul
+from flambeau._C import _LinAlgError as LinAlgError
+from flambeau.overrides import handle_torch_function
+
+__all__ = [
+    "LinAlgError",
+    "diagonal",
+    "matmul",
+    "matrix_norm",
+    "multi_dot",
+    "norm",
+    "vecdot",
+    "vector_norm",
+]
+
+vector_norm = _C._linalg.linalg_vector_norm
+
+
+def _given(result, out):
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
+    """The norm of vectors, or of matrices when two dimensions are given.
+
+    Args:
+        A: a tensor of floating-point or complex numbers.
+        ord: the order: None for the root of the sum of squares of all elements; a number; for
+            matrices also ``"fro"``.
+        dim: an int: vectors along that dimension; two ints: matrices in these.
+        keepdim: whether these dimensions stay, with size 1.
+        out: takes the result.
+        dtype: the dtype to compute in.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.linalg.norm(flambeau.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    if _C._has_torch_function_unary(A):
+        return handle_torch_function(
+            norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
+        )
+    dims = [dim] if isinstance(dim, int) else dim
+    if ord is None:
+        return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
+    if len(dims) == 2 if dims is not None else A.dim() == 2:
+        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype, out=out)
+    if dims is None and A.dim() != 1:
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
+            f"Got {A.dim()}D."
+        )
+    if isinstance(ord, str):
+        raise RuntimeError(f"linalg.norm: ord={ord!r} is an order of matrices; give two dims")
+    return vector_norm(A, ord, dims, keepdim, dtype=dtype, out=out)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, out=None, dtype=None):
+    """The norm of matrices: ``"fro"``, or the largest or smallest absolute sum (1, -1, inf, -inf).
+
+    Args:
+        A: a tensor of at least two dimensions.
+        ord: the order; those that need singular values (2, -2, ``"nuc"``) are not supported.
+        dim: the rows' and the columns' dimension.
+        keepdim: whether these dimensions stay, with size 1.
+        out: takes the result.
+        dtype: the dtype to compute in.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.linalg.matrix_norm(flambeau.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
+        tensor(6.)
+    """
+    if _C._has_torch_function_unary(A):
+        return handle_torch_function(
+            matrix_norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
+        )
+    if A.dim() < 2:
+        raise RuntimeError(
+            f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.dim()}"
+        )
+    if ord == "fro":
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+    if ord not in (1, -1, float("inf"), float("-inf")):
+        raise NotImplementedError(
+            f"linalg.matrix_norm: ord={ord!r} is not supported; use 'fro', 1, -1, inf or -inf"
+        )
+    rows, columns = (d % A.dim() for d in dim)
+    summed, ranked = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = vector_norm(A, 1, [summed], True, dtype=dtype)
+    pick = flambeau.amax if ord > 0 else flambeau.amin
+    result = pick(sums, [ranked], keepdim=True)
+    if not keepdim:
+        result = result.squeeze((rows, columns))
+    return _given(result, out)
+
+
+def vecdot(x, y, *, dim=-1, out=None):
+    """The sum of products along a dimension, with ``x`` conjugated.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.linalg.vecdot(flambeau.ones(2, 3), flambeau.ones(2, 3))
+        tensor([3., 3.])
+    """
+    if _C._has_torch_function((x, y)):
+        return handle_torch_function(vecdot, (x, y), x, y, dim=dim, out=out)
+    return flambeau.sum(x.conj() * y, [dim], out=out)
+
+
+def _cheapest(sizes):
+    """``split[i][j]``: after which factor the product of factors i to j is best cut in two."""
+    n = len(sizes) - 1
+    cost = [[0] * n for _ in range(n)]
+    split = [[0] * n for _ in range(n)]
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            cost[i][j], split[i][j] = min(
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j)
+            )
+    return split
+
+
+def multi_dot(tensors, *, out=None):
+    """The product of several matrices, in the order of evaluation that takes least work.
+
+    The first and last may be vectors: a row and a column, which go away in the result.
+
+    Example::
+
+        >>> import flambeau
+        >>> a, b, c = flambeau.ones(2, 3), flambeau.ones(3, 4), flambeau.ones(4)
+        >>> flambeau.linalg.multi_dot((a, b, c))
+        tensor([12., 12.])
+    """
+    if _C._has_torch_function(tuple(tensors)):
+        return handle_torch_function(multi_dot, tuple(tensors), tensors, out=out)
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    for i, t in enumerate(tensors):
+        inner = 0 < i < len(tensors) - 1
+        if t.dim() != 2 and (inner or t.dim() != 1):
+            raise RuntimeError(
+                f"multi_dot(): tensor {i} must be {'2D' if inner else '1D or 2D'} but got "
+                f"{t.dim()}D"
+            )
+    first = tensors[0].unsqueeze(0) if tensors[0].dim() == 1 else tensors[0]
+    last = tensors[-1].unsqueeze(1) if tensors[-1].dim() == 1 else tensors[-1]
+    factors = [first, *tensors[1:-1], last]
+    for i in range(len(factors) - 1):
+        if factors[i].shape[1] != factors[i + 1].shape[0]:
+            raise RuntimeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(factors[i].shape)} and "
+                f"{list(factors[i + 1].shape)} cannot be multiplied"
+            )
+    split = _cheapest([first.shape[0], *(f.shape[1] for f in factors)])
+
+    def product(i, j):
+        if i == j:
+            return factors[i]
+        k = split[i][j]
+        return product(i, k) @ product(k + 1, j)
+
+    result = product(0, len(factors) - 1)
+    if tensors[-1].dim() == 1:
+        result = result.squeeze(1)
+    if tensors[0].dim() == 1:
+        result = result.squeeze(0)
+    return _given(result, out)

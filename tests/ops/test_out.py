@@ -1,0 +1,52 @@
+"""out= arguments that share memory with inputs, or with themselves."""
+
+import pytest
+
+import flambeau
+
+
+def test_out_that_is_an_input_is_read_before_it_is_resized():
+    a = flambeau.arange(6.0).reshape(2, 3)
+    b = flambeau.ones(3, 4)
+    want = (a @ b).tolist()
+    flambeau.mm(a, b, out=a)
+    assert a.tolist() == want
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: flambeau.cat((x, flambeau.ones(2)), out=x),
+        lambda x: flambeau.cat((x[:0], x), out=x),
+        lambda x: flambeau.stack((x,), out=x),
+        lambda x: flambeau.index_select(x, 0, flambeau.tensor([1]), out=x),
+        lambda x: flambeau.gather(x, 0, flambeau.tensor([1, 1]), out=x),
+        lambda x: flambeau.masked_select(x, flambeau.tensor([True, False]), out=x),
+    ],
+)
+def test_out_that_must_be_separate(call):
+    x = flambeau.tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="refer to a single memory location"):
+        call(x)
+    assert x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda out: flambeau.mm(flambeau.ones(2, 2), flambeau.ones(2, 2), out=out),
+        lambda out: flambeau.add(flambeau.ones(2, 2), 1, out=out),
+        lambda out: flambeau.nonzero(flambeau.ones(2), out=out),
+    ],
+)
+def test_out_whose_elements_lie_on_one_another(call):
+    out = flambeau.zeros(2, dtype=flambeau.float32).expand(2, 2)
+    with pytest.raises(RuntimeError):
+        call(out)
+
+
+def test_overlapping_elements_are_written_one_after_the_other():
+    # Element (i, j) is memory i + j: each place is squared as often as it is named.
+    memory = flambeau.full((3,), 2.0)
+    memory.as_strided((2, 2), (1, 1)).square_()
+    assert memory.tolist() == [4, 16, 4]
