@@ -101,7 +101,7 @@ PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, Py
     }
     if (is_method(self) && (n == 0 || !is_tensor(args[0])))
       raise_python(PyExc_TypeError,
-                   "descriptor '%s' for 'flambeau.Tensor' objects doesn't apply to a '%s' object",
+                   "descriptor '%s' for 'Tensor' objects doesn't apply to a '%s' object",
                    f->name->name, n ? Py_TYPE(args[0])->tp_name : "nothing");
     const std::span<Signature* const> tried = signatures_of(f);
     raise_mismatch(f->name->name, {const_cast<const Signature* const*>(tried.data()), tried.size()},
@@ -157,7 +157,7 @@ PyObject* get_objclass(PyObject* self, void*) {
 
 PyObject* repr(PyObject* self) {
   const char* name = as_function(self)->name->name;
-  return is_method(self) ? PyUnicode_FromFormat("<method '%s' of 'flambeau.Tensor' objects>", name)
+  return is_method(self) ? PyUnicode_FromFormat("<method '%s' of 'Tensor' objects>", name)
                          : PyUnicode_FromFormat("<built-in function %s>", name);
 }
 

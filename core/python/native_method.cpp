@@ -18,8 +18,8 @@ PyObject* call_method(PyObject* self, PyObject* const* args, size_t nargsf, PyOb
   return guarded([&]() -> PyObject* {
     if (n == 0 || !is_tensor(args[0]))
       raise_python(PyExc_TypeError,
-                   "descriptor '%s' for 'flambeau.Tensor' objects doesn't apply to a '%s' object",
-                   m.name, n ? Py_TYPE(args[0])->tp_name : "nothing");
+                   "descriptor '%s' for 'Tensor' objects doesn't apply to a '%s' object", m.name,
+                   n ? Py_TYPE(args[0])->tp_name : "nothing");
     if (may_override(args[0])) {
       Overloaded who;
       if (overrides_torch_function(args[0])) who.add(args[0]);
@@ -47,7 +47,7 @@ PyObject* get_objclass(PyObject*, void*) {
   return Py_NewRef(reinterpret_cast<PyObject*>(tensor_type));
 }
 PyObject* repr(PyObject* self) {
-  return PyUnicode_FromFormat("<method '%s' of 'flambeau.Tensor' objects>", method_of(self).name);
+  return PyUnicode_FromFormat("<method '%s' of 'Tensor' objects>", method_of(self).name);
 }
 PyObject* reduce(PyObject* self, PyObject*) {
   static PyObject* getattr = nullptr;

@@ -12,7 +12,10 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     Object self(must(PyTuple_Type.tp_new(type, args, kwargs)));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self.get()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(self.get(), i);
-      if (PyLong_CheckExact(item)) continue;
+      if (PyLong_CheckExact(item)) {
+        unwrap_int(item);  // it must fit in 64 bits
+        continue;
+      }
       if (!is_index(item))
         raise_python(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')",
                      i, Py_TYPE(item)->tp_name);

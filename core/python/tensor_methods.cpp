@@ -32,7 +32,6 @@ PLAIN(is_neg, "is_neg", PyBool_FromLong(t.is_neg()))
 PLAIN(never, "", (static_cast<void>(t), Py_NewRef(Py_False)))
 PLAIN(get_device, "get_device", PyLong_FromLong(t.device().index))
 PLAIN(untyped_storage, "untyped_storage", wrap_storage(t.impl()->storage()))
-PLAIN(has_names, "has_names", (static_cast<void>(t), Py_NewRef(Py_False)))
 #undef PLAIN
 
 PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
@@ -258,7 +257,6 @@ const NativeMethod methods[] = {
     {"is_pinned", never, "()", "Whether the memory is page-locked: never on this build."},
     {"is_shared", never, "()", "Whether other processes share the memory."},
     {"is_distributed", never, "()", "False."},
-    {"has_names", has_names, "()", "Whether dimensions have names: never."},
     {"get_device", get_device, "()", "The index of the device; -1 on the CPU."},
     {"data_ptr", data_ptr, "()", "The address of the first element."},
     {"untyped_storage", untyped_storage, "()", "The bytes behind it."},

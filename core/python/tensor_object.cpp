@@ -436,6 +436,7 @@ bool init_tensor_type(PyObject* module) {
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   tensor_type = make_type(module, &spec, "Tensor");
   if (!tensor_type) return false;
+  tensor_type->tp_name = "Tensor";  // as messages show it; __module__ is set by now
   // The metaclass adds no fields, so a type object of `type` can become one of it.
   Py_INCREF(meta_type);
   Py_SET_TYPE(reinterpret_cast<PyObject*>(tensor_type), meta_type);

@@ -32,17 +32,6 @@ PyObject* get_is_quantized(PyObject* self) {
 PyObject* get_false(PyObject*) { Py_RETURN_FALSE; }
 PyObject* get_none(PyObject*) { Py_RETURN_NONE; }
 
-int set_nothing(PyObject*, PyObject* value) {
-  if (value && value != Py_None)
-    raise<NotImplementedError>("names: named tensors are not supported; only None can be set");
-  return 0;
-}
-PyObject* get_names(PyObject* self) {
-  const int64_t n = unwrap(self).dim();
-  Object names(must(PyTuple_New(static_cast<Py_ssize_t>(n))));
-  for (int64_t i = 0; i < n; ++i) PyTuple_SET_ITEM(names.get(), i, Py_NewRef(Py_None));
-  return names.release();
-}
 PyObject* get_cdata(PyObject* self) { return PyLong_FromVoidPtr(unwrap(self).impl()); }
 PyObject* get_array_priority(PyObject*) { return PyLong_FromLong(1000); }
 
@@ -70,7 +59,6 @@ const Property properties[] = {
     {"is_mkldnn", has_layout<Layout::mkldnn>, nullptr, "Whether it has oneDNN's layout."},
     {"is_nested", get_false, nullptr, "Whether it is a nested tensor."},
     {"is_quantized", get_is_quantized, nullptr, "Whether the elements are quantised."},
-    {"names", get_names, set_nothing, "The names of the dimensions: none."},
     {"name", get_none, nullptr, nullptr},
     {"_cdata", get_cdata, nullptr, "Identifies the tensor behind the Python object."},
     {"__array_priority__", get_array_priority, nullptr, nullptr},

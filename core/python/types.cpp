@@ -42,7 +42,11 @@ PyObject* copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
   }
 
 PyObject* to_complex_method(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap(to_complex(value_of<DType>(self))); });
+  return guarded([&] {
+    const DType dtype = value_of<DType>(self);
+    check(is_differentiable(dtype), "Unknown Complex ScalarType for torch.", dtype_name(dtype));
+    return wrap(to_complex(dtype));
+  });
 }
 PyObject* to_real_method(PyObject* self, PyObject*) {
   return guarded([&] { return wrap(to_real(value_of<DType>(self))); });

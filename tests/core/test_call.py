@@ -251,7 +251,7 @@ def test_functions_describe_themselves():
     assert "self + alpha * other" in torch.add.__doc__
     assert torch.add.__text_signature__ == "(input, other, *, alpha=None)"
     assert repr(torch.add) == "<built-in function add>"
-    assert repr(torch.Tensor.add) == "<method 'add' of 'flambeau.Tensor' objects>"
+    assert repr(torch.Tensor.add) == "<method 'add' of 'Tensor' objects>"
     assert inspect.isroutine(torch.Tensor.add) and callable(torch.add)
 
 

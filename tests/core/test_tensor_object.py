@@ -421,3 +421,45 @@ def test_numpy_scalars_are_numbers():
     t = torch.ones(2, dtype=torch.float64)
     assert (t * np.float32(2.5)).tolist() == [2.5, 2.5]
     assert torch.zeros(np.int64(2)).shape == (2,)
+
+
+# ---- conversions to other dtypes and devices
+
+
+def test_to_in_its_three_forms():
+    t = torch.ones(2)
+    assert t.to(torch.float64).dtype is torch.float64 and t.to(torch.float32) is t
+    assert t.to("meta").is_meta and t.to("cpu") is t and t.to("cpu", torch.int8).dtype is torch.int8
+    assert t.to(torch.zeros(1, dtype=torch.int64)).dtype is torch.int64
+    assert t.to(device="cpu", dtype=torch.bool).dtype is torch.bool
+    assert t.to(other=torch.zeros(1, dtype=torch.int16)).dtype is torch.int16
+    assert t.to(torch.float32, copy=True) is not t and t.to(float).dtype is torch.float64
+    image = torch.ones(1, 2, 3, 3).to(memory_format=torch.channels_last)
+    assert image.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "args, kwargs, error",
+    [
+        ((1.5,), {}, TypeError),
+        (("nowhere",), {}, RuntimeError),
+        ((), {"requires_grad": True}, TypeError),
+        ((torch.float32, "cpu"), {}, TypeError),
+        (("cuda",), {}, NotImplementedError),
+    ],
+)
+def test_to_what_does_not_exist(args, kwargs, error):
+    with pytest.raises(error):
+        torch.ones(2).to(*args, **kwargs)
+
+
+def test_short_forms_of_to():
+    t = torch.tensor([0.0, 1.0])
+    forms = "double:float64 half:float16 long:int64 int:int32 short:int16 char:int8 byte:uint8"
+    for form in (*forms.split(), "bool:bool", "bfloat16:bfloat16", "cfloat:complex64"):
+        method, dtype = form.split(":")
+        made = getattr(t, method)()
+        assert made.dtype is getattr(torch, dtype) and made.tolist() == [0, 1]
+    assert t.float() is t and t.cpu() is t
+    with pytest.raises(NotImplementedError, match="cuda"):
+        t.cuda()

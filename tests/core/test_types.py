@@ -287,3 +287,38 @@ def test_meta_storage_has_no_bytes():
         s[0]
     with pytest.raises(NotImplementedError):
         bytes(s)
+
+
+# ---- settings
+
+
+def test_default_dtype():
+    assert torch.get_default_dtype() is torch.float32
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.zeros(1).dtype is torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for bad in (torch.int32, "float32"):
+        with pytest.raises(TypeError):
+            torch.set_default_dtype(bad)
+
+
+def test_promotion():
+    assert torch.promote_types(torch.int8, torch.float16) is torch.float16
+    assert torch.can_cast(torch.int8, torch.float32)
+    assert not torch.can_cast(torch.float32, torch.int64)
+    with pytest.raises(TypeError):
+        torch.promote_types(torch.int8, 3)
+
+
+def test_number_of_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)
+    for bad in (0, -1):
+        with pytest.raises(RuntimeError):
+            torch.set_num_threads(bad)
+    with pytest.raises(TypeError):
+        torch.set_num_threads("2")
