@@ -46,7 +46,7 @@ SavedTensor = _C._SavedTensor
 is_multithreading_enabled = _C._is_multithreading_enabled
 is_view_replay_enabled = _C._is_view_replay_enabled
 
-_LAZY = ("forward_ad", "function", "functional", "grad_mode", "graph")
+_LAZY = ("functional", "graph")
 
 
 def __getattr__(name: str) -> Any:
@@ -205,6 +205,13 @@ def variable(*args: Any, **kwargs: Any) -> Any:
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
 
 
+class _Engine:
+    """What PyTorch's programs find at ``Variable._execution_engine``."""
+
+    run_backward = staticmethod(_C._run_backward)
+    queue_callback = staticmethod(_C._queue_callback)
+
+
 class _VariableMeta(type):
     def __instancecheck__(cls, other: Any) -> bool:
         return isinstance(other, flambeau.Tensor)
@@ -222,6 +229,8 @@ class Variable(metaclass=_VariableMeta):
         >>> isinstance(torch.ones(1), torch.autograd.Variable)
         True
     """
+
+    _execution_engine = _Engine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False):
         tensor = flambeau.empty(0) if data is None else data.detach()
