@@ -1,6 +1,5 @@
 // Rows of a table, and the gradient that adds rows up by index.
 
-#include "core/parallel/parallel.h"
 #include "kernels/cpu/index.h"
 #include "kernels/cpu/indexed.h"
 #include "kernels/cpu/pointwise.h"

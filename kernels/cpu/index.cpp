@@ -200,14 +200,6 @@ Dims broadcast_indices(const char* op, const std::vector<Tensor>& indices) {
   return sizes;
 }
 
-Tensor expand(const Tensor& t, IntSpan sizes) {
-  Dims strides(sizes.size(), 0);
-  const size_t extra = sizes.size() - t.sizes().size();
-  for (size_t d = extra; d < sizes.size(); ++d)
-    strides[d] = t.sizes()[d - extra] == 1 ? 0 : t.strides()[d - extra];
-  return Tensor::alias(t, sizes, strides, t.offset());
-}
-
 // Strides of the result's shape that are those of the indices' dimensions, and 0 for the others.
 Dims strides_of_places(const AdvancedIndex& at, IntSpan index_strides) {
   Dims strides(at.result_sizes.size(), 0);
@@ -240,7 +232,7 @@ void set_indices(IndexedWalk& walk, const char* op, const Tensor& self, const Ad
   const Tensor offsets = empty(at.index_sizes, {DType::int64});
   fill(offsets, 0);
   for (size_t i = 0; i < at.indices.size(); ++i)
-    add_offsets(offsets, expand(at.indices[i], at.index_sizes), stride(i), range(i));
+    add_offsets(offsets, expanded(at.indices[i], at.index_sizes), stride(i), range(i));
   walk.set_offsets({offsets, strides_of_places(at, offsets.strides())});
 }
 
@@ -288,7 +280,7 @@ void index(const char* op, const Tensor& result, const Tensor& self, const Advan
 void index_put_into(const char* op, const Tensor& self, const AdvancedIndex& at,
                     const Tensor& values, bool accumulate) {
   IndexedWalk walk = walk_advanced(op, self, at);
-  const Tensor from = expand(values, at.result_sizes);
+  const Tensor from = expanded(values, at.result_sizes);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   if (accumulate)
     walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);

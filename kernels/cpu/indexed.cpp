@@ -102,6 +102,14 @@ void add_offsets(const Tensor& offsets, const Tensor& index, int64_t stride,
 
 // ---- walks
 
+Tensor expanded(const Tensor& t, IntSpan sizes) {
+  Dims strides(sizes.size(), 0);
+  const size_t extra = sizes.size() - t.sizes().size();
+  for (size_t d = extra; d < sizes.size(); ++d)
+    strides[d] = t.sizes()[d - extra] == 1 ? 0 : t.strides()[d - extra];
+  return Tensor::alias(t, sizes, strides, t.offset());
+}
+
 namespace {
 constexpr int64_t kZero = 0;
 }

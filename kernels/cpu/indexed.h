@@ -32,6 +32,9 @@ Offsets offsets_of(const Tensor& index, int64_t stride, const IndexRange& range)
 void add_offsets(const Tensor& offsets, const Tensor& index, int64_t stride,
                  const IndexRange& range);
 
+// `t` seen with sizes that it broadcasts to.
+Tensor expanded(const Tensor& t, IntSpan sizes);
+
 class IndexedWalk {
  public:
   // Strides are in elements. `plain` may broadcast (stride 0) where it is only read.

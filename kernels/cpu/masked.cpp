@@ -4,7 +4,7 @@
 
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/index.h"
-#include "kernels/cpu/index_kernels.h"
+#include "kernels/cpu/indexed.h"
 #include "kernels/cpu/pointwise.h"
 
 namespace flambeau::cpu {
@@ -13,19 +13,11 @@ namespace {
 constexpr int64_t kMaskGrain = 1 << 15;
 static_assert(sizeof(bool) == 1);
 
-Tensor expand(const Tensor& t, IntSpan sizes) {
-  Dims strides(sizes.size(), 0);
-  const size_t extra = sizes.size() - t.sizes().size();
-  for (size_t d = extra; d < sizes.size(); ++d)
-    strides[d] = t.sizes()[d - extra] == 1 ? 0 : t.strides()[d - extra];
-  return Tensor::alias(t, sizes, strides, t.offset());
-}
-
 // `t` as `sizes`, row-major: itself where it is that already.
 Tensor contiguous_as(const Tensor& t, IntSpan sizes) {
   if (t.is_contiguous() && same(t.sizes(), sizes)) return t;
   const Tensor made = empty(sizes, t.options());
-  copy(made, expand(t, sizes));
+  copy(made, expanded(t, sizes));
   return made;
 }
 
