@@ -51,6 +51,9 @@ void check_nll(const char* op, const T& self, const T& target, const T& weight, 
         ": weight tensor should be defined either for all ", classes,
         " classes or no classes but got weight tensor of shape: ",
         show(weight.defined() ? weight.sizes() : IntSpan()));
+  if (weight.defined() && weight.dtype() != self.dtype())
+    raise(op, ": expected scalar type ", scalar_type_name(self.dtype()), " but found ",
+          scalar_type_name(weight.dtype()), ": weight and input must be of one dtype");
 }
 
 template <class T>

@@ -49,11 +49,15 @@ def _boxed(schema: Schema) -> str:
     )
 
 
-def _out_autograd(schema: Schema) -> str:
+def _check_out(schema: Schema) -> str:
     tensors = ", ".join(a.symbol for a in schema.args if a.type == "Tensor")
+    return f'  check_out("{schema.name}", any_needs_grad({tensors}));\n'
+
+
+def _out_autograd(schema: Schema) -> str:
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-        f'  check_out("{schema.name}", any_needs_grad({tensors}));\n'
+        f"{_check_out(schema)}"
         f"  const Exclude off(kAutograd);\n"
         f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
     )
@@ -218,7 +222,8 @@ def _native_body(record: Record, schema: Schema) -> str:
         code = f"  {functional};\n"
         return code + (_finish(schema) if record.kind == "native" else f"  return {schema.args[0].name};\n")
     if schema.outs:
-        code = _separate(schema) if record.separate_out else ""
+        code = _check_out(schema) if record.kind == "composite" else ""
+        code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
