@@ -16,10 +16,15 @@ namespace {
 // the states of chunks of tiles, into which a reduction with few units is split. All of these follow
 // from shape and strides, none from the number of threads.
 constexpr int64_t kRowElements = 2048;  // of a tile, where a result's elements are reduced as a row
-constexpr int64_t kTileRows = 16;       // of a tile, where neighbouring results are reduced together
+constexpr int64_t kTileRows = 64;       // of a tile, where neighbouring results are reduced together
+constexpr int64_t kStagedRows = 16;     // the same, when they pass through a buffer
 constexpr int64_t kShortRow = 64;       // rows below this are better reduced across results
+constexpr int64_t kNarrow = 64;         // results that do not fill a few vectors, see widening()
+constexpr int64_t kWide = 256;
 constexpr int64_t kManyUnits = 64;      // enough to share among threads
 constexpr int kMaxDepth = 64;
+// Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
+constexpr int64_t kPadding = 64;
 
 struct Job {
   const ReduceKernel& kernel;
@@ -63,12 +68,14 @@ class Reducer {
     if (count_ == 0) return fill_identity();
     by_rows_ = reduces_by_rows();
     const Tiling units(kept_, unit_limit(), 0);
-    const Tiling tiles(reduced_, by_rows_ ? kRowElements : kTileRows,
+    const bool staged = converts_ || kept_.strides[0][0] != item_;
+    wide_rows_ = by_rows_ || staged ? 1 : widening();
+    const int64_t tile_rows = staged ? kStagedRows : kTileRows * wide_rows_;
+    const Tiling tiles(reduced_, by_rows_ ? kRowElements : tile_rows,
                        by_rows_ ? Tiling::kLongRow : 0);
     units_ = &units;
     tiles_ = &tiles;
-    direct_ = !converts_ && (by_rows_ ? contiguous_in_tile(reduced_, tiles, 0, item_)
-                                      : kept_.strides[0][0] == item_);
+    direct_ = by_rows_ ? !converts_ && contiguous_in_tile(reduced_, tiles, 0, item_) : !staged;
     const int64_t unit_elements = units.block * tiles.inner * tiles.block;
     int64_t per_chunk = tiles.count;
     if (units.count < kManyUnits)
@@ -115,8 +122,18 @@ class Reducer {
   bool reduces_by_rows() const {
     if (kept_.numel() == 1) return true;
     constexpr int64_t kFew = 8;  // so few neighbours do not fill a vector
-    if (kept_.sizes[0] < kFew) return reduced_.sizes[0] >= kFew;
+    const bool dense = !converts_ && kept_.strides[0][0] == item_;
+    if (kept_.sizes[0] < kFew && !(dense && widening() > 1)) return reduced_.sizes[0] >= kFew;
     return reduced_.sizes[0] >= kShortRow && reduced_.strides[0][0] <= kept_.strides[0][0];
+  }
+
+  // Few results whose elements alternate without gaps in memory: this many rows are taken as one.
+  int64_t widening() const {
+    const int64_t width = kept_.sizes[0];
+    if (job_.keeps_order || width >= kNarrow || reduced_.strides[0][0] != width * item_) return 1;
+    int64_t rows = 1;
+    while (rows * width < kWide) rows *= 2;
+    return rows;
   }
 
   int64_t unit_limit() const {
@@ -133,21 +150,24 @@ class Reducer {
     Scratch(const Reducer& r, int64_t tiles)
         : states_bytes(rounded(r.units_->block * r.state_)),
           depth(r.by_rows_ ? 0 : 66 - __builtin_clzll(static_cast<uint64_t>(tiles))),
-          elements(r.by_rows_ ? kRowElements : kTileRows * r.units_->block),
-          block(states_bytes * (depth + 1) + 2 * rounded(elements * 16) +
-                2 * rounded(r.units_->block * 16)) {
+          elements_bytes(rounded((r.by_rows_ ? kRowElements : kStagedRows * r.units_->block) * 16) +
+                         kStagedRows * kPadding),
+          block(states_bytes * (depth + 1) + 2 * elements_bytes +
+                2 * rounded(r.units_->block * 16) + 2 * kWide * r.state_) {
       states = block.data();
       stack = states + states_bytes;
       raw = stack + states_bytes * depth;
-      cast = raw + rounded(elements * 16);
-      results = cast + rounded(elements * 16);
+      cast = raw + elements_bytes;
+      results = cast + elements_bytes;
       stored = results + rounded(r.units_->block * 16);
+      wide = stored + rounded(r.units_->block * 16);
     }
-    int64_t states_bytes, depth, elements;
+    int64_t states_bytes, depth, elements_bytes;
     Block block;
     char *states, *stack;  // of a unit; of the tiles that wait for others
     char *raw, *cast;      // elements as they are, and as the kernel wants them
     char *results, *stored;
+    char* wide;            // states of rows taken as one
   };
 
   // Joins leaf(0) to leaf(count - 1), each `n` states, into stack[0].
@@ -210,10 +230,8 @@ class Reducer {
       const char* elements = tile.at(0) + from_base;
       const int64_t rows = tile.elements();
       int64_t row_stride = reduced_.strides[0][0];
-      if (!direct_) {
-        elements = load_columns(elements, rows, n, scratch);
-        row_stride = n * wide_;
-      }
+      if (!direct_) elements = load_columns(elements, rows, n, scratch, row_stride);
+      if (wide_rows_ > 1) return narrow_tile(elements, rows, n, scratch, into);
       job_.kernel.columns(elements, row_stride, rows, n, tiles_->first_element(reduced_, begin + i),
                           job_.params, into);
     });
@@ -221,19 +239,41 @@ class Reducer {
       __builtin_memcpy(scratch.states, stack, static_cast<size_t>(n * state_));
   }
 
+  // A tile of few columns: several rows are taken as one, whose states are then joined half by half.
+  void narrow_tile(const char* elements, int64_t rows, int64_t n, Scratch& scratch,
+                   char* into) const {
+    const int64_t row_stride = reduced_.strides[0][0], wide_rows = rows / wide_rows_;
+    const auto columns = [&](int64_t first, int64_t stride, int64_t count, int64_t cols, char* to) {
+      job_.kernel.columns(elements + first * row_stride, stride, count, cols, 0, job_.params, to);
+    };
+    if (wide_rows == 0) return columns(0, row_stride, rows, n, into);
+    columns(0, wide_rows_ * row_stride, wide_rows, wide_rows_ * n, scratch.wide);
+    for (int64_t half = wide_rows_ / 2; half > 0; half /= 2)
+      job_.kernel.combine(scratch.wide, scratch.wide + half * n * state_, half * n);
+    __builtin_memcpy(into, scratch.wide, static_cast<size_t>(n * state_));
+    const int64_t done = wide_rows * wide_rows_;
+    if (done == rows) return;
+    columns(done, row_stride, rows - done, n, scratch.wide);
+    job_.kernel.combine(into, scratch.wide, n);
+  }
+
   // rows x n elements, one row after the other.
-  const char* load_columns(const char* src, int64_t rows, int64_t n, Scratch& scratch) const {
+  const char* load_columns(const char* src, int64_t rows, int64_t n, Scratch& scratch,
+                           int64_t& row_stride) const {
     const ConvertKernels& kernels = convert_kernels();
-    const int64_t row_stride = reduced_.strides[0][0], col_stride = kept_.strides[0][0];
+    const int64_t reduced_stride = reduced_.strides[0][0], kept_stride = kept_.strides[0][0];
     char* dst = scratch.raw;
-    if (row_stride == item_) {
-      kernels.transpose[log2_size(item_)](dst, n * item_, src, col_stride, n, rows, false);
+    row_stride = n * item_;
+    if (reduced_stride == item_) {
+      if (!converts_) row_stride += kPadding;
+      kernels.transpose[log2_size(item_)](dst, row_stride, src, kept_stride, n, rows, false);
     } else {
-      const int64_t sizes[] = {n, rows}, strides[] = {col_stride, row_stride};
+      const int64_t sizes[] = {n, rows}, strides[] = {kept_stride, reduced_stride};
       kernels.gather[log2_size(item_)](dst, src, sizes, strides, 2);
     }
     if (!converts_) return dst;
     cast_(dst, scratch.cast, rows * n);
+    row_stride = n * wide_;
     return scratch.cast;
   }
 
@@ -333,6 +373,7 @@ class Reducer {
   int64_t count_ = 0;  // elements per result
   ConvertLoop cast_ = nullptr;
   bool by_rows_ = true, direct_ = false;
+  int64_t wide_rows_ = 1;
   const Tiling* units_ = nullptr;
   const Tiling* tiles_ = nullptr;
 };

@@ -1,5 +1,9 @@
+#include <utility>
+
 #include "kernels/cpu/reduce_kernels.h"
 #include "kernels/math/leaves.h"
+
+#pragma GCC diagnostic ignored "-Wpsabi"  // vectors are passed to inlined functions only
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
@@ -58,14 +62,57 @@ FLAMBEAU_LEAF const T* row_of(const T* p, int64_t row_stride, int64_t r) {
   return reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) + r * row_stride);
 }
 
-// Independent chains of a row: enough to hide the latency of an addition.
+// ---- vectors: selections among them are never branches, which data could make unpredictable
+
 template <class T>
-constexpr int kLanes = sizeof(T) < 8 ? 64 : 32;
+struct Vector {
+  static constexpr int kWidth = 64 / sizeof(T);
+  typedef T type __attribute__((vector_size(64)));
+};
+template <class T>
+using vector_t = typename Vector<T>::type;
+
+template <class T>
+FLAMBEAU_LEAF vector_t<T> broadcast(T x) {
+  return x - vector_t<T>{};
+}
+template <class T>
+FLAMBEAU_LEAF vector_t<T> load(const T* p) {
+  vector_t<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+// The first n elements, and `rest` in the other lanes.
+template <class T>
+FLAMBEAU_LEAF vector_t<T> load(const T* p, int64_t n, vector_t<T> rest) {
+  __builtin_memcpy(&rest, p, static_cast<size_t>(n) * sizeof(T));
+  return rest;
+}
+template <class T>
+FLAMBEAU_LEAF void store(T* p, vector_t<T> v, int64_t n = Vector<T>::kWidth) {
+  __builtin_memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
+}
+
+// Lane k of the result is lane k + shift, round about.
+template <class T, int shift, int... I>
+FLAMBEAU_LEAF vector_t<T> rotated(vector_t<T> v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, ((I + shift) % Vector<T>::kWidth)...);
+}
+
+// Calls f(j, n) for the vectors of a row of `count` elements; n is less than the width for the last.
+template <class T, class F>
+FLAMBEAU_LEAF void for_vectors(int64_t count, F f) {
+  constexpr int64_t kWidth = Vector<T>::kWidth;
+  int64_t j = 0;
+  for (; j + kWidth <= count; j += kWidth) f(j, kWidth);
+  if (j < count) f(j, count - j);
+}
 
 // ---- folds: one number is the state, and two are joined by one operation
 //
-// Op offers Element, State, Result, identity(), map(element, params), join(a, b) and
-// finish(state, count, params).
+// Op offers Element, State, Result, identity(), map(element, params), join(a, b) for states and for
+// vectors of them, and finish(state, count, params). Where an Op is kPartwise, the real and imaginary
+// parts of complex numbers are joined each for itself.
 
 template <class Op>
 struct Fold {
@@ -73,46 +120,35 @@ struct Fold {
   using State = typename Op::State;
   using Result = typename Op::Result;
 
-  // Lane k joins elements k, k + lanes, ...; then the upper half of the lanes is joined to the lower.
   static void row(const void* elements, int64_t n, int64_t, const void* params, void* state) {
-    const Element* p = static_cast<const Element*>(elements);
-    constexpr int kCount = kLanes<State>;
-    State lane[kCount];
-    for (int k = 0; k < kCount; ++k) lane[k] = Op::identity();
-    int64_t i = 0;
-    for (; i + kCount <= n; i += kCount)
-      for (int k = 0; k < kCount; ++k) lane[k] = Op::join(lane[k], Op::map(p[i + k], params));
-    for (int k = 0; i + k < n; ++k) lane[k] = Op::join(lane[k], Op::map(p[i + k], params));
-    for (int half = kCount / 2; half > 0; half /= 2)
-      for (int k = 0; k < half; ++k) lane[k] = Op::join(lane[k], lane[k + half]);
-    *static_cast<State*>(state) = lane[0];
+    if constexpr (kVectors)
+      row_of_lanes(static_cast<const Input*>(elements), n * kParts, params,
+                   static_cast<Lane*>(state));
+    else
+      row_of_states(static_cast<const Element*>(elements), n, params, static_cast<State*>(state));
   }
 
-  // Four rows at a time, so that a state is loaded and stored once for them.
   static void columns(const void* elements, int64_t row_stride, int64_t rows, int64_t cols, int64_t,
                       const void* params, void* states) {
-    const Element* p = static_cast<const Element*>(elements);
-    State* __restrict s = static_cast<State*>(states);
-    int64_t r = 0;
-    if (rows < 4) {
-      for (int64_t j = 0; j < cols; ++j) s[j] = Op::map(p[j], params);
-      r = 1;
-    } else {
-      four(p, row_stride, cols, params, s, [](State, State x) { return x; });
-      r = 4;
-    }
-    for (; r + 4 <= rows; r += 4)
-      four(row_of(p, row_stride, r), row_stride, cols, params, s, Op::join);
-    for (; r < rows; ++r) {
-      const Element* q = row_of(p, row_stride, r);
-      for (int64_t j = 0; j < cols; ++j) s[j] = Op::join(s[j], Op::map(q[j], params));
-    }
+    if constexpr (kVectors)
+      columns_of_lanes(static_cast<const Input*>(elements), row_stride, rows, cols * kParts, params,
+                       static_cast<Lane*>(states));
+    else
+      columns_of_states(static_cast<const Element*>(elements), row_stride, rows, cols, params,
+                        static_cast<State*>(states));
   }
 
   static void combine(void* states, const void* later, int64_t n) {
-    State* __restrict s = static_cast<State*>(states);
-    const State* __restrict l = static_cast<const State*>(later);
-    for (int64_t i = 0; i < n; ++i) s[i] = Op::join(s[i], l[i]);
+    if constexpr (kVectors) {
+      Lane* s = static_cast<Lane*>(states);
+      const Lane* l = static_cast<const Lane*>(later);
+      for_vectors<Lane>(n * kParts, [&](int64_t j, int64_t m) {
+        store<Lane>(s + j, Op::join(some(s + j, m), some(l + j, m)), m);
+      });
+    } else {
+      State* s = static_cast<State*>(states);
+      for (int64_t i = 0; i < n; ++i) s[i] = Op::join(s[i], static_cast<const State*>(later)[i]);
+    }
   }
 
   static void finish(const void* states, int64_t n, int64_t count, const void* params,
@@ -127,15 +163,118 @@ struct Fold {
   }
 
  private:
-  template <class Into>
-  FLAMBEAU_LEAF void four(const Element* p, int64_t row_stride, int64_t cols, const void* params,
-                          State* __restrict s, Into into) {
-    const Element *a = p, *b = row_of(p, row_stride, 1), *c = row_of(p, row_stride, 2),
-                  *d = row_of(p, row_stride, 3);
-    for (int64_t j = 0; j < cols; ++j) {
-      const State ab = Op::join(Op::map(a[j], params), Op::map(b[j], params));
-      const State cd = Op::join(Op::map(c[j], params), Op::map(d[j], params));
-      s[j] = into(s[j], Op::join(ab, cd));
+  static constexpr bool kVectors = Op::kPartwise || Parts<State>::count == 1;
+  static constexpr int kParts = Parts<State>::count;
+  using Lane = real_t<State>;
+  struct OfParts {
+    using type = Lane;
+  };
+  struct OfElements {
+    using type = Element;
+  };
+  using Input = typename std::conditional_t<kParts == 2, OfParts, OfElements>::type;
+  using Vec = vector_t<Lane>;
+  static constexpr int kWidth = Vector<Lane>::kWidth;
+
+  FLAMBEAU_LEAF Vec some(const Lane* p, int64_t n) {
+    return n == kWidth ? load<Lane>(p) : load<Lane>(p, n, Vec{});
+  }
+  FLAMBEAU_LEAF Vec identity() {
+    if constexpr (kParts == 2)
+      return Vec{};
+    else
+      return broadcast<Lane>(Op::identity());
+  }
+  // n elements as lanes; `rest` where there are none.
+  FLAMBEAU_LEAF Vec mapped(const Input* p, int64_t n, const void* params, Vec rest) {
+    if constexpr (Op::kMaps) {
+      Lane lanes[kWidth];
+      if (n < kWidth) store<Lane>(lanes, rest);
+      for (int64_t k = 0; k < n; ++k) lanes[k] = Op::map(p[k], params);
+      return load<Lane>(lanes);
+    } else {
+      return n == kWidth ? load<Lane>(p) : load<Lane>(p, n, rest);
+    }
+  }
+
+  // Four vectors take turns, so that no addition waits for the one before; then they are joined, and
+  // the upper half of the lanes to the lower until one is left.
+  FLAMBEAU_LEAF void row_of_lanes(const Input* p, int64_t n, const void* params, Lane* state) {
+    const Vec none = identity();
+    Vec a = none, b = none, c = none, d = none;
+    int64_t i = 0;
+    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+      a = Op::join(a, mapped(p + i, kWidth, params, none));
+      b = Op::join(b, mapped(p + i + kWidth, kWidth, params, none));
+      c = Op::join(c, mapped(p + i + 2 * kWidth, kWidth, params, none));
+      d = Op::join(d, mapped(p + i + 3 * kWidth, kWidth, params, none));
+    }
+    for (; i + kWidth <= n; i += kWidth) a = Op::join(a, mapped(p + i, kWidth, params, none));
+    if (i < n) b = Op::join(b, mapped(p + i, n - i, params, none));
+    a = Op::join(Op::join(a, b), Op::join(c, d));
+    store<Lane>(state, halved<kWidth / 2>(a), kParts);
+  }
+
+  template <int half>
+  FLAMBEAU_LEAF Vec halved(Vec v) {
+    if constexpr (half < kParts)
+      return v;
+    else
+      return halved<half / 2>(
+          Op::join(v, rotated<Lane, half>(v, std::make_integer_sequence<int, kWidth>())));
+  }
+
+  // Four rows at a time, so that a state is loaded and stored once for them.
+  FLAMBEAU_LEAF void columns_of_lanes(const Input* p, int64_t row_stride, int64_t rows, int64_t cols,
+                                      const void* params, Lane* s) {
+    const Vec none = identity();
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      const Input *a = row_of(p, row_stride, r), *b = row_of(p, row_stride, r + 1),
+                  *c = row_of(p, row_stride, r + 2), *d = row_of(p, row_stride, r + 3);
+      const auto four = [&](int64_t j, int64_t n) {
+        return Op::join(
+            Op::join(mapped(a + j, n, params, none), mapped(b + j, n, params, none)),
+            Op::join(mapped(c + j, n, params, none), mapped(d + j, n, params, none)));
+      };
+      into_states(s, cols, r == 0, four);
+    }
+    for (; r < rows; ++r) {
+      const Input* a = row_of(p, row_stride, r);
+      into_states(s, cols, r == 0, [&](int64_t j, int64_t n) {
+        return mapped(a + j, n, params, none);
+      });
+    }
+  }
+
+  template <class F>
+  FLAMBEAU_LEAF void into_states(Lane* s, int64_t cols, bool first, F value) {
+    if (first)
+      return for_vectors<Lane>(cols, [&](int64_t j, int64_t n) { store<Lane>(s + j, value(j, n), n); });
+    for_vectors<Lane>(cols, [&](int64_t j, int64_t n) {
+      store<Lane>(s + j, Op::join(some(s + j, n), value(j, n)), n);
+    });
+  }
+
+  // Without vectors: a few independent chains.
+  FLAMBEAU_LEAF void row_of_states(const Element* p, int64_t n, const void* params, State* state) {
+    constexpr int kChains = 8;
+    State chain[kChains];
+    for (int k = 0; k < kChains; ++k) chain[k] = Op::identity();
+    int64_t i = 0;
+    for (; i + kChains <= n; i += kChains)
+      for (int k = 0; k < kChains; ++k) chain[k] = Op::join(chain[k], Op::map(p[i + k], params));
+    for (int k = 0; i + k < n; ++k) chain[k] = Op::join(chain[k], Op::map(p[i + k], params));
+    for (int half = kChains / 2; half > 0; half /= 2)
+      for (int k = 0; k < half; ++k) chain[k] = Op::join(chain[k], chain[k + half]);
+    *state = chain[0];
+  }
+  FLAMBEAU_LEAF void columns_of_states(const Element* p, int64_t row_stride, int64_t rows,
+                                       int64_t cols, const void* params, State* __restrict s) {
+    for (int64_t j = 0; j < cols; ++j) s[j] = Op::map(p[j], params);
+    for (int64_t r = 1; r < rows; ++r) {
+      const Element* q = row_of(p, row_stride, r);
+      for (int64_t j = 0; j < cols; ++j) s[j] = Op::join(s[j], Op::map(q[j], params));
     }
   }
 };
@@ -146,14 +285,19 @@ struct Plain {
   using Element = T;
   using State = T;
   using Result = T;
+  static constexpr bool kMaps = false, kPartwise = false;
   FLAMBEAU_LEAF T map(T x, const void*) { return x; }
   FLAMBEAU_LEAF T finish(T s, int64_t, const void*) { return s; }
 };
 
 template <class T>
 struct Sum : Plain<T> {
+  static constexpr bool kPartwise = true;
   FLAMBEAU_LEAF T identity() { return T{}; }
-  FLAMBEAU_LEAF T join(T a, T b) { return a + b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a + b;
+  }
 };
 
 template <class T>
@@ -175,32 +319,55 @@ struct Product : Plain<T> {
     else
       return T(1);
   }
-  FLAMBEAU_LEAF T join(T a, T b) { return a * b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a * b;
+  }
 };
 
 // NaN wins, the earlier one of two.
 template <class T>
 struct Maximum : Plain<T> {
   FLAMBEAU_LEAF T identity() { return least<T>(); }
-  FLAMBEAU_LEAF T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
-  FLAMBEAU_LEAF bool better(T later, T best) { return (later > best) | ((later != later) & (best == best)); }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return ((a > b) | (a != a)) ? a : b;
+  }
+  template <class V>
+  FLAMBEAU_LEAF auto better(V later, V best) {
+    return (later > best) | ((later != later) & (best == best));
+  }
 };
 template <class T>
 struct Minimum : Plain<T> {
   FLAMBEAU_LEAF T identity() { return greatest<T>(); }
-  FLAMBEAU_LEAF T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
-  FLAMBEAU_LEAF bool better(T later, T best) { return (later < best) | ((later != later) & (best == best)); }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return ((a < b) | (a != a)) ? a : b;
+  }
+  template <class V>
+  FLAMBEAU_LEAF auto better(V later, V best) {
+    return (later < best) | ((later != later) & (best == best));
+  }
 };
 
-struct Any : Plain<uint8_t> {
-  FLAMBEAU_LEAF uint8_t identity() { return 0; }
+struct Truth : Plain<uint8_t> {
+  static constexpr bool kMaps = true;
   FLAMBEAU_LEAF uint8_t map(uint8_t x, const void*) { return x != 0; }
-  FLAMBEAU_LEAF uint8_t join(uint8_t a, uint8_t b) { return a | b; }
 };
-struct All : Plain<uint8_t> {
+struct Any : Truth {
+  FLAMBEAU_LEAF uint8_t identity() { return 0; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a | b;
+  }
+};
+struct All : Truth {
   FLAMBEAU_LEAF uint8_t identity() { return 1; }
-  FLAMBEAU_LEAF uint8_t map(uint8_t x, const void*) { return x != 0; }
-  FLAMBEAU_LEAF uint8_t join(uint8_t a, uint8_t b) { return a & b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a & b;
+  }
 };
 
 // ---- norms: folds of magnitudes. Sums are in double, where no float overflows.
@@ -222,8 +389,12 @@ struct NormSum {
   using Element = T;
   using State = double;
   using Result = real_t<T>;
+  static constexpr bool kMaps = true, kPartwise = false;
   FLAMBEAU_LEAF double identity() { return 0; }
-  FLAMBEAU_LEAF double join(double a, double b) { return a + b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a + b;
+  }
   FLAMBEAU_LEAF Result finish(double s, int64_t, const void*) { return static_cast<Result>(s); }
 };
 template <class T>
@@ -252,12 +423,14 @@ struct NormP : NormSum<T> {
 template <class T>
 struct NormMax : Maximum<real_t<T>> {
   using Element = T;
+  static constexpr bool kMaps = true;
   FLAMBEAU_LEAF real_t<T> identity() { return 0; }
   FLAMBEAU_LEAF real_t<T> map(T x, const void*) { return math::abs(x); }
 };
 template <class T>
 struct NormMin : Minimum<real_t<T>> {
   using Element = T;
+  static constexpr bool kMaps = true;
   FLAMBEAU_LEAF real_t<T> map(T x, const void*) { return math::abs(x); }
 };
 
@@ -273,6 +446,8 @@ FLAMBEAU_LEAF void for_blocks(int64_t cols, F f) {
 template <class Op>
 struct ArgExtreme {
   using T = typename Op::Element;
+  using Place = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  using Places = vector_t<Place>;
   struct State {
     T value;
     int64_t index;
@@ -289,30 +464,23 @@ struct ArgExtreme {
                       int64_t index, const void*, void* states) {
     const T* p = static_cast<const T*>(elements);
     State* s = static_cast<State*>(states);
-    for_blocks(cols, [&](int64_t begin, int64_t n) {
-      T best[kBlock];
-      int32_t at[kBlock];
-      for (int64_t j = 0; j < n; ++j) {
-        best[j] = p[begin + j];
-        at[j] = 0;
-      }
-      for (int32_t r = 1; r < rows; ++r) {
-        const T* q = row_of(p, row_stride, r) + begin;
-        for (int64_t j = 0; j < n; ++j) {
-          const bool wins = Op::better(q[j], best[j]);
-          best[j] = wins ? q[j] : best[j];
-          at[j] = wins ? r : at[j];
-        }
-      }
-      for (int64_t j = 0; j < n; ++j) s[begin + j] = {best[j], index + at[j]};
+    constexpr int kTogether = 8;
+    constexpr int64_t kStep = kTogether * Vector<T>::kWidth;
+    int64_t j = 0;
+    for (; j + kStep <= cols; j += kStep)
+      few_columns<kTogether>(p + j, row_stride, rows, Vector<T>::kWidth, index, s + j);
+    for_vectors<T>(cols - j, [&](int64_t k, int64_t n) {
+      few_columns<1>(p + j + k, row_stride, rows, n, index, s + j + k);
     });
   }
 
   static void combine(void* states, const void* later, int64_t n) {
     State* s = static_cast<State*>(states);
     const State* l = static_cast<const State*>(later);
-    for (int64_t i = 0; i < n; ++i)
-      if (Op::better(l[i].value, s[i].value)) s[i] = l[i];
+    for (int64_t i = 0; i < n; ++i) {
+      const bool later_wins = Op::better(l[i].value, s[i].value);
+      s[i] = {later_wins ? l[i].value : s[i].value, later_wins ? l[i].index : s[i].index};
+    }
   }
 
   static void finish(const void* states, int64_t n, int64_t, const void*, void* const* outs) {
@@ -328,17 +496,56 @@ struct ArgExtreme {
   }
 
  private:
+  // Vectors side by side, of which the last one has n columns.
+  template <int kVectors>
+  FLAMBEAU_LEAF void few_columns(const T* p, int64_t row_stride, int64_t rows, int64_t n,
+                                 int64_t index, State* s) {
+    constexpr int kWidth = Vector<T>::kWidth;
+    vector_t<T> best[kVectors];
+    Places at[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      best[v] = load<T>(p + v * kWidth, n, vector_t<T>{});
+      at[v] = Places{};
+    }
+    for (int64_t r = 1; r < rows; ++r) {
+      const T* q = row_of(p, row_stride, r);
+      const Places place = Places{} + static_cast<Place>(r);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        const vector_t<T> x = load<T>(q + v * kWidth, n, vector_t<T>{});
+        const Places wins = Op::better(x, best[v]);
+        best[v] = wins ? x : best[v];
+        at[v] = wins ? place : at[v];
+      }
+    }
+    for (int v = 0; v < kVectors; ++v)
+      for (int64_t k = 0; k < n; ++k) s[v * kWidth + k] = {best[v][k], index + at[v][k]};
+  }
+
+  template <Place... I>
+  FLAMBEAU_LEAF Places iota(std::integer_sequence<Place, I...>) {
+    return Places{I...};
+  }
+
   // The place of the first element that is `best`, or NaN when that is.
   FLAMBEAU_LEAF int64_t find(const T* p, int64_t n, T best) {
-    constexpr int kStep = kLanes<T>;
-    int64_t i = 0;
-    for (; i + kStep <= n; i += kStep) {
-      int hits = 0;
-      for (int k = 0; k < kStep; ++k) hits += (p[i + k] == best) | (p[i + k] != p[i + k]);
-      if (hits) break;
+    constexpr int64_t kWidth = Vector<T>::kWidth, kStretch = 32 * kWidth;
+    const vector_t<T> wanted = broadcast(best);
+    for (int64_t begin = 0; begin < n; begin += kStretch) {
+      const int64_t left = n - begin < kStretch ? n - begin : kStretch;
+      Places place = iota(std::make_integer_sequence<Place, kWidth>()), first = Places{} + static_cast<Place>(kStretch);
+      for_vectors<T>(left, [&](int64_t j, int64_t m) {
+        const vector_t<T> x = load<T>(p + begin + j, m, wanted);
+        const Places hits = (x == wanted) | (x != x);
+        first = hits & (place < first) ? place : first;
+        place += static_cast<Place>(kWidth);
+      });
+      Place found = first[0];
+      for (int k = 1; k < kWidth; ++k) found = first[k] < found ? first[k] : found;
+      if (found < left) return begin + found;
     }
-    while (i < n && !((p[i] == best) | (p[i] != p[i]))) ++i;
-    return i;
+    return 0;
   }
 };
 
@@ -475,10 +682,11 @@ struct LogSumExp {
   // An infinite largest element cannot be subtracted.
   FLAMBEAU_LEAF T shift_of(T largest) { return math::isinf(largest) ? T(0) : largest; }
 
-  struct Scaled : Plain<T> {
-    FLAMBEAU_LEAF T identity() { return T(0); }
-    FLAMBEAU_LEAF T map(T x, const void* shift) { return math::exp(x - *static_cast<const T*>(shift)); }
-    FLAMBEAU_LEAF T join(T a, T b) { return a + b; }
+  struct Scaled : Sum<T> {
+    static constexpr bool kMaps = true;
+    FLAMBEAU_LEAF T map(T x, const void* shift) {
+      return math::exp(x - *static_cast<const T*>(shift));
+    }
   };
 
   static void row(const void* elements, int64_t n, int64_t, const void*, void* state) {
@@ -494,18 +702,15 @@ struct LogSumExp {
     const T* p = static_cast<const T*>(elements);
     State* s = static_cast<State*>(states);
     for_blocks(cols, [&](int64_t begin, int64_t n) {
-      T largest[kBlock], sum[kBlock];
+      T largest[kBlock], shift[kBlock], sum[kBlock];
+      Fold<Maximum<T>>::columns(p + begin, row_stride, rows, n, 0, nullptr, largest);
       for (int64_t j = 0; j < n; ++j) {
-        largest[j] = least<T>();
+        shift[j] = shift_of(largest[j]);
         sum[j] = 0;
       }
       for (int64_t r = 0; r < rows; ++r) {
         const T* q = row_of(p, row_stride, r) + begin;
-        for (int64_t j = 0; j < n; ++j) largest[j] = Maximum<T>::join(largest[j], q[j]);
-      }
-      for (int64_t r = 0; r < rows; ++r) {
-        const T* q = row_of(p, row_stride, r) + begin;
-        for (int64_t j = 0; j < n; ++j) sum[j] += math::exp(q[j] - shift_of(largest[j]));
+        for (int64_t j = 0; j < n; ++j) sum[j] += math::exp(q[j] - shift[j]);
       }
       for (int64_t j = 0; j < n; ++j) s[begin + j] = {largest[j], sum[j]};
     });

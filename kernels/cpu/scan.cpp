@@ -51,36 +51,51 @@ void scan_columns(const Job& job) {
                    const int64_t cols = std::min(kColumns, job.inner - first);
                    job.kernel.identity(states, cols);
                    job.kernel.columns(job.from(at), job.to(at), job.places(at), cols, job.inner,
-                                      job.n, 0, states);
+                                      job.n, 0, 0, states);
                  }
                });
 }
 
-// Many rows: each element waits for the one before it, so rows run side by side, turned into columns
-// block by block.
-void scan_turned_rows(const Job& job) {
+// Rows that run side by side, since each element waits for the one before it.
+struct Rows {
+  int64_t first;   // element
+  int64_t count;   // at most kTurnedRows
+  int64_t stride;  // elements from row to row
+  int64_t n;
+  int64_t index, apart;  // place of the first element, and how much later it is in the next row
+};
+
+// Turns rows into columns, block by block, and back. Without `write` only states change.
+void scan_turned(const Job& job, const Rows& rows, char* states, bool write) {
   const TransposeLoop turn = convert_kernels().transpose[log2_size(job.item)];
   const TransposeLoop turn_places = convert_kernels().transpose[log2_size(sizeof(int64_t))];
-  const int64_t groups = (job.outer + kTurnedRows - 1) / kTurnedRows, stride = job.n * job.item;
-  const auto scan_group = [&](int64_t first, int64_t rows) {
-    alignas(64) char states[kTurnedRows * kStateBytes];
-    alignas(64) char block[kTurnedRows * kTurnedSteps * 16];
-    alignas(64) int64_t places[kTurnedRows * kTurnedSteps];
-    job.kernel.identity(states, rows);
-    for (int64_t step = 0; step < job.n; step += kTurnedSteps) {
-      const int64_t at = first * job.n + step, steps = std::min(kTurnedSteps, job.n - step);
-      turn(block, rows * job.item, job.from(at), stride, rows, steps, false);
-      job.kernel.columns(block, block, places, rows, rows, steps, step, states);
-      turn(job.to(at), stride, block, rows * job.item, steps, rows, false);
-      if (job.indices)
-        turn_places(reinterpret_cast<char*>(job.places(at)), job.n * 8,
-                    reinterpret_cast<const char*>(places), rows * 8, steps, rows, false);
-    }
-  };
+  const int64_t stride = rows.stride * job.item, row = rows.count * job.item;
+  alignas(64) char block[kTurnedRows * kTurnedSteps * 16];
+  alignas(64) int64_t places[kTurnedRows * kTurnedSteps];
+  for (int64_t step = 0; step < rows.n; step += kTurnedSteps) {
+    const int64_t at = rows.first + step, steps = std::min(kTurnedSteps, rows.n - step);
+    turn(block, row, job.from(at), stride, rows.count, steps, false);
+    job.kernel.columns(block, block, places, rows.count, rows.count, steps, rows.index + step,
+                       rows.apart, states);
+    if (!write) continue;
+    turn(job.to(at), stride, block, row, steps, rows.count, false);
+    if (job.indices)
+      turn_places(reinterpret_cast<char*>(job.places(at)), rows.stride * 8,
+                  reinterpret_cast<const char*>(places), rows.count * 8, steps, rows.count, false);
+  }
+}
+
+void scan_many_rows(const Job& job) {
+  const int64_t groups = (job.outer + kTurnedRows - 1) / kTurnedRows;
   parallel_for(groups, std::max<int64_t>(1, kGrain / (job.n * kTurnedRows)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t g = begin; g < end; ++g)
-                   scan_group(g * kTurnedRows, std::min(kTurnedRows, job.outer - g * kTurnedRows));
+                 for (int64_t first = begin * kTurnedRows;
+                      first < std::min(end * kTurnedRows, job.outer); first += kTurnedRows) {
+                   const int64_t count = std::min(kTurnedRows, job.outer - first);
+                   alignas(64) char states[kTurnedRows * kStateBytes];
+                   job.kernel.identity(states, count);
+                   scan_turned(job, {first * job.n, count, job.n, job.n, 0, 0}, states, true);
+                 }
                });
 }
 
@@ -93,43 +108,70 @@ void scan_rows(const Job& job) {
   }
 }
 
-// A few long rows: chunks are scanned apart, each from the sum of those before it.
-void scan_long_rows(const Job& job) {
-  const int64_t chunks = (job.n + kGrain - 1) / kGrain;
-  const int64_t bytes = job.outer * chunks * kStateBytes;
-  char* const states = static_cast<char*>(memory::allocate(static_cast<size_t>(bytes)));
-  const auto each_chunk = [&](auto&& body) {
-    parallel_tasks(job.outer * chunks, [&](int64_t task) {
-      const int64_t begin = task % chunks * kGrain;
-      const int64_t at = task / chunks * job.n + begin;
-      body(at, std::min(kGrain, job.n - begin), begin, states + task * kStateBytes);
-    });
-  };
-  each_chunk([&](int64_t at, int64_t n, int64_t begin, char* state) {
-    job.kernel.identity(state, 1);
-    job.kernel.row(job.from(at), nullptr, nullptr, n, begin, state);
-  });
-  for (int64_t row = 0; row < job.outer; ++row) {
+// A few long rows: chunks are scanned side by side, each from the sum of those before it.
+class LongRows {
+ public:
+  explicit LongRows(const Job& job)
+      : job_(job), chunks_((job.n + kChunk - 1) / kChunk), state_(job.kernel.state_bytes),
+        bytes_(static_cast<size_t>(job.outer * chunks_ * state_)),
+        states_(static_cast<char*>(memory::allocate(bytes_))) {}
+  ~LongRows() { memory::deallocate(states_, bytes_); }
+  LongRows(const LongRows&) = delete;
+
+  void run() const {
+    job_.kernel.identity(states_, job_.outer * chunks_);
+    each_group(false);
+    for (int64_t row = 0; row < job_.outer; ++row) chain(states_ + row * chunks_ * state_);
+    each_group(true);
+  }
+
+ private:
+  static constexpr int64_t kChunk = 2048;
+
+  // From the state of each chunk to the joined states of those before it.
+  void chain(char* states) const {
     alignas(16) char before[kStateBytes], through[kStateBytes];
-    job.kernel.identity(before, 1);
-    for (int64_t c = 0; c < chunks; ++c) {
-      char* state = states + (row * chunks + c) * kStateBytes;
-      __builtin_memcpy(through, before, kStateBytes);
-      job.kernel.join(through, state);
-      __builtin_memcpy(state, before, kStateBytes);
-      __builtin_memcpy(before, through, kStateBytes);
+    const auto size = static_cast<size_t>(state_);
+    job_.kernel.identity(before, 1);
+    for (int64_t c = 0; c < chunks_; ++c) {
+      __builtin_memcpy(through, before, size);
+      job_.kernel.join(through, states + c * state_);
+      __builtin_memcpy(states + c * state_, before, size);
+      __builtin_memcpy(before, through, size);
     }
   }
-  each_chunk([&](int64_t at, int64_t n, int64_t begin, char* state) {
-    job.kernel.row(job.from(at), job.to(at), job.places(at), n, begin, state);
-  });
-  memory::deallocate(states, static_cast<size_t>(bytes));
-}
+
+  void each_group(bool write) const {
+    const int64_t groups = (chunks_ + kTurnedRows - 1) / kTurnedRows;
+    parallel_tasks(job_.outer * groups, [&](int64_t task) {
+      const int64_t row = task / groups, chunk = task % groups * kTurnedRows;
+      const int64_t count = std::min(kTurnedRows, job_.n / kChunk - chunk);
+      char* states = states_ + (row * chunks_ + chunk) * state_;
+      const int64_t index = chunk * kChunk, first = row * job_.n + index;
+      if (count > 0) scan_turned(job_, {first, count, kChunk, kChunk, index, kChunk}, states, write);
+      if (count < kTurnedRows) last_chunk(first + count * kChunk, index + count * kChunk,
+                                          states + count * state_, write);
+    });
+  }
+
+  // What is left of a row behind the whole chunks.
+  void last_chunk(int64_t first, int64_t index, char* state, bool write) const {
+    const int64_t n = job_.n - index;
+    if (n == 0) return;
+    job_.kernel.row(job_.from(first), write ? job_.to(first) : nullptr,
+                    write ? job_.places(first) : nullptr, n, index, state);
+  }
+
+  const Job& job_;
+  const int64_t chunks_, state_;
+  const size_t bytes_;
+  char* const states_;
+};
 
 void run(const Job& job) {
   if (job.inner > 1) return scan_columns(job);
-  if (job.outer >= kFewRows) return scan_turned_rows(job);
-  if (job.n >= 2 * kGrain) return scan_long_rows(job);
+  if (job.outer >= kFewRows) return scan_many_rows(job);
+  if (job.n >= kGrain) return LongRows(job).run();
   scan_rows(job);
 }
 

@@ -105,14 +105,14 @@ struct Scanner {
   }
 
   static void columns(const void* src, void* dst, int64_t* indices, int64_t cols, int64_t stride,
-                      int64_t n, int64_t index, void* states) {
+                      int64_t n, int64_t index, int64_t apart, void* states) {
     const T* p = static_cast<const T*>(src);
     T* q = static_cast<T*>(dst);
     State* __restrict s = static_cast<State*>(states);
     for (int64_t i = 0; i < n; ++i, p += stride, q += stride) {
 #pragma GCC ivdep
       for (int64_t j = 0; j < cols; ++j) {
-        s[j] = Op::join(s[j], Op::lift(p[j], index + i));
+        s[j] = Op::join(s[j], Op::lift(p[j], index + i + j * apart));
         q[j] = Op::value(s[j]);
       }
       if constexpr (Op::kPlaces)
