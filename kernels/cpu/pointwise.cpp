@@ -88,6 +88,27 @@ void check_booleans(const char* op, const char* refusal, Inputs inputs) {
 
 // ---- contiguous operands
 
+// A loop, where the library's comparison of a few sizes would cost more than the whole rest.
+bool same_sizes(const Tensor& a, const Tensor& b) {
+  const IntSpan x = a.sizes(), y = b.sizes();
+  if (x.size() != y.size()) return false;
+  for (size_t d = 0; d < x.size(); ++d)
+    if (x[d] != y[d]) return false;
+  return true;
+}
+
+// The common case, told at a glance: one dtype and one shape, contiguous, on the CPU.
+bool are_alike(Inputs inputs, const PointwiseKernel& kernel) {
+  const Tensor& first = *inputs[0];
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& t = *inputs[i];
+    if (t.dtype() != first.dtype() || !t.is_contiguous() || !t.device().is_cpu() ||
+        kernel.operands[kernel.outputs + i] != Operand::value || !same_sizes(t, first))
+      return false;
+  }
+  return true;
+}
+
 // Operands of the loop's own types, each contiguous or one element.
 struct Simple {
   const Tensor* shape = nullptr;  // an input that has the shape of the result
@@ -112,7 +133,7 @@ bool is_simple(Inputs inputs, const PointwiseKernel& kernel, const Chosen& chose
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& t = *inputs[i];
     if (!t.device().is_cpu()) return false;
-    const bool whole = t.is_contiguous() && same(t.sizes(), simple.shape->sizes());
+    const bool whole = t.is_contiguous() && same_sizes(t, *simple.shape);
     if (whole && t.dtype() == chosen.of(kernel.operands[kernel.outputs + i])) continue;
     if (t.numel() != 1 || t.dim() > simple.shape->dim()) return false;
     if (kernel.operands[kernel.outputs + i] != Operand::value) return false;
@@ -151,13 +172,11 @@ void run_simple(Loop loop, const void* params, char* const* ptrs, const DType* d
   }
 }
 
-void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen, const Simple& simple,
-                    const Tensor& out, Inputs inputs, const void* params) {
+[[gnu::noinline]] void run_tiles(const PointwiseKernel& kernel, const Chosen& chosen,
+                                 const Simple& simple, const Tensor& out, Inputs inputs,
+                                 char* const* ptrs, const void* params) {
   const int operands = static_cast<int>(inputs.size()) + 1;
   const int64_t n = out.numel();
-  char* ptrs[cpu::kMaxOperands] = {out.bytes()};
-  for (int k = 1; k < operands; ++k) ptrs[k] = inputs[k - 1]->bytes();
-  if (!simple.constants && n <= cpu::kGrain) return chosen.loop(ptrs, n, params);
   DType dtypes[cpu::kMaxOperands], stored[cpu::kMaxOperands];
   bool constant[cpu::kMaxOperands] = {false};
   dtypes[0] = stored[0] = out.dtype();
@@ -176,6 +195,17 @@ void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen, const S
     else
       chosen.loop(at, end - begin, params);
   });
+}
+
+inline void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen,
+                           const Simple& simple, const Tensor& out, Inputs inputs,
+                           const void* params) {
+  char* ptrs[cpu::kMaxOperands];
+  ptrs[0] = out.bytes();
+  for (size_t i = 0; i < inputs.size(); ++i) ptrs[i + 1] = inputs[i]->bytes();
+  if (!simple.constants && out.numel() <= cpu::kGrain)
+    return chosen.loop(ptrs, out.numel(), params);
+  run_tiles(kernel, chosen, simple, out, inputs, ptrs, params);
 }
 
 // ---- the general case
@@ -272,7 +302,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
 // Whether a given output needs none of the general case's care.
 bool takes_simple(const Tensor& out, DType result, const Tensor& shape, Inputs inputs) {
   if (!out.is_contiguous() || out.dtype() != result || !out.device().is_cpu() ||
-      !same(out.sizes(), shape.sizes()))
+      !same_sizes(out, shape))
     return false;
   const Storage* storage = out.impl()->storage().get();
   for (const Tensor* t : inputs)
@@ -286,7 +316,10 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
                std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace) {
   if (rule.refuses_bool) check_booleans(op, rule.refuses_bool, inputs);
-  const DType common = common_dtype(op, rule, kernel, inputs);
+  const bool alike = are_alike(inputs, kernel);
+  const DType common = alike && rule.promote != PointwiseRule::Promote::floating
+                           ? inputs[0]->dtype()
+                           : common_dtype(op, rule, kernel, inputs);
   const Chosen chosen = choose(kernel, common);
   if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) [[unlikely]]
     raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
@@ -294,8 +327,9 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   const DType result = result_dtype(rule, common);
   if (!params.empty()) check_params(op, params, common);
   const Params numbers(op, params, chosen.value);
-  Simple simple;
-  if (chosen.of(kernel.operands[0]) == result && is_simple(inputs, kernel, chosen, simple)) {
+  Simple simple{inputs[0]};
+  if (chosen.of(kernel.operands[0]) == result &&
+      ((alike && chosen.value == inputs[0]->dtype()) || is_simple(inputs, kernel, chosen, simple))) {
     const bool fresh = !out.defined();
     if (fresh) out = empty(simple.shape->sizes(), {result, Device()});
     if (fresh || takes_simple(out, result, *simple.shape, inputs))
