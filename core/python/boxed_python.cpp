@@ -79,6 +79,13 @@ void take_one(const Op& op, PyObject* value, Results& results) {
                                             : Results::Kind::scalar;
 }
 
+// Numbers that stand for tensors are numbers again.
+PyObject* argument_to_python(const Value& v) {
+  if (v.tag == Value::Tag::tensor && v.tensor().impl()->wrapped_number)
+    return wrap(v.tensor().item());
+  return box_to_python(v);
+}
+
 }  // namespace
 
 PythonArguments arguments_to_python(const Op& op, const Value* values) {
@@ -90,7 +97,7 @@ PythonArguments arguments_to_python(const Op& op, const Value* values) {
   for (size_t i = 0; i < op.nargs; ++i) {
     const bool keyword_only = op.args[i].keyword_only;
     if (keyword_only ? is_default(values[i], op.args[i]) : i >= positional) continue;
-    Object value(must(box_to_python(values[i])));
+    Object value(must(argument_to_python(values[i])));
     if (keyword_only)
       must(PyDict_SetItemString(out.kwargs.get(), op.args[i].name, value.get()));
     else

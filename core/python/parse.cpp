@@ -129,7 +129,13 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
   for (size_t at = 0; at < op.nargs; ++at) {
     const size_t i = at > self ? at : at ? at - 1 : self;
     const Argument& a = op.args[i];
-    Parameter p = {&a, nullptr, nullptr, kind_of(a), !a.has_default, static_cast<uint8_t>(i), 1};
+    Parameter p = {.argument = &a,
+                   .kind = kind_of(a),
+                   .required = !a.has_default,
+                   // A dispatch mode gets numbers as numbers, and hands them on.
+                   .number_ok = a.number_ok || (style == Style::schema && !a.mutated),
+                   .value = static_cast<uint8_t>(i),
+                   .count = 1};
     if (merge_outs && a.out) {
       if (takes_out_) {  // one tuple stands for all
         ++parameters_[n_ - 1].count;
@@ -153,13 +159,9 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
              parameters_[first].kind == Parameter::Kind::integers;
   // `to` takes a factory's options, but makes no leaf.
   if ((op.tags & tag::factory) && style != Style::schema && !(op.nargs && op.args[0].alias))
-    parameters_[n_++] = {nullptr,
-                         interned("requires_grad"),
-                         numpy_names(""),
-                         Parameter::Kind::requires_grad,
-                         false,
-                         0,
-                         0};
+    parameters_[n_++] = {.name = interned("requires_grad"),
+                         .aliases = numpy_names(""),
+                         .kind = Parameter::Kind::requires_grad};
 }
 
 // ---- taking one argument
@@ -189,7 +191,7 @@ Tensor number_tensor(const Scalar& number) {
   if (t.defined()) {
     const TensorImpl& impl = *t.impl();
     if (impl.use_count() == 1 && impl.storage()->use_count() == 1 && !impl.autograd &&
-        impl.version() == 0 && !impl.inference) {
+        impl.version() == 0 && !impl.inference && !impl.py_object.load(std::memory_order_relaxed)) {
       number.store(t.bytes(), t.dtype());
       return t;
     }
@@ -204,7 +206,7 @@ bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v
     if (overrides_torch_function(o)) out.overloaded.add(o);
     return take_tensor(out, o, v);
   }
-  if (p.argument->number_ok && (plain_number || is_number(o))) {
+  if (p.number_ok && (plain_number || is_number(o))) {
     v = boxing::box(out.add_tensor(number_tensor(unwrap_scalar(o))));
     return true;
   }

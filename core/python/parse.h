@@ -81,13 +81,14 @@ struct Parameter {
     outs,           // Python's out=: one tensor, or a tuple for several schema arguments
     requires_grad,  // of factories; no schema argument
   };
-  const Argument* argument;  // nullptr for requires_grad
-  PyObject* name;            // interned
-  PyObject* const* aliases;  // NumPy's names, ended by nullptr
-  Kind kind;
-  bool required;
-  uint8_t value;  // index in Arguments::values
-  uint8_t count;  // of an outs parameter
+  const Argument* argument = nullptr;  // none for requires_grad
+  PyObject* name = nullptr;            // interned
+  PyObject* const* aliases = nullptr;  // NumPy's names, ended by nullptr
+  Kind kind = Kind::tensor;
+  bool required = false;
+  bool number_ok = false;  // a Python number may stand for this tensor
+  uint8_t value = 0;       // index in Arguments::values
+  uint8_t count = 0;       // of an outs parameter
 };
 
 // How Python sees the arguments of an op.

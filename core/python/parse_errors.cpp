@@ -132,7 +132,7 @@ bool Signature::hidden_behind(const Signature& other) const {
     const Parameter& q = other.parameters_[o++];
     if (p.name != q.name) return false;
     if (p.kind == q.kind) continue;
-    if (p.kind == Kind::scalar && q.kind == Kind::tensor && q.argument->number_ok) continue;
+    if (p.kind == Kind::scalar && q.kind == Kind::tensor && q.number_ok) continue;
     return false;
   }
   return true;

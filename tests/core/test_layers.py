@@ -281,6 +281,23 @@ def test_defaults_are_left_out():
     assert [k for n, k in mode.seen if n == "aten.add.Tensor"] == [{}, {"alpha": 2}]
 
 
+def test_numbers_stay_numbers():
+    taken = []
+
+    class Args(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            taken.append(args[1:])
+            return func(*args, **(kwargs or {}))
+
+    t = torch.ones(1, dtype=torch.float16)
+    with Args():
+        results = [t + 1.5, t * True]
+    assert taken == [(1.5,), (True,)] and type(taken[1][0]) is bool
+    assert all(r.dtype is torch.float16 for r in results)
+    graph = record(lambda x: x * 2.5, t)
+    assert graph.nodes[0].args[1] == 2.5 and graph(torch.ones(1)).dtype is torch.float32
+
+
 def test_dispatch_modes_nest_and_end():
     with Ops() as outer, Ops() as inner:
         torch.ones(2)
