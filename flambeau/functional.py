@@ -304,7 +304,7 @@ def broadcast_tensors(*tensors):
     if _overridden_in(tensors):
         return handle_torch_function(broadcast_tensors, tensors, *tensors)
     shape = broadcast_shapes(*(t.shape for t in tensors))
-    return tuple(t.expand(shape) for t in tensors)
+    return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
 
 
 # ---- norms

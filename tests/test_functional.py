@@ -139,6 +139,7 @@ def test_einsum_follows_a_path():
         ("...i...,jk", "already found"),
         ("ij,ik", "i has size 3 for operand 1"),
         ("ii,jk", "i is repeated for operand 0"),
+        ("ij,kk", "k is repeated for operand 1"),
     ],
 )
 def test_einsum_errors(equation, text):

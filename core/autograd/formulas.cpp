@@ -4,6 +4,26 @@
 
 namespace flambeau {
 
+namespace {
+
+constexpr KeySet kLazy = kConjugate | kNegative;
+
+// The loop runs below the layers that resolve lazy bits.
+[[gnu::noinline]] Tensor gradient_of_lazy(const PointwiseKernel& kernel, DType compute,
+                                          std::initializer_list<const Tensor*> operands,
+                                          std::initializer_list<Scalar> params) {
+  TensorVec plain;
+  std::vector<const Tensor*> pointers;
+  plain.reserve(operands.size());
+  for (const Tensor* t : operands) {
+    plain.push_back(t->keys() & kLazy ? entry::clone(*t, std::nullopt) : *t);
+    pointers.push_back(&plain.back());
+  }
+  return pointwise_grad(kernel, compute, compute, pointers, {params.begin(), params.size()});
+}
+
+}  // namespace
+
 Tensor gradient_of(const PointwiseKernel& kernel, DType input,
                    std::initializer_list<const Tensor*> operands,
                    std::initializer_list<Scalar> params) {
@@ -11,7 +31,9 @@ Tensor gradient_of(const PointwiseKernel& kernel, DType input,
   // real and an operand is complex, the formula is complex.
   DType compute = input;
   bool first = true, complex = false;
+  KeySet keys = 0;
   for (const Tensor* t : operands) {
+    keys |= t->keys();
     complex = complex || t->is_complex();
     if (t->dtype() == DType::boolean || t->impl()->wrapped_number) continue;
     compute = first ? t->dtype() : promote(compute, t->dtype());
@@ -19,6 +41,8 @@ Tensor gradient_of(const PointwiseKernel& kernel, DType input,
   }
   if (complex) compute = to_complex(compute);
   if (!is_differentiable(compute)) compute = input;
+  if (keys & kLazy) [[unlikely]]
+    return gradient_of_lazy(kernel, compute, operands, params);
   return pointwise_grad(kernel, compute, compute, {operands.begin(), operands.size()},
                         {params.begin(), params.size()});
 }

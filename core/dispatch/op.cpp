@@ -14,7 +14,15 @@ thread_local constinit ThreadState thread_state;
 namespace {
 
 constexpr int kKeys = static_cast<int>(Key::count);
-Handler handlers[kKeys] = {};
+struct Handlers {
+  Handler of[kKeys] = {};
+
+  constexpr Handlers() {
+    of[static_cast<int>(Key::conjugate)] = resolve_lazy_bits;
+    of[static_cast<int>(Key::negative)] = resolve_lazy_bits;
+  }
+};
+constinit Handlers handlers;
 
 // What was registered at run time. Readers are many and writers rare; the flag spares a program
 // that registers nothing the lock.
@@ -86,7 +94,7 @@ std::vector<const Op*> runtime_ops() {
   return out;
 }
 
-void set_handler(Key key, Handler handler) { handlers[static_cast<int>(key)] = handler; }
+void set_handler(Key key, Handler handler) { handlers.of[static_cast<int>(key)] = handler; }
 
 void set_override(const Op& op, Key key, Handler handler, void* context) {
   Registry& r = registry();
@@ -105,7 +113,7 @@ void* override_context(const Op& op, Key key) {
 void slow(const Op& op, KeySet keys, const Value* args, Results& results) {
   const Key key = top(keys);
   Handler handler = override_of(op, key);
-  if (!handler) handler = handlers[static_cast<int>(key)];
+  if (!handler) handler = handlers.of[static_cast<int>(key)];
   if (handler) return handler(op, args, results);
   // A layer without a body (its module is not loaded) lets the call through.
   const Exclude off(bit(key));

@@ -75,6 +75,8 @@ std::vector<const Op*> runtime_ops();
 // and calls `redispatch` as often as it likes.
 using Handler = void (*)(const Op& op, const Value* args, Results& results);
 void set_handler(Key key, Handler handler);
+// The body of the conjugate and negative layers, which are always there.
+void resolve_lazy_bits(const Op& op, const Value* args, Results& results);
 // The boxed path: gives the call to the outermost layer in `keys`.
 [[gnu::noinline]] void slow(const Op& op, KeySet keys, const Value* args, Results& results);
 // A kernel, decomposition or rule for one op under one key, registered at run time; it wins over the

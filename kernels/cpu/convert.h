@@ -12,25 +12,34 @@ inline Compute compute_of(DType dtype) {
   switch (dtype) {
     case DType::float16:
     case DType::bfloat16:
-    case DType::float32: return Compute::f32;
-    case DType::float64: return Compute::f64;
+    case DType::float32:
+      return Compute::f32;
+    case DType::float64:
+      return Compute::f64;
     case DType::uint8:
     case DType::int8:
     case DType::int16:
     case DType::uint16:
-    case DType::int32: return Compute::i32;
+    case DType::int32:
+      return Compute::i32;
     case DType::uint32:
-    case DType::int64: return Compute::i64;
-    case DType::uint64: return Compute::u64;
-    case DType::boolean: return Compute::b8;
-    case DType::complex64: return Compute::c64;
-    case DType::complex128: return Compute::c128;
-    default: return Compute::count;
+    case DType::int64:
+      return Compute::i64;
+    case DType::uint64:
+      return Compute::u64;
+    case DType::boolean:
+      return Compute::b8;
+    case DType::complex64:
+      return Compute::c64;
+    case DType::complex128:
+      return Compute::c128;
+    default:
+      return Compute::count;
   }
 }
 inline DType dtype_of(Compute compute) {
-  constexpr DType kOf[kComputes] = {DType::float32, DType::float64, DType::int32,
-                                    DType::int64,   DType::uint64,  DType::boolean,
+  constexpr DType kOf[kComputes] = {DType::float32,   DType::float64,   DType::int32,
+                                    DType::int64,     DType::uint64,    DType::boolean,
                                     DType::complex64, DType::complex128};
   return kOf[static_cast<int>(compute)];
 }

@@ -42,8 +42,7 @@ template <class From, class To>
 void convert(const void* src, void* dst, int64_t n) {
   const From* __restrict s = static_cast<const From*>(src);
   To* __restrict d = static_cast<To*>(dst);
-  if constexpr (kHalfAndFloat<From, To> || kHalfAndFloat<To, From>)
-    return math::convert(s, d, n);
+  if constexpr (kHalfAndFloat<From, To> || kHalfAndFloat<To, From>) return math::convert(s, d, n);
   for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
 }
 
@@ -266,13 +265,13 @@ void stream(void* dst, const void* src, int64_t bytes) {
 
 // ---- the table, in the order of kStoredIndex
 
-#define FLAMBEAU_CONVERT_FROM(From)                                                 \
-  {                                                                                 \
-    convert<From, uint8_t>, convert<From, int8_t>, convert<From, int16_t>,          \
-        convert<From, int32_t>, convert<From, int64_t>, convert<From, float16>,     \
-        convert<From, float>, convert<From, double>, convert<From, complex<float>>, \
-        convert<From, complex<double>>, convert<From, Bool>, convert<From, bfloat16>, \
-        convert<From, uint16_t>, convert<From, uint32_t>, convert<From, uint64_t>,  \
+#define FLAMBEAU_CONVERT_FROM(From)                                                           \
+  {                                                                                           \
+      convert<From, uint8_t>,         convert<From, int8_t>,   convert<From, int16_t>,        \
+      convert<From, int32_t>,         convert<From, int64_t>,  convert<From, float16>,        \
+      convert<From, float>,           convert<From, double>,   convert<From, complex<float>>, \
+      convert<From, complex<double>>, convert<From, Bool>,     convert<From, bfloat16>,       \
+      convert<From, uint16_t>,        convert<From, uint32_t>, convert<From, uint64_t>,       \
   }
 
 }  // namespace

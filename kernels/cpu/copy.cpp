@@ -13,8 +13,8 @@ int64_t bytes_of(DType dtype) { return static_cast<int64_t>(itemsize(dtype)); }
 
 // Whether casting changes nothing in the bits.
 bool same_bits(DType to, DType from) {
-  return to == from || (is_integral(to, false) && is_integral(from, false) &&
-                        itemsize(to) == itemsize(from));
+  return to == from ||
+         (is_integral(to, false) && is_integral(from, false) && itemsize(to) == itemsize(from));
 }
 
 void copy_bytes(char* dst, const char* src, int64_t bytes) {

@@ -106,6 +106,10 @@ void move_rows(const IndexBlock& b, int64_t bytes) {
       return move_short_rows<32, store>(b);
     case 64:
       return move_short_rows<64, store>(b);
+    case 128:
+      return move_short_rows<128, store>(b);
+    case 256:
+      return move_short_rows<256, store>(b);
     default:
       break;
   }
@@ -173,6 +177,23 @@ void update_dense_row(T* __restrict to, const T* __restrict from, Factor factor,
   for (int64_t i = 0; i < n; ++i) to[i] = Op::apply(to[i], from[i], factor);
 }
 
+template <class Op, class T, class Factor>
+void update_row(char* plain, int64_t ps, char* indexed, int64_t is, const int64_t* offsets,
+                int64_t os, Factor factor, int64_t n) {
+  if (os == 1 && is == 0 && ps == static_cast<int64_t>(sizeof(T))) {
+    const T* p = &at<T>(plain);
+    for (int64_t i = 0; i < n; ++i) {
+      T& to = at<T>(indexed + offsets[i]);
+      to = Op::apply(to, p[i], factor);
+    }
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    T& to = at<T>(indexed + i * is + offsets[i * os]);
+    to = Op::apply(to, at<T>(plain + i * ps), factor);
+  }
+}
+
 template <class Op, class T>
 void update(const IndexBlock& b, const void* factor_of) {
   using Factor = typename Arithmetic<T>::type;
@@ -184,14 +205,11 @@ void update(const IndexBlock& b, const void* factor_of) {
     char* plain = b.plain + r * b.plain_stride[0];
     char* indexed = b.indexed + r * b.indexed_stride[0];
     const int64_t* offsets = b.offsets + r * b.offset_stride[0];
-    if (dense) {
+    if (dense)
       update_dense_row<Op>(&at<T>(indexed + *offsets), &at<T>(plain), factor, b.sizes[1]);
-      continue;
-    }
-    for (int64_t i = 0; i < b.sizes[1]; ++i) {
-      T& to = at<T>(indexed + i * b.indexed_stride[1] + offsets[i * b.offset_stride[1]]);
-      to = Op::apply(to, at<T>(plain + i * b.plain_stride[1]), factor);
-    }
+    else
+      update_row<Op, T>(plain, b.plain_stride[1], indexed, b.indexed_stride[1], offsets,
+                        b.offset_stride[1], factor, b.sizes[1]);
   }
 }
 

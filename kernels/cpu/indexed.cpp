@@ -186,11 +186,12 @@ int64_t IndexedWalk::wanted_tasks() const {
 }
 
 int IndexedWalk::best_split(bool writes, int64_t wanted) const {
+  constexpr int64_t kEnough = 16;
   int best = -1;
   for (int d = 0; d < ndim_; ++d) {
     if (writes && dims_[d].indexed == 0) continue;
     if (best < 0 || dims_[d].size > dims_[best].size) best = d;
-    if (dims_[d].size >= wanted) break;
+    if (dims_[d].size >= std::min(wanted, kEnough)) break;
   }
   return best;
 }
@@ -236,11 +237,16 @@ void IndexedWalk::run_part(const Dim* dims, int ndim, Place place, IndexLoop loo
        factor);
 }
 
+// Pieces of rows that are shorter are read no faster than whole rows.
+constexpr int64_t kPieceBytes = 512;
+
 void IndexedWalk::run_split(int d, int64_t tasks, IndexLoop loop, const void* factor) const {
   if (tasks <= 1) return run_part(dims_, ndim_, base_, loop, factor);
   int64_t chunk = (dims_[d].size + tasks - 1) / tasks;
-  // Neighbours that lie in one cache line stay in one task.
-  if (d == ndim_ - 1) chunk = (chunk + 63) / 64 * 64;
+  if (d == ndim_ - 1) {
+    const int64_t piece = kPieceBytes / item_;
+    chunk = (chunk + piece - 1) / piece * piece;
+  }
   parallel_for(dims_[d].size, chunk, [&](int64_t begin, int64_t end) {
     Dim part[kMaxDims];
     std::copy(dims_, dims_ + ndim_, part);
@@ -326,10 +332,15 @@ void IndexedWalk::write(IndexLoop loop, const void* factor) {
   prepare();
   const int64_t wanted = wanted_tasks();
   const int d = best_split(true, wanted);
-  // A split of the innermost dimension has coarse parts.
-  const int64_t parts = d < 0 ? 1 : d == ndim_ - 1 ? dims_[d].size / 64 : dims_[d].size;
+  int64_t parts = d < 0 ? 1 : dims_[d].size;
+  if (d == ndim_ - 1) parts = parts * item_ / kPieceBytes;
   const int64_t tasks = std::clamp<int64_t>(parts, 1, wanted);
-  if (tasks < wanted && run_by_destination(wanted, loop, factor)) return;
+  // Groups read memory in jumps, which costs as much as a second thread gains. Whatever the way,
+  // what is written to one place is written in the order of the rows.
+  constexpr int kThreadsForGroups = 3;
+  if (tasks < wanted && tasks < num_threads() && num_threads() >= kThreadsForGroups &&
+      run_by_destination(wanted, loop, factor))
+    return;
   run_split(std::max(d, 0), tasks, loop, factor);
   finish();
 }

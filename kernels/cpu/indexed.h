@@ -69,8 +69,9 @@ class IndexedWalk {
   void coalesce();
   void finish() const;  // the error of a bad index that was met on the way
   void write(IndexLoop loop, const void* factor);
-  // The dimension to part into tasks: the outermost that gives enough, else the largest. Tasks that
-  // write must not meet, so they part only where the indexed operand has a stride of its own.
+  // The dimension to part into tasks: the outermost that gives enough, else the largest of all.
+  // Tasks that write must not meet, so they part only where the indexed operand has a stride of its
+  // own.
   int best_split(bool writes, int64_t wanted) const;
   void run_split(int d, int64_t tasks, IndexLoop loop, const void* factor) const;
   // Groups the rows by where they are written, each group in the order of the rows: results do not

@@ -43,27 +43,66 @@ bool packed_in_order(const Tensor& t, IntSpan order) {
 
 constexpr int64_t kCopyGrain = 256 << 10;
 
+template <int size>
+void copy_both_ends(char* to, const char* from, int64_t bytes) {
+  char first[size], last[size];
+  std::memcpy(first, from, size);
+  std::memcpy(last, from + bytes - size, size);
+  std::memcpy(to, first, size);
+  std::memcpy(to + bytes - size, last, size);
+}
+
+// memcpy, without the call for a few bytes.
+void copy_bytes(char* to, const char* from, int64_t bytes) {
+  if (bytes > 64)
+    std::memcpy(to, from, bytes);
+  else if (bytes >= 32)
+    copy_both_ends<32>(to, from, bytes);
+  else if (bytes >= 16)
+    copy_both_ends<16>(to, from, bytes);
+  else if (bytes >= 8)
+    copy_both_ends<8>(to, from, bytes);
+  else if (bytes >= 4)
+    copy_both_ends<4>(to, from, bytes);
+  else
+    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+}
+
+void copy_rows(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
+               int64_t row_bytes) {
+  out += begin * row_bytes;
+  for (int64_t row = begin; row < end; ++row)
+    for (const Part& p : parts) {
+      copy_bytes(out, p.data + row * p.bytes, p.bytes);
+      out += p.bytes;
+    }
+}
+
+// The bytes [begin, end) of a result that is one row.
+void copy_range(char* out, const std::vector<Part>& parts, const std::vector<int64_t>& begins,
+                int64_t begin, int64_t end) {
+  size_t part = std::upper_bound(begins.begin(), begins.end(), begin) - begins.begin() - 1;
+  for (; begin < end; ++part) {
+    const int64_t from = begin - begins[part], n = std::min(parts[part].bytes - from, end - begin);
+    std::memcpy(out + begin, parts[part].data + from, n);
+    begin += n;
+  }
+}
+
 // Fills `rows` rows of the result, each made of one piece of every part.
-void copy_parts(char* out, const std::vector<Part>& parts, int64_t rows) {
+void copy_parts(char* out, std::vector<Part> parts, int64_t rows) {
   std::vector<int64_t> begins(1, 0);
   for (const Part& p : parts) begins.push_back(begins.back() + p.bytes);
   const int64_t row_bytes = begins.back();
-  parallel_for(rows * row_bytes, kCopyGrain, [&](int64_t begin, int64_t end) {
-    int64_t row = begin / row_bytes, at = begin % row_bytes;
-    size_t part = std::upper_bound(begins.begin(), begins.end(), at) - begins.begin() - 1;
-    while (begin < end) {
-      const int64_t from = at - begins[part], n = std::min(parts[part].bytes - from, end - begin);
-      std::memcpy(out + begin, parts[part].data + row * parts[part].bytes + from, n);
-      begin += n;
-      at += n;
-      if (at == begins[part + 1]) ++part;
-      if (at == row_bytes) {
-        at = 0;
-        part = 0;
-        ++row;
-      }
-    }
-  });
+  if (row_bytes < kCopyGrain)
+    return parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
+      copy_rows(out, parts, begin, end, row_bytes);
+    });
+  for (int64_t row = 0; row < rows; ++row, out += row_bytes) {
+    parallel_for(row_bytes, kCopyGrain,
+                 [&](int64_t begin, int64_t end) { copy_range(out, parts, begins, begin, end); });
+    for (Part& p : parts) p.data += p.bytes;
+  }
 }
 
 // Joins by plain copies of memory where all tensors lie as the result does.

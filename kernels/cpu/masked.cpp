@@ -6,6 +6,7 @@
 #include "kernels/cpu/index.h"
 #include "kernels/cpu/indexed.h"
 #include "kernels/cpu/pointwise.h"
+#include "kernels/shape/index.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -80,7 +81,9 @@ void masked_fill_into(const Tensor& self, const Tensor& mask, const Scalar& valu
 
 void masked_fill_tensor(const Tensor& result, const Tensor& self, const Tensor& mask,
                         const Tensor& value) {
-  masked_fill(result, self, mask, value.item());
+  const Scalar number = value.item();
+  shape::check_fits("masked_fill", number, self.dtype());
+  masked_fill(result, self, mask, number);
 }
 
 // ---- pick

@@ -43,10 +43,12 @@ struct Params {
 
 void check_params(const char* op, std::span<const Scalar> params, DType common) {
   for (const Scalar& p : params) {
-    check(!p.is_floating() || is_differentiable(common), op, ": For integral input tensors, argument "
-          "alpha must not be a floating point number: got ", p.to_double(), " for tensors of ",
-          dtype_name(common));
-    check(!p.is_complex() || is_complex(common), op, ": For non-complex input tensors, argument "
+    check(!p.is_floating() || is_differentiable(common), op,
+          ": For integral input tensors, argument "
+          "alpha must not be a floating point number: got ",
+          p.to_double(), " for tensors of ", dtype_name(common));
+    check(!p.is_complex() || is_complex(common), op,
+          ": For non-complex input tensors, argument "
           "alpha must not be a complex number");
   }
 }
@@ -61,8 +63,10 @@ DType common_dtype(const char* op, const PointwiseRule& rule, const PointwiseKer
       continue;
     }
     const DType d = inputs[i]->dtype();
-    check(d == DType::boolean || d == DType::uint8, op, ": ", op, " expected condition to be a "
-          "boolean tensor, but got a tensor with dtype ", shape::scalar_type_name(d));
+    check(d == DType::boolean || d == DType::uint8, op, ": ", op,
+          " expected condition to be a "
+          "boolean tensor, but got a tensor with dtype ",
+          shape::scalar_type_name(d));
   }
   if (rule.promote == PointwiseRule::Promote::none) return values[0]->dtype();
   const DType common = shape::result_type(std::span<const Tensor* const>(values, count));
@@ -72,9 +76,12 @@ DType common_dtype(const char* op, const PointwiseRule& rule, const PointwiseKer
 
 DType result_dtype(const PointwiseRule& rule, DType common) {
   switch (rule.result) {
-    case PointwiseRule::Result::boolean: return DType::boolean;
-    case PointwiseRule::Result::real: return to_real(common);
-    case PointwiseRule::Result::common: break;
+    case PointwiseRule::Result::boolean:
+      return DType::boolean;
+    case PointwiseRule::Result::real:
+      return to_real(common);
+    case PointwiseRule::Result::common:
+      break;
   }
   return common;
 }
@@ -82,7 +89,8 @@ DType result_dtype(const PointwiseRule& rule, DType common) {
 // What an op says to boolean inputs that it does not take.
 void check_booleans(const char* op, const char* refusal, Inputs inputs) {
   for (const Tensor* t : inputs)
-    check(t->dtype() != DType::boolean, op, ": ", refusal, " a bool tensor is not supported. If "
+    check(t->dtype() != DType::boolean, op, ": ", refusal,
+          " a bool tensor is not supported. If "
           "you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
 }
 
@@ -100,6 +108,7 @@ bool same_sizes(const Tensor& a, const Tensor& b) {
 // The common case, told at a glance: one dtype and one shape, contiguous, on the CPU.
 bool are_alike(Inputs inputs, const PointwiseKernel& kernel) {
   const Tensor& first = *inputs[0];
+  if (first.impl()->wrapped_number) return false;  // its dtype is not its own
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& t = *inputs[i];
     if (t.dtype() != first.dtype() || !t.is_contiguous() || !t.device().is_cpu() ||
@@ -125,8 +134,7 @@ bool has_plain_strides(const Tensor& t) {
 }
 
 // Whether the inputs are such; then fills in `simple`.
-bool is_simple(Inputs inputs, const PointwiseKernel& kernel, const Chosen& chosen,
-               Simple& simple) {
+bool is_simple(Inputs inputs, const PointwiseKernel& kernel, const Chosen& chosen, Simple& simple) {
   simple.shape = inputs[0];
   for (const Tensor* t : inputs.subspan(1))
     if (t->dim() > simple.shape->dim() || t->numel() > simple.shape->numel()) simple.shape = t;
@@ -212,11 +220,13 @@ inline void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen,
 
 Overlap check_overlap(const char* op, const Tensor& out, Inputs inputs) {
   const Overlap own = internal_overlap(out);
-  check(own != Overlap::yes, op, ": unsupported operation: more than one element "
+  check(own != Overlap::yes, op,
+        ": unsupported operation: more than one element "
         "of the written-to tensor refers to a single memory location. Please clone() the tensor "
         "before performing the operation.");
   for (const Tensor* t : inputs)
-    check(memory_overlap(out, *t) != MemOverlap::partial, op, ": unsupported operation: some "
+    check(memory_overlap(out, *t) != MemOverlap::partial, op,
+          ": unsupported operation: some "
           "elements of the input tensor and the written-to tensor refer to a single memory "
           "location. Please clone() the tensor before performing the operation.");
   return own;
@@ -269,8 +279,8 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
   const Inputs inputs = call.inputs;
   const Dims shape = broadcast_shape(call.op, inputs);
   if (inplace && !same(out.sizes(), shape))
-    raise(call.op, ": output with shape ", show(out.sizes()),
-          " doesn't match the broadcast shape ", show(shape));
+    raise(call.op, ": output with shape ", show(out.sizes()), " doesn't match the broadcast shape ",
+          show(shape));
   const Overlap own = out.defined() ? check_overlap(call.op, out, inputs) : Overlap::no;
   const bool fresh = !out.defined() || !same(out.sizes(), shape);
   cpu::Plan plan(shape);
@@ -312,8 +322,8 @@ bool takes_simple(const Tensor& out, DType result, const Tensor& shape, Inputs i
 
 }  // namespace
 
-void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel, Tensor& out,
-               std::span<const Tensor* const> inputs, std::span<const Scalar> params,
+void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+               Tensor& out, std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace) {
   if (rule.refuses_bool) check_booleans(op, rule.refuses_bool, inputs);
   const bool alike = are_alike(inputs, kernel);
@@ -328,8 +338,8 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   if (!params.empty()) check_params(op, params, common);
   const Params numbers(op, params, chosen.value);
   Simple simple{inputs[0]};
-  if (chosen.of(kernel.operands[0]) == result &&
-      ((alike && chosen.value == inputs[0]->dtype()) || is_simple(inputs, kernel, chosen, simple))) {
+  if (chosen.of(kernel.operands[0]) == result && ((alike && chosen.value == inputs[0]->dtype()) ||
+                                                  is_simple(inputs, kernel, chosen, simple))) {
     const bool fresh = !out.defined();
     if (fresh) out = empty(simple.shape->sizes(), {result, Device()});
     if (fresh || takes_simple(out, result, *simple.shape, inputs))

@@ -48,7 +48,7 @@ struct Tiling {
     return (tile / blocks * plan.sizes[split] + tile % blocks * block) * inner;
   }
   int split;
-  int64_t inner;   // elements in one step of dimension `split`
+  int64_t inner;  // elements in one step of dimension `split`
   int64_t block;
   int64_t blocks;  // per run of dimension `split`
   int64_t count;   // tiles in all

@@ -12,16 +12,16 @@ namespace {
 
 // Note [Reduction tree]
 // The kept dimensions form units of neighbouring results, the reduced ones tiles. Each tile gives a
-// state per result; the states of tiles are joined pairwise, as a binary counter carries, and so are
-// the states of chunks of tiles, into which a reduction with few units is split. All of these follow
-// from shape and strides, none from the number of threads.
+// state per result; the states of tiles are joined pairwise, as a binary counter carries, and so
+// are the states of chunks of tiles, into which a reduction with few units is split. All of these
+// follow from shape and strides, none from the number of threads.
 constexpr int64_t kRowElements = 2048;  // of a tile, where a result's elements are reduced as a row
-constexpr int64_t kTileRows = 64;       // of a tile, where neighbouring results are reduced together
-constexpr int64_t kStagedRows = 16;     // the same, when they pass through a buffer
-constexpr int64_t kShortRow = 64;       // rows below this are better reduced across results
-constexpr int64_t kNarrow = 64;         // results that do not fill a few vectors, see widening()
+constexpr int64_t kTileRows = 64;    // of a tile, where neighbouring results are reduced together
+constexpr int64_t kStagedRows = 16;  // the same, when they pass through a buffer
+constexpr int64_t kShortRow = 64;    // rows below this are better reduced across results
+constexpr int64_t kNarrow = 64;      // results that do not fill a few vectors, see widening()
 constexpr int64_t kWide = 256;
-constexpr int64_t kManyUnits = 64;      // enough to share among threads
+constexpr int64_t kManyUnits = 64;  // enough to share among threads
 constexpr int kMaxDepth = 64;
 // Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
 constexpr int64_t kPadding = 64;
@@ -31,9 +31,9 @@ struct Job {
   DType element;
   const void* params;
   const Tensor& self;
-  uint64_t reduced;           // a bit per dimension
-  const Tensor* outs[2];      // nullptr: not wanted
-  bool keeps_order = false;   // places of elements count in the order of the shape
+  uint64_t reduced;          // a bit per dimension
+  const Tensor* outs[2];     // nullptr: not wanted
+  bool keeps_order = false;  // places of elements count in the order of the shape
 };
 
 class Block {  // memory of a task
@@ -56,8 +56,12 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 class Reducer {
  public:
   explicit Reducer(const Job& job)
-      : job_(job), kept_(IntSpan()), reduced_(IntSpan()), item_(bytes_of(job.self.dtype())),
-        wide_(bytes_of(job.element)), state_(job.kernel.state_bytes),
+      : job_(job),
+        kept_(IntSpan()),
+        reduced_(IntSpan()),
+        item_(bytes_of(job.self.dtype())),
+        wide_(bytes_of(job.element)),
+        state_(job.kernel.state_bytes),
         converts_(job.self.dtype() != job.element) {
     plan();
     count_ = reduced_.numel();
@@ -158,15 +162,15 @@ class Reducer {
       stack = states + states_bytes;
       raw = stack + states_bytes * depth;
       cast = raw + elements_bytes;
-      results = cast + elements_bytes;
-      stored = results + rounded(r.units_->block * 16);
-      wide = stored + rounded(r.units_->block * 16);
+      results[0] = cast + elements_bytes;
+      results[1] = results[0] + rounded(r.units_->block * 16);
+      wide = results[1] + rounded(r.units_->block * 16);
     }
     int64_t states_bytes, depth, elements_bytes;
     Block block;
     char *states, *stack;  // of a unit; of the tiles that wait for others
     char *raw, *cast;      // elements as they are, and as the kernel wants them
-    char *results, *stored;
+    char* results[2];      // of a unit, in the kernel's types
     char* wide;            // states of rows taken as one
   };
 
@@ -239,7 +243,8 @@ class Reducer {
       __builtin_memcpy(scratch.states, stack, static_cast<size_t>(n * state_));
   }
 
-  // A tile of few columns: several rows are taken as one, whose states are then joined half by half.
+  // A tile of few columns: several rows are taken as one, whose states are then joined half by
+  // half.
   void narrow_tile(const char* elements, int64_t rows, int64_t n, Scratch& scratch,
                    char* into) const {
     const int64_t row_stride = reduced_.strides[0][0], wide_rows = rows / wide_rows_;
@@ -286,10 +291,9 @@ class Reducer {
     for (int k = 0; k < 2; ++k) {
       if (!job_.outs[k]) continue;
       const DType dtype = job_.outs[k]->dtype();
-      direct[k] = dtype == job_.kernel.outs[k] &&
-                  (n == 1 || kept_.strides[operand][0] == bytes_of(dtype));
-      // One of two outputs at most needs a buffer of its own type at a time: they share none.
-      outs[k] = direct[k] ? unit.at(operand) : (k == 0 ? scratch.results : scratch.stored);
+      direct[k] =
+          dtype == job_.kernel.outs[k] && (n == 1 || kept_.strides[operand][0] == bytes_of(dtype));
+      outs[k] = direct[k] ? unit.at(operand) : scratch.results[k];
       ++operand;
     }
     job_.kernel.finish(states, n, count_, job_.params, outs);
@@ -416,8 +420,8 @@ void reduce(Reduction reduction, DType element, const Tensor& self, uint64_t dim
             const Tensor* first, const Tensor* second = nullptr, const void* params = nullptr,
             bool keeps_order = false) {
   const ReduceKernel& kernel = find_kernel(reduction, element);
-  const Job job{kernel,          dtype_of(compute_of(element)), params, self, dims,
-                {first, second}, keeps_order};
+  const Job job{kernel,     dtype_of(compute_of(element)), params, self, dims, {first, second},
+                keeps_order};
   if ((first ? first : second)->numel() == 0) return;
   if (first && reduce_small(job)) return;
   Reducer(job).run();
@@ -519,12 +523,12 @@ void logsumexp(const Tensor& out, const Tensor& self, IntSpan dims) {
 void norm(const Tensor& out, const Tensor& self, IntSpan dims, const Scalar& ord) {
   const NormParams params{ord.to_double()};
   const double p = params.p;
-  const Reduction reduction = p == 0                   ? Reduction::norm_0
-                              : p == 1                 ? Reduction::norm_1
-                              : p == 2                 ? Reduction::norm_2
-                              : p == __builtin_inf()   ? Reduction::norm_max
-                              : p == -__builtin_inf()  ? Reduction::norm_min
-                                                       : Reduction::norm_p;
+  const Reduction reduction = p == 0                  ? Reduction::norm_0
+                              : p == 1                ? Reduction::norm_1
+                              : p == 2                ? Reduction::norm_2
+                              : p == __builtin_inf()  ? Reduction::norm_max
+                              : p == -__builtin_inf() ? Reduction::norm_min
+                                                      : Reduction::norm_p;
   const DType element = is_complex(self.dtype()) ? to_complex(out.dtype()) : out.dtype();
   reduce(reduction, element, self, mask_of(self, dims), &out, nullptr, &params);
 }

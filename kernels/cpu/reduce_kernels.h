@@ -6,8 +6,24 @@
 namespace flambeau::cpu {
 
 enum class Reduction : uint8_t {
-  sum, mean, prod, max, min, arg_max, arg_min, any, all, spread, logsumexp,
-  norm_0, norm_1, norm_2, norm_p, norm_max, norm_min, count,
+  sum,
+  mean,
+  prod,
+  max,
+  min,
+  arg_max,
+  arg_min,
+  any,
+  all,
+  spread,
+  logsumexp,
+  norm_0,
+  norm_1,
+  norm_2,
+  norm_p,
+  norm_max,
+  norm_min,
+  count,
 };
 constexpr int kReductions = static_cast<int>(Reduction::count);
 

@@ -112,7 +112,9 @@ void scan_rows(const Job& job) {
 class LongRows {
  public:
   explicit LongRows(const Job& job)
-      : job_(job), chunks_((job.n + kChunk - 1) / kChunk), state_(job.kernel.state_bytes),
+      : job_(job),
+        chunks_((job.n + kChunk - 1) / kChunk),
+        state_(job.kernel.state_bytes),
         bytes_(static_cast<size_t>(job.outer * chunks_ * state_)),
         states_(static_cast<char*>(memory::allocate(bytes_))) {}
   ~LongRows() { memory::deallocate(states_, bytes_); }
@@ -148,9 +150,10 @@ class LongRows {
       const int64_t count = std::min(kTurnedRows, job_.n / kChunk - chunk);
       char* states = states_ + (row * chunks_ + chunk) * state_;
       const int64_t index = chunk * kChunk, first = row * job_.n + index;
-      if (count > 0) scan_turned(job_, {first, count, kChunk, kChunk, index, kChunk}, states, write);
-      if (count < kTurnedRows) last_chunk(first + count * kChunk, index + count * kChunk,
-                                          states + count * state_, write);
+      if (count > 0)
+        scan_turned(job_, {first, count, kChunk, kChunk, index, kChunk}, states, write);
+      if (count < kTurnedRows)
+        last_chunk(first + count * kChunk, index + count * kChunk, states + count * state_, write);
     });
   }
 
@@ -185,8 +188,13 @@ void scan(Scan kind, DType element, const Tensor& out, const Tensor* indices, co
   const bool in_place = !self.is_contiguous() || self.dtype() != element;
   if (in_place) copy(work, self);
   const IntSpan sizes = self.sizes();
-  Job job{kernel, static_cast<int64_t>(itemsize(element)), 1, 1, 1,
-          in_place ? work.bytes() : self.bytes(), work.bytes(),
+  Job job{kernel,
+          static_cast<int64_t>(itemsize(element)),
+          1,
+          1,
+          1,
+          in_place ? work.bytes() : self.bytes(),
+          work.bytes(),
           indices ? indices->data<int64_t>() : nullptr};
   if (!sizes.empty()) {
     const int64_t d = dim < 0 ? dim + self.dim() : dim;

@@ -142,16 +142,12 @@ using C128 = complex<double>;
 }  // namespace
 
 // By compute type, in the order of the enumerations.
-#define FLAMBEAU_INEXACT(Op, integers)                                                     \
-  {                                                                                        \
-    scan<Op, float>(), scan<Op, double>(), kNone, integers, kNone, kNone, scan<Op, C64>(), \
-        scan<Op, C128>()                                                                   \
-  }
-#define FLAMBEAU_ORDERED(Op)                                                       \
-  {                                                                                \
-    scan<Op, float>(), scan<Op, double>(), scan<Op, int32_t>(), scan<Op, int64_t>(), \
-        scan<Op, uint64_t>()                                                       \
-  }
+#define FLAMBEAU_INEXACT(Op, integers)                                   \
+  {scan<Op, float>(), scan<Op, double>(), kNone, integers, kNone, kNone, \
+   scan<Op, C64>(),   scan<Op, C128>()}
+#define FLAMBEAU_ORDERED(Op)                                                        \
+  {scan<Op, float>(), scan<Op, double>(), scan<Op, int32_t>(), scan<Op, int64_t>(), \
+   scan<Op, uint64_t>()}
 
 extern const ScanKernels scan_kernels;
 const ScanKernels scan_kernels = {{

@@ -14,7 +14,8 @@ struct ScanKernel {
   // the first element; `indices` are the extremes' places. Without dst only the state is wanted.
   void (*row)(const void* src, void* dst, int64_t* indices, int64_t n, int64_t index, void* state);
   // n steps of `cols` columns each, which lie `stride` elements apart; a state per column. `index`
-  // is the place of the first element of column 0, and `apart` how much later those of the next are.
+  // is the place of the first element of column 0, and `apart` how much later those of the next
+  // are.
   void (*columns)(const void* src, void* dst, int64_t* indices, int64_t cols, int64_t stride,
                   int64_t n, int64_t index, int64_t apart, void* states);
   void (*identity)(void* states, int64_t n);

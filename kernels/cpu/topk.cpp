@@ -19,7 +19,8 @@ class Selection {
       : form_(form),
         n_(n),
         k_(k),
-        capacity_(std::min(n, 2 * k + kRoom)),
+        room_(std::clamp<int64_t>(4 * k, 64, 512)),
+        capacity_(std::min(n, k + room_)),
         buffer_(empty({{capacity_ * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8})) {}
 
   const Word* operator()(const char* row) {
@@ -33,15 +34,13 @@ class Selection {
       const uint64_t bound = static_cast<uint64_t>(words[k_ - 1] >> (4 * sizeof(Word)));
       held += below(row + at * item, words + held, length, at, form_.descending, bound);
       at += length;
-      if (capacity_ - held < kRoom / 2 || at == n_) held = cut(held);
+      if (capacity_ - held < room_ / 2 || at == n_) held = cut(held);
     }
     std::sort(words, words + k_);
     return words;
   }
 
  private:
-  static constexpr int64_t kRoom = 512;
-
   int64_t cut(int64_t held) {
     Word* const words = buffer_.data<Word>();
     if (held > k_)
@@ -52,7 +51,7 @@ class Selection {
   }
 
   KeyForm form_;
-  int64_t n_, k_, capacity_;
+  int64_t n_, k_, room_, capacity_;
   Tensor buffer_;
 };
 

@@ -46,7 +46,8 @@ FLAMBEAU_LEAF T lerp(T a, T b, T weight) {
   return abs(weight) < T(0.5) ? a + weight * d : b - d * (T(1) - weight);
 }
 
-// sqrt(a^2 + b^2) without overflow on the way; infinity if either is, NaN or not. Within 1 ulp.
+// sqrt(a^2 + b^2) without overflow on the way; infinity if either is, NaN or not.
+// Within 1 ulp in float, 1.5 in double.
 FLAMBEAU_LEAF double hypot(double a, double b) {
   double x = abs(a), y = abs(b);
   double m = maximum(x, y);

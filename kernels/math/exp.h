@@ -107,8 +107,9 @@ FLAMBEAU_LEAF T exp2(T x) {
   return scale_by_bits(y.hi + fma_or_mul(r * r, exp2_tail(r), y.lo), n.bits);
 }
 
-// Within 1 ulp. exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), summed with its rounding errors because
-// the two cancel for n = -1 and 1; everything is halved so that 2^n does not overflow early.
+// Within 1 ulp in float, 1.1 in double. exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), summed with its
+// rounding errors because the two cancel for n = -1 and 1; everything is halved so that 2^n does
+// not overflow early.
 template <class T>
 FLAMBEAU_LEAF T expm1(T x) {
   constexpr T low = sizeof(T) == 4 ? T(-20) : T(-40);  // -1 below

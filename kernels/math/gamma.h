@@ -2,7 +2,7 @@
 //
 // Note [Gamma]
 // Both have one fit on [1/2, 3], written in u = x - 1 so that the zeros of lgamma at 1 and 2
-// come out of u (u - 1) exactly. Around 0 they step up once, between 3 and 8 down to [2, 3), from 8
+// come out of u (u - 1) exactly. Around 0 they step up once, between 3 and 6 down to [2, 3), from 6
 // on follow Stirling's series, and below -1/2 are reflected.
 #pragma once
 
@@ -31,12 +31,12 @@ FLAMBEAU_LEAF pair<double> sin_cos_pi(double a) {
 struct gamma_shifted {
   double u, product, sum;  // x - 1 after the steps down, product and sum of inverses of the steps
 };
-// Steps from [3, 8) down to u in [1, 2); sum is that of numerators over `product`.
+// Steps from [3, 6) down to u in [1, 2); sum is that of numerators over `product`.
 FLAMBEAU_LEAF gamma_shifted gamma_step_down(double a) {
   double u = a - 1.0, product = 1.0, sum = 0.0;
-  for (int j = 1; j <= 5; ++j) {
+  for (int j = 1; j <= 3; ++j) {
     double factor = a - j;
-    bool take = (factor >= 2.0) & (a < 8.0);
+    bool take = (factor >= 2.0) & (a < 6.0);
     sum = take ? fma_or_mul(sum, factor, product) : sum;
     product = take ? product * factor : product;
     u = take ? factor - 1.0 : u;
@@ -61,9 +61,9 @@ FLAMBEAU_LEAF double lgamma_quotient(double u) {
       0x1.2ecbc37ae25d4p-4);
 }
 
-// lgamma(x) - log|gamma's poles| for x > -1/2.
+// lgamma(x) for x > -1/2.
 FLAMBEAU_LEAF double lgamma_right(double x) {
-  bool near_zero = x < 0.5, far = x >= 8.0;
+  bool near_zero = x < 0.5, far = x >= 6.0;
   gamma_shifted g = gamma_step_down(x);
   double u = near_zero ? x : g.u;
   pair<double> v = two_sum(u, -1.0);
@@ -80,8 +80,9 @@ FLAMBEAU_LEAF double lgamma_right(double x) {
   constexpr double half_log_2pi = 0x1.d67f1c864beb5p-1;
   double scale = x > 0x1p900 ? 0x1p-64 : 1.0;  // keeps the products finite
   double a = x * scale, inverse = 1.0 / x, z = inverse * inverse;
-  double tail = poly(z, 0x1.5555555555516p-4, -0x1.6c16c169f2386p-9, 0x1.a019f4bad68d9p-11,
-                     -0x1.380a56e113b6ap-11, 0x1.b5f265e7b0b75p-11, -0x1.a5c73b680bb9ap-10);
+  double tail = poly(z, 0x1.5555555555516p-4, -0x1.6c16c16a8715ap-9, 0x1.a019faa1fc671p-11,
+                     -0x1.380fac1fcf32fp-11, 0x1.b82a0f9402abap-11, -0x1.dd421349ccf6ap-10,
+                     0x1.08c0b9b0b09e5p-8);
   pair<double> product = two_product(a - 0.5 * scale, log.hi);
   pair<double> total = two_sum(product.hi, -a);
   double low = fma_or_mul(a - 0.5 * scale, log.lo, product.lo) + total.lo;
@@ -106,39 +107,41 @@ FLAMBEAU_LEAF double lgamma(double x) {
 }
 FLAMBEAU_LEAF float lgamma(float x) { return float(lgamma(double(x))); }
 
-// digamma(x) for x > -1/2.
+// digamma(x) for x > -1/2. On [3/4, 3] it is u - zero, zero being that of digamma(1 + u), times
+// 3/4 + p(t) / q(t).
 FLAMBEAU_LEAF double digamma_right(double x) {
-  constexpr double zero_hi = 0x1.d8b618d5af8fep-2,
-                   zero_lo = -0x1.1e563779a1f5bp-56;  // of digamma(1 + u)
-  bool near_zero = x < 0.5, far = x >= 8.0;
+  constexpr double zero_hi = 0x1.d8b618d5af8fep-2, zero_lo = -0x1.1e563779a1f5bp-56;
+  bool near_zero = x < 0.75, far = x >= 6.0;
   gamma_shifted g = gamma_step_down(x);
   double u = near_zero ? x : g.u;
   double t = u + 0.5;
-  double p = poly(t, 0x1.8ab6c773d7d77p0, 0x1.44789d7bc45e8p1, 0x1.2426ff432790fp0,
-                  0x1.00ad02415343ap-6, -0x1.7cb6f165dfc2bp-4, -0x1.3a8a3893d5a4fp-6,
-                  -0x1.445057d26eb2fp-10, -0x1.52691ee2180a1p-16);
+  double p = poly(t, 0x1.4ab6c773d7d77p0, 0x1.a2d906d8e8c97p0, 0x1.d2ef12306b78ap-4,
+                  -0x1.01cc6b9323a9cp-1, -0x1.c2c71c0cc0de9p-3, -0x1.16c56588b9043p-5,
+                  -0x1.011a221d82a81p-9, -0x1.fdc01155405ap-16);
   double q =
       poly(t, 0x1p0, 0x1.cc30683d3fe75p1, 0x1.06f80e2020d96p2, 0x1.09d1d3a52e43dp1,
            0x1.046ba359d0fd4p-1, 0x1.e60124fb38c6dp-5, 0x1.7bc7d8d12d3a5p-9, 0x1.56ade4e6509ffp-15);
   pair<double> d = two_sum(u, -zero_hi);
   d.lo -= zero_lo;
   double rational = p / q;
-  double middle = fma_or_mul(d.hi, rational, d.lo * (rational + 0.5));
+  double middle = fma_or_mul(d.hi, rational, d.lo * (rational + 0.75));
 
   double ratio = (near_zero ? -1.0 : (far ? -0.5 : g.sum)) / (near_zero | far ? x : g.product);
-  pair<double> sum = two_sum(ratio, 0.5 * d.hi);
-  double y = isinf(ratio) ? ratio : sum.hi + (sum.lo + middle);
+  pair<double> most = fast_two_sum(d.hi, -0.25 * d.hi);  // 3/4 of it, exactly
+  pair<double> sum = two_sum(ratio, most.hi);
+  double y = isinf(ratio) ? ratio : sum.hi + (sum.lo + (middle + most.lo));
 
   double inverse = -2.0 * ratio, z = inverse * inverse;
-  double tail = poly(z, 0x1.555555555529ap-4, -0x1.1111110ae82f5p-7, 0x1.04102dee98451p-8,
-                     -0x1.1103302b89f3cp-8, 0x1.eb466181dc08ep-8, -0x1.19d66c754826cp-6);
+  double tail =
+      poly(z, 0x1.555555555527p-4, -0x1.1111110c42a5p-7, 0x1.041035d75c94ap-8,
+           -0x1.110ac17e59d89p-8, 0x1.ee882f48e91cp-8, -0x1.4391c7ce1892fp-6, 0x1.957735bb2ed71p-5);
   pair<double> log = log_near_pair(x);
   double stirling = log.hi + (ratio + (log.lo - z * tail));
   return far ? stirling : y;
 }
 
-// Within 2 ulp for x > -1/2; NaN at negative integers, as PyTorch has it. Below -1/2 the error is
-// within 2^-51 of |digamma(-x)| + |pi / tan(pi x)|.
+// Within 2 ulp for x > -1/4; NaN at negative integers, as PyTorch has it. To the left, where it has
+// zeros between the poles, the error is within 2^-51 of |digamma(-x)| + |pi / tan(pi x)|.
 FLAMBEAU_LEAF double digamma(double x) {
   constexpr double pi = 0x1.921fb54442d18p1;
   bool reflected = x <= -0.5;

@@ -111,9 +111,9 @@ FLAMBEAU_LEAF double acosh(double x) {
   y = big ? y + 0x1.62e42fefa39efp-1 : y;
   return x < 1.0 ? nan<double> : y;
 }
+// Here of 2 a / (1 - a), which below 1/2 is more exact as 2 a + 2 a^2 / (1 - a).
 FLAMBEAU_LEAF double atanh(double x) {
-  double a = abs(x),
-         twice = a + a;  // 2 a / (1 - a) = 2 a + 2 a^2 / (1 - a), more exactly below 1/2
+  double a = abs(x), twice = a + a;
   bool small = a < 0.5;
   double quotient = (small ? twice * a : twice) / (1.0 - a);
   pair<double> w = fast_two_sum(twice, quotient);

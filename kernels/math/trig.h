@@ -191,7 +191,7 @@ FLAMBEAU_LEAF double sin_of(pi_reduced a, float) {  // to 2^-35
   return flip_if_odd(fma_or_mul(a.r * z, p, a.r), a.n);
 }
 
-// Within 1 ulp in float (through double), 1.5 in double.
+// Within 1 ulp in float (through double), 1.6 in double, 2.2 there without fma.
 template <class T>
 FLAMBEAU_LEAF T sin_near(T x) {
   T y = T(sin_of(pi_reduce_near<sin_zeros>(x), x));

@@ -99,6 +99,7 @@ class Plan {
     uses_.assign(kLetters + ellipsis_, 0);
     for (size_t i = 0; i < tensors.size(); ++i) {
       inputs_.push_back(expanded(e.inputs[i], tensors[i].dim()));
+      check_repeated(inputs_[i], tensors[i], i);
       for (int64_t d = 0; d < tensors[i].dim(); ++d) see(inputs_[i][d], tensors[i].sizes()[d], i);
     }
     e.output ? explicit_output(*e.output) : implicit_output();
@@ -118,9 +119,6 @@ class Plan {
     for (size_t a = 0; a < labels.size(); ++a)
       for (size_t b = labels.size() - 1; b > a; --b) {
         if (labels[b] != labels[a]) continue;
-        check(t.sizes()[a] == t.sizes()[b], "einsum: subscript ", shown(labels[a]),
-              " is repeated for operand ", operand, " but the sizes don't match, ", t.sizes()[b],
-              " != ", t.sizes()[a]);
         t = entry::movedim_int(
             entry::diagonal(t, 0, static_cast<int64_t>(a), static_cast<int64_t>(b)), -1,
             static_cast<int64_t>(a));
@@ -129,13 +127,12 @@ class Plan {
     Dims order;
     for (const int label : order_) {
       const auto found = std::find(labels.begin(), labels.end(), label);
-      if (found != labels.end()) order.push_back(found - labels.begin());
+      order.push_back(found - labels.begin());
+      if (found != labels.end()) continue;
+      t = entry::unsqueeze(t, -1);
+      labels.push_back(label);
     }
-    t = entry::permute(t, order);
-    for (size_t d = 0; d < order_.size(); ++d)
-      if (std::find(labels.begin(), labels.end(), order_[d]) == labels.end())
-        t = entry::unsqueeze(t, static_cast<int64_t>(d));
-    return t;
+    return entry::permute(t, order);
   }
 
  private:
@@ -167,6 +164,15 @@ class Plan {
       for (int k = ellipsis_ - covered; k < ellipsis_; ++k) out.push_back(kLetters + k);
     }
     return out;
+  }
+
+  static void check_repeated(const Labels& labels, const Tensor& t, size_t operand) {
+    for (size_t b = 0; b < labels.size(); ++b) {
+      const size_t a = std::find(labels.begin(), labels.end(), labels[b]) - labels.begin();
+      check(t.sizes()[a] == t.sizes()[b], "einsum: subscript ", shown(labels[b]),
+            " is repeated for operand ", operand, " but the sizes don't match, ", t.sizes()[b],
+            " != ", t.sizes()[a]);
+    }
   }
 
   void see(int label, int64_t size, size_t operand) {
@@ -313,7 +319,7 @@ Tensor einsum(std::string_view equation, TensorSpan tensors, std::optional<IntSp
   if (rest.empty()) return result;
   if (tensors.size() == 1)
     return entry::sum_dim_IntList(result, IntSpan(rest), false, std::nullopt);
-  return entry::squeeze_dims(result, rest);
+  return entry::reshape(result, result.sizes().first(plan.outputs()));
 }
 
 }  // namespace flambeau::native

@@ -7,14 +7,10 @@
 
 namespace flambeau::native {
 
-std::tuple<Tensor, Tensor> sort_default(const Tensor& self, int64_t dim, bool descending) {
-  return entry::sort_stable(self, false, dim, descending);
-}
-
-Tensor msort(const Tensor& self) { return std::get<0>(entry::sort_stable(self, false, 0, false)); }
+Tensor msort(const Tensor& self) { return std::get<0>(entry::sort(self, 0, false)); }
 
 Tensor argsort(const Tensor& self, int64_t dim, bool descending) {
-  return std::get<1>(entry::sort_stable(self, false, dim, descending));
+  return std::get<1>(entry::sort(self, dim, descending));
 }
 
 Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) {

@@ -11,15 +11,36 @@ namespace flambeau::shape {
 
 // The name of an element type in PyTorch's messages ("Float", "Long").
 inline const char* scalar_type_name(DType dtype) {
-  static constexpr const char* kNames[kDTypes] = {
-      "Byte",          "Char",         "Short",         "Int",
-      "Long",          "Half",         "Float",         "Double",
-      "ComplexHalf",   "ComplexFloat", "ComplexDouble", "Bool",
-      "QInt8",         "QUInt8",       "QInt32",        "BFloat16",
-      "QUInt4x2",      "QUInt2x4",     "Bits1x8",       "Bits2x4",
-      "Bits4x2",       "Bits8",        "Bits16",        "Float8_e5m2",
-      "Float8_e4m3fn", "Float8_e5m2fnuz", "Float8_e4m3fnuz", "UInt16",
-      "UInt32",        "UInt64"};
+  static constexpr const char* kNames[kDTypes] = {"Byte",
+                                                  "Char",
+                                                  "Short",
+                                                  "Int",
+                                                  "Long",
+                                                  "Half",
+                                                  "Float",
+                                                  "Double",
+                                                  "ComplexHalf",
+                                                  "ComplexFloat",
+                                                  "ComplexDouble",
+                                                  "Bool",
+                                                  "QInt8",
+                                                  "QUInt8",
+                                                  "QInt32",
+                                                  "BFloat16",
+                                                  "QUInt4x2",
+                                                  "QUInt2x4",
+                                                  "Bits1x8",
+                                                  "Bits2x4",
+                                                  "Bits4x2",
+                                                  "Bits8",
+                                                  "Bits16",
+                                                  "Float8_e5m2",
+                                                  "Float8_e4m3fn",
+                                                  "Float8_e5m2fnuz",
+                                                  "Float8_e4m3fnuz",
+                                                  "UInt16",
+                                                  "UInt32",
+                                                  "UInt64"};
   return kNames[static_cast<int>(dtype)];
 }
 
@@ -64,7 +85,7 @@ template <class T>
 DType result_type(std::span<const T* const> tensors) {
   bool same = true;
   for (const T* t : tensors) same = same && t->dtype() == tensors[0]->dtype();
-  if (same) return tensors[0]->dtype();
+  if (same && !tensors[0]->impl()->wrapped_number) return tensors[0]->dtype();
   Promotion promotion;
   for (const T* t : tensors) promotion.add(*t);
   return promotion.result();

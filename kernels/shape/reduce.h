@@ -95,8 +95,8 @@ template <class T>
 DType mean_dtype(const T& self, const std::optional<DType>& dtype, const char* op) {
   const DType result = dtype ? *dtype : self.dtype();
   check(is_differentiable(result), op, "(): could not infer output dtype. ",
-        dtype ? "Optional" : "Input", " dtype must be either a floating point or complex dtype. Got: ",
-        scalar_type_name(result));
+        dtype ? "Optional" : "Input",
+        " dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(result));
   return result;
 }
 
@@ -120,8 +120,10 @@ inline double correction_of(const std::optional<Scalar>& correction) {
 
 template <class T>
 Spec var(const T& self, const std::optional<IntSpan>& dim, bool keepdim, const char* op = "var") {
-  check(is_differentiable(self.dtype()), op, ": std and var only support floating point and complex "
-        "dtypes, got ", dtype_name(self.dtype()));
+  check(is_differentiable(self.dtype()), op,
+        ": std and var only support floating point and complex "
+        "dtypes, got ",
+        dtype_name(self.dtype()));
   return {reduced_sizes(self, dims_of(self, dim, op), keepdim), to_real(self.dtype()), {}};
 }
 
@@ -136,8 +138,7 @@ std::array<Spec, 2> var_mean(const T& self, const std::optional<IntSpan>& dim, b
 
 template <class T>
 Spec logsumexp(const T& self, IntSpan dim, bool keepdim, const char* op = "logsumexp") {
-  const DType dtype =
-      is_integral(self.dtype(), true) ? thread_state.default_dtype : self.dtype();
+  const DType dtype = is_integral(self.dtype(), true) ? thread_state.default_dtype : self.dtype();
   return {reduced_sizes(self, dims_of(self, dim, op), keepdim), dtype, {}};
 }
 
@@ -175,19 +176,18 @@ template <class T>
 void check_real(const T& self, const char* op) {
   if (is_complex(self.dtype()))
     raise<NotImplementedError>(op, "(): \"", op, "\" not implemented for '",
-                               scalar_type_name(self.dtype()),
-                               "': complex numbers have no order");
+                               scalar_type_name(self.dtype()), "': complex numbers have no order");
 }
 
 // The largest of no elements does not exist.
 template <class E = IndexError, class T>
 void check_not_empty(const T& self, IntSpan dims, bool all, const char* op) {
   if (all)
-    return check<E>(self.numel() != 0, op, "(): Expected reduction dim to be specified for "
+    return check<E>(self.numel() != 0, op,
+                    "(): Expected reduction dim to be specified for "
                     "input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
   for (const int64_t d : dims)
-    check<E>(self.sizes()[d] != 0, op, "(): Expected reduction dim ", d,
-             " to have non-zero size.");
+    check<E>(self.sizes()[d] != 0, op, "(): Expected reduction dim ", d, " to have non-zero size.");
 }
 
 template <class T>

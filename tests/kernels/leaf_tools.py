@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -182,8 +183,8 @@ def reference(function, *arrays):
                 continue
             nearest = float(exact)
             values.append(nearest)
-            ulp = mpmath.mpf(float(np.spacing(abs(nearest)))) if np.isfinite(nearest) else 1
-            rests.append(float((exact - nearest) / ulp) if np.isfinite(nearest) else 0.0)
+            ulp = mpmath.mpf(math.ulp(nearest)) if math.isfinite(nearest) else 1
+            rests.append(float((exact - nearest) / ulp) if math.isfinite(nearest) else 0.0)
     return Reference(np.array(values), np.array(rests))
 
 

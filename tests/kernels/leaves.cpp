@@ -139,11 +139,21 @@ extern "C" void convert_to_bfloat16(const float* a, bfloat16* y, int64 n) { m::c
   extern "C" void cast_##from##_##to(const from* __restrict a, to* __restrict y, int64 n) { \
     for (int64 i = 0; i < n; ++i) y[i] = m::cast<to>(a[i]);                                 \
   }
-#define CASTS(from)                                                                         \
-  CAST(from, bool)                                                                          \
-  CAST(from, int8) CAST(from, uint8) CAST(from, int16) CAST(from, uint16) CAST(from, int32) \
-      CAST(from, uint32) CAST(from, int64) CAST(from, uint64) CAST(from, float16)           \
-          CAST(from, bfloat16) CAST(from, float32) CAST(from, float64) CAST(from, complex64)
+#define CASTS(from)     \
+  CAST(from, bool);     \
+  CAST(from, int8);     \
+  CAST(from, uint8);    \
+  CAST(from, int16);    \
+  CAST(from, uint16);   \
+  CAST(from, int32);    \
+  CAST(from, uint32);   \
+  CAST(from, int64);    \
+  CAST(from, uint64);   \
+  CAST(from, float16);  \
+  CAST(from, bfloat16); \
+  CAST(from, float32);  \
+  CAST(from, float64);  \
+  CAST(from, complex64);
 CASTS(bool)
 CASTS(int8)
 CASTS(int64)

@@ -68,3 +68,23 @@ def test_truth_in_a_complex_tensor(name):
     x = flambeau.tensor([1 + 1j, 0j])
     assert getattr(x, name)(flambeau.tensor([1 + 1j, 1j])).dtype is flambeau.complex64
     assert set(x.tolist()) <= {0j, 1 + 0j}
+
+
+@pytest.mark.parametrize("value", [1j, 300])
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_masked_fill_wants_a_value_that_the_dtype_holds(value, as_tensor):
+    x = flambeau.tensor([1, 2], dtype=flambeau.uint8)
+    with pytest.raises(RuntimeError, match="value cannot be converted"):
+        x.masked_fill(flambeau.tensor(True), flambeau.tensor(value) if as_tensor else value)
+
+
+def test_zero_dim_tensors_are_tensors_before_they_are_numbers():
+    x, y = flambeau.tensor([2.0, 3.0], requires_grad=True), flambeau.tensor(2.0)
+    assert (x**y).grad_fn.name() == "PowBackward1"
+    assert (x**2).grad_fn.name() == "PowBackward0"
+
+
+def test_numbers_alone_have_the_default_dtype():
+    assert flambeau.where(flambeau.tensor(True), 2.0, 3.0).dtype is flambeau.float32
+    assert flambeau.add(2.0, 3.0).dtype is flambeau.float32
+    assert flambeau.add(2, 3).dtype is flambeau.int64

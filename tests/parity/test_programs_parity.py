@@ -52,10 +52,13 @@ class Gradient(torch.autograd.Function):
 def returned(grads):
     # The steps that made a gradient are nobody's business: neither how often it was written nor by
     # which operations.
+    recorded = any(g is not None and g.requires_grad for g in grads)
     out = []
     for g in grads:
         if g is not None and g.requires_grad:
             g = Gradient.apply(g)
+        elif g is not None and recorded:
+            g = g.clone()  # the graph may have saved it with its version
         elif g is not None:
             set_version((g,), (0,))
         out.append(g)
@@ -253,9 +256,11 @@ class Writer:
     def inplace_binary(self) -> str | None:
         x = self.pick()
         shape = self.names[x].shape
-        y = self.pick(lambda t: broadcastable(t.shape, shape, into=True))
+        y = self.pick(
+            lambda t: broadcastable(t.shape, shape, into=True) and ordered(self.names[x], t)
+        )
         if self.rng.random() < 0.05:
-            y = self.pick()  # often an error
+            y = self.pick(lambda t: ordered(self.names[x], t))  # often an error
         op = self.rng.choice(("add_", "mul_", "sub_", "copy_", "copy_"))
         return y and f"{x}.{op}({y})"
 
@@ -267,7 +272,7 @@ class Writer:
         index = self.rng.choice((str(self.rng.randrange(size)), "0:1", "...", "-1"))
         if self.rng.random() < 0.4:
             return f"{x}[{index}] = {self.rng.choice((0.0, 1.5))}"
-        y = self.pick(lambda t: t.dim() == 0 or t.numel() == 1)
+        y = self.pick(lambda t: t.numel() == 1 and ordered(self.names[x], t))
         return y and f"{x}[{index}] = {y}"
 
     def flag(self) -> str | None:
@@ -341,6 +346,13 @@ class Writer:
 
     def seed_of(self, x: str) -> str:
         return f"torch.full_like({x}, {self.rng.choice((1.0, 2.0))})"
+
+
+def ordered(x, y) -> bool:
+    """Whether the result of writing y to x does not depend on the order of the elements."""
+    if x is y or x.untyped_storage().data_ptr() != y.untyped_storage().data_ptr():
+        return True
+    return x.is_contiguous() and y.is_contiguous()
 
 
 def broadcastable(a, b, into: bool = False) -> bool:

@@ -110,8 +110,15 @@ def op_table(forms: list[tuple[Record, Schema]]) -> str:
 class Name:
     def __init__(self, where, module, name, slot=None):
         self.where, self.module, self.name, self.slot = where, module, name, slot
-        self.symbols: list[str] = []
-        self.outs: list[str] = []
+        self.schemas: list[Schema] = []
+        self.outs: list[Schema] = []
+
+
+def _precedes(a: Schema, b: Schema) -> bool:
+    """Whether ``a`` takes tensors where ``b`` takes numbers: a 0-dim tensor fits both."""
+    kinds = [(x.type, y.type) for x, y in zip(a.args, b.args, strict=False)]
+    differing = {k for k in kinds if k[0] != k[1]}
+    return len(a.args) == len(b.args) and differing == {("Tensor", "Scalar")}
 
 
 def python_names(records: list[Record]) -> list[Name]:
@@ -122,9 +129,10 @@ def python_names(records: list[Record]) -> list[Name]:
         key = (where, module, name)
         entry = found.setdefault(key, Name(where, module, name, slot))
         entry.slot = entry.slot or slot
-        target = entry.outs if schema.outs else entry.symbols
-        if schema.symbol not in target:
-            target.append(schema.symbol)
+        target = entry.outs if schema.outs else entry.schemas
+        if schema not in target:
+            behind = (i for i, other in enumerate(target) if _precedes(schema, other))
+            target.insert(next(behind, len(target)), schema)
 
     for record in records:
         unary = len(record.schema.args) == 1
@@ -148,12 +156,12 @@ def python_names(records: list[Record]) -> list[Name]:
 def name_table(records: list[Record]) -> str:
     code, rows = "", []
     for i, n in enumerate(python_names(records)):
-        ops = ", ".join(f"k_{s}" for s in (*n.symbols, *n.outs))
+        ops = ", ".join(f"k_{s.symbol}" for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
-            f"{len(n.symbols) + len(n.outs)}, {slot}}}"
+            f"{len(n.schemas) + len(n.outs)}, {slot}}}"
         )
     return code + "constexpr PythonName kNames[] = {\n" + ",\n".join(rows) + "};\n"
 

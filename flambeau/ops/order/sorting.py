@@ -3,12 +3,15 @@
 from flambeau.ops.record import composite, native, structured
 
 
-@structured(
-    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
-    " -> (Tensor values, Tensor indices)",
-    shape="sort(self, dim)", cpu="cpu::sort(values, indices, self, dim, descending)",
-    differentiable=(0,), out=True, out_overload="values_stable")
-def sort_stable():
+_SORT = {
+    "shape": "sort(self, dim)", "cpu": "cpu::sort(values, indices, self, dim, descending)",
+    "differentiable": (0,), "out": True,
+}
+
+
+@structured("sort(Tensor self, int dim=-1, bool descending=False)"
+            " -> (Tensor values, Tensor indices)", out_overload="values", **_SORT)
+def sort():
     """The elements along a dimension in order, and where they were. Always stable.
 
     >>> flambeau.sort(flambeau.tensor([3, 1, 2])).values
@@ -16,15 +19,16 @@ def sort_stable():
     """
 
 
+@structured("sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
+            " -> (Tensor values, Tensor indices)", out_overload="values_stable", **_SORT)
+def sort_stable():
+    """``sort`` that is asked to keep the order of equal elements."""
+
+
+@sort.gradient
 @sort_stable.gradient
 def _(g, self, indices, dim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
-
-
-@composite("sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-           cxx="sort_default")
-def sort():
-    """The elements along a dimension in order, and where they were."""
 
 
 @composite("msort(Tensor self) -> Tensor", out=True)

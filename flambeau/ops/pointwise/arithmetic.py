@@ -460,8 +460,8 @@ def _(g, self, min):
     return f.where(self >= min, g, g * 0)
 
 
-@pointwise("clamp_min.Tensor(Tensor self, Tensor min) -> Tensor", dtypes=REAL, number_ok=(),
-           out_overload="Tensor_out")
+@pointwise("clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
+           dtypes=REAL | BOOL, number_ok=(), out_overload="Tensor_out")
 def clamp_min_tensor(self, min):
     """``clamp_min`` with a tensor as the bound, broadcast."""
     return f.maximum(self, min)
@@ -489,8 +489,8 @@ def _(g, self, max):
     return f.where(self <= max, g, g * 0)
 
 
-@pointwise("clamp_max.Tensor(Tensor self, Tensor max) -> Tensor", dtypes=REAL, number_ok=(),
-           out_overload="Tensor_out")
+@pointwise("clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
+           dtypes=REAL | BOOL, number_ok=(), out_overload="Tensor_out")
 def clamp_max_tensor(self, max):
     """``clamp_max`` with a tensor as the bound, broadcast."""
     return f.minimum(self, max)

@@ -50,6 +50,12 @@ def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
 
 
+@composite("max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True,
+           out_overload="out")
+def max_other():
+    """``maximum``."""
+
+
 @structured("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
             shape="extreme_with_indices(self, dim, keepdim)",
             cpu="cpu::max(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
@@ -61,12 +67,6 @@ def max_dim():
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
-
-
-@composite("max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True,
-           out_overload="out")
-def max_other():
-    """``maximum``."""
 
 
 @structured("min(Tensor self) -> Tensor", shape="extreme_all(self)",
@@ -84,6 +84,12 @@ def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
 
 
+@composite("min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True,
+           out_overload="out")
+def min_other():
+    """``minimum``."""
+
+
 @structured("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
             shape="extreme_with_indices(self, dim, keepdim)",
             cpu="cpu::min(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
@@ -95,12 +101,6 @@ def min_dim():
 @min_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
-
-
-@composite("min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True,
-           out_overload="out")
-def min_other():
-    """``minimum``."""
 
 
 @structured("argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",

@@ -147,12 +147,38 @@ static inline void add_tree(T* parts, int64_t count, int64_t distance, int64_t l
   }
 }
 
+// Like finish, for a C whose columns are contiguous rather than its rows.
+template <class T, class D>
+static inline void finish_by_columns(const T* sums, int64_t distance, int64_t rows, int64_t cols,
+                                     const GemmOutput& out, int64_t row, int64_t col) {
+  constexpr int L = kLanes<T>;
+  GemmOutput turned = out;
+  turned.row_stride = out.col_stride;
+  turned.col_stride = out.row_stride;
+  turned.row_offsets = out.col_offsets;
+  turned.col_offsets = out.row_offsets;
+  turned.epilogue.bias.row_stride = out.epilogue.bias.col_stride;
+  turned.epilogue.bias.col_stride = out.epilogue.bias.row_stride;
+  alignas(kVectorBytes) T square[L * L];
+  for (int64_t i = 0; i < rows; i += L) {
+    const int64_t height = smaller(L, rows - i);
+    for (int64_t j = 0; j < cols; j += L) {
+      const int64_t width = smaller(L, cols - j);
+      transpose_square<T>(height, L, square, L,
+                          [&](int t) { return load(sums + (i + t) * distance + j); });
+      finish<T, D>(square, L, width, height, turned, col + j, row + i);
+    }
+  }
+}
+
 template <class T, class D>
 static void finish_parts(void* parts, int64_t count, int64_t distance, int64_t rows, int64_t cols,
                          int64_t pitch, const GemmOutput& out, int64_t row, int64_t col) {
   T* const sums = static_cast<T*>(parts);
   for (int64_t i = 0; i < rows; ++i) add_tree(sums + i * pitch, count, distance, cols);
-  finish<T, D>(sums, pitch, rows, cols, out, row, col);
+  const bool by_columns = rows > 1 && out.col_stride != 1 && !out.col_offsets &&
+                          (out.row_offsets || out.row_stride == 1);
+  (by_columns ? finish_by_columns<T, D> : finish<T, D>)(sums, pitch, rows, cols, out, row, col);
 }
 
 template <class T>

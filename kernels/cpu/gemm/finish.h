@@ -47,10 +47,13 @@ static inline int64_t row_offset(const GemmOutput& out, int64_t row) {
 static inline int64_t col_offset(const GemmOutput& out, int64_t col) {
   return out.col_offsets ? out.col_offsets[col] : col * out.col_stride;
 }
-// Whether columns [col, col + count) are neighbours in memory. Offsets in a table grow.
+// Whether columns [col, col + count) are neighbours in memory.
 static inline bool contiguous_cols(const GemmOutput& out, int64_t col, int64_t count) {
   if (!out.col_offsets) return out.col_stride == 1 || count <= 1;
-  return count <= 1 || out.col_offsets[col + count - 1] - out.col_offsets[col] == count - 1;
+  const int64_t* const offsets = out.col_offsets + col;
+  int64_t gaps = 0;
+  for (int64_t j = 1; j < count; ++j) gaps |= offsets[j] - offsets[0] - j;
+  return gaps == 0;
 }
 
 // One vector of sums into C. Its columns lie at distance `stride`, or where `offsets` says.

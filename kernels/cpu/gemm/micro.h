@@ -35,6 +35,14 @@ static void micro_kernel(int64_t units, const typename Math::Unit* a, const type
   using T = typename Math::Acc;
   constexpr int L = kLanes<T>;
   constexpr int pitch = kPitchBytes / sizeof(U);
+  if constexpr (!InPlace) {  // in place means a small product, whose C is near
+    const T* c = tile.out;
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i, c += tile.out_stride) {
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + v * L, 1);
+    }
+  }
   Vec<T> acc[Rows][Vectors] = {};
   for (int64_t q = 0; q < units; ++q) {
     Vec<U> columns[Vectors];

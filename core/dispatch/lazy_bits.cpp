@@ -1,0 +1,73 @@
+// The body of the conjugate and negative layers: kernels get tensors whose values lie in memory as
+// they are, and what a kernel writes is written back through the bit.
+#include <deque>
+
+#include "core/dispatch/op.h"
+#include "flambeau/ops.h"
+
+namespace flambeau {
+namespace {
+
+bool is_lazy(const Tensor& t) { return t.defined() && (t.keys() & (kConjugate | kNegative)); }
+
+class PlainArguments {
+ public:
+  PlainArguments(const Op& op, const Value* args) : values_(args, args + op.nargs) {
+    for (size_t i = 0; i < values_.size(); ++i) {
+      Value& v = values_[i];
+      const bool mutated = op.args[i].mutated;
+      if (v.tag == Value::Tag::tensor)
+        v = boxing::box(plain(v.tensor(), mutated));
+      else if (v.tag == Value::Tag::tensors)
+        v = boxing::box(plain(v.tensors(), mutated));
+    }
+  }
+
+  const Value* values() const { return values_.data(); }
+
+  void write_back(Results& results) const {
+    for (const Replaced& r : replaced_) {
+      if (!r.mutated) continue;
+      resize_out(r.lazy, r.plain.sizes(), "out");
+      entry::copy_(r.lazy, r.plain, false);
+      for (Tensor& t : results.tensors)
+        if (t.is(r.plain)) t = r.lazy;
+      for (Tensor& t : results.list)
+        if (t.is(r.plain)) t = r.lazy;
+    }
+  }
+
+ private:
+  struct Replaced {
+    Tensor lazy, plain;
+    bool mutated;
+  };
+
+  const Tensor& plain(const Tensor& t, bool mutated) {
+    if (!is_lazy(t)) return t;
+    for (const Replaced& r : replaced_)  // self.copy_(self) stays one tensor
+      if (r.lazy.is(t)) return r.plain;
+    replaced_.push_back({t, entry::clone(t, std::nullopt), mutated});
+    return replaced_.back().plain;
+  }
+
+  const TensorVec& plain(TensorSpan list, bool mutated) {
+    TensorVec& made = lists_.emplace_back();
+    for (const Tensor& t : list) made.push_back(plain(t, mutated));
+    return made;
+  }
+
+  std::vector<Value> values_;
+  std::deque<Replaced> replaced_;
+  std::deque<TensorVec> lists_;
+};
+
+}  // namespace
+
+void resolve_lazy_bits(const Op& op, const Value* args, Results& results) {
+  const PlainArguments plain(op, args);
+  redispatch(op, plain.values(), results);
+  plain.write_back(results);
+}
+
+}  // namespace flambeau

@@ -1,0 +1,147 @@
+#include "kernels/cpu/conv/conv2d.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/conv/pass.h"
+
+namespace flambeau::cpu {
+namespace {
+
+Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
+  Taps taps;
+  for (int64_t i = 0; i < size; ++i) {
+    taps.offsets.push_back(i * dilation - pad);
+    taps.filter.push_back(i);
+  }
+  return taps;
+}
+
+// The taps through which input pixels of one phase (modulo the stride) reach output pixels.
+Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, int64_t phase) {
+  Taps taps;
+  for (int64_t i = size; i-- > 0;) {
+    const int64_t distance = phase + pad - i * dilation;
+    if (distance % stride != 0) continue;
+    taps.offsets.push_back(distance / stride);
+    taps.filter.push_back(i);
+  }
+  return taps;
+}
+
+}  // namespace
+
+ImageStrides::ImageStrides(ConvLayout layout, int64_t channels, int64_t height, int64_t width)
+    : n(channels * height * width) {
+  if (layout == ConvLayout::nchw) {
+    c = height * width;
+    h = width;
+    w = 1;
+  } else {
+    c = 1;
+    h = width * channels;
+    w = channels;
+  }
+}
+
+PatchSource image_source(const void* data, const ImageStrides& strides, int64_t channels,
+                         int64_t height, int64_t width) {
+  PatchSource source;
+  source.data = static_cast<const char*>(data);
+  source.n_stride = strides.n;
+  source.c_stride = strides.c;
+  source.h_stride = strides.h;
+  source.w_stride = strides.w;
+  source.channels = channels;
+  source.in_h = height;
+  source.in_w = width;
+  return source;
+}
+
+void set_taps(PatchSource& source, const Taps& taps_h, const Taps& taps_w) {
+  source.taps_h = std::ssize(taps_h.offsets);
+  source.taps_w = std::ssize(taps_w.offsets);
+  source.off_h = taps_h.offsets.data();
+  source.off_w = taps_w.offsets.data();
+}
+
+ForwardPatches::ForwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* x)
+    : taps_h(forward_taps(shape.r, shape.pad_h, shape.dil_h)),
+      taps_w(forward_taps(shape.s, shape.pad_w, shape.dil_w)),
+      source(image_source(x, ImageStrides(layout, shape.c, shape.h, shape.w),
+                          shape.c / shape.groups, shape.h, shape.w)) {
+  set_taps(source, taps_h, taps_w);
+  source.grid_h = shape.out_h();
+  source.grid_w = shape.out_w();
+  source.step_h = shape.stride_h;
+  source.step_w = shape.stride_w;
+}
+
+void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
+            const ConvFilters& filters, const void* bias, void* y, Activation activation) {
+  if (shape.n == 0 || shape.k == 0) return;
+  const ForwardPatches patches(layout, shape, x);
+  const ImageStrides out(layout, shape.k, shape.out_h(), shape.out_w());
+  ConvPass pass;
+  pass.layout = layout;
+  pass.source = patches.source;
+  pass.images = shape.n;
+  pass.groups = shape.groups;
+  pass.outs = shape.k / shape.groups;
+  pass.filters = {static_cast<const char*>(filters.data),
+                  pass.outs * filters.k_stride,
+                  filters.k_stride,
+                  filters.c_stride,
+                  filters.r_stride,
+                  filters.s_stride};
+  pass.taps_h = &patches.taps_h;
+  pass.taps_w = &patches.taps_w;
+  pass.out = static_cast<char*>(y);
+  pass.out_n = out.n;
+  pass.out_h = out.h;
+  pass.out_w = out.w;
+  pass.out_channel = out.c;
+  pass.bias = static_cast<const char*>(bias);
+  pass.activation = activation;
+  run_pass(ConvMath(type), pass);
+}
+
+void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
+                       const ConvFilters& filters, void* dx) {
+  if (shape.n == 0 || shape.c == 0) return;
+  const ImageStrides in(layout, shape.c, shape.h, shape.w);
+  const ImageStrides out(layout, shape.k, shape.out_h(), shape.out_w());
+  const ConvMath math(type);
+  const int64_t ins = shape.k / shape.groups;
+  ConvPass pass;
+  pass.layout = layout;
+  pass.source = image_source(dy, out, ins, shape.out_h(), shape.out_w());
+  pass.images = shape.n;
+  pass.groups = shape.groups;
+  pass.outs = shape.c / shape.groups;
+  pass.filters = {static_cast<const char*>(filters.data),
+                  ins * filters.k_stride,
+                  filters.c_stride,
+                  filters.k_stride,
+                  filters.r_stride,
+                  filters.s_stride};
+  pass.out_n = in.n;
+  pass.out_h = shape.stride_h * in.h;
+  pass.out_w = shape.stride_w * in.w;
+  pass.out_channel = in.c;
+  // Input pixels of equal phase see the same taps of the filters.
+  for (int64_t h = 0; h < std::min(shape.stride_h, shape.h); ++h) {
+    const Taps taps_h = backward_taps(shape.r, shape.pad_h, shape.dil_h, shape.stride_h, h);
+    for (int64_t w = 0; w < std::min(shape.stride_w, shape.w); ++w) {
+      const Taps taps_w = backward_taps(shape.s, shape.pad_w, shape.dil_w, shape.stride_w, w);
+      set_taps(pass.source, taps_h, taps_w);
+      pass.source.grid_h = (shape.h - h + shape.stride_h - 1) / shape.stride_h;
+      pass.source.grid_w = (shape.w - w + shape.stride_w - 1) / shape.stride_w;
+      pass.taps_h = &taps_h;
+      pass.taps_w = &taps_w;
+      pass.out = static_cast<char*>(dx) + (h * in.h + w * in.w) * math.element;
+      run_pass(math, pass);
+    }
+  }
+}
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,55 @@
+// Two-dimensional convolution on the CPU and its gradients, as implicit matrix products.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/gemm/gemm.h"
+
+namespace flambeau::cpu {
+
+// 16-bit types are summed in f32.
+enum class ConvType : uint8_t { f32, f64, bf16, f16 };
+
+// How images and gradients of images lie in memory, without gaps.
+enum class ConvLayout : uint8_t { nchw, nhwc };
+
+struct Conv2dShape {
+  int64_t n, c, h, w;  // input
+  int64_t k, r, s;     // filters, of c / groups x r x s
+  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dil_h = 1, dil_w = 1, groups = 1;
+
+  int64_t out_h() const { return (h + 2 * pad_h - dil_h * (r - 1) - 1) / stride_h + 1; }
+  int64_t out_w() const { return (w + 2 * pad_w - dil_w * (s - 1) - 1) / stride_w + 1; }
+};
+
+// The filters k x c / groups x r x s, with strides in elements.
+struct ConvFilters {
+  const void* data = nullptr;
+  int64_t k_stride = 0, c_stride = 0, r_stride = 0, s_stride = 0;
+};
+struct MutableConvFilters {
+  void* data = nullptr;
+  int64_t k_stride = 0, c_stride = 0, r_stride = 0, s_stride = 0;
+};
+
+// y = activation(x * filters + bias); bias (k elements) may be null. Sizes must be valid: groups
+// divides c and k, the output has at least one row and column.
+//
+// All results have the same bits for any number of threads.
+void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
+            const ConvFilters& filters, const void* bias, void* y,
+            Activation activation = Activation::none);
+
+// dx, given dy.
+void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
+                       const ConvFilters& filters, void* dx);
+
+// The gradient of the filters, given x and dy.
+void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
+                         const void* dy, const MutableConvFilters& gradient);
+
+// The gradient of the bias: the sum of dy over images and pixels.
+void conv2d_grad_bias(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
+                      void* gradient);
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,77 @@
+// A pass of a convolution: the product of filters and patches, which computes an output from an
+// input, or the gradient of the input from that of the output.
+#pragma once
+
+#include <vector>
+
+#include "kernels/cpu/conv/conv2d.h"
+#include "kernels/cpu/conv/patches.h"
+#include "kernels/cpu/gemm/product.h"
+#include "kernels/cpu/gemm/table.h"
+
+namespace flambeau::cpu {
+
+// What a type is computed with.
+struct ConvMath {
+  const GemmKernels* kernels;
+  const GemmKernels* sums;  // the same, whose results are the sums themselves
+  const PatchCopy* copy;
+  int element;  // bytes
+
+  explicit ConvMath(ConvType type);
+  // Elements can be copied straight into packed rows or panels.
+  bool packs_rows() const { return kernels->b_unit / kernels->nr == element * kernels->depth_unit; }
+  bool packs_panels() const { return packs_rows() && kernels->depth_unit == 1; }
+  int64_t row_pitch() const { return kernels->a_row / element; }
+};
+
+// The product that a type is computed with; `sums`: whose results are the sums themselves.
+GemmType gemm_type_of(ConvType type, bool sums);
+
+// Strides of images in a layout.
+struct ImageStrides {
+  int64_t n, c, h, w;
+
+  ImageStrides(ConvLayout layout, int64_t channels, int64_t height, int64_t width);
+};
+
+// Filters as outs x ins x taps, each group after the other; strides in elements.
+struct FilterView {
+  const char* data = nullptr;
+  int64_t group_stride = 0, out_stride = 0, in_stride = 0, r_stride = 0, s_stride = 0;
+};
+
+// The taps along one axis, by ascending offset in the input.
+struct Taps {
+  std::vector<int64_t> offsets, filter;  // in the input, in the filter
+};
+
+// What the convolution itself reads, for each of its output pixels.
+struct ForwardPatches {
+  Taps taps_h, taps_w;
+  PatchSource source;
+
+  ForwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* x);
+  ForwardPatches(const ForwardPatches&) = delete;
+};
+
+PatchSource image_source(const void* data, const ImageStrides& strides, int64_t channels,
+                         int64_t height, int64_t width);
+void set_taps(PatchSource& source, const Taps& taps_h, const Taps& taps_w);
+
+struct ConvPass {
+  ConvLayout layout;
+  PatchSource source;                        // of the first group
+  int64_t images = 0, groups = 1, outs = 0;  // outs: per group
+  FilterView filters;
+  const Taps *taps_h = nullptr, *taps_w = nullptr;
+  // Output pixel (image, h, w) of the grid, and its channels.
+  char* out = nullptr;
+  int64_t out_n = 0, out_h = 0, out_w = 0, out_channel = 0;
+  const char* bias = nullptr;
+  Activation activation = Activation::none;
+};
+
+void run_pass(const ConvMath& math, const ConvPass& pass);
+
+}  // namespace flambeau::cpu

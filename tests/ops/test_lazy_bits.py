@@ -1,0 +1,71 @@
+"""Lazily conjugated and negated tensors mean their values to every op."""
+
+import numpy as np
+import pytest
+
+import flambeau
+
+A = np.array([[1 + 2j, 3 - 1j], [0.5j, -2.0]])
+B = np.array([[1j, 2.0], [3 - 3j, 1 + 1j]])
+
+
+def lazy_conj(array):
+    t = flambeau.tensor(array).conj()
+    assert t.is_conj()
+    return t
+
+
+def lazy_neg(array):
+    """The imaginary part of a conjugate, negated lazily."""
+    t = flambeau.tensor(array * 1j).conj().imag
+    assert t.is_neg()
+    return t  # -array
+
+
+FUNCTIONS = {
+    "mul": (lambda x, y: x * y, lambda x, y: x * y),
+    "exp": (lambda x, y: x.exp(), lambda x, y: np.exp(x)),
+    "sum": (lambda x, y: x.sum(0), lambda x, y: x.sum(0)),
+    "matmul": (lambda x, y: x @ y, lambda x, y: x @ y),
+    "cat": (lambda x, y: flambeau.cat((y, x)), lambda x, y: np.concatenate((y, x))),
+    "gather": (lambda x, y: x[[1, 0]], lambda x, y: x[[1, 0]]),
+    "pow": (lambda x, y: x**2, lambda x, y: x**2),
+    "permute": (lambda x, y: x.t() + y, lambda x, y: x.T + y),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values(name):
+    ours, numpy = FUNCTIONS[name]
+    b = flambeau.tensor(B)
+    np.testing.assert_allclose(ours(lazy_conj(A), b).numpy(), numpy(A.conj(), B))
+    np.testing.assert_allclose(ours(lazy_conj(A), lazy_conj(B)).numpy(), numpy(A.conj(), B.conj()))
+    real = B.real.copy()
+    got = ours(lazy_neg(A.real), flambeau.tensor(real))
+    np.testing.assert_allclose(got.numpy(), numpy(-A.real, real))
+
+
+def test_writing_goes_through_the_bit():
+    x = flambeau.tensor(A)
+    view = x.conj()
+    assert view.mul_(2j) is view
+    np.testing.assert_allclose(view.resolve_conj().numpy(), A.conj() * 2j)
+    np.testing.assert_allclose(x.numpy(), (A.conj() * 2j).conj())
+    view.fill_(1j)
+    assert x.tolist() == [[-1j, -1j], [-1j, -1j]]
+
+
+def test_out_keeps_its_bit():
+    x = flambeau.zeros(2, 2, dtype=flambeau.complex128)
+    out = x.conj()
+    assert flambeau.add(flambeau.tensor(A), flambeau.tensor(B), out=out) is out
+    assert out.is_conj()
+    np.testing.assert_allclose(out.resolve_conj().numpy(), A + B)
+    np.testing.assert_allclose(x.numpy(), (A + B).conj())
+
+
+def test_gradients():
+    x = flambeau.tensor(A, requires_grad=True)
+    (x.conj() * flambeau.tensor(B)).sum().abs().backward()
+    total = (A.conj() * B).sum()
+    np.testing.assert_allclose(x.grad.numpy(), B * (total / abs(total)).conj())
