@@ -54,16 +54,15 @@ AccumulateGrad::~AccumulateGrad() {
 }
 
 void AccumulateGrad::apply(const Tensor* grads, Tensor*) {
-  const Tensor& grad = grads[0];
-  AutogradMeta& meta = autograd_meta(variable);
-  check(!meta.grad_fn, "leaf variable has been moved into the graph interior");
-  if (!grad.defined() || !meta.requires_grad) return;
-  if (!mutex_.try_lock())
-    call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &mutex_);
-  {
+  check(!grad_fn(variable), "leaf variable has been moved into the graph interior");
+  const AutogradMeta& meta = autograd_meta(variable);
+  if (grads[0].defined() && meta.requires_grad) {
+    if (!mutex_.try_lock())
+      call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &mutex_);
     const std::lock_guard guard(mutex_, std::adopt_lock);
-    accumulate(grad);
+    accumulate(grads[0]);
   }
+  // Also where nothing was added: who waits for all leaves, waits for this one.
   if (meta.hooks && meta.hooks->post_accumulate) {
     const Ref<NodeHook> hook = meta.hooks->post_accumulate;
     hook->accumulated(variable);

@@ -1,6 +1,8 @@
 // Gradients of views and copies.
 
 #include "core/autograd/formulas.h"
+
+#include <algorithm>
 #include "flambeau/ops.h"
 
 namespace flambeau::formula {
@@ -120,6 +122,33 @@ Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options
   TensorVec all;
   for (const Tensor& t : g) all.push_back(t.defined() ? t : zeros(part, options));
   return entry::stack(all, d);
+}
+
+Tensor unsqueeze_to(const Tensor& g, IntSpan sizes) {
+  Tensor t = g;
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (sizes[d] == 1) t = entry::unsqueeze(t, static_cast<int64_t>(d));
+  return t;
+}
+
+Tensor unsqueeze_dim_to(const Tensor& g, IntSpan sizes, int64_t dim) {
+  return unsqueeze_dims_to(g, sizes, {&dim, 1});
+}
+
+Tensor unsqueeze_dims_to(const Tensor& g, IntSpan sizes, IntSpan dims) {
+  const auto ndim = static_cast<int64_t>(sizes.size());
+  Tensor t = g;
+  for (int64_t d = 0; d < ndim; ++d) {
+    const bool named = std::ranges::any_of(
+        dims, [&](int64_t dim) { return wrap_dim(dim, ndim, "squeeze") == d; });
+    if (named && sizes[d] == 1) t = entry::unsqueeze(t, d);
+  }
+  return t;
+}
+
+// `sizes` are those before the dimension was put in.
+Tensor squeeze_back(const Tensor& g, IntSpan sizes, int64_t dim) {
+  return entry::squeeze_dim(g, wrap_dim(dim, static_cast<int64_t>(sizes.size()) + 1, "unsqueeze"));
 }
 
 Tensor view_as_real_backward(const Tensor& g) {

@@ -102,6 +102,10 @@ Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor&
                               const Tensor& result);
 Tensor clamp_backward(const Tensor& g, const Tensor& self, const std::optional<Scalar>& min,
                       const std::optional<Scalar>& max);
+Tensor unsqueeze_to(const Tensor& g, IntSpan sizes);
+Tensor unsqueeze_dim_to(const Tensor& g, IntSpan sizes, int64_t dim);
+Tensor unsqueeze_dims_to(const Tensor& g, IntSpan sizes, IntSpan dims);
+Tensor squeeze_back(const Tensor& g, IntSpan sizes, int64_t dim);
 Tensor permute_backward(const Tensor& g, IntSpan dims);
 Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset, IntSpan size,
                            IntSpan stride, std::optional<int64_t> offset);

@@ -163,6 +163,10 @@ Tensor SavedTensor::unpack(const Node* node) const {
   check(data.defined() || hooks, kFreedGraph);
   if (!hooks) {
     if (data.impl()->version() != version_) modified(data, node);
+    check(
+        !original_ || is_leaf_ || data.impl()->autograd->grad_fn,
+        "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This "
+        "is not supported, please use out-of-place `.detach()` instead");
     if (original_) return data;
   } else {
     data = hooks->unpack();

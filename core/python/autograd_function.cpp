@@ -97,7 +97,7 @@ void FunctionNode::take_results(PyObject* results, Tensor* out) const {
     }
     check(none || is_tensor(result), "function ", name(), ": expected Variable or None (got ",
           Py_TYPE(result)->tp_name, ")");
-    if (!none && needs(edge)) out[edge] = unwrap(result);
+    if (!none) out[edge] = unwrap(result);
     ++edge;
   }
 }
@@ -192,6 +192,8 @@ class Outputs {
     if (dirty) {
       check(!t.is_leaf() || !needs_grad(t),
             "a leaf Variable that requires grad has been used in an in-place operation.");
+      // What was accumulated belongs to the value before.
+      grad_slot(autograd_meta(t)) = Tensor();
       check_inplace(t, true, node_->name());
       rebase_history(t, node_);
       return t;

@@ -151,7 +151,7 @@ PyObject* get_saved(PyObject* self, void* shown) {
 // The nodes that stand for no op have their C++ names in PyTorch, and programs ask for them.
 PyObject* node_name(PyObject* self, PyObject*) {
   const std::string_view name = node_of(self).name();
-  const bool internal = name == "AccumulateGrad" || name == "CopySlices";
+  const bool internal = name == "AccumulateGrad" || name == "CopySlices" || name == "CopyBackwards";
   return PyUnicode_FromFormat("%s%s", internal ? "torch::autograd::" : "", name.data());
 }
 

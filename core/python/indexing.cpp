@@ -44,7 +44,8 @@ int64_t clipped(PyObject* o) {
   return v;
 }
 
-Tensor slice(const Tensor& t, int64_t dim, PyObject* item) {
+// A slice of everything changes nothing; `always`: it is an op nevertheless, as in t[:].
+Tensor slice(const Tensor& t, int64_t dim, PyObject* item, bool always) {
   auto* const s = reinterpret_cast<PySliceObject*>(item);
   const std::optional<int64_t> step = bound(s->step);
   check<ValueError>(step.value_or(1) > 0, "slice: step must be greater than zero");
@@ -52,7 +53,8 @@ Tensor slice(const Tensor& t, int64_t dim, PyObject* item) {
     return o == Py_None ? std::optional<int64_t>() : std::optional<int64_t>(clipped(o));
   };
   const std::optional<int64_t> start = end_of(s->start), end = end_of(s->stop);
-  if (!start && !end && step.value_or(1) == 1) return t;
+  const bool whole = start.value_or(0) == 0 && end.value_or(INT64_MAX) >= t.sizes()[dim];
+  if (whole && step.value_or(1) == 1 && !always) return t;
   return entry::slice_Tensor(t, dim, start, end, step.value_or(1));
 }
 
@@ -72,7 +74,7 @@ Tensor truth(bool on, Device device) {
   return Tensor::alias(t, one, one, 0);
 }
 
-Picked pick(const Tensor& self, std::span<PyObject* const> items) {
+Picked pick(const Tensor& self, std::span<PyObject* const> items, bool always_slice = false) {
   int64_t used = 0;
   for (PyObject* item : items) used += consumed(item);
   check<IndexError>(used <= self.dim(), "index: too many indices for tensor of dimension ", self.dim());
@@ -83,7 +85,8 @@ Picked pick(const Tensor& self, std::span<PyObject* const> items) {
     if (is_integer(item)) {
       p.view = entry::select_int(p.view, dim, unwrap_int(item));
     } else if (PySlice_Check(item)) {
-      p.view = slice(p.view, dim++, item);
+      p.view = slice(p.view, dim, item, always_slice);
+      ++dim;
     } else if (item == Py_Ellipsis) {
       if (!ellipsis) dim += self.dim() - used;
       ellipsis = true;
@@ -152,8 +155,8 @@ bool plain_view(PyObject* index) {
   return is_integer(index) || PySlice_Check(index) || index == Py_None;
 }
 
-Picked pick(const Tensor& self, PyObject* index) {
-  if (plain_view(index)) return pick(self, {&index, 1});
+Picked pick(const Tensor& self, PyObject* index, bool get) {
+  if (plain_view(index)) return pick(self, {&index, 1}, get);
   const Items items(index, self.device());
   return pick(self, items.get());
 }
@@ -173,12 +176,12 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
                    dtype_name(self.dtype()), " tensor");
 }
 
-// Leading dimensions of size 1 that the place does not have are dropped.
-Tensor without_leading_ones(const Tensor& value, int64_t ndim) {
-  int64_t extra = 0;
-  while (value.dim() - extra > ndim && value.sizes()[extra] == 1) ++extra;
-  if (extra == 0) return value;
-  return entry::view(value, value.sizes().subspan(extra));
+// A value of another shape than the place: without its leading ones, then expanded.
+Tensor broadcast_value(const Tensor& value, IntSpan sizes) {
+  size_t leading = 0;
+  while (leading < value.sizes().size() && value.sizes()[leading] == 1) ++leading;
+  const Tensor shown = entry::view(value, value.sizes().subspan(leading));
+  return same(shown.sizes(), sizes) ? shown : entry::expand(shown, sizes, false);
 }
 
 }  // namespace
@@ -191,7 +194,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
                         "Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
       return wrap(entry::select_int(t, 0, unwrap_int(index)));
     }
-    Picked p = pick(t, index);
+    Picked p = pick(t, index, true);
     if (!p.indices.empty()) return wrap(entry::index_Tensor(p.view, p.indices));
     if (p.view.is(t)) return wrap(entry::alias(t));
     return wrap(std::move(p.view));
@@ -204,13 +207,15 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     const Tensor& t = unwrap(self);
     check<IndexError>(t.dim() > 0 || !PyLong_CheckExact(index),
                       "setitem: invalid index of a 0-dim tensor. Use `tensor.fill_()` to set it");
-    const Picked p = pick(t, index);
+    const Picked p = pick(t, index, false);
     const Tensor source = value_tensor(value, t);
     if (p.indices.empty()) {
-      if (!is_tensor(value) && source.dim() == 0)
-        entry::fill__Scalar(p.view, unwrap_scalar(value));
+      if (same(source.sizes(), p.view.sizes()))
+        entry::copy_(p.view, source, false);
+      else if (source.dim() == 0 && source.device().is_cpu())
+        entry::fill__Tensor(p.view, source);
       else
-        entry::copy_(p.view, without_leading_ones(source, p.view.dim()), false);
+        entry::copy_(p.view, broadcast_value(source, p.view.sizes()), false);
       return 0;
     }
     Tensor values = source;

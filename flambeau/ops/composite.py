@@ -4,7 +4,7 @@ from flambeau.ops.record import composite, native
 
 
 @native("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", cxx="clamp_scalar",
-        inplace=True, out=True, aliases=("clip",))
+        node="ClampBackward1", inplace=True, out=True, aliases=("clip",))
 def clamp():
     """``min(max(self, min), max)``; NaN stays.
 

@@ -44,6 +44,7 @@ class Record:
     static: dict = field(default_factory=dict)
     bool_loop: bool = False
     as_tensor: tuple = ()  # Scalar arguments that stand for tensors
+    piecewise: bool = False  # linear in pieces: its gradient still counts as made from the input
     # structured: C++ expressions, or names of functions that take all arguments
     shape: str = ""
     cpu: str = ""

@@ -281,6 +281,9 @@ void fill_scalar_(const Tensor& self, const Scalar& value) {
 void fill_tensor_(const Tensor& self, const Tensor& value) {
   check(value.dim() == 0, "fill_: fill_ only supports 0-dimension value tensor but got tensor with ",
         value.dim(), " dimensions.");
+  check(internal_overlap(self) != Overlap::yes,
+        "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.");
   if (!value.is_meta()) fill_scalar_(self, value.item());
 }
 

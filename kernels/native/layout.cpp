@@ -70,14 +70,18 @@ void copy_(const Tensor& self, const Tensor& src, bool) {
   const Dims shape = broadcast(self.sizes(), src.sizes(), "copy_");
   check(same(shape, self.sizes()), "copy_: The size of tensor a ", show(self.sizes()),
         " must match the size of tensor b ", show(src.sizes()), ": src does not broadcast to self");
-  check(internal_overlap(self) != Overlap::yes,
-        "copy_: unsupported operation: more than one element of the written-to tensor refers to a "
-        "single memory location. Please clone() the tensor before performing the operation.");
   Tensor from = src;
   const MemOverlap overlap = self.device() == src.device() ? memory_overlap(self, src) : MemOverlap::none;
   if (overlap == MemOverlap::full && self.dtype() == src.dtype() &&
       ((self.keys() ^ src.keys()) & (kConjugate | kNegative)) == 0)
     return;
+  check(internal_overlap(self) != Overlap::yes,
+        "copy_: unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.");
+  check(overlap != MemOverlap::partial,
+        "copy_: unsupported operation: some elements of the input tensor and the written-to tensor "
+        "refer to a single memory location. Please clone() the tensor before performing the "
+        "operation.");
   if (overlap != MemOverlap::none) from = clone(src, MemoryFormat::contiguous);
   copy_values(self, from);
 }
@@ -143,18 +147,7 @@ Tensor contiguous(const Tensor& self, MemoryFormat format) {
 
 Tensor detach(const Tensor& self) { return flambeau::detach(self); }
 
-void detach_(const Tensor& self) {
-  if (!self.impl()->autograd) return;
-  AutogradMeta& meta = *self.impl()->autograd;
-  check(!meta.is_view, "detach_: Can't detach views in-place. Use detach() instead. If you are using "
-        "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, "
-        "gradients are views of DDP buckets, and hence detach_() cannot be called on these "
-        "gradients.");
-  meta.grad_fn = nullptr;
-  meta.output_nr = 0;
-  meta.requires_grad = false;
-  self.impl()->keys &= ~kAutograd;
-}
+void detach_(const Tensor& self) { flambeau::detach_(self); }
 
 // ---- gradients of views
 

@@ -71,9 +71,19 @@ Dims infer_size(IntSpan shape, int64_t numel, const char* op) {
 
 Tensor alias(const Tensor& self) { return same_memory(self, self.sizes(), self.strides()); }
 
+// Contiguous, with row-major strides also where a dimension has one element.
+bool row_major(const Tensor& t) {
+  int64_t step = 1;
+  for (int64_t d = t.dim() - 1; d >= 0; --d) {
+    if (t.strides()[d] != step) return false;
+    step *= std::max<int64_t>(t.sizes()[d], 1);
+  }
+  return true;
+}
+
 Tensor view(const Tensor& self, IntSpan size) {
   const Dims shape = infer_size(size, self.numel(), "view");
-  if (self.is_contiguous()) return same_memory(self, shape, contiguous_strides(shape));
+  if (self.is_contiguous() && (self.numel() == 0 || row_major(self))) return same_memory(self, shape, contiguous_strides(shape));
   const std::optional<Dims> strides = view_strides(self, shape);
   check(strides.has_value(),
         "view: view size is not compatible with input tensor's size and stride (at least one "
@@ -196,7 +206,7 @@ Tensor expand(const Tensor& self, IntSpan size, bool) {
           ") must match the existing size (", have, ") at non-singleton dimension ", i,
           ".  Target sizes: ", show(size), ".  Tensor sizes: ", show(self.sizes()));
     sizes[i] = want;
-    if (have == want)
+    if (self.dim() > 0 && have == want)
       strides[i] = d < 0 ? (i + 1 < n ? sizes[i + 1] * strides[i + 1] : 1) : self.strides()[d];
   }
   return same_memory(self, sizes, strides);
@@ -436,9 +446,17 @@ Tensor resolve_neg(const Tensor& self) {
 
 Tensor reshape(const Tensor& self, IntSpan shape) {
   const Dims sizes = infer_size(shape, self.numel(), "reshape");
-  if (self.is_contiguous() || view_strides(self, sizes)) return entry::view(self, sizes);
-  return entry::view(entry::clone(self, MemoryFormat::contiguous), sizes);
+  if (self.is_contiguous()) return entry::view(self, sizes);
+  if (const std::optional<Dims> strides = view_strides(self, sizes))
+    return entry::_reshape_alias(self, sizes, *strides);
+  return entry::_unsafe_view(entry::clone(self, MemoryFormat::contiguous), sizes);
 }
+
+Tensor reshape_alias(const Tensor& self, IntSpan size, IntSpan stride) {
+  return same_memory(self, Dims(size), Dims(stride));
+}
+
+Tensor unsafe_view(const Tensor& self, IntSpan size) { return view(self, size); }
 
 Tensor reshape_as(const Tensor& self, const Tensor& other) { return entry::reshape(self, other.sizes()); }
 Tensor view_as(const Tensor& self, const Tensor& other) { return entry::view(self, other.sizes()); }

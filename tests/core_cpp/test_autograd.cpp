@@ -130,7 +130,7 @@ TEST(what_was_saved_may_not_change) {
   const Tensor loss = ops::sum(ops::mul(h, h));
   ops::add_(h, filled(Dims{2, 3}, 1));
   CHECK(check::throws<Error>([&] { loss.backward(); },
-                             "[torch.FloatTensor [2, 3]], which is output 0 of Neg, is at version "
+                             "[torch.FloatTensor [2, 3]], which is output 0 of Add, is at version "
                              "1; expected version 0 instead"));
   CHECK(check::throws<Error>([&] { ops::add_(a, h); }, "a leaf Variable that requires grad"));
 }

@@ -170,7 +170,7 @@ def eye_m():
     """An n by m matrix with ones on the diagonal."""
 
 
-@native("fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", cxx="fill_scalar_",
+@native("fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", cxx="fill_scalar_", node="FillBackward2",
         handles=frozenset({"conjugate", "negative"}))
 def fill_scalar():
     """Sets all elements to a value.
@@ -185,7 +185,7 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native("fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", cxx="fill_tensor_",
+@native("fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", cxx="fill_tensor_", node="FillBackward3",
         handles=frozenset({"conjugate", "negative"}))
 def fill_tensor():
     """Sets all elements to the value of a 0-dim tensor."""
@@ -196,7 +196,8 @@ def _(g, cxx, ops):
     return cxx.zeros_like(g), ops.sum(g, None)
 
 
-@native("fill.Scalar(Tensor self, Scalar value) -> Tensor", cxx="fill_scalar", method=False)
+@native("fill.Scalar(Tensor self, Scalar value) -> Tensor", cxx="fill_scalar", method=False,
+        node="FillBackward0")
 def fill_copy():
     """A copy of the shape and layout of ``self``, filled with a value."""
 
@@ -206,7 +207,8 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native("fill.Tensor(Tensor self, Tensor value) -> Tensor", cxx="fill_tensor", method=False)
+@native("fill.Tensor(Tensor self, Tensor value) -> Tensor", cxx="fill_tensor", method=False,
+        node="FillBackward1")
 def fill_copy_tensor():
     """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 
 from flambeau.ops import trace
@@ -48,6 +49,7 @@ class Gradient:
         self.tensors = [a for a in self.schema.args if a.type == "Tensor"]
         self.results = self._result_names()
         self.uses: set[tuple[str, str]] = set()
+        self.used_for: dict[str, set[str]] = {}  # saved tensor -> arguments whose gradient reads it
         self.body: list[str] = []
         if record.kind == "pointwise":
             self._pointwise()
@@ -105,6 +107,7 @@ class Gradient:
         plain = {a.name for a in self.schema.args if a.type != "Tensor"}
         for n in used - {"g"}:
             self.uses.add((n, "plain" if n in plain else "value"))
+            self.used_for.setdefault(n, set()).add(arg)
         finish = f"grad_to({{}}, {arg}_sizes, {arg}_dtype)"
         if pw.trivial(grad):
             return f"      if (needs({at})) out[{at}] = {finish.format('g')};\n"
@@ -121,6 +124,9 @@ class Gradient:
             f"{{{', '.join('&' + n for n in operands)}}}, {scalars})"
         )
         composed = trace.tensor_code(grad)
+        read = [n for n in operands if n != "g"]
+        if read and r.piecewise:
+            composed = f"depends_on({composed}, {{{', '.join('&' + n for n in read)}}})"
         code = f"GradMode::enabled() ? {composed} : {call}"
         factor = _scalar_factor(grad, params)
         if factor:
@@ -142,6 +148,8 @@ class Gradient:
         wanted = inspect.signature(r.gradient).parameters
         made = r.gradient(**{n: known[n] for n in wanted})
         if isinstance(made, trace.Sym) and made.kind == "tuple":
+            everything = {a.name for a in self.tensors}
+            self.used_for = {name: everything for name in tensors}
             self.body.append(f"      assign_needed(*this, out, {made.use()});\n")
         else:
             made = made if isinstance(made, tuple) else (made,)
@@ -149,6 +157,9 @@ class Gradient:
                 if g is None:
                     continue
                 at = self._index(a.name)
+                for name in tensors:
+                    if re.search(rf"\b{name}\b", g.use()):
+                        self.used_for.setdefault(name, set()).add(a.name)
                 if a.list:
                     self.body.append(f"      spread(out + {at}, {g.use()});\n")
                 else:
@@ -213,12 +224,19 @@ class Gradient:
             save = m.save
             if inplace and m.saved and m.name == first:  # the value before it is overwritten
                 save = f"{first}_.save(entry::clone({first}, std::nullopt), false)"
-            code += f"    node->{save};\n"
+            code += f"    {self._when_read(m)}node->{save};\n"
         if not outputs:
             code += "".join(
                 f"    node->{a.name}_count = {a.name}.size();\n" for a in self.tensors if a.list
             )
         return code
+
+    def _when_read(self, m: Member) -> str:
+        """A tensor is kept only where a gradient that is wanted will read it."""
+        readers = self.used_for.get(m.name, set())
+        if not m.saved or not readers or readers == {a.name for a in self.tensors}:
+            return ""
+        return f"if (any_needs_grad({', '.join(sorted(readers))})) "
 
     def saved_outputs(self) -> list[str]:
         """Names of the results that the node keeps something of."""

@@ -93,12 +93,16 @@ def _body(record: Record, schema: Schema) -> str:
 
 def _finish(schema: Schema) -> str:
     """Version bumps and the value of an in-place or out form."""
+    written = [schema.args[0].name] if schema.inplace else [a.symbol for a in schema.outs]
+    return "".join(f"  bump_version({name});\n" for name in written) + _value(schema)
+
+
+def _value(schema: Schema) -> str:
+    """The value of an in-place or out form whose writes were counted by what wrote."""
     if schema.inplace:
-        first = schema.args[0].name
-        return f"  bump_version({first});\n  return {first};\n"
-    bumps = "".join(f"  bump_version({a.symbol});\n" for a in schema.outs)
+        return f"  return {schema.args[0].name};\n"
     outs = [a.symbol for a in schema.outs]
-    return f"{bumps}  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
+    return f"  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
 
 
 def _pointwise_body(record: Record, schema: Schema) -> str:
@@ -195,11 +199,11 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if schema.outs:
         for a, r in zip(schema.outs, results):
             code += f'  give_out("{schema.name}", {a.symbol}, {r});\n'
-        return code + _finish(schema)
+        return code + _value(schema)
     if schema.inplace:
         first = schema.args[0].name
         code += f'  give_inplace("{schema.name}", {first}, {results[0]});\n'
-        return code + _finish(schema)
+        return code + _value(schema)
     return code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
 
 
@@ -220,7 +224,9 @@ def _native_body(record: Record, schema: Schema) -> str:
     functional = f"{_call(record.cxx or record.schema.symbol, 'native', [], schema)}"
     if record.inplace_only:
         code = f"  {functional};\n"
-        return code + (_finish(schema) if record.kind == "native" else f"  return {schema.args[0].name};\n")
+        # What takes autograd's key itself modifies no memory.
+        counts = record.kind == "native" and "autograd" not in record.handles
+        return code + (_finish(schema) if counts else _value(schema))
     if schema.outs:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
@@ -228,11 +234,11 @@ def _native_body(record: Record, schema: Schema) -> str:
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'
-        return code + _finish(schema)
+        return code + _value(schema)
     if schema.inplace:
         first = schema.args[0].name
         code = f'  give_inplace("{schema.name}", {first}, {functional});\n'
-        return code + _finish(schema)
+        return code + _value(schema)
     return f"  return {functional};\n"
 
 

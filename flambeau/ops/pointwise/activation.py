@@ -9,7 +9,7 @@ _TANH_CUBE = 0.044715
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
-@pointwise("relu(Tensor self) -> Tensor", dtypes=REAL)
+@pointwise("relu(Tensor self) -> Tensor", dtypes=REAL, piecewise=True)
 def relu(self):
     """``max(self, 0)``; NaN stays.
 

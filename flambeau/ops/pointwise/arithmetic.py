@@ -226,7 +226,7 @@ def _(g):
 
 
 @pointwise("abs(Tensor self) -> Tensor", result="real", aliases=("absolute",), dtypes=NUMERIC | BOOL,
-           slots={"__abs__": "nb_absolute"}, inplace=True)
+           slots={"__abs__": "nb_absolute"}, inplace=True, piecewise=True)
 def abs(self):
     """The magnitude; real for complex input.
 

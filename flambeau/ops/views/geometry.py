@@ -113,6 +113,17 @@ def _(g, self, cxx):
     return cxx.sum_to(g, self.sizes)
 
 
+@view("_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
+      cxx="reshape_alias", function_variant=False, method=False, node="ReshapeAliasBackward0")
+def _reshape_alias():
+    """What ``reshape`` runs where a view of memory with gaps will do."""
+
+
+@_reshape_alias.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
 @view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
 def squeeze():
     """Without the dimensions of size 1.
@@ -123,8 +134,8 @@ def squeeze():
 
 
 @squeeze.gradient
-def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+def _(g, self, cxx):
+    return cxx.unsqueeze_to(g, self.sizes)
 
 
 @view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", cxx="squeeze_dim", inplace=True)
@@ -133,8 +144,8 @@ def squeeze_dim():
 
 
 @squeeze_dim.gradient
-def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+def _(g, self, dim, cxx):
+    return cxx.unsqueeze_dim_to(g, self.sizes, dim)
 
 
 @view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
@@ -143,8 +154,8 @@ def squeeze_dims():
 
 
 @squeeze_dims.gradient
-def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+def _(g, self, dim, cxx):
+    return cxx.unsqueeze_dims_to(g, self.sizes, dim)
 
 
 @view("unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
@@ -158,8 +169,8 @@ def unsqueeze():
 
 
 @unsqueeze.gradient
-def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+def _(g, self, dim, cxx):
+    return cxx.squeeze_back(g, self.sizes, dim)
 
 
 @view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)", cxx="select")

@@ -13,6 +13,17 @@ def reshape():
     """
 
 
+@native("_unsafe_view(Tensor self, int[] size) -> Tensor", cxx="unsafe_view", method=False,
+        function_variant=False)
+def _unsafe_view():
+    """What ``reshape`` runs on its own copy: nobody else sees that memory, so it is no view."""
+
+
+@_unsafe_view.gradient
+def _(g, self, ops):
+    return ops.reshape(g, self.sizes)
+
+
 @composite("reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
 def reshape_as():
     """``reshape(other.shape)``."""
@@ -153,7 +164,7 @@ def _(g):
 
 
 @native("copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
-        function_variant=False, handles=frozenset({"conjugate", "negative"}))
+        function_variant=False, node="CopyBackwards", handles=frozenset({"conjugate", "negative"}))
 def copy_():
     """Copies ``src`` into this tensor, broadcast and cast.
 
