@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM = "#include <span>\n#include <concepts>\nint main() { std::span<int> s; return s.size(); }\n"
+PROGRAM = (
+    "#include <span>\n#include <concepts>\nint main() { std::span<int> s; return s.size(); }\n"
+)
 
 
 def main() -> int:

@@ -26,8 +26,9 @@ std::tuple<Tensor, Tensor, Tensor> convolution_double_backward_all(
   };
   const auto gradient = [&](const Tensor& x, const Tensor& w, bool of_input) {
     const bool mask[] = {of_input, !of_input, false};
-    return entry::convolution_backward(grad, x, w, std::nullopt, stride, padding, dilation, transposed,
-                                       output_padding, groups, std::span<const bool>(mask));
+    return entry::convolution_backward(grad, x, w, std::nullopt, stride, padding, dilation,
+                                       transposed, output_padding, groups,
+                                       std::span<const bool>(mask));
   };
   if (needs[0]) {
     if (ggi.defined()) forward(ggi, weight);
@@ -51,7 +52,8 @@ Tensor max_pool2d_double_backward(const Tensor& g, const Tensor& indices) {
   planes.resize(n - 1);
   flat[n - 2] = indices.sizes()[n - 2] * indices.sizes()[n - 1];
   planes[n - 2] = g.sizes()[n - 2] * g.sizes()[n - 1];
-  const Tensor read = entry::gather(entry::reshape(g, planes), -1, entry::reshape(indices, flat), false);
+  const Tensor read =
+      entry::gather(entry::reshape(g, planes), -1, entry::reshape(indices, flat), false);
   return entry::view(read, indices.sizes());
 }
 

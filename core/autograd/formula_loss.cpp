@@ -21,7 +21,8 @@ std::tuple<Tensor, Tensor, Tensor> mse_loss_double_backward_all(const Tensor& g,
 
 // The gradient is linear in grad_output, so this is the loss itself of g.
 Tensor nll_loss_double_backward(const Tensor& g, const Tensor& target, const Tensor& weight,
-                                int64_t reduction, int64_t ignore_index, const Tensor& total_weight) {
+                                int64_t reduction, int64_t ignore_index,
+                                const Tensor& total_weight) {
   (void)total_weight;
   return entry::nll_loss(g, target, weight, reduction, ignore_index);
 }

@@ -6,7 +6,9 @@
 namespace flambeau::formula {
 namespace {
 
-bool column_major(IntSpan sizes, IntSpan strides) { return strides[0] == 1 && strides[1] == sizes[0]; }
+bool column_major(IntSpan sizes, IntSpan strides) {
+  return strides[0] == 1 && strides[1] == sizes[0];
+}
 
 Tensor conj_t(const Tensor& m) { return entry::conj(entry::t(m)); }
 

@@ -1,8 +1,8 @@
 // Gradients of elementwise ops whose form depends on a number.
 
-#include "core/autograd/formulas.h"
 #include <cmath>
 
+#include "core/autograd/formulas.h"
 #include "flambeau/ops.h"
 
 namespace flambeau::formula {
@@ -14,11 +14,11 @@ Tensor trunc_divide(const Tensor& a, const Tensor& b) {
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent) {
   if (exponent.equal(0)) return zeros_like(self);
   if (exponent.equal(1)) return g;
-  const Scalar less = exponent.is_complex() ? Scalar(exponent.to_complex() - 1.0)
+  const Scalar less = exponent.is_complex()        ? Scalar(exponent.to_complex() - 1.0)
                       : exponent.is_integral(true) ? Scalar(exponent.to_int() - 1)
                                                    : Scalar(exponent.to_double() - 1);
-  const Tensor slope = entry::mul_Scalar(
-      less.equal(1) ? self : entry::pow_Tensor_Scalar(self, less), exponent);
+  const Tensor slope =
+      entry::mul_Scalar(less.equal(1) ? self : entry::pow_Tensor_Scalar(self, less), exponent);
   return grad_to(entry::mul_Tensor(g, conj_if_complex(slope)), self.sizes(), self.dtype());
 }
 
@@ -29,9 +29,8 @@ Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor&
     const Tensor at = entry::ge_Scalar(exponent, Scalar(int64_t{0}));
     return entry::where_self(at, zeros_like(g), entry::mul_Scalar(g, Scalar(__builtin_nan(""))));
   }
-  const Scalar log = self.is_complex() || self.to_double() < 0
-                         ? Scalar(std::log(self.to_complex()))
-                         : Scalar(std::log(self.to_double()));
+  const Scalar log = self.is_complex() || self.to_double() < 0 ? Scalar(std::log(self.to_complex()))
+                                                               : Scalar(std::log(self.to_double()));
   const bool real_log = !log.is_complex();
   const Tensor slope = real_log || result.is_complex()
                            ? entry::mul_Scalar(result, log)

@@ -69,7 +69,8 @@ Tensor mean_backward(const Tensor& g, IntSpan sizes) {
 }
 
 Tensor mean_dim_backward(const Tensor& g, IntSpan sizes, OptionalDims dim, bool keepdim) {
-  return entry::div_Scalar(expand_reduced(g, sizes, dim, keepdim), Scalar(reduced_count(sizes, dim)));
+  return entry::div_Scalar(expand_reduced(g, sizes, dim, keepdim),
+                           Scalar(reduced_count(sizes, dim)));
 }
 
 Tensor prod_backward(const Tensor& g, const Tensor& self, const Tensor&) {
@@ -81,7 +82,8 @@ Tensor prod_backward(const Tensor& g, const Tensor& self, const Tensor&) {
   return mul(g, conj_if_complex(others));
 }
 
-Tensor prod_dim_backward(const Tensor& g, const Tensor& self, const Tensor&, int64_t dim, bool keepdim) {
+Tensor prod_dim_backward(const Tensor& g, const Tensor& self, const Tensor&, int64_t dim,
+                         bool keepdim) {
   if (self.dim() == 0) return entry::clone(g, {});
   if (self.numel() == 0) return zeros_like(self);
   const int64_t d = wrap_dim(dim, self.dim(), "prod_backward");
@@ -100,16 +102,16 @@ Tensor var_backward(const Tensor& g, const Tensor& self, OptionalDims dim,
     const double slope = rest == 0 && n > 0 ? __builtin_nan("") : __builtin_inf();
     return mul(wide, entry::full_like(self, Scalar(slope), {}, {}, {}, {}, {}));
   }
-  const Tensor mean = dim && !dim->empty() ? entry::mean_dim(self, dim, true, {})
-                                           : entry::mean(self, {});
+  const Tensor mean =
+      dim && !dim->empty() ? entry::mean_dim(self, dim, true, {}) : entry::mean(self, {});
   return mul(entry::mul_Scalar(wide, Scalar(2.0 / rest)), sub(self, mean));
 }
 
 Tensor std_backward(const Tensor& g, const Tensor& self, const Tensor& result, OptionalDims dim,
                     const std::optional<Scalar>& correction, bool keepdim) {
   const Tensor scaled = div(g, entry::mul_Scalar(result, Scalar(2.0)));
-  const Tensor safe = entry::masked_fill_Scalar(scaled, entry::eq_Scalar(result, Scalar(int64_t{0})),
-                                                Scalar(0.0));
+  const Tensor safe =
+      entry::masked_fill_Scalar(scaled, entry::eq_Scalar(result, Scalar(int64_t{0})), Scalar(0.0));
   return var_backward(safe, self, dim, correction, keepdim);
 }
 
@@ -141,8 +143,7 @@ Tensor norm_backward(const Tensor& g, const Tensor& self, const Tensor& result, 
   if (p == 0) return zeros_like(self);
   if (p == 1) return mul(wide, entry::sgn(self));
   const Tensor zero = entry::eq_Scalar(norm, Scalar(int64_t{0}));
-  if (p == 2)
-    return entry::masked_fill_Scalar(mul(wide, div(self, norm)), zero, Scalar(0.0));
+  if (p == 2) return entry::masked_fill_Scalar(mul(wide, div(self, norm)), zero, Scalar(0.0));
   const Tensor size = entry::abs(self);
   if (std::isinf(p)) {
     const Tensor at = entry::eq_Tensor(size, norm);
@@ -151,8 +152,8 @@ Tensor norm_backward(const Tensor& g, const Tensor& self, const Tensor& result, 
   }
   if (p < 2) {
     const Tensor slope = mul(entry::sgn(self), entry::pow_Tensor_Scalar(size, Scalar(p - 1)));
-    const Tensor safe = entry::masked_fill_Scalar(slope, entry::eq_Scalar(self, Scalar(int64_t{0})),
-                                                  Scalar(0.0));
+    const Tensor safe =
+        entry::masked_fill_Scalar(slope, entry::eq_Scalar(self, Scalar(int64_t{0})), Scalar(0.0));
     const Tensor scale = div(wide, entry::pow_Tensor_Scalar(norm, Scalar(p - 1)));
     return mul(safe, entry::masked_fill_Scalar(scale, zero, Scalar(0.0)));
   }
@@ -190,7 +191,8 @@ Tensor cumprod_backward(const Tensor& g, const Tensor& self, int64_t dim, const 
     const int64_t dims[] = {last};
     Tensor total = entry::sum_dim_IntList(terms, IntSpan(dims), false, {});
     if (k > 0) {
-      const Tensor before = entry::prod_dim_int(entry::slice_Tensor(moved, last, 0, k, 1), last, false, {});
+      const Tensor before =
+          entry::prod_dim_int(entry::slice_Tensor(moved, last, 0, k, 1), last, false, {});
       total = mul(total, conj_if_complex(before));
     }
     columns.push_back(total);

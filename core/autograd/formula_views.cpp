@@ -1,8 +1,8 @@
 // Gradients of views and copies.
 
-#include "core/autograd/formulas.h"
-
 #include <algorithm>
+
+#include "core/autograd/formulas.h"
 #include "flambeau/ops.h"
 
 namespace flambeau::formula {
@@ -62,7 +62,8 @@ Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base
   const IntSpan base_sizes = geometry.sizes(), base_strides = geometry.strides();
   const int64_t view_offset = offset.value_or(base_offset);
   const int64_t start = std::min(view_offset, base_offset);
-  const int64_t end = std::max(view_offset + extent(size, stride), base_offset + extent(base_sizes, base_strides));
+  const int64_t end =
+      std::max(view_offset + extent(size, stride), base_offset + extent(base_sizes, base_strides));
   const int64_t length[] = {std::max<int64_t>(end - start + 1, 0)};
   const TensorOptions options{g.dtype(), g.device()};
   const Tensor buffer = zeros(length, options);
@@ -71,24 +72,25 @@ Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base
   if (internal_overlap(view_probe) == Overlap::no) {
     entry::copy_(entry::as_strided(buffer, size, stride, view_offset - start), g, false);
   } else {
-    const Tensor places = entry::arange_start_step(
-        Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}), DType::int64, std::nullopt,
-        g.device(), std::nullopt);
+    const Tensor places =
+        entry::arange_start_step(Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}),
+                                 DType::int64, std::nullopt, g.device(), std::nullopt);
     const int64_t flat[] = {-1};
-    const Tensor index = entry::reshape(entry::as_strided(places, size, stride, view_offset - start), flat);
+    const Tensor index =
+        entry::reshape(entry::as_strided(places, size, stride, view_offset - start), flat);
     entry::index_add_(buffer, 0, index, entry::reshape(g, flat), Scalar(int64_t{1}));
   }
   Tensor result = entry::as_strided(buffer, base_sizes, base_strides, base_offset - start);
   if (!base_overlaps) return result;
   const Tensor counts = zeros(length, options);
-  const Tensor places = entry::arange_start_step(
-      Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}), DType::int64, std::nullopt,
-      g.device(), std::nullopt);
+  const Tensor places =
+      entry::arange_start_step(Scalar(int64_t{0}), Scalar(length[0]), Scalar(int64_t{1}),
+                               DType::int64, std::nullopt, g.device(), std::nullopt);
   const int64_t flat[] = {-1};
-  const Tensor index =
-      entry::reshape(entry::as_strided(places, base_sizes, base_strides, base_offset - start), flat);
-  const Tensor ones = entry::ones_like(index, g.dtype(), std::nullopt, std::nullopt, std::nullopt,
-                                       std::nullopt);
+  const Tensor index = entry::reshape(
+      entry::as_strided(places, base_sizes, base_strides, base_offset - start), flat);
+  const Tensor ones =
+      entry::ones_like(index, g.dtype(), std::nullopt, std::nullopt, std::nullopt, std::nullopt);
   entry::index_add_(counts, 0, index, ones, Scalar(int64_t{1}));
   return entry::div_Tensor(
       result, entry::as_strided(counts, base_sizes, base_strides, base_offset - start));
@@ -109,8 +111,7 @@ Tensor split_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options,
                       int64_t dim) {
   const int64_t d = wrap_dim(dim, static_cast<int64_t>(sizes.size()), "split_backward");
   Dims parts(g.size(), split_size);
-  if (!parts.empty())
-    parts.back() = sizes[d] - split_size * (static_cast<int64_t>(g.size()) - 1);
+  if (!parts.empty()) parts.back() = sizes[d] - split_size * (static_cast<int64_t>(g.size()) - 1);
   return split_with_sizes_backward(g, sizes, options, parts, d);
 }
 
@@ -139,8 +140,8 @@ Tensor unsqueeze_dims_to(const Tensor& g, IntSpan sizes, IntSpan dims) {
   const auto ndim = static_cast<int64_t>(sizes.size());
   Tensor t = g;
   for (int64_t d = 0; d < ndim; ++d) {
-    const bool named = std::ranges::any_of(
-        dims, [&](int64_t dim) { return wrap_dim(dim, ndim, "squeeze") == d; });
+    const bool named =
+        std::ranges::any_of(dims, [&](int64_t dim) { return wrap_dim(dim, ndim, "squeeze") == d; });
     if (named && sizes[d] == 1) t = entry::unsqueeze(t, d);
   }
   return t;
@@ -163,8 +164,8 @@ Tensor view_as_complex_backward(const Tensor& g) {
 Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options) {
   Tensor reduced = sum_to(g, sizes);
   if (reduced.is_complex() && !is_complex(options.dtype)) reduced = entry::real(reduced);
-  return entry::to_dtype_layout(reduced, options.dtype, options.layout, options.device, std::nullopt,
-                                false, false, std::nullopt);
+  return entry::to_dtype_layout(reduced, options.dtype, options.layout, options.device,
+                                std::nullopt, false, false, std::nullopt);
 }
 
 }  // namespace flambeau::formula

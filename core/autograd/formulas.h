@@ -107,8 +107,8 @@ Tensor unsqueeze_dim_to(const Tensor& g, IntSpan sizes, int64_t dim);
 Tensor unsqueeze_dims_to(const Tensor& g, IntSpan sizes, IntSpan dims);
 Tensor squeeze_back(const Tensor& g, IntSpan sizes, int64_t dim);
 Tensor permute_backward(const Tensor& g, IntSpan dims);
-Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset, IntSpan size,
-                           IntSpan stride, std::optional<int64_t> offset);
+Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset,
+                           IntSpan size, IntSpan stride, std::optional<int64_t> offset);
 Tensor slice_backward(const Tensor& g, IntSpan sizes, int64_t dim, std::optional<int64_t> start,
                       std::optional<int64_t> end, int64_t step);
 Tensor split_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t split_size,

@@ -9,6 +9,7 @@ std::tuple<Tensor, Tensor, Tensor> mse_loss_double_backward_all(const Tensor& g,
                                                                 const Tensor& target,
                                                                 int64_t reduction);
 Tensor nll_loss_double_backward(const Tensor& g, const Tensor& target, const Tensor& weight,
-                                int64_t reduction, int64_t ignore_index, const Tensor& total_weight);
+                                int64_t reduction, int64_t ignore_index,
+                                const Tensor& total_weight);
 
 }  // namespace flambeau::formula

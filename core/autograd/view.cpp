@@ -132,8 +132,8 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
 void take_geometry(const Tensor& self, const Tensor& alias) {
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
-    meta->replay->items.push_back({ViewReplay::Step::strided, Dims(alias.sizes()),
-                                   Dims(alias.strides()), alias.offset()});
+    meta->replay->items.push_back(
+        {ViewReplay::Step::strided, Dims(alias.sizes()), Dims(alias.strides()), alias.offset()});
   self.impl()->set_geometry(alias.sizes(), alias.strides(), alias.offset());
 }
 

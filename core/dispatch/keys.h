@@ -6,7 +6,8 @@
 
 namespace flambeau {
 
-// From the innermost layer to the outermost; a layer handles a call, excludes itself and calls again.
+// From the innermost layer to the outermost; a layer handles a call, excludes itself and calls
+// again.
 enum class Key : uint8_t {
   backend,          // a device whose kernels were registered from outside
   python_dispatch,  // __torch_dispatch__, subclasses and modes

@@ -10,8 +10,8 @@ namespace flambeau {
 struct PythonName {
   enum class Where : uint8_t { function, method, property };
   Where where;
-  const char* module;  // functions: "" is flambeau, else "_nn", "linalg", "special", ...
-  const char* name;    // "add", "__add__", "T"
+  const char* module;   // functions: "" is flambeau, else "_nn", "linalg", "special", ...
+  const char* name;     // "add", "__add__", "T"
   const uint16_t* ops;  // indices into builtin_ops(), in the order they are tried
   uint8_t nops;
   // Methods that are operators: the number slot they fill ("nb_add", "nb_inplace_add", ...; nullptr

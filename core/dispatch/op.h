@@ -17,12 +17,12 @@ struct Argument {
   Type type;
   bool optional = false;
   bool list = false;
-  int8_t list_size = 0;       // int[2]: one int stands for two
+  int8_t list_size = 0;  // int[2]: one int stands for two
   bool keyword_only = false;
-  bool out = false;           // an out= argument
-  bool mutated = false;       // (a!)
-  char alias = 0;             // the alias set, 'a'...; '*' in lists
-  bool number_ok = false;     // a Python number may stand for this tensor
+  bool out = false;        // an out= argument
+  bool mutated = false;    // (a!)
+  char alias = 0;          // the alias set, 'a'...; '*' in lists
+  bool number_ok = false;  // a Python number may stand for this tensor
   bool has_default = false;
   Value default_value = {};
 };
@@ -54,9 +54,9 @@ struct Op {
   uint8_t nargs;
   const Return* returns;
   uint8_t nreturns;
-  KeySet mask;     // keys that concern this op
+  KeySet mask;  // keys that concern this op
   uint32_t tags;
-  Boxed call;      // the typed entry, boxed: takes all keys into account
+  Boxed call;                        // the typed entry, boxed: takes all keys into account
   const char* functional = nullptr;  // "add.Tensor": the functional twin of an in-place or out op
   void* runtime = nullptr;           // core/python: what was registered at run time for this op
 };
@@ -71,16 +71,16 @@ std::vector<const Op*> runtime_ops();
 
 // ---- dispatch
 
-// A layer's body for all ops. It excludes its own key (and for layers below autograd the outer ones)
-// and calls `redispatch` as often as it likes.
+// A layer's body for all ops. It excludes its own key (and for layers below autograd the outer
+// ones) and calls `redispatch` as often as it likes.
 using Handler = void (*)(const Op& op, const Value* args, Results& results);
 void set_handler(Key key, Handler handler);
 // The body of the conjugate and negative layers, which are always there.
 void resolve_lazy_bits(const Op& op, const Value* args, Results& results);
 // The boxed path: gives the call to the outermost layer in `keys`.
 [[gnu::noinline]] void slow(const Op& op, KeySet keys, const Value* args, Results& results);
-// A kernel, decomposition or rule for one op under one key, registered at run time; it wins over the
-// layer's own body.
+// A kernel, decomposition or rule for one op under one key, registered at run time; it wins over
+// the layer's own body.
 void set_override(const Op& op, Key key, Handler handler, void* context);
 void* override_context(const Op& op, Key key);
 
@@ -100,17 +100,20 @@ inline KeySet keys_of(const T&) {
 }
 template <class... A>
 inline KeySet active_keys(KeySet mask, const A&... args) {
-  return (thread_state.included | (KeySet{0} | ... | keys_of(args))) & ~thread_state.excluded & mask;
+  return (thread_state.included | (KeySet{0} | ... | keys_of(args))) & ~thread_state.excluded &
+         mask;
 }
 
 namespace boxing {
 
 template <class T>
 struct Give;  // moves a typed result into Results and back
-template <> struct Give<void> {
+template <>
+struct Give<void> {
   static void take(Results&) {}
 };
-template <> struct Give<Tensor> {
+template <>
+struct Give<Tensor> {
   static void put(Results& r, Tensor&& t) {
     r.kind = Results::Kind::tensors;
     r.size = 1;
@@ -137,35 +140,40 @@ struct Give<std::tuple<T...>> {
     return {std::move(r.tensors[I])...};
   }
 };
-template <> struct Give<TensorVec> {
+template <>
+struct Give<TensorVec> {
   static void put(Results& r, TensorVec&& t) {
     r.kind = Results::Kind::list;
     r.list = std::move(t);
   }
   static TensorVec take(Results& r) { return std::move(r.list); }
 };
-template <> struct Give<int64_t> {
+template <>
+struct Give<int64_t> {
   static void put(Results& r, int64_t v) {
     r.kind = Results::Kind::integer;
     r.scalar = v;
   }
   static int64_t take(Results& r) { return r.scalar.to_int(); }
 };
-template <> struct Give<double> {
+template <>
+struct Give<double> {
   static void put(Results& r, double v) {
     r.kind = Results::Kind::floating;
     r.scalar = v;
   }
   static double take(Results& r) { return r.scalar.to_double(); }
 };
-template <> struct Give<bool> {
+template <>
+struct Give<bool> {
   static void put(Results& r, bool v) {
     r.kind = Results::Kind::boolean;
     r.scalar = v;
   }
   static bool take(Results& r) { return r.scalar.to_bool(); }
 };
-template <> struct Give<Scalar> {
+template <>
+struct Give<Scalar> {
   static void put(Results& r, const Scalar& v) {
     r.kind = Results::Kind::scalar;
     r.scalar = v;

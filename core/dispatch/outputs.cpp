@@ -12,12 +12,15 @@ void check_dtype(const char* op, DType result, DType out) {
 }
 
 void check_device(const char* op, const Tensor& out, const Tensor& input) {
-  check(input.device() == out.device(), op, ": Expected all tensors to be on the same device, but "
-        "found at least two devices, ", input.device().str(), " and ", out.device().str(), "!");
+  check(input.device() == out.device(), op,
+        ": Expected all tensors to be on the same device, but "
+        "found at least two devices, ",
+        input.device().str(), " and ", out.device().str(), "!");
 }
 
 void check_written_once(const char* op, const Tensor& out) {
-  check(internal_overlap(out) != Overlap::yes, op, ": unsupported operation: more than one element "
+  check(internal_overlap(out) != Overlap::yes, op,
+        ": unsupported operation: more than one element "
         "of the written-to tensor refers to a single memory location. Please clone() the tensor "
         "before performing the operation.");
 }

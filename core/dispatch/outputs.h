@@ -19,7 +19,8 @@ void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);
 
-// The result of a functional body goes into self, which must have its shape and a dtype that holds it.
+// The result of a functional body goes into self, which must have its shape and a dtype that holds
+// it.
 void give_inplace(const char* op, const Tensor& self, const Tensor& result);
 // The same for out=, which is resized.
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result);

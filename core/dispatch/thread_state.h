@@ -9,8 +9,8 @@
 namespace flambeau {
 
 struct ThreadState {
-  KeySet included = 0;   // layers that are on for every call (modes)
-  KeySet excluded = 0;   // layers that are off: grad mode off, or this call is below them
+  KeySet included = 0;  // layers that are on for every call (modes)
+  KeySet excluded = 0;  // layers that are off: grad mode off, or this call is below them
   bool grad_mode = true;
   bool inference_mode = false;
   bool below_autograd = false;
@@ -51,7 +51,8 @@ class GradMode {  // scoped set_grad_enabled
 // Scope of a layer's body: `keys` are off until it ends.
 class Exclude {
  public:
-  explicit Exclude(KeySet keys) : excluded_(thread_state.excluded), below_(thread_state.below_autograd) {
+  explicit Exclude(KeySet keys)
+      : excluded_(thread_state.excluded), below_(thread_state.below_autograd) {
     thread_state.excluded |= keys;
     if (keys & kAutograd) thread_state.below_autograd = true;
   }

@@ -12,15 +12,40 @@ struct Generator;  // core/random
 
 // What an argument may be, as the schema says. `optional` and `list` are flags on top.
 enum class Type : uint8_t {
-  tensor, integer, floating, boolean, scalar, string, dtype, device, layout, memory_format, generator,
+  tensor,
+  integer,
+  floating,
+  boolean,
+  scalar,
+  string,
+  dtype,
+  device,
+  layout,
+  memory_format,
+  generator,
   none,
 };
 
 // One argument. Borrows: whoever makes it keeps tensors, lists and strings alive during the call.
 struct Value {
   enum class Tag : uint8_t {
-    none, tensor, tensors, integer, integers, floating, floatings, boolean, booleans, scalar, scalars,
-    string, dtype, device, layout, memory_format, generator,
+    none,
+    tensor,
+    tensors,
+    integer,
+    integers,
+    floating,
+    floatings,
+    boolean,
+    booleans,
+    scalar,
+    scalars,
+    string,
+    dtype,
+    device,
+    layout,
+    memory_format,
+    generator,
   };
   Tag tag = Tag::none;
   bool is_none() const { return tag == Tag::none; }
@@ -44,13 +69,17 @@ struct Value {
 
   Value() : integer_(0) {}
 
-  const Tensor& tensor() const { return reinterpret_cast<const Tensor&>(tensor_); }  // undefined if none
+  const Tensor& tensor() const {
+    return reinterpret_cast<const Tensor&>(tensor_);
+  }  // undefined if none
   TensorSpan tensors() const { return {static_cast<const Tensor*>(list_.data), list_.size}; }
   IntSpan integers() const { return {static_cast<const int64_t*>(list_.data), list_.size}; }
   std::span<const double> floatings() const {
     return {static_cast<const double*>(list_.data), list_.size};
   }
-  std::span<const bool> booleans() const { return {static_cast<const bool*>(list_.data), list_.size}; }
+  std::span<const bool> booleans() const {
+    return {static_cast<const bool*>(list_.data), list_.size};
+  }
   std::span<const Scalar> scalars() const {
     return {static_cast<const Scalar*>(list_.data), list_.size};
   }
@@ -98,7 +127,9 @@ inline Value box(const Scalar& s) {
   v.scalar_ = &s;
   return v;
 }
-inline Value box(std::span<const Scalar> s) { return list(Value::Tag::scalars, s.data(), s.size()); }
+inline Value box(std::span<const Scalar> s) {
+  return list(Value::Tag::scalars, s.data(), s.size());
+}
 inline Value box(IntSpan s) { return list(Value::Tag::integers, s.data(), s.size()); }
 inline Value box(const Dims& s) { return box(IntSpan(s)); }
 inline Value box(std::span<const double> s) {
@@ -144,60 +175,78 @@ Value box(const std::optional<T>& o) {
 // unbox<T>(v): the typed argument that a C++ entry takes.
 template <class T>
 struct Unbox;
-template <> struct Unbox<const Tensor&> {
+template <>
+struct Unbox<const Tensor&> {
   static const Tensor& get(const Value& v) { return v.tensor(); }
 };
-template <> struct Unbox<TensorSpan> {
+template <>
+struct Unbox<TensorSpan> {
   static TensorSpan get(const Value& v) { return v.tensors(); }
 };
-template <> struct Unbox<int64_t> {
+template <>
+struct Unbox<int64_t> {
   static int64_t get(const Value& v) { return v.integer_; }
 };
-template <> struct Unbox<double> {
+template <>
+struct Unbox<double> {
   static double get(const Value& v) { return v.floating_; }
 };
-template <> struct Unbox<bool> {
+template <>
+struct Unbox<bool> {
   static bool get(const Value& v) { return v.boolean_; }
 };
-template <> struct Unbox<const Scalar&> {
+template <>
+struct Unbox<const Scalar&> {
   static const Scalar& get(const Value& v) { return *v.scalar_; }
 };
-template <> struct Unbox<IntSpan> {
+template <>
+struct Unbox<IntSpan> {
   static IntSpan get(const Value& v) { return v.integers(); }
 };
-template <> struct Unbox<std::span<const double>> {
+template <>
+struct Unbox<std::span<const double>> {
   static std::span<const double> get(const Value& v) { return v.floatings(); }
 };
-template <> struct Unbox<std::span<const bool>> {
+template <>
+struct Unbox<std::span<const bool>> {
   static std::span<const bool> get(const Value& v) { return v.booleans(); }
 };
-template <> struct Unbox<std::span<const Scalar>> {
+template <>
+struct Unbox<std::span<const Scalar>> {
   static std::span<const Scalar> get(const Value& v) { return v.scalars(); }
 };
-template <> struct Unbox<std::string_view> {
+template <>
+struct Unbox<std::string_view> {
   static std::string_view get(const Value& v) { return v.string(); }
 };
-template <> struct Unbox<DType> {
+template <>
+struct Unbox<DType> {
   static DType get(const Value& v) { return v.dtype_; }
 };
-template <> struct Unbox<Device> {
+template <>
+struct Unbox<Device> {
   static Device get(const Value& v) { return v.device_; }
 };
-template <> struct Unbox<Layout> {
+template <>
+struct Unbox<Layout> {
   static Layout get(const Value& v) { return v.layout_; }
 };
-template <> struct Unbox<MemoryFormat> {
+template <>
+struct Unbox<MemoryFormat> {
   static MemoryFormat get(const Value& v) { return v.memory_format_; }
 };
-template <> struct Unbox<Generator*> {
+template <>
+struct Unbox<Generator*> {
   static Generator* get(const Value& v) { return v.is_none() ? nullptr : v.generator_; }
 };
-template <> struct Unbox<std::optional<Scalar>> {
+template <>
+struct Unbox<std::optional<Scalar>> {
   static std::optional<Scalar> get(const Value& v) {
     return v.is_none() ? std::nullopt : std::optional<Scalar>(*v.scalar_);
   }
 };
-template <class T> struct Unbox<std::optional<T>> {
+template <class T>
+struct Unbox<std::optional<T>> {
   static std::optional<T> get(const Value& v) {
     return v.is_none() ? std::nullopt : std::optional<T>(Unbox<T>::get(v));
   }

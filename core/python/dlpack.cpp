@@ -75,8 +75,9 @@ M* exported(const Tensor& t) {
     e->geometry[d] = t.sizes()[d];
     e->geometry[64 + d] = t.strides()[d];
   }
-  e->managed.tensor = {t.bytes(), {kCpu, 0}, static_cast<int32_t>(n), type_of(t.dtype()),
-                       e->geometry, e->geometry + 64, 0};
+  e->managed.tensor = {
+      t.bytes(),        {kCpu, 0}, static_cast<int32_t>(n), type_of(t.dtype()), e->geometry,
+      e->geometry + 64, 0};
   e->managed.context = e;
   e->managed.deleter = [](M* m) { delete static_cast<Export<M>*>(m->context); };
   return &e->managed;
@@ -96,12 +97,14 @@ PyObject* to_capsule(const Tensor& t, bool versioned) {
   auto* const m = exported<VersionedManaged>(t);
   m->major = 1;
   m->minor = 0;
-  return must(PyCapsule_New(m, "dltensor_versioned",
-                            [](PyObject* c) { drop_capsule<VersionedManaged>(c, "dltensor_versioned"); }));
+  return must(PyCapsule_New(m, "dltensor_versioned", [](PyObject* c) {
+    drop_capsule<VersionedManaged>(c, "dltensor_versioned");
+  }));
 }
 
 void check_exportable(const Tensor& t) {
-  check<TypeError>(t.device().is_cpu(), "__dlpack__: only CPU tensors can be exported, this one is on ",
+  check<TypeError>(t.device().is_cpu(),
+                   "__dlpack__: only CPU tensors can be exported, this one is on ",
                    t.device().str());
   if (t.requires_grad())
     raise_python(PyExc_BufferError,
@@ -125,8 +128,10 @@ PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
 }
 
 PyObject* dlpack_device(PyObject* self, PyObject* const*, Py_ssize_t, PyObject*) {
-  check<ValueError>(unwrap(self).device().is_cpu(), "__dlpack_device__: only CPU tensors have a DLPack "
-                    "device, this one is on ", unwrap(self).device().str());
+  check<ValueError>(unwrap(self).device().is_cpu(),
+                    "__dlpack_device__: only CPU tensors have a DLPack "
+                    "device, this one is on ",
+                    unwrap(self).device().str());
   return Py_BuildValue("(ii)", kCpu, 0);
 }
 
@@ -149,7 +154,8 @@ Tensor imported(M* m) {
     if (owner->deleter) owner->deleter(owner);
   };
   auto* const impl = new TensorImpl(
-      Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, bytes, Device{}, release, m), dtype, Device{});
+      Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, bytes, Device{}, release, m), dtype,
+      Device{});
   Tensor t = Tensor::adopt(impl);
   impl->set_geometry(sizes, strides, 0);
   return t;
@@ -179,8 +185,10 @@ PyObject* from_dlpack(PyObject*, PyObject* source) {
       return wrap(std::move(t));
     }
     if (!PyCapsule_IsValid(capsule.get(), "dltensor"))
-      raise("from_dlpack: from_dlpack received an invalid capsule. Note that DLTensor capsules can be "
-            "consumed only once");
+      raise(
+          "from_dlpack: from_dlpack received an invalid capsule. Note that DLTensor capsules can "
+          "be "
+          "consumed only once");
     Tensor t = imported(static_cast<Managed*>(PyCapsule_GetPointer(capsule.get(), "dltensor")));
     must(PyCapsule_SetName(capsule.get(), "used_dltensor"));
     return wrap(std::move(t));
@@ -189,7 +197,8 @@ PyObject* from_dlpack(PyObject*, PyObject* source) {
 
 PyObject* to_dlpack(PyObject*, PyObject* tensor) {
   return guarded([&]() -> PyObject* {
-    check<TypeError>(is_tensor(tensor), "to_dlpack: expected a Tensor, got ", Py_TYPE(tensor)->tp_name);
+    check<TypeError>(is_tensor(tensor), "to_dlpack: expected a Tensor, got ",
+                     Py_TYPE(tensor)->tp_name);
     check_exportable(unwrap(tensor));
     return to_capsule(unwrap(tensor), false);
   });
@@ -203,13 +212,15 @@ const NativeMethod kMethods[] = {
 PyMethodDef functions[] = {
     {"from_dlpack", from_dlpack, METH_O,
      "from_dlpack(ext_tensor)\n\nA tensor over the memory of an object with __dlpack__."},
-    {"to_dlpack", to_dlpack, METH_O, "to_dlpack(tensor)\n\nThe tensor's memory as a DLPack capsule."},
+    {"to_dlpack", to_dlpack, METH_O,
+     "to_dlpack(tensor)\n\nThe tensor's memory as a DLPack capsule."},
     {}};
 
 }  // namespace
 
 bool init_dlpack(PyObject* module) {
-  return PyModule_AddFunctions(module, functions) == 0 && add_methods(kMethods, std::size(kMethods));
+  return PyModule_AddFunctions(module, functions) == 0 &&
+         add_methods(kMethods, std::size(kMethods));
 }
 
 }  // namespace flambeau::python

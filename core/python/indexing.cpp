@@ -59,8 +59,10 @@ Tensor slice(const Tensor& t, int64_t dim, PyObject* item, bool always) {
 }
 
 [[noreturn]] void bad_index(PyObject* item) {
-  raise<IndexError>("index: only integers, slices (`:`), ellipsis (`...`), None and long or byte "
-                    "Variables are valid indices (got ", Py_TYPE(item)->tp_name, ")");
+  raise<IndexError>(
+      "index: only integers, slices (`:`), ellipsis (`...`), None and long or byte "
+      "Variables are valid indices (got ",
+      Py_TYPE(item)->tp_name, ")");
 }
 
 void put_index(Picked& p, int64_t dim, Tensor index) {
@@ -77,7 +79,8 @@ Tensor truth(bool on, Device device) {
 Picked pick(const Tensor& self, std::span<PyObject* const> items, bool always_slice = false) {
   int64_t used = 0;
   for (PyObject* item : items) used += consumed(item);
-  check<IndexError>(used <= self.dim(), "index: too many indices for tensor of dimension ", self.dim());
+  check<IndexError>(used <= self.dim(), "index: too many indices for tensor of dimension ",
+                    self.dim());
   Picked p{self, {}};
   int64_t dim = 0;
   bool ellipsis = false;
@@ -126,7 +129,8 @@ class Items {
  public:
   Items(PyObject* index, Device device) {
     if (PyTuple_Check(index)) {
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(index); ++i) add(PyTuple_GET_ITEM(index, i), device);
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(index); ++i)
+        add(PyTuple_GET_ITEM(index, i), device);
     } else {
       add(index, device);
     }
@@ -167,7 +171,8 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
   if (is_number(value)) {
     const Scalar s = unwrap_scalar(value);
     check<TypeError>(!s.is_complex() || self.is_complex(),
-                     "setitem: can't assign a complex number to a ", dtype_name(self.dtype()), " tensor");
+                     "setitem: can't assign a complex number to a ", dtype_name(self.dtype()),
+                     " tensor");
     return scalar_tensor(s, self.dtype(), self.device());
   }
   if (PySequence_Check(value) && !PyUnicode_Check(value))
@@ -190,8 +195,10 @@ PyObject* get_item(PyObject* self, PyObject* index) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     if (PyLong_CheckExact(index)) {
-      check<IndexError>(t.dim() > 0, "index: invalid index of a 0-dim tensor. Use `tensor.item()` in "
-                        "Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+      check<IndexError>(
+          t.dim() > 0,
+          "index: invalid index of a 0-dim tensor. Use `tensor.item()` in "
+          "Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
       return wrap(entry::select_int(t, 0, unwrap_int(index)));
     }
     Picked p = pick(t, index, true);

@@ -17,10 +17,10 @@ struct TypeString {
   DType dtype;
 };
 constexpr TypeString kTypes[] = {
-    {"|b1", DType::boolean}, {"|u1", DType::uint8},   {"|i1", DType::int8},
-    {"<i2", DType::int16},   {"<i4", DType::int32},   {"<i8", DType::int64},
-    {"<u2", DType::uint16},  {"<u4", DType::uint32},  {"<u8", DType::uint64},
-    {"<f2", DType::float16}, {"<f4", DType::float32}, {"<f8", DType::float64},
+    {"|b1", DType::boolean},   {"|u1", DType::uint8},       {"|i1", DType::int8},
+    {"<i2", DType::int16},     {"<i4", DType::int32},       {"<i8", DType::int64},
+    {"<u2", DType::uint16},    {"<u4", DType::uint32},      {"<u8", DType::uint64},
+    {"<f2", DType::float16},   {"<f4", DType::float32},     {"<f8", DType::float64},
     {"<c8", DType::complex64}, {"<c16", DType::complex128},
 };
 
@@ -47,9 +47,10 @@ Tensor from_array(PyObject* array) {
   const DType* dtype = nullptr;
   for (const TypeString& t : kTypes)
     if (std::strcmp(t.text, type) == 0) dtype = &t.dtype;
-  check<TypeError>(dtype, "from_numpy: can't convert np.ndarray of type ", type,
-                   ". The only supported types are: float64, float32, float16, complex64, complex128, "
-                   "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
+  check<TypeError>(
+      dtype, "from_numpy: can't convert np.ndarray of type ", type,
+      ". The only supported types are: float64, float32, float16, complex64, complex128, "
+      "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
   const Dims sizes = unwrap_dims(field(interface.get(), "shape"));
   Dims strides = contiguous_strides(sizes);
   const int64_t item = static_cast<int64_t>(itemsize(*dtype));
@@ -57,11 +58,14 @@ Tensor from_array(PyObject* array) {
   if (steps && steps != Py_None) {
     const Dims bytes = unwrap_dims(steps);
     for (size_t d = 0; d < sizes.size(); ++d) {
-      check<ValueError>(bytes[d] >= 0, "from_numpy: At least one stride in the given numpy array is "
-                        "negative, and tensors with negative strides are not currently supported. (You "
-                        "can probably work around this by making a copy of your array  with "
-                        "array.copy().) ");
-      check<ValueError>(bytes[d] % item == 0, "from_numpy: given numpy array strides not a multiple of the "
+      check<ValueError>(
+          bytes[d] >= 0,
+          "from_numpy: At least one stride in the given numpy array is "
+          "negative, and tensors with negative strides are not currently supported. (You "
+          "can probably work around this by making a copy of your array  with "
+          "array.copy().) ");
+      check<ValueError>(bytes[d] % item == 0,
+                        "from_numpy: given numpy array strides not a multiple of the "
                         "element byte size. Copy the numpy array to reallocate the memory.");
       strides[d] = bytes[d] / item;
     }
@@ -124,18 +128,20 @@ void explore(PyObject* o, int depth, Found& f) {
   if (is_leaf(o)) {
     check<ValueError>(!f.complete || depth == static_cast<int>(f.shape.size()),
                       "tensor: expected sequence of length ",
-                      depth < static_cast<int>(f.shape.size()) ? f.shape[depth] : 0, " at dim ", depth,
-                      " (got a number)");
+                      depth < static_cast<int>(f.shape.size()) ? f.shape[depth] : 0, " at dim ",
+                      depth, " (got a number)");
     f.complete = true;
     return join_dtype(f, leaf_dtype(o));
   }
   if (!is_nested(o) && !is_array(o) && !is_tensor(o)) {
-    if (depth == 0)
-      raise("tensor: Could not infer dtype of ", Py_TYPE(o)->tp_name);
-    raise<TypeError>("tensor: not a sequence of numbers: too many dimensions '", Py_TYPE(o)->tp_name, "'");
+    if (depth == 0) raise("tensor: Could not infer dtype of ", Py_TYPE(o)->tp_name);
+    raise<TypeError>("tensor: not a sequence of numbers: too many dimensions '",
+                     Py_TYPE(o)->tp_name, "'");
   }
-  check<ValueError>(depth < kMaxNesting, "tensor: too many dimensions: nested deeper than ", kMaxNesting);
-  if (is_array(o) || is_tensor(o)) join_dtype(f, is_tensor(o) ? unwrap(o).dtype() : from_array(o).dtype());
+  check<ValueError>(depth < kMaxNesting, "tensor: too many dimensions: nested deeper than ",
+                    kMaxNesting);
+  if (is_array(o) || is_tensor(o))
+    join_dtype(f, is_tensor(o) ? unwrap(o).dtype() : from_array(o).dtype());
   const Object sequence = as_sequence(o);
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
   if (depth == static_cast<int>(f.shape.size())) {
@@ -168,9 +174,10 @@ Scalar leaf_value(PyObject* o, DType dtype) {
     const int bits = static_cast<int>(itemsize(dtype)) * 8;
     const bool is_signed = info(dtype).is_signed;
     const int64_t high = (int64_t{1} << (bits - (is_signed ? 1 : 0))) - 1;
-    const int64_t low = is_signed ? -high - 1 : -high - 1;  // negative numbers wrap in unsigned types
-    check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ", dtype_name(dtype),
-          " without overflow");
+    const int64_t low =
+        is_signed ? -high - 1 : -high - 1;  // negative numbers wrap in unsigned types
+    check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ",
+          dtype_name(dtype), " without overflow");
   }
   return s;
 }
@@ -197,7 +204,8 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device) {
   if (is_tensor(data)) return flambeau::detach(converted(unwrap(data), dtype, device, true));
   if (PyUnicode_Check(data) || PyBytes_Check(data))
     raise<TypeError>("tensor: new(): invalid data type '", Py_TYPE(data)->tp_name, "'");
-  if (is_array(data) && !is_numpy_scalar(data)) return converted(from_array(data), dtype, device, true);
+  if (is_array(data) && !is_numpy_scalar(data))
+    return converted(from_array(data), dtype, device, true);
   Found found;
   explore(data, 0, found);
   const DType chosen = dtype.value_or(found.any ? found.dtype : thread_state.default_dtype);
@@ -217,8 +225,8 @@ struct Options {
   bool device_given = false, requires_grad = false;
 };
 
-Options read_options(PyObject* dtype, PyObject* device, PyObject* requires_grad, PyObject* pin_memory,
-                     const char* op) {
+Options read_options(PyObject* dtype, PyObject* device, PyObject* requires_grad,
+                     PyObject* pin_memory, const char* op) {
   Options o;
   if (dtype && dtype != Py_None) o.dtype = unwrap_dtype(dtype);
   if (device && device != Py_None) {
@@ -248,9 +256,13 @@ PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
     read_arguments("tensor", kNames, 1, args, n, kwnames, given);
     const Options o = read_options(given[1], given[2], given[3], given[4], "tensor");
     if (is_tensor(given[0]))
-      warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-           "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).");
-    const Device device = o.device_given || !is_tensor(given[0]) ? o.device : unwrap(given[0]).device();
+      warn(
+          "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() "
+          "or "
+          "sourceTensor.detach().clone().requires_grad_(True), rather than "
+          "torch.tensor(sourceTensor).");
+    const Device device =
+        o.device_given || !is_tensor(given[0]) ? o.device : unwrap(given[0]).device();
     return finish(tensor_from(given[0], o.dtype, device), o);
   });
 }
@@ -259,10 +271,11 @@ PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
 Tensor shared_or_copied(PyObject* data, const Options& o) {
   if (is_tensor(data)) {
     const Tensor& t = unwrap(data);
-    return entry::to_dtype_layout(t, o.dtype.value_or(t.dtype()), {}, o.device_given ? o.device : t.device(),
-                                  {}, false, false, {});
+    return entry::to_dtype_layout(t, o.dtype.value_or(t.dtype()), {},
+                                  o.device_given ? o.device : t.device(), {}, false, false, {});
   }
-  if (is_array(data) && !is_numpy_scalar(data)) return converted(from_array(data), o.dtype, o.device, false);
+  if (is_array(data) && !is_numpy_scalar(data))
+    return converted(from_array(data), o.dtype, o.device, false);
   return tensor_from(data, o.dtype, o.device);
 }
 
@@ -291,12 +304,15 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwna
 
 PyObject* from_numpy(PyObject*, PyObject* array) {
   return guarded([&]() -> PyObject* {
-    check<TypeError>(is_array(array), "from_numpy: expected np.ndarray (got ", Py_TYPE(array)->tp_name, ")");
+    check<TypeError>(is_array(array), "from_numpy: expected np.ndarray (got ",
+                     Py_TYPE(array)->tp_name, ")");
     const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
     PyObject* const data = field(interface.get(), "data");
     if (data && PyTuple_Check(data) && PyTuple_GetItem(data, 1) == Py_True)
-      warn("The given NumPy array is not writable, and tensors here are: writing to this one changes "
-           "memory that NumPy holds for constant. Copy the array first (array.copy()).");
+      warn(
+          "The given NumPy array is not writable, and tensors here are: writing to this one "
+          "changes "
+          "memory that NumPy holds for constant. Copy the array first (array.copy()).");
     return wrap(from_array(array));
   });
 }
@@ -308,7 +324,8 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
     read_arguments("frombuffer", kNames, 2, args, n, kwnames, given);
     const DType dtype = unwrap_dtype(given[1]);
     int64_t count = given[2] ? unwrap_int(given[2]) : -1;
-    const int64_t offset = given[3] ? unwrap_int(given[3]) : 0, item = static_cast<int64_t>(itemsize(dtype));
+    const int64_t offset = given[3] ? unwrap_int(given[3]) : 0,
+                  item = static_cast<int64_t>(itemsize(dtype));
     auto* const view = new Py_buffer;
     if (PyObject_GetBuffer(given[0], view, PyBUF_WRITABLE) < 0) {
       PyErr_Clear();
@@ -322,9 +339,9 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
       PyBuffer_Release(static_cast<Py_buffer*>(context));
       delete static_cast<Py_buffer*>(context);
     };
-    const Ref<Storage> storage = Storage::wrap(static_cast<char*>(view->buf) + offset,
-                                               static_cast<size_t>(std::max<int64_t>(view->len - offset, 0)),
-                                               Device{}, release, view);
+    const Ref<Storage> storage = Storage::wrap(
+        static_cast<char*>(view->buf) + offset,
+        static_cast<size_t>(std::max<int64_t>(view->len - offset, 0)), Device{}, release, view);
     check<ValueError>(view->len > 0 && count != 0, "frombuffer: both buffer length (", view->len,
                       ") and count (", count, ") must not be 0");
     check<ValueError>(offset >= 0 && offset < view->len, "frombuffer: offset (", offset,
@@ -334,9 +351,10 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
                       view->len - offset, " bytes) after offset (", offset,
                       " bytes) must be a multiple of element size (", item, ")");
     if (count < 0) count = (view->len - offset) / item;
-    check<ValueError>(offset + count * item <= view->len, "frombuffer: requested buffer length (", count,
-                      " * ", item, " bytes) after offset (", offset,
-                      " bytes) must not be greater than actual buffer length (", view->len, " bytes)");
+    check<ValueError>(offset + count * item <= view->len, "frombuffer: requested buffer length (",
+                      count, " * ", item, " bytes) after offset (", offset,
+                      " bytes) must not be greater than actual buffer length (", view->len,
+                      " bytes)");
     auto* const impl = new TensorImpl(storage, dtype, Device{});
     Tensor t = Tensor::adopt(impl);
     impl->set_contiguous({&count, 1});
@@ -349,21 +367,36 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
 
 const char* format_of(DType dtype) {
   switch (dtype) {
-    case DType::boolean: return "?";
-    case DType::uint8: return "B";
-    case DType::int8: return "b";
-    case DType::int16: return "h";
-    case DType::uint16: return "H";
-    case DType::int32: return "i";
-    case DType::uint32: return "I";
-    case DType::int64: return "q";
-    case DType::uint64: return "Q";
-    case DType::float16: return "e";
-    case DType::float32: return "f";
-    case DType::float64: return "d";
-    case DType::complex64: return "Zf";
-    case DType::complex128: return "Zd";
-    default: return nullptr;
+    case DType::boolean:
+      return "?";
+    case DType::uint8:
+      return "B";
+    case DType::int8:
+      return "b";
+    case DType::int16:
+      return "h";
+    case DType::uint16:
+      return "H";
+    case DType::int32:
+      return "i";
+    case DType::uint32:
+      return "I";
+    case DType::int64:
+      return "q";
+    case DType::uint64:
+      return "Q";
+    case DType::float16:
+      return "e";
+    case DType::float32:
+      return "f";
+    case DType::float64:
+      return "d";
+    case DType::complex64:
+      return "Zf";
+    case DType::complex128:
+      return "Zd";
+    default:
+      return nullptr;
   }
 }
 
@@ -372,8 +405,8 @@ struct BufferGeometry {
 };
 
 PyObject* numpy_array(const Tensor& t) {
-  check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ", dtype_name(t.dtype()),
-                   ": NumPy has no such type; convert with .float() first");
+  check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ",
+                   dtype_name(t.dtype()), ": NumPy has no such type; convert with .float() first");
   static PyObject* asarray = nullptr;
   if (!asarray) {
     const Object numpy(must(PyImport_ImportModule("numpy")));
@@ -395,13 +428,17 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* k
     if (!t.device().is_cpu()) t = converted(t, t.dtype(), Device{}, false);
     return numpy_array(t);
   }
-  check<TypeError>(t.device().is_cpu(), "numpy: can't convert ", t.device().str(),
-                   " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
-  check(!t.requires_grad() || !GradMode::enabled(), "numpy: Can't call numpy() on Tensor that requires "
+  check<TypeError>(
+      t.device().is_cpu(), "numpy: can't convert ", t.device().str(),
+      " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
+  check(!t.requires_grad() || !GradMode::enabled(),
+        "numpy: Can't call numpy() on Tensor that requires "
         "grad. Use tensor.detach().numpy() instead.");
-  check(!t.is_conj(), "numpy: Can't call numpy() on Tensor that has conjugate bit set. Use "
+  check(!t.is_conj(),
+        "numpy: Can't call numpy() on Tensor that has conjugate bit set. Use "
         "tensor.resolve_conj().numpy() instead.");
-  check(!t.is_neg(), "numpy: Can't call numpy() on Tensor that has negative bit set. Use "
+  check(!t.is_neg(),
+        "numpy: Can't call numpy() on Tensor that has negative bit set. Use "
         "tensor.resolve_neg().numpy() instead.");
   return numpy_array(t);
 }
@@ -430,12 +467,15 @@ PyMethodDef functions[] = {
      "as_tensor(data, dtype=None, device=None)\n\nThe data as a tensor, shared where possible."},
     {"asarray", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(asarray)),
      METH_FASTCALL | METH_KEYWORDS,
-     "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False)\n\nThe Array API's name "
+     "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False)\n\nThe Array API's "
+     "name "
      "for as_tensor."},
-    {"from_numpy", from_numpy, METH_O, "from_numpy(ndarray)\n\nA tensor over a NumPy array's memory."},
+    {"from_numpy", from_numpy, METH_O,
+     "from_numpy(ndarray)\n\nA tensor over a NumPy array's memory."},
     {"frombuffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(frombuffer)),
      METH_FASTCALL | METH_KEYWORDS,
-     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False)\n\nA tensor over the memory "
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False)\n\nA tensor over the "
+     "memory "
      "of an object with the buffer protocol."},
     {}};
 
@@ -448,8 +488,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   const bool plain = t.device().is_cpu() && !t.is_conj() && !t.is_neg() &&
                      !(t.keys() & (kPythonDispatch | kAutograd));
   if (!format || !plain || ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !t.is_contiguous())) {
-    PyErr_SetString(PyExc_BufferError,
-                    "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
+    PyErr_SetString(
+        PyExc_BufferError,
+        "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
     return -1;
   }
   auto* const geometry = new BufferGeometry;
@@ -472,11 +513,13 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   return 0;
 }
 
-void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<BufferGeometry*>(view->internal); }
+void release_buffer(PyObject*, Py_buffer* view) {
+  delete static_cast<BufferGeometry*>(view->internal);
+}
 
 bool init_interchange(PyObject* module) {
-  return PyModule_AddFunctions(module, functions) == 0 && add_methods(kMethods, std::size(kMethods)) &&
-         init_casts() && init_dlpack(module);
+  return PyModule_AddFunctions(module, functions) == 0 &&
+         add_methods(kMethods, std::size(kMethods)) && init_casts() && init_dlpack(module);
 }
 
 }  // namespace flambeau::python

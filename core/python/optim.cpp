@@ -33,9 +33,9 @@ class List {
 class Lane {
  public:
   Lane(const Tensor& t, const Tensor& like, bool written) : own_(t), written_(written) {
-    const bool fits = t.dtype() == like.dtype() &&
-                      ((t.is_contiguous() && like.is_contiguous()) ||
-                       (t.impl()->dense() && same(t.strides(), like.strides())));
+    const bool fits =
+        t.dtype() == like.dtype() && ((t.is_contiguous() && like.is_contiguous()) ||
+                                      (t.impl()->dense() && same(t.strides(), like.strides())));
     if (fits) {
       used_ = t;
       return;
@@ -58,8 +58,8 @@ class Lane {
 };
 
 void check_step(const char* op, const Tensor& p, const Tensor& t, const char* name) {
-  check(same(p.sizes(), t.sizes()) && t.device().is_cpu(), op, ": ", name, " of shape ", show(t.sizes()),
-        " does not fit a parameter of shape ", show(p.sizes()));
+  check(same(p.sizes(), t.sizes()) && t.device().is_cpu(), op, ": ", name, " of shape ",
+        show(t.sizes()), " does not fit a parameter of shape ", show(p.sizes()));
 }
 
 template <class Run>
@@ -80,8 +80,10 @@ const cpu::OptimizerRows<T>& rows() {
 }
 
 void check_parameter(const char* op, const Tensor& p) {
-  check(p.dtype() == DType::float32 || p.dtype() == DType::float64, op, ": parameters must be float32 or "
-        "float64, got ", dtype_name(p.dtype()));
+  check(p.dtype() == DType::float32 || p.dtype() == DType::float64, op,
+        ": parameters must be float32 or "
+        "float64, got ",
+        dtype_name(p.dtype()));
   check(p.device().is_cpu() && internal_overlap(p) == Overlap::no, op,
         ": parameters must be CPU tensors whose elements do not share memory");
 }
@@ -124,7 +126,8 @@ PyObject* fused_adam(PyObject*, PyObject* const* args, Py_ssize_t n) {
       const double count = number_of(PyList_GET_ITEM(args[13], i));
       step.correction1 = 1 - std::pow(step.beta1, count);
       step.correction2_sqrt = std::sqrt(1 - std::pow(step.beta2, count));
-      const Lane w(p, p, true), g(grads[i], p, false), m(averages[i], p, true), v(squares[i], p, true);
+      const Lane w(p, p, true), g(grads[i], p, false), m(averages[i], p, true),
+          v(squares[i], p, true);
       std::optional<Lane> top;
       if (amsgrad) top.emplace(largest[i], p, true);
       by_rows(p, [&](auto zero, int64_t at, int64_t size) {
@@ -167,8 +170,8 @@ PyObject* fused_sgd(PyObject*, PyObject* const* args, Py_ssize_t n) {
       }
       by_rows(p, [&](auto zero, int64_t at, int64_t size) {
         using T = decltype(zero);
-        rows<T>().sgd(w.data<T>() + at, g.data<T>() + at, buffer ? buffer->data<T>() + at : nullptr, size,
-                      step);
+        rows<T>().sgd(w.data<T>() + at, g.data<T>() + at, buffer ? buffer->data<T>() + at : nullptr,
+                      size, step);
       });
       bump_version(p);
     }
@@ -177,10 +180,10 @@ PyObject* fused_sgd(PyObject*, PyObject* const* args, Py_ssize_t n) {
 }
 
 PyMethodDef functions[] = {
-    {"_fused_adam_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fused_adam)), METH_FASTCALL,
-     "A step of Adam for all parameters of a group."},
-    {"_fused_sgd_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fused_sgd)), METH_FASTCALL,
-     "A step of SGD for all parameters of a group."},
+    {"_fused_adam_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fused_adam)),
+     METH_FASTCALL, "A step of Adam for all parameters of a group."},
+    {"_fused_sgd_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fused_sgd)),
+     METH_FASTCALL, "A step of SGD for all parameters of a group."},
     {}};
 
 }  // namespace

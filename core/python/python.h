@@ -37,7 +37,8 @@ class Object {
 // Thrown when a Python error is already set.
 struct PythonError {};
 inline PyObject* must(PyObject* p) {
-  if (!p) [[unlikely]] throw PythonError();
+  if (!p) [[unlikely]]
+    throw PythonError();
   return p;
 }
 
@@ -65,17 +66,18 @@ int guarded_int(F&& f) noexcept {
 
 // ---- tensors (tensor_object.cpp)
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weakrefs;
 };
 extern PyTypeObject* tensor_type;  // flambeau.Tensor itself
 inline bool is_exact_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type; }
-inline bool is_tensor(PyObject* o) { return is_exact_tensor(o) || PyObject_TypeCheck(o, tensor_type); }
+inline bool is_tensor(PyObject* o) {
+  return is_exact_tensor(o) || PyObject_TypeCheck(o, tensor_type);
+}
 inline const Tensor& unwrap(PyObject* o) { return reinterpret_cast<TensorObject*>(o)->tensor; }
-PyObject* wrap(Tensor t);            // new reference; None when undefined
-PyObject* wrap(TensorVec list);      // a list... of outputs: tuple, as PyTorch gives
+PyObject* wrap(Tensor t);        // new reference; None when undefined
+PyObject* wrap(TensorVec list);  // a list... of outputs: tuple, as PyTorch gives
 PyObject* wrap_as(PyTypeObject* subclass, Tensor t);
 // To be called when a tensor comes to refer to Python objects (hooks): until then the garbage
 // collector does not know it.
@@ -90,30 +92,31 @@ PyObject* wrap(Layout layout);
 PyObject* wrap(MemoryFormat format);
 PyObject* wrap_size(IntSpan sizes);  // flambeau.Size
 bool is_dtype(PyObject* o);
-DType unwrap_dtype(PyObject* o);     // also float, int, bool, complex; PythonError (TypeError) else
-Device unwrap_device(PyObject* o);   // flambeau.device, str or int
-PyObject* wrap(const Scalar& s);     // a Python number
-Scalar unwrap_scalar(PyObject* o);   // int, float, bool, complex, numpy scalar, one-element tensor
+DType unwrap_dtype(PyObject* o);    // also float, int, bool, complex; PythonError (TypeError) else
+Device unwrap_device(PyObject* o);  // flambeau.device, str or int
+PyObject* wrap(const Scalar& s);    // a Python number
+Scalar unwrap_scalar(PyObject* o);  // int, float, bool, complex, numpy scalar, one-element tensor
 bool is_number(PyObject* o);
-int64_t unwrap_int(PyObject* o);     // __index__, TypeError; ValueError past 64 bits
-Dims unwrap_dims(PyObject* o);       // sequence of ints
+int64_t unwrap_int(PyObject* o);  // __index__, TypeError; ValueError past 64 bits
+Dims unwrap_dims(PyObject* o);    // sequence of ints
 
 // ---- calling ops (call.cpp)
 // A function object over overloads: parses, dispatches, wraps. Handles __torch_function__.
 PyObject* make_function(const PythonName& name);
 PyObject* call_op(const Op& op, const Value* args);  // boxed call, results wrapped (GIL handling)
 PyObject* wrap_results(const Op& op, Results& results);
-PyObject* box_to_python(const Value& v);             // for modes and the recorder
+PyObject* box_to_python(const Value& v);  // for modes and the recorder
 
 // ---- parts of the module: each adds its names to flambeau._C; false with a Python error set.
 bool init_types(PyObject* module);
 bool init_tensor(PyObject* module);
 bool init_call(PyObject* module);
-bool init_layers(PyObject* module);        // __torch_function__, __torch_dispatch__, recorder, library
-bool init_indexing(PyObject* module);      // get_item, set_item below
-bool init_interchange(PyObject* module);   // tensor(), as_tensor, from_numpy, numpy(), dlpack, buffer
-bool init_autograd(PyObject* module);      // Function, hooks, nodes, run_backward, grad modes
-bool init_optim(PyObject* module);         // fused optimiser steps
+bool init_layers(PyObject* module);    // __torch_function__, __torch_dispatch__, recorder, library
+bool init_indexing(PyObject* module);  // get_item, set_item below
+bool init_interchange(
+    PyObject* module);                 // tensor(), as_tensor, from_numpy, numpy(), dlpack, buffer
+bool init_autograd(PyObject* module);  // Function, hooks, nodes, run_backward, grad modes
+bool init_optim(PyObject* module);     // fused optimiser steps
 
 // indexing.cpp: the mapping protocol of Tensor.
 PyObject* get_item(PyObject* self, PyObject* index);

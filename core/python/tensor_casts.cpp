@@ -11,10 +11,10 @@ struct Cast {
   DType dtype;
 };
 constexpr Cast kCasts[] = {
-    {"float", DType::float32},   {"double", DType::float64},  {"half", DType::float16},
-    {"bfloat16", DType::bfloat16}, {"long", DType::int64},    {"int", DType::int32},
-    {"short", DType::int16},     {"char", DType::int8},       {"byte", DType::uint8},
-    {"bool", DType::boolean},    {"cfloat", DType::complex64}, {"cdouble", DType::complex128},
+    {"float", DType::float32},     {"double", DType::float64},   {"half", DType::float16},
+    {"bfloat16", DType::bfloat16}, {"long", DType::int64},       {"int", DType::int32},
+    {"short", DType::int16},       {"char", DType::int8},        {"byte", DType::uint8},
+    {"bool", DType::boolean},      {"cfloat", DType::complex64}, {"cdouble", DType::complex128},
 };
 
 std::optional<MemoryFormat> format_argument(const char* method, PyObject* const* args, Py_ssize_t n,

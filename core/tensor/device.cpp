@@ -9,8 +9,9 @@ namespace flambeau {
 namespace {
 
 constexpr const char* kDeviceNames[kDeviceTypes] = {
-    "cpu", "cuda",  "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia",        "xla", "vulkan",
-    "metal", "xpu", "mps",    "meta",   "hpu",    "ve",    "lazy", "ipu", "mtia", "privateuseone"};
+    "cpu",  "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip",
+    "fpga", "maia", "xla",    "vulkan", "metal",  "xpu",   "mps",
+    "meta", "hpu",  "ve",     "lazy",   "ipu",    "mtia",  "privateuseone"};
 
 }  // namespace
 

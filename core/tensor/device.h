@@ -8,9 +8,27 @@ namespace flambeau {
 
 // ATen's numbers. A backend that is not built in registers under one of them.
 enum class DeviceType : int8_t {
-  cpu = 0, cuda = 1, mkldnn = 2, opengl = 3, opencl = 4, ideep = 5, hip = 6, fpga = 7, maia = 8,
-  xla = 9, vulkan = 10, metal = 11, xpu = 12, mps = 13, meta = 14, hpu = 15, ve = 16, lazy = 17,
-  ipu = 18, mtia = 19, private_use1 = 20,
+  cpu = 0,
+  cuda = 1,
+  mkldnn = 2,
+  opengl = 3,
+  opencl = 4,
+  ideep = 5,
+  hip = 6,
+  fpga = 7,
+  maia = 8,
+  xla = 9,
+  vulkan = 10,
+  metal = 11,
+  xpu = 12,
+  mps = 13,
+  meta = 14,
+  hpu = 15,
+  ve = 16,
+  lazy = 17,
+  ipu = 18,
+  mtia = 19,
+  private_use1 = 20,
 };
 constexpr int kDeviceTypes = 21;
 
@@ -27,8 +45,22 @@ struct Device {
 
 const char* device_type_name(DeviceType type);
 
-enum class Layout : int8_t { strided = 0, sparse_coo = 1, sparse_csr = 2, mkldnn = 3, sparse_csc = 4, sparse_bsr = 5, sparse_bsc = 6, jagged = 7 };
-enum class MemoryFormat : int8_t { contiguous = 0, preserve = 1, channels_last = 2, channels_last_3d = 3 };
+enum class Layout : int8_t {
+  strided = 0,
+  sparse_coo = 1,
+  sparse_csr = 2,
+  mkldnn = 3,
+  sparse_csc = 4,
+  sparse_bsr = 5,
+  sparse_bsc = 6,
+  jagged = 7
+};
+enum class MemoryFormat : int8_t {
+  contiguous = 0,
+  preserve = 1,
+  channels_last = 2,
+  channels_last_3d = 3
+};
 const char* layout_name(Layout layout);
 const char* memory_format_name(MemoryFormat format);
 

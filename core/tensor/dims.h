@@ -108,7 +108,9 @@ class Dims {
   int64_t inline_[kInline];
 };
 
-inline bool same(IntSpan a, IntSpan b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+inline bool same(IntSpan a, IntSpan b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
 // "[2, 3]", as PyTorch writes sizes in its messages.
 struct Shown {

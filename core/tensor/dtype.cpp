@@ -52,10 +52,14 @@ DType promote_integers(DType a, DType b) {
   if (s.size > u.size) return signed_type;
   // PyTorch joins uint8 with the signed types only; the wide unsigned types go one up here.
   switch (u.size) {
-    case 1: return DType::int16;
-    case 2: return DType::int32;
-    case 4: return DType::int64;
-    default: return DType::float32;
+    case 1:
+      return DType::int16;
+    case 2:
+      return DType::int32;
+    case 4:
+      return DType::int64;
+    default:
+      return DType::float32;
   }
 }
 
@@ -70,21 +74,29 @@ const DTypeInfo& info(DType dtype) { return kInfo[static_cast<int>(dtype)]; }
 
 DType to_complex(DType real) {
   switch (real) {
-    case DType::float16: return DType::complex32;
-    case DType::float64: return DType::complex128;
+    case DType::float16:
+      return DType::complex32;
+    case DType::float64:
+      return DType::complex128;
     case DType::complex32:
     case DType::complex64:
-    case DType::complex128: return real;
-    default: return DType::complex64;
+    case DType::complex128:
+      return real;
+    default:
+      return DType::complex64;
   }
 }
 
 DType to_real(DType dtype) {
   switch (dtype) {
-    case DType::complex32: return DType::float16;
-    case DType::complex64: return DType::float32;
-    case DType::complex128: return DType::float64;
-    default: return dtype;
+    case DType::complex32:
+      return DType::float16;
+    case DType::complex64:
+      return DType::float32;
+    case DType::complex128:
+      return DType::float64;
+    default:
+      return dtype;
   }
 }
 
@@ -133,11 +145,16 @@ bool Scalar::to_bool() const {
 
 DType Scalar::natural_dtype() const {
   switch (kind_) {
-    case Kind::boolean: return DType::boolean;
-    case Kind::integer: return DType::int64;
-    case Kind::unsigned_integer: return DType::uint64;
-    case Kind::floating: return DType::float64;
-    case Kind::complex: return DType::complex128;
+    case Kind::boolean:
+      return DType::boolean;
+    case Kind::integer:
+      return DType::int64;
+    case Kind::unsigned_integer:
+      return DType::uint64;
+    case Kind::floating:
+      return DType::float64;
+    case Kind::complex:
+      return DType::complex128;
   }
   return DType::float64;
 }
@@ -158,43 +175,74 @@ T get(const void* src) {
 void Scalar::store(void* dst, DType dtype) const {
   const std::complex<double> c = to_complex();
   switch (dtype) {
-    case DType::boolean: return put<uint8_t>(dst, to_bool());
-    case DType::uint8: return put(dst, static_cast<uint8_t>(to_int()));
-    case DType::int8: return put(dst, static_cast<int8_t>(to_int()));
-    case DType::int16: return put(dst, static_cast<int16_t>(to_int()));
-    case DType::uint16: return put(dst, static_cast<uint16_t>(to_int()));
-    case DType::int32: return put(dst, static_cast<int32_t>(to_int()));
-    case DType::uint32: return put(dst, static_cast<uint32_t>(to_int()));
+    case DType::boolean:
+      return put<uint8_t>(dst, to_bool());
+    case DType::uint8:
+      return put(dst, static_cast<uint8_t>(to_int()));
+    case DType::int8:
+      return put(dst, static_cast<int8_t>(to_int()));
+    case DType::int16:
+      return put(dst, static_cast<int16_t>(to_int()));
+    case DType::uint16:
+      return put(dst, static_cast<uint16_t>(to_int()));
+    case DType::int32:
+      return put(dst, static_cast<int32_t>(to_int()));
+    case DType::uint32:
+      return put(dst, static_cast<uint32_t>(to_int()));
     case DType::int64:
-    case DType::uint64: return put(dst, to_int());
-    case DType::float16: return put(dst, math::cast<math::float16>(static_cast<float>(c.real())));
-    case DType::bfloat16: return put(dst, math::cast<math::bfloat16>(static_cast<float>(c.real())));
-    case DType::float32: return put(dst, static_cast<float>(c.real()));
-    case DType::float64: return put(dst, c.real());
-    case DType::complex64: return put(dst, std::complex<float>(c));
-    case DType::complex128: return put(dst, c);
-    default: raise<NotImplementedError>("a number cannot be stored as ", dtype_name(dtype));
+    case DType::uint64:
+      return put(dst, to_int());
+    case DType::float16:
+      return put(dst, math::cast<math::float16>(static_cast<float>(c.real())));
+    case DType::bfloat16:
+      return put(dst, math::cast<math::bfloat16>(static_cast<float>(c.real())));
+    case DType::float32:
+      return put(dst, static_cast<float>(c.real()));
+    case DType::float64:
+      return put(dst, c.real());
+    case DType::complex64:
+      return put(dst, std::complex<float>(c));
+    case DType::complex128:
+      return put(dst, c);
+    default:
+      raise<NotImplementedError>("a number cannot be stored as ", dtype_name(dtype));
   }
 }
 
 Scalar Scalar::load(const void* src, DType dtype) {
   switch (dtype) {
-    case DType::boolean: return get<uint8_t>(src) != 0;
-    case DType::uint8: return int64_t{get<uint8_t>(src)};
-    case DType::int8: return int64_t{get<int8_t>(src)};
-    case DType::int16: return int64_t{get<int16_t>(src)};
-    case DType::uint16: return int64_t{get<uint16_t>(src)};
-    case DType::int32: return int64_t{get<int32_t>(src)};
-    case DType::uint32: return int64_t{get<uint32_t>(src)};
-    case DType::int64: return get<int64_t>(src);
-    case DType::uint64: return get<uint64_t>(src);
-    case DType::float16: return static_cast<double>(math::cast<float>(get<math::float16>(src)));
-    case DType::bfloat16: return static_cast<double>(math::cast<float>(get<math::bfloat16>(src)));
-    case DType::float32: return static_cast<double>(get<float>(src));
-    case DType::float64: return get<double>(src);
-    case DType::complex64: return std::complex<double>(get<std::complex<float>>(src));
-    case DType::complex128: return get<std::complex<double>>(src);
-    default: raise<NotImplementedError>("a number cannot be read from ", dtype_name(dtype));
+    case DType::boolean:
+      return get<uint8_t>(src) != 0;
+    case DType::uint8:
+      return int64_t{get<uint8_t>(src)};
+    case DType::int8:
+      return int64_t{get<int8_t>(src)};
+    case DType::int16:
+      return int64_t{get<int16_t>(src)};
+    case DType::uint16:
+      return int64_t{get<uint16_t>(src)};
+    case DType::int32:
+      return int64_t{get<int32_t>(src)};
+    case DType::uint32:
+      return int64_t{get<uint32_t>(src)};
+    case DType::int64:
+      return get<int64_t>(src);
+    case DType::uint64:
+      return get<uint64_t>(src);
+    case DType::float16:
+      return static_cast<double>(math::cast<float>(get<math::float16>(src)));
+    case DType::bfloat16:
+      return static_cast<double>(math::cast<float>(get<math::bfloat16>(src)));
+    case DType::float32:
+      return static_cast<double>(get<float>(src));
+    case DType::float64:
+      return get<double>(src);
+    case DType::complex64:
+      return std::complex<double>(get<std::complex<float>>(src));
+    case DType::complex128:
+      return get<std::complex<double>>(src);
+    default:
+      raise<NotImplementedError>("a number cannot be read from ", dtype_name(dtype));
   }
 }
 

@@ -7,22 +7,42 @@
 namespace flambeau {
 
 enum class DType : int8_t {
-  uint8 = 0, int8 = 1, int16 = 2, int32 = 3, int64 = 4,
-  float16 = 5, float32 = 6, float64 = 7,
-  complex32 = 8, complex64 = 9, complex128 = 10,
+  uint8 = 0,
+  int8 = 1,
+  int16 = 2,
+  int32 = 3,
+  int64 = 4,
+  float16 = 5,
+  float32 = 6,
+  float64 = 7,
+  complex32 = 8,
+  complex64 = 9,
+  complex128 = 10,
   boolean = 11,
-  qint8 = 12, quint8 = 13, qint32 = 14,
+  qint8 = 12,
+  quint8 = 13,
+  qint32 = 14,
   bfloat16 = 15,
-  quint4x2 = 16, quint2x4 = 17,
-  bits1x8 = 18, bits2x4 = 19, bits4x2 = 20, bits8 = 21, bits16 = 22,
-  float8_e5m2 = 23, float8_e4m3fn = 24, float8_e5m2fnuz = 25, float8_e4m3fnuz = 26,
-  uint16 = 27, uint32 = 28, uint64 = 29,
+  quint4x2 = 16,
+  quint2x4 = 17,
+  bits1x8 = 18,
+  bits2x4 = 19,
+  bits4x2 = 20,
+  bits8 = 21,
+  bits16 = 22,
+  float8_e5m2 = 23,
+  float8_e4m3fn = 24,
+  float8_e5m2fnuz = 25,
+  float8_e4m3fnuz = 26,
+  uint16 = 27,
+  uint32 = 28,
+  uint64 = 29,
 };
 constexpr int kDTypes = 30;
 
 struct DTypeInfo {
-  const char* name;  // as in torch.float32
-  int8_t size;       // bytes per element
+  const char* name;                             // as in torch.float32
+  int8_t size;                                  // bytes per element
   bool floating, complex, integral, is_signed;  // integral: bool excluded
   bool usable;                                  // has arithmetic here; else a row for interchange
 };
@@ -37,9 +57,9 @@ inline bool is_integral(DType dtype, bool include_bool) {
 }
 inline bool is_differentiable(DType dtype) { return is_floating(dtype) || is_complex(dtype); }
 
-DType promote(DType a, DType b);            // PyTorch's promotion lattice
-bool can_cast(DType from, DType to);        // torch.can_cast: never drops the kind of number
-DType to_complex(DType real);               // float32 -> complex64
-DType to_real(DType dtype);                 // complex64 -> float32, others unchanged
+DType promote(DType a, DType b);      // PyTorch's promotion lattice
+bool can_cast(DType from, DType to);  // torch.can_cast: never drops the kind of number
+DType to_complex(DType real);         // float32 -> complex64
+DType to_real(DType dtype);           // complex64 -> float32, others unchanged
 
 }  // namespace flambeau

@@ -10,11 +10,21 @@ namespace flambeau {
 struct Error : std::runtime_error {  // RuntimeError
   using std::runtime_error::runtime_error;
 };
-struct IndexError : Error { using Error::Error; };
-struct TypeError : Error { using Error::Error; };
-struct ValueError : Error { using Error::Error; };
-struct NotImplementedError : Error { using Error::Error; };
-struct LinAlgError : Error { using Error::Error; };
+struct IndexError : Error {
+  using Error::Error;
+};
+struct TypeError : Error {
+  using Error::Error;
+};
+struct ValueError : Error {
+  using Error::Error;
+};
+struct NotImplementedError : Error {
+  using Error::Error;
+};
+struct LinAlgError : Error {
+  using Error::Error;
+};
 
 template <class... A>
 [[gnu::cold, gnu::noinline]] std::string concat(const A&... parts) {
@@ -31,7 +41,8 @@ template <class E = Error, class... A>
 // check(condition, "op: ", what, ...): RuntimeError; check<IndexError>(...) others.
 template <class E = Error, class... A>
 inline void check(bool ok, const A&... parts) {
-  if (!ok) [[unlikely]] raise<E>(parts...);
+  if (!ok) [[unlikely]]
+    raise<E>(parts...);
 }
 
 }  // namespace flambeau

@@ -10,7 +10,8 @@ void free_cpu(void* data, size_t nbytes, void*) { memory::deallocate(data, nbyte
 
 }  // namespace
 
-// Called with the last reference gone when Python's object belongs to the storage; set by the binding.
+// Called with the last reference gone when Python's object belongs to the storage; set by the
+// binding.
 void (*release_storage_object)(Storage*) = nullptr;
 
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {

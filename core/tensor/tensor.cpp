@@ -93,8 +93,7 @@ void TensorImpl::refresh() {
   int64_t bytes;
   overflow |= __builtin_mul_overflow(n, static_cast<int64_t>(itemsize(dtype_)), &bytes);
   if (overflow && !empty)
-    raise("Storage size calculation overflowed with sizes=",
-          show({g, static_cast<size_t>(ndim_)}));
+    raise("Storage size calculation overflowed with sizes=", show({g, static_cast<size_t>(ndim_)}));
   numel_ = empty ? 0 : n;
   if (empty) contiguous_ = true;
   dense_ = contiguous_ || dense_geometry(sizes(), strides());
@@ -125,7 +124,9 @@ Tensor Tensor::alias(const Tensor& of, IntSpan sizes, IntSpan strides, int64_t o
 }
 
 int64_t Tensor::size(int64_t dim) const { return sizes()[wrap_dim(dim, this->dim(), "size")]; }
-int64_t Tensor::stride(int64_t dim) const { return strides()[wrap_dim(dim, this->dim(), "stride")]; }
+int64_t Tensor::stride(int64_t dim) const {
+  return strides()[wrap_dim(dim, this->dim(), "stride")];
+}
 
 bool Tensor::is_contiguous(MemoryFormat format) const {
   if (format == MemoryFormat::channels_last && dim() == 4) {
@@ -148,7 +149,8 @@ bool Tensor::is_contiguous(MemoryFormat format) const {
     }
     return true;
   }
-  return (format == MemoryFormat::contiguous || format == MemoryFormat::preserve) && is_contiguous();
+  return (format == MemoryFormat::contiguous || format == MemoryFormat::preserve) &&
+         is_contiguous();
 }
 
 namespace {
@@ -178,8 +180,7 @@ MemoryFormat Tensor::suggest_memory_format() const {
 }
 
 Scalar Tensor::item() const {
-  if (numel() != 1)
-    raise("a Tensor with ", numel(), " elements cannot be converted to Scalar");
+  if (numel() != 1) raise("a Tensor with ", numel(), " elements cannot be converted to Scalar");
   if (is_meta()) raise("Tensor.item() cannot be called on meta tensors");
   Scalar s = Scalar::load(bytes(), dtype());
   if (is_conj()) s = Scalar(std::conj(s.to_complex()));
@@ -361,8 +362,7 @@ Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
 Tensor empty(IntSpan sizes, TensorOptions options) {
   check<NotImplementedError>(options.layout == Layout::strided, "empty: layout torch.",
                              layout_name(options.layout), " is not supported");
-  Ref<TensorImpl> impl =
-      Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
+  Ref<TensorImpl> impl = Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
   impl->set_contiguous(sizes);
   const size_t nbytes = static_cast<size_t>(impl->numel()) * itemsize(options.dtype);
   return finish(impl.forget(), nbytes, options.device);
@@ -373,8 +373,7 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options) {
         ") must match dimensionality of strides (", strides.size(), ")");
   for (const int64_t s : strides)
     check(s >= 0, "empty_strided: strides must not be negative, got ", show(strides));
-  Ref<TensorImpl> impl =
-      Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
+  Ref<TensorImpl> impl = Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
   impl->set_geometry(sizes, strides, 0);
   return finish(impl.forget(), span_bytes(sizes, strides, itemsize(options.dtype)), options.device);
 }

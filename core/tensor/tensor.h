@@ -63,19 +63,21 @@ class Storage : public SmallObject {
   using Deleter = void (*)(void* data, size_t nbytes, void* context);
 
   static Ref<Storage> allocate(size_t nbytes, Device device);  // meta: no memory
-  static Ref<Storage> wrap(void* data, size_t nbytes, Device device, Deleter deleter, void* context);
+  static Ref<Storage> wrap(void* data, size_t nbytes, Device device, Deleter deleter,
+                           void* context);
 
   void* data() const { return data_; }
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   bool resizable() const { return resizable_; }
-  void resize(size_t nbytes);             // keeps the common prefix; Error when not resizable
-  void swap_data(Storage& o) noexcept;    // for set_data, module.to and shared memory
+  void resize(size_t nbytes);           // keeps the common prefix; Error when not resizable
+  void swap_data(Storage& o) noexcept;  // for set_data, module.to and shared memory
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
-    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    if (refs_.load(std::memory_order_acquire) == 1 ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       destroy();
   }
   // The one Python object of this storage (borrowed), see Note [One Python object].
@@ -83,7 +85,11 @@ class Storage : public SmallObject {
 
  private:
   Storage(void* data, size_t nbytes, Device device, Deleter deleter, void* context, bool resizable)
-      : data_(data), nbytes_(nbytes), deleter_(deleter), context_(context), device_(device),
+      : data_(data),
+        nbytes_(nbytes),
+        deleter_(deleter),
+        context_(context),
+        device_(device),
         resizable_(resizable) {}
   void destroy();
 
@@ -108,7 +114,8 @@ class VersionCounter : public SmallObject {
   std::atomic<uint32_t> value{0};
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
-    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    if (refs_.load(std::memory_order_acquire) == 1 ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       delete this;
   }
 
@@ -157,12 +164,15 @@ class TensorImpl : public SmallObject {
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
-    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    if (refs_.load(std::memory_order_acquire) == 1 ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       delete this;
   }
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
-  uint32_t version() const { return version_ ? version_->value.load(std::memory_order_relaxed) : 0; }
+  uint32_t version() const {
+    return version_ ? version_->value.load(std::memory_order_relaxed) : 0;
+  }
   void bump_version() { version_counter()->value.fetch_add(1, std::memory_order_relaxed); }
   VersionCounter* version_counter();  // made on demand
   void share_version(TensorImpl& with) {
@@ -172,8 +182,8 @@ class TensorImpl : public SmallObject {
   void new_version() { version_ = nullptr; }  // a counter of its own, at zero
 
   KeySet keys = 0;
-  bool wrapped_number = false;    // made from a Python number: weak in promotion
-  bool inference = false;         // made in inference mode: no version counting, no autograd
+  bool wrapped_number = false;        // made from a Python number: weak in promotion
+  bool inference = false;             // made in inference mode: no version counting, no autograd
   bool allow_metadata_change = true;  // false for x.data and detach results, as in PyTorch
 
   std::unique_ptr<AutogradMeta> autograd;
@@ -219,7 +229,8 @@ class Tensor {
   // A handle that shares the storage: same bytes, another geometry. Version counter shared.
   static Tensor alias(const Tensor& of, IntSpan sizes, IntSpan strides, int64_t offset);
   // As alias, for another dtype (view_as_real and the like).
-  static Tensor alias(const Tensor& of, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset);
+  static Tensor alias(const Tensor& of, DType dtype, IntSpan sizes, IntSpan strides,
+                      int64_t offset);
 
   bool defined() const { return static_cast<bool>(impl_); }
   TensorImpl* impl() const { return impl_.get(); }
@@ -229,7 +240,7 @@ class Tensor {
   int64_t dim() const { return impl_->dim(); }
   IntSpan sizes() const { return impl_->sizes(); }
   IntSpan strides() const { return impl_->strides(); }
-  int64_t size(int64_t dim) const;    // negative dims count from the end; IndexError
+  int64_t size(int64_t dim) const;  // negative dims count from the end; IndexError
   int64_t stride(int64_t dim) const;
   int64_t numel() const { return impl_->numel(); }
   int64_t offset() const { return impl_->offset(); }
@@ -249,7 +260,8 @@ class Tensor {
   KeySet keys() const { return impl_->keys; }
 
   char* bytes() const {  // first element
-    return static_cast<char*>(impl_->storage_->data()) + impl_->offset_ * static_cast<int64_t>(itemsize());
+    return static_cast<char*>(impl_->storage_->data()) +
+           impl_->offset_ * static_cast<int64_t>(itemsize());
   }
   template <class T>
   T* data() const {
@@ -264,7 +276,8 @@ class Tensor {
   bool is_leaf() const;
   Tensor grad() const;
   void set_grad(Tensor grad) const;
-  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+  void backward(const Tensor& gradient = {}, bool retain_graph = false,
+                bool create_graph = false) const;
 
  private:
   Ref<TensorImpl> impl_;
@@ -278,7 +291,7 @@ using TensorSpan = std::span<const Tensor>;
 int64_t wrap_dim(int64_t dim, int64_t ndim, const char* op);  // IndexError; 0-dim counts as 1-dim
 int64_t count(IntSpan sizes);                                 // product, overflow checked
 Dims contiguous_strides(IntSpan sizes);
-Dims channels_last_strides(IntSpan sizes);     // 4-d, or 5-d for channels_last_3d
+Dims channels_last_strides(IntSpan sizes);  // 4-d, or 5-d for channels_last_3d
 // Strides of a dense tensor that keeps the order of dimensions of `like` (empty_like's rule).
 Dims strides_like(const Tensor& like);
 Dims broadcast(IntSpan a, IntSpan b, const char* op);  // Error naming both shapes
@@ -290,7 +303,7 @@ MemOverlap memory_overlap(const Tensor& a, const Tensor& b);
 // Uninitialised memory. `format`/`strides` variants for layouts.
 Tensor empty(IntSpan sizes, TensorOptions options);
 Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options);
-Tensor empty_like(const Tensor& like);                    // dtype and strides kept when dense
+Tensor empty_like(const Tensor& like);  // dtype and strides kept when dense
 Tensor empty_like(const Tensor& like, DType dtype);
 // A 0-dim tensor; `wrapped` marks a Python number.
 Tensor scalar_tensor(const Scalar& value, DType dtype, Device device = {});

@@ -3,8 +3,14 @@
 from flambeau.ops.record import composite, native
 
 
-@native("clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", cxx="clamp_scalar",
-        node="ClampBackward1", inplace=True, out=True, aliases=("clip",))
+@native(
+    "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+    cxx="clamp_scalar",
+    node="ClampBackward1",
+    inplace=True,
+    out=True,
+    aliases=("clip",),
+)
 def clamp():
     """``min(max(self, min), max)``; NaN stays.
 
@@ -18,8 +24,14 @@ def _(g, self, min, max, cxx):
     return cxx.clamp_backward(g, self, min, max)
 
 
-@composite("clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
-           cxx="clamp_tensor", aliases=("clip",), inplace=True, out=True, out_overload="Tensor_out")
+@composite(
+    "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+    cxx="clamp_tensor",
+    aliases=("clip",),
+    inplace=True,
+    out=True,
+    out_overload="Tensor_out",
+)
 def clamp_tensor():
     """``clamp`` with tensors as bounds, broadcast."""
 
@@ -33,14 +45,17 @@ def equal():
     """
 
 
-@native("_local_scalar_dense(Tensor self) -> Scalar", tags=frozenset({"data_dependent"}),
-        method=False)
+@native(
+    "_local_scalar_dense(Tensor self) -> Scalar", tags=frozenset({"data_dependent"}), method=False
+)
 def _local_scalar_dense():
     """The one element of a tensor as a number; the op under ``item``."""
 
 
-@composite("isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
-           "bool equal_nan=False) -> Tensor")
+@composite(
+    "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
+    "bool equal_nan=False) -> Tensor"
+)
 def isclose():
     """``abs(self - other) <= atol + rtol * abs(other)`` for each element.
 
@@ -49,8 +64,10 @@ def isclose():
     """
 
 
-@composite("allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
-           "bool equal_nan=False) -> bool")
+@composite(
+    "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
+    "bool equal_nan=False) -> bool"
+)
 def allclose():
     """Whether ``isclose`` holds everywhere.
 
@@ -59,26 +76,45 @@ def allclose():
     """
 
 
-@composite("norm.Scalar(Tensor self, Scalar p=2) -> Tensor", cxx="norm_scalar",
-           function_variant=False, method=False)
+@composite(
+    "norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
+    cxx="norm_scalar",
+    function_variant=False,
+    method=False,
+)
 def norm_scalar():
     """The p-norm of all elements, or along ``dim``."""
 
 
-@composite("norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
-           cxx="norm_dim", out=True, out_overload="out", function_variant=False, method=False)
+@composite(
+    "norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
+    cxx="norm_dim",
+    out=True,
+    out_overload="out",
+    function_variant=False,
+    method=False,
+)
 def norm_dim():
     """The p-norm along dimensions."""
 
 
-@composite("norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
-           "ScalarType dtype) -> Tensor", cxx="norm_dim_dtype", function_variant=False, method=False)
+@composite(
+    "norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
+    "ScalarType dtype) -> Tensor",
+    cxx="norm_dim_dtype",
+    function_variant=False,
+    method=False,
+)
 def norm_dim_dtype():
     """The p-norm along dimensions, computed in a dtype."""
 
 
-@composite("norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
-           cxx="norm_dtype", function_variant=False, method=False)
+@composite(
+    "norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
+    cxx="norm_dtype",
+    function_variant=False,
+    method=False,
+)
 def norm_dtype():
     """The p-norm of all elements, computed in a dtype."""
 
@@ -88,8 +124,10 @@ def var():
     """The variance of all elements."""
 
 
-@composite("var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-           cxx="var_unbiased_dim")
+@composite(
+    "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+    cxx="var_unbiased_dim",
+)
 def var_dim():
     """The variance along dimensions."""
 
@@ -99,25 +137,37 @@ def std():
     """The standard deviation of all elements."""
 
 
-@composite("std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-           cxx="std_unbiased_dim")
+@composite(
+    "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+    cxx="std_unbiased_dim",
+)
 def std_dim():
     """The standard deviation along dimensions."""
 
 
-@composite("var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", cxx="var_mean_unbiased",
-           method=False)
+@composite(
+    "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
+    cxx="var_mean_unbiased",
+    method=False,
+)
 def var_mean():
     """The variance and mean of all elements."""
 
 
-@composite("var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False)"
-           " -> (Tensor, Tensor)", cxx="var_mean_unbiased_dim", method=False)
+@composite(
+    "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False)"
+    " -> (Tensor, Tensor)",
+    cxx="var_mean_unbiased_dim",
+    method=False,
+)
 def var_mean_dim():
     """The variance and mean along dimensions."""
 
 
-@composite("einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", method=False,
-           function_variant=False)
+@composite(
+    "einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor",
+    method=False,
+    function_variant=False,
+)
 def einsum():
     """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face."""

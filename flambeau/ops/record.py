@@ -70,7 +70,7 @@ class Record:
     creation: str = "plain"  # views: "multi_output"
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
-    base: "Record | None" = None  # the record whose body an extra overload shares
+    base: Record | None = None  # the record whose body an extra overload shares
     # tests
     samples: Callable | None = None
     reference: Callable | None = None

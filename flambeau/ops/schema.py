@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 # Schema type -> (enumerator of flambeau::Type, C++ argument type, C++ member type)
 TYPES = {
@@ -172,9 +172,7 @@ class Schema:
             letter = "abcdef"[i]
             name = r.name or ("out" if len(self.returns) == 1 else f"out{i}")
             args.append(
-                Argument(
-                    name, "Tensor", alias=letter, mutated=True, keyword_only=True, out=True
-                )
+                Argument(name, "Tensor", alias=letter, mutated=True, keyword_only=True, out=True)
             )
             returns.append(Return("Tensor", alias=letter, mutated=True, name=r.name))
         return Schema(self.name, overload, tuple(args), tuple(returns))

@@ -67,7 +67,11 @@ def _binary(name):
 
 
 for _name, _slots in {
-    "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "pow": "pow",
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "div": "truediv",
+    "pow": "pow",
 }.items():
     _f, _r = _binary(_name)
     setattr(Expr, f"__{_slots}__", _f)
@@ -126,7 +130,7 @@ def literal(value) -> str:
         return f"lit<T>({value})"
     if math.isinf(value):
         return f"lit<T>({'-' if value < 0 else ''}__builtin_inf())"
-    return "lit<T>(__builtin_nan(\"\"))" if math.isnan(value) else f"lit<T>({value!r})"
+    return 'lit<T>(__builtin_nan(""))' if math.isnan(value) else f"lit<T>({value!r})"
 
 
 def _cast_code(e: Expr, code: str, mixed: bool) -> str:
@@ -149,9 +153,7 @@ def loop_code(e: Expr) -> str:
     mixed = any(a.type == "V" for a in e.args) or (
         leaf.result == "V" and all(a.type == "B" for a in e.args)
     )
-    if any(a.type == "R" for a in e.args) and all(
-        a.type != "V" or a.op == "const" for a in e.args
-    ):
+    if any(a.type == "R" for a in e.args) and all(a.type != "V" or a.op == "const" for a in e.args):
         mixed = False
         codes = [
             c.replace("lit<T>", "lit<real_t<T>>") if a.op == "const" else c
@@ -159,7 +161,9 @@ def loop_code(e: Expr) -> str:
         ]
     codes = [_cast_code(a, c, mixed) for a, c in zip(e.args, codes)]
     if leaf.infix:
-        return f"({leaf.infix}{codes[0]})" if leaf.arity == 1 else f"({f' {leaf.infix} '.join(codes)})"
+        return (
+            f"({leaf.infix}{codes[0]})" if leaf.arity == 1 else f"({f' {leaf.infix} '.join(codes)})"
+        )
     return f"math::{e.op}({', '.join(codes)})"
 
 
@@ -172,7 +176,9 @@ def tensor_code(e: Expr) -> str:
     if e.op == "const":
         v = e.value
         if isinstance(v, float) and not math.isfinite(v):
-            text = "__builtin_nan(\"\")" if math.isnan(v) else f"{'-' if v < 0 else ''}__builtin_inf()"
+            text = (
+                '__builtin_nan("")' if math.isnan(v) else f"{'-' if v < 0 else ''}__builtin_inf()"
+            )
         else:
             text = f"int64_t{{{v}}}" if isinstance(v, int) and not isinstance(v, bool) else repr(v)
         return f"wrapped_number(Scalar({text}))"
@@ -191,7 +197,7 @@ class Sym:
 
     code: str
     kind: str = "tensor"
-    trace: "Trace | None" = None
+    trace: Trace | None = None
     parts: tuple = field(default=())
 
     # properties of an input that can be kept instead of the input
@@ -335,7 +341,13 @@ class Formula:
     def __getattr__(self, name):
         def call(*args):
             codes = ", ".join(self._trace.render(a) for a in args)
-            kind = "tuple" if name.endswith("_all") else "tensors" if name.endswith("_list") else "tensor"
+            kind = (
+                "tuple"
+                if name.endswith("_all")
+                else "tensors"
+                if name.endswith("_list")
+                else "tensor"
+            )
             return Sym(f"formula::{name}({codes})", kind, self._trace)
 
         return call

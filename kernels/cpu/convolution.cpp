@@ -17,12 +17,13 @@ Tensor packed(const Tensor& t, DType dtype) {
 }
 
 Tensor place_for(const Tensor& out, DType dtype) {
-  return out.is_contiguous() && out.dtype() == dtype ? out : empty(out.sizes(), {dtype, out.device()});
+  return out.is_contiguous() && out.dtype() == dtype ? out
+                                                     : empty(out.sizes(), {dtype, out.device()});
 }
 
 DType compute_dtype(DType dtype) {
-  check<NotImplementedError>(is_floating(dtype), "convolution: not implemented for ", dtype_name(dtype),
-                             ": convert with .to(torch.float32)");
+  check<NotImplementedError>(is_floating(dtype), "convolution: not implemented for ",
+                             dtype_name(dtype), ": convert with .to(torch.float32)");
   return dtype == DType::float64 ? dtype : DType::float32;
 }
 
@@ -35,7 +36,8 @@ struct Shape {
 
 Shape shape_of(IntSpan in, IntSpan weight, IntSpan out, IntSpan stride, IntSpan padding,
                IntSpan dilation, int64_t groups) {
-  Shape p{in[0], in[1], in[2], in[3], weight[0], weight[2], weight[3], out[2], out[3], groups, {}, {}, {}};
+  Shape p{in[0],  in[1],  in[2],  in[3], weight[0], weight[2], weight[3],
+          out[2], out[3], groups, {},    {},        {}};
   for (int d = 0; d < 2; ++d) {
     p.stride[d] = stride[d];
     p.pad[d] = padding[d];
@@ -105,19 +107,19 @@ void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, c
         unfold(p, x.data<T>() + (n * p.c + g * channels) * p.h * p.w, columns.data<T>());
         Epilogue epilogue;
         if (b.defined()) epilogue.bias = {b.data<T>() + g * rows, 1, 0};
-        gemm(type, rows, p.places(), p.patch(), 1, {w.data<T>() + g * rows * p.patch(), p.patch(), 1},
-             {columns.data<T>(), p.places(), 1}, 0,
-             {y.data<T>() + (n * p.k + g * rows) * p.places(), p.places(), 1}, epilogue);
+        gemm(type, rows, p.places(), p.patch(), 1,
+             {w.data<T>() + g * rows * p.patch(), p.patch(), 1}, {columns.data<T>(), p.places(), 1},
+             0, {y.data<T>() + (n * p.k + g * rows) * p.places(), p.places(), 1}, epilogue);
       }
     });
   });
   if (!y.is(out)) copy(out, y);
 }
 
-void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight, const Tensor& grad_bias,
-                          const Tensor& grad, const Tensor& input, const Tensor& weight,
-                          IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups,
-                          std::span<const bool> mask) {
+void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
+                          const Tensor& grad_bias, const Tensor& grad, const Tensor& input,
+                          const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,
+                          int64_t groups, std::span<const bool> mask) {
   const DType dtype = compute_dtype(input.dtype());
   const Tensor g = packed(grad, dtype), x = packed(input, dtype), w = packed(weight, dtype);
   const Shape p = shape_of(x.sizes(), w.sizes(), g.sizes(), stride, padding, dilation, groups);
@@ -131,7 +133,8 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight, c
       parallel_tasks(p.n, [&](int64_t n) {
         const Tensor columns = empty(buffer, {dtype, x.device()});
         for (int64_t i = 0; i < groups; ++i) {
-          gemm(type, p.patch(), p.places(), rows, 1, {w.data<T>() + i * rows * p.patch(), 1, p.patch()},
+          gemm(type, p.patch(), p.places(), rows, 1,
+               {w.data<T>() + i * rows * p.patch(), 1, p.patch()},
                {g.data<T>() + (n * p.k + i * rows) * p.places(), p.places(), 1}, 0,
                {columns.data<T>(), p.places(), 1});
           fold(p, columns.data<T>(), dx.data<T>() + (n * p.c + i * channels) * p.h * p.w);
@@ -158,7 +161,8 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight, c
       for (int64_t k = 0; k < p.k; ++k) {
         double sum = 0;
         for (int64_t n = 0; n < p.n; ++n)
-          for (int64_t i = 0; i < p.places(); ++i) sum += g.data<T>()[(n * p.k + k) * p.places() + i];
+          for (int64_t i = 0; i < p.places(); ++i)
+            sum += g.data<T>()[(n * p.k + k) * p.places() + i];
         db.data<T>()[k] = static_cast<T>(sum);
       }
       if (!db.is(grad_bias)) copy(grad_bias, db);

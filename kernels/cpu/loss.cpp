@@ -125,8 +125,8 @@ int64_t checked(int64_t target, int64_t classes) {
   return target;
 }
 
-void forward(const Tensor& out, const Tensor& total_weight, const Tensor& self, const Tensor& target,
-             const Tensor& weight, int64_t reduction, int64_t ignore_index) {
+void forward(const Tensor& out, const Tensor& total_weight, const Tensor& self,
+             const Tensor& target, const Tensor& weight, int64_t reduction, int64_t ignore_index) {
   const DType dtype = compute_dtype(self.dtype());
   const auto [batch, classes, inner] = layout(self);
   const Tensor x = packed(self, self.sizes(), dtype);
@@ -137,7 +137,8 @@ void forward(const Tensor& out, const Tensor& total_weight, const Tensor& self, 
     const T* const xp = x.data<T>();
     const int64_t* const tp = t.data<int64_t>();
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
-    const Tensor each = reduction == kNone ? empty(target.sizes(), {dtype, out.device()}) : Tensor();
+    const Tensor each =
+        reduction == kNone ? empty(target.sizes(), {dtype, out.device()}) : Tensor();
     double sum = 0, total = 0;
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t i = 0; i < inner; ++i) {
@@ -194,17 +195,18 @@ void backward(const Tensor& out, const Tensor& grad, const Tensor& self, const T
 
 }  // namespace
 
-void nll_loss(const Tensor& out, const Tensor& total_weight, const Tensor& self, const Tensor& target,
-              const Tensor& weight, int64_t reduction, int64_t ignore_index) {
+void nll_loss(const Tensor& out, const Tensor& total_weight, const Tensor& self,
+              const Tensor& target, const Tensor& weight, int64_t reduction, int64_t ignore_index) {
   forward(out, total_weight, self, target, weight, reduction, ignore_index);
 }
-void nll_loss_backward(const Tensor& out, const Tensor& grad, const Tensor& self, const Tensor& target,
-                       const Tensor& weight, int64_t reduction, int64_t ignore_index,
-                       const Tensor& total_weight) {
+void nll_loss_backward(const Tensor& out, const Tensor& grad, const Tensor& self,
+                       const Tensor& target, const Tensor& weight, int64_t reduction,
+                       int64_t ignore_index, const Tensor& total_weight) {
   backward(out, grad, self, target, weight, reduction, ignore_index, total_weight);
 }
-void nll_loss2d(const Tensor& out, const Tensor& total_weight, const Tensor& self, const Tensor& target,
-                const Tensor& weight, int64_t reduction, int64_t ignore_index) {
+void nll_loss2d(const Tensor& out, const Tensor& total_weight, const Tensor& self,
+                const Tensor& target, const Tensor& weight, int64_t reduction,
+                int64_t ignore_index) {
   forward(out, total_weight, self, target, weight, reduction, ignore_index);
 }
 void nll_loss2d_backward(const Tensor& out, const Tensor& grad, const Tensor& self,

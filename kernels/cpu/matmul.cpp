@@ -12,13 +12,26 @@ namespace {
 
 bool gemm_type(DType dtype, GemmType* type) {
   switch (dtype) {
-    case DType::float32: *type = GemmType::f32; return true;
-    case DType::float64: *type = GemmType::f64; return true;
-    case DType::bfloat16: *type = GemmType::bf16; return true;
-    case DType::float16: *type = GemmType::f16; return true;
-    case DType::complex64: *type = GemmType::c64; return true;
-    case DType::complex128: *type = GemmType::c128; return true;
-    default: return false;
+    case DType::float32:
+      *type = GemmType::f32;
+      return true;
+    case DType::float64:
+      *type = GemmType::f64;
+      return true;
+    case DType::bfloat16:
+      *type = GemmType::bf16;
+      return true;
+    case DType::float16:
+      *type = GemmType::f16;
+      return true;
+    case DType::complex64:
+      *type = GemmType::c64;
+      return true;
+    case DType::complex128:
+      *type = GemmType::c128;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -56,24 +69,27 @@ void integer_product(const Product& p, const Scalar& alpha, const Scalar& beta, 
   const T scale = static_cast<T>(alpha.to_int()), keep = static_cast<T>(beta.to_int());
   auto* const c = out.data<T>();
   const int64_t rows = p.batch * p.m;
-  parallel_for(rows, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.n * p.k)),
-               [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t batch = row / p.m, i = row % p.m;
-      const T* a = static_cast<const T*>(p.a.data) + batch * p.a_step + i * p.a.row_stride;
-      const T* b = static_cast<const T*>(p.b.data) + batch * p.b_step;
-      for (int64_t j = 0; j < p.n; ++j) {
-        T sum = 0;
-        for (int64_t x = 0; x < p.k; ++x)
-          sum += a[x * p.a.col_stride] * b[x * p.b.row_stride + j * p.b.col_stride];
-        T value = static_cast<T>(scale * sum);
-        if (bias && keep != 0)
-          value += keep * static_cast<const T*>(bias->data)[batch * bias_step + i * bias->row_stride +
-                                                            j * bias->col_stride];
-        c[row * p.n + j] = value;
-      }
-    }
-  });
+  parallel_for(
+      rows, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.n * p.k)),
+      [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          const int64_t batch = row / p.m, i = row % p.m;
+          const T* a = static_cast<const T*>(p.a.data) + batch * p.a_step + i * p.a.row_stride;
+          const T* b = static_cast<const T*>(p.b.data) + batch * p.b_step;
+          for (int64_t j = 0; j < p.n; ++j) {
+            T sum = 0;
+            for (int64_t x = 0; x < p.k; ++x)
+              sum += a[x * p.a.col_stride] * b[x * p.b.row_stride + j * p.b.col_stride];
+            T value = static_cast<T>(scale * sum);
+            if (bias && keep != 0)
+              value +=
+                  keep *
+                  static_cast<const T*>(
+                      bias->data)[batch * bias_step + i * bias->row_stride + j * bias->col_stride];
+            c[row * p.n + j] = value;
+          }
+        }
+      });
 }
 
 // out = alpha * a b + beta * bias; out is row-major.
@@ -95,21 +111,28 @@ void product(const char* op, const Tensor& out, const Product& p, const Scalar& 
       epilogue.bias_scale = scalar(beta);
     }
     const MutableMatrix c{out.bytes(), p.n, 1};
-    if (p.batch == 1)
-      return gemm(type, p.m, p.n, p.k, scalar(alpha), p.a, p.b, 0, c, epilogue);
+    if (p.batch == 1) return gemm(type, p.m, p.n, p.k, scalar(alpha), p.a, p.b, 0, c, epilogue);
     const BatchDim dims{p.batch, p.a_step, p.b_step, p.m * p.n, bias_step};
     return gemm_batched(type, 1, &dims, p.m, p.n, p.k, scalar(alpha), p.a, p.b, 0, c, epilogue);
   }
   const Matrix* b = has_bias ? &bias : nullptr;
   switch (out.dtype()) {
-    case DType::uint8: return integer_product<uint8_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int8: return integer_product<int8_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int16: return integer_product<int16_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int32: return integer_product<int32_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int64: return integer_product<int64_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint16: return integer_product<uint16_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint32: return integer_product<uint32_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint64: return integer_product<uint64_t>(p, alpha, beta, out, b, bias_step);
+    case DType::uint8:
+      return integer_product<uint8_t>(p, alpha, beta, out, b, bias_step);
+    case DType::int8:
+      return integer_product<int8_t>(p, alpha, beta, out, b, bias_step);
+    case DType::int16:
+      return integer_product<int16_t>(p, alpha, beta, out, b, bias_step);
+    case DType::int32:
+      return integer_product<int32_t>(p, alpha, beta, out, b, bias_step);
+    case DType::int64:
+      return integer_product<int64_t>(p, alpha, beta, out, b, bias_step);
+    case DType::uint16:
+      return integer_product<uint16_t>(p, alpha, beta, out, b, bias_step);
+    case DType::uint32:
+      return integer_product<uint32_t>(p, alpha, beta, out, b, bias_step);
+    case DType::uint64:
+      return integer_product<uint64_t>(p, alpha, beta, out, b, bias_step);
     default:
       raise(op, ": not implemented for ", dtype_name(out.dtype()),
             ": convert with .to(torch.float32) first");
@@ -125,8 +148,8 @@ Product with_vector(const Tensor& a, const Tensor& v) {
 }
 
 Product batches(const Tensor& a, const Tensor& b) {
-  return {a.sizes()[0], a.sizes()[1], b.sizes()[2], a.sizes()[2], matrix(a), matrix(b),
-          a.strides()[0], b.strides()[0]};
+  return {a.sizes()[0], a.sizes()[1], b.sizes()[2],   a.sizes()[2],
+          matrix(a),    matrix(b),    a.strides()[0], b.strides()[0]};
 }
 
 void inner(const char* op, const Tensor& out, const Tensor& a, const Tensor& b, bool conj) {

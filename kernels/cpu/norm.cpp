@@ -8,9 +8,15 @@
 #include "kernels/cpu/pointwise.h"
 
 namespace flambeau::cpu {
-namespace baseline { extern const NormKernels norm_kernels; }
-namespace avx2 { extern const NormKernels norm_kernels; }
-namespace avx512 { extern const NormKernels norm_kernels; }
+namespace baseline {
+extern const NormKernels norm_kernels;
+}
+namespace avx2 {
+extern const NormKernels norm_kernels;
+}
+namespace avx512 {
+extern const NormKernels norm_kernels;
+}
 
 namespace {
 
@@ -32,7 +38,9 @@ const RowKernels<T>& rows() {
 // Rows of a task: about 16k elements.
 int64_t row_grain(int64_t n) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(n, 1)); }
 
-DType compute_dtype(DType dtype) { return dtype == DType::float64 ? DType::float64 : DType::float32; }
+DType compute_dtype(DType dtype) {
+  return dtype == DType::float64 ? DType::float64 : DType::float32;
+}
 
 // `t` packed with `dim` last, in the compute type: itself when it is so already.
 Tensor rows_along(const Tensor& t, int64_t dim) {
@@ -103,7 +111,8 @@ void map_rows(const Tensor& out, const Tensor& self, int64_t dim, Pick&& pick) {
 }
 
 template <class Pick>
-void map_rows(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim, Pick&& pick) {
+void map_rows(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim,
+              Pick&& pick) {
   if (out.numel() == 0) return;
   const int64_t d = wrap_dim(dim, grad.dim(), "softmax_backward");
   const Tensor g = rows_along(grad, d), v = rows_along(output, d), y = result_rows(out, d);
@@ -128,7 +137,8 @@ Tensor packed(const Tensor& t, DType dtype) {
 }
 
 Tensor place_for(const Tensor& out, DType dtype) {
-  return out.is_contiguous() && out.dtype() == dtype ? out : empty(out.sizes(), {dtype, out.device()});
+  return out.is_contiguous() && out.dtype() == dtype ? out
+                                                     : empty(out.sizes(), {dtype, out.device()});
 }
 
 void deliver(const Tensor& out, const Tensor& made) {
@@ -146,7 +156,8 @@ void log_softmax(const Tensor& out, const Tensor& self, int64_t dim) {
 void softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim) {
   map_rows(out, grad, output, dim, [](const auto& k) { return k.softmax_backward; });
 }
-void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim) {
+void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output,
+                          int64_t dim) {
   map_rows(out, grad, output, dim, [](const auto& k) { return k.log_softmax_backward; });
 }
 
@@ -203,10 +214,10 @@ void affine_gradients(const Tensor& grad_weight, const Tensor& grad_bias, const 
 
 }  // namespace
 
-void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight, const Tensor& grad_bias,
-                         const Tensor& grad, const Tensor& input, IntSpan normalized_shape,
-                         const Tensor& mean, const Tensor& rstd, const Tensor& weight, const Tensor&,
-                         std::span<const bool> mask) {
+void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight,
+                         const Tensor& grad_bias, const Tensor& grad, const Tensor& input,
+                         IntSpan normalized_shape, const Tensor& mean, const Tensor& rstd,
+                         const Tensor& weight, const Tensor&, std::span<const bool> mask) {
   const int64_t n = count(normalized_shape);
   if (input.numel() == 0) {
     if (mask[1]) fill(grad_weight, 0);
@@ -230,8 +241,8 @@ void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight, co
       deliver(grad_input, dx);
     }
     if (mask[1] || mask[2])
-      affine_gradients<T>(mask[1] ? grad_weight : Tensor(), mask[2] ? grad_bias : Tensor(), g, x, m, r,
-                          n, rows_n);
+      affine_gradients<T>(mask[1] ? grad_weight : Tensor(), mask[2] ? grad_bias : Tensor(), g, x, m,
+                          r, n, rows_n);
   });
 }
 

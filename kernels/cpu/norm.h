@@ -13,9 +13,9 @@ void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& o
 void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const Tensor& input,
                 IntSpan normalized_shape, const Tensor& weight, const Tensor& bias, double eps);
 // Outputs whose mask is false are left as they are.
-void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight, const Tensor& grad_bias,
-                         const Tensor& grad, const Tensor& input, IntSpan normalized_shape,
-                         const Tensor& mean, const Tensor& rstd, const Tensor& weight,
-                         const Tensor& bias, std::span<const bool> mask);
+void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight,
+                         const Tensor& grad_bias, const Tensor& grad, const Tensor& input,
+                         IntSpan normalized_shape, const Tensor& mean, const Tensor& rstd,
+                         const Tensor& weight, const Tensor& bias, std::span<const bool> mask);
 
 }  // namespace flambeau::cpu

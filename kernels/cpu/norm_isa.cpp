@@ -4,8 +4,8 @@
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
-// Sums run in kLanes partial sums, joined as a tree: the same bits at any alignment. Each stretch of
-// kStretch elements joins a double, which keeps long rows exact enough.
+// Sums run in kLanes partial sums, joined as a tree: the same bits at any alignment. Each stretch
+// of kStretch elements joins a double, which keeps long rows exact enough.
 constexpr int kLanes = 32;
 constexpr int64_t kStretch = 4096;
 
@@ -89,11 +89,14 @@ void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
 template <class T>
 void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
                 double eps) {
-  const T m = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return x[i]; }) / static_cast<double>(n));
-  const double variance = sum_of<T>(n, [=](int64_t i) {
-                            const T d = x[i] - m;
-                            return d * d;
-                          }) / static_cast<double>(n);
+  const T m =
+      static_cast<T>(sum_of<T>(n, [=](int64_t i) { return x[i]; }) / static_cast<double>(n));
+  const double variance = sum_of<T>(n,
+                                    [=](int64_t i) {
+                                      const T d = x[i] - m;
+                                      return d * d;
+                                    }) /
+                          static_cast<double>(n);
   const T r = static_cast<T>(1 / __builtin_sqrt(variance + eps));
   *mean = m;
   *rstd = r;
@@ -111,11 +114,13 @@ void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* 
 }
 
 template <class T>
-void layer_norm_backward(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd, int64_t n) {
+void layer_norm_backward(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
+                         int64_t n) {
   const auto scaled = [=](int64_t i) { return weight ? grad[i] * weight[i] : grad[i]; };
   const double sum = sum_of<T>(n, scaled);
   const double dot = sum_of<T>(n, [=](int64_t i) { return scaled(i) * ((x[i] - mean) * rstd); });
-  const T a = static_cast<T>(sum / static_cast<double>(n)), b = static_cast<T>(dot / static_cast<double>(n));
+  const T a = static_cast<T>(sum / static_cast<double>(n)),
+          b = static_cast<T>(dot / static_cast<double>(n));
   if (weight) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i)
@@ -145,11 +150,9 @@ void accumulate(T* dst, const T* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
 }
 
-#define FLAMBEAU_ROWS(T)                                                                         \
-  {                                                                                              \
-    softmax<T>, log_softmax<T>, softmax_backward<T>, log_softmax_backward<T>, layer_norm<T>,     \
-        layer_norm_backward<T>, layer_norm_affine<T>, accumulate<T>                              \
-  }
+#define FLAMBEAU_ROWS(T)                                                                 \
+  {softmax<T>,    log_softmax<T>,         softmax_backward<T>,  log_softmax_backward<T>, \
+   layer_norm<T>, layer_norm_backward<T>, layer_norm_affine<T>, accumulate<T>}
 
 }  // namespace
 

@@ -13,8 +13,8 @@ struct RowKernels {
   void (*softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
   void (*log_softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
   // weight and bias may be null.
-  void (*layer_norm)(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
-                     double eps);
+  void (*layer_norm)(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias,
+                     int64_t n, double eps);
   void (*layer_norm_backward)(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
                               int64_t n);
   // Adds a row's share to the gradients of weight and bias; either may be null.

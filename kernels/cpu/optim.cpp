@@ -2,9 +2,15 @@
 #include "kernels/cpu/optim_kernels.h"
 
 namespace flambeau::cpu {
-namespace baseline { extern const OptimizerKernels optimizer_rows; }
-namespace avx2 { extern const OptimizerKernels optimizer_rows; }
-namespace avx512 { extern const OptimizerKernels optimizer_rows; }
+namespace baseline {
+extern const OptimizerKernels optimizer_rows;
+}
+namespace avx2 {
+extern const OptimizerKernels optimizer_rows;
+}
+namespace avx512 {
+extern const OptimizerKernels optimizer_rows;
+}
 
 const OptimizerKernels& optimizer_kernels() {
   static const OptimizerKernels* const sets[] = {&baseline::optimizer_rows, &avx2::optimizer_rows,

@@ -4,7 +4,8 @@
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
-// The form of each line follows PyTorch's single-tensor step, so that curves can be laid side by side.
+// The form of each line follows PyTorch's single-tensor step, so that curves can be laid side by
+// side.
 template <class T, bool amsgrad>
 void adam_loop(T* p, const T* g, T* average, T* square, T* largest, int64_t n, const AdamStep& s) {
   const T sign = s.maximize ? T(-1) : T(1);

@@ -17,7 +17,8 @@ struct SgdStep {
 template <class T>
 struct OptimizerRows {
   // largest may be null (no amsgrad), buffer may be null (no momentum).
-  void (*adam)(T* p, const T* g, T* average, T* square, T* largest, int64_t n, const AdamStep& step);
+  void (*adam)(T* p, const T* g, T* average, T* square, T* largest, int64_t n,
+               const AdamStep& step);
   void (*sgd)(T* p, const T* g, T* buffer, int64_t n, const SgdStep& step);
 };
 

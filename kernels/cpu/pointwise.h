@@ -6,7 +6,8 @@
 namespace flambeau {
 
 // The types in which formulas are computed. Storage types map onto them: float16 and bfloat16 to
-// f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else i32.
+// f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else
+// i32.
 enum class Compute : uint8_t { f32, f64, i32, i64, u64, b8, c64, c128, count };
 constexpr int kComputes = static_cast<int>(Compute::count);
 
@@ -33,7 +34,11 @@ struct PointwiseRule {
     common,    // all value inputs promote
     floating,  // ... and integers become the default dtype
   };
-  enum class Result : uint8_t { common, boolean, real, };
+  enum class Result : uint8_t {
+    common,
+    boolean,
+    real,
+  };
   Promote promote = Promote::common;
   Result result = Result::common;
   uint32_t dtypes = ~0u;  // allowed common dtypes, bit per DType
@@ -46,8 +51,9 @@ struct PointwiseRule {
 // runs. `out` undefined: allocated with the strides that PyTorch would give. `inplace`: out is the
 // first input. params: scalar arguments, converted to the compute type.
 // Inputs that are undefined are an error of the caller. Meta tensors run all but the loop.
-void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel, Tensor& out,
-               std::span<const Tensor* const> inputs, std::span<const Scalar> params, bool inplace);
+void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+               Tensor& out, std::span<const Tensor* const> inputs, std::span<const Scalar> params,
+               bool inplace);
 
 // For gradients: like pointwise with promotion fixed: computes in `compute_like`'s dtype and stores
 // as `out_dtype` (no checks; inputs broadcast against each other).

@@ -17,7 +17,8 @@ Tensor packed(const Tensor& t, DType dtype) {
 }
 
 Tensor place_for(const Tensor& out, DType dtype) {
-  return out.is_contiguous() && out.dtype() == dtype ? out : empty(out.sizes(), {dtype, out.device()});
+  return out.is_contiguous() && out.dtype() == dtype ? out
+                                                     : empty(out.sizes(), {dtype, out.device()});
 }
 
 struct Window {
@@ -85,13 +86,20 @@ void pool_plane_2x2(const T* x, T* y, int64_t* where, const Window& w) {
 template <class F>
 void by_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float64: return f(double{});
-    case DType::int64: return f(int64_t{});
-    case DType::int32: return f(int32_t{});
-    case DType::int16: return f(int16_t{});
-    case DType::int8: return f(int8_t{});
-    case DType::uint8: return f(uint8_t{});
-    default: return f(float{});
+    case DType::float64:
+      return f(double{});
+    case DType::int64:
+      return f(int64_t{});
+    case DType::int32:
+      return f(int32_t{});
+    case DType::int16:
+      return f(int16_t{});
+    case DType::int8:
+      return f(int8_t{});
+    case DType::uint8:
+      return f(uint8_t{});
+    default:
+      return f(float{});
   }
 }
 
@@ -122,18 +130,20 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
   const int64_t plane = w.height * w.width, out_plane = w.out_height * w.out_width;
   by_type(dtype, [&](auto z) {
     using T = decltype(z);
-    parallel_for(y.numel() / out_plane, std::max<int64_t>(1, 16384 / plane), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p)
-        (simple ? pool_plane_2x2<T> : pool_plane<T>)(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
-                                                     where.data<int64_t>() + p * out_plane, w);
-    });
+    parallel_for(y.numel() / out_plane, std::max<int64_t>(1, 16384 / plane),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t p = begin; p < end; ++p)
+                     (simple ? pool_plane_2x2<T>
+                             : pool_plane<T>)(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
+                                              where.data<int64_t>() + p * out_plane, w);
+                 });
   });
   if (!y.is(out)) copy(out, y);
   if (!where.is(indices)) copy(indices, where);
 }
 
-void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices, IntSpan, IntSpan,
-                         IntSpan, IntSpan) {
+void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices, IntSpan,
+                         IntSpan, IntSpan, IntSpan) {
   if (out.numel() == 0) return;
   const DType dtype = compute_dtype(out.dtype());
   const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
@@ -143,12 +153,13 @@ void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& in
   if (out_plane > 0)
     by_type(dtype, [&](auto z) {
       using T = decltype(z);
-      parallel_for(made.numel() / plane, std::max<int64_t>(1, 16384 / plane), [&](int64_t begin, int64_t end) {
-        for (int64_t p = begin; p < end; ++p)
-          for (int64_t i = 0; i < out_plane; ++i)
-            made.data<T>()[p * plane + where.data<int64_t>()[p * out_plane + i]] +=
-                g.data<T>()[p * out_plane + i];
-      });
+      parallel_for(made.numel() / plane, std::max<int64_t>(1, 16384 / plane),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t p = begin; p < end; ++p)
+                       for (int64_t i = 0; i < out_plane; ++i)
+                         made.data<T>()[p * plane + where.data<int64_t>()[p * out_plane + i]] +=
+                             g.data<T>()[p * out_plane + i];
+                   });
     });
   if (!made.is(out)) copy(out, made);
 }

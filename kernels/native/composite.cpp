@@ -7,9 +7,9 @@ namespace flambeau::native {
 namespace {
 
 DType power_dtype(const Tensor& self, const Scalar& exponent) {
-  if (exponent.is_complex()) return to_complex(is_floating(self.dtype()) || self.is_complex()
-                                                   ? self.dtype()
-                                                   : thread_state.default_dtype);
+  if (exponent.is_complex())
+    return to_complex(is_floating(self.dtype()) || self.is_complex() ? self.dtype()
+                                                                     : thread_state.default_dtype);
   const bool integral = is_integral(self.dtype(), true);
   if (integral && exponent.is_floating()) return thread_state.default_dtype;
   if (self.dtype() == DType::boolean && exponent.is_integral(false)) return DType::int64;
@@ -76,10 +76,12 @@ Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol
     close = entry::logical_or(close, entry::logical_and(entry::isnan(self), entry::isnan(other)));
   if (rtol == 0 && atol == 0) return close;
   const bool integral = is_integral(self.dtype(), true);
-  const Tensor a = integral ? entry::to_dtype(self, thread_state.default_dtype, false, false, {}) : self;
-  const Tensor b = integral ? entry::to_dtype(other, thread_state.default_dtype, false, false, {}) : other;
-  const Tensor allowed = entry::add_Scalar(
-      entry::abs(entry::mul_Scalar(b, Scalar(rtol))), Scalar(atol), Scalar(int64_t{1}));
+  const Tensor a =
+      integral ? entry::to_dtype(self, thread_state.default_dtype, false, false, {}) : self;
+  const Tensor b =
+      integral ? entry::to_dtype(other, thread_state.default_dtype, false, false, {}) : other;
+  const Tensor allowed = entry::add_Scalar(entry::abs(entry::mul_Scalar(b, Scalar(rtol))),
+                                           Scalar(atol), Scalar(int64_t{1}));
   const Tensor error = entry::abs(entry::sub_Tensor(a, b, Scalar(int64_t{1})));
   return entry::logical_or(
       close, entry::logical_and(entry::isfinite(error), entry::le_Tensor(error, allowed)));
@@ -116,13 +118,15 @@ Scalar correction(bool unbiased) { return Scalar(int64_t{unbiased ? 1 : 0}); }
 Tensor var_unbiased(const Tensor& self, bool unbiased) {
   return entry::var_correction(self, std::nullopt, correction(unbiased), false);
 }
-Tensor var_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim) {
+Tensor var_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased,
+                        bool keepdim) {
   return entry::var_correction(self, dim, correction(unbiased), keepdim);
 }
 Tensor std_unbiased(const Tensor& self, bool unbiased) {
   return entry::std_correction(self, std::nullopt, correction(unbiased), false);
 }
-Tensor std_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim) {
+Tensor std_unbiased_dim(const Tensor& self, std::optional<IntSpan> dim, bool unbiased,
+                        bool keepdim) {
   return entry::std_correction(self, dim, correction(unbiased), keepdim);
 }
 std::tuple<Tensor, Tensor> var_mean_unbiased(const Tensor& self, bool unbiased) {

@@ -1,8 +1,9 @@
 // conv2d and max_pool2d over their recorded ops.
 
+#include "kernels/shape/conv.h"
+
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/shape/conv.h"
 
 namespace flambeau::native {
 namespace {
@@ -28,16 +29,16 @@ Tensor padded(const Tensor& input, IntSpan before, IntSpan behind) {
 Tensor window_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias,
                           IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
   const Dims none{0, 0};
-  const Dims out = shape::convolution(input, weight, bias, stride, padding, dilation, false, none,
-                                      groups).sizes;
+  const Dims out =
+      shape::convolution(input, weight, bias, stride, padding, dilation, false, none, groups).sizes;
   const Tensor x = padded(input, padding, padding);
   const IntSpan w = weight.sizes(), s = x.strides();
   const int64_t patch = w[1] * w[2] * w[3], places = out[2] * out[3];
-  const Tensor windows = entry::as_strided(
-      x, Dims{out[0], groups, w[1], w[2], w[3], out[2], out[3]},
-      Dims{s[0], w[1] * s[1], s[1], dilation[0] * s[2], dilation[1] * s[3], stride[0] * s[2],
-           stride[1] * s[3]},
-      x.offset());
+  const Tensor windows =
+      entry::as_strided(x, Dims{out[0], groups, w[1], w[2], w[3], out[2], out[3]},
+                        Dims{s[0], w[1] * s[1], s[1], dilation[0] * s[2], dilation[1] * s[3],
+                             stride[0] * s[2], stride[1] * s[3]},
+                        x.offset());
   const Tensor columns = entry::reshape(windows, Dims{out[0], groups, patch, places});
   const Tensor rows = entry::reshape(weight, Dims{groups, w[0] / groups, patch});
   const Tensor result = entry::reshape(entry::matmul(rows, columns), out);
@@ -47,14 +48,18 @@ Tensor window_convolution(const Tensor& input, const Tensor& weight, const Tenso
 
 Tensor batched_convolution(const Tensor& input, const Tensor& weight, const Tensor& bias,
                            IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
-  check(input.dim() == 3 || input.dim() == 4, "conv2d: Expected 3D (unbatched) or 4D (batched) input to "
-        "conv2d, but got input of size: ", show(input.sizes()));
-  check(weight.dim() == 4, "conv2d: Expected 4D weight, but got weight of size: ", show(weight.sizes()));
+  check(input.dim() == 3 || input.dim() == 4,
+        "conv2d: Expected 3D (unbatched) or 4D (batched) input to "
+        "conv2d, but got input of size: ",
+        show(input.sizes()));
+  check(weight.dim() == 4,
+        "conv2d: Expected 4D weight, but got weight of size: ", show(weight.sizes()));
   const Dims none{0, 0};
   const auto run = [&](const Tensor& x) {
     if (!is_floating(x.dtype()))
       return window_convolution(x, weight, bias, two(stride), padding, two(dilation), groups);
-    return entry::convolution(x, weight, bias, two(stride), padding, two(dilation), false, none, groups);
+    return entry::convolution(x, weight, bias, two(stride), padding, two(dilation), false, none,
+                              groups);
   };
   if (input.dim() == 4) return run(input);
   return entry::squeeze_dim(run(entry::unsqueeze(input, 0)), 0);
@@ -71,10 +76,13 @@ Tensor conv2d_named(const Tensor& input, const Tensor& weight, const Tensor& bia
                     std::string_view padding, IntSpan dilation, int64_t groups) {
   if (padding == "valid")
     return batched_convolution(input, weight, bias, stride, Dims{0, 0}, dilation, groups);
-  check(padding == "same", "conv2d: Invalid padding string: '", padding, "': 'same' and 'valid' exist");
-  check(weight.dim() == 4, "conv2d: Expected 4D weight, but got weight of size: ", show(weight.sizes()));
+  check(padding == "same", "conv2d: Invalid padding string: '", padding,
+        "': 'same' and 'valid' exist");
+  check(weight.dim() == 4,
+        "conv2d: Expected 4D weight, but got weight of size: ", show(weight.sizes()));
   const Dims step = two(stride), dilate = two(dilation);
-  check(step[0] == 1 && step[1] == 1, "conv2d: padding='same' is not supported for strided convolutions");
+  check(step[0] == 1 && step[1] == 1,
+        "conv2d: padding='same' is not supported for strided convolutions");
   Dims before(2, 0), extra(2, 0);
   for (int d = 0; d < 2; ++d) {
     const int64_t total = dilate[d] * (weight.sizes()[2 + d] - 1);

@@ -35,11 +35,12 @@ Tensor filled(Tensor t, const Scalar& value) {
 Tensor empty_format(IntSpan size, TensorOptions o, std::optional<MemoryFormat> format) {
   const MemoryFormat f = format.value_or(MemoryFormat::contiguous);
   if (f == MemoryFormat::contiguous) return flambeau::empty(size, o);
-  check(f != MemoryFormat::preserve, "empty: memory_format=torch.preserve_format has no tensor whose "
+  check(f != MemoryFormat::preserve,
+        "empty: memory_format=torch.preserve_format has no tensor whose "
         "layout could be kept: use empty_like");
   const size_t want = f == MemoryFormat::channels_last ? 4 : 5;
-  check(size.size() == want, "empty: required rank ", want, " tensor to use ", memory_format_name(f),
-        " format");
+  check(size.size() == want, "empty: required rank ", want, " tensor to use ",
+        memory_format_name(f), " format");
   return flambeau::empty_strided(size, channels_last_strides(size), o);
 }
 
@@ -61,7 +62,8 @@ Tensor empty(IntSpan size, std::optional<DType> dtype, std::optional<Layout> lay
 Tensor empty_strided(IntSpan size, IntSpan stride, std::optional<DType> dtype,
                      std::optional<Layout> layout, std::optional<Device> device,
                      std::optional<bool> pin_memory) {
-  return flambeau::empty_strided(size, stride, options(dtype, layout, device, pin_memory, "empty_strided"));
+  return flambeau::empty_strided(size, stride,
+                                 options(dtype, layout, device, pin_memory, "empty_strided"));
 }
 
 Tensor zeros(IntSpan size, std::optional<DType> dtype, std::optional<Layout> layout,
@@ -100,25 +102,30 @@ Tensor scalar_tensor(const Scalar& s, std::optional<DType> dtype, std::optional<
   return flambeau::scalar_tensor(s, o.dtype, o.device);
 }
 
-#define FLAMBEAU_LIKE_ARGS                                                            \
+#define FLAMBEAU_LIKE_ARGS                                                                \
   std::optional<DType> dtype, std::optional<Layout> layout, std::optional<Device> device, \
       std::optional<bool> pin_memory
 
 Tensor empty_like(const Tensor& self, FLAMBEAU_LIKE_ARGS, std::optional<MemoryFormat> format) {
-  return like_format(self, options_like(self, dtype, layout, device, pin_memory, "empty_like"), format);
+  return like_format(self, options_like(self, dtype, layout, device, pin_memory, "empty_like"),
+                     format);
 }
 Tensor zeros_like(const Tensor& self, FLAMBEAU_LIKE_ARGS, std::optional<MemoryFormat> format) {
   return filled(
-      like_format(self, options_like(self, dtype, layout, device, pin_memory, "zeros_like"), format), 0);
+      like_format(self, options_like(self, dtype, layout, device, pin_memory, "zeros_like"),
+                  format),
+      0);
 }
 Tensor ones_like(const Tensor& self, FLAMBEAU_LIKE_ARGS, std::optional<MemoryFormat> format) {
   return filled(
-      like_format(self, options_like(self, dtype, layout, device, pin_memory, "ones_like"), format), 1);
+      like_format(self, options_like(self, dtype, layout, device, pin_memory, "ones_like"), format),
+      1);
 }
 Tensor full_like(const Tensor& self, const Scalar& value, FLAMBEAU_LIKE_ARGS,
                  std::optional<MemoryFormat> format) {
   return filled(
-      like_format(self, options_like(self, dtype, layout, device, pin_memory, "full_like"), format), value);
+      like_format(self, options_like(self, dtype, layout, device, pin_memory, "full_like"), format),
+      value);
 }
 Tensor new_empty(const Tensor& self, IntSpan size, FLAMBEAU_LIKE_ARGS) {
   return flambeau::empty(size, options_like(self, dtype, layout, device, pin_memory, "new_empty"));
@@ -137,7 +144,8 @@ Tensor new_ones(const Tensor& self, IntSpan size, FLAMBEAU_LIKE_ARGS) {
 }
 Tensor new_full(const Tensor& self, IntSpan size, const Scalar& value, FLAMBEAU_LIKE_ARGS) {
   return filled(
-      flambeau::empty(size, options_like(self, dtype, layout, device, pin_memory, "new_full")), value);
+      flambeau::empty(size, options_like(self, dtype, layout, device, pin_memory, "new_full")),
+      value);
 }
 #undef FLAMBEAU_LIKE_ARGS
 
@@ -162,7 +170,8 @@ void fill_sequence(const Tensor& out, F&& value_at) {
     }
     default:
       for (int64_t i = 0; i < n; ++i)
-        Scalar(value_at(i)).store(out.bytes() + i * static_cast<int64_t>(out.itemsize()), out.dtype());
+        Scalar(value_at(i))
+            .store(out.bytes() + i * static_cast<int64_t>(out.itemsize()), out.dtype());
   }
 }
 
@@ -171,19 +180,19 @@ void fill_sequence(const Tensor& out, F&& value_at) {
 Tensor arange_start_step(const Scalar& start, const Scalar& end, const Scalar& step,
                          std::optional<DType> dtype, std::optional<Layout> layout,
                          std::optional<Device> device, std::optional<bool> pin_memory) {
-  const bool integers =
-      start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
+  const bool integers = start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
   const TensorOptions o = options(dtype, layout, device, pin_memory, "arange",
                                   integers ? DType::int64 : thread_state.default_dtype);
   const double a = start.to_double(), b = end.to_double(), s = step.to_double();
   check(s != 0, "arange: step must be nonzero");
   check(std::isfinite(a) && std::isfinite(b), "arange: unsupported range: ", a, " -> ", b);
   check((s > 0 && b >= a) || (s < 0 && b <= a),
-        "arange: upper bound and lower bound inconsistent with step sign: ", a, " to ", b, " by ", s);
+        "arange: upper bound and lower bound inconsistent with step sign: ", a, " to ", b, " by ",
+        s);
   const bool exact = integers && is_integral(o.dtype, false);
-  const double steps = exact ? std::ceil((static_cast<long double>(end.to_int()) - start.to_int()) /
-                                         step.to_int())
-                             : std::ceil((b - a) / s);
+  const double steps =
+      exact ? std::ceil((static_cast<long double>(end.to_int()) - start.to_int()) / step.to_int())
+            : std::ceil((b - a) / s);
   check(steps >= 0 && steps < 9.2e18, "arange: invalid size, possible overflow?");
   const int64_t n = static_cast<int64_t>(steps);
   const Tensor out = flambeau::empty({&n, 1}, o);
@@ -214,8 +223,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, std::opti
                 std::optional<bool> pin_memory) {
   const bool complex = start.is_complex() || end.is_complex();
   const DType real = thread_state.default_dtype;
-  const TensorOptions o = options(dtype, layout, device, pin_memory, "linspace",
-                                  complex ? to_complex(real) : real);
+  const TensorOptions o =
+      options(dtype, layout, device, pin_memory, "linspace", complex ? to_complex(real) : real);
   check(steps >= 0, "linspace: number of steps must be non-negative, got ", steps);
   check(!complex || is_complex(o.dtype), "linspace: complex ends need a complex dtype, not ",
         dtype_name(o.dtype));
@@ -235,8 +244,9 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, std::opti
     const float a = static_cast<float>(start.to_double()), b = static_cast<float>(end.to_double());
     const float s = steps > 1 ? (b - a) / static_cast<float>(steps - 1) : 0.f;
     fill_sequence(out, [=](int64_t i) {
-      return i < half || steps == 1 ? static_cast<double>(std::fma(s, static_cast<float>(i), a))
-                      : static_cast<double>(std::fma(-s, static_cast<float>(steps - 1 - i), b));
+      return i < half || steps == 1
+                 ? static_cast<double>(std::fma(s, static_cast<float>(i), a))
+                 : static_cast<double>(std::fma(-s, static_cast<float>(steps - 1 - i), b));
     });
     return out;
   }
@@ -256,8 +266,7 @@ Tensor eye_m(int64_t n, int64_t m, std::optional<DType> dtype, std::optional<Lay
   const int64_t size[] = {n, m};
   const Tensor out = zeros(size, dtype, layout, device, pin_memory);
   const int64_t diagonal[] = {std::min(n, m)}, stride[] = {m + 1};
-  if (!out.is_meta() && diagonal[0] > 0)
-    cpu::fill(Tensor::alias(out, diagonal, stride, 0), 1);
+  if (!out.is_meta() && diagonal[0] > 0) cpu::fill(Tensor::alias(out, diagonal, stride, 0), 1);
   return out;
 }
 
@@ -279,8 +288,9 @@ void fill_scalar_(const Tensor& self, const Scalar& value) {
 }
 
 void fill_tensor_(const Tensor& self, const Tensor& value) {
-  check(value.dim() == 0, "fill_: fill_ only supports 0-dimension value tensor but got tensor with ",
-        value.dim(), " dimensions.");
+  check(value.dim() == 0,
+        "fill_: fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(),
+        " dimensions.");
   check(internal_overlap(self) != Overlap::yes,
         "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
         "single memory location. Please clone() the tensor before performing the operation.");

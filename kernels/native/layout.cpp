@@ -48,11 +48,14 @@ void copy_values(const Tensor& dst, const Tensor& src) {
   cpu::copy(d, plain(src));
   if (((dst.keys() ^ src.keys()) & kNegative)) entry::neg_(d);
   if (((dst.keys() ^ src.keys()) & kConjugate) && d.is_complex()) {
-    const Tensor parts = Tensor::alias(d, to_real(d.dtype()), d.sizes(), [&] {
-      Dims strides(d.strides());
-      for (int64_t& s : strides) s *= 2;
-      return strides;
-    }(), d.offset() * 2 + 1);
+    const Tensor parts = Tensor::alias(
+        d, to_real(d.dtype()), d.sizes(),
+        [&] {
+          Dims strides(d.strides());
+          for (int64_t& s : strides) s *= 2;
+          return strides;
+        }(),
+        d.offset() * 2 + 1);
     entry::neg_(parts);
   }
 }
@@ -71,7 +74,8 @@ void copy_(const Tensor& self, const Tensor& src, bool) {
   check(same(shape, self.sizes()), "copy_: The size of tensor a ", show(self.sizes()),
         " must match the size of tensor b ", show(src.sizes()), ": src does not broadcast to self");
   Tensor from = src;
-  const MemOverlap overlap = self.device() == src.device() ? memory_overlap(self, src) : MemOverlap::none;
+  const MemOverlap overlap =
+      self.device() == src.device() ? memory_overlap(self, src) : MemOverlap::none;
   if (overlap == MemOverlap::full && self.dtype() == src.dtype() &&
       ((self.keys() ^ src.keys()) & (kConjugate | kNegative)) == 0)
     return;
@@ -90,12 +94,14 @@ Tensor _to_copy(const Tensor& self, std::optional<DType> dtype, std::optional<La
                 std::optional<Device> device, std::optional<bool> pin_memory, bool,
                 std::optional<MemoryFormat> format) {
   const TensorOptions o = with(self, dtype, layout, device, pin_memory, "to");
-  check<NotImplementedError>(o.layout == Layout::strided, "to: layout torch.", layout_name(o.layout),
-                             " is not supported");
+  check<NotImplementedError>(o.layout == Layout::strided, "to: layout torch.",
+                             layout_name(o.layout), " is not supported");
   if (o.device.is_meta()) return empty_for(self, o, format);
-  check<NotImplementedError>(!self.is_meta(), "to: Cannot copy out of meta tensor; no data! Please use "
-                             "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
-                             "module from meta to a different device.");
+  check<NotImplementedError>(
+      !self.is_meta(),
+      "to: Cannot copy out of meta tensor; no data! Please use "
+      "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+      "module from meta to a different device.");
   const Tensor out = empty_for(self, o, format);
   copy_values(out, self);
   return out;
@@ -180,8 +186,7 @@ Tensor unfold_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t s
   // One strided add for each place in the window: its elements never overlap.
   const int64_t d = wrap_dim(dim, out.dim(), "unfold_backward"), windows = grad.sizes()[d];
   for (int64_t k = 0; k < size; ++k) {
-    const Tensor target =
-        entry::slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step);
+    const Tensor target = entry::slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step);
     if (windows > 0) entry::add__Tensor(target, entry::select_int(grad, -1, k), Scalar(int64_t{1}));
   }
   return out;

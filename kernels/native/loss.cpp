@@ -1,8 +1,9 @@
 // nll_loss and cross_entropy over their recorded ops.
 
+#include "kernels/shape/loss.h"
+
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/shape/loss.h"
 
 namespace flambeau::native {
 
@@ -11,8 +12,8 @@ Tensor nll_loss(const Tensor& self, const Tensor& target, const Tensor& weight, 
   return std::get<0>(entry::nll_loss_forward(self, target, weight, reduction, ignore_index));
 }
 
-Tensor nll_loss_nd(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction,
-                   int64_t ignore_index) {
+Tensor nll_loss_nd(const Tensor& self, const Tensor& target, const Tensor& weight,
+                   int64_t reduction, int64_t ignore_index) {
   const int64_t n = self.dim();
   check<ValueError>(n >= 1, "nll_loss: Expected 1 or more dimensions (got ", n, ")");
   check<ValueError>(n == 1 || (target.dim() > 0 && self.sizes()[0] == target.sizes()[0]),
@@ -27,11 +28,12 @@ Tensor nll_loss_nd(const Tensor& self, const Tensor& target, const Tensor& weigh
   const int64_t batch = self.sizes()[0], classes = self.sizes()[1];
   Dims out_shape(self.sizes());
   out_shape.erase(1);
-  check<ValueError>(same(target.sizes(), out_shape), "nll_loss: Expected target size ", show(out_shape),
-                    ", got ", show(target.sizes()));
+  check<ValueError>(same(target.sizes(), out_shape), "nll_loss: Expected target size ",
+                    show(out_shape), ", got ", show(target.sizes()));
   const int64_t inner = count(out_shape) / std::max<int64_t>(batch, 1);
   const int64_t scores_shape[] = {batch, classes, inner, 1}, target_shape[] = {batch, inner, 1};
-  const Tensor result = planes(entry::reshape(self, scores_shape), entry::reshape(target, target_shape));
+  const Tensor result =
+      planes(entry::reshape(self, scores_shape), entry::reshape(target, target_shape));
   return reduction == shape::kNone ? entry::view(result, out_shape) : result;
 }
 
@@ -43,8 +45,9 @@ Tensor soft_cross_entropy(const Tensor& log_p, const Tensor& target, const Tenso
   const int64_t classes = log_p.sizes()[class_dim];
   Tensor wanted = target;
   if (smoothing > 0)
-    wanted = entry::add_Scalar(entry::mul_Scalar(target, Scalar(1 - smoothing)),
-                               Scalar(smoothing / static_cast<double>(classes)), Scalar(int64_t{1}));
+    wanted =
+        entry::add_Scalar(entry::mul_Scalar(target, Scalar(1 - smoothing)),
+                          Scalar(smoothing / static_cast<double>(classes)), Scalar(int64_t{1}));
   Tensor terms = entry::mul_Tensor(log_p, wanted);
   if (weight.defined()) {
     Dims shape(log_p.dim(), 1);
@@ -89,9 +92,10 @@ Tensor smoothed_cross_entropy(const Tensor& log_p, const Tensor& target, const T
     }
     smooth = entry::div_Tensor(entry::sum(smooth, {}), total);
   }
-  return entry::add_Tensor(entry::mul_Scalar(nll, Scalar(1 - smoothing)),
-                           entry::mul_Scalar(smooth, Scalar(smoothing / static_cast<double>(classes))),
-                           Scalar(int64_t{1}));
+  return entry::add_Tensor(
+      entry::mul_Scalar(nll, Scalar(1 - smoothing)),
+      entry::mul_Scalar(smooth, Scalar(smoothing / static_cast<double>(classes))),
+      Scalar(int64_t{1}));
 }
 
 }  // namespace
@@ -99,21 +103,28 @@ Tensor smoothed_cross_entropy(const Tensor& log_p, const Tensor& target, const T
 Tensor cross_entropy_loss(const Tensor& self, const Tensor& target, const Tensor& weight,
                           int64_t reduction, int64_t ignore_index, double smoothing) {
   shape::check_reduction("cross_entropy", reduction);
-  check(self.dim() > 0, "cross_entropy: expected input with a dimension of classes, got a 0-dim tensor");
+  check(self.dim() > 0,
+        "cross_entropy: expected input with a dimension of classes, got a 0-dim tensor");
   const int64_t class_dim = self.dim() == 1 ? 0 : 1;
   const auto log_p = [&] {
     return entry::log_softmax_int(self, class_dim, std::optional<DType>(self.dtype()));
   };
   if (same(self.sizes(), target.sizes())) {
-    check(is_floating(target.dtype()), "cross_entropy: Expected floating point type for target with "
-          "class probabilities, got ", dtype_name(target.dtype()));
-    check(ignore_index < 0, "cross_entropy: ignore_index is not supported for floating point target");
+    check(is_floating(target.dtype()),
+          "cross_entropy: Expected floating point type for target with "
+          "class probabilities, got ",
+          dtype_name(target.dtype()));
+    check(ignore_index < 0,
+          "cross_entropy: ignore_index is not supported for floating point target");
     return soft_cross_entropy(log_p(), target, weight, reduction, smoothing, class_dim);
   }
-  check(smoothing >= 0 && smoothing <= 1, "cross_entropy: label_smoothing must be between 0.0 and 1.0. "
-        "Got: ", smoothing);
+  check(smoothing >= 0 && smoothing <= 1,
+        "cross_entropy: label_smoothing must be between 0.0 and 1.0. "
+        "Got: ",
+        smoothing);
   if (smoothing > 0)
-    return smoothed_cross_entropy(log_p(), target, weight, reduction, ignore_index, smoothing, class_dim);
+    return smoothed_cross_entropy(log_p(), target, weight, reduction, ignore_index, smoothing,
+                                  class_dim);
   return entry::nll_loss_nd(log_p(), target, weight, reduction, ignore_index);
 }
 

@@ -7,9 +7,7 @@
 namespace flambeau::native {
 namespace {
 
-Dims batch_of(const Tensor& t) {
-  return t.dim() > 2 ? Dims(t.sizes().first(t.dim() - 2)) : Dims();
-}
+Dims batch_of(const Tensor& t) { return t.dim() > 2 ? Dims(t.sizes().first(t.dim() - 2)) : Dims(); }
 
 // (..., n, k) @ (k) or (k, m): the leading dimensions are rows of one large matrix.
 Tensor fold(const Tensor& a, const Tensor& b) {
@@ -75,10 +73,11 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   if (input.dim() == 2 && weight.dim() == 2)
     return entry::addmm(bias, input, transposed, Scalar(int64_t{1}), Scalar(int64_t{1}));
   if (input.dim() > 2 && weight.dim() == 2 && input.is_contiguous()) {
-    const int64_t flat[] = {input.numel() / std::max<int64_t>(input.sizes().back(), 1), input.sizes().back()};
+    const int64_t flat[] = {input.numel() / std::max<int64_t>(input.sizes().back(), 1),
+                            input.sizes().back()};
     if (input.sizes().back() > 0) {
-      const Tensor out = entry::addmm(bias, entry::view(input, flat), transposed, Scalar(int64_t{1}),
-                                      Scalar(int64_t{1}));
+      const Tensor out = entry::addmm(bias, entry::view(input, flat), transposed,
+                                      Scalar(int64_t{1}), Scalar(int64_t{1}));
       Dims shape(input.sizes());
       shape.back() = weight.sizes()[0];
       return entry::view(out, shape);

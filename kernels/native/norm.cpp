@@ -34,7 +34,8 @@ Tensor layer_norm(const Tensor& input, IntSpan normalized_shape, const Tensor& w
 Tensor dropout(const Tensor& input, double p, bool train) {
   check_probability(p);
   if (p == 0 || !train || input.numel() == 0) return input;
-  if (p == 1) return entry::mul_Tensor(input, entry::zeros({}, input.dtype(), {}, input.device(), {}));
+  if (p == 1)
+    return entry::mul_Tensor(input, entry::zeros({}, input.dtype(), {}, input.device(), {}));
   const Tensor noise = entry::empty_like(input, {}, {}, {}, {}, {});
   entry::bernoulli__float(noise, 1 - p, nullptr);
   entry::div__Scalar(noise, Scalar(1 - p));
@@ -54,10 +55,10 @@ void dropout_(const Tensor& self, double p, bool train) {
   entry::mul__Tensor(self, noise);
 }
 
-std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::optional<bool> train) {
+std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p,
+                                          std::optional<bool> train) {
   check_probability(p);
-  if (input.numel() == 0)
-    return {input, entry::empty_like(input, DType::boolean, {}, {}, {}, {})};
+  if (input.numel() == 0) return {input, entry::empty_like(input, DType::boolean, {}, {}, {}, {})};
   if (!train.value_or(true))
     return {entry::clone(input, {}), entry::ones_like(input, DType::boolean, {}, {}, {}, {})};
   const Tensor mask = entry::empty_like(input, {}, {}, {}, {}, {});

@@ -14,8 +14,8 @@ namespace {
 
 Generator& pick(Generator* g) { return g ? *g : default_generator(); }
 
-// Runs fill(dst, n) on the elements of `self` in the order of its memory (see core/random/random.h);
-// what is not dense is filled through a packed copy.
+// Runs fill(dst, n) on the elements of `self` in the order of its memory (see
+// core/random/random.h); what is not dense is filled through a packed copy.
 template <class F>
 void fill_in_memory_order(const Tensor& self, Generator* generator, F&& fill) {
   if (self.is_meta() || self.numel() == 0) return;
@@ -56,7 +56,8 @@ void normal_(const Tensor& self, double mean, double std, Generator* generator) 
 
 void uniform_(const Tensor& self, double from, double to, Generator* generator) {
   check_floating(self, "uniform_");
-  check(from <= to, "uniform_: uniform_ expects to return a [from, to) range, but found from=", from,
+  check(from <= to,
+        "uniform_: uniform_ expects to return a [from, to) range, but found from=", from,
         " > to=", to);
   check(std::isfinite(from) && std::isfinite(to) && std::isfinite(to - from),
         "uniform_: uniform_ expects finite from and to, got ", from, " and ", to);
@@ -68,8 +69,10 @@ void uniform_(const Tensor& self, double from, double to, Generator* generator) 
 
 void exponential_(const Tensor& self, double lambda, Generator* generator) {
   check(lambda > 0, "exponential_: exponential_ expects lambda > 0.0, but found lambda=", lambda);
-  check(is_floating(self.dtype()), "exponential_: Exponential distribution is a continuous probability "
-        "distribution. dtype must be a floating point but you specified ", dtype_name(self.dtype()));
+  check(is_floating(self.dtype()),
+        "exponential_: Exponential distribution is a continuous probability "
+        "distribution. dtype must be a floating point but you specified ",
+        dtype_name(self.dtype()));
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_exponential(g, self.dtype(), dst, n, lambda);
   });
@@ -86,7 +89,8 @@ void bernoulli_tensor_(const Tensor& self, const Tensor& p, Generator* generator
   check(is_floating(p.dtype()), "bernoulli_: expected a floating tensor of probabilities, got ",
         dtype_name(p.dtype()));
   if (self.is_meta()) return;
-  const Tensor wide = entry::contiguous(entry::expand(p, self.sizes(), false), MemoryFormat::contiguous);
+  const Tensor wide =
+      entry::contiguous(entry::expand(p, self.sizes(), false), MemoryFormat::contiguous);
   const Tensor target = self.is_contiguous() ? self : flambeau::empty(self.sizes(), self.options());
   fill_in_memory_order(target, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_bernoulli(g, target.dtype(), dst, n, wide.dtype(), wide.bytes());
@@ -116,35 +120,46 @@ struct Bounds {
 
 Bounds bounds(DType dtype) {
   switch (dtype) {
-    case DType::boolean: return {0, 1};
-    case DType::uint8: return {0, 255};
-    case DType::int8: return {-128, 127};
-    case DType::int16: return {-32768, 32767};
-    case DType::uint16: return {0, 65535};
-    case DType::int32: return {INT32_MIN, INT32_MAX};
-    case DType::uint32: return {0, UINT32_MAX};
-    case DType::float16: return {-65504, 65504};
-    default: return {INT64_MIN, INT64_MAX};
+    case DType::boolean:
+      return {0, 1};
+    case DType::uint8:
+      return {0, 255};
+    case DType::int8:
+      return {-128, 127};
+    case DType::int16:
+      return {-32768, 32767};
+    case DType::uint16:
+      return {0, 65535};
+    case DType::int32:
+      return {INT32_MIN, INT32_MAX};
+    case DType::uint32:
+      return {0, UINT32_MAX};
+    case DType::float16:
+      return {-65504, 65504};
+    default:
+      return {INT64_MIN, INT64_MAX};
   }
 }
 
-void random_range(const Tensor& self, int64_t from, int64_t to, Generator* generator, const char* op) {
+void random_range(const Tensor& self, int64_t from, int64_t to, Generator* generator,
+                  const char* op) {
   check(from < to, op, ": random_ expects 'from' to be less than 'to', but got from=", from,
         " >= to=", to);
   const Bounds b = bounds(self.dtype());
-  check(from >= b.lowest && from <= b.highest, op, ": from is out of bounds for ", dtype_name(self.dtype()),
-        ": ", from);
+  check(from >= b.lowest && from <= b.highest, op, ": from is out of bounds for ",
+        dtype_name(self.dtype()), ": ", from);
   check(to - 1 >= b.lowest && to - 1 <= b.highest, op, ": to - 1 is out of bounds for ",
         dtype_name(self.dtype()), ": ", to - 1);
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
-    fill_random_range(g, self.dtype(), dst, n, static_cast<uint64_t>(to) - static_cast<uint64_t>(from),
-                      from);
+    fill_random_range(g, self.dtype(), dst, n,
+                      static_cast<uint64_t>(to) - static_cast<uint64_t>(from), from);
   });
 }
 
 }  // namespace
 
-void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to, Generator* generator) {
+void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to,
+                  Generator* generator) {
   if (to) return random_range(self, from, *to, generator, "random_");
   if (from == INT64_MIN)
     return fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
@@ -156,7 +171,8 @@ void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to, G
   if (self.dtype() == DType::float64) highest = int64_t{1} << 53;
   if (self.dtype() == DType::float16) highest = 2048;
   if (self.dtype() == DType::bfloat16) highest = 256;
-  check(from <= highest, "random_: from is out of bounds for ", dtype_name(self.dtype()), ": ", from);
+  check(from <= highest, "random_: from is out of bounds for ", dtype_name(self.dtype()), ": ",
+        from);
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_random_range(g, self.dtype(), dst, n,
                       static_cast<uint64_t>(highest) - static_cast<uint64_t>(from) + 1, from);
@@ -176,12 +192,16 @@ void random_(const Tensor& self, Generator* generator) {
 Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Generator* generator) {
   check(self.dim() == 1 || self.dim() == 2, "multinomial: prob_dist must be 1 or 2 dim, got shape ",
         show(self.sizes()));
-  check(is_floating(self.dtype()), "multinomial: multinomial only supports floating-point dtypes for "
-        "input, got: ", dtype_name(self.dtype()));
+  check(is_floating(self.dtype()),
+        "multinomial: multinomial only supports floating-point dtypes for "
+        "input, got: ",
+        dtype_name(self.dtype()));
   check(samples > 0, "multinomial: cannot sample n_sample <= 0 samples, got ", samples);
   const int64_t categories = self.sizes().back();
-  check(replacement || samples <= categories, "multinomial: cannot sample n_sample > "
-        "prob_dist.size(-1) samples without replacement: ", samples, " > ", categories);
+  check(replacement || samples <= categories,
+        "multinomial: cannot sample n_sample > "
+        "prob_dist.size(-1) samples without replacement: ",
+        samples, " > ", categories);
   check(categories <= (int64_t{1} << 24), "multinomial: number of categories cannot exceed 2^24");
   Dims shape(self.sizes());
   shape.back() = samples;
@@ -191,8 +211,8 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
   const int64_t rows = self.dim() == 1 ? 1 : self.sizes()[0];
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
-  const auto draw = replacement && samples > 1 ? multinomial_with_replacement
-                                               : multinomial_without_replacement;
+  const auto draw =
+      replacement && samples > 1 ? multinomial_with_replacement : multinomial_without_replacement;
   draw(g, weights.dtype(), weights.bytes(), rows, categories, samples, out.data<int64_t>());
   return out;
 }
@@ -258,7 +278,8 @@ Tensor randint_like(const Tensor& self, int64_t high, FLAMBEAU_OPTIONS,
 
 Tensor randperm_generator(int64_t n, Generator* generator, FLAMBEAU_OPTIONS) {
   check(n >= 0, "randperm: n must be non-negative, got ", n);
-  Tensor out = empty({&n, 1}, dtype.value_or(DType::int64), layout, device, pin_memory, std::nullopt);
+  Tensor out =
+      empty({&n, 1}, dtype.value_or(DType::int64), layout, device, pin_memory, std::nullopt);
   check(n - 1 <= bounds(out.dtype()).highest, "randperm: n is too large for result tensor type: '",
         dtype_name(out.dtype()), "'");
   if (out.is_meta()) return out;

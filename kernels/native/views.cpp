@@ -49,13 +49,14 @@ Dims infer_size(IntSpan shape, int64_t numel, const char* op) {
       check(unknown < 0, op, ": only one dimension can be inferred, got ", show(shape));
       unknown = static_cast<int64_t>(i);
     } else {
-      check(shape[i] >= 0, op, ": invalid shape dimension ", shape[i], " at index ", i, " of shape ",
-            show(shape));
+      check(shape[i] >= 0, op, ": invalid shape dimension ", shape[i], " at index ", i,
+            " of shape ", show(shape));
       if (__builtin_mul_overflow(known, shape[i], &known)) known = -1;
     }
   }
   if (unknown >= 0) {
-    check(known != 0, op, ": cannot reshape tensor of ", numel, " elements into shape ", show(shape),
+    check(known != 0, op, ": cannot reshape tensor of ", numel, " elements into shape ",
+          show(shape),
           " because the unspecified dimension size -1 can be any value and is ambiguous");
     if (known > 0 && numel % known == 0) {
       out[unknown] = numel / known;
@@ -83,7 +84,8 @@ bool row_major(const Tensor& t) {
 
 Tensor view(const Tensor& self, IntSpan size) {
   const Dims shape = infer_size(size, self.numel(), "view");
-  if (self.is_contiguous() && (self.numel() == 0 || row_major(self))) return same_memory(self, shape, contiguous_strides(shape));
+  if (self.is_contiguous() && (self.numel() == 0 || row_major(self)))
+    return same_memory(self, shape, contiguous_strides(shape));
   const std::optional<Dims> strides = view_strides(self, shape);
   check(strides.has_value(),
         "view: view size is not compatible with input tensor's size and stride (at least one "
@@ -93,7 +95,8 @@ Tensor view(const Tensor& self, IntSpan size) {
 }
 
 Tensor view_dtype(const Tensor& self, DType dtype) {
-  const int64_t from = static_cast<int64_t>(self.itemsize()), to = static_cast<int64_t>(itemsize(dtype));
+  const int64_t from = static_cast<int64_t>(self.itemsize()),
+                to = static_cast<int64_t>(itemsize(dtype));
   check(!self.is_conj() || is_complex(dtype),
         "view: a conjugated tensor cannot be viewed as another dtype; call .resolve_conj() first");
   if (from == to) return Tensor::alias(self, dtype, self.sizes(), self.strides(), self.offset());
@@ -110,8 +113,9 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
     offset *= ratio;
   } else {
     const int64_t ratio = to / from;
-    check(sizes.back() % ratio == 0, "view: self.size(-1) must be divisible by ", ratio, " to view ",
-          dtype_name(self.dtype()), " as ", dtype_name(dtype), ", but got ", sizes.back());
+    check(sizes.back() % ratio == 0, "view: self.size(-1) must be divisible by ", ratio,
+          " to view ", dtype_name(self.dtype()), " as ", dtype_name(dtype), ", but got ",
+          sizes.back());
     check(offset % ratio == 0, "view: self.storage_offset() must be divisible by ", ratio,
           " to view ", dtype_name(self.dtype()), " as ", dtype_name(dtype), ", but got ", offset);
     for (size_t i = 0; i + 1 < strides.size(); ++i) {
@@ -127,15 +131,17 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
 }
 
 Tensor as_strided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> offset) {
-  check(size.size() == stride.size(), "as_strided: mismatch in length of strides and shape: ",
-        show(size), " and ", show(stride));
+  check(size.size() == stride.size(),
+        "as_strided: mismatch in length of strides and shape: ", show(size), " and ", show(stride));
   const int64_t start = offset.value_or(self.offset());
   check(start >= 0, "as_strided: Tensor: invalid storage offset ", start);
   int64_t last = start;
   bool empty = false;
   for (size_t i = 0; i < size.size(); ++i) {
-    check(stride[i] >= 0, "as_strided: Negative strides are not supported at the moment, got "
-          "strides: ", show(stride));
+    check(stride[i] >= 0,
+          "as_strided: Negative strides are not supported at the moment, got "
+          "strides: ",
+          show(stride));
     check(size[i] >= 0, "as_strided: negative dimension ", size[i]);
     empty = empty || size[i] == 0;
     int64_t step;
@@ -172,8 +178,8 @@ Tensor permute(const Tensor& self, IntSpan dims) {
   const int64_t n = self.dim();
   check(static_cast<int64_t>(dims.size()) == n,
         "permute: permute(sparse_coo): number of dimensions in the tensor input does not match the "
-        "length of the desired ordering of dimensions i.e. input.dim() = ", n,
-        " is not equal to len(dims) = ", dims.size());
+        "length of the desired ordering of dimensions i.e. input.dim() = ",
+        n, " is not equal to len(dims) = ", dims.size());
   Dims sizes(n, 0), strides(n, 0);
   uint64_t seen = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -197,8 +203,10 @@ Tensor expand(const Tensor& self, IntSpan size, bool) {
     const int64_t have = d < 0 ? 1 : self.sizes()[d];
     int64_t want = size[i];
     if (want == -1) {
-      check(d >= 0, "expand: the expanded size of the tensor (-1) isn't allowed in a leading, "
-            "non-existing dimension ", i);
+      check(d >= 0,
+            "expand: the expanded size of the tensor (-1) isn't allowed in a leading, "
+            "non-existing dimension ",
+            i);
       want = have;
     }
     check(want >= 0, "expand: negative size ", want, " in ", show(size));
@@ -281,12 +289,13 @@ Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start,
 }
 
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
-  const int64_t a = wrap_dim(dim1, self.dim(), "diagonal"), b = wrap_dim(dim2, self.dim(), "diagonal");
+  const int64_t a = wrap_dim(dim1, self.dim(), "diagonal"),
+                b = wrap_dim(dim2, self.dim(), "diagonal");
   check(a != b, "diagonal: diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   Dims sizes(self.sizes()), strides(self.strides());
   const int64_t rows = sizes[a], columns = sizes[b];
-  const int64_t length =
-      std::max<int64_t>(offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
+  const int64_t length = std::max<int64_t>(
+      offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
   int64_t start = self.offset();
   if (length > 0) start += offset >= 0 ? offset * strides[b] : -offset * strides[a];
   const int64_t step = strides[a] + strides[b];
@@ -303,7 +312,8 @@ Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step)
   const int64_t d = wrap_dim(dimension, self.dim(), "unfold");
   const int64_t n = self.dim() == 0 ? 1 : self.sizes()[d];
   check(size >= 0, "unfold: size is ", size, " but must be >= 0");
-  check(size <= n, "unfold: maximum size for tensor at dimension ", d, " is ", n, " but size is ", size);
+  check(size <= n, "unfold: maximum size for tensor at dimension ", d, " is ", n, " but size is ",
+        size);
   check(step > 0, "unfold: step is ", step, " but must be > 0");
   Dims sizes(self.sizes()), strides(self.strides());
   if (self.dim() == 0) {
@@ -331,10 +341,12 @@ Tensor part(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
 TensorVec split(const Tensor& self, int64_t split_size, int64_t dim) {
   check(self.dim() > 0, "split: split expects at least a 1-dimensional tensor");
   const int64_t d = wrap_dim(dim, self.dim(), "split"), n = self.sizes()[d];
-  check(split_size >= 0, "split: split expects split_size be non-negative, but got split_size=",
-        split_size);
-  check(split_size > 0 || n == 0, "split: split_size can only be 0 if dimension size is 0, but got "
-        "dimension size of ", n);
+  check(split_size >= 0,
+        "split: split expects split_size be non-negative, but got split_size=", split_size);
+  check(split_size > 0 || n == 0,
+        "split: split_size can only be 0 if dimension size is 0, but got "
+        "dimension size of ",
+        n);
   TensorVec out;
   if (split_size == 0) return {part(self, d, 0, 0)};
   const int64_t parts = std::max<int64_t>((n + split_size - 1) / split_size, 1);
@@ -348,8 +360,10 @@ TensorVec split_with_sizes(const Tensor& self, IntSpan sizes, int64_t dim) {
   const int64_t d = wrap_dim(dim, self.dim(), "split_with_sizes"), n = self.sizes()[d];
   int64_t total = 0;
   for (const int64_t s : sizes) {
-    check(s >= 0, "split_with_sizes: split_with_sizes expects split_sizes have only non-negative "
-          "entries, but got split_sizes=", show(sizes));
+    check(s >= 0,
+          "split_with_sizes: split_with_sizes expects split_sizes have only non-negative "
+          "entries, but got split_sizes=",
+          show(sizes));
     total += s;
   }
   check(total == n, "split_with_sizes: split_with_sizes expects split_sizes to sum exactly to ", n,
@@ -375,7 +389,8 @@ TensorVec unbind(const Tensor& self, int64_t dim) {
 Tensor view_as_real(const Tensor& self) {
   check(self.is_complex(), "view_as_real: view_as_real is only supported for complex tensors, got ",
         dtype_name(self.dtype()));
-  check(!self.is_conj(), "view_as_real doesn't work on unresolved conjugated tensors.  To resolve "
+  check(!self.is_conj(),
+        "view_as_real doesn't work on unresolved conjugated tensors.  To resolve "
         "the conjugate tensor so you can view it as real, use self.resolve_conj(); however, be "
         "warned that the resulting tensor will NOT alias the original.");
   Dims sizes(self.sizes()), strides(self.strides());
@@ -386,9 +401,11 @@ Tensor view_as_real(const Tensor& self) {
 }
 
 Tensor view_as_complex(const Tensor& self) {
-  check(self.dtype() == DType::float32 || self.dtype() == DType::float64,
-        "view_as_complex: view_as_complex is only supported for half, float and double tensors, but "
-        "got a tensor of scalar type: ", dtype_name(self.dtype()));
+  check(
+      self.dtype() == DType::float32 || self.dtype() == DType::float64,
+      "view_as_complex: view_as_complex is only supported for half, float and double tensors, but "
+      "got a tensor of scalar type: ",
+      dtype_name(self.dtype()));
   check(self.dim() > 0, "view_as_complex: Input tensor must have one or more dimensions");
   Dims sizes(self.sizes()), strides(self.strides());
   check(sizes.back() == 2, "view_as_complex: Tensor must have a last dimension of size 2");
@@ -396,11 +413,13 @@ Tensor view_as_complex(const Tensor& self) {
   sizes.erase(sizes.size() - 1);
   strides.erase(strides.size() - 1);
   for (int64_t& s : strides) {
-    check(s % 2 == 0, "view_as_complex: Tensor must have a stride divisible by 2 for all but last "
+    check(s % 2 == 0,
+          "view_as_complex: Tensor must have a stride divisible by 2 for all but last "
           "dimension");
     s /= 2;
   }
-  check(self.offset() % 2 == 0, "view_as_complex: Tensor must have a storage_offset divisible by 2");
+  check(self.offset() % 2 == 0,
+        "view_as_complex: Tensor must have a storage_offset divisible by 2");
   return Tensor::alias(self, to_complex(self.dtype()), sizes, strides, self.offset() / 2);
 }
 
@@ -458,7 +477,9 @@ Tensor reshape_alias(const Tensor& self, IntSpan size, IntSpan stride) {
 
 Tensor unsafe_view(const Tensor& self, IntSpan size) { return view(self, size); }
 
-Tensor reshape_as(const Tensor& self, const Tensor& other) { return entry::reshape(self, other.sizes()); }
+Tensor reshape_as(const Tensor& self, const Tensor& other) {
+  return entry::reshape(self, other.sizes());
+}
 Tensor view_as(const Tensor& self, const Tensor& other) { return entry::view(self, other.sizes()); }
 Tensor expand_as(const Tensor& self, const Tensor& other) {
   return entry::expand(self, other.sizes(), false);
@@ -466,7 +487,8 @@ Tensor expand_as(const Tensor& self, const Tensor& other) {
 Tensor broadcast_to(const Tensor& self, IntSpan size) { return entry::expand(self, size, false); }
 
 Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
-  const int64_t a = wrap_dim(start_dim, self.dim(), "flatten"), b = wrap_dim(end_dim, self.dim(), "flatten");
+  const int64_t a = wrap_dim(start_dim, self.dim(), "flatten"),
+                b = wrap_dim(end_dim, self.dim(), "flatten");
   check(a <= b, "flatten: flatten() has invalid args: start_dim cannot come after end_dim");
   if (self.dim() == 0) {
     const int64_t one[] = {1};
@@ -491,8 +513,8 @@ Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes) {
   for (const int64_t s : sizes) (s == -1 ? unknown : known) *= s == -1 ? 1 : s, unknown += s == -1;
   const int64_t n = self.sizes()[d];
   check(unknown <= 1, "unflatten: only one dimension can be inferred");
-  check(unknown ? known != 0 && n % known == 0 : known == n, "unflatten: Provided sizes ", show(sizes),
-        " don't multiply up to the size of dim ", d, " (", n, ") in the input tensor");
+  check(unknown ? known != 0 && n % known == 0 : known == n, "unflatten: Provided sizes ",
+        show(sizes), " don't multiply up to the size of dim ", d, " (", n, ") in the input tensor");
   Dims shape;
   for (int64_t i = 0; i < self.dim(); ++i) {
     if (i != d) {
@@ -510,14 +532,16 @@ Tensor ravel(const Tensor& self) {
 }
 
 Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
-  check(source.size() == destination.size(), "movedim: Invalid source or destination dims: source (",
-        show(source), " dims) should contain the same number of dims as destination (",
-        show(destination), " dims)");
+  check(source.size() == destination.size(),
+        "movedim: Invalid source or destination dims: source (", show(source),
+        " dims) should contain the same number of dims as destination (", show(destination),
+        " dims)");
   const int64_t n = self.dim();
   Dims order(n, -1);
   uint64_t used = 0;
   for (size_t i = 0; i < source.size(); ++i) {
-    const int64_t from = wrap_dim(source[i], n, "movedim"), to = wrap_dim(destination[i], n, "movedim");
+    const int64_t from = wrap_dim(source[i], n, "movedim"),
+                  to = wrap_dim(destination[i], n, "movedim");
     check(!(used >> from & 1), "movedim: repeated dim in `source` (", show(source), ")");
     if (n == 0) continue;
     check(order[to] < 0, "movedim: repeated dim in `destination` (", show(destination), ")");
@@ -542,8 +566,9 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   check(self.dim() > 0, "narrow: narrow() cannot be applied to a 0-dim tensor.");
   check(length >= 0, "narrow: narrow(): length must be non-negative.");
   const int64_t d = wrap_dim(dim, self.dim(), "narrow"), n = self.sizes()[d];
-  check<IndexError>(start >= -n && start <= n, "narrow: start out of range (expected to be in range of [",
-                    -n, ", ", n, "], but got ", start, ")");
+  check<IndexError>(start >= -n && start <= n,
+                    "narrow: start out of range (expected to be in range of [", -n, ", ", n,
+                    "], but got ", start, ")");
   const int64_t from = start < 0 ? start + n : start;
   check(from <= n - length, "narrow: start (", from, ") + length (", length,
         ") exceeds dimension size (", n, ").");
@@ -576,14 +601,17 @@ Tensor mT(const Tensor& self) {
 
 Tensor mH(const Tensor& self) { return entry::conj(entry::mT(self)); }
 Tensor adjoint(const Tensor& self) {
-  check(self.dim() != 1, "adjoint: tensor.adjoint() is only supported on matrices or batches of "
+  check(self.dim() != 1,
+        "adjoint: tensor.adjoint() is only supported on matrices or batches of "
         "matrices. Got 1-D tensor.");
   return self.dim() == 0 ? entry::conj(self) : entry::mH(self);
 }
 
 Tensor matrix_H(const Tensor& self) {
-  check(self.dim() == 2 || self.dim() == 0, "matrix_H: tensor.H is only supported on matrices (2-D "
-        "tensors). Got ", self.dim(), "-D tensor.");
+  check(self.dim() == 2 || self.dim() == 0,
+        "matrix_H: tensor.H is only supported on matrices (2-D "
+        "tensors). Got ",
+        self.dim(), "-D tensor.");
   return self.dim() == 0 ? entry::conj(self) : entry::mH(self);
 }
 

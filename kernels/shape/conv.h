@@ -23,28 +23,34 @@ template <class T>
 Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride, IntSpan padding,
                  IntSpan dilation, bool transposed, IntSpan, int64_t groups) {
   check<NotImplementedError>(!transposed, "convolution: transposed=True is not supported");
-  check<NotImplementedError>(input.dim() == 4 && weight.dim() == 4, "convolution: only 4-D input and "
-                             "weight are supported, got shapes ", show(input.sizes()), " and ",
-                             show(weight.sizes()));
+  check<NotImplementedError>(input.dim() == 4 && weight.dim() == 4,
+                             "convolution: only 4-D input and "
+                             "weight are supported, got shapes ",
+                             show(input.sizes()), " and ", show(weight.sizes()));
   check(stride.size() == 2 && padding.size() == 2 && dilation.size() == 2,
         "convolution: stride, padding and dilation need 2 elements each");
   check(groups > 0, "convolution: non-positive groups is not supported");
   for (int d = 0; d < 2; ++d) {
     check(stride[d] > 0, "convolution: non-positive stride is not supported, got ", show(stride));
     check(padding[d] >= 0, "convolution: negative padding is not supported, got ", show(padding));
-    check(dilation[d] > 0, "convolution: dilation should be greater than zero, got ", show(dilation));
+    check(dilation[d] > 0, "convolution: dilation should be greater than zero, got ",
+          show(dilation));
   }
   const IntSpan x = input.sizes(), w = weight.sizes();
   check(w[0] >= groups, "convolution: Given groups=", groups, ", expected weight to be at least ",
         groups, " at dimension 0, but got weight of size ", show(w), " instead");
-  check(w[0] % groups == 0, "convolution: Given groups=", groups, ", expected weight to be divisible by ",
-        groups, " at dimension 0, but got weight of size ", show(w), " instead");
+  check(w[0] % groups == 0, "convolution: Given groups=", groups,
+        ", expected weight to be divisible by ", groups, " at dimension 0, but got weight of size ",
+        show(w), " instead");
   check(x[1] == w[1] * groups, "convolution: Given groups=", groups, ", weight of size ", show(w),
         ", expected input", show(x), " to have ", w[1] * groups, " channels, but got ", x[1],
         " channels instead");
-  check(!bias.defined() || (bias.dim() == 1 && bias.sizes()[0] == w[0]), "convolution: Given weight of "
-        "size ", show(w), ", expected bias to be 1-dimensional with ", w[0],
-        " elements, but got bias of size ", show(bias.defined() ? bias.sizes() : IntSpan()), " instead");
+  check(!bias.defined() || (bias.dim() == 1 && bias.sizes()[0] == w[0]),
+        "convolution: Given weight of "
+        "size ",
+        show(w), ", expected bias to be 1-dimensional with ", w[0],
+        " elements, but got bias of size ", show(bias.defined() ? bias.sizes() : IntSpan()),
+        " instead");
   check(input.dtype() == weight.dtype(), "convolution: Input type (", dtype_name(input.dtype()),
         ") and weight type (", dtype_name(weight.dtype()), ") should be the same");
   check(!bias.defined() || bias.dtype() == input.dtype(), "convolution: Input type (",
@@ -73,7 +79,8 @@ std::array<Spec, 3> convolution_backward(const T&, const T& input, const T& weig
 
 // One argument stands for both dimensions; an empty stride is the kernel's size.
 inline std::array<int64_t, 2> pair_of(IntSpan v, const char* op, const char* name) {
-  check(v.size() == 1 || v.size() == 2, op, ": ", name, " must either be a single int, or a tuple of two "
+  check(v.size() == 1 || v.size() == 2, op, ": ", name,
+        " must either be a single int, or a tuple of two "
         "ints");
   return {v[0], v[v.size() - 1]};
 }
@@ -82,24 +89,32 @@ template <class T>
 std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,
                                IntSpan dilation, bool ceil_mode) {
   const auto kernel = pair_of(kernel_size, "max_pool2d", "kernel_size");
-  check(stride.empty() || stride.size() <= 2, "max_pool2d: stride must either be omitted, a single int, "
+  check(stride.empty() || stride.size() <= 2,
+        "max_pool2d: stride must either be omitted, a single int, "
         "or a tuple of two ints");
   const auto step = stride.empty() ? kernel : pair_of(stride, "max_pool2d", "stride");
   const auto pad = pair_of(padding, "max_pool2d", "padding");
   const auto dilate = pair_of(dilation, "max_pool2d", "dilation");
-  check(self.dim() == 3 || self.dim() == 4, "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected "
-        "for input, got shape ", show(self.sizes()));
+  check(self.dim() == 3 || self.dim() == 4,
+        "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected "
+        "for input, got shape ",
+        show(self.sizes()));
   check<NotImplementedError>(!self.is_complex() && self.dtype() != DType::boolean,
-                             "max_pool2d: \"max_pool2d\" not implemented for '", dtype_name(self.dtype()), "'");
+                             "max_pool2d: \"max_pool2d\" not implemented for '",
+                             dtype_name(self.dtype()), "'");
   Dims sizes(self.sizes());
   for (int d = 0; d < 2; ++d) {
-    check(kernel[d] > 0, "max_pool2d: kernel size should be greater than zero, but got ", show(kernel_size));
+    check(kernel[d] > 0, "max_pool2d: kernel size should be greater than zero, but got ",
+          show(kernel_size));
     check(step[d] > 0, "max_pool2d: stride should be greater than zero, but got ", show(stride));
-    check(dilate[d] > 0, "max_pool2d: dilation should be greater than zero, but got ", show(dilation));
+    check(dilate[d] > 0, "max_pool2d: dilation should be greater than zero, but got ",
+          show(dilation));
     check(pad[d] >= 0, "max_pool2d: pad must be non-negative, but got pad: ", pad[d]);
     const int64_t window = dilate[d] * (kernel[d] - 1) + 1;
-    check(pad[d] <= window / 2, "max_pool2d: pad should be at most half of effective kernel size, but "
-          "got pad=", pad[d], ", kernel_size=", kernel[d], " and dilation=", dilate[d]);
+    check(pad[d] <= window / 2,
+          "max_pool2d: pad should be at most half of effective kernel size, but "
+          "got pad=",
+          pad[d], ", kernel_size=", kernel[d], " and dilation=", dilate[d]);
     const size_t at = sizes.size() - 2 + d;
     const int64_t in = sizes[at];
     const int64_t room = in + 2 * pad[d] - window;
@@ -113,8 +128,10 @@ std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan strid
     sizes[at] = out;
   }
   for (size_t d = self.dim() == 4 ? 1 : 0; d < sizes.size(); ++d)
-    check(self.sizes()[d] > 0, "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim "
-          "batch size for input, but got: ", show(self.sizes()));
+    check(self.sizes()[d] > 0,
+          "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim "
+          "batch size for input, but got: ",
+          show(self.sizes()));
   const bool last = self.dim() == 4 && self.suggest_memory_format() == MemoryFormat::channels_last;
   return {image_spec(self, sizes, self.dtype(), last), image_spec(self, sizes, DType::int64, last)};
 }

@@ -43,7 +43,8 @@ template <class T>
 void check_nll(const char* op, const T& self, const T& target, const T& weight, int64_t classes,
                int64_t reduction) {
   check_reduction(op, reduction);
-  check(is_floating(self.dtype()), op, ": expected floating scores, got ", dtype_name(self.dtype()));
+  check(is_floating(self.dtype()), op, ": expected floating scores, got ",
+        dtype_name(self.dtype()));
   check(target.dtype() == DType::int64 || target.dtype() == DType::uint8, op,
         ": expected scalar type Long but found ", dtype_name(target.dtype()),
         ": class indices are torch.int64");
@@ -60,12 +61,14 @@ template <class T>
 std::array<Spec, 2> nll_loss(const T& self, const T& target, const T& weight, int64_t reduction) {
   check(self.dim() > 0 && self.dim() <= 2, "nll_loss: input tensor should be 1D or 2D, got shape ",
         show(self.sizes()));
-  check(target.dim() <= 1, "nll_loss: 0D or 1D target tensor expected, multi-target not supported, got "
-        "shape ", show(target.sizes()));
+  check(target.dim() <= 1,
+        "nll_loss: 0D or 1D target tensor expected, multi-target not supported, got "
+        "shape ",
+        show(target.sizes()));
   const bool no_batch = self.dim() == 1 && target.dim() == 0;
   check(no_batch || (target.dim() == 1 && self.sizes()[0] == target.sizes()[0]),
-        "nll_loss: size mismatch (got input: ", show(self.sizes()), ", target: ",
-        show(target.sizes()), ")");
+        "nll_loss: size mismatch (got input: ", show(self.sizes()),
+        ", target: ", show(target.sizes()), ")");
   check_nll("nll_loss", self, target, weight, self.sizes().back(), reduction);
   Dims shape;
   if (reduction == kNone && self.dim() == 2) shape.push_back(self.sizes()[0]);
@@ -74,14 +77,18 @@ std::array<Spec, 2> nll_loss(const T& self, const T& target, const T& weight, in
 
 template <class T>
 std::array<Spec, 2> nll_loss2d(const T& self, const T& target, const T& weight, int64_t reduction) {
-  check(self.dim() == 4, "nll_loss2d: only batches of spatial inputs supported (4D tensors), but got "
-        "input of size: ", show(self.sizes()));
-  check(target.dim() == 3, "nll_loss2d: only batches of spatial targets supported (3D tensors) but got "
-        "targets of size: : ", show(target.sizes()));
+  check(self.dim() == 4,
+        "nll_loss2d: only batches of spatial inputs supported (4D tensors), but got "
+        "input of size: ",
+        show(self.sizes()));
+  check(target.dim() == 3,
+        "nll_loss2d: only batches of spatial targets supported (3D tensors) but got "
+        "targets of size: : ",
+        show(target.sizes()));
   check(self.sizes()[0] == target.sizes()[0] && self.sizes()[2] == target.sizes()[1] &&
             self.sizes()[3] == target.sizes()[2],
-        "nll_loss2d: size mismatch (got input: ", show(self.sizes()), " , target: ",
-        show(target.sizes()), ")");
+        "nll_loss2d: size mismatch (got input: ", show(self.sizes()),
+        " , target: ", show(target.sizes()), ")");
   check_nll("nll_loss2d", self, target, weight, self.sizes()[1], reduction);
   return {Spec{reduction == kNone ? Dims(target.sizes()) : Dims(), self.dtype(), {}},
           Spec{Dims(), self.dtype(), {}}};

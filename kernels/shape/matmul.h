@@ -8,8 +8,9 @@ namespace flambeau::shape {
 
 template <class T>
 void check_same_dtype(const char* op, const T& a, const T& b) {
-  check(a.dtype() == b.dtype(), op, ": expected m1 and m2 to have the same dtype, but got: ",
-        dtype_name(a.dtype()), " != ", dtype_name(b.dtype()), "; convert one with .to()");
+  check(a.dtype() == b.dtype(), op,
+        ": expected m1 and m2 to have the same dtype, but got: ", dtype_name(a.dtype()),
+        " != ", dtype_name(b.dtype()), "; convert one with .to()");
 }
 
 template <class T>
@@ -30,8 +31,10 @@ Spec bmm(const T& self, const T& mat2) {
         "bmm: batch1 and batch2 must be 3D tensors, got shapes ", show(self.sizes()), " and ",
         show(mat2.sizes()));
   const auto a = self.sizes(), b = mat2.sizes();
-  check(a[0] == b[0] && a[2] == b[1], "bmm: Expected size for first two dimensions of batch2 tensor "
-        "to be: [", a[0], ", ", a[2], "] but got: [", b[0], ", ", b[1], "].");
+  check(a[0] == b[0] && a[2] == b[1],
+        "bmm: Expected size for first two dimensions of batch2 tensor "
+        "to be: [",
+        a[0], ", ", a[2], "] but got: [", b[0], ", ", b[1], "].");
   check(self.dtype() == mat2.dtype(), "bmm: expected scalar type ", dtype_name(self.dtype()),
         " but found ", dtype_name(mat2.dtype()));
   return {{a[0], a[1], b[2]}, self.dtype(), {}};
@@ -39,8 +42,8 @@ Spec bmm(const T& self, const T& mat2) {
 
 template <class T>
 Spec mv(const T& self, const T& vec) {
-  check(self.dim() == 2 && vec.dim() == 1, "mv: vector + matrix @ vector expected, got ", self.dim(),
-        "-D matrix and ", vec.dim(), "-D vector");
+  check(self.dim() == 2 && vec.dim() == 1, "mv: vector + matrix @ vector expected, got ",
+        self.dim(), "-D matrix and ", vec.dim(), "-D vector");
   check(self.sizes()[1] == vec.sizes()[0], "mv: size mismatch, got input (", self.sizes()[0], "x",
         self.sizes()[1], "), vec (", vec.sizes()[0], ")");
   check_same_dtype("mv", self, vec);

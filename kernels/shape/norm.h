@@ -31,17 +31,20 @@ Spec softmax_backward(const T& grad, const T& output, int64_t dim, DType input_d
 // How many of the leading dimensions are rows; checks the shapes against normalized_shape.
 template <class T>
 size_t layer_norm_rows(const T& input, IntSpan normalized_shape, const T& weight, const T& bias) {
-  check(!normalized_shape.empty(), "layer_norm: Expected normalized_shape to be at least "
+  check(!normalized_shape.empty(),
+        "layer_norm: Expected normalized_shape to be at least "
         "1-dimensional, i.e., containing at least one element, but got normalized_shape = ",
         show(normalized_shape));
-  check(!weight.defined() || same(weight.sizes(), normalized_shape), "layer_norm: Expected weight to "
+  check(!weight.defined() || same(weight.sizes(), normalized_shape),
+        "layer_norm: Expected weight to "
         "be of same shape as normalized_shape, but got weight of shape ",
-        show(weight.defined() ? weight.sizes() : IntSpan()), " and normalized_shape = ",
-        show(normalized_shape));
-  check(!bias.defined() || same(bias.sizes(), normalized_shape), "layer_norm: Expected bias to be of "
+        show(weight.defined() ? weight.sizes() : IntSpan()),
+        " and normalized_shape = ", show(normalized_shape));
+  check(!bias.defined() || same(bias.sizes(), normalized_shape),
+        "layer_norm: Expected bias to be of "
         "same shape as normalized_shape, but got bias of shape ",
-        show(bias.defined() ? bias.sizes() : IntSpan()), " and normalized_shape = ",
-        show(normalized_shape));
+        show(bias.defined() ? bias.sizes() : IntSpan()),
+        " and normalized_shape = ", show(normalized_shape));
   const size_t n = static_cast<size_t>(input.dim()), k = normalized_shape.size();
   check(n >= k && same(input.sizes().subspan(n - k), normalized_shape),
         "layer_norm: Given normalized_shape=", show(normalized_shape),
@@ -51,16 +54,21 @@ size_t layer_norm_rows(const T& input, IntSpan normalized_shape, const T& weight
 }
 
 template <class T>
-std::array<Spec, 3> layer_norm(const T& input, IntSpan normalized_shape, const T& weight, const T& bias) {
+std::array<Spec, 3> layer_norm(const T& input, IntSpan normalized_shape, const T& weight,
+                               const T& bias) {
   const size_t rows = layer_norm_rows(input, normalized_shape, weight, bias);
-  check<NotImplementedError>(is_floating(input.dtype()), "layer_norm: \"LayerNormKernelImpl\" not "
-                             "implemented for '", dtype_name(input.dtype()), "'");
+  check<NotImplementedError>(is_floating(input.dtype()),
+                             "layer_norm: \"LayerNormKernelImpl\" not "
+                             "implemented for '",
+                             dtype_name(input.dtype()), "'");
   check(!weight.defined() || weight.dtype() == input.dtype() || weight.dtype() == DType::float32,
         "layer_norm: mixed dtype (CPU): expect parameter to have scalar type of Float or ",
-        dtype_name(input.dtype()), ", got ", dtype_name(weight.defined() ? weight.dtype() : DType::float32));
+        dtype_name(input.dtype()), ", got ",
+        dtype_name(weight.defined() ? weight.dtype() : DType::float32));
   Dims stat(input.sizes());
   for (size_t d = rows; d < stat.size(); ++d) stat[d] = 1;
-  const DType stat_dtype = weight.defined() && weight.dtype() != input.dtype() ? weight.dtype() : input.dtype();
+  const DType stat_dtype =
+      weight.defined() && weight.dtype() != input.dtype() ? weight.dtype() : input.dtype();
   return {Spec{Dims(input.sizes()), input.dtype(), {}}, Spec{stat, stat_dtype, {}},
           Spec{stat, stat_dtype, {}}};
 }
@@ -68,7 +76,9 @@ std::array<Spec, 3> layer_norm(const T& input, IntSpan normalized_shape, const T
 template <class T>
 std::array<Spec, 3> layer_norm_backward(const T&, const T& input, IntSpan normalized_shape,
                                         const T& weight, const T& bias) {
-  const DType affine = weight.defined() ? weight.dtype() : bias.defined() ? bias.dtype() : input.dtype();
+  const DType affine = weight.defined() ? weight.dtype()
+                       : bias.defined() ? bias.dtype()
+                                        : input.dtype();
   return {Spec{Dims(input.sizes()), input.dtype(), {}}, Spec{Dims(normalized_shape), affine, {}},
           Spec{Dims(normalized_shape), affine, {}}};
 }

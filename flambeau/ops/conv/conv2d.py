@@ -7,19 +7,32 @@ _CONV = (
 )
 
 
-@structured(f"convolution(Tensor input, Tensor weight, Tensor? bias, {_CONV}) -> Tensor",
-            shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)",
-            cpu="cpu::convolution(result, input, weight, bias, stride, padding, dilation, groups)",
-            method=False)
+@structured(
+    f"convolution(Tensor input, Tensor weight, Tensor? bias, {_CONV}) -> Tensor",
+    shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)",
+    cpu="cpu::convolution(result, input, weight, bias, stride, padding, dilation, groups)",
+    method=False,
+)
 def convolution():
     """Convolution (cross-correlation) of (N, C, H, W) input; the op under ``conv2d``."""
 
 
 @convolution.gradient
-def _(g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, ops, cxx):
+def _(
+    g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, ops, cxx
+):
     return ops.convolution_backward(
-        g, input, weight, cxx.optional_sizes(bias.sizes), stride, padding, dilation, transposed,
-        output_padding, groups, cxx.needs,
+        g,
+        input,
+        weight,
+        cxx.optional_sizes(bias.sizes),
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        cxx.needs,
     )
 
 
@@ -28,24 +41,47 @@ def _(g, input, weight, bias, stride, padding, dilation, transposed, output_padd
     "bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     shape="convolution_backward(grad_output, input, weight, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
-        " padding, dilation, groups, output_mask)",
-    method=False)
+    " padding, dilation, groups, output_mask)",
+    method=False,
+)
 def convolution_backward():
     """The gradients of ``convolution``."""
 
 
 @convolution_backward.gradient
-def _(grads, grad_output, input, weight, stride, padding, dilation, transposed, output_padding, groups,
-      cxx):
+def _(
+    grads,
+    grad_output,
+    input,
+    weight,
+    stride,
+    padding,
+    dilation,
+    transposed,
+    output_padding,
+    groups,
+    cxx,
+):
     return cxx.convolution_double_backward_all(
-        grads, grad_output, input, weight, stride, padding, dilation, transposed, output_padding,
-        groups, cxx.needs,
+        grads,
+        grad_output,
+        input,
+        weight,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        cxx.needs,
     )
 
 
 @composite(
     "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
-    "int[2] dilation=1, int groups=1) -> Tensor", method=False)
+    "int[2] dilation=1, int groups=1) -> Tensor",
+    method=False,
+)
 def conv2d():
     """Slides ``weight`` (O, C / groups, R, S) over ``input`` (N, C, H, W).
 
@@ -56,21 +92,26 @@ def conv2d():
 
 @composite(
     "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
-    "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor", method=False,
-    cxx="conv2d_named")
+    "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+    method=False,
+    cxx="conv2d_named",
+)
 def conv2d_named():
     """``conv2d`` with ``padding="same"`` or ``"valid"``."""
 
 
-_POOL = (
-    "int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False"
+_POOL = "int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False"
+
+
+@structured(
+    f"max_pool2d_with_indices(Tensor self, {_POOL}) -> (Tensor, Tensor)",
+    shape="max_pool2d(self, kernel_size, stride, padding, dilation, ceil_mode)",
+    cpu="cpu::max_pool2d(result0, result1, self, kernel_size, stride, padding, dilation)",
+    module="_nn",
+    method=False,
+    differentiable=(0,),
+    out=True,
 )
-
-
-@structured(f"max_pool2d_with_indices(Tensor self, {_POOL}) -> (Tensor, Tensor)",
-            shape="max_pool2d(self, kernel_size, stride, padding, dilation, ceil_mode)",
-            cpu="cpu::max_pool2d(result0, result1, self, kernel_size, stride, padding, dilation)",
-            module="_nn", method=False, differentiable=(0,), out=True)
 def max_pool2d_with_indices():
     """The largest element in each window, and where it is in its plane."""
 
@@ -87,7 +128,9 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
     "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
     shape="max_pool2d_backward(grad_output, self)",
     cpu="cpu::max_pool2d_backward(result, grad_output, indices, kernel_size, stride, padding, dilation)",
-    module="_nn", method=False)
+    module="_nn",
+    method=False,
+)
 def max_pool2d_with_indices_backward():
     """The gradient of max pooling: each window's goes to its largest element."""
 

@@ -2,12 +2,19 @@
 
 from flambeau.ops.record import native
 
-_OPTIONS = "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_OPTIONS = (
+    "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+)
 _FORMAT = ", MemoryFormat? memory_format=None"
 
 
-@native(f"empty.memory_format(int[] size, {_OPTIONS}{_FORMAT}) -> Tensor", cxx="empty",
-        method=False, out=True, out_overload="out")
+@native(
+    f"empty.memory_format(int[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
+    cxx="empty",
+    method=False,
+    out=True,
+    out_overload="out",
+)
 def empty():
     """A tensor whose elements are whatever memory held.
 
@@ -102,8 +109,10 @@ def new_empty():
     """An empty tensor with this one's dtype and device."""
 
 
-@native(f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
-        function_variant=False)
+@native(
+    f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+)
 def new_empty_strided():
     """An empty strided tensor with this one's dtype and device."""
 
@@ -118,8 +127,10 @@ def new_ones():
     """Ones with this tensor's dtype and device."""
 
 
-@native(f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
-        function_variant=False)
+@native(
+    f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+)
 def new_full():
     """One value with this tensor's dtype and device."""
 
@@ -140,13 +151,19 @@ def arange_start():
     """``start`` to ``end`` by one."""
 
 
-@native(f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {_OPTIONS}) -> Tensor",
-        method=False, out=True, out_overload="start_out")
+@native(
+    f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {_OPTIONS}) -> Tensor",
+    method=False,
+    out=True,
+    out_overload="start_out",
+)
 def arange_start_step():
     """``start`` to ``end`` by ``step``."""
 
 
-@native(f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(
+    f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor", method=False, out=True
+)
 def linspace():
     """``steps`` evenly spaced values, both ends included.
 
@@ -170,8 +187,12 @@ def eye_m():
     """An n by m matrix with ones on the diagonal."""
 
 
-@native("fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", cxx="fill_scalar_", node="FillBackward2",
-        handles=frozenset({"conjugate", "negative"}))
+@native(
+    "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
+    cxx="fill_scalar_",
+    node="FillBackward2",
+    handles=frozenset({"conjugate", "negative"}),
+)
 def fill_scalar():
     """Sets all elements to a value.
 
@@ -185,8 +206,12 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native("fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", cxx="fill_tensor_", node="FillBackward3",
-        handles=frozenset({"conjugate", "negative"}))
+@native(
+    "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
+    cxx="fill_tensor_",
+    node="FillBackward3",
+    handles=frozenset({"conjugate", "negative"}),
+)
 def fill_tensor():
     """Sets all elements to the value of a 0-dim tensor."""
 
@@ -196,8 +221,12 @@ def _(g, cxx, ops):
     return cxx.zeros_like(g), ops.sum(g, None)
 
 
-@native("fill.Scalar(Tensor self, Scalar value) -> Tensor", cxx="fill_scalar", method=False,
-        node="FillBackward0")
+@native(
+    "fill.Scalar(Tensor self, Scalar value) -> Tensor",
+    cxx="fill_scalar",
+    method=False,
+    node="FillBackward0",
+)
 def fill_copy():
     """A copy of the shape and layout of ``self``, filled with a value."""
 
@@ -207,8 +236,12 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native("fill.Tensor(Tensor self, Tensor value) -> Tensor", cxx="fill_tensor", method=False,
-        node="FillBackward1")
+@native(
+    "fill.Tensor(Tensor self, Tensor value) -> Tensor",
+    cxx="fill_tensor",
+    method=False,
+    node="FillBackward1",
+)
 def fill_copy_tensor():
     """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
 

@@ -177,11 +177,24 @@ class Gradient:
             arg = args.get(name)
             output = arg is None
             if what == "value" and arg is not None and arg.list:
-                out.append(Member("SavedTensors", name, f"{name}_.save({name})",
-                                  f"const TensorVec {name} = {name}_.unpack(this);"))
+                out.append(
+                    Member(
+                        "SavedTensors",
+                        name,
+                        f"{name}_.save({name})",
+                        f"const TensorVec {name} = {name}_.unpack(this);",
+                    )
+                )
             elif what == "value":
-                out.append(Member("SavedTensor", name, f"{name}_.save({name}, {str(output).lower()})",
-                                  f"const Tensor {name} = {name}_.unpack(this);", output))
+                out.append(
+                    Member(
+                        "SavedTensor",
+                        name,
+                        f"{name}_.save({name}, {str(output).lower()})",
+                        f"const Tensor {name} = {name}_.unpack(this);",
+                        output,
+                    )
+                )
             elif what == "plain":
                 unpacked = _unpack(arg)
                 if name in self.record.as_tensor:
@@ -192,8 +205,15 @@ class Gradient:
                 if arg is not None and arg.list:
                     kind, read = f"std::vector<{kind}>", f"{what}_of({{}})"
                 member = f"{name}_{what}"
-                out.append(Member(kind, member, f"{member}_ = {_guarded(arg, read, name)}",
-                                  f"[[maybe_unused]] const auto& {member} = {member}_;", output))
+                out.append(
+                    Member(
+                        kind,
+                        member,
+                        f"{member}_ = {_guarded(arg, read, name)}",
+                        f"[[maybe_unused]] const auto& {member} = {member}_;",
+                        output,
+                    )
+                )
         return out
 
     def node(self, name: str) -> str:
@@ -206,7 +226,7 @@ class Gradient:
         unpacked = "".join(f"    {m.unpack}\n" for m in members)
         return (
             f"struct {name} final : Node {{\n{fields}"
-            f"  const char* name() const override {{ return \"{name}\"; }}\n"
+            f'  const char* name() const override {{ return "{name}"; }}\n'
             f"  void release_variables() override {{ {released} }}\n"
             f"{_saved_fields(name, members)}"
             f"  void apply([[maybe_unused]] const Tensor* grads, Tensor* out) override {{\n"
@@ -241,7 +261,9 @@ class Gradient:
     def saved_outputs(self) -> list[str]:
         """Names of the results that the node keeps something of."""
         kept = {name for name, _ in self.uses}
-        return [n for n in self.results if n in kept and n not in {a.name for a in self.schema.args}]
+        return [
+            n for n in self.results if n in kept and n not in {a.name for a in self.schema.args}
+        ]
 
 
 def _init(kind: str) -> str:
@@ -300,9 +322,16 @@ def _scalar_factor(grad: trace.Expr, params: list[str]) -> str:
 
 
 _FIELD_KINDS = {
-    "SavedTensor": "tensor", "SavedTensors": "tensors", "int64_t": "integer",
-    "std::optional<int64_t>": "optional_integer", "double": "floating", "bool": "boolean",
-    "Scalar": "scalar", "Dims": "dims", "DType": "dtype", "std::string": "string",
+    "SavedTensor": "tensor",
+    "SavedTensors": "tensors",
+    "int64_t": "integer",
+    "std::optional<int64_t>": "optional_integer",
+    "double": "floating",
+    "bool": "boolean",
+    "Scalar": "scalar",
+    "Dims": "dims",
+    "DType": "dtype",
+    "std::string": "string",
 }
 
 

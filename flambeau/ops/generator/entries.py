@@ -25,7 +25,9 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     keys = ", ".join(a.symbol for a in schema.args if a.type == "Tensor")
     body = _body(record, schema)
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-    out += f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
+    out += (
+        f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
+    )
     args = names.arguments(schema)
     typed = f"    if (keys < 2 * kAutograd && (keys & kAutograd)) return autograd::{schema.symbol}({args});\n"
     call = f"call_slow<{schema.cpp_return}>(builtin_ops()[k_{schema.symbol}], keys"
@@ -70,7 +72,7 @@ def _inplace_without_gradient(schema: Schema) -> str:
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
         f'  check_inplace({first}, any_needs_grad({tensors}), "{schema.name}");\n'
-        f"  Ref<ZeroGradient> node = zero_gradient_node(\"{names.camel(schema.name.rstrip('_'))}"
+        f'  Ref<ZeroGradient> node = zero_gradient_node("{names.camel(schema.name.rstrip("_"))}'
         f'Backward0", {first});\n'
         f"  {{\n    const Exclude off(kAutograd);\n"
         f"    entry::{schema.symbol}({names.arguments(schema)});\n  }}\n"
@@ -158,7 +160,7 @@ def _select(record: Record, symbol: str, name: str) -> str:
         shown = ", ".join("None" if v is None else f"'{v}'" for v in allowed)
         code += (
             f'  if (chosen < 0) raise("{name} expected {arg} to be one of {shown}, but found \'", '
-            f"show_static({arg}), \"'\");\n"
+            f'show_static({arg}), "\'");\n'
         )
     return code
 
@@ -204,7 +206,9 @@ def _structured_body(record: Record, schema: Schema) -> str:
         first = schema.args[0].name
         code += f'  give_inplace("{schema.name}", {first}, {results[0]});\n'
         return code + _value(schema)
-    return code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
+    return (
+        code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
+    )
 
 
 def _inputs(schema: Schema) -> str:

@@ -28,8 +28,8 @@ def forms(records: list[Record]) -> list[tuple[Record, Schema]]:
 
 
 def header(ordered) -> str:
-    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/op.h\"\n"
-    code += "#include \"core/dispatch/constants.h\"\n\nnamespace flambeau {\n\n"
+    code = _NOTE + '#pragma once\n\n#include "core/dispatch/op.h"\n'
+    code += '#include "core/dispatch/constants.h"\n\nnamespace flambeau {\n\n'
     code += "// One typed entry per overload.\nnamespace entry {\n"
     code += "".join(entries.declaration(s) for _, s in ordered)
     code += "}  // namespace entry\n\n// The same by their plain names.\nnamespace ops {\n"
@@ -38,7 +38,7 @@ def header(ordered) -> str:
 
 
 def indices(ordered) -> str:
-    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/keys.h\"\n\nnamespace flambeau {\n"
+    code = _NOTE + '#pragma once\n\n#include "core/dispatch/keys.h"\n\nnamespace flambeau {\n'
     for i, (record, s) in enumerate(ordered):
         code += f"constexpr int k_{s.symbol} = {i};\n"
         code += f"constexpr KeySet k_{s.symbol}_mask = {names.mask(record, s)};\n"
@@ -47,7 +47,7 @@ def indices(ordered) -> str:
 
 def kernels(records: list[Record]) -> str:
     """Declarations of the hand-written functions that the records name."""
-    code = _NOTE + "#pragma once\n\n#include \"core/dispatch/value.h\"\n\nnamespace flambeau {\n"
+    code = _NOTE + '#pragma once\n\n#include "core/dispatch/value.h"\n\nnamespace flambeau {\n'
     done = set()
     for r in records:
         for namespace, text in entries.kernel_declaration(r):
@@ -75,7 +75,13 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
         if r.kind == "pointwise":
             for loop in pw.loops(r.base or r):
                 code += f"extern const PointwiseKernel {loop.name};\n"
-            code += tables.rules(r.base or r).replace("static const PointwiseRule", "[[maybe_unused]] static const PointwiseRule") if r.base is None else ""
+            code += (
+                tables.rules(r.base or r).replace(
+                    "static const PointwiseRule", "[[maybe_unused]] static const PointwiseRule"
+                )
+                if r.base is None
+                else ""
+            )
     code += "namespace entry {\n"
     for r in records:
         gradient = None

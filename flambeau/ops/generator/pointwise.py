@@ -73,9 +73,7 @@ def gradient_formulas(record: Record, static: tuple) -> dict[str, trace.Expr]:
         grads = (grads,)
     if len(grads) < len(names):
         raise trace.TraceError(f"{record.schema.full_name}: a gradient for each of {names}")
-    return {
-        n: trace._expr(g) for n, g in zip(names, grads, strict=False) if g is not None
-    }
+    return {n: trace._expr(g) for n, g in zip(names, grads, strict=False) if g is not None}
 
 
 def rule(record: Record, static: tuple, field: str):
@@ -173,8 +171,15 @@ def loops(record: Record) -> list[Loop]:
         types = computes(record, dtypes)
         expr = formula(record, static)
         out.append(
-            Loop(f"{record.schema.symbol}_{i}", expr, inputs, kinds, names, types,
-                 _result_kind(record.result, expr))
+            Loop(
+                f"{record.schema.symbol}_{i}",
+                expr,
+                inputs,
+                kinds,
+                names,
+                types,
+                _result_kind(record.result, expr),
+            )
         )
         if record.gradient is None:
             continue
@@ -187,8 +192,15 @@ def loops(record: Record) -> list[Loop]:
             chosen = [(n, k) for n, k in all_inputs if n in used]
             grad_types = [t for t in types if t in ("f32", "f64", "c64", "c128")]
             out.append(
-                Loop(f"{record.schema.symbol}_{i}_grad_{arg}", grad, [n for n, _ in chosen],
-                     [k for _, k in chosen], names, grad_types, "V")
+                Loop(
+                    f"{record.schema.symbol}_{i}_grad_{arg}",
+                    grad,
+                    [n for n, _ in chosen],
+                    [k for _, k in chosen],
+                    names,
+                    grad_types,
+                    "V",
+                )
             )
     return out
 

@@ -85,9 +85,7 @@ def op_table(forms: list[tuple[Record, Schema]]) -> str:
     code = ""
     rows = []
     for record, schema in forms:
-        args = ",\n    ".join(
-            _argument(record, schema, i, a) for i, a in enumerate(schema.args)
-        )
+        args = ",\n    ".join(_argument(record, schema, i, a) for i, a in enumerate(schema.args))
         if schema.args:
             code += f"const Argument args_{schema.symbol}[] = {{{args}}};\n"
         if schema.returns:
@@ -173,7 +171,9 @@ def rules(record: Record) -> str:
     code = ""
     for i, static in enumerate(pw.statics(record)):
         promote = pw.rule(record, static, "promote")
-        mask = " | ".join(f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes")))
+        mask = " | ".join(
+            f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes"))
+        )
         code += (
             f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "

@@ -3,9 +3,15 @@
 from flambeau.ops.record import native, structured
 
 
-@structured("cat(Tensor[] tensors, int dim=0) -> Tensor", shape="cat(tensors, dim)",
-            cpu="cpu::cat(result, tensors, dim)", method=False, out=True,
-            separate_out=True, aliases=("concat", "concatenate"))
+@structured(
+    "cat(Tensor[] tensors, int dim=0) -> Tensor",
+    shape="cat(tensors, dim)",
+    cpu="cpu::cat(result, tensors, dim)",
+    method=False,
+    out=True,
+    separate_out=True,
+    aliases=("concat", "concatenate"),
+)
 def cat():
     """Tensors one after the other along a dimension.
 
@@ -19,9 +25,14 @@ def _(g, tensors, dim, cxx):
     return cxx.cat_backward_list(g, tensors.sizes, tensors.dtype, dim)
 
 
-@structured("stack(Tensor[] tensors, int dim=0) -> Tensor", shape="stack(tensors, dim)",
-            cpu="cpu::stack(result, tensors, dim)", method=False, out=True,
-            separate_out=True)
+@structured(
+    "stack(Tensor[] tensors, int dim=0) -> Tensor",
+    shape="stack(tensors, dim)",
+    cpu="cpu::stack(result, tensors, dim)",
+    method=False,
+    out=True,
+    separate_out=True,
+)
 def stack():
     """Tensors of one shape along a new dimension.
 
@@ -64,8 +75,13 @@ def _(g, shifts, dims, cxx):
     return cxx.roll_backward(g, shifts, dims)
 
 
-@structured("tril(Tensor self, int diagonal=0) -> Tensor", shape='triangle("tril", self)', cpu="tril",
-            inplace=True, out=True)
+@structured(
+    "tril(Tensor self, int diagonal=0) -> Tensor",
+    shape='triangle("tril", self)',
+    cpu="tril",
+    inplace=True,
+    out=True,
+)
 def tril():
     """The lower triangle of matrices; the rest is zero.
 
@@ -80,8 +96,13 @@ def _(g, diagonal, ops):
     return ops.tril(g, diagonal)
 
 
-@structured("triu(Tensor self, int diagonal=0) -> Tensor", shape='triangle("triu", self)', cpu="triu",
-            inplace=True, out=True)
+@structured(
+    "triu(Tensor self, int diagonal=0) -> Tensor",
+    shape='triangle("triu", self)',
+    cpu="triu",
+    inplace=True,
+    out=True,
+)
 def triu():
     """The upper triangle of matrices; the rest is zero.
 
@@ -96,8 +117,12 @@ def _(g, diagonal, ops):
     return ops.triu(g, diagonal)
 
 
-@structured("repeat(Tensor self, int[] repeats) -> Tensor", shape="repeat", cpu="repeat",
-            function_variant=False)
+@structured(
+    "repeat(Tensor self, int[] repeats) -> Tensor",
+    shape="repeat",
+    cpu="repeat",
+    function_variant=False,
+)
 def repeat():
     """Copies laid side by side.
 

@@ -3,9 +3,15 @@
 from flambeau.ops.record import composite, native, structured
 
 
-@native("index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", cxx="index", method=False,
-        function_variant=False, out=True, out_overload="Tensor_out",
-        tags=frozenset({"dynamic_shape"}))
+@native(
+    "index.Tensor(Tensor self, Tensor?[] indices) -> Tensor",
+    cxx="index",
+    method=False,
+    function_variant=False,
+    out=True,
+    out_overload="Tensor_out",
+    tags=frozenset({"dynamic_shape"}),
+)
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
 
@@ -15,8 +21,10 @@ def _(g, self, indices, cxx):
     return (cxx.index_backward(g, self.sizes, self.options, indices),)
 
 
-@native("index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
-        " -> Tensor(a!)")
+@native(
+    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
+    " -> Tensor(a!)"
+)
 def index_put_():
     """Writes ``values`` at the places that index tensors name.
 
@@ -48,9 +56,13 @@ def _(g, indices, values, accumulate, cxx):
     )
 
 
-@structured("gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-            shape="gather(self, dim, index, sparse_grad)", cpu="cpu::gather(result, self, dim, index)",
-            out=True, separate_out=True)
+@structured(
+    "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    shape="gather(self, dim, index, sparse_grad)",
+    cpu="cpu::gather(result, self, dim, index)",
+    out=True,
+    separate_out=True,
+)
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
 
@@ -65,9 +77,12 @@ def _(g, self, dim, index, cxx):
     return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
 
 
-@structured("scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-            shape="scatter(self, dim, index, src)", cpu="cpu::scatter(result, self, dim, index, src)",
-            out=True)
+@structured(
+    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    shape="scatter(self, dim, index, src)",
+    cpu="cpu::scatter(result, self, dim, index, src)",
+    out=True,
+)
 def scatter():
     """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
 
@@ -76,8 +91,11 @@ def scatter():
     """
 
 
-@native("scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-        cxx="scatter_", function_variant=False)
+@native(
+    "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    cxx="scatter_",
+    function_variant=False,
+)
 def scatter_():
     """``scatter`` in place."""
 
@@ -92,15 +110,21 @@ def _(g, dim, index, src, ops, cxx):
     )
 
 
-@structured("scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-            shape="scatter_value(self, dim, index, value)",
-            cpu="cpu::scatter_value(result, self, dim, index, value)", out=True)
+@structured(
+    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    shape="scatter_value(self, dim, index, value)",
+    cpu="cpu::scatter_value(result, self, dim, index, value)",
+    out=True,
+)
 def scatter_value():
     """``scatter`` of one value."""
 
 
-@native("scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-        cxx="scatter_value_", function_variant=False)
+@native(
+    "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
+    cxx="scatter_value_",
+    function_variant=False,
+)
 def scatter_value_():
     """``scatter`` of one value, in place."""
 
@@ -111,15 +135,22 @@ def _(g, dim, index, ops):
     return ops.scatter_value(g, dim, index, 0), None
 
 
-@structured("scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-            shape="scatter_reduce(self, dim, index, src, reduce)",
-            cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)", out=True)
+@structured(
+    "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+    shape="scatter_reduce(self, dim, index, src, reduce)",
+    cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
+    out=True,
+)
 def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
 
 
-@native("scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
-        " -> Tensor(a!)", cxx="scatter_reduce_", function_variant=False)
+@native(
+    "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
+    " -> Tensor(a!)",
+    cxx="scatter_reduce_",
+    function_variant=False,
+)
 def scatter_reduce_():
     """``scatter`` that adds or multiplies, in place."""
 
@@ -137,13 +168,19 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
-    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)", out=True)
+    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
+    out=True,
+)
 def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
 
 
-@native("scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
-        "str reduce) -> Tensor(a!)", cxx="scatter_value_reduce_", function_variant=False)
+@native(
+    "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
+    "str reduce) -> Tensor(a!)",
+    cxx="scatter_value_reduce_",
+    function_variant=False,
+)
 def scatter_value_reduce_():
     """``scatter`` of one value that adds or multiplies, in place."""
 
@@ -154,9 +191,12 @@ def _(g, dim, index, value, reduce, cxx):
     return cxx.scatter_value_reduce_backward(g, dim, index, value, reduce), None
 
 
-@structured("scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-            shape="scatter_add(self, dim, index, src)",
-            cpu="cpu::scatter_add(result, self, dim, index, src)", out=True)
+@structured(
+    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    shape="scatter_add(self, dim, index, src)",
+    cpu="cpu::scatter_add(result, self, dim, index, src)",
+    out=True,
+)
 def scatter_add():
     """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
 
@@ -165,8 +205,10 @@ def scatter_add():
     """
 
 
-@native("scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-        function_variant=False)
+@native(
+    "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    function_variant=False,
+)
 def scatter_add_():
     """``scatter_add`` in place."""
 
@@ -177,9 +219,13 @@ def _(g, dim, index, src, cxx):
     return g, None, cxx.scatter_backward_src(g, dim, index, src.sizes)
 
 
-@structured("index_select(Tensor self, int dim, Tensor index) -> Tensor",
-            shape="index_select(self, dim, index)", cpu="cpu::index_select(result, self, dim, index)",
-            out=True, separate_out=True)
+@structured(
+    "index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    shape="index_select(self, dim, index)",
+    cpu="cpu::index_select(result, self, dim, index)",
+    out=True,
+    separate_out=True,
+)
 def index_select():
     """The slices along a dimension that a vector of indices names.
 
@@ -196,7 +242,9 @@ def _(g, self, dim, index, cxx):
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
     shape="index_add(self, dim, index, source, alpha)",
-    cpu="cpu::index_add(result, self, dim, index, source, alpha)", out=True)
+    cpu="cpu::index_add(result, self, dim, index, source, alpha)",
+    out=True,
+)
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
 
@@ -205,8 +253,11 @@ def index_add():
     """
 
 
-@native("index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
-        " -> Tensor(a!)", function_variant=False)
+@native(
+    "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
+    " -> Tensor(a!)",
+    function_variant=False,
+)
 def index_add_():
     """``index_add`` in place."""
 
@@ -217,9 +268,12 @@ def _(g, dim, index, alpha, cxx):
     return g, None, cxx.index_add_backward(g, dim, index, alpha)
 
 
-@structured("masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-            shape="masked_fill(self, mask, value)",
-            cpu="cpu::masked_fill(result, self, mask, value)", function_variant=True)
+@structured(
+    "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+    shape="masked_fill(self, mask, value)",
+    cpu="cpu::masked_fill(result, self, mask, value)",
+    function_variant=True,
+)
 def masked_fill_scalar():
     """A copy with ``value`` where ``mask`` is true.
 
@@ -233,9 +287,11 @@ def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
 
 
-@structured("masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-            shape="masked_fill_tensor(self, mask, value)",
-            cpu="cpu::masked_fill_tensor(result, self, mask, value)")
+@structured(
+    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
+    shape="masked_fill_tensor(self, mask, value)",
+    cpu="cpu::masked_fill_tensor(result, self, mask, value)",
+)
 def masked_fill_tensor():
     """``masked_fill`` with the value of a 0-dim tensor."""
 
@@ -245,8 +301,11 @@ def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
 
 
-@native("masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
-        cxx="masked_fill_scalar_", function_variant=False)
+@native(
+    "masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
+    cxx="masked_fill_scalar_",
+    function_variant=False,
+)
 def masked_fill_scalar_():
     """Writes ``value`` where ``mask`` is true."""
 
@@ -256,8 +315,11 @@ def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
 
 
-@native("masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
-        cxx="masked_fill_tensor_", function_variant=False)
+@native(
+    "masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
+    cxx="masked_fill_tensor_",
+    function_variant=False,
+)
 def masked_fill_tensor_():
     """Writes the value of a 0-dim tensor where ``mask`` is true."""
 
@@ -267,8 +329,12 @@ def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
 
 
-@native("masked_select(Tensor self, Tensor mask) -> Tensor", tags=frozenset({"dynamic_shape"}),
-        out=True, separate_out=True)
+@native(
+    "masked_select(Tensor self, Tensor mask) -> Tensor",
+    tags=frozenset({"dynamic_shape"}),
+    out=True,
+    separate_out=True,
+)
 def masked_select():
     """The elements where ``mask`` is true, in one dimension.
 
@@ -282,8 +348,13 @@ def _(g, self, mask, cxx):
     return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
 
 
-@native("nonzero(Tensor self) -> Tensor", tags=frozenset({"dynamic_shape"}), out=True,
-        function_variant=False, method=False)
+@native(
+    "nonzero(Tensor self) -> Tensor",
+    tags=frozenset({"dynamic_shape"}),
+    out=True,
+    function_variant=False,
+    method=False,
+)
 def nonzero():
     """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
 
@@ -301,8 +372,10 @@ def where():
 @structured(
     "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    shape="embedding(weight, indices, sparse)", cpu="cpu::embedding(result, weight, indices)",
-    method=False)
+    shape="embedding(weight, indices, sparse)",
+    cpu="cpu::embedding(result, weight, indices)",
+    method=False,
+)
 def embedding():
     """The rows of ``weight`` that ``indices`` name.
 
@@ -323,7 +396,8 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "bool scale_grad_by_freq) -> Tensor",
     shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
-    method=False)
+    method=False,
+)
 def embedding_dense_backward():
     """The gradient of ``embedding``: rows of the gradient added up by index."""
 

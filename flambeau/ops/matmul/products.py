@@ -85,7 +85,10 @@ def _(g, self, other, ops):
 
 @structured(
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmm", cpu="addmm", out=True, inplace=True,
+    shape="addmm",
+    cpu="addmm",
+    out=True,
+    inplace=True,
 )
 def addmm():
     """``beta * self + alpha * (mat1 @ mat2)``; ``self`` broadcasts.
@@ -107,7 +110,10 @@ def _(g, self, mat1, mat2, beta, alpha, cxx):
 
 @structured(
     "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmv", cpu="addmv", out=True, inplace=True,
+    shape="addmv",
+    cpu="addmv",
+    out=True,
+    inplace=True,
 )
 def addmv():
     """``beta * self + alpha * (mat @ vec)``.
@@ -128,7 +134,10 @@ def _(g, self, mat, vec, beta, alpha, cxx, ops):
 
 @structured(
     "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="baddbmm", cpu="baddbmm", out=True, inplace=True,
+    shape="baddbmm",
+    cpu="baddbmm",
+    out=True,
+    inplace=True,
 )
 def baddbmm():
     """``beta * self + alpha * (batch1 @ batch2)``; ``self`` broadcasts.
@@ -148,7 +157,8 @@ def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
 
 
 @composite(
-    "matmul(Tensor self, Tensor other) -> Tensor", out=True,
+    "matmul(Tensor self, Tensor other) -> Tensor",
+    out=True,
     slots={"__matmul__": "nb_matrix_multiply", "__rmatmul__": "nb_matrix_multiply"},
 )
 def matmul():
@@ -171,8 +181,12 @@ def outer():
     """
 
 
-@composite("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", module="_nn",
-           method=False, out=True)
+@composite(
+    "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    module="_nn",
+    method=False,
+    out=True,
+)
 def linear():
     """``input @ weight.T + bias``: (..., in) with weight (out, in) gives (..., out).
 

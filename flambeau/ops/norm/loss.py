@@ -3,9 +3,14 @@
 from flambeau.ops.record import composite, structured
 
 
-@structured("mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-            shape="mse_loss(self, target, reduction)",
-            cpu="cpu::mse_loss(result, self, target, reduction)", module="_nn", method=False, out=True)
+@structured(
+    "mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+    shape="mse_loss(self, target, reduction)",
+    cpu="cpu::mse_loss(result, self, target, reduction)",
+    module="_nn",
+    method=False,
+    out=True,
+)
 def mse_loss():
     """The squared difference: each (0), its mean (1) or its sum (2).
 
@@ -23,8 +28,10 @@ def _(g, self, target, reduction, ops):
 @structured(
     "mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor",
     shape="mse_loss_backward(grad_output, self, target)",
-    cpu="cpu::mse_loss_backward(result, grad_output, self, target, reduction)", module="_nn",
-    method=False)
+    cpu="cpu::mse_loss_backward(result, grad_output, self, target, reduction)",
+    module="_nn",
+    method=False,
+)
 def mse_loss_backward():
     """The gradient of ``mse_loss``."""
 
@@ -37,58 +44,80 @@ def _(g, grad_output, self, target, reduction, cxx):
 _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index"
 
 
-@structured(f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-            shape="nll_loss(self, target, weight, reduction)",
-            cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
-            module="_nn", method=False, differentiable=(0,), node="NllLossBackward0")
+@structured(
+    f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+    shape="nll_loss(self, target, weight, reduction)",
+    cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
+    module="_nn",
+    method=False,
+    differentiable=(0,),
+    node="NllLossBackward0",
+)
 def nll_loss_forward():
     """The negative log-likelihood and the sum of the weights that went into it."""
 
 
 @nll_loss_forward.gradient
 def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
-    return ops.nll_loss_backward(g, self, target, weight, reduction, ignore_index, total_weight), None
+    return ops.nll_loss_backward(
+        g, self, target, weight, reduction, ignore_index, total_weight
+    ), None
 
 
 @structured(
     f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
     shape="nll_loss_backward(grad_output, self)",
     cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
-        " total_weight)",
-    module="_nn", method=False)
+    " total_weight)",
+    module="_nn",
+    method=False,
+)
 def nll_loss_backward():
     """The gradient of ``nll_loss``."""
 
 
 @nll_loss_backward.gradient
 def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
-    return cxx.nll_loss_double_backward(g, target, weight, reduction, ignore_index, total_weight), None
+    return cxx.nll_loss_double_backward(
+        g, target, weight, reduction, ignore_index, total_weight
+    ), None
 
 
-@structured(f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-            shape="nll_loss2d(self, target, weight, reduction)",
-            cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
-            module="_nn", method=False, differentiable=(0,), node="NllLoss2DBackward0")
+@structured(
+    f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+    shape="nll_loss2d(self, target, weight, reduction)",
+    cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
+    module="_nn",
+    method=False,
+    differentiable=(0,),
+    node="NllLoss2DBackward0",
+)
 def nll_loss2d_forward():
     """The negative log-likelihood of (N, C, H, W) input."""
 
 
 @nll_loss2d_forward.gradient
 def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
-    return ops.nll_loss2d_backward(g, self, target, weight, reduction, ignore_index, total_weight), None
+    return ops.nll_loss2d_backward(
+        g, self, target, weight, reduction, ignore_index, total_weight
+    ), None
 
 
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
     shape="nll_loss_backward(grad_output, self)",
     cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
-        " total_weight)",
-    module="_nn", method=False)
+    " total_weight)",
+    module="_nn",
+    method=False,
+)
 def nll_loss2d_backward():
     """The gradient of ``nll_loss`` for (N, C, H, W) input."""
 
 
-_NLL_PUBLIC = "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
+_NLL_PUBLIC = (
+    "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
+)
 
 
 @composite(f"nll_loss({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
@@ -107,7 +136,10 @@ def nll_loss_nd():
 
 @composite(
     "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, "
-    "int ignore_index=-100, float label_smoothing=0.0) -> Tensor", module="_nn", method=False)
+    "int ignore_index=-100, float label_smoothing=0.0) -> Tensor",
+    module="_nn",
+    method=False,
+)
 def cross_entropy_loss():
     """``nll_loss`` of ``log_softmax``; targets are class indices or probabilities.
 

@@ -3,8 +3,9 @@
 from flambeau.ops.record import composite, native, structured
 
 
-@composite("softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax",
-           out=True)
+@composite(
+    "softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax", out=True
+)
 def softmax():
     """``exp(self) / sum(exp(self))`` along a dimension, without overflow.
 
@@ -13,8 +14,11 @@ def softmax():
     """
 
 
-@composite("log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-           cxx="log_softmax", out=True)
+@composite(
+    "log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
+    cxx="log_softmax",
+    out=True,
+)
 def log_softmax():
     """``log(softmax(self, dim))``, accurate for small probabilities.
 
@@ -23,9 +27,13 @@ def log_softmax():
     """
 
 
-@structured("_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
-            shape="softmax(self, dim, half_to_float)", cpu="cpu::softmax(result, self, dim)",
-            method=False, out=True)
+@structured(
+    "_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
+    shape="softmax(self, dim, half_to_float)",
+    cpu="cpu::softmax(result, self, dim)",
+    method=False,
+    out=True,
+)
 def _softmax():
     """Softmax along a dimension; the op under ``softmax``."""
 
@@ -39,7 +47,9 @@ def _(g, self, result, dim, ops):
     "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
     " -> Tensor",
     shape="softmax_backward(grad_output, output, dim, input_dtype)",
-    cpu="cpu::softmax_backward(result, grad_output, output, dim)", method=False)
+    cpu="cpu::softmax_backward(result, grad_output, output, dim)",
+    method=False,
+)
 def _softmax_backward_data():
     """The gradient of softmax."""
 
@@ -49,9 +59,13 @@ def _(g, grad_output, output, dim, input_dtype, cxx):
     return cxx.softmax_double_backward_all(g, grad_output, output, dim, input_dtype)
 
 
-@structured("_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
-            shape="softmax(self, dim, half_to_float)", cpu="cpu::log_softmax(result, self, dim)",
-            method=False, out=True)
+@structured(
+    "_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
+    shape="softmax(self, dim, half_to_float)",
+    cpu="cpu::log_softmax(result, self, dim)",
+    method=False,
+    out=True,
+)
 def _log_softmax():
     """The logarithm of softmax along a dimension; the op under ``log_softmax``."""
 
@@ -65,7 +79,9 @@ def _(g, self, result, dim, ops):
     "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
     " -> Tensor",
     shape="softmax_backward(grad_output, output, dim, input_dtype)",
-    cpu="cpu::log_softmax_backward(result, grad_output, output, dim)", method=False)
+    cpu="cpu::log_softmax_backward(result, grad_output, output, dim)",
+    method=False,
+)
 def _log_softmax_backward_data():
     """The gradient of log-softmax."""
 
@@ -80,7 +96,9 @@ def _(g, grad_output, output, dim, cxx):
     " -> (Tensor, Tensor, Tensor)",
     shape="layer_norm(input, normalized_shape, weight, bias)",
     cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
-    method=False, differentiable=(0, 1, 2))
+    method=False,
+    differentiable=(0, 1, 2),
+)
 def native_layer_norm():
     """Layer normalisation (Ba et al., 2016): output, mean and 1 / standard deviation."""
 
@@ -97,8 +115,9 @@ def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
     "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     shape="layer_norm_backward(grad_out, input, normalized_shape, weight, bias)",
     cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, normalized_shape, mean,"
-        " rstd, weight, bias, output_mask)",
-    method=False)
+    " rstd, weight, bias, output_mask)",
+    method=False,
+)
 def native_layer_norm_backward():
     """The gradients of layer normalisation."""
 
@@ -112,7 +131,9 @@ def _(grads, grad_out, input, normalized_shape, mean, rstd, weight, cxx):
 
 @composite(
     "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
-    "float eps=1e-05, bool cudnn_enable=True) -> Tensor", method=False)
+    "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+    method=False,
+)
 def layer_norm():
     """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts.
 
@@ -121,8 +142,12 @@ def layer_norm():
     """
 
 
-@native("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", method=False,
-        tags=frozenset({"random"}), differentiable=(0,))
+@native(
+    "native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
+    method=False,
+    tags=frozenset({"random"}),
+    differentiable=(0,),
+)
 def native_dropout():
     """Dropout and its mask."""
 
@@ -132,8 +157,9 @@ def _(g, result1, p, train, cxx):
     return cxx.dropout_backward(g, result1, p, train)
 
 
-@composite("dropout(Tensor input, float p, bool train) -> Tensor", method=False,
-           tags=frozenset({"random"}))
+@composite(
+    "dropout(Tensor input, float p, bool train) -> Tensor", method=False, tags=frozenset({"random"})
+)
 def dropout():
     """Zeros elements with probability ``p`` and scales the rest by 1 / (1 - p), when training.
 
@@ -142,7 +168,10 @@ def dropout():
     """
 
 
-@composite("dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)", method=False,
-           tags=frozenset({"random"}))
+@composite(
+    "dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
+    method=False,
+    tags=frozenset({"random"}),
+)
 def dropout_():
     """``dropout`` in place."""

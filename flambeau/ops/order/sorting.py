@@ -2,15 +2,19 @@
 
 from flambeau.ops.record import composite, native, structured
 
-
 _SORT = {
-    "shape": "sort(self, dim)", "cpu": "cpu::sort(values, indices, self, dim, descending)",
-    "differentiable": (0,), "out": True,
+    "shape": "sort(self, dim)",
+    "cpu": "cpu::sort(values, indices, self, dim, descending)",
+    "differentiable": (0,),
+    "out": True,
 }
 
 
-@structured("sort(Tensor self, int dim=-1, bool descending=False)"
-            " -> (Tensor values, Tensor indices)", out_overload="values", **_SORT)
+@structured(
+    "sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+    out_overload="values",
+    **_SORT,
+)
 def sort():
     """The elements along a dimension in order, and where they were. Always stable.
 
@@ -19,8 +23,12 @@ def sort():
     """
 
 
-@structured("sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
-            " -> (Tensor values, Tensor indices)", out_overload="values_stable", **_SORT)
+@structured(
+    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
+    " -> (Tensor values, Tensor indices)",
+    out_overload="values_stable",
+    **_SORT,
+)
 def sort_stable():
     """``sort`` that is asked to keep the order of equal elements."""
 
@@ -49,8 +57,10 @@ def argsort():
     """
 
 
-@composite("argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-           cxx="argsort_stable")
+@composite(
+    "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
+    cxx="argsort_stable",
+)
 def argsort_stable():
     """``argsort`` with the order of equal elements kept."""
 
@@ -58,8 +68,12 @@ def argsort_stable():
 @structured(
     "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
     " -> (Tensor values, Tensor indices)",
-    shape="topk(self, k, dim)", cpu="cpu::topk(values, indices, self, k, dim, largest)",
-    differentiable=(0,), out=True, out_overload="values")
+    shape="topk(self, k, dim)",
+    cpu="cpu::topk(values, indices, self, k, dim, largest)",
+    differentiable=(0,),
+    out=True,
+    out_overload="values",
+)
 def topk():
     """The k largest (or smallest) elements along a dimension, and where they are.
 
@@ -75,23 +89,32 @@ def _(g, self, indices, dim, cxx):
 
 @native(
     "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False)"
-    " -> (Tensor, Tensor, Tensor)", method=False, tags=frozenset({"dynamic_shape"}))
+    " -> (Tensor, Tensor, Tensor)",
+    method=False,
+    tags=frozenset({"dynamic_shape"}),
+)
 def _unique2():
     """The distinct elements, where each element of the input is among them, and how often each."""
 
 
 @native(
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
-    "bool return_counts=False) -> (Tensor, Tensor, Tensor)", method=False, function_variant=False,
-    tags=frozenset({"dynamic_shape"}))
+    "bool return_counts=False) -> (Tensor, Tensor, Tensor)",
+    method=False,
+    function_variant=False,
+    tags=frozenset({"dynamic_shape"}),
+)
 def unique_dim():
     """The distinct slices along a dimension."""
 
 
 @native(
     "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
-    "int? dim=None) -> (Tensor, Tensor, Tensor)", method=False, function_variant=False,
-    tags=frozenset({"dynamic_shape"}))
+    "int? dim=None) -> (Tensor, Tensor, Tensor)",
+    method=False,
+    function_variant=False,
+    tags=frozenset({"dynamic_shape"}),
+)
 def unique_consecutive():
     """One element, or slice, of each run of equal ones; ``flambeau.unique_consecutive`` is the
     Python face."""

@@ -1,6 +1,16 @@
 """Sums, differences, products, quotients and what is built of them."""
 
-from flambeau.ops.record import ALL, BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native, pointwise
+from flambeau.ops.record import (
+    ALL,
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    NUMERIC,
+    REAL,
+    composite,
+    native,
+    pointwise,
+)
 from flambeau.ops.trace import f
 
 _BOTH = ("self", "other")  # numbers may stand for either operand of the functions
@@ -151,7 +161,9 @@ def floor_divide(self, other):
     dtypes=REAL,
     scalar_overloads={"Scalar": ("other",)},
     slots={
-        "__mod__": "nb_remainder", "__rmod__": "nb_remainder", "__imod__": "nb_inplace_remainder",
+        "__mod__": "nb_remainder",
+        "__rmod__": "nb_remainder",
+        "__imod__": "nb_inplace_remainder",
     },
 )
 def remainder(self, other):
@@ -209,8 +221,13 @@ def _(g, alpha):
     return -(g * f.conj(alpha)), g
 
 
-@pointwise("neg(Tensor self) -> Tensor", dtypes=NUMERIC, aliases=("negative",),
-           refuses_bool="Negation, the `-` operator, on", slots={"__neg__": "nb_negative"})
+@pointwise(
+    "neg(Tensor self) -> Tensor",
+    dtypes=NUMERIC,
+    aliases=("negative",),
+    refuses_bool="Negation, the `-` operator, on",
+    slots={"__neg__": "nb_negative"},
+)
 def neg(self):
     """``-self``.
 
@@ -225,8 +242,15 @@ def _(g):
     return -g
 
 
-@pointwise("abs(Tensor self) -> Tensor", result="real", aliases=("absolute",), dtypes=NUMERIC | BOOL,
-           slots={"__abs__": "nb_absolute"}, inplace=True, piecewise=True)
+@pointwise(
+    "abs(Tensor self) -> Tensor",
+    result="real",
+    aliases=("absolute",),
+    dtypes=NUMERIC | BOOL,
+    slots={"__abs__": "nb_absolute"},
+    inplace=True,
+    piecewise=True,
+)
 def abs(self):
     """The magnitude; real for complex input.
 
@@ -290,15 +314,26 @@ def square():
     """
 
 
-@pointwise("_square(Tensor self) -> Tensor", dtypes=ALL, function_variant=False, method=False,
-           inplace=False, out=False)
+@pointwise(
+    "_square(Tensor self) -> Tensor",
+    dtypes=ALL,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
 def _square(self):
     """``self * self``: what ``pow`` runs for an exponent of 2."""
     return self * self
 
 
-@native("pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", cxx="pow_scalar", inplace=True,
-        out=True, slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"})
+@native(
+    "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+    cxx="pow_scalar",
+    inplace=True,
+    out=True,
+    slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"},
+)
 def pow_scalar():
     """``self`` to the power of a number."""
 
@@ -332,8 +367,12 @@ def _(g, self, exponent, result):
     )
 
 
-@native("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", cxx="pow_of_scalar", out=True,
-        method=False)
+@native(
+    "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+    cxx="pow_of_scalar",
+    out=True,
+    method=False,
+)
 def pow_of_scalar():
     """A number to the powers in a tensor."""
 
@@ -409,8 +448,9 @@ def _(g, tensor1, tensor2, value):
     )
 
 
-@pointwise("maximum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False,
-           number_ok=())
+@pointwise(
+    "maximum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False, number_ok=()
+)
 def maximum(self, other):
     """The larger of two elements; NaN if either is.
 
@@ -426,8 +466,9 @@ def _(g, self, other):
     return f.where(self >= other, half, g * 0), f.where(self <= other, half, g * 0)
 
 
-@pointwise("minimum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False,
-           number_ok=())
+@pointwise(
+    "minimum(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, inplace=False, number_ok=()
+)
 def minimum(self, other):
     """The smaller of two elements; NaN if either is.
 
@@ -444,7 +485,9 @@ def _(g, self, other):
 
 
 @pointwise(
-    "clamp_min(Tensor self, Scalar min) -> Tensor", dtypes=REAL, as_tensor=("min",),
+    "clamp_min(Tensor self, Scalar min) -> Tensor",
+    dtypes=REAL,
+    as_tensor=("min",),
 )
 def clamp_min(self, min):
     """``max(self, min)``; NaN stays.
@@ -460,8 +503,12 @@ def _(g, self, min):
     return f.where(self >= min, g, g * 0)
 
 
-@pointwise("clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
-           dtypes=REAL | BOOL, number_ok=(), out_overload="Tensor_out")
+@pointwise(
+    "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
+    dtypes=REAL | BOOL,
+    number_ok=(),
+    out_overload="Tensor_out",
+)
 def clamp_min_tensor(self, min):
     """``clamp_min`` with a tensor as the bound, broadcast."""
     return f.maximum(self, min)
@@ -473,7 +520,9 @@ def _(g, self, min):
 
 
 @pointwise(
-    "clamp_max(Tensor self, Scalar max) -> Tensor", dtypes=REAL, as_tensor=("max",),
+    "clamp_max(Tensor self, Scalar max) -> Tensor",
+    dtypes=REAL,
+    as_tensor=("max",),
 )
 def clamp_max(self, max):
     """``min(self, max)``; NaN stays.
@@ -489,8 +538,12 @@ def _(g, self, max):
     return f.where(self <= max, g, g * 0)
 
 
-@pointwise("clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
-           dtypes=REAL | BOOL, number_ok=(), out_overload="Tensor_out")
+@pointwise(
+    "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
+    dtypes=REAL | BOOL,
+    number_ok=(),
+    out_overload="Tensor_out",
+)
 def clamp_max_tensor(self, max):
     """``clamp_max`` with a tensor as the bound, broadcast."""
     return f.minimum(self, max)
@@ -501,8 +554,15 @@ def _(g, self, max):
     return f.where(self <= max, g, g * 0), f.where(self > max, g, g * 0)
 
 
-@pointwise("_clamp_both(Tensor self, Scalar min, Scalar max) -> Tensor", dtypes=REAL,
-           as_tensor=("min", "max"), function_variant=False, method=False, inplace=False, out=False)
+@pointwise(
+    "_clamp_both(Tensor self, Scalar min, Scalar max) -> Tensor",
+    dtypes=REAL,
+    as_tensor=("min", "max"),
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
 def _clamp_both(self, min, max):
     """``clamp`` with both bounds: what ``clamp`` runs."""
     return f.minimum(f.maximum(self, min), max)

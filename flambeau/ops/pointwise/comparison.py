@@ -3,12 +3,18 @@
 from flambeau.ops.record import ALL, BOOL, INTEGRAL, REAL, pointwise
 from flambeau.ops.trace import f
 
-_CMP = {"result": "boolean", "scalar_overloads": {"Scalar": ("other",)}, "number_ok": (),
-        "bool_loop": True, "out_overload": "Tensor_out"}
+_CMP = {
+    "result": "boolean",
+    "scalar_overloads": {"Scalar": ("other",)},
+    "number_ok": (),
+    "bool_loop": True,
+    "out_overload": "Tensor_out",
+}
 
 
-@pointwise("eq.Tensor(Tensor self, Tensor other) -> Tensor", slots={"__eq__": "tp_richcompare:eq"},
-           **_CMP)
+@pointwise(
+    "eq.Tensor(Tensor self, Tensor other) -> Tensor", slots={"__eq__": "tp_richcompare:eq"}, **_CMP
+)
 def eq(self, other):
     """Elementwise equality.
 
@@ -18,8 +24,12 @@ def eq(self, other):
     return self == other
 
 
-@pointwise("ne.Tensor(Tensor self, Tensor other) -> Tensor", aliases=("not_equal",),
-           slots={"__ne__": "tp_richcompare:ne"}, **_CMP)
+@pointwise(
+    "ne.Tensor(Tensor self, Tensor other) -> Tensor",
+    aliases=("not_equal",),
+    slots={"__ne__": "tp_richcompare:ne"},
+    **_CMP,
+)
 def ne(self, other):
     """Elementwise inequality.
 
@@ -29,8 +39,13 @@ def ne(self, other):
     return self != other
 
 
-@pointwise("lt.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL, aliases=("less",),
-           slots={"__lt__": "tp_richcompare:lt"}, **_CMP)
+@pointwise(
+    "lt.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL | BOOL,
+    aliases=("less",),
+    slots={"__lt__": "tp_richcompare:lt"},
+    **_CMP,
+)
 def lt(self, other):
     """``self < other``.
 
@@ -40,8 +55,13 @@ def lt(self, other):
     return self < other
 
 
-@pointwise("le.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
-           aliases=("less_equal",), slots={"__le__": "tp_richcompare:le"}, **_CMP)
+@pointwise(
+    "le.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL | BOOL,
+    aliases=("less_equal",),
+    slots={"__le__": "tp_richcompare:le"},
+    **_CMP,
+)
 def le(self, other):
     """``self <= other``.
 
@@ -51,8 +71,13 @@ def le(self, other):
     return self <= other
 
 
-@pointwise("gt.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
-           aliases=("greater",), slots={"__gt__": "tp_richcompare:gt"}, **_CMP)
+@pointwise(
+    "gt.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL | BOOL,
+    aliases=("greater",),
+    slots={"__gt__": "tp_richcompare:gt"},
+    **_CMP,
+)
 def gt(self, other):
     """``self > other``.
 
@@ -62,8 +87,13 @@ def gt(self, other):
     return self > other
 
 
-@pointwise("ge.Tensor(Tensor self, Tensor other) -> Tensor", dtypes=REAL | BOOL,
-           aliases=("greater_equal",), slots={"__ge__": "tp_richcompare:ge"}, **_CMP)
+@pointwise(
+    "ge.Tensor(Tensor self, Tensor other) -> Tensor",
+    dtypes=REAL | BOOL,
+    aliases=("greater_equal",),
+    slots={"__ge__": "tp_richcompare:ge"},
+    **_CMP,
+)
 def ge(self, other):
     """``self >= other``.
 
@@ -73,7 +103,9 @@ def ge(self, other):
     return self >= other
 
 
-@pointwise("isnan(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True)
+@pointwise(
+    "isnan(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True
+)
 def isnan(self):
     """Where an element is NaN.
 
@@ -83,7 +115,9 @@ def isnan(self):
     return self != self
 
 
-@pointwise("isinf(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True)
+@pointwise(
+    "isinf(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True
+)
 def isinf(self):
     """Where an element is infinite.
 
@@ -93,8 +127,9 @@ def isinf(self):
     return f.isinf(self)
 
 
-@pointwise("isfinite(Tensor self) -> Tensor", result="boolean", inplace=False, out=False,
-           bool_loop=True)
+@pointwise(
+    "isfinite(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True
+)
 def isfinite(self):
     """Where an element is neither infinite nor NaN.
 
@@ -114,8 +149,12 @@ def logical_not(self):
     return self == 0
 
 
-@pointwise("logical_and(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
-           number_ok=())
+@pointwise(
+    "logical_and(Tensor self, Tensor other) -> Tensor",
+    result="boolean",
+    bool_loop=True,
+    number_ok=(),
+)
 def logical_and(self, other):
     """True where both are nonzero.
 
@@ -125,8 +164,12 @@ def logical_and(self, other):
     return (self != 0) & (other != 0)
 
 
-@pointwise("logical_or(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
-           number_ok=())
+@pointwise(
+    "logical_or(Tensor self, Tensor other) -> Tensor",
+    result="boolean",
+    bool_loop=True,
+    number_ok=(),
+)
 def logical_or(self, other):
     """True where one is nonzero.
 
@@ -136,8 +179,12 @@ def logical_or(self, other):
     return (self != 0) | (other != 0)
 
 
-@pointwise("logical_xor(Tensor self, Tensor other) -> Tensor", result="boolean", bool_loop=True,
-           number_ok=())
+@pointwise(
+    "logical_xor(Tensor self, Tensor other) -> Tensor",
+    result="boolean",
+    bool_loop=True,
+    number_ok=(),
+)
 def logical_xor(self, other):
     """True where exactly one is nonzero.
 
@@ -147,13 +194,19 @@ def logical_xor(self, other):
     return (self != 0) ^ (other != 0)
 
 
-_BITS = {"dtypes": INTEGRAL | BOOL, "scalar_overloads": {"Scalar": ("other",)}, "number_ok": (),
-         "bool_loop": True, "out_overload": "Tensor_out"}
+_BITS = {
+    "dtypes": INTEGRAL | BOOL,
+    "scalar_overloads": {"Scalar": ("other",)},
+    "number_ok": (),
+    "bool_loop": True,
+    "out_overload": "Tensor_out",
+}
 
 
 @pointwise(
     "bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor",
-    slots={"__and__": "nb_and", "__rand__": "nb_and", "__iand__": "nb_inplace_and"}, **_BITS,
+    slots={"__and__": "nb_and", "__rand__": "nb_and", "__iand__": "nb_inplace_and"},
+    **_BITS,
 )
 def bitwise_and(self, other):
     """``self & other``.
@@ -166,7 +219,8 @@ def bitwise_and(self, other):
 
 @pointwise(
     "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
-    slots={"__or__": "nb_or", "__ror__": "nb_or", "__ior__": "nb_inplace_or"}, **_BITS,
+    slots={"__or__": "nb_or", "__ror__": "nb_or", "__ior__": "nb_inplace_or"},
+    **_BITS,
 )
 def bitwise_or(self, other):
     """``self | other``.
@@ -179,7 +233,8 @@ def bitwise_or(self, other):
 
 @pointwise(
     "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor",
-    slots={"__xor__": "nb_xor", "__rxor__": "nb_xor", "__ixor__": "nb_inplace_xor"}, **_BITS,
+    slots={"__xor__": "nb_xor", "__rxor__": "nb_xor", "__ixor__": "nb_inplace_xor"},
+    **_BITS,
 )
 def bitwise_xor(self, other):
     """``self ^ other``.
@@ -200,13 +255,21 @@ def bitwise_not(self):
     return ~self
 
 
-_SHIFT = {"dtypes": INTEGRAL, "scalar_overloads": {"Tensor_Scalar": ("other",)}, "number_ok": (),
-          "out_overload": "Tensor_out"}
+_SHIFT = {
+    "dtypes": INTEGRAL,
+    "scalar_overloads": {"Tensor_Scalar": ("other",)},
+    "number_ok": (),
+    "out_overload": "Tensor_out",
+}
 
 
 @pointwise(
     "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor",
-    slots={"__lshift__": "nb_lshift", "__rlshift__": "nb_lshift", "__ilshift__": "nb_inplace_lshift"},
+    slots={
+        "__lshift__": "nb_lshift",
+        "__rlshift__": "nb_lshift",
+        "__ilshift__": "nb_inplace_lshift",
+    },
     **_SHIFT,
 )
 def bitwise_left_shift(self, other):
@@ -220,7 +283,11 @@ def bitwise_left_shift(self, other):
 
 @pointwise(
     "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
-    slots={"__rshift__": "nb_rshift", "__rrshift__": "nb_rshift", "__irshift__": "nb_inplace_rshift"},
+    slots={
+        "__rshift__": "nb_rshift",
+        "__rrshift__": "nb_rshift",
+        "__irshift__": "nb_inplace_rshift",
+    },
     **_SHIFT,
 )
 def bitwise_right_shift(self, other):
@@ -234,7 +301,10 @@ def bitwise_right_shift(self, other):
 
 @pointwise(
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
-    bool_loop=True, inplace=False, number_ok=("self", "other"), out_overload="self_out",
+    bool_loop=True,
+    inplace=False,
+    number_ok=("self", "other"),
+    out_overload="self_out",
 )
 def where(condition, self, other):
     """``self`` where ``condition`` is true, ``other`` elsewhere; all broadcast.
@@ -324,5 +394,3 @@ def angle(self):
 def _(g, self):
     size = f.abs(self)
     return f.where(size == 0, self * 0, f.mul_i(g * (self / (size * size))))
-
-

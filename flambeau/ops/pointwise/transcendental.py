@@ -237,5 +237,3 @@ def digamma(self):
     tensor([-0.5772,  0.4228])
     """
     return f.digamma(self)
-
-

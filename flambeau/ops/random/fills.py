@@ -2,7 +2,9 @@
 
 from flambeau.ops.record import native
 
-_OPTIONS = "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_OPTIONS = (
+    "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+)
 _GENERATOR = "*, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 _FORMAT = ", MemoryFormat? memory_format=None"
 _RANDOM = frozenset({"random"})
@@ -12,8 +14,10 @@ def _fill(text, cxx):
     return native(text, cxx=cxx, function_variant=False, tags=_RANDOM)
 
 
-@_fill("normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
-       "normal_")
+@_fill(
+    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
+    "normal_",
+)
 def normal_():
     """Fills with numbers from the normal distribution.
 
@@ -27,8 +31,10 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@_fill("uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
-       "uniform_")
+@_fill(
+    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
+    "uniform_",
+)
 def uniform_():
     """Fills with numbers from the uniform distribution on [from, to).
 
@@ -42,8 +48,10 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@_fill("exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)",
-       "exponential_")
+@_fill(
+    "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)",
+    "exponential_",
+)
 def exponential_():
     """Fills with numbers from the exponential distribution of rate ``lambd``.
 
@@ -57,8 +65,10 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@_fill("bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)",
-       "bernoulli_float_")
+@_fill(
+    "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)",
+    "bernoulli_float_",
+)
 def bernoulli_float():
     """Fills with ones of probability ``p`` and zeros.
 
@@ -72,8 +82,10 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@_fill("bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)",
-       "bernoulli_tensor_")
+@_fill(
+    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)",
+    "bernoulli_tensor_",
+)
 def bernoulli_tensor():
     """Fills with ones of the probabilities in ``p``, broadcast, and zeros."""
 
@@ -83,13 +95,17 @@ def _(g, p, cxx):
     return cxx.zeros_like(g), None
 
 
-@_fill("random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)",
-       "random_from_")
+@_fill(
+    "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)",
+    "random_from_",
+)
 def random_from():
     """Fills with integers from ``from`` on, below ``to``."""
 
 
-@_fill("random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", "random_to_")
+@_fill(
+    "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", "random_to_"
+)
 def random_to():
     """Fills with integers from 0 on, below ``to``."""
 
@@ -113,14 +129,21 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native("bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor", tags=_RANDOM,
-        cxx="bernoulli_p")
+@native(
+    "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
+    tags=_RANDOM,
+    cxx="bernoulli_p",
+)
 def bernoulli_p():
     """Ones of probability ``p`` and zeros, in the shape of ``self``."""
 
 
-@native("multinomial(Tensor self, int num_samples, bool replacement=False, *, "
-        "Generator? generator=None) -> Tensor", tags=_RANDOM, out=True)
+@native(
+    "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
+    "Generator? generator=None) -> Tensor",
+    tags=_RANDOM,
+    out=True,
+)
 def multinomial():
     """Indices drawn with the weights in each row.
 
@@ -131,45 +154,76 @@ def multinomial():
 
 def _factory(name, sizes, doc, format=""):
     """The two overloads of a random factory: from the default generator, and from a given one."""
+
     def body():
         pass
 
     body.__doc__ = doc
     extra = {} if format else {"out": name in ("rand", "randn")}
-    native(f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor", method=False, tags=_RANDOM, **extra)(body)
+    native(f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor", method=False, tags=_RANDOM, **extra)(
+        body
+    )
     if not format:
-        native(f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor", method=False, tags=_RANDOM)(body)
+        native(f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor", method=False, tags=_RANDOM)(
+            body
+        )
 
 
-_factory("rand", "int[] size", """Numbers from the uniform distribution on [0, 1).
+_factory(
+    "rand",
+    "int[] size",
+    """Numbers from the uniform distribution on [0, 1).
 
 >>> flambeau.rand(2, 3).shape
 torch.Size([2, 3])
-""")
-_factory("randn", "int[] size", """Numbers from the normal distribution.
+""",
+)
+_factory(
+    "randn",
+    "int[] size",
+    """Numbers from the normal distribution.
 
 >>> flambeau.randn(2, 3).shape
 torch.Size([2, 3])
-""")
-_factory("randperm", "int n", """The integers 0 to n - 1 in random order.
+""",
+)
+_factory(
+    "randperm",
+    "int n",
+    """The integers 0 to n - 1 in random order.
 
 >>> flambeau.randperm(4).sort().values
 tensor([0, 1, 2, 3])
-""")
-_factory("rand_like", "Tensor self", """``rand`` with the shape and dtype of a tensor.
+""",
+)
+_factory(
+    "rand_like",
+    "Tensor self",
+    """``rand`` with the shape and dtype of a tensor.
 
 >>> flambeau.rand_like(flambeau.zeros(2)).shape
 torch.Size([2])
-""", _FORMAT)
-_factory("randn_like", "Tensor self", """``randn`` with the shape and dtype of a tensor.
+""",
+    _FORMAT,
+)
+_factory(
+    "randn_like",
+    "Tensor self",
+    """``randn`` with the shape and dtype of a tensor.
 
 >>> flambeau.randn_like(flambeau.zeros(2)).shape
 torch.Size([2])
-""", _FORMAT)
+""",
+    _FORMAT,
+)
 
 
-@native(f"randint(int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
-        method=False, tags=_RANDOM, cxx="randint")
+@native(
+    f"randint(int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+    cxx="randint",
+)
 def randint():
     """Integers from ``low`` (0 unless given) on, below ``high``.
 
@@ -178,38 +232,56 @@ def randint():
     """
 
 
-@native(f"randint.generator(int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
-        method=False, tags=_RANDOM)
+@native(
+    f"randint.generator(int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+)
 def randint_generator():
     """``randint`` from a given generator."""
 
 
-@native(f"randint.low(int low, int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
-        method=False, tags=_RANDOM)
+@native(
+    f"randint.low(int low, int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+)
 def randint_low():
     """``randint`` from ``low`` on."""
 
 
-@native(f"randint.low_generator(int low, int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
-        method=False, tags=_RANDOM)
+@native(
+    f"randint.low_generator(int low, int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+)
 def randint_low_generator():
     """``randint`` from ``low`` on, from a given generator."""
 
 
-@native(f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor", method=False,
-        tags=_RANDOM)
+@native(
+    f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+)
 def randint_like():
     """``randint`` with the shape and dtype of a tensor."""
 
 
-@native(f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
-        method=False, tags=_RANDOM)
+@native(
+    f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    tags=_RANDOM,
+)
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""
 
 
-@native("normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
-        tags=_RANDOM, method=False)
+@native(
+    "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    tags=_RANDOM,
+    method=False,
+)
 def normal():
     """Numbers from normal distributions with the given means and standard deviations.
 
@@ -218,14 +290,21 @@ def normal():
     """
 
 
-@native("normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
-        tags=_RANDOM, method=False)
+@native(
+    "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
+    tags=_RANDOM,
+    method=False,
+)
 def normal_tensor_float():
     """Normal numbers with one standard deviation."""
 
 
-@native("normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, "
-        "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None)"
-        " -> Tensor", tags=_RANDOM, method=False)
+@native(
+    "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, "
+    "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None)"
+    " -> Tensor",
+    tags=_RANDOM,
+    method=False,
+)
 def normal_float_float():
     """Normal numbers of one distribution."""

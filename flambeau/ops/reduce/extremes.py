@@ -3,9 +3,12 @@
 from flambeau.ops.record import composite, structured
 
 
-@structured("amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-            shape="extreme(self, dim, keepdim)", cpu="cpu::amax(result, self, shape::dims_of(self, dim))",
-            out=True)
+@structured(
+    "amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
+    shape="extreme(self, dim, keepdim)",
+    cpu="cpu::amax(result, self, shape::dims_of(self, dim))",
+    out=True,
+)
 def amax():
     """The largest element along dimensions; NaN wins.
 
@@ -19,9 +22,12 @@ def _(g, self, result, dim, keepdim, cxx):
     return cxx.spread_evenly(g, self, result, dim, keepdim)
 
 
-@structured("amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-            shape="extreme(self, dim, keepdim)", cpu="cpu::amin(result, self, shape::dims_of(self, dim))",
-            out=True)
+@structured(
+    "amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
+    shape="extreme(self, dim, keepdim)",
+    cpu="cpu::amin(result, self, shape::dims_of(self, dim))",
+    out=True,
+)
 def amin():
     """The smallest element along dimensions; NaN wins.
 
@@ -35,8 +41,13 @@ def _(g, self, result, dim, keepdim, cxx):
     return cxx.spread_evenly(g, self, result, dim, keepdim)
 
 
-@structured("max(Tensor self) -> Tensor", shape="extreme_all(self)",
-            cpu="cpu::amax(result, self, shape::all_dims(self))", out=True, out_overload="unary_out")
+@structured(
+    "max(Tensor self) -> Tensor",
+    shape="extreme_all(self)",
+    cpu="cpu::amax(result, self, shape::all_dims(self))",
+    out=True,
+    out_overload="unary_out",
+)
 def max():
     """The largest element; with ``dim``, (values, indices) along it; with a tensor, ``maximum``.
 
@@ -50,16 +61,21 @@ def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
 
 
-@composite("max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True,
-           out_overload="out")
+@composite(
+    "max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True, out_overload="out"
+)
 def max_other():
     """``maximum``."""
 
 
-@structured("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-            shape="extreme_with_indices(self, dim, keepdim)",
-            cpu="cpu::max(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
-            out_overload="dim_max")
+@structured(
+    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    shape="extreme_with_indices(self, dim, keepdim)",
+    cpu="cpu::max(values, indices, self, shape::wrap(self, dim))",
+    differentiable=(0,),
+    out=True,
+    out_overload="dim_max",
+)
 def max_dim():
     """The largest elements along a dimension, and where they are."""
 
@@ -69,8 +85,13 @@ def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
 
 
-@structured("min(Tensor self) -> Tensor", shape="extreme_all(self)",
-            cpu="cpu::amin(result, self, shape::all_dims(self))", out=True, out_overload="unary_out")
+@structured(
+    "min(Tensor self) -> Tensor",
+    shape="extreme_all(self)",
+    cpu="cpu::amin(result, self, shape::all_dims(self))",
+    out=True,
+    out_overload="unary_out",
+)
 def min():
     """The smallest element; with ``dim``, (values, indices) along it; with a tensor, ``minimum``.
 
@@ -84,16 +105,21 @@ def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
 
 
-@composite("min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True,
-           out_overload="out")
+@composite(
+    "min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True, out_overload="out"
+)
 def min_other():
     """``minimum``."""
 
 
-@structured("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-            shape="extreme_with_indices(self, dim, keepdim)",
-            cpu="cpu::min(values, indices, self, shape::wrap(self, dim))", differentiable=(0,), out=True,
-            out_overload="dim_min")
+@structured(
+    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    shape="extreme_with_indices(self, dim, keepdim)",
+    cpu="cpu::min(values, indices, self, shape::wrap(self, dim))",
+    differentiable=(0,),
+    out=True,
+    out_overload="dim_min",
+)
 def min_dim():
     """The smallest elements along a dimension, and where they are."""
 
@@ -103,8 +129,12 @@ def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
 
 
-@structured("argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
-            shape="arg_extreme(self, dim, keepdim)", cpu="cpu::argmax(result, self, dim)", out=True)
+@structured(
+    "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
+    shape="arg_extreme(self, dim, keepdim)",
+    cpu="cpu::argmax(result, self, dim)",
+    out=True,
+)
 def argmax():
     """The index of the first largest element, of all or along a dimension.
 
@@ -113,8 +143,12 @@ def argmax():
     """
 
 
-@structured("argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
-            shape="arg_extreme(self, dim, keepdim)", cpu="cpu::argmin(result, self, dim)", out=True)
+@structured(
+    "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
+    shape="arg_extreme(self, dim, keepdim)",
+    cpu="cpu::argmin(result, self, dim)",
+    out=True,
+)
 def argmin():
     """The index of the first smallest element, of all or along a dimension.
 
@@ -123,8 +157,13 @@ def argmin():
     """
 
 
-@structured("any(Tensor self) -> Tensor", shape="truth_all(self)",
-            cpu="cpu::any(result, self, shape::all_dims(self))", out=True, out_overload="all_out")
+@structured(
+    "any(Tensor self) -> Tensor",
+    shape="truth_all(self)",
+    cpu="cpu::any(result, self, shape::all_dims(self))",
+    out=True,
+    out_overload="all_out",
+)
 def any():
     """Whether some element is nonzero.
 
@@ -133,22 +172,35 @@ def any():
     """
 
 
-@structured("any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-            shape="truth_dim(self, dim, keepdim)",
-            cpu="cpu::any(result, self, shape::one_dim(self, dim))", out=True, out_overload="out")
+@structured(
+    "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    shape="truth_dim(self, dim, keepdim)",
+    cpu="cpu::any(result, self, shape::one_dim(self, dim))",
+    out=True,
+    out_overload="out",
+)
 def any_dim():
     """Whether some element along a dimension is nonzero."""
 
 
-@structured("any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-            shape="truth_dims(self, dim, keepdim)",
-            cpu="cpu::any(result, self, shape::dims_of(self, dim))", out=True, out_overload="dims_out")
+@structured(
+    "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    shape="truth_dims(self, dim, keepdim)",
+    cpu="cpu::any(result, self, shape::dims_of(self, dim))",
+    out=True,
+    out_overload="dims_out",
+)
 def any_dims():
     """Whether some element along dimensions is nonzero."""
 
 
-@structured("all(Tensor self) -> Tensor", shape="truth_all(self)",
-            cpu="cpu::all(result, self, shape::all_dims(self))", out=True, out_overload="all_out")
+@structured(
+    "all(Tensor self) -> Tensor",
+    shape="truth_all(self)",
+    cpu="cpu::all(result, self, shape::all_dims(self))",
+    out=True,
+    out_overload="all_out",
+)
 def all():
     """Whether every element is nonzero.
 
@@ -157,15 +209,23 @@ def all():
     """
 
 
-@structured("all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-            shape="truth_dim(self, dim, keepdim)",
-            cpu="cpu::all(result, self, shape::one_dim(self, dim))", out=True, out_overload="out")
+@structured(
+    "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    shape="truth_dim(self, dim, keepdim)",
+    cpu="cpu::all(result, self, shape::one_dim(self, dim))",
+    out=True,
+    out_overload="out",
+)
 def all_dim():
     """Whether every element along a dimension is nonzero."""
 
 
-@structured("all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-            shape="truth_dims(self, dim, keepdim)",
-            cpu="cpu::all(result, self, shape::dims_of(self, dim))", out=True, out_overload="dims_out")
+@structured(
+    "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    shape="truth_dims(self, dim, keepdim)",
+    cpu="cpu::all(result, self, shape::dims_of(self, dim))",
+    out=True,
+    out_overload="dims_out",
+)
 def all_dims():
     """Whether every element along dimensions is nonzero."""

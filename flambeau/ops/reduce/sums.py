@@ -3,8 +3,11 @@
 from flambeau.ops.record import structured
 
 
-@structured("sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="sum_all(self, dtype)", cpu="cpu::sum(result, self, shape::all_dims(self))")
+@structured(
+    "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    shape="sum_all(self, dtype)",
+    cpu="cpu::sum(result, self, shape::all_dims(self))",
+)
 def sum():
     """The sum of all elements, or along ``dim``; integers add up in int64.
 
@@ -20,8 +23,10 @@ def _(g, self, ops):
 
 @structured(
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_dim(self, dim, keepdim, dtype)", cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
-    out=True, out_overload="IntList_out",
+    shape="sum_dim(self, dim, keepdim, dtype)",
+    cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
+    out=True,
+    out_overload="IntList_out",
 )
 def sum_dim():
     """The sum along some dimensions."""
@@ -32,9 +37,13 @@ def _(g, self, dim, keepdim, cxx):
     return cxx.expand_reduced(g, self.sizes, dim, keepdim)
 
 
-@structured("mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="mean_all(self, dtype)", cpu="cpu::mean(result, self, shape::all_dims(self))", out=True,
-            out_overload="dtype_out")
+@structured(
+    "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    shape="mean_all(self, dtype)",
+    cpu="cpu::mean(result, self, shape::all_dims(self))",
+    out=True,
+    out_overload="dtype_out",
+)
 def mean():
     """The mean of all elements, or along ``dim``.
 
@@ -50,8 +59,10 @@ def _(g, self, cxx):
 
 @structured(
     "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_dim(self, dim, keepdim, dtype)", cpu="cpu::mean(result, self, shape::dims_of(self, dim))",
-    out=True, out_overload="out",
+    shape="mean_dim(self, dim, keepdim, dtype)",
+    cpu="cpu::mean(result, self, shape::dims_of(self, dim))",
+    out=True,
+    out_overload="out",
 )
 def mean_dim():
     """The mean along some dimensions."""
@@ -62,8 +73,11 @@ def _(g, self, dim, keepdim, cxx):
     return cxx.mean_dim_backward(g, self.sizes, dim, keepdim)
 
 
-@structured("prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-            shape="sum_all(self, dtype)", cpu="cpu::prod(result, self, shape::all_dims(self))")
+@structured(
+    "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+    shape="sum_all(self, dtype)",
+    cpu="cpu::prod(result, self, shape::all_dims(self))",
+)
 def prod():
     """The product of all elements, or along ``dim``.
 
@@ -79,8 +93,10 @@ def _(g, self, result, cxx):
 
 @structured(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="prod_dim(self, dim, keepdim, dtype)", cpu="cpu::prod(result, self, shape::one_dim(self, dim))",
-    out=True, out_overload="int_out",
+    shape="prod_dim(self, dim, keepdim, dtype)",
+    cpu="cpu::prod(result, self, shape::one_dim(self, dim))",
+    out=True,
+    out_overload="int_out",
 )
 def prod_dim():
     """The product along a dimension."""
@@ -96,7 +112,8 @@ def _(g, self, result, dim, keepdim, cxx):
     " -> Tensor",
     shape="var(self, dim, keepdim)",
     cpu="cpu::var(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
-    out=True, out_overload="correction_out",
+    out=True,
+    out_overload="correction_out",
 )
 def var():
     """The variance, divided by N - correction (1 unless given).
@@ -116,7 +133,8 @@ def _(g, self, dim, correction, keepdim, cxx):
     " -> Tensor",
     shape="var(self, dim, keepdim)",
     cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
-    out=True, out_overload="correction_out",
+    out=True,
+    out_overload="correction_out",
 )
 def std():
     """The standard deviation, the square root of ``var``.
@@ -153,7 +171,8 @@ def _(grads, self, dim, correction, keepdim, cxx):
 
 @structured(
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-    shape="logsumexp(self, dim, keepdim)", cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
+    shape="logsumexp(self, dim, keepdim)",
+    cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
     out=True,
 )
 def logsumexp():
@@ -173,7 +192,10 @@ def _(g, self, result, dim, keepdim, cxx):
     "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
     "ScalarType? dtype=None) -> Tensor",
     shape="vector_norm(self, ord, dim, keepdim, dtype)",
-    cpu="cpu::norm(result, self, shape::dims_of(self, dim), ord)", out=True, method=False, module="_linalg",
+    cpu="cpu::norm(result, self, shape::dims_of(self, dim), ord)",
+    out=True,
+    method=False,
+    module="_linalg",
 )
 def linalg_vector_norm():
     """The p-norm of the elements along dimensions.
@@ -188,9 +210,13 @@ def _(g, self, result, ord, dim, keepdim, cxx):
     return cxx.norm_backward(g, self, result, ord, dim, keepdim)
 
 
-@structured("cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-            shape="cumulative(self, dim, dtype)", cpu="cpu::cumsum(result, self, dim)", out=True,
-            inplace=True)
+@structured(
+    "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+    shape="cumulative(self, dim, dtype)",
+    cpu="cpu::cumsum(result, self, dim)",
+    out=True,
+    inplace=True,
+)
 def cumsum():
     """Running sums along a dimension.
 
@@ -204,9 +230,13 @@ def _(g, self, dim, cxx):
     return cxx.cumsum_backward(g, dim, self.dtype)
 
 
-@structured("cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-            shape="cumulative(self, dim, dtype)", cpu="cpu::cumprod(result, self, dim)", out=True,
-            inplace=True)
+@structured(
+    "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+    shape="cumulative(self, dim, dtype)",
+    cpu="cpu::cumprod(result, self, dim)",
+    out=True,
+    inplace=True,
+)
 def cumprod():
     """Running products along a dimension.
 

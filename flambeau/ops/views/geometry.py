@@ -30,14 +30,20 @@ def _(g, self, ops):
     return ops.reshape(g, self.sizes)
 
 
-@view("view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)", function_variant=False,
-      cxx="view_dtype", no_gradient="reinterprets bits")
+@view(
+    "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
+    function_variant=False,
+    cxx="view_dtype",
+    no_gradient="reinterprets bits",
+)
 def view_dtype():
     """The same bytes read as another dtype."""
 
 
-@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
-      inplace=True)
+@view(
+    "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    inplace=True,
+)
 def as_strided():
     """A view with any sizes, strides and offset that stay inside the storage.
 
@@ -52,8 +58,12 @@ def _(g, self, size, stride, storage_offset, cxx):
     return cxx.as_strided_backward(g, self.meta, self.offset, size, stride, storage_offset)
 
 
-@view("transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)", cxx="transpose", inplace=True,
-      aliases=("swapaxes", "swapdims"))
+@view(
+    "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
+    cxx="transpose",
+    inplace=True,
+    aliases=("swapaxes", "swapdims"),
+)
 def transpose():
     """Exchanges two dimensions.
 
@@ -97,8 +107,10 @@ def _(g, dims, cxx):
     return cxx.permute_backward(g, dims)
 
 
-@view("expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
-      function_variant=False)
+@view(
+    "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
+    function_variant=False,
+)
 def expand():
     """Dimensions of size 1 repeated without a copy; -1 keeps a size.
 
@@ -113,8 +125,13 @@ def _(g, self, cxx):
     return cxx.sum_to(g, self.sizes)
 
 
-@view("_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
-      cxx="reshape_alias", function_variant=False, method=False, node="ReshapeAliasBackward0")
+@view(
+    "_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
+    cxx="reshape_alias",
+    function_variant=False,
+    method=False,
+    node="ReshapeAliasBackward0",
+)
 def _reshape_alias():
     """What ``reshape`` runs where a view of memory with gaps will do."""
 
@@ -189,7 +206,9 @@ def _(g, self, dim, index, ops):
 
 @view(
     "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)",
-    cxx="slice", function_variant=False, method=False,
+    cxx="slice",
+    function_variant=False,
+    method=False,
 )
 def slice():
     """Elements ``start`` to ``end`` by ``step`` of a dimension, as Python slices."""
@@ -214,8 +233,9 @@ def _(g, self, offset, dim1, dim2, ops):
     return ops.diagonal_backward(g, self.sizes, offset, dim1, dim2)
 
 
-@view("unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
-      function_variant=False)
+@view(
+    "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", function_variant=False
+)
 def unfold():
     """Windows of ``size`` elements every ``step`` along a dimension, as a new last dimension.
 
@@ -231,8 +251,13 @@ def _(g, self, dimension, size, step, ops):
     return ops.unfold_backward(g, self.sizes, dimension, size, step)
 
 
-@view("split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]", cxx="split",
-      creation="multi_output", function_variant=False, method=False)
+@view(
+    "split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
+    cxx="split",
+    creation="multi_output",
+    function_variant=False,
+    method=False,
+)
 def split():
     """Parts of ``split_size`` along a dimension; the last may be smaller."""
 
@@ -242,8 +267,10 @@ def _(g, self, split_size, dim, cxx):
     return cxx.split_backward(g, self.sizes, self.options, split_size, dim)
 
 
-@view("split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
-      creation="multi_output")
+@view(
+    "split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+    creation="multi_output",
+)
 def split_with_sizes():
     """Parts of the given sizes along a dimension."""
 
@@ -253,8 +280,11 @@ def _(g, self, split_sizes, dim, cxx):
     return cxx.split_with_sizes_backward(g, self.sizes, self.options, split_sizes, dim)
 
 
-@view("unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]", cxx="unbind",
-      creation="multi_output")
+@view(
+    "unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]",
+    cxx="unbind",
+    creation="multi_output",
+)
 def unbind():
     """All slices along a dimension, which goes away.
 
@@ -353,8 +383,11 @@ def resolve_neg():
     """A copy without the negative bit when it is set, else the tensor itself."""
 
 
-@native("detach(Tensor(a) self) -> Tensor(a)", cxx="detach", handles=frozenset(
-    {"conjugate", "negative", "autograd"}))
+@native(
+    "detach(Tensor(a) self) -> Tensor(a)",
+    cxx="detach",
+    handles=frozenset({"conjugate", "negative", "autograd"}),
+)
 def detach():
     """The same memory, outside of the graph.
 
@@ -363,7 +396,10 @@ def detach():
     """
 
 
-@native("detach_(Tensor(a!) self) -> Tensor(a!)", cxx="detach_", handles=frozenset(
-    {"conjugate", "negative", "autograd"}))
+@native(
+    "detach_(Tensor(a!) self) -> Tensor(a!)",
+    cxx="detach_",
+    handles=frozenset({"conjugate", "negative", "autograd"}),
+)
 def detach_():
     """Takes this tensor out of the graph that made it; it becomes a leaf."""

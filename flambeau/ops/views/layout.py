@@ -13,8 +13,12 @@ def reshape():
     """
 
 
-@native("_unsafe_view(Tensor self, int[] size) -> Tensor", cxx="unsafe_view", method=False,
-        function_variant=False)
+@native(
+    "_unsafe_view(Tensor self, int[] size) -> Tensor",
+    cxx="unsafe_view",
+    method=False,
+    function_variant=False,
+)
 def _unsafe_view():
     """What ``reshape`` runs on its own copy: nobody else sees that memory, so it is no view."""
 
@@ -49,8 +53,10 @@ def broadcast_to():
     """
 
 
-@composite("flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
-           cxx="flatten")
+@composite(
+    "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
+    cxx="flatten",
+)
 def flatten():
     """Dimensions ``start_dim`` to ``end_dim`` joined into one.
 
@@ -77,8 +83,11 @@ def ravel():
     """
 
 
-@composite("movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
-           cxx="movedim", aliases=("moveaxis",))
+@composite(
+    "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
+    cxx="movedim",
+    aliases=("moveaxis",),
+)
 def movedim():
     """Dimensions moved to other places, the rest kept in order.
 
@@ -87,8 +96,11 @@ def movedim():
     """
 
 
-@composite("movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
-           cxx="movedim_int", aliases=("moveaxis",))
+@composite(
+    "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
+    cxx="movedim_int",
+    aliases=("moveaxis",),
+)
 def movedim_int():
     """One dimension moved to another place."""
 
@@ -111,14 +123,16 @@ def chunk():
     """
 
 
-@composite("numpy_T(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False,
-           attribute="T")
+@composite(
+    "numpy_T(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="T"
+)
 def numpy_T():
     """The dimensions in reverse order."""
 
 
-@composite("matrix_H(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False,
-           attribute="H")
+@composite(
+    "matrix_H(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="H"
+)
 def matrix_H():
     """The conjugate transpose of a matrix."""
 
@@ -138,8 +152,10 @@ def adjoint():
     """The last two dimensions exchanged, conjugated."""
 
 
-@composite("contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
-           function_variant=False)
+@composite(
+    "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
+    function_variant=False,
+)
 def contiguous():
     """The tensor itself when it is laid out so, else a copy that is.
 
@@ -148,8 +164,10 @@ def contiguous():
     """
 
 
-@native("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
-        handles=frozenset({"conjugate", "negative"}))
+@native(
+    "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
+    handles=frozenset({"conjugate", "negative"}),
+)
 def clone():
     """A copy with memory of its own; gradients pass through.
 
@@ -163,8 +181,12 @@ def _(g):
     return g
 
 
-@native("copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
-        function_variant=False, node="CopyBackwards", handles=frozenset({"conjugate", "negative"}))
+@native(
+    "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
+    function_variant=False,
+    node="CopyBackwards",
+    handles=frozenset({"conjugate", "negative"}),
+)
 def copy_():
     """Copies ``src`` into this tensor, broadcast and cast.
 
@@ -181,7 +203,9 @@ def _(g, src, cxx):
 @native(
     "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
-    function_variant=False, method=False, node="ToCopyBackward0",
+    function_variant=False,
+    method=False,
+    node="ToCopyBackward0",
     handles=frozenset({"conjugate", "negative"}),
 )
 def _to_copy():
@@ -197,7 +221,8 @@ def _(g, self, cxx):
     "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, "
     "Device? device=None, bool? pin_memory=None, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_options", function_variant=False,
+    cxx="to_options",
+    function_variant=False,
 )
 def to_options():
     """The tensor with this dtype, device and layout: itself when nothing changes."""
@@ -206,7 +231,8 @@ def to_options():
 @composite(
     "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, "
     "bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_device", function_variant=False,
+    cxx="to_device",
+    function_variant=False,
 )
 def to_device():
     """The tensor on a device, as a dtype.
@@ -219,7 +245,8 @@ def to_device():
 @composite(
     "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_dtype", function_variant=False,
+    cxx="to_dtype",
+    function_variant=False,
 )
 def to_dtype():
     """The tensor as a dtype.
@@ -232,7 +259,8 @@ def to_dtype():
 @composite(
     "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_other", function_variant=False,
+    cxx="to_other",
+    function_variant=False,
 )
 def to_other():
     """The tensor with the dtype and device of another one."""
@@ -243,8 +271,11 @@ def type_as():
     """``to(other.dtype)``."""
 
 
-@native("select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
-        method=False, function_variant=False)
+@native(
+    "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
+    method=False,
+    function_variant=False,
+)
 def select_backward():
     """The gradient of ``select``: zeros with one slice filled."""
 
@@ -257,7 +288,8 @@ def _(g, dim, index, ops):
 @native(
     "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step)"
     " -> Tensor",
-    method=False, function_variant=False,
+    method=False,
+    function_variant=False,
 )
 def slice_backward():
     """The gradient of ``slice``: zeros with the slice filled."""
@@ -271,7 +303,8 @@ def _(g, dim, start, end, step, ops):
 @native(
     "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2)"
     " -> Tensor",
-    method=False, function_variant=False,
+    method=False,
+    function_variant=False,
 )
 def diagonal_backward():
     """The gradient of ``diagonal``: zeros with the diagonal filled."""
@@ -284,7 +317,8 @@ def _(g, offset, dim1, dim2, ops):
 
 @native(
     "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
-    method=False, function_variant=False,
+    method=False,
+    function_variant=False,
 )
 def unfold_backward():
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""

@@ -26,9 +26,9 @@ struct PixelStep {
 // Note [Gradient of filters]
 // It is the product of patches and dy, summed over pixels. A wants to be contiguous along pixels, B
 // along lanes: where channels are planes, dy is transposed when it is packed as B, where they are
-// neighbours, when it is packed as A; unless patches have far fewer elements than there are outs, and
-// are transposed instead. The pixels are cut into parts by the shape of the problem alone; each part
-// has a matrix of sums of its own, and these are added as a tree.
+// neighbours, when it is packed as A; unless patches have far fewer elements than there are outs,
+// and are transposed instead. The pixels are cut into parts by the shape of the problem alone; each
+// part has a matrix of sums of its own, and these are added as a tree.
 class FilterGradient {
  public:
   FilterGradient(const ConvMath& math, ConvLayout layout, const Conv2dShape& shape,
