@@ -6,15 +6,15 @@ submodules, and functions that are written in Python, are loaded when they are f
 
 from flambeau import _C
 from flambeau._C import *  # noqa: F403
-from flambeau._version import __version__
+from flambeau._version import __version__  # noqa: F401
 
 Tensor = _C.TensorBase
 globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "_recorder autograd backends cli compat cpu functional library linalg nn ops optim overrides"
-    " random serialization special testing types utils version"
+    "__config__ _recorder autograd backends cli cpu functional library linalg nn ops optim overrides"
+    " return_types serialization special testing utils"
 ).split()
 _LAZY = {
     name: module
@@ -23,8 +23,8 @@ _LAZY = {
         "serialization": "save load",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
-            "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes argwhere"
-            " nonzero"
+            "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
+            " argwhere nonzero"
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"

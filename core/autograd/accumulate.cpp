@@ -1,6 +1,7 @@
 #include "core/autograd/accumulate.h"
 
 #include "core/autograd/arithmetic.h"
+#include "core/autograd/formulas.h"
 
 namespace flambeau {
 namespace {
@@ -33,7 +34,7 @@ bool obeys_layout(const Tensor& grad, const Tensor& variable) {
 void accumulate_into(Tensor& into, Tensor grad) {
   if (!into.defined())
     into = std::move(grad);
-  else if (!GradMode::enabled() && ours_alone(into) && !grad.impl()->payload)
+  else if (!wants_ops({&into, &grad}) && ours_alone(into) && !grad.impl()->payload)
     arithmetic::add_(into, grad);
   else
     into = arithmetic::add(into, grad);

@@ -13,7 +13,7 @@ void zero_(const Tensor& t) { ops::zero_(t); }
 Tensor clone(const Tensor& t, MemoryFormat format) { return ops::clone(t, format); }
 
 Tensor clone_strided(const Tensor& t, IntSpan strides) {
-  const Tensor out = empty_strided(t.sizes(), strides, t.options());
+  const Tensor out = ops::new_empty_strided(t, t.sizes(), strides);
   ops::copy_(out, t);
   return out;
 }
@@ -42,12 +42,7 @@ Tensor ones(IntSpan sizes, TensorOptions options) {
   return t;
 }
 
-Tensor ones_like(const Tensor& t) {
-  if (t.dim() == 0) return ones({}, t.options());
-  const Tensor out = empty_like(t);
-  ops::fill_(out, Scalar(1));
-  return out;
-}
+Tensor ones_like(const Tensor& t) { return ops::ones_like(t); }
 
 Tensor zeros(IntSpan sizes, TensorOptions options) {
   const Tensor t = empty(sizes, options);

@@ -4,17 +4,12 @@
 #include "flambeau/ops.h"
 
 namespace flambeau::formula {
-namespace {
 
-// Zeros of a shape without memory for them: what is written there makes a copy anyway.
-Tensor expanded_zeros(IntSpan sizes, const TensorOptions& o) {
+Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& o) {
+  if (wants_ops({&g})) return entry::new_zeros(g, sizes, o.dtype, o.layout, o.device, std::nullopt);
   const Tensor zero = entry::zeros({}, o.dtype, o.layout, o.device, std::nullopt);
   return entry::expand(zero, sizes, false);
 }
-
-Scalar conj_of(const Scalar& s) { return s.is_complex() ? Scalar(std::conj(s.to_complex())) : s; }
-
-}  // namespace
 
 // ---- joining and rearranging
 
@@ -37,8 +32,11 @@ TensorVec cat_backward_list(const Tensor& g, const std::vector<Dims>& sizes,
 }
 
 TensorVec stack_backward_list(const Tensor& g, const std::vector<DType>& dtypes, int64_t dim) {
-  TensorVec out = entry::unbind_int(g, dim);
-  for (size_t i = 0; i < out.size(); ++i) out[i] = grad_to(out[i], out[i].sizes(), dtypes[i]);
+  TensorVec out;
+  for (size_t i = 0; i < dtypes.size(); ++i) {
+    const Tensor part = entry::select_int(g, dim, static_cast<int64_t>(i));
+    out.push_back(grad_to(part, part.sizes(), dtypes[i]));
+  }
   return out;
 }
 
@@ -70,12 +68,12 @@ Tensor repeat_backward(const Tensor& g, IntSpan repeats, IntSpan sizes) {
 
 Tensor index_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options,
                       TensorSpan indices) {
-  return entry::index_put(expanded_zeros(sizes, options), indices, g, true);
+  return entry::index_put(zeros_for(g, sizes, options), indices, g, true);
 }
 
 Tensor index_put_backward_self(const Tensor& g, TensorSpan indices, bool accumulate) {
   if (accumulate) return g;
-  return entry::index_put(g, indices, expanded_zeros({}, g.options()), false);
+  return entry::index_put(g, indices, zeros_for(g, {}, g.options()), false);
 }
 
 Tensor index_put_backward_values(const Tensor& g, TensorSpan indices, IntSpan sizes, DType dtype) {
@@ -84,7 +82,7 @@ Tensor index_put_backward_values(const Tensor& g, TensorSpan indices, IntSpan si
 
 Tensor gather_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options, int64_t dim,
                        const Tensor& index) {
-  return entry::scatter_add(expanded_zeros(sizes, options), dim, index, g);
+  return entry::scatter_add(zeros_for(g, sizes, options), dim, index, g);
 }
 
 Tensor scatter_backward_src(const Tensor& g, int64_t dim, const Tensor& index, IntSpan sizes) {
@@ -121,7 +119,7 @@ Tensor scatter_value_reduce_backward(const Tensor& g, int64_t dim, const Tensor&
 
 Tensor index_select_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options,
                              int64_t dim, const Tensor& index) {
-  return entry::index_add(expanded_zeros(sizes, options), dim, index, g, Scalar(int64_t{1}));
+  return entry::index_add(zeros_for(g, sizes, options), dim, index, g, Scalar(int64_t{1}));
 }
 
 Tensor index_add_backward(const Tensor& g, int64_t dim, const Tensor& index, const Scalar& alpha) {
@@ -135,7 +133,7 @@ Tensor masked_fill_backward(const Tensor& g, const Tensor& mask) {
 }
 
 Tensor masked_sum(const Tensor& g, const Tensor& mask) {
-  const Tensor zero = expanded_zeros({}, g.options());
+  const Tensor zero = zeros_for(g, {}, g.options());
   return entry::sum(entry::where_self(mask, g, zero), std::nullopt);
 }
 
@@ -145,7 +143,7 @@ Tensor masked_select_backward(const Tensor& g, IntSpan sizes, const TensorOption
   const Tensor places[] = {entry::expand(mask, shape, false)};
   // A 0-dim mask stands for no dimension of its own.
   if (shape.empty()) return entry::reshape(entry::sum(g, std::nullopt), shape);
-  return sum_to(entry::index_put(expanded_zeros(shape, options), places, g, false), sizes);
+  return sum_to(entry::index_put(zeros_for(g, shape, options), places, g, false), sizes);
 }
 
 // ---- tables

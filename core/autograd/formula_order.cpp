@@ -7,8 +7,7 @@ namespace flambeau::formula {
 
 Tensor value_selecting_backward(const Tensor& g, int64_t dim, const Tensor& indices, IntSpan sizes,
                                 bool keepdim) {
-  const Tensor zero = entry::zeros({}, g.dtype(), g.layout(), g.device(), std::nullopt);
-  const Tensor zeros = entry::expand(zero, sizes, false);
+  const Tensor zeros = zeros_for(g, sizes, g.options());
   if (keepdim || sizes.empty()) return entry::scatter_src(zeros, dim, indices, g);
   return entry::scatter_src(zeros, dim, entry::unsqueeze(indices, dim), entry::unsqueeze(g, dim));
 }

@@ -11,14 +11,25 @@ Tensor trunc_divide(const Tensor& a, const Tensor& b) {
   return entry::trunc(entry::div_Tensor(a, b));
 }
 
+// Of self / abs(self): real input only jumps.
+Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result) {
+  if (!self.is_complex()) return zeros_like(g);
+  const Tensor size = entry::abs(self);
+  const Tensor along =
+      entry::mul_Tensor(entry::real(entry::mul_Tensor(g, entry::conj(result))), result);
+  const Tensor across = entry::div_Tensor(entry::sub_Tensor(g, along, Scalar(int64_t{1})), size);
+  return entry::masked_fill_Scalar(across, entry::eq_Scalar(size, Scalar(int64_t{0})), Scalar(0.0));
+}
+
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent) {
   if (exponent.equal(0)) return zeros_like(self);
   if (exponent.equal(1)) return g;
   const Scalar less = exponent.is_complex()        ? Scalar(exponent.to_complex() - 1.0)
                       : exponent.is_integral(true) ? Scalar(exponent.to_int() - 1)
                                                    : Scalar(exponent.to_double() - 1);
-  const Tensor slope =
-      entry::mul_Scalar(less.equal(1) ? self : entry::pow_Tensor_Scalar(self, less), exponent);
+  const Tensor slope = entry::mul_Scalar(
+      less.equal(1) && !wants_ops({&g, &self}) ? self : entry::pow_Tensor_Scalar(self, less),
+      exponent);
   return grad_to(entry::mul_Tensor(g, conj_if_complex(slope)), self.sizes(), self.dtype());
 }
 

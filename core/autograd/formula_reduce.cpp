@@ -23,12 +23,13 @@ uint64_t mask_of(OptionalDims dim, int64_t ndim) {
 
 // A reduced tensor with its lost dimensions put back as size 1.
 Tensor restore(const Tensor& t, IntSpan sizes, OptionalDims dim, bool keepdim) {
-  if (keepdim || sizes.empty()) return t;
+  // What is left after all dimensions broadcasts as it is.
+  if (keepdim || sizes.empty() || !dim || dim->empty()) return t;
   const uint64_t mask = mask_of(dim, static_cast<int64_t>(sizes.size()));
-  Dims shape(sizes);
-  for (size_t d = 0; d < shape.size(); ++d)
-    if (mask >> d & 1) shape[d] = 1;
-  return entry::reshape(t, shape);
+  Tensor out = t;
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (mask >> d & 1) out = entry::unsqueeze(out, static_cast<int64_t>(d));
+  return out;
 }
 
 double reduced_count(IntSpan sizes, OptionalDims dim) {
@@ -207,6 +208,18 @@ Tensor spread_evenly(const Tensor& g, const Tensor& self, const Tensor& result, 
   const Tensor at = entry::eq_Tensor(self, best);
   const Tensor ties = entry::sum_dim_IntList(at, OptionalDims(dim), true, {});
   return mul(div(wide, ties), at);
+}
+
+Tensor aminmax_backward(TensorSpan grads, const Tensor& self, const Tensor& min, const Tensor& max,
+                        std::optional<int64_t> dim, bool keepdim) {
+  const auto spread = [&](const Tensor& g, const Tensor& result) {
+    if (!g.defined()) return g;
+    return dim ? spread_evenly(g, self, result, IntSpan(&*dim, 1), keepdim)
+               : spread_evenly_over(g, self, result);
+  };
+  const Tensor from_min = spread(grads[0], min), from_max = spread(grads[1], max);
+  if (!from_min.defined() || !from_max.defined()) return from_min.defined() ? from_min : from_max;
+  return add(from_min, from_max);
 }
 
 Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& result) {

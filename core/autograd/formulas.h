@@ -6,30 +6,16 @@
 #include <string>
 #include <tuple>
 
+#include "core/autograd/formulas_conv.h"
+#include "core/autograd/formulas_index.h"
+#include "core/autograd/formulas_loss.h"
+#include "core/autograd/formulas_norm.h"
+#include "core/autograd/formulas_order.h"
+#include "core/autograd/formulas_reduce.h"
 #include "core/autograd/node.h"
+#include "core/dispatch/op.h"
 #include "core/dispatch/value.h"
 #include "kernels/cpu/pointwise.h"
-#if __has_include("core/autograd/formulas_conv.h")
-#include "core/autograd/formulas_conv.h"
-#endif
-#if __has_include("core/autograd/formulas_index.h")
-#include "core/autograd/formulas_index.h"
-#endif
-#if __has_include("core/autograd/formulas_loss.h")
-#include "core/autograd/formulas_loss.h"
-#endif
-#if __has_include("core/autograd/formulas_norm.h")
-#include "core/autograd/formulas_norm.h"
-#endif
-#if __has_include("core/autograd/formulas_order.h")
-#include "core/autograd/formulas_order.h"
-#endif
-#if __has_include("core/autograd/formulas_random.h")
-#include "core/autograd/formulas_random.h"
-#endif
-#if __has_include("core/autograd/formulas_reduce.h")
-#include "core/autograd/formulas_reduce.h"
-#endif
 
 namespace flambeau {
 
@@ -37,6 +23,15 @@ inline bool any_defined(const Tensor* grads, size_t n) {
   for (size_t i = 0; i < n; ++i)
     if (grads[i].defined()) return true;
   return false;
+}
+
+// Whether a gradient is to be computed by ops instead of one loop: it is recorded itself, or a
+// layer other than those that the loop resolves wants to see what runs.
+inline bool wants_ops(std::initializer_list<const Tensor*> operands) {
+  KeySet keys = thread_state.included;
+  for (const Tensor* t : operands) keys |= keys_of(*t);
+  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative;
+  return GradMode::enabled() || (keys & ~kSilent & ~thread_state.excluded);
 }
 
 // One fused loop over the operands; undefined ones count as a zero of the others' dtype.
@@ -49,6 +44,9 @@ Tensor meta_of(const Tensor& t);
 std::vector<Dims> sizes_of(TensorSpan list);
 std::vector<DType> dtype_of(TensorSpan list);
 Tensor conj_if_complex(const Tensor& t);
+inline Scalar conj_of(const Scalar& s) {
+  return s.is_complex() ? Scalar(std::conj(s.to_complex())) : s;
+}
 
 inline std::string keep_string(std::string_view s) { return std::string(s); }
 inline std::optional<std::string> keep_string(const std::optional<std::string_view>& s) {
@@ -94,9 +92,13 @@ namespace formula {
 using flambeau::sum_to;
 
 Tensor zeros_like(const Tensor& t);
+// What a gradient g is added to. No memory stands behind it where nobody looks: what is written
+// there makes a copy anyway.
+Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& options);
 inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
 Tensor trunc_divide(const Tensor& a, const Tensor& b);
+Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result);
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
 Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,
                               const Tensor& result);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/autograd/node.h"
+#include "core/dispatch/value.h"
 
 namespace flambeau::formula {
 

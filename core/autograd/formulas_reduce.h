@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/autograd/node.h"
+#include "core/dispatch/value.h"
 
 namespace flambeau::formula {
 
@@ -28,6 +29,8 @@ Tensor cumprod_backward(const Tensor& g, const Tensor& self, int64_t dim, const 
 // The gradient goes to the elements equal to the result, in equal parts.
 Tensor spread_evenly(const Tensor& g, const Tensor& self, const Tensor& result, IntSpan dim,
                      bool keepdim);
+Tensor aminmax_backward(TensorSpan grads, const Tensor& self, const Tensor& min, const Tensor& max,
+                        std::optional<int64_t> dim, bool keepdim);
 Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& result);
 
 }  // namespace flambeau::formula

@@ -378,10 +378,6 @@ Tensor& grad_slot(AutogradMeta& meta);  // where the gradient of this tensor is 
 // "Exp" of ExpBackward0: how messages name the op behind a node.
 std::string_view forward_name(const Node& node);
 
-// While the backward is recorded: a gradient that does not vary with what its formula has read, as
-// that of a piecewise linear function, still counts as made from it, with derivatives of zero.
-Tensor depends_on(Tensor grad, std::initializer_list<const Tensor*> read);
-
 // A gradient brought to the shape and dtype of the input it is for: sums over broadcast dims.
 Tensor sum_to(const Tensor& grad, IntSpan sizes);
 Tensor grad_to(const Tensor& grad, IntSpan sizes, DType dtype);  // also real part, cast

@@ -256,38 +256,6 @@ const Tensor& detach_(const Tensor& t) {
   return t;
 }
 
-// ---- gradients of gradients
-
-namespace {
-
-struct ConstantGradient final : Node {
-  const char* name() const override { return "ConstantGradientBackward0"; }
-  void apply(const Tensor* grads, Tensor* out) override {
-    if (!grads[0].defined()) return;
-    for (size_t i = 0; i < num_edges(); ++i) {
-      if (!needs(i)) continue;
-      const InputMeta& meta = edge(i).node->input_meta(edge(i).input);
-      if (meta.defined) out[i] = arithmetic::zeros(meta.sizes, {meta.dtype, meta.device});
-    }
-  }
-};
-
-}  // namespace
-
-Tensor depends_on(Tensor grad, std::initializer_list<const Tensor*> read) {
-  if (needs_grad(grad) || !grad.defined()) return grad;
-  bool any = false;
-  for (const Tensor* t : read) any = any || needs_grad(*t);
-  if (!any) return grad;
-  auto node = Ref<ConstantGradient>::adopt(new ConstantGradient());
-  begin_node(*node);
-  for (const Tensor* t : read) collect_edges(*node, *t);
-  // The formula may have returned one of its operands.
-  if (grad.impl()->use_count() > 1) grad = detach(grad);
-  set_history(grad, node);
-  return grad;
-}
-
 // ---- hooks
 
 void add_tensor_hook(const Tensor& t, Ref<NodeHook> hook) {

@@ -10,6 +10,7 @@
 namespace flambeau {
 
 thread_local constinit ThreadState thread_state;
+std::atomic<DType> detail::default_dtype{DType::float32};
 
 namespace {
 

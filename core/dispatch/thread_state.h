@@ -2,6 +2,8 @@
 // nodes, checkpointing and worker threads.
 #pragma once
 
+#include <atomic>
+
 #include "core/dispatch/keys.h"
 #include "core/tensor/device.h"
 #include "core/tensor/dtype.h"
@@ -16,7 +18,6 @@ struct ThreadState {
   bool below_autograd = false;
   bool anomaly_mode = false, anomaly_check_nan = true;
   bool multithreading = true, view_replay = false;
-  DType default_dtype = DType::float32;
   // Python-owned stacks (mode objects, saved-tensor hooks): opaque here, see core/python.
   void* dispatch_modes = nullptr;
   void* function_modes = nullptr;
@@ -32,6 +33,15 @@ struct ThreadState {
 };
 
 extern thread_local constinit ThreadState thread_state;
+
+// The dtype of floats without one: one for the whole process.
+namespace detail {
+extern std::atomic<DType> default_dtype;
+}
+inline DType default_dtype() { return detail::default_dtype.load(std::memory_order_relaxed); }
+inline void set_default_dtype(DType dtype) {
+  detail::default_dtype.store(dtype, std::memory_order_relaxed);
+}
 
 class GradMode {  // scoped set_grad_enabled
  public:

@@ -37,7 +37,6 @@ inline bool is_keyword(PyObject* name, const char* text) {
 
 // ---- numbers (numbers.cpp)
 bool is_numpy_scalar(PyObject* o);  // numpy.generic or a 0-dim array; never imports numpy
-Scalar item_of(const Tensor& t);    // the one element, through __torch_dispatch__ where that is on
 bool is_index(PyObject* o);         // what PyTorch takes as an int: int, __index__, no bool
 PyObject* element_to_python(const void* data, DType dtype);
 

@@ -82,7 +82,7 @@ void take_one(const Op& op, PyObject* value, Results& results) {
 // Numbers that stand for tensors are numbers again.
 PyObject* argument_to_python(const Value& v) {
   if (v.tag == Value::Tag::tensor && v.tensor().impl()->wrapped_number)
-    return wrap(v.tensor().item());
+    return wrap(v.tensor().value());
   return box_to_python(v);
 }
 

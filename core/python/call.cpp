@@ -88,6 +88,12 @@ struct WithoutOut {
 PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   FunctionObject* f = as_function(self);
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+  if (is_method(self) && (n == 0 || !is_tensor(args[0]))) [[unlikely]] {
+    PyErr_Format(PyExc_TypeError,
+                 "descriptor '%s' for 'Tensor' objects doesn't apply to a '%s' object",
+                 f->name->name, n ? Py_TYPE(args[0])->tp_name : "nothing");
+    return nullptr;
+  }
   PyObject* result = call_fitting(f, args, n, kwnames, nullptr);
   if (result || PyErr_Occurred()) [[likely]]
     return result;
@@ -99,10 +105,6 @@ PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, Py
         return call_function(self, rest.args.data(), static_cast<size_t>(n), names);
       }
     }
-    if (is_method(self) && (n == 0 || !is_tensor(args[0])))
-      raise_python(PyExc_TypeError,
-                   "descriptor '%s' for 'Tensor' objects doesn't apply to a '%s' object",
-                   f->name->name, n ? Py_TYPE(args[0])->tp_name : "nothing");
     const std::span<Signature* const> tried = signatures_of(f);
     raise_mismatch(f->name->name, {const_cast<const Signature* const*>(tried.data()), tried.size()},
                    is_method(self), args, n, kwnames);

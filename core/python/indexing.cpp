@@ -102,7 +102,7 @@ Picked pick(const Tensor& self, std::span<PyObject* const> items, bool always_sl
       const Tensor& t = unwrap(item);
       const bool mask = t.dtype() == DType::boolean || t.dtype() == DType::uint8;
       if (t.dim() == 0 && is_integral(t.dtype(), false) && t.dtype() != DType::uint8) {
-        p.view = entry::select_int(p.view, dim, item_of(t).to_int());
+        p.view = entry::select_int(p.view, dim, t.item().to_int());
       } else if (t.dim() == 0 && mask) {
         p.view = entry::unsqueeze(p.view, dim);
         const int64_t one[] = {1};

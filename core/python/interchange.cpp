@@ -107,8 +107,8 @@ DType leaf_dtype(PyObject* o) {
   if (is_numpy_scalar(o)) return from_array(o).dtype();
   if (PyBool_Check(o)) return DType::boolean;
   if (PyLong_Check(o)) return DType::int64;
-  if (PyComplex_Check(o)) return to_complex(thread_state.default_dtype);
-  return thread_state.default_dtype;
+  if (PyComplex_Check(o)) return to_complex(default_dtype());
+  return default_dtype();
 }
 
 // NumPy arrays and tensors inside a sequence stand for their own nested lists.
@@ -166,7 +166,7 @@ void explore(PyObject* o, int depth, Found& f) {
 }
 
 Scalar leaf_value(PyObject* o, DType dtype) {
-  const Scalar s = is_tensor(o) ? item_of(unwrap(o)) : unwrap_scalar(o);
+  const Scalar s = is_tensor(o) ? unwrap(o).item() : unwrap_scalar(o);
   check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
         dtype_name(dtype), " without overflow: it is complex");
   if (s.is_integral(false) && is_integral(dtype, false) && itemsize(dtype) < 8) {
@@ -208,7 +208,7 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device) {
     return converted(from_array(data), dtype, device, true);
   Found found;
   explore(data, 0, found);
-  const DType chosen = dtype.value_or(found.any ? found.dtype : thread_state.default_dtype);
+  const DType chosen = dtype.value_or(found.any ? found.dtype : default_dtype());
   Tensor t = empty(found.shape, {chosen, Device{}});
   char* dst = t.bytes();
   store(data, dst, chosen);

@@ -51,7 +51,7 @@ PyObject* finfo_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     PyObject* given = nullptr;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:finfo", const_cast<char**>(kNames), &given))
       throw PythonError();
-    const DType dtype = to_real(given ? unwrap_dtype(given) : thread_state.default_dtype);
+    const DType dtype = to_real(given ? unwrap_dtype(given) : default_dtype());
     for (const FloatLimits& row : kFloats)
       if (row.dtype == dtype) return make_limits(type, dtype);
     raise<TypeError>("torch.finfo() requires a floating point input type, not torch.",

@@ -88,21 +88,10 @@ bool is_index(PyObject* o) {
   return PyIndex_Check(o) && (!PySequence_Check(o) || is_numpy_scalar(o));
 }
 
-Scalar item_of(const Tensor& t) {
-  if (!((t.keys() | thread_state.included) & kPythonDispatch & ~thread_state.excluded))
-    return t.item();
-  const Op* op = find_op("_local_scalar_dense");
-  check<NotImplementedError>(op, "item: no op reads the value of a tensor with __torch_dispatch__");
-  const Value args[] = {boxing::box(t)};
-  Results results;
-  op->call(*op, args, results);
-  return results.scalar;
-}
-
 Scalar unwrap_scalar(PyObject* o) {
   Scalar s;
   if (read_number(o, s)) return s;
-  if (is_tensor(o)) return item_of(unwrap(o));
+  if (is_tensor(o)) return unwrap(o).item();
   raise_python(PyExc_TypeError, "expected a number, got %.200s", Py_TYPE(o)->tp_name);
 }
 
@@ -142,7 +131,7 @@ int64_t unwrap_int(PyObject* o) {
     if (!is_index(o))
       raise_python(PyExc_TypeError,
                    "only integer tensors of a single element can be converted to an index");
-    return item_of(unwrap(o)).to_int();
+    return unwrap(o).item().to_int();
   }
   const Object index(must(PyNumber_Index(o)));
   int overflow;

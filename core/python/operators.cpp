@@ -228,13 +228,14 @@ size_t operator_slots(PyType_Slot* out, size_t room) {
 void set_operator(const PythonName& name) {
   Operator* op = find_operator(name.slot);
   check(op, "no slot of Tensor is called ", name.slot, " (method ", name.name, ")");
-  if (is_reflection(name.name, name.slot)) {
-    if (!op->forward || !same_ops(*op->forward->name, name)) op->reflected = function_of(name);
-    return;
-  }
   const char* op_name = builtin_ops()[name.ops[0]].name;
   const PythonName* method = find_name(PythonName::Where::method, op_name);
   const PythonName* function = find_name(PythonName::Where::function, op_name);
+  if (is_reflection(name.name, name.slot)) {
+    if (!op->forward || !same_ops(*op->forward->name, name))
+      op->reflected = function_of(function ? *function : name);  // with all overloads
+    return;
+  }
   op->forward = function_of(method ? *method : name);
   op->whole = function ? function_of(*function) : op->forward;
   op->public_name = public_name_of(name);

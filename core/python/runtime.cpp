@@ -1,12 +1,13 @@
 // Settings and facts of the core: default dtype, promotion, threads, memory.
 #include "core/memory/allocator.h"
+#include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
 
-PyObject* get_default_dtype(PyObject*, PyObject*) { return wrap(thread_state.default_dtype); }
+PyObject* get_default_dtype(PyObject*, PyObject*) { return wrap(default_dtype()); }
 
 PyObject* set_default_dtype(PyObject*, PyObject* o) {
   return guarded([&] {
@@ -18,7 +19,7 @@ PyObject* set_default_dtype(PyObject*, PyObject* o) {
                      "set_default_dtype: only floating-point types are supported as the default "
                      "type, not torch.",
                      dtype_name(dtype));
-    thread_state.default_dtype = dtype;
+    flambeau::set_default_dtype(dtype);
     return Py_NewRef(Py_None);
   });
 }
@@ -82,6 +83,17 @@ PyObject* trim_memory(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+PyObject* instruction_set(PyObject*, PyObject*) {
+  return guarded([] { return must(PyUnicode_FromString(isa_name(isa()))); });
+}
+PyObject* compiler(PyObject*, PyObject*) {
+#ifdef __clang__
+  return PyUnicode_FromString(__VERSION__);
+#else
+  return PyUnicode_FromString("GCC " __VERSION__);
+#endif
+}
+
 template <class F>
 PyCFunction c_function(F* f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
@@ -95,6 +107,8 @@ PyMethodDef functions[] = {
      "Whether a conversion keeps the kind of number."},
     {"get_num_threads", get_num_threads, METH_NOARGS, "Threads that a kernel may use."},
     {"set_num_threads", set_number_of_threads, METH_O, "Sets how many threads a kernel may use."},
+    {"_instruction_set", instruction_set, METH_NOARGS, "The one that kernels use."},
+    {"_compiler", compiler, METH_NOARGS, "What the core was compiled with."},
     {"_memory_stats", memory_stats, METH_NOARGS, "What the allocator of the CPU counts."},
     {"_reset_peak_memory", reset_peak_memory, METH_NOARGS, nullptr},
     {"_trim_memory", trim_memory, METH_NOARGS, "Gives cached memory back to the system."},

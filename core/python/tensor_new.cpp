@@ -131,7 +131,7 @@ PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     check_device_argument(device, Device{});
     if (n == 1 && type == tensor_type && is_exact_tensor(items[0]))
       return wrap(alias_of(unwrap(items[0])));
-    Tensor made = legacy_tensor(items, n, {thread_state.default_dtype});
+    Tensor made = legacy_tensor(items, n, {default_dtype()});
     if (type == tensor_type) return wrap(std::move(made));
     // The data's own object stays what it is; the subclass gets a handle of its own.
     if (made.impl()->py_object.load()) made = detach(made);

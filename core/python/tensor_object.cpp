@@ -292,7 +292,7 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, 
     check(sizes.size() == strides.size(), kFunction, ": ", strides.size(), " strides for ",
           sizes.size(), " sizes");
     const int64_t offset = is_given(3) ? unwrap_int(given[3]) : 0;
-    const DType dtype = is_given(5) ? unwrap_dtype(given[5]) : thread_state.default_dtype;
+    const DType dtype = is_given(5) ? unwrap_dtype(given[5]) : default_dtype();
     const Device device = is_given(7) ? unwrap_device(given[7]) : Device{};
     auto* impl = new TensorImpl(Storage::allocate(0, Device{DeviceType::meta}), dtype, device);
     Tensor t = Tensor::adopt(impl);

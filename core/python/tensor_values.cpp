@@ -18,7 +18,7 @@ bool readable(const Tensor& t) {
 PyObject* item_of_object(PyObject* self) {
   const Tensor& t = unwrap(self);
   if (t.numel() == 1 && readable(t)) return element_to_python(t.bytes(), t.dtype());
-  return wrap(item_of(t));
+  return wrap(t.item());
 }
 
 PyObject* item(PyObject* self, Args, Py_ssize_t n, PyObject*) {
@@ -33,7 +33,7 @@ Scalar only_element(PyObject* self) {
                     "only one element tensors can be converted to Python scalars: "
                     "this one has shape ",
                     show(t.sizes()));
-  return item_of(t);
+  return t.item();
 }
 
 template <class F>
@@ -55,7 +55,7 @@ int to_bool(PyObject* self) {
     check(t.numel() == 1,
           "Boolean value of Tensor with more than one value is ambiguous: use "
           "any() or all()");
-    return static_cast<int>(item_of(t).to_bool());
+    return static_cast<int>(t.item().to_bool());
   });
 }
 
@@ -81,7 +81,7 @@ PyObject* to_index(PyObject* self) {
     const Tensor& t = unwrap(self);
     check<TypeError>(t.numel() == 1 && is_integral(t.dtype(), true),
                      "only integer tensors of a single element can be converted to an index");
-    return to_int_object(item_of(t));
+    return to_int_object(t.item());
   });
 }
 PyObject* to_complex_number(PyObject* self, Args, Py_ssize_t, PyObject*) {

@@ -179,15 +179,6 @@ MemoryFormat Tensor::suggest_memory_format() const {
   return MemoryFormat::contiguous;
 }
 
-Scalar Tensor::item() const {
-  if (numel() != 1) raise("a Tensor with ", numel(), " elements cannot be converted to Scalar");
-  if (is_meta()) raise("Tensor.item() cannot be called on meta tensors");
-  Scalar s = Scalar::load(bytes(), dtype());
-  if (is_conj()) s = Scalar(std::conj(s.to_complex()));
-  if (is_neg()) s = s.is_complex() ? Scalar(-s.to_complex()) : Scalar(-s.to_double());
-  return s;
-}
-
 // ---- geometry
 
 int64_t wrap_dim(int64_t dim, int64_t ndim, const char* op) {

@@ -268,7 +268,8 @@ class Tensor {
     return reinterpret_cast<T*>(bytes());
   }
   // Reads the one element. Every read of a value by the host passes here (capture hooks in).
-  Scalar item() const;
+  Scalar item() const;   // the one element
+  Scalar value() const;  // the same, unseen by layers: for kernels
 
   // Autograd, defined in core/autograd.
   bool requires_grad() const;

@@ -17,6 +17,8 @@ class Leaf:
     tensor: str = ""  # symbol of the op's typed entry; the leaf's name by default
     extra: str = ""  # further arguments of that entry
     infix: str = ""  # C++ operator
+    scalar: str = ""  # symbol of the entry whose second operand is a number
+    commutes: bool = False
 
 
 def _leaf(name: str, arity: int = 1, **kw) -> tuple[str, Leaf]:
@@ -25,17 +27,32 @@ def _leaf(name: str, arity: int = 1, **kw) -> tuple[str, Leaf]:
 
 LEAVES: dict[str, Leaf] = dict(
     [
-        _leaf("add", 2, infix="+", tensor="add_Tensor", extra=", Scalar(int64_t{1})"),
-        _leaf("sub", 2, infix="-", tensor="sub_Tensor", extra=", Scalar(int64_t{1})"),
-        _leaf("mul", 2, infix="*", tensor="mul_Tensor"),
-        _leaf("div", 2, infix="/", tensor="div_Tensor"),
+        _leaf(
+            "add",
+            2,
+            infix="+",
+            tensor="add_Tensor",
+            scalar="add_Scalar",
+            commutes=True,
+            extra=", Scalar(int64_t{1})",
+        ),
+        _leaf(
+            "sub",
+            2,
+            infix="-",
+            tensor="sub_Tensor",
+            scalar="sub_Scalar",
+            extra=", Scalar(int64_t{1})",
+        ),
+        _leaf("mul", 2, infix="*", tensor="mul_Tensor", scalar="mul_Scalar", commutes=True),
+        _leaf("div", 2, infix="/", tensor="div_Tensor", scalar="div_Scalar"),
         _leaf("neg", 1, infix="-"),
-        _leaf("eq", 2, result="B", infix="==", tensor="eq_Tensor"),
-        _leaf("ne", 2, result="B", infix="!=", tensor="ne_Tensor"),
-        _leaf("lt", 2, result="B", infix="<", tensor="lt_Tensor"),
-        _leaf("le", 2, result="B", infix="<=", tensor="le_Tensor"),
-        _leaf("gt", 2, result="B", infix=">", tensor="gt_Tensor"),
-        _leaf("ge", 2, result="B", infix=">=", tensor="ge_Tensor"),
+        _leaf("eq", 2, result="B", infix="==", tensor="eq_Tensor", scalar="eq_Scalar"),
+        _leaf("ne", 2, result="B", infix="!=", tensor="ne_Tensor", scalar="ne_Scalar"),
+        _leaf("lt", 2, result="B", infix="<", tensor="lt_Tensor", scalar="lt_Scalar"),
+        _leaf("le", 2, result="B", infix="<=", tensor="le_Tensor", scalar="le_Scalar"),
+        _leaf("gt", 2, result="B", infix=">", tensor="gt_Tensor", scalar="gt_Scalar"),
+        _leaf("ge", 2, result="B", infix=">=", tensor="ge_Tensor", scalar="ge_Scalar"),
         _leaf("and_", 2, result="B", infix="&", tensor="logical_and"),
         _leaf("or_", 2, result="B", infix="|", tensor="logical_or"),
         _leaf("xor_", 2, result="B", infix="!=", tensor="logical_xor"),
@@ -57,7 +74,7 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("conj", 1, tensor="conj"),
         _leaf("sgn", 1),
         _leaf("mul_i", 1, tensor="formula::mul_i"),  # times the imaginary unit; 0 for real types
-        _leaf("pow", 2, tensor="pow_Tensor_Tensor"),
+        _leaf("pow", 2, tensor="pow_Tensor_Tensor", scalar="pow_Tensor_Scalar"),
         _leaf("minimum", 2),
         _leaf("maximum", 2),
         _leaf("atan2", 2),

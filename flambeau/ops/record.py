@@ -44,7 +44,6 @@ class Record:
     static: dict = field(default_factory=dict)
     bool_loop: bool = False
     as_tensor: tuple = ()  # Scalar arguments that stand for tensors
-    piecewise: bool = False  # linear in pieces: its gradient still counts as made from the input
     # structured: C++ expressions, or names of functions that take all arguments
     shape: str = ""
     cpu: str = ""
@@ -79,6 +78,13 @@ class Record:
     @property
     def name(self) -> str:
         return self.schema.name
+
+    @property
+    def has_gradient_loops(self) -> bool:
+        """The gradient is a formula for loops of its own, and not written with other ops."""
+        if self.kind != "pointwise" or self.gradient is None:
+            return False
+        return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
 
     def schemas(self) -> list[Schema]:
         """The functional form, then what is derived from it."""

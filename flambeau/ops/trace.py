@@ -167,22 +167,37 @@ def loop_code(e: Expr) -> str:
     return f"math::{e.op}({', '.join(codes)})"
 
 
+def _is_number(e: Expr) -> bool:
+    return e.op in ("param", "const") or (e.op == "conj" and _is_number(e.args[0]))
+
+
+def _number(e: Expr) -> str:
+    """A parameter or constant as a C++ Scalar."""
+    if e.op == "conj":
+        return f"conj_of({_number(e.args[0])})"
+    v = e.value
+    if e.op == "param":
+        return v
+    if isinstance(v, float) and not math.isfinite(v):
+        text = '__builtin_nan("")' if math.isnan(v) else f"{'-' if v < 0 else ''}__builtin_inf()"
+    else:
+        text = f"int64_t{{{v}}}" if isinstance(v, int) and not isinstance(v, bool) else repr(v)
+    return f"Scalar({text})"
+
+
 def tensor_code(e: Expr) -> str:
     """The formula as calls of typed entries, for when the gradient itself is differentiated."""
     if e.op == "operand":
         return e.value
-    if e.op == "param":
-        return f"wrapped_number({e.value})"
-    if e.op == "const":
-        v = e.value
-        if isinstance(v, float) and not math.isfinite(v):
-            text = (
-                '__builtin_nan("")' if math.isnan(v) else f"{'-' if v < 0 else ''}__builtin_inf()"
-            )
-        else:
-            text = f"int64_t{{{v}}}" if isinstance(v, int) and not isinstance(v, bool) else repr(v)
-        return f"wrapped_number(Scalar({text}))"
+    if _is_number(e):
+        return f"wrapped_number({_number(e)})"
     leaf = LEAVES[e.op]
+    if leaf.scalar:
+        args = e.args[::-1] if leaf.commutes and _is_number(e.args[0]) else e.args
+        if e.op == "mul" and args[1].op != "const" and _is_number(args[1]):
+            return f"formula::scaled({tensor_code(args[0])}, {_number(args[1])})"
+        if _is_number(args[1]):
+            return f"entry::{leaf.scalar}({tensor_code(args[0])}, {_number(args[1])}{leaf.extra})"
     scope = "" if "::" in leaf.tensor else "entry::"
     code = f"{scope}{leaf.tensor}({', '.join(map(tensor_code, e.args))}{leaf.extra})"
     return f"entry::logical_not({code})" if e.op == "nonzero" else code

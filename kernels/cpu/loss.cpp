@@ -93,7 +93,7 @@ void mse_loss_backward(const Tensor& out, const Tensor& grad, const Tensor& self
     const Tensor made = out.dtype() == dtype ? out : empty(shape, {dtype, out.device()});
     T* const d = made.data<T>();
     const T scale = static_cast<T>(reduction == kMean ? 2.0 / static_cast<double>(n) : 2.0);
-    const T single = one ? static_cast<T>(scale * grad.item().to_double()) : T(0);
+    const T single = one ? static_cast<T>(scale * grad.value().to_double()) : T(0);
     const T* const gp = one ? nullptr : g.data<T>();
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
       if (one)
@@ -179,7 +179,7 @@ void backward(const Tensor& out, const Tensor& grad, const Tensor& self, const T
     const int64_t* const tp = t.data<int64_t>();
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
     const T* const gp = g.data<T>();
-    const T mean = reduction == kMean ? static_cast<T>(1 / total_weight.item().to_double()) : T(1);
+    const T mean = reduction == kMean ? static_cast<T>(1 / total_weight.value().to_double()) : T(1);
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t i = 0; i < inner; ++i) {
         const int64_t at = b * inner + i;

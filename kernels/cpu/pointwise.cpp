@@ -71,7 +71,7 @@ DType common_dtype(const char* op, const PointwiseRule& rule, const PointwiseKer
   if (rule.promote == PointwiseRule::Promote::none) return values[0]->dtype();
   const DType common = shape::result_type(std::span<const Tensor* const>(values, count));
   const bool to_floating = rule.promote == PointwiseRule::Promote::floating;
-  return to_floating && is_integral(common, true) ? thread_state.default_dtype : common;
+  return to_floating && is_integral(common, true) ? default_dtype() : common;
 }
 
 DType result_dtype(const PointwiseRule& rule, DType common) {

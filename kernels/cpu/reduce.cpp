@@ -479,6 +479,11 @@ void amin(const Tensor& out, const Tensor& self, IntSpan dims) {
   reduce(Reduction::min, ordered_element(self.dtype()), self, mask_of(self, dims), &out);
 }
 
+void aminmax(const Tensor& min, const Tensor& max, const Tensor& self, IntSpan dims) {
+  amin(min, self, dims);
+  amax(max, self, dims);
+}
+
 void max(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim) {
   extreme(Reduction::arg_max, &values, &indices, self, IntSpan(&dim, 1));
 }

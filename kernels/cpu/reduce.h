@@ -15,6 +15,7 @@ void mean(const Tensor& out, const Tensor& self, IntSpan dims);
 void prod(const Tensor& out, const Tensor& self, IntSpan dims);
 
 void amax(const Tensor& out, const Tensor& self, IntSpan dims);
+void aminmax(const Tensor& min, const Tensor& max, const Tensor& self, IntSpan dims);
 void amin(const Tensor& out, const Tensor& self, IntSpan dims);
 // The first of equal elements counts, and NaN before all.
 void max(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim);

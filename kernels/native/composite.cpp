@@ -9,9 +9,9 @@ namespace {
 DType power_dtype(const Tensor& self, const Scalar& exponent) {
   if (exponent.is_complex())
     return to_complex(is_floating(self.dtype()) || self.is_complex() ? self.dtype()
-                                                                     : thread_state.default_dtype);
+                                                                     : default_dtype());
   const bool integral = is_integral(self.dtype(), true);
-  if (integral && exponent.is_floating()) return thread_state.default_dtype;
+  if (integral && exponent.is_floating()) return default_dtype();
   if (self.dtype() == DType::boolean && exponent.is_integral(false)) return DType::int64;
   return self.dtype();
 }
@@ -56,7 +56,7 @@ Tensor clamp_tensor(const Tensor& self, const Tensor& min, const Tensor& max) {
   return result;
 }
 
-Scalar _local_scalar_dense(const Tensor& self) { return self.item(); }
+Scalar _local_scalar_dense(const Tensor& self) { return self.value(); }
 
 bool equal(const Tensor& self, const Tensor& other) {
   check<NotImplementedError>(!self.is_meta() && !other.is_meta(),
@@ -77,9 +77,9 @@ Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol
   if (rtol == 0 && atol == 0) return close;
   const bool integral = is_integral(self.dtype(), true);
   const Tensor a =
-      integral ? entry::to_dtype(self, thread_state.default_dtype, false, false, {}) : self;
+      integral ? entry::to_dtype(self, default_dtype(), false, false, {}) : self;
   const Tensor b =
-      integral ? entry::to_dtype(other, thread_state.default_dtype, false, false, {}) : other;
+      integral ? entry::to_dtype(other, default_dtype(), false, false, {}) : other;
   const Tensor allowed = entry::add_Scalar(entry::abs(entry::mul_Scalar(b, Scalar(rtol))),
                                            Scalar(atol), Scalar(int64_t{1}));
   const Tensor error = entry::abs(entry::sub_Tensor(a, b, Scalar(int64_t{1})));

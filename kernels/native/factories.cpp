@@ -11,7 +11,7 @@ namespace {
 
 TensorOptions options(std::optional<DType> dtype, std::optional<Layout> layout,
                       std::optional<Device> device, std::optional<bool> pin_memory, const char* op,
-                      DType fallback = thread_state.default_dtype) {
+                      DType fallback = default_dtype()) {
   check<NotImplementedError>(!pin_memory.value_or(false), op, ": pin_memory=True is not supported");
   check<NotImplementedError>(layout.value_or(Layout::strided) == Layout::strided, op,
                              ": layout torch.", layout_name(layout.value_or(Layout::strided)),
@@ -81,7 +81,7 @@ namespace {
 DType dtype_of_fill(const Scalar& value) {
   if (value.is_boolean()) return DType::boolean;
   if (value.is_integral(false)) return DType::int64;
-  const DType real = thread_state.default_dtype;
+  const DType real = default_dtype();
   return value.is_complex() ? to_complex(real) : real;
 }
 
@@ -182,7 +182,7 @@ Tensor arange_start_step(const Scalar& start, const Scalar& end, const Scalar& s
                          std::optional<Device> device, std::optional<bool> pin_memory) {
   const bool integers = start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
   const TensorOptions o = options(dtype, layout, device, pin_memory, "arange",
-                                  integers ? DType::int64 : thread_state.default_dtype);
+                                  integers ? DType::int64 : default_dtype());
   const double a = start.to_double(), b = end.to_double(), s = step.to_double();
   check(s != 0, "arange: step must be nonzero");
   check(std::isfinite(a) && std::isfinite(b), "arange: unsupported range: ", a, " -> ", b);
@@ -222,7 +222,7 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, std::opti
                 std::optional<Layout> layout, std::optional<Device> device,
                 std::optional<bool> pin_memory) {
   const bool complex = start.is_complex() || end.is_complex();
-  const DType real = thread_state.default_dtype;
+  const DType real = default_dtype();
   const TensorOptions o =
       options(dtype, layout, device, pin_memory, "linspace", complex ? to_complex(real) : real);
   check(steps >= 0, "linspace: number of steps must be non-negative, got ", steps);
@@ -294,7 +294,7 @@ void fill_tensor_(const Tensor& self, const Tensor& value) {
   check(internal_overlap(self) != Overlap::yes,
         "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
         "single memory location. Please clone() the tensor before performing the operation.");
-  if (!value.is_meta()) fill_scalar_(self, value.item());
+  if (!value.is_meta()) fill_scalar_(self, value.value());
 }
 
 Tensor fill_scalar(const Tensor& self, const Scalar& value) {

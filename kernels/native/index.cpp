@@ -137,7 +137,7 @@ void masked_fill_scalar_(const Tensor& self, const Tensor& mask, const Scalar& v
 
 void masked_fill_tensor_(const Tensor& self, const Tensor& mask, const Tensor& value) {
   shape::masked_fill_tensor(self, mask, value);
-  masked_fill_scalar_(self, mask, self.is_meta() ? Scalar(0) : value.item());
+  masked_fill_scalar_(self, mask, self.is_meta() ? Scalar(0) : value.value());
 }
 
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
@@ -170,24 +170,20 @@ Tensor one_hot(const Tensor& self, int64_t num_classes) {
           "one_hot: Can not infer total number of classes from empty tensor: pass "
           "num_classes");
     sizes.push_back(num_classes);
-    return flambeau::empty(sizes, self.options());
+    return ops::empty(sizes, DType::int64, {}, self.device());
   }
   check_values_known("one_hot", self);
-  check(entry::min(self).item().to_int() >= 0, "one_hot: Class values must be non-negative.");
-  const int64_t largest = entry::max(self).item().to_int();
+  const auto [least, largest] = entry::aminmax(self, std::nullopt, false);
+  check(least.item().to_int() >= 0, "one_hot: Class values must be non-negative.");
+  const int64_t last = largest.item().to_int();
   check(num_classes == -1 || num_classes >= 1, "one_hot: num_classes should be positive, got ",
         num_classes);
-  check(num_classes == -1 || largest < num_classes,
-        "one_hot: Class values must be smaller than num_classes: found ", largest,
+  check(num_classes == -1 || last < num_classes,
+        "one_hot: Class values must be smaller than num_classes: found ", last,
         " with num_classes=", num_classes);
-  sizes.push_back(num_classes == -1 ? largest + 1 : num_classes);
-  const Tensor result = flambeau::empty(sizes, self.options());
-  cpu::fill(result, 0);
-  Dims strides(self.strides());
-  sizes.back() = 1;
-  strides.push_back(1);
-  const Tensor column = Tensor::alias(self, sizes, strides, self.offset());
-  cpu::scatter_value_into(result, -1, column, 1, cpu::Scatter::write);
+  sizes.push_back(num_classes == -1 ? last + 1 : num_classes);
+  const Tensor result = ops::zeros(sizes, DType::int64, {}, self.device());
+  entry::scatter__value(result, -1, entry::unsqueeze(self, -1), Scalar(int64_t{1}));
   return result;
 }
 

@@ -451,7 +451,7 @@ Tensor real(const Tensor& self) {
 Tensor imag(const Tensor& self) {
   check(self.is_complex(), "imag: imag is not implemented for tensors with non-complex dtypes.");
   if (!self.is_conj()) return entry::select_int(entry::view_as_real(self), -1, 1);
-  return entry::_neg_view(entry::select_int(entry::view_as_real(entry::_conj(self)), -1, 1));
+  return entry::select_int(entry::_neg_view(entry::view_as_real(entry::_conj(self))), -1, 1);
 }
 
 Tensor resolve_conj(const Tensor& self) {

@@ -66,8 +66,8 @@ class Promotion {
 
   // Python's float and complex stand for the default dtypes.
   static DType natural(DType dtype) {
-    if (is_complex(dtype)) return to_complex(thread_state.default_dtype);
-    return is_floating(dtype) ? thread_state.default_dtype : dtype;
+    if (is_complex(dtype)) return to_complex(default_dtype());
+    return is_floating(dtype) ? default_dtype() : dtype;
   }
   static void join(Maybe& into, DType dtype) { into = into ? promote(*into, dtype) : dtype; }
   static Maybe combine(Maybe higher, Maybe lower) {

@@ -138,7 +138,7 @@ std::array<Spec, 2> var_mean(const T& self, const std::optional<IntSpan>& dim, b
 
 template <class T>
 Spec logsumexp(const T& self, IntSpan dim, bool keepdim, const char* op = "logsumexp") {
-  const DType dtype = is_integral(self.dtype(), true) ? thread_state.default_dtype : self.dtype();
+  const DType dtype = is_integral(self.dtype(), true) ? default_dtype() : self.dtype();
   return {reduced_sizes(self, dims_of(self, dim, op), keepdim), dtype, {}};
 }
 
@@ -218,13 +218,29 @@ std::array<Spec, 2> extreme_with_indices(const T& self, int64_t dim, bool keepdi
   return {Spec{sizes, self.dtype(), {}}, Spec{sizes, DType::int64, {}}};
 }
 
+// The dimensions of an op that reduces one, or all where none is named.
+template <class T>
+Dims one_or_all_dims(const T& self, const std::optional<int64_t>& dim, const char* op = "aminmax") {
+  return dim ? one_dim(self, *dim, op) : all_dims(self);
+}
+
+template <class T>
+std::array<Spec, 2> both_extremes(const T& self, const std::optional<int64_t>& dim, bool keepdim,
+                                  const char* op = "aminmax") {
+  check_real(self, op);
+  const Dims dims = one_or_all_dims(self, dim, op);
+  check_not_empty<Error>(self, dims, !dim, op);
+  const Spec spec{reduced_sizes(self, dims, keepdim), self.dtype(), {}};
+  return {spec, spec};
+}
+
 template <class T>
 Spec arg_extreme(const T& self, const std::optional<int64_t>& dim, bool keepdim,
                  const char* op = "argmax/argmin") {
   check_real(self, op);
   if (self.dtype() == DType::boolean)
     raise<NotImplementedError>(op, "(): \"", op, "_cpu\" not implemented for 'Bool'");
-  const Dims dims = dim ? one_dim(self, *dim, op) : all_dims(self);
+  const Dims dims = one_or_all_dims(self, dim, op);
   check_not_empty(self, dims, !dim, op);
   return {reduced_sizes(self, dims, keepdim), DType::int64, {}};
 }

@@ -51,7 +51,7 @@ class Gradient:
         self.uses: set[tuple[str, str]] = set()
         self.used_for: dict[str, set[str]] = {}  # saved tensor -> arguments whose gradient reads it
         self.body: list[str] = []
-        if record.kind == "pointwise":
+        if record.has_gradient_loops:
             self._pointwise()
         else:
             self._structured(ops)
@@ -86,7 +86,7 @@ class Gradient:
         branches = []
         for i, static in enumerate(pw.statics(r)):
             lines = []
-            for arg, grad in pw.gradient_formulas(r, static).items():
+            for arg, grad in sorted(pw.gradient_formulas(r, static).items()):
                 lines.append(self._pointwise_gradient(i, arg, grad))
             branches.append((static, "".join(lines)))
         if len(branches) == 1:
@@ -109,6 +109,10 @@ class Gradient:
             self.uses.add((n, "plain" if n in plain else "value"))
             self.used_for.setdefault(n, set()).add(arg)
         finish = f"grad_to({{}}, {arg}_sizes, {arg}_dtype)"
+        if grad.op == "const":  # zero, wherever g is not
+            return (
+                f"      if (needs({at})) out[{at}] = {finish.format('formula::zeros_like(g)')};\n"
+            )
         if pw.trivial(grad):
             return f"      if (needs({at})) out[{at}] = {finish.format('g')};\n"
         operands = [n for n in ("g", *inputs, "result") if n in used]
@@ -123,11 +127,8 @@ class Gradient:
             f"gradient_of({symbol}_{i}_grad_{arg}, {arg}_dtype, "
             f"{{{', '.join('&' + n for n in operands)}}}, {scalars})"
         )
-        composed = trace.tensor_code(grad)
-        read = [n for n in operands if n != "g"]
-        if read and r.piecewise:
-            composed = f"depends_on({composed}, {{{', '.join('&' + n for n in read)}}})"
-        code = f"GradMode::enabled() ? {composed} : {call}"
+        pointers = ", ".join("&" + n for n in operands)
+        code = f"wants_ops({{{pointers}}}) ? {trace.tensor_code(grad)} : {call}"
         factor = _scalar_factor(grad, params)
         if factor:
             code = f"{factor}.equal(1) ? g : {code}"
@@ -153,7 +154,8 @@ class Gradient:
             self.body.append(f"      assign_needed(*this, out, {made.use()});\n")
         else:
             made = made if isinstance(made, tuple) else (made,)
-            for a, g in zip(self.tensors, made, strict=False):
+            # In the order of names, as PyTorch runs them: modes see it.
+            for a, g in sorted(zip(self.tensors, made, strict=False), key=lambda p: p[0].name):
                 if g is None:
                     continue
                 at = self._index(a.name)

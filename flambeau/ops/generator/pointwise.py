@@ -181,7 +181,7 @@ def loops(record: Record) -> list[Loop]:
                 _result_kind(record.result, expr),
             )
         )
-        if record.gradient is None:
+        if not record.has_gradient_loops:
             continue
         for arg, grad in gradient_formulas(record, static).items():
             if trivial(grad):

@@ -1,6 +1,6 @@
 """Joining and rearranging."""
 
-from flambeau.ops.record import native, structured
+from flambeau.ops.record import composite, native, structured
 
 
 @structured(
@@ -136,7 +136,7 @@ def _(g, self, repeats, cxx):
     return cxx.repeat_backward(g, repeats, self.sizes)
 
 
-@native("one_hot(Tensor self, int num_classes=-1) -> Tensor", module="_nn", method=False)
+@composite("one_hot(Tensor self, int num_classes=-1) -> Tensor", module="_nn", method=False)
 def one_hot():
     """Rows of zeros with a one at each index.
 

@@ -3,13 +3,16 @@
 from flambeau.ops.record import COMPLEX, FLOATING, REAL, pointwise
 from flambeau.ops.trace import f
 
+# How the gradients of activations appear, which are ops of their own.
+BACKWARD = dict(out_overload="grad_input", module="_nn", method=False, inplace=False)
+
 _SQRT_HALF = 0.7071067811865476
 _TANH_SCALE = 0.7978845608028654  # sqrt(2 / pi)
 _TANH_CUBE = 0.044715
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
-@pointwise("relu(Tensor self) -> Tensor", dtypes=REAL, piecewise=True)
+@pointwise("relu(Tensor self) -> Tensor", dtypes=REAL)
 def relu(self):
     """``max(self, 0)``; NaN stays.
 
@@ -20,8 +23,55 @@ def relu(self):
 
 
 @relu.gradient
-def _(g, result):
-    return f.where(result > 0, g, g * 0)
+def _(g, result, ops):
+    return ops.threshold_backward(g, result, 0)
+
+
+@pointwise(
+    "threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor",
+    dtypes=REAL,
+    out_overload="grad_input",
+    method=False,
+    inplace=False,
+)
+def threshold_backward(grad_output, self, threshold):
+    """The gradient of a function that is constant up to ``threshold`` and has slope 1 above."""
+    return f.where(self <= threshold, 0, grad_output)
+
+
+@threshold_backward.gradient
+def _(g, self, threshold):
+    return f.where(self <= threshold, 0, g), 0
+
+
+@pointwise(
+    "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    **BACKWARD,
+)
+def tanh_backward(grad_output, output):
+    """The gradient of ``tanh``, of its output."""
+    return grad_output * f.conj(1 - output * output)
+
+
+@tanh_backward.gradient
+def _(g, grad_output, output):
+    return g * (1 - output * output), f.conj(g) * (-2 * grad_output * f.conj(output))
+
+
+@pointwise(
+    "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    **BACKWARD,
+)
+def sigmoid_backward(grad_output, output):
+    """The gradient of ``sigmoid``, of its output."""
+    return grad_output * f.conj((1 - output) * output)
+
+
+@sigmoid_backward.gradient
+def _(g, grad_output, output):
+    return g * ((1 - output) * output), f.conj(g) * grad_output * (1 - 2 * f.conj(output))
 
 
 @pointwise(
@@ -46,14 +96,46 @@ def gelu(self, approximate):
 
 
 @gelu.gradient
-def _(g, self, approximate):
+def _(g, self, approximate, ops):
+    return ops.gelu_backward(g, self, approximate)
+
+
+@pointwise(
+    "gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor",
+    dtypes=FLOATING,
+    static={"approximate": ("none", "tanh")},
+    **BACKWARD,
+)
+def gelu_backward(grad_output, self, approximate):
+    """The gradient of ``gelu``."""
+    return grad_output * _gelu_slope(self, approximate)
+
+
+@gelu_backward.gradient
+def _(g, grad_output, self, approximate):
+    return g * _gelu_slope(self, approximate), g * grad_output * _gelu_curvature(self, approximate)
+
+
+def _gelu_slope(x, approximate):
     if approximate == "none":
-        cdf = 0.5 * (1 + f.erf(self * _SQRT_HALF))
-        return g * (cdf + self * (_DENSITY * f.exp(-0.5 * self * self)))
-    square = self * self
-    t = f.tanh(_TANH_SCALE * (self + _TANH_CUBE * self * square))
-    slope = _TANH_SCALE * (1 + 3 * _TANH_CUBE * square)
-    return g * (0.5 * (1 + t) + 0.5 * self * (1 - t * t) * slope)
+        return 0.5 * (1 + f.erf(x * _SQRT_HALF)) + x * (_DENSITY * f.exp(-0.5 * x * x))
+    t, slope = _gelu_tanh(x)
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope
+
+
+def _gelu_curvature(x, approximate):
+    if approximate == "none":
+        return _DENSITY * f.exp(-0.5 * x * x) * (2 - x * x)
+    t, slope = _gelu_tanh(x)
+    bend = 6 * _TANH_SCALE * _TANH_CUBE * x
+    return (1 - t * t) * (slope + 0.5 * x * (bend - 2 * t * slope * slope))
+
+
+def _gelu_tanh(x):
+    """The hyperbolic tangent within gelu, and the slope of its argument."""
+    square = x * x
+    t = f.tanh(_TANH_SCALE * (x + _TANH_CUBE * x * square))
+    return t, _TANH_SCALE * (1 + 3 * _TANH_CUBE * square)
 
 
 @pointwise("silu(Tensor self) -> Tensor", dtypes=FLOATING | COMPLEX, module="_nn", method=False)
@@ -67,6 +149,23 @@ def silu(self):
 
 
 @silu.gradient
-def _(g, self):
+def _(g, self, ops):
+    return ops.silu_backward(g, self)
+
+
+@pointwise(
+    "silu_backward(Tensor grad_output, Tensor self) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    **BACKWARD,
+)
+def silu_backward(grad_output, self):
+    """The gradient of ``silu``."""
     s = f.sigmoid(self)
-    return g * f.conj(s * (1 + self * (1 - s)))
+    return grad_output * f.conj(s * (1 + self * (1 - s)))
+
+
+@silu_backward.gradient
+def _(g, grad_output, self):
+    s = f.sigmoid(self)
+    bend = s * (1 - s) * (2 + self * (1 - 2 * s))
+    return g * (s * (1 + self * (1 - s))), f.conj(g) * grad_output * f.conj(bend)

@@ -59,7 +59,7 @@ def sub(self, other, alpha):
 
 @sub.gradient
 def _(g, alpha):
-    return g, -(g * f.conj(alpha))
+    return g, -g * f.conj(alpha)
 
 
 @pointwise(
@@ -133,7 +133,7 @@ def div_mode(self, other, rounding_mode):
 def _(g, self, other, rounding_mode):
     if rounding_mode is None:
         return g / f.conj(other), -g * f.conj(self / other / other)
-    return g * 0, g * 0
+    return 0, 0
 
 
 @pointwise(
@@ -203,6 +203,7 @@ def _(g, self, other):
     "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
     refuses_bool=_SUBTRACTION,
     dtypes=NUMERIC,
+    number_ok=(),
     scalar_overloads={"Scalar": ("other",)},
     inplace=False,
     slots={"__rsub__": "nb_subtract"},
@@ -218,7 +219,7 @@ def rsub(self, other, alpha):
 
 @rsub.gradient
 def _(g, alpha):
-    return -(g * f.conj(alpha)), g
+    return -g * f.conj(alpha), g
 
 
 @pointwise(
@@ -249,7 +250,6 @@ def _(g):
     dtypes=NUMERIC | BOOL,
     slots={"__abs__": "nb_absolute"},
     inplace=True,
-    piecewise=True,
 )
 def abs(self):
     """The magnitude; real for complex input.
@@ -277,7 +277,7 @@ def sign(self):
 
 @sign.gradient
 def _(g):
-    return g * 0
+    return 0
 
 
 @pointwise("sgn(Tensor self) -> Tensor", dtypes=ALL)
@@ -288,6 +288,11 @@ def sgn(self):
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
     return f.sgn(self)
+
+
+@sgn.gradient
+def _(g, self, result, cxx):
+    return cxx.sgn_backward(g, self, result)
 
 
 @pointwise("reciprocal(Tensor self) -> Tensor", promote="floating")
@@ -362,8 +367,8 @@ def pow(self, exponent):
 def _(g, self, exponent, result):
     base = g * f.conj(exponent * f.pow(self, exponent - 1))
     return (
-        f.where(exponent == 0, g * 0, base),
-        f.where((self == 0) & (result == 0), g * 0, g * f.conj(result * f.log(self))),
+        f.where(exponent == 0, 0, base),
+        f.where((self == 0) & (result == 0), 0, g * f.conj(result * f.log(self))),
     )
 
 
@@ -463,7 +468,7 @@ def maximum(self, other):
 @maximum.gradient
 def _(g, self, other):
     half = f.where(self == other, g / 2, g)
-    return f.where(self >= other, half, g * 0), f.where(self <= other, half, g * 0)
+    return f.where(self >= other, half, 0), f.where(self <= other, half, 0)
 
 
 @pointwise(
@@ -481,7 +486,7 @@ def minimum(self, other):
 @minimum.gradient
 def _(g, self, other):
     half = f.where(self == other, g / 2, g)
-    return f.where(self <= other, half, g * 0), f.where(self >= other, half, g * 0)
+    return f.where(self <= other, half, 0), f.where(self >= other, half, 0)
 
 
 @pointwise(
@@ -500,7 +505,7 @@ def clamp_min(self, min):
 
 @clamp_min.gradient
 def _(g, self, min):
-    return f.where(self >= min, g, g * 0)
+    return f.where(self >= min, g, 0)
 
 
 @pointwise(
@@ -516,7 +521,7 @@ def clamp_min_tensor(self, min):
 
 @clamp_min_tensor.gradient
 def _(g, self, min):
-    return f.where(self >= min, g, g * 0), f.where(self < min, g, g * 0)
+    return f.where(self >= min, g, 0), f.where(self < min, g, 0)
 
 
 @pointwise(
@@ -535,7 +540,7 @@ def clamp_max(self, max):
 
 @clamp_max.gradient
 def _(g, self, max):
-    return f.where(self <= max, g, g * 0)
+    return f.where(self <= max, g, 0)
 
 
 @pointwise(
@@ -551,7 +556,7 @@ def clamp_max_tensor(self, max):
 
 @clamp_max_tensor.gradient
 def _(g, self, max):
-    return f.where(self <= max, g, g * 0), f.where(self > max, g, g * 0)
+    return f.where(self <= max, g, 0), f.where(self > max, g, 0)
 
 
 @pointwise(

@@ -317,7 +317,7 @@ def where(condition, self, other):
 
 @where.gradient
 def _(g, condition):
-    return None, f.where(condition, g, g * 0), f.where(condition, g * 0, g)
+    return None, f.where(condition, g, 0), f.where(condition, 0, g)
 
 
 @pointwise("floor(Tensor self) -> Tensor", dtypes=REAL)
@@ -332,7 +332,7 @@ def floor(self):
 
 @floor.gradient
 def _(g):
-    return g * 0
+    return 0
 
 
 @pointwise("ceil(Tensor self) -> Tensor", dtypes=REAL)
@@ -347,7 +347,7 @@ def ceil(self):
 
 @ceil.gradient
 def _(g):
-    return g * 0
+    return 0
 
 
 @pointwise("trunc(Tensor self) -> Tensor", dtypes=REAL, aliases=("fix",))
@@ -362,7 +362,7 @@ def trunc(self):
 
 @trunc.gradient
 def _(g):
-    return g * 0
+    return 0
 
 
 @pointwise("round(Tensor self) -> Tensor", dtypes=REAL)
@@ -377,7 +377,7 @@ def round(self):
 
 @round.gradient
 def _(g):
-    return g * 0
+    return 0
 
 
 @pointwise("angle(Tensor self) -> Tensor", result="real", promote="floating", dtypes=ALL)

@@ -165,8 +165,8 @@ def tanh(self):
 
 
 @tanh.gradient
-def _(g, result):
-    return g * f.conj(1 - result * result)
+def _(g, result, ops):
+    return ops.tanh_backward(g, result)
 
 
 @pointwise("sigmoid(Tensor self) -> Tensor", promote="floating")
@@ -180,8 +180,8 @@ def sigmoid(self):
 
 
 @sigmoid.gradient
-def _(g, result):
-    return g * f.conj((1 - result) * result)
+def _(g, result, ops):
+    return ops.sigmoid_backward(g, result)
 
 
 @pointwise("erf(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)

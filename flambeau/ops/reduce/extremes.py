@@ -130,6 +130,27 @@ def _(g, self, indices, dim, keepdim, cxx):
 
 
 @structured(
+    "aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
+    shape="both_extremes(self, dim, keepdim)",
+    cpu="cpu::aminmax(min, max, self, shape::one_or_all_dims(self, dim))",
+    out=True,
+)
+def aminmax():
+    """The smallest and the largest element, of all or along a dimension; NaN wins.
+
+    >>> flambeau.aminmax(flambeau.tensor([4, 2, 3]))
+    flambeau.return_types.aminmax(
+    min=tensor(2),
+    max=tensor(4))
+    """
+
+
+@aminmax.gradient
+def _(grads, self, min, max, dim, keepdim, cxx):
+    return cxx.aminmax_backward(grads, self, min, max, dim, keepdim)
+
+
+@structured(
     "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     shape="arg_extreme(self, dim, keepdim)",
     cpu="cpu::argmax(result, self, dim)",
