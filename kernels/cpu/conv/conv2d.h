@@ -44,7 +44,7 @@ void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const vo
 void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
                        const ConvFilters& filters, void* dx);
 
-// The gradient of the filters, given x and dy.
+// The gradient of the filters, given x and dy of at least one image.
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
                          const void* dy, const MutableConvFilters& gradient);
 

@@ -1,0 +1,144 @@
+"""Times convolution and max pooling on flambeau and, where it is installed, on PyTorch.
+
+    python benchmarks/conv.py [--threads 2] [--rounds 5] [--only REGEX]
+
+The libraries take turns round by round, so that a drift of the machine's speed hits both. A line
+gives the best time of each, the ratio flambeau / PyTorch, and flambeau's rate.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import re
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Conv:
+    n: int
+    c: int
+    size: int
+    k: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+
+    @property
+    def name(self):
+        return f"{self.n}x{self.c}x{self.size}_{self.k}k{self.kernel}s{self.stride}"
+
+    @property
+    def flops(self):
+        out = (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+        return 2 * self.n * self.k * out * out * self.c * self.kernel**2
+
+
+CONVOLUTIONS = [
+    Conv(8, 64, 56, 64, 3, 1, 1),
+    Conv(8, 64, 56, 256, 1),
+    Conv(8, 128, 28, 128, 3, 1, 1),
+    Conv(8, 512, 7, 512, 3, 1, 1),
+    Conv(8, 3, 224, 64, 7, 2, 3),
+    Conv(1, 64, 56, 64, 3, 1, 1),
+    Conv(64, 1, 28, 32, 3),
+    Conv(64, 32, 26, 64, 3),
+    Conv(64, 1, 28, 6, 5, 1, 2),
+    Conv(64, 6, 14, 16, 5),
+    Conv(64, 1, 8, 16, 3, 1, 1),
+    Conv(64, 16, 8, 32, 3, 1, 1),
+]
+# What is timed: the forward pass, both ways of one, and the gradients of one leaf alone.
+KINDS = ("fwd", "fwd_cl", "train", "train_cl", "grad_input", "grad_weight")
+
+
+def convolution(lib, conv, kind):
+    F = lib.nn.functional
+    x = lib.randn(conv.n, conv.c, conv.size, conv.size)
+    w = lib.randn(conv.k, conv.c, conv.kernel, conv.kernel)
+    if kind.endswith("_cl"):
+        x = x.to(memory_format=lib.channels_last)
+        w = w.to(memory_format=lib.channels_last)
+    b = lib.zeros(conv.k)
+
+    def forward():
+        return F.conv2d(x, w, b, stride=conv.stride, padding=conv.padding)
+
+    if kind.startswith("fwd"):
+        return forward
+    if kind != "grad_weight":
+        x.requires_grad_()
+    if kind != "grad_input":
+        w.requires_grad_()
+        b.requires_grad_()
+    g = lib.randn_like(forward().detach())
+    leaves = [t for t in (x, w, b) if t.requires_grad]
+    if kind.startswith("train"):
+        return lambda: lib.autograd.grad(forward(), leaves, g)
+    y = forward()
+    return lambda: lib.autograd.grad(y, leaves, g, retain_graph=True)
+
+
+def pooling(lib, shape, kernel, stride):
+    x = lib.randn(*shape).requires_grad_()
+    pool = lib.nn.functional.max_pool2d
+    g = lib.randn_like(pool(x, kernel, stride).detach())
+    return lambda: lib.autograd.grad(pool(x, kernel, stride), [x], g)
+
+
+def cases():
+    for conv in CONVOLUTIONS:
+        for kind in KINDS:
+            flops = conv.flops * (3 if kind.startswith("train") else 1)
+            yield f"{conv.name}_{kind}", lambda lib, c=conv, k=kind: convolution(lib, c, k), flops
+    for shape, kernel, stride in (
+        ((16, 64, 56, 56), 2, 2),
+        ((64, 64, 24, 24), 2, 2),
+        ((8, 64, 112, 112), 3, 2),
+    ):
+        name = f"maxpool_{'x'.join(map(str, shape))}_{kernel}s{stride}_train"
+        yield name, lambda lib, a=(shape, kernel, stride): pooling(lib, *a), 0
+
+
+def best_time(f, seconds):
+    """The shortest of the runs that fit into `seconds`, in seconds."""
+    best, end = float("inf"), time.perf_counter() + seconds
+    while True:
+        start = time.perf_counter()
+        f()
+        stop = time.perf_counter()
+        best = min(best, stop - start)
+        if stop > end:
+            return best
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.1, help="of each round")
+    parser.add_argument("--only", default="", help="a regular expression that names must contain")
+    args = parser.parse_args()
+
+    names = [name for name in ("flambeau", "torch") if importlib.util.find_spec(name)]
+    libs = [importlib.import_module(name) for name in names]
+    for lib in libs:
+        lib.set_num_threads(args.threads)
+    for name, build, flops in cases():
+        if not re.search(args.only, name):
+            continue
+        thunks = [build(lib) for lib in libs]
+        times = [float("inf")] * len(libs)
+        for _ in range(args.rounds):
+            for i, thunk in enumerate(thunks):
+                times[i] = min(times[i], best_time(thunk, args.seconds))
+        line = f"{name:36}" + "".join(f"{t * 1e6:12.0f} us" for t in times)
+        if len(times) > 1:
+            line += f"   ratio {times[0] / times[1]:5.2f}"
+        if flops:
+            line += f"   {flops / times[0] / 1e9:6.1f} GFLOP/s"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
