@@ -1,8 +1,8 @@
 """Builds with sanitizers and runs the tests under them: ``python tools/sanitize.py [NAME...]``.
 
-``address``: AddressSanitizer and UndefinedBehaviorSanitizer, the whole suite and the C++ tests, with
-the allocator's cache and all freelists bypassed. ``thread``: ThreadSanitizer, the C++ tests. Each
-builds in ``build/NAME``; the first build takes minutes.
+``address``: AddressSanitizer and UndefinedBehaviorSanitizer over the C++ tests and the whole suite,
+with the allocator's cache and all freelists bypassed. ``thread``: ThreadSanitizer over the C++
+tests. Each builds in ``build/NAME``; the first build takes minutes.
 """
 
 import os
