@@ -5,7 +5,6 @@ if(NOT TARGET flambeau::flambeau)
   add_library(flambeau::flambeau SHARED IMPORTED)
   set_target_properties(flambeau::flambeau PROPERTIES
     IMPORTED_LOCATION "${flambeau_package}/libflambeau.so"
-    IMPORTED_NO_SONAME ON
     INTERFACE_INCLUDE_DIRECTORIES "${flambeau_package}/include"
     INTERFACE_COMPILE_FEATURES cxx_std_20)
 endif()

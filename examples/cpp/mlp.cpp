@@ -34,8 +34,7 @@ struct Network {
 
 class Adam {
  public:
-  explicit Adam(TensorVec parameters, double rate)
-      : parameters_(std::move(parameters)), rate_(rate) {
+  Adam(TensorVec parameters, double rate) : parameters_(std::move(parameters)), rate_(rate) {
     for (const Tensor& p : parameters_) {
       means_.push_back(ops::zeros(p.sizes()));
       squares_.push_back(ops::zeros(p.sizes()));
