@@ -1,4 +1,4 @@
-// Eight threads that use the whole library at once, made for ThreadSanitizer; and forks meanwhile.
+// Eight threads that use the whole library at once: made for ThreadSanitizer.
 #include <flambeau/flambeau.h>
 
 #include <atomic>
@@ -139,35 +139,4 @@ TEST(random_numbers_are_drawn_by_all) {
       if (thread == 0) manual_seed(1);
     }
   });
-}
-
-// The locks of the allocator, the pool and the generator are all in use while the process forks.
-TEST(a_forked_child_computes_whatever_the_others_held) {
-  const Threads scope(3);
-  std::atomic<bool> stop = false;
-  std::vector<std::thread> busy;
-  const auto loop = [&](auto body) {
-    busy.emplace_back([&stop, body] {
-      while (!stop) body();
-    });
-  };
-  loop([] { ops::empty(Dims{kLarge}); });
-  loop([] { ops::full(Dims{4 * kLarge}, 1.0) + 1.0; });
-  loop([] { ops::rand(Dims{1000}); });
-  loop([] {
-    for (uint64_t i = 0; i < 100; ++i) Generator made(i);
-  });
-  for (int i = 0; i < 40; ++i) {
-    CHECK(check::passes_in_child([] {
-      const Tensor drawn = ops::rand(Dims{kLarge});
-      CHECK(total(drawn) > 0.49 * kLarge && total(drawn) < 0.51 * kLarge);
-      const Tensor leaf = ops::ones(Dims{kLarge});
-      leaf.set_requires_grad(true);
-      ops::sum(leaf * leaf).backward();
-      CHECK(total(leaf.grad()) == 2 * kLarge);
-      CHECK(ops::randperm(100).numel() == 100);
-    }));
-  }
-  stop = true;
-  for (std::thread& thread : busy) thread.join();
 }
