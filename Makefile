@@ -27,11 +27,19 @@ build: $(VENV)/ready
 demo: build
 	$(BIN)/python -m flambeau demo
 
-test: build
+test: build cpp-tests
 	$(BIN)/python -m pytest
+
+cpp-tests: build
+	$(BIN)/cmake --build build/dev --target cpp_tests
+	$(BIN)/ctest --test-dir build/dev --output-on-failure
 
 check: build
 	$(BIN)/python tools/check.py
+
+# Minutes of building, and the suite at a fraction of its speed: not part of `make test`.
+sanitize: $(VENV)/ready
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/sanitize.py
 
 clean:
 	rm -rf build $(VENV)

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -396,6 +397,16 @@ struct BackwardOptions {
 // accumulate their gradients are returned (undefined where unreachable).
 TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<const Edge> inputs,
                        const BackwardOptions& options);
+
+// The gradients of `outputs` with respect to `inputs`; `gradients`: of the outputs, left out for
+// scalars. Nothing is added to the inputs' own.
+struct GradOptions {
+  std::optional<bool> retain_graph;  // as create_graph when it is not given
+  bool create_graph = false;
+  bool allow_unused = false;  // an input that is not reached gives an undefined tensor, no Error
+};
+TensorVec grad(TensorSpan outputs, TensorSpan inputs, TensorSpan gradients = {},
+               const GradOptions& wanted = {});
 
 struct EngineCallback {
   virtual ~EngineCallback() = default;

@@ -181,21 +181,6 @@ void Tensor::set_grad(Tensor grad) const {
   grad_slot(autograd_meta(*this)) = std::move(grad);
 }
 
-void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
-  const Edge root = gradient_edge(*this);
-  check(root.valid(), "element 0 of tensors does not require grad and does not have a grad_fn");
-  check(gradient.defined() || numel() == 1,
-        "grad can be implicitly created only for scalar outputs, this one has shape ",
-        show(sizes()), ": pass gradient=");
-  const Tensor grad = gradient.defined() ? gradient : arithmetic::ones_like(*this);
-  check(same(grad.sizes(), sizes()), "Mismatch in shape: grad_output[0] has a shape of ",
-        show(grad.sizes()), " and output[0] has a shape of ", show(sizes()), ".");
-  BackwardOptions options;
-  options.retain_graph = retain_graph;
-  options.create_graph = create_graph;
-  run_backward({&root, 1}, {&grad, 1}, {}, options);
-}
-
 // ---- other handles on the same memory
 
 namespace {

@@ -16,6 +16,12 @@ class OutOfMemory : public std::runtime_error {
   size_t requested_;
 };
 
+// A tensor of more bytes than can be counted. As with OutOfMemory, the dispatcher adds the op.
+class SizeOverflow : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // At least `size` bytes, aligned to 64; size 0 gives nullptr. Blocks of up to 64 KiB come from
 // thread-local caches, larger ones from a shared cache; blocks of 2 MiB and more ask for huge
 // pages. A request is held against the memory that the machine and the cgroup can still give, what

@@ -15,7 +15,7 @@ const NativeMethod& method_of(PyObject* o) { return *reinterpret_cast<MethodObje
 PyObject* call_method(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   const NativeMethod& m = method_of(self);
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-  return guarded([&]() -> PyObject* {
+  try {
     if (n == 0 || !is_tensor(args[0]))
       raise_python(PyExc_TypeError,
                    "descriptor '%s' for 'Tensor' objects doesn't apply to a '%s' object", m.name,
@@ -27,7 +27,10 @@ PyObject* call_method(PyObject* self, PyObject* const* args, size_t nargsf, PyOb
         if (PyObject* r = call_torch_function(who, self, args, n, kwnames, m.name)) return r;
     }
     return must(m.body(args[0], args + 1, n - 1, kwnames));
-  });
+  } catch (...) {
+    translate_exception(m.name);
+    return nullptr;
+  }
 }
 
 PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(method_of(self).name); }

@@ -186,8 +186,8 @@ void set_memory(const Tensor& t, Ref<Storage> storage, IntSpan sizes, IntSpan st
   const int64_t needed = bytes_needed(sizes, strides, offset, t.itemsize());
   if (needed > static_cast<int64_t>(storage->nbytes()))
     storage->resize(static_cast<size_t>(needed));  // as PyTorch: the storage grows
+  t.impl()->set_geometry(sizes, strides, offset);  // before the memory: it may refuse
   t.impl()->set_storage(std::move(storage));
-  t.impl()->set_geometry(sizes, strides, offset);
   bump_version(t);
 }
 

@@ -134,6 +134,12 @@ Generator& default_generator() {
   return generator;
 }
 
+void manual_seed(uint64_t seed) {
+  Generator& generator = default_generator();
+  const std::lock_guard lock(generator.mutex);
+  generator.manual_seed(seed);
+}
+
 uint64_t system_seed() {
   std::random_device device;
   const uint64_t high = device(), low = device();

@@ -51,6 +51,7 @@ struct Generator {
 
 // The generator of ops that are given none; seeded by the system.
 Generator& default_generator();
+void manual_seed(uint64_t seed);  // of the default generator
 
 uint64_t system_seed();  // 53 bits, so that it is exact as a double
 

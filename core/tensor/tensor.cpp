@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "core/autograd/node.h"
+#include "core/memory/allocator.h"
 
 namespace flambeau {
 
@@ -37,8 +38,25 @@ int64_t* TensorImpl::reserve_geometry(size_t ndim) {
   return ndim > kInlineDims ? heap_ : inline_;
 }
 
-void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
+namespace {
+
+void check_sizes(IntSpan sizes, size_t item) {
   check(sizes.size() <= 64, "a tensor has at most 64 dimensions, not ", sizes.size());
+  int64_t bytes = static_cast<int64_t>(item);
+  bool overflow = false, empty = false;
+  for (const int64_t size : sizes) {
+    if (size < 0) raise("a tensor was asked to have negative dimension ", size);
+    empty |= size == 0;
+    overflow |= __builtin_mul_overflow(bytes, size == 0 ? 1 : size, &bytes);
+  }
+  if (overflow && !empty)
+    raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(sizes));
+}
+
+}  // namespace
+
+void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
+  check_sizes(sizes, itemsize(dtype_));               // before anything changes
   const Dims own_sizes(sizes), own_strides(strides);  // the arguments may be our own
   int64_t* g = reserve_geometry(sizes.size());
   for (size_t i = 0; i < own_sizes.size(); ++i) {
@@ -79,23 +97,16 @@ void TensorImpl::refresh() {
   const int64_t* g = geometry();
   int64_t n = 1, expected = 1;
   contiguous_ = true;
-  bool overflow = false, empty = false;
   for (int d = ndim_ - 1; d >= 0; --d) {
     const int64_t size = g[d];
-    if (size < 0) raise("a tensor was asked to have negative dimension ", size);
-    if (size == 0) empty = true;
-    overflow |= __builtin_mul_overflow(n, size == 0 ? 1 : size, &n);
+    n *= size;
     if (size != 1) {
       if (g[ndim_ + d] != expected) contiguous_ = false;
       expected *= size;
     }
   }
-  int64_t bytes;
-  overflow |= __builtin_mul_overflow(n, static_cast<int64_t>(itemsize(dtype_)), &bytes);
-  if (overflow && !empty)
-    raise("Storage size calculation overflowed with sizes=", show({g, static_cast<size_t>(ndim_)}));
-  numel_ = empty ? 0 : n;
-  if (empty) contiguous_ = true;
+  numel_ = n;
+  if (n == 0) contiguous_ = true;
   dense_ = contiguous_ || dense_geometry(sizes(), strides());
 }
 
@@ -195,7 +206,8 @@ int64_t count(IntSpan sizes) {
   for (const int64_t s : sizes)
     if (s == 0) return 0;
   for (const int64_t s : sizes) overflow |= __builtin_mul_overflow(n, s, &n);
-  check(!overflow, "Storage size calculation overflowed with sizes=", show(sizes));
+  check<memory::SizeOverflow>(!overflow,
+                              "Storage size calculation overflowed with sizes=", show(sizes));
   return n;
 }
 
@@ -205,7 +217,7 @@ Dims contiguous_strides(IntSpan sizes) {
   for (size_t d = sizes.size(); d-- > 0;) {
     strides[d] = step;
     if (sizes[d] > 1 && __builtin_mul_overflow(step, sizes[d], &step))
-      raise("Stride calculation overflowed with sizes=", show(sizes));
+      raise<memory::SizeOverflow>("Stride calculation overflowed with sizes=", show(sizes));
   }
   return strides;
 }
@@ -331,13 +343,13 @@ size_t span_bytes(IntSpan sizes, IntSpan strides, size_t item) {
     int64_t step;
     if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &step) ||
         __builtin_add_overflow(last, step, &last))
-      raise("Storage size calculation overflowed with sizes=", show(sizes),
-            " and strides=", show(strides));
+      raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(sizes),
+                                  " and strides=", show(strides));
   }
   int64_t bytes;
   if (__builtin_add_overflow(last, 1, &last) ||
       __builtin_mul_overflow(last, static_cast<int64_t>(item), &bytes))
-    raise("Storage size calculation overflowed with sizes=", show(sizes));
+    raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(sizes));
   return static_cast<size_t>(bytes);
 }
 
@@ -393,13 +405,15 @@ Tensor wrapped_number(const Scalar& value) {
 
 void resize_out(const Tensor& out, IntSpan sizes, const char*) {
   if (same(out.sizes(), sizes)) return;
+  check_sizes(sizes, out.itemsize());
   TensorImpl* impl = out.impl();
   const Dims strides = contiguous_strides(sizes);
-  const size_t needed = static_cast<size_t>(out.offset()) * out.itemsize() +
-                        static_cast<size_t>(count(sizes)) * out.itemsize();
   const int64_t offset = out.offset();
-  impl->set_geometry(sizes, strides, offset);
+  const size_t needed =
+      static_cast<size_t>(offset) * out.itemsize() + span_bytes(sizes, strides, out.itemsize());
+  // The memory first: where that fails, the tensor stays what it was.
   if (needed > impl->storage()->nbytes()) impl->storage()->resize(needed);
+  impl->set_geometry(sizes, strides, offset);
 }
 
 }  // namespace flambeau

@@ -1,5 +1,10 @@
 """Helpers around training: data loading, hook handles, pytrees. Submodules load on first touch."""
 
+import os as _os
+
+# Where CMake's find_package(flambeau) looks: -DCMAKE_PREFIX_PATH=...
+cmake_prefix_path = _os.path.join(_os.path.dirname(_os.path.dirname(__file__)), "share", "cmake")
+
 _SUBMODULES = ("data", "hooks", "_pytree")
 
 

@@ -2,21 +2,19 @@
 
 #include "kernels/cpu/index_kernels.h"
 #include "kernels/math/cast.h"
+#include "kernels/math/complex.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::bfloat16;
+using math::complex;
 using math::float16;
 
 // ---- elements
 
 struct Bool {
   uint8_t byte;
-};
-template <class T>
-struct Complex {
-  T re, im;
 };
 struct Bytes16 {
   uint64_t low, high;
@@ -50,11 +48,6 @@ struct Add {
   static inline Bool apply(Bool to, Bool from, Bool factor) {
     return {static_cast<uint8_t>(to.byte | (from.byte & factor.byte))};
   }
-  template <class T>
-  static inline Complex<T> apply(Complex<T> to, Complex<T> from, Complex<T> factor) {
-    return {to.re + (factor.re * from.re - factor.im * from.im),
-            to.im + (factor.re * from.im + factor.im * from.re)};
-  }
 };
 
 struct Multiply {
@@ -67,10 +60,6 @@ struct Multiply {
   }
   static inline Bool apply(Bool to, Bool from, Bool) {
     return {static_cast<uint8_t>(to.byte & from.byte)};
-  }
-  template <class T>
-  static inline Complex<T> apply(Complex<T> to, Complex<T> from, Complex<T>) {
-    return {to.re * from.re - to.im * from.im, to.re * from.im + to.im * from.re};
   }
 };
 
@@ -312,8 +301,8 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
 #define FLAMBEAU_BY_TYPE(Op)                                                      \
   {update<Op, uint8_t>,         update<Op, int8_t>,   update<Op, int16_t>,        \
    update<Op, int32_t>,         update<Op, int64_t>,  update<Op, float16>,        \
-   update<Op, float>,           update<Op, double>,   update<Op, Complex<float>>, \
-   update<Op, Complex<double>>, update<Op, Bool>,     update<Op, bfloat16>,       \
+   update<Op, float>,           update<Op, double>,   update<Op, complex<float>>, \
+   update<Op, complex<double>>, update<Op, Bool>,     update<Op, bfloat16>,       \
    update<Op, uint16_t>,        update<Op, uint32_t>, update<Op, uint64_t>}
 #define FLAMBEAU_LOAD(T) move<T, false>
 #define FLAMBEAU_STORE(T) move<T, true>

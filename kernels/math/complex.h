@@ -24,10 +24,15 @@ template <class T>
 FLAMBEAU_LEAF complex<T> operator-(complex<T> a) {
   return {-a.re, -a.im};
 }
-// The plain formula: no attempt to recover infinities.
+// Note [Alternating sums]
+// GCC 12 makes one fused instruction of products that are subtracted for the real part and added
+// for the imaginary one, in the vector body alone and whatever -ffp-contract says. It does not
+// where both are additions, so a factor is negated instead, which is exact.
+
+// The plain formula: no attempt to recover infinities. See Note [Alternating sums].
 template <class T>
 FLAMBEAU_LEAF complex<T> operator*(complex<T> a, complex<T> b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+  return {a.re * b.re + (-a.im) * b.im, a.re * b.im + a.im * b.re};
 }
 template <class T>
 FLAMBEAU_LEAF complex<T> operator*(T a, complex<T> b) {
@@ -41,8 +46,10 @@ FLAMBEAU_LEAF complex<T> operator/(complex<T> a, complex<T> b) {
   bool zero = (large == T(0)) & (small == T(0));
   T ratio = zero ? T(0) : small / large;
   T scale = T(1) / (zero ? abs(large) : large + small * ratio);
-  T re = real_larger ? a.re + a.im * ratio : a.re * ratio + a.im;
-  T im = real_larger ? a.im - a.re * ratio : a.im * ratio - a.re;
+  // See Note [Alternating sums].
+  T first = real_larger ? a.re : a.im, second = real_larger ? a.im : a.re;
+  T re = first + second * ratio;
+  T im = (real_larger ? a.im : -a.re) + first * (real_larger ? -ratio : ratio);
   // By 0 each part is divided for itself, and gives infinity or NaN.
   return {zero ? a.re / abs(large) : re * scale, zero ? a.im / abs(large) : im * scale};
 }

@@ -48,6 +48,24 @@ def test_weak_references_survive_while_only_cpp_holds_the_tensor():
     assert ref() is None
 
 
+def test_objects_survive_while_only_the_graph_holds_the_tensor():
+    leaf = torch.ones(2, requires_grad=True)
+    saved = leaf * 2
+    leaf.note, saved.note = "leaf", "saved"
+    identities, references = [id(leaf), id(saved)], [weakref.ref(leaf), weakref.ref(saved)]
+    out = saved.exp() * saved
+    node = saved.grad_fn
+    del leaf, saved
+    gc.collect()
+    held = [node.next_functions[0][0].variable, out.grad_fn._saved_other]
+    assert [t.note for t in held] == ["leaf", "saved"]
+    assert [id(t) for t in held] == identities
+    assert all(r() is t for r, t in zip(references, held))
+    del held, out, node
+    gc.collect()
+    assert [r() for r in references] == [None, None]
+
+
 def test_subclass_instances_survive_many_times():
     t = torch.ones(2).as_subclass(Sub)
     t.count = 0

@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/gemm/simd.h"
 #include "kernels/cpu/gemm/table.h"
+#include "kernels/math/complex.h"
 #include "kernels/math/erf.h"
 #include "kernels/math/hyperbolic.h"
 
@@ -107,15 +108,7 @@ static void finish(const T* sums, int64_t distance, int64_t rows, int64_t cols,
 }
 
 template <class T>
-struct ComplexValue {
-  T re, im;
-  friend ComplexValue operator*(ComplexValue a, ComplexValue b) {
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-  }
-  friend ComplexValue operator+(ComplexValue a, ComplexValue b) {
-    return {a.re + b.re, a.im + b.im};
-  }
-};
+using ComplexValue = math::complex<T>;
 template <class T>
 static inline ComplexValue<T> complex_of(GemmScalar s) {
   return {T(s.re), T(s.im)};
