@@ -117,13 +117,14 @@ def read(profile: pathlib.Path) -> tuple[int, int]:
                 called = found
         elif equals and key == "calls":
             after_calls = int(value.split()[0])
-        elif line[:1].isdigit() or line[:1] in "+-*":
+        elif re.match(r"[\d+*-]", line):
             if after_calls:  # the cost of the call itself, which is counted where it was spent
                 if OURS.search(library) and ALLOCATORS.match(called):
                     allocations[called] += after_calls
                 after_calls = 0
             elif OURS.search(library):
-                instructions += int(line.split()[1])
+                _, *cost = line.split()  # nothing is written for a cost of zero
+                instructions += int(cost[0]) if cost else 0
     return instructions, sum(allocations.values())
 
 

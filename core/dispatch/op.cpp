@@ -9,7 +9,7 @@
 
 namespace flambeau {
 
-thread_local constinit ThreadState thread_state;
+thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
 std::atomic<DType> detail::default_dtype{DType::float32};
 
 namespace {

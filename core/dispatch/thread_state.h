@@ -32,7 +32,8 @@ struct ThreadState {
   }
 };
 
-extern thread_local constinit ThreadState thread_state;
+// Read by every call: at a fixed place in the thread, where no function must be asked for it.
+extern thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
 
 // The dtype of floats without one: one for the whole process.
 namespace detail {

@@ -25,7 +25,7 @@ namespace small {
 namespace {
 
 // Room for a burst, such as the nodes of a large graph that is freed at once, at no more than
-// 4 MiB for all classes of a thread together.
+// 6 MiB for all classes of a thread together.
 constexpr size_t kBytesPerClass = 128 * 1024;
 
 constexpr size_t block_size(size_t c) { return c == 0 ? kStep : c * kStep; }

@@ -8,7 +8,7 @@ namespace flambeau {
 
 namespace small {
 
-constexpr size_t kMaxSize = 512;
+constexpr size_t kMaxSize = 768;
 constexpr size_t kStep = 16;
 constexpr size_t kClasses = kMaxSize / kStep + 1;  // class c holds blocks of c * 16 bytes
 

@@ -491,8 +491,8 @@ std::string joined(PyObject* lines) {
   return utf8;
 }
 
-void warn(const std::string& text) {
-  // A warning that became an error must not hide the error that is being reported.
+// A warning that became an error must not hide the error that is being reported.
+void warn_only(const std::string& text) {
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 0) < 0) PyErr_Clear();
 }
 
@@ -500,14 +500,14 @@ void report_from(PyObject* metadata, const char* node_name, bool first) {
   PyObject* lines = PyDict_GetItemString(metadata, "traceback_");
   const char* what = first ? "Error detected in " : "Previous calculation was induced by ";
   if (!lines) {
-    warn(concat(what, node_name,
-                ". No forward pass information available. Enable detect anomaly "
-                "during forward pass for more information."));
+    warn_only(concat(what, node_name,
+                     ". No forward pass information available. Enable detect anomaly "
+                     "during forward pass for more information."));
     return;
   }
-  warn(concat(what, node_name, ". Traceback of forward call that ",
-              first ? "caused the error" : "induced the previous calculation", ":\n",
-              joined(lines)));
+  warn_only(concat(what, node_name, ". Traceback of forward call that ",
+                   first ? "caused the error" : "induced the previous calculation", ":\n",
+                   joined(lines)));
 }
 
 void PythonAnomaly::report(const char* node_name) {

@@ -245,10 +245,6 @@ PyObject* finish(Tensor t, const Options& o) {
   return wrap(std::move(t));
 }
 
-void warn(const char* text) {
-  if (PyErr_WarnEx(PyExc_UserWarning, text, 1) < 0) throw PythonError();
-}
-
 PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};

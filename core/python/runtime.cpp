@@ -53,6 +53,14 @@ PyObject* can_cast_types(PyObject*, PyObject* const* args, Py_ssize_t n, PyObjec
   });
 }
 
+// Kernels run with and without Python's lock.
+void warn_in_python(const std::string& text) {
+  const PyGILState_STATE state = PyGILState_Ensure();
+  const bool raised = PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0;
+  PyGILState_Release(state);
+  if (raised) throw PythonError();
+}
+
 PyObject* get_num_threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
 PyObject* set_number_of_threads(PyObject*, PyObject* o) {
   return guarded([&] {
@@ -116,6 +124,9 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-bool init_runtime(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool init_runtime(PyObject* module) {
+  set_warning_handler(warn_in_python);
+  return PyModule_AddFunctions(module, functions) == 0;
+}
 
 }  // namespace flambeau::python

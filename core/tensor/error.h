@@ -45,4 +45,10 @@ inline void check(bool ok, const A&... parts) {
     raise<E>(parts...);
 }
 
+// Something that works, but probably is not what was meant. Goes to stderr, or to the handler; the
+// binding's raises a Python warning, and throws where warnings are errors.
+void warn(const std::string& text);
+using WarningHandler = void (*)(const std::string& text);
+void set_warning_handler(WarningHandler handler);  // nullptr: back to stderr
+
 }  // namespace flambeau

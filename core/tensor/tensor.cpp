@@ -403,8 +403,12 @@ Tensor wrapped_number(const Scalar& value) {
   return t;
 }
 
-void resize_out(const Tensor& out, IntSpan sizes, const char*) {
+void resize_out(const Tensor& out, IntSpan sizes, const char* op) {
   if (same(out.sizes(), sizes)) return;
+  if (out.numel() > 0)
+    warn(concat(op, ": An output with one or more elements was resized since it had shape ",
+                show(out.sizes()), ", which does not match the required output shape ", show(sizes),
+                ". Give one of that shape, or an empty one."));
   check_sizes(sizes, out.itemsize());
   TensorImpl* impl = out.impl();
   const Dims strides = contiguous_strides(sizes);

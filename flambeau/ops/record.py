@@ -53,6 +53,7 @@ class Record:
     function_variant: bool = True
     method: bool = True
     inplace: bool = False
+    inplace_overload: str | None = None  # the functional form's by default
     out: bool = False
     out_overload: str | None = None
     separate_out: bool = False  # out= may share no memory with an input
@@ -92,7 +93,7 @@ class Record:
         if self.inplace_only:
             return [self.schema]
         if self.inplace:
-            forms.append(self.schema.as_inplace())
+            forms.append(self.schema.as_inplace(self.inplace_overload))
         if self.out:
             forms.append(self.schema.as_out(self.out_overload))
         return forms
@@ -142,6 +143,7 @@ def _add(kind: str, text: str, f: Callable, extra: dict, **options) -> _Handle:
                 as_tensor=tuple(fields),
                 base=record,
                 slots={},
+                inplace_overload=None,
                 out_overload=None,
             )
         )

@@ -157,11 +157,12 @@ class Schema:
 
     # -- derived forms
 
-    def as_inplace(self) -> Schema:
+    def as_inplace(self, overload: str | None = None) -> Schema:
         """``add.Tensor`` -> ``add_.Tensor``: the first argument takes the result."""
         first = replace(self.args[0], alias="a", mutated=True)
         result = Return("Tensor", alias="a", mutated=True)
-        return Schema(self.name + "_", self.overload, (first, *self.args[1:]), (result,))
+        overload = self.overload if overload is None else overload
+        return Schema(self.name + "_", overload, (first, *self.args[1:]), (result,))
 
     def as_out(self, overload: str | None = None) -> Schema:
         """``add.Tensor`` -> ``add.out``: trailing keyword-only arguments take the results."""

@@ -3,6 +3,7 @@
 #include "core/memory/allocator.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "flambeau/ops.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/pointwise_plan.h"
 #include "kernels/cpu/reduce_kernels.h"
@@ -454,6 +455,17 @@ void spread(const Tensor& out, const Tensor* mean_out, const Tensor& self, IntSp
   reduce(Reduction::spread, self.dtype(), self, mask_of(self, dims), &out, mean_out, &params);
 }
 
+// Rare enough to be composed: of the exponentials of what is left above the largest real part.
+void complex_logsumexp(const Tensor& out, const Tensor& self, IntSpan dims) {
+  const Tensor largest = entry::amax(entry::real(self), dims, true);
+  const Tensor shift =
+      entry::masked_fill_Scalar(largest, entry::isinf(largest), Scalar(int64_t{0}));
+  const Tensor rest = entry::exp(entry::sub_Tensor(self, shift, Scalar(int64_t{1})));
+  const Tensor sum =
+      entry::log(entry::sum_dim_IntList(rest, std::optional<IntSpan>(dims), true, {}));
+  copy(out, ops::view(entry::add_Tensor(sum, shift, Scalar(int64_t{1})), out.sizes()));
+}
+
 }  // namespace
 
 void sum(const Tensor& out, const Tensor& self, IntSpan dims) {
@@ -522,6 +534,7 @@ void var_mean(const Tensor& var_out, const Tensor& mean_out, const Tensor& self,
 }
 
 void logsumexp(const Tensor& out, const Tensor& self, IntSpan dims) {
+  if (is_complex(out.dtype())) return complex_logsumexp(out, self, dims);
   reduce(Reduction::logsumexp, out.dtype(), self, mask_of(self, dims), &out);
 }
 

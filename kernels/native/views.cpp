@@ -260,9 +260,9 @@ Tensor unsqueeze(const Tensor& self, int64_t dim) {
 }
 
 Tensor select(const Tensor& self, int64_t dim, int64_t index) {
-  check<IndexError>(self.dim() > 0, "select: select() cannot be applied to a 0-dim tensor.");
+  check<IndexError>(self.dim() > 0, "select: cannot be applied to a 0-dim tensor.");
   const int64_t d = wrap_dim(dim, self.dim(), "select"), n = self.sizes()[d];
-  check<IndexError>(index >= -n && index < n, "select: select(): index ", index,
+  check<IndexError>(index >= -n && index < n, "select: index ", index,
                     " out of range for tensor of size ", show(self.sizes()), " at dimension ", d);
   Dims sizes(self.sizes()), strides(self.strides());
   const int64_t offset = self.offset() + (index < 0 ? index + n : index) * strides[d];

@@ -48,8 +48,8 @@ size_t layer_norm_rows(const T& input, IntSpan normalized_shape, const T& weight
   const size_t n = static_cast<size_t>(input.dim()), k = normalized_shape.size();
   check(n >= k && same(input.sizes().subspan(n - k), normalized_shape),
         "layer_norm: Given normalized_shape=", show(normalized_shape),
-        ", expected input with shape [*, ", show(normalized_shape), "], but got input of size",
-        show(input.sizes()));
+        ", expected input with shape [*, ", show(normalized_shape).substr(1),
+        ", but got input of size ", show(input.sizes()));
   return n - k;
 }
 

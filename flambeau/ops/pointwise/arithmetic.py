@@ -138,6 +138,7 @@ def _(g, self, other, rounding_mode):
 
 @pointwise(
     "floor_divide(Tensor self, Tensor other) -> Tensor",
+    inplace_overload="Tensor",
     dtypes=REAL,
     number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
@@ -158,6 +159,7 @@ def floor_divide(self, other):
 
 @pointwise(
     "remainder.Tensor(Tensor self, Tensor other) -> Tensor",
+    out_overload="Tensor_out",
     dtypes=REAL,
     scalar_overloads={"Scalar": ("other",)},
     slots={
@@ -182,6 +184,7 @@ def _(g, self, other):
 
 @pointwise(
     "fmod.Tensor(Tensor self, Tensor other) -> Tensor",
+    out_overload="Tensor_out",
     dtypes=REAL,
     scalar_overloads={"Scalar": ("other",)},
 )
@@ -201,6 +204,7 @@ def _(g, self, other):
 
 @pointwise(
     "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    out_overload="Tensor_out",
     refuses_bool=_SUBTRACTION,
     dtypes=NUMERIC,
     number_ok=(),
@@ -334,6 +338,7 @@ def _square(self):
 
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+    inplace_overload="Scalar",
     cxx="pow_scalar",
     inplace=True,
     out=True,
@@ -350,6 +355,7 @@ def _(g, self, exponent, cxx):
 
 @pointwise(
     "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    inplace_overload="Tensor",
     out_overload="Tensor_Tensor_out",
     number_ok=(),
     slots={"__pow__": "nb_power", "__rpow__": "nb_power", "__ipow__": "nb_inplace_power"},

@@ -62,6 +62,7 @@ def _(g, self, size, stride, storage_offset, cxx):
     "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
     cxx="transpose",
     inplace=True,
+    inplace_overload="",
     aliases=("swapaxes", "swapdims"),
 )
 def transpose():
