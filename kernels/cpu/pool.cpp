@@ -103,7 +103,7 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
 void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices, IntSpan,
                          IntSpan, IntSpan, IntSpan) {
   if (out.numel() == 0) return;
-  check(std::ranges::equal(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
+  check(same(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
             std::equal(grad.sizes().begin(), grad.sizes().end() - 2, out.sizes().begin()),
         "max_pool2d_with_indices_backward: grad_output of shape ", show(grad.sizes()),
         " and indices of shape ", show(indices.sizes()), " do not fit an input of shape ",
