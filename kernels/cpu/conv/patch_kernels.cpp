@@ -30,12 +30,14 @@ struct ElementOf<8> {
 };
 
 // Which lanes to load from p + lane, in the form that loads take; the others are 0, and no memory
-// of theirs is touched.
+// of theirs is touched. kJoinable: sets can be joined, whatever lies between them.
 #if defined(__AVX512BW__)
 template <class T>
 struct Lanes {
+  static constexpr bool kJoinable = true;
   uint32_t mask;
 
+  void join(Lanes other) { mask |= other.mask; }
   static Lanes of(int64_t first, int64_t count) {
     return {static_cast<uint32_t>(((uint64_t{1} << count) - 1) << first)};
   }
@@ -52,6 +54,7 @@ struct Lanes {
 #else
 template <class T>
 struct Lanes {
+  static constexpr bool kJoinable = false;
   int64_t first, count;
 
   static Lanes of(int64_t first, int64_t count) { return {first, count}; }
@@ -65,8 +68,10 @@ struct Lanes {
 #if defined(__AVX2__)
 template <>
 struct Lanes<uint32_t> {
+  static constexpr bool kJoinable = true;
   Mask mask;
 
+  void join(Lanes other) { mask = _mm256_or_si256(mask, other.mask); }
   static Lanes of(int64_t first, int64_t count) {
     return {
         _mm256_andnot_si256(first_lanes<uint32_t>(first), first_lanes<uint32_t>(first + count))};
@@ -75,8 +80,10 @@ struct Lanes<uint32_t> {
 };
 template <>
 struct Lanes<uint64_t> {
+  static constexpr bool kJoinable = true;
   Mask mask;
 
+  void join(Lanes other) { mask = _mm256_or_si256(mask, other.mask); }
   static Lanes of(int64_t first, int64_t count) {
     return {
         _mm256_andnot_si256(first_lanes<uint64_t>(first), first_lanes<uint64_t>(first + count))};
@@ -108,6 +115,7 @@ inline void store_first(T* p, Vec<T> v, int64_t count) {
 // Lanes whose input pixels lie in one row of the input: lane i is at p + i * step.
 template <class T, int Step>
 struct PieceLanes {
+  static constexpr bool kJoinable = false;
   int16_t first, count;
 
   static PieceLanes of(int64_t first, int64_t count) {
@@ -121,15 +129,22 @@ struct PieceLanes {
 };
 template <class T>
 struct PieceLanes<T, 1> {
+  static constexpr bool kJoinable = Lanes<T>::kJoinable;
   Lanes<T> lanes;
 
+  void join(PieceLanes other) { lanes.join(other.lanes); }
   static PieceLanes of(int64_t first, int64_t count) { return {Lanes<T>::of(first, count)}; }
   Vec<T> load_from(const T* p, int64_t) const { return lanes.load_from(p); }
 };
 template <class T>
 struct PieceLanes<T, 2> {
+  static constexpr bool kJoinable = Lanes<T>::kJoinable;
   Lanes<T> low, high;  // of the two vectors from p on
 
+  void join(PieceLanes other) {
+    low.join(other.low);
+    high.join(other.high);
+  }
   static PieceLanes of(int64_t first, int64_t count) {
     constexpr int L = kLanes<T>;
     const int64_t from = 2 * first, to = 2 * (first + count) - 1;
@@ -239,8 +254,16 @@ struct PieceTable {
           for (int i = 0; i < inside; ++i) {
             const int64_t row = rows[i] + src.off_h[r];
             if (row < 0 || row >= src.in_h) continue;
-            pieces[used] = in_row[i];
-            pieces[used++].offset += row * src.h_stride;
+            Piece<T, Step> piece = in_row[i];
+            piece.offset += row * src.h_stride;
+            if constexpr (PieceLanes<T, Step>::kJoinable) {
+              // Rows follow each other without a gap where the grid is as wide as the image.
+              if (used > first_used && pieces[used - 1].offset == piece.offset) {
+                pieces[used - 1].lanes.join(piece.lanes);
+                continue;
+              }
+            }
+            pieces[used++] = piece;
           }
           entries[(tap - first_tap) * vectors + v] = {static_cast<int16_t>(first_used),
                                                       static_cast<int16_t>(used - first_used)};
