@@ -39,13 +39,14 @@ def _(
 @structured(
     f"convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, {_CONV}, "
     "bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="convolution_backward(grad_output, input, weight, output_mask)",
+    shape="convolution_backward(grad_output, input, weight, stride, padding, dilation, transposed,"
+    " output_padding, groups, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
     method=False,
 )
 def convolution_backward():
-    """The gradients of ``convolution``."""
+    """The gradients of ``convolution``; one whose ``output_mask`` is false has no elements."""
 
 
 @convolution_backward.gradient
