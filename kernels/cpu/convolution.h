@@ -7,7 +7,7 @@ namespace flambeau::cpu {
 
 void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, const Tensor& bias,
                  IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups);
-// Outputs whose mask is false are left as they are.
+// Outputs whose mask is false have no elements.
 void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
                           const Tensor& grad_bias, const Tensor& grad, const Tensor& input,
                           const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,

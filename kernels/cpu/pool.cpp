@@ -1,13 +1,22 @@
 #include "kernels/cpu/pool.h"
 
-#include <limits>
+#include <algorithm>
 
+#include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pool_kernels.h"
 #include "kernels/shape/conv.h"
 
 namespace flambeau::cpu {
 namespace {
+
+const PoolKernels& pool_kernels() {
+  static const PoolKernels* const sets[] = {&baseline::pool_kernels, &avx2::pool_kernels,
+                                            &avx512::pool_kernels};
+  static const int set = static_cast<int>(isa());
+  return *sets[set];
+}
 
 Tensor packed(const Tensor& t, DType dtype) {
   if (t.is_contiguous() && t.dtype() == dtype) return t;
@@ -21,90 +30,53 @@ Tensor place_for(const Tensor& out, DType dtype) {
                                                      : empty(out.sizes(), {dtype, out.device()});
 }
 
-struct Window {
-  std::array<int64_t, 2> kernel, step, pad, dilate;
-  int64_t height, width, out_height, out_width;
-};
-
-template <class T>
-T lowest() {
-  if constexpr (std::numeric_limits<T>::has_infinity)
-    return -std::numeric_limits<T>::infinity();
-  else
-    return std::numeric_limits<T>::lowest();
+PoolWindow window_of(const Tensor& in, const Tensor& out, IntSpan kernel_size, IntSpan stride,
+                     IntSpan padding, IntSpan dilation) {
+  const auto kernel = shape::pair_of(kernel_size, "max_pool2d", "kernel_size");
+  const auto step = stride.empty() ? kernel : shape::pair_of(stride, "max_pool2d", "stride");
+  const auto pad = shape::pair_of(padding, "max_pool2d", "padding");
+  const auto dilate = shape::pair_of(dilation, "max_pool2d", "dilation");
+  return {{kernel[0], kernel[1]}, {step[0], step[1]},         {pad[0], pad[1]},
+          {dilate[0], dilate[1]}, {in.size(-2), in.size(-1)}, {out.size(-2), out.size(-1)}};
 }
 
-template <class T>
-void pool_plane(const T* x, T* y, int64_t* where, const Window& w) {
-  for (int64_t oy = 0; oy < w.out_height; ++oy) {
-    int64_t y0 = oy * w.step[0] - w.pad[0];
-    const int64_t y1 = std::min(y0 + (w.kernel[0] - 1) * w.dilate[0] + 1, w.height);
-    while (y0 < 0) y0 += w.dilate[0];
-    for (int64_t ox = 0; ox < w.out_width; ++ox) {
-      int64_t x0 = ox * w.step[1] - w.pad[1];
-      const int64_t x1 = std::min(x0 + (w.kernel[1] - 1) * w.dilate[1] + 1, w.width);
-      while (x0 < 0) x0 += w.dilate[1];
-      T best = lowest<T>();
-      int64_t at = y0 * w.width + x0;
-      for (int64_t i = y0; i < y1; i += w.dilate[0])
-        for (int64_t j = x0; j < x1; j += w.dilate[1]) {
-          const T v = x[i * w.width + j];
-          const bool wins = v > best || v != v;
-          best = wins ? v : best;
-          at = wins ? i * w.width + j : at;
-        }
-      y[oy * w.out_width + ox] = best;
-      where[oy * w.out_width + ox] = at;
-    }
-  }
-}
-
-// The common window of 2 x 2 without padding needs no bounds and no branches.
-template <class T>
-void pool_plane_2x2(const T* x, T* y, int64_t* where, const Window& w) {
-  for (int64_t oy = 0; oy < w.out_height; ++oy) {
-    const T* const upper = x + 2 * oy * w.width;
-    const T* const lower = upper + w.width;
-    for (int64_t ox = 0; ox < w.out_width; ++ox) {
-      const int64_t corner = 2 * oy * w.width + 2 * ox;
-      T best = upper[2 * ox];
-      int64_t at = corner;
-      const auto take = [&](T v, int64_t place) {
-        const bool wins = v > best || v != v;
-        best = wins ? v : best;
-        at = wins ? place : at;
-      };
-      take(upper[2 * ox + 1], corner + 1);
-      take(lower[2 * ox], corner + w.width);
-      take(lower[2 * ox + 1], corner + w.width + 1);
-      y[oy * w.out_width + ox] = best;
-      where[oy * w.out_width + ox] = at;
-    }
-  }
-}
-
+// Calls f with the kernel for a dtype.
 template <class F>
-void by_type(DType dtype, F&& f) {
+void with_kernel(DType dtype, F&& f) {
+  const PoolKernels& kernels = pool_kernels();
   switch (dtype) {
     case DType::float64:
-      return f(double{});
+      return f(kernels.f64);
     case DType::int64:
-      return f(int64_t{});
+      return f(kernels.i64);
     case DType::int32:
-      return f(int32_t{});
+      return f(kernels.i32);
     case DType::int16:
-      return f(int16_t{});
+      return f(kernels.i16);
     case DType::int8:
-      return f(int8_t{});
+      return f(kernels.i8);
     case DType::uint8:
-      return f(uint8_t{});
+      return f(kernels.u8);
     default:
-      return f(float{});
+      return f(kernels.f32);
   }
 }
 
 DType compute_dtype(DType dtype) {
   return dtype == DType::float16 || dtype == DType::bfloat16 ? DType::float32 : dtype;
+}
+
+int64_t planes_at_once(int64_t plane) { return std::max<int64_t>(1, 16384 / plane); }
+
+template <class T>
+void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size) {
+  std::fill_n(to, size, T(0));
+  for (int64_t i = 0; i < count; ++i) {
+    check<IndexError>(static_cast<uint64_t>(where[i]) < static_cast<uint64_t>(size),
+                      "max_pool2d_with_indices_backward: index ", where[i],
+                      " is out of range for a plane of ", size, " elements");
+    to[where[i]] += g[i];
+  }
 }
 
 }  // namespace
@@ -115,28 +87,14 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
   const DType dtype = compute_dtype(self.dtype());
   const Tensor x = packed(self, dtype), y = place_for(out, dtype);
   const Tensor where = place_for(indices, DType::int64);
-  Window w;
-  w.kernel = shape::pair_of(kernel_size, "max_pool2d", "kernel_size");
-  w.step = stride.empty() ? w.kernel : shape::pair_of(stride, "max_pool2d", "stride");
-  w.pad = shape::pair_of(padding, "max_pool2d", "padding");
-  w.dilate = shape::pair_of(dilation, "max_pool2d", "dilation");
-  w.height = self.size(-2);
-  w.width = self.size(-1);
-  w.out_height = out.size(-2);
-  w.out_width = out.size(-1);
-  const std::array<int64_t, 2> two{2, 2}, zero{0, 0}, one{1, 1};
-  const bool simple = w.kernel == two && w.step == two && w.pad == zero && w.dilate == one &&
-                      2 * w.out_height <= w.height && 2 * w.out_width <= w.width;
-  const int64_t plane = w.height * w.width, out_plane = w.out_height * w.out_width;
-  by_type(dtype, [&](auto z) {
-    using T = decltype(z);
-    parallel_for(y.numel() / out_plane, std::max<int64_t>(1, 16384 / plane),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t p = begin; p < end; ++p)
-                     (simple ? pool_plane_2x2<T>
-                             : pool_plane<T>)(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
-                                              where.data<int64_t>() + p * out_plane, w);
-                 });
+  const PoolWindow w = window_of(x, y, kernel_size, stride, padding, dilation);
+  const int64_t plane = w.in[0] * w.in[1], out_plane = w.out[0] * w.out[1];
+  with_kernel(dtype, [&]<class T>(PoolPlane<T> pool) {
+    parallel_for(y.numel() / out_plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
+      for (; p < end; ++p)
+        pool(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
+             where.data<int64_t>() + p * out_plane, w);
+    });
   });
   if (!y.is(out)) copy(out, y);
   if (!where.is(indices)) copy(indices, where);
@@ -145,22 +103,22 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
 void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices, IntSpan,
                          IntSpan, IntSpan, IntSpan) {
   if (out.numel() == 0) return;
+  check(same(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
+            std::equal(grad.sizes().begin(), grad.sizes().end() - 2, out.sizes().begin()),
+        "max_pool2d_with_indices_backward: grad_output of shape ", show(grad.sizes()),
+        " and indices of shape ", show(indices.sizes()), " do not fit an input of shape ",
+        show(out.sizes()));
   const DType dtype = compute_dtype(out.dtype());
   const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
   const Tensor made = place_for(out, dtype);
-  fill(made, 0);
   const int64_t plane = out.size(-2) * out.size(-1), out_plane = g.size(-2) * g.size(-1);
-  if (out_plane > 0)
-    by_type(dtype, [&](auto z) {
-      using T = decltype(z);
-      parallel_for(made.numel() / plane, std::max<int64_t>(1, 16384 / plane),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t p = begin; p < end; ++p)
-                       for (int64_t i = 0; i < out_plane; ++i)
-                         made.data<T>()[p * plane + where.data<int64_t>()[p * out_plane + i]] +=
-                             g.data<T>()[p * out_plane + i];
-                   });
+  with_kernel(dtype, [&]<class T>(PoolPlane<T>) {
+    parallel_for(made.numel() / plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
+      for (; p < end; ++p)
+        scatter_plane(g.data<T>() + p * out_plane, where.data<int64_t>() + p * out_plane, out_plane,
+                      made.data<T>() + p * plane, plane);
     });
+  });
   if (!made.is(out)) copy(out, made);
 }
 

@@ -69,12 +69,23 @@ Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride,
 }
 
 template <class T>
-std::array<Spec, 3> convolution_backward(const T&, const T& input, const T& weight,
-                                         std::span<const bool>) {
+std::array<Spec, 3> convolution_backward(const T& grad_output, const T& input, const T& weight,
+                                         IntSpan stride, IntSpan padding, IntSpan dilation,
+                                         bool transposed, IntSpan output_padding, int64_t groups,
+                                         std::span<const bool> mask) {
+  const Spec output = convolution(input, weight, T(), stride, padding, dilation, transposed,
+                                  output_padding, groups);
+  check(same(grad_output.sizes(), output.sizes),
+        "convolution_backward: expected grad_output of shape ", show(output.sizes),
+        ", as the output of the convolution, but got ", show(grad_output.sizes()));
+  check(grad_output.dtype() == input.dtype(), "convolution_backward: grad_output type (",
+        dtype_name(grad_output.dtype()), ") and input type (", dtype_name(input.dtype()),
+        ") should be the same");
   const bool last = channels_last(input, weight);
-  return {image_spec(input, Dims(input.sizes()), input.dtype(), last),
-          image_spec(weight, Dims(weight.sizes()), weight.dtype(), last),
-          Spec{{weight.sizes()[0]}, weight.dtype(), {}}};
+  const Spec unwanted{{0}, input.dtype(), {}};
+  return {mask[0] ? image_spec(input, Dims(input.sizes()), input.dtype(), last) : unwanted,
+          mask[1] ? image_spec(weight, Dims(weight.sizes()), weight.dtype(), last) : unwanted,
+          mask[2] ? Spec{{weight.sizes()[0]}, weight.dtype(), {}} : unwanted};
 }
 
 // One argument stands for both dimensions; an empty stride is the kernel's size.

@@ -30,6 +30,15 @@ GEOMETRIES = [
     ((33, 2, 5, 5), (3, 2, 3, 3), (1, 1), (1, 1), (1, 1), 1),
 ]
 LAYOUTS = ["contiguous", "channels_last", "transposed", "every_other"]
+# Of input and weight.
+LAYOUT_PAIRS = [
+    ("contiguous", "contiguous"),
+    ("channels_last", "channels_last"),
+    ("contiguous", "channels_last"),
+    ("channels_last", "contiguous"),
+    ("transposed", "every_other"),
+    ("every_other", "transposed"),
+]
 
 
 def rng(seed=0):
@@ -81,7 +90,7 @@ def operands(x_shape, w_shape, dtype, layouts):
 
 
 @pytest.mark.parametrize("dtype", ROUNDING)
-@pytest.mark.parametrize("layouts", [*itertools.product(LAYOUTS, LAYOUTS)])
+@pytest.mark.parametrize("layouts", LAYOUT_PAIRS)
 @pytest.mark.parametrize("x_shape, w_shape, stride, padding, dilation, groups", GEOMETRIES)
 def test_values_and_adjoints(x_shape, w_shape, stride, padding, dilation, groups, layouts, dtype):
     geometry = stride, padding, dilation, groups
@@ -233,6 +242,46 @@ def test_errors(x, w, options, text):
         F.conv2d(flambeau.zeros(x), flambeau.zeros(w), **options)
 
 
+def backward_arguments(**changes):
+    arguments = {
+        "grad_output": flambeau.ones(1, 2, 3, 3),
+        "input": flambeau.ones(1, 3, 4, 4),
+        "weight": flambeau.ones(2, 3, 2, 2),
+        "bias_sizes": [2],
+        "stride": [1, 1],
+        "padding": [0, 0],
+        "dilation": [1, 1],
+        "transposed": False,
+        "output_padding": [0, 0],
+        "groups": 1,
+        "output_mask": [True, True, True],
+    }
+    return (arguments | changes).values()
+
+
+def test_unwanted_gradients_are_not_computed():
+    backward = flambeau.ops.aten.convolution_backward
+    wanted = backward(*backward_arguments())
+    for mask in itertools.product([False, True], repeat=3):
+        for one, all_of_them, on in zip(
+            backward(*backward_arguments(output_mask=list(mask))), wanted, mask
+        ):
+            assert flambeau.equal(one, all_of_them) if on else one.numel() == 0
+
+
+@pytest.mark.parametrize(
+    "changes, error, text",
+    [
+        ({"grad_output": flambeau.ones(1, 2, 3, 2)}, RuntimeError, "expected grad_output of shape"),
+        ({"stride": [0, 1]}, RuntimeError, "non-positive stride"),
+        ({"transposed": True}, NotImplementedError, "transposed=True"),
+    ],
+)
+def test_backward_errors(changes, error, text):
+    with pytest.raises(error, match=text):
+        flambeau.ops.aten.convolution_backward(*backward_arguments(**changes))
+
+
 def test_dtypes_must_match():
     x, w = flambeau.zeros(1, 1, 3, 3), flambeau.zeros(1, 1, 2, 2, dtype=flambeau.float64)
     with pytest.raises(RuntimeError, match="should be the same"):
@@ -306,3 +355,21 @@ def test_max_pool2d_gradient(kernel, stride, padding, dilation, layout):
     for plane in np.ndindex(3, 5):
         np.add.at(expected[plane], places[plane].ravel(), g[plane].ravel())
     np.testing.assert_allclose(values(variable.grad), expected.reshape(x.shape), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "g_shape, place, error, text",
+    [
+        ((1, 1, 2, 2), 16, IndexError, "index 16 is out of range for a plane of 16 elements"),
+        ((1, 1, 2, 2), -1, IndexError, "index -1 is out of range"),
+        ((1, 1, 3, 2), 0, RuntimeError, "do not fit"),
+        ((2, 1, 2, 2), 0, RuntimeError, "do not fit"),
+    ],
+)
+def test_max_pool2d_backward_errors(g_shape, place, error, text):
+    x, g = flambeau.ones(1, 1, 4, 4), flambeau.ones(g_shape)
+    places = flambeau.full((1, 1, 2, 2), place)
+    with pytest.raises(error, match=f"^max_pool2d_with_indices_backward: .*{text}"):
+        flambeau.ops.aten.max_pool2d_with_indices_backward(
+            g, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places
+        )

@@ -9,7 +9,8 @@ _CONV = (
 
 @structured(
     f"convolution(Tensor input, Tensor weight, Tensor? bias, {_CONV}) -> Tensor",
-    shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)",
+    shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,"
+    " groups)",
     cpu="cpu::convolution(result, input, weight, bias, stride, padding, dilation, groups)",
     method=False,
 )
@@ -37,15 +38,16 @@ def _(
 
 
 @structured(
-    f"convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, {_CONV}, "
-    "bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="convolution_backward(grad_output, input, weight, output_mask)",
+    "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, "
+    f"{_CONV}, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    shape="convolution_backward(grad_output, input, weight, stride, padding, dilation, transposed,"
+    " output_padding, groups, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
     method=False,
 )
 def convolution_backward():
-    """The gradients of ``convolution``."""
+    """The gradients of ``convolution``; one whose ``output_mask`` is false has no elements."""
 
 
 @convolution_backward.gradient
@@ -100,7 +102,10 @@ def conv2d_named():
     """``conv2d`` with ``padding="same"`` or ``"valid"``."""
 
 
-_POOL = "int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False"
+_POOL = (
+    "int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, "
+    "bool ceil_mode=False"
+)
 
 
 @structured(
@@ -127,7 +132,8 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, "
     "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
     shape="max_pool2d_backward(grad_output, self)",
-    cpu="cpu::max_pool2d_backward(result, grad_output, indices, kernel_size, stride, padding, dilation)",
+    cpu="cpu::max_pool2d_backward(result, grad_output, indices, kernel_size, stride, padding,"
+    " dilation)",
     module="_nn",
     method=False,
 )

@@ -13,13 +13,24 @@ namespace {
 constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
 // Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache.
 constexpr int64_t kPixels = 112, kOuts = 256;
-constexpr int64_t kPackLanes = 112;
+constexpr int64_t kPackLanes = 112, kChannelsTogether = 32;
+
+// Where a filter's taps lie, from its first one on.
+std::vector<int64_t> tap_offsets(const ConvPass& pass) {
+  std::vector<int64_t> offsets;
+  for (int64_t r : pass.taps_h->filter) {
+    for (int64_t s : pass.taps_w->filter) {
+      offsets.push_back(r * pass.filters.r_stride + s * pass.filters.s_stride);
+    }
+  }
+  return offsets;
+}
 
 // The filters as a matrix, outs x elements of a patch in the order of patches.
 class FilterMatrix {
  public:
   FilterMatrix(const ConvMath& math, const ConvPass& pass) : pass_(pass) {
-    if (in_order()) {
+    if (in_order(pass)) {
       data_ = pass.filters.data;
       out_ = pass.filters.out_stride;
       element_ = 1;
@@ -44,19 +55,21 @@ class FilterMatrix {
   int64_t out_stride() const { return out_; }
   int64_t element_stride() const { return element_; }
 
- private:
-  bool in_order() const {
-    const PatchSource& src = pass_.source;
-    const FilterView& f = pass_.filters;
+  // Whether the filters are such a matrix already.
+  static bool in_order(const ConvPass& pass) {
+    const PatchSource& src = pass.source;
+    const FilterView& f = pass.filters;
     if (src.elements() == 0) return true;
-    const bool ins_last = pass_.layout == ConvLayout::nhwc;
+    const bool ins_last = pass.layout == ConvLayout::nhwc;
     const int64_t s_stride = ins_last ? src.channels : 1;
     const int64_t in_stride = ins_last ? 1 : src.taps_h * src.taps_w;
-    return identity(*pass_.taps_h) && identity(*pass_.taps_w) &&
+    return identity(*pass.taps_h) && identity(*pass.taps_w) &&
            (src.channels == 1 || f.in_stride == in_stride) &&
            (src.taps_w == 1 || f.s_stride == s_stride) &&
            (src.taps_h == 1 || f.r_stride == src.taps_w * s_stride);
   }
+
+ private:
   static bool identity(const Taps& taps) {
     for (size_t i = 0; i < taps.filter.size(); ++i) {
       if (taps.filter[i] != static_cast<int64_t>(i)) return false;
@@ -76,10 +89,7 @@ class FilterMatrix {
     const FilterView& f = pass_.filters;
     const bool ins_last = pass_.layout == ConvLayout::nhwc;
     const int64_t ins = pass_.source.channels;
-    std::vector<int64_t> taps;
-    for (int64_t r : pass_.taps_h->filter) {
-      for (int64_t s : pass_.taps_w->filter) taps.push_back(r * f.r_stride + s * f.s_stride);
-    }
+    const std::vector<int64_t> taps = tap_offsets(pass_);
     const int64_t tap_count = std::ssize(taps);
     const int64_t tap_step = ins_last ? ins : 1, in_step = ins_last ? 1 : tap_count;
     const int64_t together = out_ == 1 ? kOuts : 16;
@@ -127,6 +137,11 @@ class PackedFilters {
                              : packed_b_bytes(f_, pass.outs, steps.depth)),
         steps_(steps.count),
         packed_(pass.groups * steps.count * step_bytes_) {
+    if (as_rows_ && math.packs_panels() && !FilterMatrix::in_order(pass)) {
+      if (math.element == 4) copy_rows<uint32_t>(pass);
+      if (math.element == 8) copy_rows<uint64_t>(pass);
+      return;
+    }
     const FilterMatrix matrix(math, pass);
     const int64_t lanes = round_up(kPackLanes, as_rows_ ? f_.mr : f_.nr);
     const int64_t chunks = ceil_div(pass.outs, lanes);
@@ -147,6 +162,33 @@ class PackedFilters {
   }
 
  private:
+  // Straight from the filters to rows.
+  template <class T>
+  void copy_rows(const ConvPass& pass) {
+    constexpr int64_t bytes = sizeof(T);
+    const FilterView& f = pass.filters;
+    const std::vector<int64_t> taps = tap_offsets(pass);
+    std::vector<int64_t> places;  // of a row's elements
+    for (int64_t e = 0; e < pass.source.elements(); ++e) {
+      places.push_back(e / depth_ * (step_bytes_ / bytes) + e % depth_);
+    }
+    // A few channels for all outs: mostly, the outs of a channel lie side by side.
+    const int64_t channels = pass.source.channels, chunks = ceil_div(channels, kChannelsTogether);
+    parallel_tasks(pass.groups * chunks, [&](int64_t t) {
+      const int64_t group = t / chunks, first = t % chunks * kChannelsTogether;
+      const T* const filters = reinterpret_cast<const T*>(f.data) + group * f.group_stride;
+      T* const rows = reinterpret_cast<T*>(const_cast<char*>(at(group, 0, 0, 0)));
+      for (int64_t c = first; c < std::min(first + kChannelsTogether, channels); ++c) {
+        const int64_t* const place = places.data() + c * std::ssize(taps);
+        for (int64_t out = 0; out < pass.outs; ++out) {
+          const T* const filter = filters + out * f.out_stride + c * f.in_stride;
+          T* const row = rows + out * (f_.a_row / bytes);
+          for (size_t i = 0; i < taps.size(); ++i) row[place[i]] = filter[taps[i]];
+        }
+      }
+    });
+  }
+
   const GemmKernels& f_;
   bool as_rows_;
   int64_t depth_, step_bytes_, steps_;

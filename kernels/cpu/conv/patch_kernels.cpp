@@ -30,12 +30,14 @@ struct ElementOf<8> {
 };
 
 // Which lanes to load from p + lane, in the form that loads take; the others are 0, and no memory
-// of theirs is touched.
+// of theirs is touched. kJoinable: sets can be joined, whatever lies between them.
 #if defined(__AVX512BW__)
 template <class T>
 struct Lanes {
+  static constexpr bool kJoinable = true;
   uint32_t mask;
 
+  void join(Lanes other) { mask |= other.mask; }
   static Lanes of(int64_t first, int64_t count) {
     return {static_cast<uint32_t>(((uint64_t{1} << count) - 1) << first)};
   }
@@ -52,6 +54,7 @@ struct Lanes {
 #else
 template <class T>
 struct Lanes {
+  static constexpr bool kJoinable = false;
   int64_t first, count;
 
   static Lanes of(int64_t first, int64_t count) { return {first, count}; }
@@ -65,8 +68,10 @@ struct Lanes {
 #if defined(__AVX2__)
 template <>
 struct Lanes<uint32_t> {
+  static constexpr bool kJoinable = true;
   Mask mask;
 
+  void join(Lanes other) { mask = _mm256_or_si256(mask, other.mask); }
   static Lanes of(int64_t first, int64_t count) {
     return {
         _mm256_andnot_si256(first_lanes<uint32_t>(first), first_lanes<uint32_t>(first + count))};
@@ -75,8 +80,10 @@ struct Lanes<uint32_t> {
 };
 template <>
 struct Lanes<uint64_t> {
+  static constexpr bool kJoinable = true;
   Mask mask;
 
+  void join(Lanes other) { mask = _mm256_or_si256(mask, other.mask); }
   static Lanes of(int64_t first, int64_t count) {
     return {
         _mm256_andnot_si256(first_lanes<uint64_t>(first), first_lanes<uint64_t>(first + count))};
@@ -105,72 +112,96 @@ inline void store_first(T* p, Vec<T> v, int64_t count) {
 }
 
 // ---- planes: a vector of pixels at a time
+// Lanes whose input pixels lie in one row of the input: lane i is at p + i * step.
+template <class T, int Step>
+struct PieceLanes {
+  static constexpr bool kJoinable = false;
+  int16_t first, count;
+
+  static PieceLanes of(int64_t first, int64_t count) {
+    return {static_cast<int16_t>(first), static_cast<int16_t>(count)};
+  }
+  Vec<T> load_from(const T* p, int64_t step) const {
+    alignas(kVectorBytes) T lanes[kLanes<T>] = {};
+    for (int64_t i = first; i < first + count; ++i) lanes[i] = p[i * step];
+    return load(lanes);
+  }
+};
+template <class T>
+struct PieceLanes<T, 1> {
+  static constexpr bool kJoinable = Lanes<T>::kJoinable;
+  Lanes<T> lanes;
+
+  void join(PieceLanes other) { lanes.join(other.lanes); }
+  static PieceLanes of(int64_t first, int64_t count) { return {Lanes<T>::of(first, count)}; }
+  Vec<T> load_from(const T* p, int64_t) const { return lanes.load_from(p); }
+};
+template <class T>
+struct PieceLanes<T, 2> {
+  static constexpr bool kJoinable = Lanes<T>::kJoinable;
+  Lanes<T> low, high;  // of the two vectors from p on
+
+  void join(PieceLanes other) {
+    low.join(other.low);
+    high.join(other.high);
+  }
+  static PieceLanes of(int64_t first, int64_t count) {
+    constexpr int L = kLanes<T>;
+    const int64_t from = 2 * first, to = 2 * (first + count) - 1;
+    const int64_t from_low = smaller(from, L), from_high = larger(from - L, 0);
+    return {Lanes<T>::of(from_low, larger(smaller(to, L) - from, 0)),
+            Lanes<T>::of(from_high, larger(to - L - from_high, 0))};
+  }
+  Vec<T> load_from(const T* p, int64_t) const {
+    constexpr int L = kLanes<T>;
+    const Vec<T> first = low.load_from(p), second = high.load_from(p + L);
+    decltype(first < second) even;
+    for (int i = 0; i < L; ++i) even[i] = 2 * i;
+    return __builtin_shuffle(first, second, even);
+  }
+};
+
+template <class T, int Step>
+struct Piece {
+  int64_t offset;  // of lane 0
+  PieceLanes<T, Step> lanes;
+
+  Vec<T> load_from(const T* plane, int64_t step) const {
+    return lanes.load_from(plane + offset, step);
+  }
+};
+
 // The part of a vector of pixels that lies in one row of the grid.
 struct GridRun {
   int64_t first, count;
   int64_t image, row, col;  // of lane 0's pixel, whose column may be negative
 };
 
-// Lanes whose input pixels lie in one row of the input: lane i is at offset + i * step_w.
-template <class T>
-struct Piece {
-  int64_t offset;
-  Lanes<T> lanes;
-  Lanes<T> high;         // for a step of 2: lanes of the second vector from offset on
-  int16_t first, count;  // for other steps
-};
+// A pixel of the grid, which moves on.
+struct GridPixel {
+  int64_t image, row, col;
 
-template <class T>
-inline Piece<T> piece_of(int64_t first, int64_t count, int64_t step) {
-  constexpr int L = kLanes<T>;
-  Piece<T> piece{0, {}, {}, static_cast<int16_t>(first), static_cast<int16_t>(count)};
-  if (step == 1) {
-    piece.lanes = Lanes<T>::of(first, count);
-  } else if (step == 2) {
-    const int64_t from = 2 * first, to = 2 * (first + count) - 1;
-    piece.lanes = Lanes<T>::of(smaller(from, L), larger(smaller(to, L) - from, 0));
-    const int64_t from_high = larger(from - L, 0);
-    piece.high = Lanes<T>::of(from_high, larger(to - L - from_high, 0));
-  }
-  return piece;
-}
-
-template <class T, int Step>
-inline Vec<T> load_piece(const T* plane, const Piece<T>& piece, int64_t step) {
-  constexpr int L = kLanes<T>;
-  const T* const p = plane + piece.offset;
-  if constexpr (Step == 1) {
-    return piece.lanes.load_from(p);
-  } else if constexpr (Step == 2) {
-    const Vec<T> low = piece.lanes.load_from(p), high = piece.high.load_from(p + L);
-    decltype(low < high) even;
-    for (int i = 0; i < L; ++i) even[i] = 2 * i;
-    return __builtin_shuffle(low, high, even);
-  } else {
-    alignas(kVectorBytes) T lanes[L] = {};
-    for (int64_t i = piece.first; i < piece.first + piece.count; ++i) lanes[i] = p[i * step];
-    return load(lanes);
-  }
-}
-
-// Rows of the grid that `pixels` pixels from `pixel` on lie in.
-template <class T>
-inline int find_runs(const PatchSource& src, int64_t pixel, int64_t pixels, GridRun* runs) {
-  int64_t col = pixel % src.grid_w, row = pixel / src.grid_w % src.grid_h;
-  int64_t image = pixel / src.grid_w / src.grid_h;
-  int count = 0;
-  for (int64_t lane = 0; lane < pixels; ++count) {
-    const int64_t length = smaller(pixels - lane, src.grid_w - col);
-    runs[count] = {lane, length, image, row, col - lane};
-    lane += length;
-    col = 0;
-    if (++row == src.grid_h) {
+  GridPixel(const PatchSource& src, int64_t pixel)
+      : image(pixel / src.grid_w / src.grid_h),
+        row(pixel / src.grid_w % src.grid_h),
+        col(pixel % src.grid_w) {}
+  // To the rows that the next `pixels` pixels lie in.
+  int take_runs(const PatchSource& src, int64_t pixels, GridRun* runs) {
+    int count = 0;
+    for (int64_t lane = 0; lane < pixels; ++count) {
+      const int64_t length = smaller(pixels - lane, src.grid_w - col);
+      runs[count] = {lane, length, image, row, col - lane};
+      lane += length;
+      col += length;
+      if (col < src.grid_w) continue;
+      col = 0;
+      if (++row < src.grid_h) continue;
       row = 0;
       ++image;
     }
+    return count;
   }
-  return count;
-}
+};
 
 // Columns of the grid whose input pixel for a tap is inside the image.
 struct Columns {
@@ -189,7 +220,7 @@ struct PieceTable {
   struct Entry {
     int16_t first, count;  // of pieces
   } entries[kEntries];
-  Piece<T> pieces[kPieces];
+  Piece<T, Step> pieces[kPieces];
 
   // Vectors and taps that surely fit together.
   static int64_t vectors_at_once(const PatchSource& src, int64_t taps) {
@@ -206,59 +237,79 @@ struct PieceTable {
             int64_t last_tap) {
     constexpr int L = kLanes<T>;
     const int64_t step = Step ? Step : src.step_w, vectors = (pixels + L - 1) / L;
+    GridPixel at(src, pixel);
     GridRun runs[L];
-    Piece<T> last_pieces[L];  // of each run: its lanes seldom change from tap to tap
     int used = 0;
     for (int64_t v = 0; v < vectors; ++v) {
-      const int run_count = find_runs<T>(src, pixel + v * L, smaller(L, pixels - v * L), runs);
-      for (int i = 0; i < run_count; ++i) last_pieces[i].count = 0;
-      int64_t r = first_tap / src.taps_w, s = first_tap % src.taps_w;
-      for (int64_t tap = first_tap; tap < last_tap; ++tap) {
-        const int64_t off_h = src.off_h[r], off_w = src.off_w[s];
-        const Columns inside(src, off_w, step);
-        const int first_used = used;
-        for (int i = 0; i < run_count; ++i) {
-          const GridRun& run = runs[i];
-          const int64_t in_row = run.row * src.step_h + off_h;
-          if (in_row < 0 || in_row >= src.in_h) continue;
-          const int64_t first = larger(run.first, inside.begin - run.col);
-          const int64_t count = smaller(run.first + run.count, inside.end - run.col) - first;
-          if (count <= 0) continue;
-          Piece<T>& piece = last_pieces[i];
-          if (piece.first != first || piece.count != count) piece = piece_of<T>(first, count, step);
-          piece.offset = run.image * src.n_stride + in_row * src.h_stride + run.col * step + off_w;
-          pieces[used++] = piece;
-        }
-        entries[(tap - first_tap) * vectors + v] = {static_cast<int16_t>(first_used),
-                                                    static_cast<int16_t>(used - first_used)};
-        if (++s == src.taps_w) {
-          s = 0;
-          ++r;
+      const int run_count = at.take_runs(src, smaller(L, pixels - v * L), runs);
+      for (int64_t s = 0; s < smaller(src.taps_w, last_tap); ++s) {
+        // Taps of one column differ in the rows that they read alone.
+        Piece<T, Step> in_row[L];
+        int64_t rows[L];
+        const int inside = columns_inside(src, runs, run_count, src.off_w[s], step, in_row, rows);
+        int64_t tap = s;
+        for (int64_t r = 0; tap < last_tap; ++r, tap += src.taps_w) {
+          if (tap < first_tap) continue;
+          const int first_used = used;
+          for (int i = 0; i < inside; ++i) {
+            const int64_t row = rows[i] + src.off_h[r];
+            if (row < 0 || row >= src.in_h) continue;
+            Piece<T, Step> piece = in_row[i];
+            piece.offset += row * src.h_stride;
+            if constexpr (PieceLanes<T, Step>::kJoinable) {
+              // Rows follow each other without a gap where the grid is as wide as the image.
+              if (used > first_used && pieces[used - 1].offset == piece.offset) {
+                pieces[used - 1].lanes.join(piece.lanes);
+                continue;
+              }
+            }
+            pieces[used++] = piece;
+          }
+          entries[(tap - first_tap) * vectors + v] = {static_cast<int16_t>(first_used),
+                                                      static_cast<int16_t>(used - first_used)};
         }
       }
     }
+  }
+
+ private:
+  // The pieces of those runs that reach into the image with a column's taps, as for row 0, and the
+  // rows of a tap with offset 0.
+  static int columns_inside(const PatchSource& src, const GridRun* runs, int run_count,
+                            int64_t off_w, int64_t step, Piece<T, Step>* pieces, int64_t* rows) {
+    const Columns inside(src, off_w, step);
+    int used = 0;
+    for (int i = 0; i < run_count; ++i) {
+      const GridRun& run = runs[i];
+      const int64_t first = larger(run.first, inside.begin - run.col);
+      const int64_t count = smaller(run.first + run.count, inside.end - run.col) - first;
+      if (count <= 0) continue;
+      pieces[used] = {run.image * src.n_stride + run.col * step + off_w,
+                      PieceLanes<T, Step>::of(first, count)};
+      rows[used++] = run.row * src.step_h;
+    }
+    return used;
   }
 };
 
 // One vector of pixels for a tap, of some channels.
 template <class T, int Step>
-inline void copy_vector(const Piece<T>* pieces, int count, int64_t step, const T* plane,
+inline void copy_vector(const Piece<T, Step>* pieces, int count, int64_t step, const T* plane,
                         int64_t c_stride, int64_t channels, T* dst, int64_t dst_stride) {
   if (count == 1) {
-    const Piece<T> piece = pieces[0];
+    const Piece<T, Step> piece = pieces[0];
     for (int64_t c = 0; c < channels; ++c, plane += c_stride, dst += dst_stride) {
-      store(dst, load_piece<T, Step>(plane, piece, step));
+      store(dst, piece.load_from(plane, step));
     }
   } else if (count == 2) {
-    const Piece<T> first = pieces[0], second = pieces[1];
+    const Piece<T, Step> first = pieces[0], second = pieces[1];
     for (int64_t c = 0; c < channels; ++c, plane += c_stride, dst += dst_stride) {
-      store(dst,
-            load_piece<T, Step>(plane, first, step) | load_piece<T, Step>(plane, second, step));
+      store(dst, first.load_from(plane, step) | second.load_from(plane, step));
     }
   } else {
     for (int64_t c = 0; c < channels; ++c, plane += c_stride, dst += dst_stride) {
       Vec<T> x{};
-      for (int i = 0; i < count; ++i) x |= load_piece<T, Step>(plane, pieces[i], step);
+      for (int i = 0; i < count; ++i) x |= pieces[i].load_from(plane, step);
       store(dst, x);
     }
   }
@@ -293,8 +344,8 @@ void copy_planes_by(const PatchSource& src, int64_t pixel, int64_t pixels, int64
           T* row = pixels_at + (c * taps + tap - from) * dst.pitch;
           for (int64_t v = 0, in_panel = first_in_panel; v < vectors; ++v) {
             const auto entry = table.entries[(tap - t) * vectors + v];
-            copy_vector<T, Step>(table.pieces + entry.first, entry.count, src.step_w, plane,
-                                 src.c_stride, c_end - c, row + in_panel, taps * dst.pitch);
+            copy_vector(table.pieces + entry.first, entry.count, src.step_w, plane, src.c_stride,
+                        c_end - c, row + in_panel, taps * dst.pitch);
             in_panel += L;
             if (in_panel == dst.pixels) {
               in_panel = 0;

@@ -86,11 +86,20 @@ static inline void finish_vector(Vec<T> x, const GemmOutput& out, D* c, int64_t 
   }
 }
 
+// Whether all that is left to do is to add a bias that columns share.
+static inline bool adds_row_bias_only(const GemmOutput& out) {
+  const Epilogue& e = out.epilogue;
+  return !out.plain && out.alpha.re == 1 && out.beta.re == 0 && e.bias.data &&
+         e.bias.col_stride == 0 && e.bias_scale.re == 1 && e.activation == Activation::none;
+}
+
 // rows x cols of sums at distance `distance` into C at (row, col).
 template <class T, class D>
 static void finish(const T* sums, int64_t distance, int64_t rows, int64_t cols,
                    const GemmOutput& out, int64_t row, int64_t col) {
   constexpr int L = kLanes<T>;
+  const Epilogue& e = out.epilogue;
+  const bool row_bias = adds_row_bias_only(out);
   for (int64_t j = 0; j < cols; j += L) {
     const int64_t count = cols - j < L ? cols - j : L;
     const bool contiguous = contiguous_cols(out, col + j, count);
@@ -98,6 +107,14 @@ static void finish(const T* sums, int64_t distance, int64_t rows, int64_t cols,
     const int64_t first = offsets ? 0 : col_offset(out, col + j);
     const int64_t stride = contiguous ? 1 : out.col_stride;
     if (offsets) offsets += col + j;
+    if (contiguous && row_bias) {
+      const D* bias = static_cast<const D*>(e.bias.data) + row * e.bias.row_stride;
+      for (int64_t i = 0; i < rows; ++i, bias += e.bias.row_stride) {
+        D* c = reinterpret_cast<D*>(out.c) + row_offset(out, row + i) + first;
+        store_as(c, load(sums + i * distance + j) + broadcast(value_of<T>(bias)), count);
+      }
+      continue;
+    }
     for (int64_t i = 0; i < rows; ++i) {
       D* c = reinterpret_cast<D*>(out.c) + row_offset(out, row + i) + first;
       // Sums are padded to whole vectors.
