@@ -1,19 +1,11 @@
-"""Runs the generator without flambeau's core: ``python tools/generate.py OUTPUT_FOLDER``.
-
-The package is not importable before it is built, so an empty one stands in for it here.
-"""
+"""Prints C++ from the records, without flambeau's core: ``python tools/generate.py FOLDER``."""
 
 import pathlib
 import sys
-import types
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import bare  # noqa: F401 (first: it stands in for the package)
 
-package = types.ModuleType("flambeau")
-package.__path__ = [str(ROOT / "flambeau")]
-sys.modules["flambeau"] = package
-
-from flambeau.ops.generator.main import write  # noqa: E402
+from flambeau.ops.generator.main import write
 
 if __name__ == "__main__":
     write(pathlib.Path(sys.argv[1]))

@@ -3,12 +3,10 @@
 
 def doc(name: str) -> str:
     """The docstring of the op with this Python name."""
+    from flambeau.ops.generator.docs import docstring
     from flambeau.ops.record import load
 
-    for record in load():
-        if name in (record.name, record.name + "_", *record.aliases, *record.slots):
-            return record.doc
-    return ""
+    return docstring(name, load())
 
 
 def __getattr__(name: str):

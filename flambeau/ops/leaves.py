@@ -1,7 +1,7 @@
-"""The language of pointwise formulas: what each leaf takes and gives, and which op it is on tensors.
+"""The language of pointwise formulas: what each leaf takes and gives, and its op on tensors.
 
-Types of an expression: ``V`` the compute type, ``B`` a truth value, ``R`` the real type that belongs
-to the compute type (the type itself unless it is complex).
+Types of an expression: ``V`` the compute type, ``B`` a truth value, ``R`` the real type that
+belongs to the compute type (the type itself unless it is complex).
 """
 
 from __future__ import annotations

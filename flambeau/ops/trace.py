@@ -1,5 +1,5 @@
-"""Symbolic scalars and tensors: a record's Python function is called once with them, and what it did
-is printed as C++.
+"""Symbolic scalars and tensors: a record's Python function is called once with them, and what it
+did is printed as C++.
 
 ``Expr`` is a formula over the elements of pointwise operands. It is printed as the body of a loop
 (``loop_code``) and as calls of tensor ops (``tensor_code``, for double backward).
@@ -121,6 +121,20 @@ def uses(e: Expr) -> set[str]:
     if e.op in ("operand", "param"):
         return {e.value}
     return set().union(*(uses(a) for a in e.args)) if e.args else set()
+
+
+def formula_text(e: Expr) -> str:
+    """The formula as it is read aloud: ``g * cos(self)``."""
+    if e.op in ("operand", "param"):
+        return e.value
+    if e.op == "const":
+        return repr(e.value)
+    args = [formula_text(a) for a in e.args]
+    infix = LEAVES[e.op].infix
+    if not infix:
+        return f"{e.op}({', '.join(args)})"
+    args = [f"({t})" if a.args and LEAVES[a.op].infix else t for a, t in zip(e.args, args)]
+    return f"{infix}{args[0]}" if len(args) == 1 else f" {infix} ".join(args)
 
 
 def literal(value) -> str:
@@ -344,8 +358,8 @@ class Ops:
 class Formula:
     """``cxx.name(g, ...)`` inside a gradient: C++ functions of namespace flambeau::formula.
 
-    ``cxx.needs`` says which gradients are wanted. Names that end in ``_list`` give a list of tensors,
-    in ``_all`` one tensor per differentiable input.
+    ``cxx.needs`` says which gradients are wanted. Names that end in ``_list`` give a list of
+    tensors, in ``_all`` one tensor per differentiable input.
     """
 
     def __init__(self, trace: Trace, count: int):

@@ -15,7 +15,13 @@ _CONV = (
     method=False,
 )
 def convolution():
-    """Convolution (cross-correlation) of (N, C, H, W) input; the op under ``conv2d``."""
+    """Convolution (cross-correlation) of (N, C, H, W) input; the op under ``conv2d``.
+
+    >>> flambeau.convolution(
+    ...     flambeau.ones(1, 1, 1, 2), flambeau.ones(1, 1, 1, 1), None, [1, 1], [0, 0], [1, 1],
+    ...     False, [0, 0], 1)
+    tensor([[[[1., 1.]]]])
+    """
 
 
 @convolution.gradient
@@ -47,7 +53,13 @@ def _(
     method=False,
 )
 def convolution_backward():
-    """The gradients of ``convolution``; one whose ``output_mask`` is false has no elements."""
+    """The gradients of ``convolution``; one whose ``output_mask`` is false has no elements.
+
+    >>> flambeau.convolution_backward(
+    ...     flambeau.ones(1, 1, 1, 1), flambeau.ones(1, 1, 2, 2), flambeau.ones(1, 1, 2, 2), [1],
+    ...     [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, False, True])[2]
+    tensor([1.])
+    """
 
 
 @convolution_backward.gradient
@@ -118,7 +130,11 @@ _POOL = (
     out=True,
 )
 def max_pool2d_with_indices():
-    """The largest element in each window, and where it is in its plane."""
+    """The largest element in each window, and where it is in its plane.
+
+    >>> flambeau._C._nn.max_pool2d_with_indices(flambeau.arange(4.).view(1, 1, 2, 2), 2)[1]
+    tensor([[[[3]]]])
+    """
 
 
 @max_pool2d_with_indices.gradient
@@ -138,7 +154,14 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
     method=False,
 )
 def max_pool2d_with_indices_backward():
-    """The gradient of max pooling: each window's goes to its largest element."""
+    """The gradient of max pooling: each window's goes to its largest element.
+
+    >>> flambeau._C._nn.max_pool2d_with_indices_backward(
+    ...     flambeau.ones(1, 1, 1), flambeau.arange(4.).view(1, 2, 2), 2, 2, 0, 1, False,
+    ...     flambeau.tensor([[[3]]]))
+    tensor([[[0., 0.],
+             [0., 1.]]])
+    """
 
 
 @max_pool2d_with_indices_backward.gradient

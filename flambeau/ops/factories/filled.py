@@ -106,7 +106,11 @@ def full_like():
 
 @native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_empty():
-    """An empty tensor with this one's dtype and device."""
+    """An empty tensor with this one's dtype and device.
+
+    >>> flambeau.ones(2).new_empty(3, 4).shape
+    torch.Size([3, 4])
+    """
 
 
 @native(
@@ -114,17 +118,29 @@ def new_empty():
     function_variant=False,
 )
 def new_empty_strided():
-    """An empty strided tensor with this one's dtype and device."""
+    """An empty strided tensor with this one's dtype and device.
+
+    >>> flambeau.ones(2).new_empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
 
 
 @native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_zeros():
-    """Zeros with this tensor's dtype and device."""
+    """Zeros with this tensor's dtype and device.
+
+    >>> flambeau.tensor([1, 2]).new_zeros(3)
+    tensor([0, 0, 0])
+    """
 
 
 @native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_ones():
-    """Ones with this tensor's dtype and device."""
+    """Ones with this tensor's dtype and device.
+
+    >>> flambeau.tensor([1, 2]).new_ones(3)
+    tensor([1, 1, 1])
+    """
 
 
 @native(
@@ -132,7 +148,11 @@ def new_ones():
     function_variant=False,
 )
 def new_full():
-    """One value with this tensor's dtype and device."""
+    """One value with this tensor's dtype and device.
+
+    >>> flambeau.tensor([1, 2]).new_full((2,), 7)
+    tensor([7, 7])
+    """
 
 
 @native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
@@ -228,7 +248,11 @@ def _(g, cxx, ops):
     node="FillBackward0",
 )
 def fill_copy():
-    """A copy of the shape and layout of ``self``, filled with a value."""
+    """A copy of the shape and layout of ``self``, filled with a value.
+
+    >>> flambeau.fill(flambeau.zeros(2), 3)
+    tensor([3., 3.])
+    """
 
 
 @fill_copy.gradient

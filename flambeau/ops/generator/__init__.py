@@ -1,1 +1,4 @@
-"""Prints C++ and stubs from the records. Run by the build; ``python -m flambeau.ops show`` uses it too."""
+"""Prints C++, stubs and documents from the records.
+
+The build and the tools run it; ``python -m flambeau.ops show`` prints what it makes of one record.
+"""

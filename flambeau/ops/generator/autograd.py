@@ -374,7 +374,10 @@ def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
         if outputs:
             code += f"    const Tensor& result = {self_name};\n{outputs}"
         return code + f"  }}\n  return {self_name};\n}}\n"
-    code += f"  auto results = [&] {{\n    const Exclude off(kAutograd);\n    return {below};\n  }}();\n"
+    code += (
+        "  auto results = [&] "
+        f"{{\n    const Exclude off(kAutograd);\n    return {below};\n  }}();\n"
+    )
     code += "  if (node) {\n"
     if len(schema.returns) == 1:
         code += "    set_history(results, node);\n"

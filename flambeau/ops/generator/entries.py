@@ -29,7 +29,10 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
     )
     args = names.arguments(schema)
-    typed = f"    if (keys < 2 * kAutograd && (keys & kAutograd)) return autograd::{schema.symbol}({args});\n"
+    typed = (
+        "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
+        f"autograd::{schema.symbol}({args});\n"
+    )
     call = f"call_slow<{schema.cpp_return}>(builtin_ops()[k_{schema.symbol}], keys"
     out += (
         f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"

@@ -12,6 +12,22 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def takes_number(record: Record, schema: Schema, index: int) -> bool:
+    """Whether a Python number may stand for this tensor."""
+    a = schema.args[index]
+    if not a.is_tensor or a.name in pw.boolean_operands(record):
+        return False
+    if record.number_ok is not None:
+        return a.name in record.number_ok and not a.mutated
+    return record.kind == "pointwise" and index > 0 and not a.out
+
+
+def is_factory(schema: Schema) -> bool:
+    """Whether Python's ``requires_grad=`` is taken."""
+    names = {a.name for a in schema.args}
+    return {"dtype", "layout", "device", "pin_memory"} <= names and not schema.outs
+
+
 def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
     fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
     if a.optional or a.optional_items:
@@ -28,11 +44,7 @@ def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
         fields.append(".mutated = true")
     if a.alias:
         fields.append(f".alias = '{a.alias}'")
-    if record.number_ok is not None:
-        number = a.name in record.number_ok and not a.mutated
-    else:
-        number = record.kind == "pointwise" and index > 0 and not a.out
-    if a.is_tensor and number and a.name not in pw.boolean_operands(record):
+    if takes_number(record, schema, index):
         fields.append(".number_ok = true")
     default = default_cpp(a)
     if default is not None:
@@ -74,8 +86,7 @@ def tags(record: Record, schema: Schema) -> str:
         out.append("tag::inplace")
     if schema.outs:
         out.append("tag::out")
-    argument_names = {a.name for a in schema.args}
-    if {"dtype", "layout", "device", "pin_memory"} <= argument_names and not schema.outs:
+    if is_factory(schema):
         out.append("tag::factory")
     return " | ".join(out) or "0"
 

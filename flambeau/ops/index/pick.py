@@ -44,7 +44,11 @@ def _(g, indices, values, accumulate, cxx):
 
 @native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
 def index_put():
-    """A copy with ``values`` at the places that index tensors name."""
+    """A copy with ``values`` at the places that index tensors name.
+
+    >>> flambeau.index_put(flambeau.zeros(3), (flambeau.tensor([2]),), flambeau.tensor(5.))
+    tensor([0., 0., 5.])
+    """
 
 
 @index_put.gradient
@@ -97,7 +101,11 @@ def scatter():
     function_variant=False,
 )
 def scatter_():
-    """``scatter`` in place."""
+    """``scatter`` in place.
+
+    >>> flambeau.zeros(3).scatter_(0, flambeau.tensor([2, 0]), flambeau.tensor([1., 2.]))
+    tensor([2., 0., 1.])
+    """
 
 
 @scatter.gradient
@@ -166,7 +174,8 @@ def _(g, dim, index, src, reduce, cxx):
 
 
 @structured(
-    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
+    "Tensor",
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
@@ -210,7 +219,11 @@ def scatter_add():
     function_variant=False,
 )
 def scatter_add_():
-    """``scatter_add`` in place."""
+    """``scatter_add`` in place.
+
+    >>> flambeau.zeros(2).scatter_add_(0, flambeau.tensor([1, 1]), flambeau.tensor([1., 2.]))
+    tensor([0., 3.])
+    """
 
 
 @scatter_add.gradient
@@ -259,7 +272,11 @@ def index_add():
     function_variant=False,
 )
 def index_add_():
-    """``index_add`` in place."""
+    """``index_add`` in place.
+
+    >>> flambeau.zeros(3).index_add_(0, flambeau.tensor([2, 2]), flambeau.tensor([1., 2.]))
+    tensor([0., 0., 3.])
+    """
 
 
 @index_add.gradient
@@ -307,7 +324,11 @@ def _(g, mask, cxx):
     function_variant=False,
 )
 def masked_fill_scalar_():
-    """Writes ``value`` where ``mask`` is true."""
+    """Writes ``value`` where ``mask`` is true.
+
+    >>> flambeau.zeros(2).masked_fill_(flambeau.tensor([True, False]), 1)
+    tensor([1., 0.])
+    """
 
 
 @masked_fill_scalar_.gradient
@@ -361,7 +382,11 @@ def nonzero():
 
 @composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False)
 def nonzero_numpy():
-    """The indices of nonzero elements, a tensor for each dimension."""
+    """The indices of nonzero elements, a tensor for each dimension.
+
+    >>> flambeau.tensor([0, 3, 4]).nonzero_numpy()
+    (tensor([1, 2]),)
+    """
 
 
 @composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
@@ -392,14 +417,21 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
 
 
 @structured(
-    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, "
+    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
+    "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
     shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     method=False,
 )
 def embedding_dense_backward():
-    """The gradient of ``embedding``: rows of the gradient added up by index."""
+    """The gradient of ``embedding``: rows of the gradient added up by index.
+
+    >>> flambeau.embedding_dense_backward(
+    ...     flambeau.ones(2, 1), flambeau.tensor([0, 0]), 2, -1, False)
+    tensor([[2.],
+            [0.]])
+    """
 
 
 @embedding_dense_backward.gradient

@@ -133,7 +133,8 @@ def _(g, self, mat, vec, beta, alpha, cxx, ops):
 
 
 @structured(
-    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
+    "Tensor",
     shape="baddbmm",
     cpu="baddbmm",
     out=True,

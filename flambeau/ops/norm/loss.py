@@ -33,7 +33,12 @@ def _(g, self, target, reduction, ops):
     method=False,
 )
 def mse_loss_backward():
-    """The gradient of ``mse_loss``."""
+    """The gradient of ``mse_loss``.
+
+    >>> flambeau._C._nn.mse_loss_backward(
+    ...     flambeau.tensor(1.), flambeau.tensor([3.]), flambeau.tensor([1.]), 2)
+    tensor([4.])
+    """
 
 
 @mse_loss_backward.gradient
@@ -54,7 +59,14 @@ _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_in
     node="NllLossBackward0",
 )
 def nll_loss_forward():
-    """The negative log-likelihood and the sum of the weights that went into it."""
+    """The negative log-likelihood and the sum of the weights that went into it.
+
+    >>> flambeau._C._nn.nll_loss_forward(
+    ...     flambeau.tensor([[-1., -2.]]), flambeau.tensor([1]), None, 2, -100)
+    torch.return_types.nll_loss_forward(
+    output=tensor(2.),
+    total_weight=tensor(1.))
+    """
 
 
 @nll_loss_forward.gradient
@@ -73,7 +85,13 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
     method=False,
 )
 def nll_loss_backward():
-    """The gradient of ``nll_loss``."""
+    """The gradient of ``nll_loss``.
+
+    >>> flambeau._C._nn.nll_loss_backward(
+    ...     flambeau.tensor(1.), flambeau.zeros(1, 2), flambeau.tensor([1]), None, 2, -100,
+    ...     flambeau.tensor(1.))
+    tensor([[ 0., -1.]])
+    """
 
 
 @nll_loss_backward.gradient
@@ -93,7 +111,14 @@ def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
     node="NllLoss2DBackward0",
 )
 def nll_loss2d_forward():
-    """The negative log-likelihood of (N, C, H, W) input."""
+    """The negative log-likelihood of (N, C, H, W) input.
+
+    >>> flambeau._C._nn.nll_loss2d_forward(
+    ...     flambeau.full((1, 2, 1, 1), -1.), flambeau.tensor([[[1]]]), None, 2, -100)
+    torch.return_types.nll_loss2d_forward(
+    output=tensor(1.),
+    total_weight=tensor(1.))
+    """
 
 
 @nll_loss2d_forward.gradient
@@ -106,13 +131,20 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
     shape="nll_loss_backward(grad_output, self)",
-    cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
+    cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, "
+    "ignore_index,"
     " total_weight)",
     module="_nn",
     method=False,
 )
 def nll_loss2d_backward():
-    """The gradient of ``nll_loss`` for (N, C, H, W) input."""
+    """The gradient of ``nll_loss`` for (N, C, H, W) input.
+
+    >>> flambeau._C._nn.nll_loss2d_backward(
+    ...     flambeau.tensor(1.), flambeau.zeros(1, 1, 1, 1), flambeau.tensor([[[0]]]), None, 2,
+    ...     -100, flambeau.tensor(1.))
+    tensor([[[[-1.]]]])
+    """
 
 
 _NLL_PUBLIC = (
@@ -131,7 +163,11 @@ def nll_loss():
 
 @composite(f"nll_loss_nd({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
 def nll_loss_nd():
-    """``nll_loss`` for any number of dimensions after the classes."""
+    """``nll_loss`` for any number of dimensions after the classes.
+
+    >>> flambeau._C._nn.nll_loss_nd(flambeau.tensor([[-1., -2.]]), flambeau.tensor([1]), None, 1)
+    tensor(2.)
+    """
 
 
 @composite(

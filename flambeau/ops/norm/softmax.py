@@ -92,7 +92,8 @@ def _(g, grad_output, output, dim, cxx):
 
 
 @structured(
-    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps)"
+    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, "
+    "float eps)"
     " -> (Tensor, Tensor, Tensor)",
     shape="layer_norm(input, normalized_shape, weight, bias)",
     cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
@@ -100,7 +101,11 @@ def _(g, grad_output, output, dim, cxx):
     differentiable=(0, 1, 2),
 )
 def native_layer_norm():
-    """Layer normalisation (Ba et al., 2016): output, mean and 1 / standard deviation."""
+    """Layer normalisation (Ba et al., 2016): output, mean and 1 / standard deviation.
+
+    >>> flambeau.native_layer_norm(flambeau.tensor([1., 3.]), [2], None, None, 0.0)
+    (tensor([-1.,  1.]), tensor([2.]), tensor([1.]))
+    """
 
 
 @native_layer_norm.gradient
@@ -111,15 +116,23 @@ def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
 
 
 @structured(
-    "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor mean, "
+    "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor "
+    "mean, "
     "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     shape="layer_norm_backward(grad_out, input, normalized_shape, weight, bias)",
-    cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, normalized_shape, mean,"
+    cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, "
+    "normalized_shape, mean,"
     " rstd, weight, bias, output_mask)",
     method=False,
 )
 def native_layer_norm_backward():
-    """The gradients of layer normalisation."""
+    """The gradients of layer normalisation.
+
+    >>> flambeau.native_layer_norm_backward(
+    ...     flambeau.ones(1, 2), flambeau.tensor([[1., 3.]]), [2], flambeau.tensor([[2.]]),
+    ...     flambeau.tensor([[1.]]), None, flambeau.zeros(2), [False, False, True])[2]
+    tensor([1., 1.])
+    """
 
 
 @native_layer_norm_backward.gradient
@@ -149,7 +162,11 @@ def layer_norm():
     differentiable=(0,),
 )
 def native_dropout():
-    """Dropout and its mask."""
+    """Dropout and its mask.
+
+    >>> flambeau.native_dropout(flambeau.ones(2), 0.0, True)
+    (tensor([1., 1.]), tensor([True, True]))
+    """
 
 
 @native_dropout.gradient
@@ -174,4 +191,8 @@ def dropout():
     tags=frozenset({"random"}),
 )
 def dropout_():
-    """``dropout`` in place."""
+    """``dropout`` in place.
+
+    >>> flambeau.dropout_(flambeau.ones(2), 1.0, True)
+    tensor([0., 0.])
+    """

@@ -5,7 +5,10 @@ from flambeau.ops.record import native
 _OPTIONS = (
     "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 )
-_GENERATOR = "*, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_GENERATOR = (
+    "*, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None"
+)
 _FORMAT = ", MemoryFormat? memory_format=None"
 _RANDOM = frozenset({"random"})
 
@@ -15,7 +18,8 @@ def _fill(text, cxx):
 
 
 @_fill(
-    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
+    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> "
+    "Tensor(a!)",
     "normal_",
 )
 def normal_():
@@ -32,7 +36,8 @@ def _(g, cxx):
 
 
 @_fill(
-    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
+    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> "
+    "Tensor(a!)",
     "uniform_",
 )
 def uniform_():
@@ -100,7 +105,11 @@ def _(g, p, cxx):
     "random_from_",
 )
 def random_from():
-    """Fills with integers from ``from`` on, below ``to``."""
+    """Fills with integers from ``from`` on, below ``to``.
+
+    >>> flambeau.zeros(2).random_(5, 6)
+    tensor([5., 5.])
+    """
 
 
 @_fill(
@@ -112,7 +121,11 @@ def random_to():
 
 @_fill("random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", "random_")
 def random_():
-    """Fills with integers over the range of the dtype."""
+    """Fills with integers over the range of the dtype.
+
+    >>> flambeau.zeros(2).random_(5, 6)
+    tensor([5., 5.])
+    """
 
 
 @native("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", tags=_RANDOM, out=True)
@@ -233,7 +246,8 @@ def randint():
 
 
 @native(
-    f"randint.generator(int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    "randint.generator(int high, int[] size, "
+    f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     tags=_RANDOM,
 )
@@ -242,7 +256,8 @@ def randint_generator():
 
 
 @native(
-    f"randint.low(int low, int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    "randint.low(int low, int high, int[] size, "
+    f"{_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     tags=_RANDOM,
 )
@@ -251,7 +266,8 @@ def randint_low():
 
 
 @native(
-    f"randint.low_generator(int low, int high, int[] size, {_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    "randint.low_generator(int low, int high, int[] size, "
+    f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     tags=_RANDOM,
 )
@@ -265,7 +281,11 @@ def randint_low_generator():
     tags=_RANDOM,
 )
 def randint_like():
-    """``randint`` with the shape and dtype of a tensor."""
+    """``randint`` with the shape and dtype of a tensor.
+
+    >>> flambeau.randint_like(flambeau.zeros(2), 3, 4)
+    tensor([3., 3.])
+    """
 
 
 @native(

@@ -206,7 +206,8 @@ def _(g, self, dim, index, ops):
 
 
 @view(
-    "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)",
+    "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> "
+    "Tensor(a)",
     cxx="slice",
     function_variant=False,
     method=False,
@@ -273,7 +274,11 @@ def _(g, self, split_size, dim, cxx):
     creation="multi_output",
 )
 def split_with_sizes():
-    """Parts of the given sizes along a dimension."""
+    """Parts of the given sizes along a dimension.
+
+    >>> flambeau.arange(3).split_with_sizes([1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
 
 
 @split_with_sizes.gradient
@@ -376,12 +381,20 @@ def imag():
 
 @composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
 def resolve_conj():
-    """A copy without the conjugate bit when it is set, else the tensor itself."""
+    """A copy without the conjugate bit when it is set, else the tensor itself.
+
+    >>> flambeau.tensor([1 + 2j]).conj().resolve_conj()
+    tensor([1.-2.j])
+    """
 
 
 @composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
 def resolve_neg():
-    """A copy without the negative bit when it is set, else the tensor itself."""
+    """A copy without the negative bit when it is set, else the tensor itself.
+
+    >>> flambeau.tensor([1 + 2j]).conj().imag.resolve_neg()
+    tensor([-2.])
+    """
 
 
 @native(
@@ -403,4 +416,8 @@ def detach():
     handles=frozenset({"conjugate", "negative", "autograd"}),
 )
 def detach_():
-    """Takes this tensor out of the graph that made it; it becomes a leaf."""
+    """Takes this tensor out of the graph that made it; it becomes a leaf.
+
+    >>> flambeau.ones(1, requires_grad=True).mul(2).detach_().requires_grad
+    False
+    """

@@ -30,17 +30,32 @@ def _(g, self, ops):
 
 @composite("reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
 def reshape_as():
-    """``reshape(other.shape)``."""
+    """``reshape(other.shape)``.
+
+    >>> flambeau.arange(4).reshape_as(flambeau.zeros(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
 
 
 @composite("view_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
 def view_as():
-    """``view(other.shape)``."""
+    """``view(other.shape)``.
+
+    >>> flambeau.arange(4).view_as(flambeau.zeros(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
 
 
 @composite("expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
 def expand_as():
-    """``expand(other.shape)``."""
+    """``expand(other.shape)``.
+
+    >>> flambeau.tensor([1, 2]).expand_as(flambeau.zeros(2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
 
 
 @composite("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)")
@@ -127,29 +142,52 @@ def chunk():
     "numpy_T(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="T"
 )
 def numpy_T():
-    """The dimensions in reverse order."""
+    """The dimensions in reverse order.
+
+    >>> flambeau.zeros(2, 3).T.shape
+    torch.Size([3, 2])
+    """
 
 
 @composite(
     "matrix_H(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="H"
 )
 def matrix_H():
-    """The conjugate transpose of a matrix."""
+    """The conjugate transpose of a matrix.
+
+    >>> flambeau.tensor([[1 + 1j, 2j]]).H
+    tensor([[1.-1.j],
+            [0.-2.j]])
+    """
 
 
 @composite("mT(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mT")
 def mT():
-    """The last two dimensions exchanged."""
+    """The last two dimensions exchanged.
+
+    >>> flambeau.zeros(4, 2, 3).mT.shape
+    torch.Size([4, 3, 2])
+    """
 
 
 @composite("mH(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mH")
 def mH():
-    """The last two dimensions exchanged, conjugated."""
+    """The last two dimensions exchanged, conjugated.
+
+    >>> flambeau.tensor([[1 + 1j, 2j]]).mH
+    tensor([[1.-1.j],
+            [0.-2.j]])
+    """
 
 
 @composite("adjoint(Tensor(a) self) -> Tensor(a)")
 def adjoint():
-    """The last two dimensions exchanged, conjugated."""
+    """The last two dimensions exchanged, conjugated.
+
+    >>> flambeau.tensor([[1 + 1j, 2j]]).adjoint()
+    tensor([[1.-1.j],
+            [0.-2.j]])
+    """
 
 
 @composite(
@@ -268,7 +306,11 @@ def to_other():
 
 @composite("type_as(Tensor self, Tensor other) -> Tensor", function_variant=False)
 def type_as():
-    """``to(other.dtype)``."""
+    """``to(other.dtype)``.
+
+    >>> flambeau.tensor([1, 2]).type_as(flambeau.zeros(1))
+    tensor([1., 2.])
+    """
 
 
 @native(

@@ -1,0 +1,34 @@
+"""``python -m flambeau.ops list`` and ``python -m flambeau.ops show NAME``."""
+
+import argparse
+import difflib
+import sys
+
+from flambeau.ops.generator import explain
+from flambeau.ops.record import load
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m flambeau.ops", description="What the records of the ops say and give."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="one row per record")
+    show = commands.add_parser("show", help="all that is derived from a record")
+    show.add_argument("name", help="add, add_, __add__, or one overload: add.Tensor")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "list":
+        print(explain.table())
+        return 0
+    text = explain.show(chosen.name)
+    if not text:
+        near = difflib.get_close_matches(chosen.name, {r.name for r in load()})
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; `list` shows all"
+        print(f"show: no op is called {chosen.name!r}{hint}", file=sys.stderr)
+        return 1
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Documentation: every op has an example, every example runs, the reference is current."""
+
+import doctest
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import flambeau
+from flambeau.ops import doc
+from flambeau.ops.generator import tables
+from flambeau.ops.record import load
+
+ROOT = pathlib.Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [p for p in PAGES if p.name != "api.md"]  # its examples are those of the records
+RECORDS = [r for r in load() if r.base is None and ">>>" in r.doc]
+NAMES = sorted({n.name for n in tables.python_names(load()) if not n.name.startswith("_")})
+
+
+def run_examples(text: str, name: str, names: dict) -> None:
+    runner = doctest.DocTestRunner(verbose=False)
+    failures: list[str] = []
+    test = doctest.DocTestParser().get_doctest(text, names, name, None, 0)
+    runner.run(test, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda r: r.schema.full_name)
+def test_examples_of_records_are_true(record):
+    run_examples(record.doc, record.schema.full_name, {"flambeau": flambeau})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_op_has_signature_words_and_example(name):
+    signature, _, rest = doc(name).partition("\n\n")
+    assert re.match(rf"(Tensor\.)?{name}\b", signature), signature
+    assert len(rest.partition(">>>")[0]) > 20
+    assert ">>> " in rest
+
+
+def test_functions_and_methods_show_their_record():
+    assert flambeau.add.__doc__ == flambeau.Tensor.add.__doc__ == doc("add")
+    assert flambeau.add.__doc__.startswith("add(input, other, *, alpha=1, out=None) -> Tensor\n")
+    assert flambeau.Tensor.add_.__doc__.startswith("Tensor.add_(other, *, alpha=1) -> Tensor\n")
+
+
+def test_the_reference_is_what_the_records_say():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/reference.py", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_code_on_the_pages_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.S | re.M):
+        if ">>> " in block:
+            run_examples(block, page.name, names)
+        else:
+            exec(compile(block, page.name, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_that_the_pages_name_exist(page):
+    for name in re.findall(
+        r"`((?:core|kernels|flambeau|tools|tests|docs|examples)/[^`*<> ]+)`", page.read_text()
+    ):
+        assert (ROOT / name).exists(), name

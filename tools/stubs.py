@@ -1,0 +1,35 @@
+"""Writes the type stubs from the records: ``python tools/stubs.py [--check]``.
+
+What is no op stands in the templates, ``tools/stubs/``.
+"""
+
+import re
+import sys
+
+import bare  # first: it stands in for the package
+from written import write_or_check
+
+from flambeau.ops.generator.stubs import Stubs, fill
+from flambeau.ops.record import load
+
+TEMPLATES = bare.ROOT / "tools/stubs"
+PYTHON_FUNCTIONS = r"from flambeau\.functional import \w+ as (\w+)"
+
+
+def stubs() -> dict[str, str]:
+    """Path -> text."""
+    templates = {p.name: p.read_text() for p in TEMPLATES.glob("*.pyi")}
+    tensor = re.search(r"^class Tensor:\n(.*?)^\S", templates["_C.pyi"], re.S | re.M)[1]
+    functions = set(re.findall(PYTHON_FUNCTIONS, templates["__init__.pyi"]))
+    made = Stubs(load(), tensor, functions)
+    sections = {
+        "functions": made.functions(),
+        "methods": made.methods(),
+        "modules": made.modules(),
+        "results": made.results(),
+    }
+    return {f"flambeau/{name}": fill(text, sections) for name, text in templates.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(write_or_check(bare.ROOT, stubs(), "tools/stubs.py"))

@@ -1,0 +1,49 @@
+from collections.abc import Sequence
+from typing import Any, overload
+
+from flambeau import autograd as autograd
+from flambeau import functional as functional
+from flambeau import library as library
+from flambeau import linalg as linalg
+from flambeau import nn as nn
+from flambeau import optim as optim
+from flambeau import overrides as overrides
+from flambeau import return_types as return_types
+from flambeau import serialization as serialization
+from flambeau import special as special
+from flambeau import testing as testing
+from flambeau import utils as utils
+from flambeau._basics import compile as compile
+from flambeau._basics import is_complex as is_complex
+from flambeau._basics import is_floating_point as is_floating_point
+from flambeau._basics import is_nonzero as is_nonzero
+from flambeau._basics import is_storage as is_storage
+from flambeau._basics import is_tensor as is_tensor
+from flambeau._basics import numel as numel
+from flambeau._basics import typename as typename
+from flambeau._basics import use_deterministic_algorithms as use_deterministic_algorithms
+from flambeau._C import *
+from flambeau._C import Number as Number
+from flambeau._C import Tensor as Tensor
+from flambeau._C import _bool, _device, _dtype, _float, _int, _layout, _memory_format
+from flambeau._tensor_str import get_printoptions as get_printoptions
+from flambeau._tensor_str import printoptions as printoptions
+from flambeau._tensor_str import set_printoptions as set_printoptions
+from flambeau._version import __version__ as __version__
+from flambeau.autograd.grad_mode import enable_grad as enable_grad
+from flambeau.autograd.grad_mode import inference_mode as inference_mode
+from flambeau.autograd.grad_mode import no_grad as no_grad
+from flambeau.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from flambeau.functional import argwhere as argwhere
+from flambeau.functional import broadcast_shapes as broadcast_shapes
+from flambeau.functional import broadcast_tensors as broadcast_tensors
+from flambeau.functional import einsum as einsum
+from flambeau.functional import nonzero as nonzero
+from flambeau.functional import norm as norm
+from flambeau.functional import split as split
+from flambeau.functional import unique as unique
+from flambeau.functional import unique_consecutive as unique_consecutive
+from flambeau.serialization import load as load
+from flambeau.serialization import save as save
+
+# ops: functions

@@ -1,0 +1,5 @@
+from typing import NamedTuple
+
+from flambeau import Tensor
+
+# ops: results
