@@ -22,7 +22,8 @@ build: $(VENV)/ready
 		$(CMAKE_ARGS) > build.log 2>&1 || (cat build.log; exit 1)
 	$(BIN)/cmake --build build/dev
 	@rm -f build.log
-	@echo "$(CURDIR)" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/flambeau.pth
+	@echo "$(CURDIR)" > $$($(BIN)/python -c \
+		'import sysconfig; print(sysconfig.get_path("purelib"))')/flambeau.pth
 
 demo: build
 	$(BIN)/python -m flambeau demo

@@ -53,7 +53,10 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name in ("gradcheck", "gradgradcheck"):
-        return getattr(importlib.import_module("flambeau.autograd.gradcheck"), name)
+        module = importlib.import_module("flambeau.autograd.gradcheck")
+        # Importing put the module in the place of the function that it is named after.
+        globals().update({n: getattr(module, n) for n in ("gradcheck", "gradgradcheck")})
+        return globals()[name]
     if name in _LAZY:
         return importlib.import_module(f"flambeau.autograd.{name}")
     raise AttributeError(f"module 'flambeau.autograd' has no attribute {name!r}")

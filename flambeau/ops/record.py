@@ -47,6 +47,7 @@ class Record:
     # structured: C++ expressions, or names of functions that take all arguments
     shape: str = ""
     cpu: str = ""
+    source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
     # native, view, composite: the C++ function
     cxx: str = ""
     # variants

@@ -24,16 +24,16 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         out += f"namespace autograd {{\n{autograd}}}\n"
     keys = ", ".join(a.symbol for a in schema.args if a.type == "Tensor")
     body = _body(record, schema)
+    out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-    out += (
-        f"  const KeySet keys = active_keys(k_{schema.symbol}_mask{', ' + keys if keys else ''});\n"
-    )
+    out += f"  constexpr KeySet kConcerned = {names.mask(record, schema)};\n"
+    out += f"  const KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
     args = names.arguments(schema)
     typed = (
         "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
         f"autograd::{schema.symbol}({args});\n"
     )
-    call = f"call_slow<{schema.cpp_return}>(builtin_ops()[k_{schema.symbol}], keys"
+    call = f"call_slow<{schema.cpp_return}>(*op_{schema.symbol}, keys"
     out += (
         f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
         f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+import zlib
+from collections.abc import Callable
 
 from flambeau.ops.generator import entries, names, tables
 from flambeau.ops.generator import pointwise as pw
@@ -11,8 +13,8 @@ from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 
 ISAS = ("baseline", "avx2", "avx512")
-LOOP_FILES = 6
-ENTRY_FILES = 8
+LOOP_FILES = 8  # as in CMakeLists.txt
+ENTRY_FILES = 10
 _NOTE = "// Generated from the records in flambeau/ops; `python -m flambeau.ops show` explains.\n"
 
 
@@ -37,14 +39,6 @@ def header(ordered) -> str:
     return code + "}  // namespace ops\n}  // namespace flambeau\n"
 
 
-def indices(ordered) -> str:
-    code = _NOTE + '#pragma once\n\n#include "core/dispatch/keys.h"\n\nnamespace flambeau {\n'
-    for i, (record, s) in enumerate(ordered):
-        code += f"constexpr int k_{s.symbol} = {i};\n"
-        code += f"constexpr KeySet k_{s.symbol}_mask = {names.mask(record, s)};\n"
-    return code + "}  // namespace flambeau\n"
-
-
 def kernels(records: list[Record]) -> str:
     """Declarations of the hand-written functions that the records name."""
     code = _NOTE + '#pragma once\n\n#include "core/dispatch/value.h"\n\nnamespace flambeau {\n'
@@ -57,10 +51,10 @@ def kernels(records: list[Record]) -> str:
     return code + "}  // namespace flambeau\n"
 
 
-def loop_file(chunk: list[pw.Loop]) -> str:
+def loop_file(loops: list[pw.Loop]) -> str:
     code = _NOTE + '#include "kernels/cpu/loops.h"\n\n'
     code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
-    code += "\n".join(loop.source() for loop in chunk)
+    code += "\n".join(loop.source() for loop in loops)
     return code + "}  // namespace flambeau::cpu\n"
 
 
@@ -71,6 +65,7 @@ def loop_table(loops: list[pw.Loop]) -> str:
 
 def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
     code = _NOTE + '#include "core/dispatch/entry.h"\n\nnamespace flambeau {\n'
+    code += "".join(r.source for r in records)
     for r in records:
         if r.kind == "pointwise":
             for loop in pw.loops(r.base or r):
@@ -96,27 +91,28 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
 
 def table_file(records, ordered) -> str:
     code = _NOTE + '#include "core/dispatch/constants.h"\n#include "core/dispatch/names.h"\n'
-    code += '#include "flambeau/indices.h"\n\nnamespace flambeau {\nnamespace entry {\n'
+    code += "\nnamespace flambeau {\nnamespace entry {\n"
     code += "".join(
         f"void boxed_{s.symbol}(const Op&, const Value*, Results&);\n" for _, s in ordered
     )
     code += "}  // namespace entry\nnamespace {\n"
-    code += tables.op_table(ordered) + tables.name_table(records)
+    code += tables.op_table(ordered) + tables.name_table(records, [s for _, s in ordered])
+    code += "}  // namespace\nnamespace entry {\n"
+    for i, (_, s) in enumerate(ordered):
+        code += f"extern const Op* const op_{s.symbol};\n"
+        code += f"const Op* const op_{s.symbol} = &kOps[{i}];\n"
     code += (
-        "}  // namespace\nstd::span<const Op> builtin_ops() { return kOps; }\n"
+        "}  // namespace entry\nstd::span<const Op> builtin_ops() { return kOps; }\n"
         "std::span<const PythonName> python_names() { return kNames; }\n}  // namespace flambeau\n"
     )
     return code
 
 
-def _chunks(items: list, n: int, weight) -> list[list]:
-    """n runs of about equal weight. An item stays in its chunk when others change little."""
+def _shards(items: list, n: int, name: Callable) -> list[list]:
+    """n files. An item's name decides its file, so that a new one changes no other file."""
     out: list[list] = [[] for _ in range(n)]
-    loads = [0] * n
-    for item in sorted(items, key=weight, reverse=True):
-        at = loads.index(min(loads))
-        out[at].append(item)
-        loads[at] += weight(item)
+    for item in items:
+        out[zlib.crc32(name(item).encode()) % n].append(item)
     return out
 
 
@@ -125,8 +121,8 @@ def _groups(records: list[Record], n: int) -> list[list[Record]]:
     groups: dict[int, list[Record]] = {}
     for r in records:
         groups.setdefault(id(r.base or r), []).append(r)
-    chunks = _chunks(list(groups.values()), n, lambda g: sum(len(r.schemas()) for r in g))
-    return [[r for g in c for r in g] for c in chunks]
+    shards = _shards(list(groups.values()), n, lambda g: g[0].schema.full_name)
+    return [[r for g in shard for r in g] for shard in shards]
 
 
 def generate() -> dict[str, str]:
@@ -135,18 +131,17 @@ def generate() -> dict[str, str]:
     ordered = forms(records)
     every = {s.symbol: s for _, s in ordered}
     nodes = names.node_names(records)
-    loops = [loop for r in records if r.kind == "pointwise" for loop in pw.loops(r)]
+    groups = [loops for r in records if r.kind == "pointwise" and (loops := pw.loops(r))]
     files = {
         "flambeau/ops.h": header(ordered),
-        "flambeau/indices.h": indices(ordered),
         "flambeau/kernels.h": kernels(records),
-        "loop_table.cpp": loop_table(loops),
+        "loop_table.cpp": loop_table([loop for group in groups for loop in group]),
         "table.cpp": table_file(records, ordered),
     }
-    for i, chunk in enumerate(_chunks(loops, LOOP_FILES, lambda x: len(x.types))):
-        files[f"loops_{i}.cpp"] = loop_file(chunk)
-    for i, chunk in enumerate(_groups(records, ENTRY_FILES)):
-        files[f"entries_{i}.cpp"] = entry_file(chunk, every, nodes)
+    for i, shard in enumerate(_shards(groups, LOOP_FILES, lambda loops: loops[0].name)):
+        files[f"loops_{i}.cpp"] = loop_file([loop for group in shard for loop in group])
+    for i, shard in enumerate(_groups(records, ENTRY_FILES)):
+        files[f"entries_{i}.cpp"] = entry_file(shard, every, nodes)
     return files
 
 

@@ -92,7 +92,7 @@ def tags(record: Record, schema: Schema) -> str:
 
 
 def op_table(forms: list[tuple[Record, Schema]]) -> str:
-    """Rows sorted by name, then overload; k_<symbol> is an op's index."""
+    """Rows sorted by name, then overload."""
     code = ""
     rows = []
     for record, schema in forms:
@@ -162,10 +162,11 @@ def python_names(records: list[Record]) -> list[Name]:
     return list(found.values())
 
 
-def name_table(records: list[Record]) -> str:
+def name_table(records: list[Record], ordered: list[Schema]) -> str:
+    index = {s.symbol: i for i, s in enumerate(ordered)}
     code, rows = "", []
     for i, n in enumerate(python_names(records)):
-        ops = ", ".join(f"k_{s.symbol}" for s in (*n.schemas, *n.outs))
+        ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
         rows.append(
