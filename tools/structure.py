@@ -22,12 +22,12 @@ from flambeau.ops.record import Record, load
 ROOT = bare.ROOT
 MAX_LINES, MAX_COLUMNS, MAX_GENERATOR = 800, 100, 2500
 GENERATOR = "flambeau/ops/generator"
-# Kernel files besides the record: a pointwise op has none; others have a shape rule and a kernel, or
-# a body over other ops. Python files: one, for what a function of PyTorch's takes beyond the op.
+# Kernel files besides the record: a pointwise op has none; others have a shape rule and a kernel,
+# or a body over other ops. Python files: one, for what PyTorch's function takes beyond the op.
 KERNEL_FILES = {"pointwise": 0, "structured": 2, "native": 2, "view": 2, "composite": 2}
 PYTHON_FILES = 1
-# Ops above these limits, with their counts; the list may only shrink. `fill`, `gather`, `scatter` and
-# `transpose` are also names of helpers that move memory.
+# Ops above these limits, with their counts; the list may only shrink. `fill`, `gather`, `scatter`
+# and `transpose` are also names of helpers that move memory.
 KERNEL_EXCEPTIONS = {
     **dict.fromkeys("embedding fill gather layer_norm masked_fill masked_select".split(), 3),
     **dict.fromkeys("max_pool2d nll_loss nonzero scatter softmax sort topk".split(), 3),
@@ -66,7 +66,8 @@ def size_findings(files: dict[str, str]) -> list[str]:
         if len(lines) >= MAX_LINES:
             found.append(f"{name}: {len(lines)} lines; the limit is {MAX_LINES}")
         for i, line in enumerate(lines, 1):
-            if len(line) > MAX_COLUMNS:
+            row = name.endswith(".md") and line.startswith("|")  # of a table: it cannot be broken
+            if len(line) > MAX_COLUMNS and not row:
                 found.append(f"{name}:{i}: {len(line)} columns; the limit is {MAX_COLUMNS}")
             if re.search(r"\b(TO" + r"DO|FIX" + r"ME)\b", line):
                 found.append(f"{name}:{i}: do it, or write an issue")
