@@ -1,0 +1,76 @@
+"""The shape of the code is checked, and the check sees what it should."""
+
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from flambeau.ops.record import load
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def structure():
+    """The tool as a module, over the package that is imported here."""
+    spec = importlib.util.spec_from_file_location("structure", ROOT / "tools/structure.py")
+    module = importlib.util.module_from_spec(spec)
+    stand_in = type(sys)("bare")
+    stand_in.ROOT = ROOT
+    sys.modules["bare"] = stand_in
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules["bare"]
+    return module
+
+
+def test_the_code_has_the_shape_that_it_should():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/structure.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_long_lines_and_files_are_found(structure):
+    files = {"a.cpp": "x" * 101, "b.py": "\n" * 800, "c.md": "| " + "x" * 200, "d.h": "x" * 100}
+    assert [f.split(":")[0] for f in structure.size_findings(files)] == ["a.cpp", "b.py"]
+
+
+def test_notes_to_oneself_are_found(structure):
+    assert structure.size_findings({"a.py": "# TO" + "DO: later"})
+    assert not structure.size_findings({"a.py": "# a tool to do it"})
+
+
+def test_an_op_that_is_written_twice_is_found(structure):
+    again = "namespace flambeau::cpu {\nvoid lerp(const Tensor& a) {}\n}\n"
+    counted = structure.op_places(load(), {"kernels/cpu/again.cpp": again})
+    assert counted["lerp"] == ("pointwise", {"kernels/cpu/again"})
+    assert any(f.startswith("lerp: 1 files") for f in structure.op_findings(counted))
+
+
+def test_a_name_in_a_string_of_the_core_counts(structure):
+    special = 'if (op.name == "aten::lerp") return fast(op);'
+    counted = structure.op_places(load(), {"core/dispatch/special.cpp": special})
+    assert counted["lerp"][1] == {"core/dispatch/special"}
+
+
+def test_calls_sources_with_headers_and_leaves_do_not_count_again(structure):
+    files = {
+        "core/autograd/a.cpp": "  return entry::lerp(a, b);",
+        "kernels/math/lerp.h": "T lerp(T a) { return a; }",
+        "kernels/cpu/sum.h": "void amax(const Tensor& a);",
+        "kernels/cpu/sum.cpp": "void amax(const Tensor& a) {}",
+        "kernels/cpu/sum_isa.cpp": "void amax(const Tensor& a) {}",
+    }
+    counted = structure.op_places(load(), files)
+    assert counted["lerp"][1] == set() and counted["amax"][1] == {"kernels/cpu/sum"}
+
+
+def test_an_op_that_the_generator_names_is_found(structure):
+    files = {"flambeau/ops/generator/x.py": 'if record.name == "embedding":'}
+    assert structure.generator_findings(files, load()) == [
+        "flambeau/ops/generator/x.py: names the op 'embedding'"
+    ]
