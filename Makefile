@@ -35,8 +35,13 @@ cpp-tests: build
 	$(BIN)/cmake --build build/dev --target cpp_tests
 	$(BIN)/ctest --test-dir build/dev --output-on-failure
 
-check: build
+# The formatters' versions are pinned in pyproject.toml.
+check: build $(VENV)/dev
 	$(BIN)/python tools/check.py
+
+$(VENV)/dev: $(VENV)/ready
+	$(PIP) install $$($(PYTHON) tools/requirements.py dev)
+	touch $@
 
 # Minutes of building, and the suite at a fraction of its speed: not part of `make test`.
 sanitize: $(VENV)/ready

@@ -21,3 +21,6 @@ class max(NamedTuple):
 class min(NamedTuple):
     values: Tensor
     indices: Tensor
+class aminmax(NamedTuple):
+    min: Tensor
+    max: Tensor

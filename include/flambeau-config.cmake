@@ -1,5 +1,6 @@
 # find_package(flambeau) in a C++ project: the target flambeau::flambeau. The package is found with
-#   cmake -DCMAKE_PREFIX_PATH="$(python -c 'import flambeau; print(flambeau.utils.cmake_prefix_path)')"
+#   prefix=$(python -c 'import flambeau; print(flambeau.utils.cmake_prefix_path)')
+#   cmake -DCMAKE_PREFIX_PATH="$prefix"
 get_filename_component(flambeau_package "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 if(NOT TARGET flambeau::flambeau)
   add_library(flambeau::flambeau SHARED IMPORTED)

@@ -63,7 +63,7 @@ def _error_lines(record: Record) -> list[str]:
 
 def gradient_text(record: Record) -> str:
     if record.gradient is not None:
-        if record.kind == "pointwise":
+        if record.has_gradient_loops:
             found = pw.gradient_formulas(record, pw.statics(record)[0])
             return f"flows to {', '.join(f'`{n}`' for n in found)}."
         return "yes."

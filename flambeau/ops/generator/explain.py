@@ -115,7 +115,7 @@ def _bodies(record: Record) -> str:
 
 def _gradient(record: Record, gradient: Gradient, node: str) -> str:
     lines = []
-    if record.kind == "pointwise":
+    if record.has_gradient_loops:
         for static in pw.statics(record):
             for name, e in pw.gradient_formulas(record, static).items():
                 lines.append(f"{name}: {trace.formula_text(e)}")

@@ -1,6 +1,6 @@
 """Joining and rearranging."""
 
-from flambeau.ops.record import composite, native, structured
+from flambeau.ops.record import composite, structured
 
 
 @structured(
