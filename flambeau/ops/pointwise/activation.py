@@ -35,7 +35,11 @@ def _(g, result, ops):
     inplace=False,
 )
 def threshold_backward(grad_output, self, threshold):
-    """The gradient of a function that is constant up to ``threshold`` and has slope 1 above."""
+    """The gradient of a function that is constant up to ``threshold`` and has slope 1 above.
+
+    >>> flambeau.threshold_backward(flambeau.ones(2), flambeau.tensor([-1., 2.]), 0)
+    tensor([0., 1.])
+    """
     return f.where(self <= threshold, 0, grad_output)
 
 
@@ -50,7 +54,11 @@ def _(g, self, threshold):
     **BACKWARD,
 )
 def tanh_backward(grad_output, output):
-    """The gradient of ``tanh``, of its output."""
+    """The gradient of ``tanh``, of its output.
+
+    >>> flambeau._C._nn.tanh_backward(flambeau.ones(2), flambeau.tensor([0., 0.5]))
+    tensor([1.0000, 0.7500])
+    """
     return grad_output * f.conj(1 - output * output)
 
 
@@ -65,7 +73,11 @@ def _(g, grad_output, output):
     **BACKWARD,
 )
 def sigmoid_backward(grad_output, output):
-    """The gradient of ``sigmoid``, of its output."""
+    """The gradient of ``sigmoid``, of its output.
+
+    >>> flambeau._C._nn.sigmoid_backward(flambeau.ones(2), flambeau.tensor([0.5, 1.]))
+    tensor([0.2500, 0.0000])
+    """
     return grad_output * f.conj((1 - output) * output)
 
 
@@ -107,7 +119,11 @@ def _(g, self, approximate, ops):
     **BACKWARD,
 )
 def gelu_backward(grad_output, self, approximate):
-    """The gradient of ``gelu``."""
+    """The gradient of ``gelu``.
+
+    >>> flambeau._C._nn.gelu_backward(flambeau.ones(2), flambeau.tensor([0., 1.]))
+    tensor([0.5000, 1.0833])
+    """
     return grad_output * _gelu_slope(self, approximate)
 
 
@@ -159,7 +175,11 @@ def _(g, self, ops):
     **BACKWARD,
 )
 def silu_backward(grad_output, self):
-    """The gradient of ``silu``."""
+    """The gradient of ``silu``.
+
+    >>> flambeau._C._nn.silu_backward(flambeau.ones(2), flambeau.tensor([0., 1.]))
+    tensor([0.5000, 0.9277])
+    """
     s = f.sigmoid(self)
     return grad_output * f.conj(s * (1 + self * (1 - s)))
 
