@@ -139,7 +139,7 @@ def aminmax():
     """The smallest and the largest element, of all or along a dimension; NaN wins.
 
     >>> flambeau.aminmax(flambeau.tensor([4, 2, 3]))
-    flambeau.return_types.aminmax(
+    torch.return_types.aminmax(
     min=tensor(2),
     max=tensor(4))
     """
