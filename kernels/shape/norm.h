@@ -46,10 +46,10 @@ size_t layer_norm_rows(const T& input, IntSpan normalized_shape, const T& weight
         show(bias.defined() ? bias.sizes() : IntSpan()),
         " and normalized_shape = ", show(normalized_shape));
   const size_t n = static_cast<size_t>(input.dim()), k = normalized_shape.size();
-  check(n >= k && same(input.sizes().subspan(n - k), normalized_shape),
-        "layer_norm: Given normalized_shape=", show(normalized_shape),
-        ", expected input with shape [*, ", show(normalized_shape).substr(1),
-        ", but got input of size ", show(input.sizes()));
+  if (n < k || !same(input.sizes().subspan(n - k), normalized_shape))
+    raise("layer_norm: Given normalized_shape=", show(normalized_shape),
+          ", expected input with shape [*, ", concat(show(normalized_shape)).substr(1),
+          ", but got input of size ", show(input.sizes()));
   return n - k;
 }
 
