@@ -144,9 +144,17 @@ def table(costs: dict[str, tuple[int, float]]) -> str:
     return (
         "# What one call costs\n\n"
         "Instructions in flambeau's libraries, and allocations that they ask of the system, per\n"
-        "warm call on tensors of four elements. Made by `python benchmarks/call_cost.py --write`.\n"
-        f"\n| call | instructions | allocations |\n|---|---:|---:|\n{rows}"
+        "warm call on tensors of four elements. Made by `python benchmarks/call_cost.py --write`,\n"
+        f"for a core compiled with {compiler()}.\n\n| call | instructions | allocations |\n|---|---:|---:|\n{rows}"
     )
+
+
+def compiler() -> str:
+    """What the core was compiled with; another compiler's counts would not compare."""
+    sys.path.insert(0, str(HERE.parent))
+    from flambeau import _C
+
+    return _C._compiler()
 
 
 def kept() -> dict[str, tuple[int, float]]:

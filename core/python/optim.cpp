@@ -1,6 +1,7 @@
 // Fused multi-tensor steps of optimisers.
 
 #include <cmath>
+#include <vector>
 
 #include "core/parallel/parallel.h"
 #include "core/python/binding.h"
@@ -117,13 +118,20 @@ PyObject* fused_adam(PyObject*, PyObject* const* args, Py_ssize_t n) {
               squares.size() == params.size() && (!amsgrad || largest.size() == params.size()) &&
               static_cast<size_t>(PyList_GET_SIZE(args[13])) == params.size(),
           op, ": the lists must have the same length");
+    // All that can fail, before the first parameter changes.
+    std::vector<double> counts;
     for (size_t i = 0; i < params.size(); ++i) {
       const Tensor& p = params[i];
       check_parameter(op, p);
       check_step(op, p, grads[i], "a gradient");
       check_step(op, p, averages[i], "exp_avg");
       check_step(op, p, squares[i], "exp_avg_sq");
-      const double count = number_of(PyList_GET_ITEM(args[13], i));
+      if (amsgrad) check_step(op, p, largest[i], "max_exp_avg_sq");
+      counts.push_back(number_of(PyList_GET_ITEM(args[13], i)));
+    }
+    for (size_t i = 0; i < params.size(); ++i) {
+      const Tensor& p = params[i];
+      const double count = counts[i];
       step.correction1 = 1 - std::pow(step.beta1, count);
       step.correction2_sqrt = std::sqrt(1 - std::pow(step.beta2, count));
       const Lane w(p, p, true), g(grads[i], p, false), m(averages[i], p, true),
@@ -158,16 +166,16 @@ PyObject* fused_sgd(PyObject*, PyObject* const* args, Py_ssize_t n) {
     const bool has_buffers = buffers.size() > 0;
     check(grads.size() == params.size() && (!has_buffers || buffers.size() == params.size()), op,
           ": the lists must have the same length");
+    for (size_t i = 0; i < params.size(); ++i) {  // before the first parameter changes
+      check_parameter(op, params[i]);
+      check_step(op, params[i], grads[i], "a gradient");
+      if (has_buffers) check_step(op, params[i], buffers[i], "a momentum buffer");
+    }
     for (size_t i = 0; i < params.size(); ++i) {
       const Tensor& p = params[i];
-      check_parameter(op, p);
-      check_step(op, p, grads[i], "a gradient");
       const Lane w(p, p, true), g(grads[i], p, false);
       std::optional<Lane> buffer;
-      if (has_buffers) {
-        check_step(op, p, buffers[i], "a momentum buffer");
-        buffer.emplace(buffers[i], p, true);
-      }
+      if (has_buffers) buffer.emplace(buffers[i], p, true);
       by_rows(p, [&](auto zero, int64_t at, int64_t size) {
         using T = decltype(zero);
         rows<T>().sgd(w.data<T>() + at, g.data<T>() + at, buffer ? buffer->data<T>() + at : nullptr,
