@@ -14,6 +14,8 @@ constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
 // Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache.
 constexpr int64_t kPixels = 112, kOuts = 256;
 constexpr int64_t kPackLanes = 112, kChannelsTogether = 32;
+// Below this part of a panel's columns, outs are better rows.
+constexpr int64_t kFewOuts = 4;
 
 // Where a filter's taps lie, from its first one on.
 std::vector<int64_t> tap_offsets(const ConvPass& pass) {
@@ -126,18 +128,19 @@ class FilterMatrix {
   int64_t out_, element_, group_;  // distances, in elements
 };
 
-// The filters packed, step by step: rows of A where patches are planes, columns of B otherwise.
+// The filters packed, step by step: as rows of A or columns of B.
 class PackedFilters {
  public:
-  PackedFilters(const ConvMath& math, const ConvPass& pass, const GemmSteps& steps)
+  PackedFilters(const ConvMath& math, const ConvPass& pass, const GemmSteps& steps, bool as_rows)
       : f_(*math.kernels),
-        as_rows_(pass.layout == ConvLayout::nchw),
+        as_rows_(as_rows),
         depth_(steps.depth),
         step_bytes_(as_rows_ ? packed_a_bytes(f_, pass.outs)
                              : packed_b_bytes(f_, pass.outs, steps.depth)),
         steps_(steps.count),
         packed_(pass.groups * steps.count * step_bytes_) {
-    if (as_rows_ && math.packs_panels() && !FilterMatrix::in_order(pass)) {
+    if (as_rows_ && pass.layout == ConvLayout::nchw && math.packs_panels() &&
+        !FilterMatrix::in_order(pass)) {
       if (math.element == 4) copy_rows<uint32_t>(pass);
       if (math.element == 8) copy_rows<uint64_t>(pass);
       return;
@@ -203,9 +206,10 @@ class Pass {
         f_(*math.kernels),
         pass_(pass),
         steps_(f_, pass.source.elements()),
-        filters_(math, pass, steps_),
-        pixels_(pass.images * pass.source.grid_h * pass.source.grid_w),
-        planes_(pass.layout == ConvLayout::nchw) {
+        planes_(pass.layout == ConvLayout::nchw),
+        pixels_first_(!planes_ && pass.outs > f_.nr / kFewOuts),
+        filters_(math, pass, steps_, !pixels_first_),
+        pixels_(pass.images * pass.source.grid_h * pass.source.grid_w) {
     plan();
   }
 
@@ -223,7 +227,8 @@ class Pass {
  private:
   // Enough tasks for all threads, unless they would be too small.
   void plan() {
-    const int64_t pixel_step = planes_ ? f_.nr : f_.mr, out_step = planes_ ? f_.mr : f_.nr;
+    const int64_t pixel_step = pixels_first_ ? f_.mr : f_.nr;
+    const int64_t out_step = pixels_first_ ? f_.nr : f_.mr;
     pixel_block_ = round_up(std::min(pixels_, kPixels), pixel_step);
     out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), out_step);
     const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
@@ -243,24 +248,22 @@ class Pass {
 
   void multiply(int64_t group, int64_t pixel, int64_t pixels, int64_t out, int64_t outs) const {
     const int64_t offsets = round_up(pixels * int64_t{sizeof(int64_t)}, 64);
+    const int64_t rows = pixels_first_ ? pixels : outs, cols = pixels_first_ ? outs : pixels;
     const int64_t patches =
-        planes_ ? packed_b_bytes(f_, pixels, steps_.depth) : packed_a_bytes(f_, pixels);
+        pixels_first_ ? packed_a_bytes(f_, pixels) : packed_b_bytes(f_, pixels, steps_.depth);
     const int64_t copy = round_up(copy_bytes(pixels), 64);
-    const int64_t sums = steps_.count == 1
-                             ? 0
-                             : (planes_ ? round_up(outs, f_.mr) * round_up(pixels, f_.nr)
-                                        : round_up(pixels, f_.mr) * round_up(outs, f_.nr)) *
-                                   f_.acc;
+    const int64_t sums =
+        steps_.count == 1 ? 0 : round_up(rows, f_.mr) * round_up(cols, f_.nr) * f_.acc;
     const Scratch scratch(offsets + patches + copy + sums);
     char* const packed = scratch.data() + offsets;
     char* const copied = packed + patches;
     const GemmOutput target = output(group, pixel, pixels, scratch.data());
-    GemmBlock block{.rows = planes_ ? outs : pixels,
-                    .cols = planes_ ? pixels : outs,
+    GemmBlock block{.rows = rows,
+                    .cols = cols,
                     .partial = sums ? copied + copy : nullptr,
                     .out = &target,
-                    .row = planes_ ? out : 0,
-                    .col = planes_ ? 0 : out};
+                    .row = pixels_first_ ? 0 : out,
+                    .col = pixels_first_ ? out : 0};
     PatchSource source = pass_.source;
     source.data += group * source.channels * source.c_stride * math_.element;
     for (int64_t s = 0; s < steps_.count; ++s) {
@@ -268,8 +271,8 @@ class Pass {
       block.first = s == 0;
       block.last = s + 1 == steps_.count;
       const char* const filters = filters_.at(group, s, out, block.depth);
-      block.a = planes_ ? filters : packed;
-      block.b = planes_ ? packed : filters;
+      block.a = pixels_first_ ? packed : filters;
+      block.b = pixels_first_ ? filters : packed;
       const int64_t from = s * steps_.depth;
       if (planes_) {
         pack_planes(source, pixel, pixels, from, block.depth, packed, copied);
@@ -280,11 +283,13 @@ class Pass {
     }
   }
 
-  // Memory for patches that are converted when they are packed.
+  bool straight_rows() const { return pixels_first_ && math_.packs_rows(); }
+
+  // Memory for patches that are converted or turned when they are packed.
   int64_t copy_bytes(int64_t pixels) const {
     if (planes_)
       return math_.packs_panels() ? 0 : steps_.depth * round_up(pixels, 64) * math_.element;
-    return math_.packs_rows() ? 0 : pixels * steps_.depth * math_.element;
+    return straight_rows() ? 0 : pixels * steps_.depth * math_.element;
   }
 
   void pack_planes(const PatchSource& source, int64_t pixel, int64_t pixels, int64_t from,
@@ -302,11 +307,11 @@ class Pass {
   void pack_rows(const PatchSource& source, int64_t pixel, int64_t pixels, int64_t from,
                  int64_t depth, char* packed, char* copied) const {
     const int64_t width = round_up(depth, f_.depth_unit);
-    if (math_.packs_rows()) {
+    if (straight_rows()) {
       math_.copy->rows(source, pixel, pixels, from, from + depth, width, packed, math_.row_pitch());
     } else {
       math_.copy->rows(source, pixel, pixels, from, from + depth, depth, copied, depth);
-      f_.pack_a(copied, depth, 1, false, pixels, depth, packed);
+      (pixels_first_ ? f_.pack_a : f_.pack_b)(copied, depth, 1, false, pixels, depth, packed);
     }
   }
 
@@ -316,16 +321,16 @@ class Pass {
     out.c = pass_.out + channel * pass_.out_channel * f_.store;
     out.epilogue.activation = pass_.activation;
     if (pass_.bias) out.epilogue.bias.data = pass_.bias + channel * f_.store;
-    (planes_ ? out.epilogue.bias.row_stride : out.epilogue.bias.col_stride) = 1;
+    (pixels_first_ ? out.epilogue.bias.col_stride : out.epilogue.bias.row_stride) = 1;
     out.plain = !pass_.bias && pass_.activation == Activation::none;
-    (planes_ ? out.row_stride : out.col_stride) = pass_.out_channel;
+    (pixels_first_ ? out.col_stride : out.row_stride) = pass_.out_channel;
 
     const PatchSource& grid = pass_.source;
     const bool gapless =
         pass_.out_h == grid.grid_w * pass_.out_w && pass_.out_n == grid.grid_h * pass_.out_h;
     if (gapless) {
       out.c += pixel * pass_.out_w * f_.store;
-      (planes_ ? out.col_stride : out.row_stride) = pass_.out_w;
+      (pixels_first_ ? out.row_stride : out.col_stride) = pass_.out_w;
       return out;
     }
     auto* const offsets = reinterpret_cast<int64_t*>(table);
@@ -339,7 +344,7 @@ class Pass {
       h = 0;
       ++image;
     }
-    (planes_ ? out.col_offsets : out.row_offsets) = offsets;
+    (pixels_first_ ? out.row_offsets : out.col_offsets) = offsets;
     return out;
   }
 
@@ -347,9 +352,10 @@ class Pass {
   const GemmKernels& f_;
   const ConvPass& pass_;
   GemmSteps steps_;
+  bool planes_;        // of the source
+  bool pixels_first_;  // pixels are the rows of the product, not its columns
   PackedFilters filters_;
   int64_t pixels_;
-  bool planes_;
   int64_t pixel_block_, out_block_;
 };
 
