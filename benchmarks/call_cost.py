@@ -145,7 +145,8 @@ def table(costs: dict[str, tuple[int, float]]) -> str:
         "# What one call costs\n\n"
         "Instructions in flambeau's libraries, and allocations that they ask of the system, per\n"
         "warm call on tensors of four elements. Made by `python benchmarks/call_cost.py --write`,\n"
-        f"for a core compiled with {compiler()}.\n\n| call | instructions | allocations |\n|---|---:|---:|\n{rows}"
+        f"for a core compiled with {compiler()}.\n\n"
+        f"| call | instructions | allocations |\n|---|---:|---:|\n{rows}"
     )
 
 

@@ -76,10 +76,8 @@ Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol
     close = entry::logical_or(close, entry::logical_and(entry::isnan(self), entry::isnan(other)));
   if (rtol == 0 && atol == 0) return close;
   const bool integral = is_integral(self.dtype(), true);
-  const Tensor a =
-      integral ? entry::to_dtype(self, default_dtype(), false, false, {}) : self;
-  const Tensor b =
-      integral ? entry::to_dtype(other, default_dtype(), false, false, {}) : other;
+  const Tensor a = integral ? entry::to_dtype(self, default_dtype(), false, false, {}) : self;
+  const Tensor b = integral ? entry::to_dtype(other, default_dtype(), false, false, {}) : other;
   const Tensor allowed = entry::add_Scalar(entry::abs(entry::mul_Scalar(b, Scalar(rtol))),
                                            Scalar(atol), Scalar(int64_t{1}));
   const Tensor error = entry::abs(entry::sub_Tensor(a, b, Scalar(int64_t{1})));
