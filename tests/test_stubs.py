@@ -55,6 +55,7 @@ def test_every_member_of_tensor_is_declared():
     inherited = {n for n in dir(object) if n.startswith("__")}
     members = {n for n in vars(flambeau.Tensor) if not n.startswith("_") or n.startswith("__")}
     members -= inherited | {"__dict__", "__weakref__", "__rdiv__", "__module__", "__doc__"}
+    members.discard("__slotnames__")  # copyreg leaves it behind
     assert members - declared(tensor.body) == set()
 
 
