@@ -33,9 +33,16 @@ AutogradMeta::~AutogradMeta() {
 }
 
 AutogradMeta& autograd_meta(const Tensor& t) {
-  TensorImpl* impl = t.impl();
-  if (!impl->autograd) impl->autograd.reset(new AutogradMeta(impl));
-  return *impl->autograd;
+  // See Note [Made on demand].
+  static_assert(sizeof(t.impl()->autograd) == sizeof(AutogradMeta*));
+  auto* place = reinterpret_cast<AutogradMeta**>(&t.impl()->autograd);
+  AutogradMeta* there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  if (there) return *there;
+  auto* made = new AutogradMeta(t.impl());
+  if (__atomic_compare_exchange_n(place, &there, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return *made;
+  delete made;
+  return *there;
 }
 
 void refresh_requires_grad(TensorImpl& t) {

@@ -110,12 +110,12 @@ Tensor ViewReplay::operator()(const Tensor& base, int64_t shift) const {
 
 Tensor as_view(const Tensor& of, Tensor view, Creation creation) {
   if (of.impl()->inference || !differentiable_view(of.dtype(), view.dtype())) return view;
-  const AutogradMeta* from = of.impl()->autograd.get();
-  const bool nested = from && from->is_view;
+  const AutogradMeta& from = autograd_meta(of);
+  const bool nested = from.is_view;
   AutogradMeta& meta = autograd_meta(view);
   meta.is_view = true;
-  meta.base = nested ? from->base : of;
-  meta.creation = creation_now(creation, nested ? from->creation : Creation::plain);
+  meta.base = nested ? from.base : of;
+  meta.creation = creation_now(creation, nested ? from.creation : Creation::plain);
   meta.version_at_fn.store(view.impl()->version(), std::memory_order_relaxed);
   meta.replay = replay_of(of, view);
   link_view(meta);

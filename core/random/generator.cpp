@@ -43,8 +43,8 @@ namespace {
 
 constinit Generators generators;
 
-// Registered at the first use and not when the library is loaded, so after the allocator's: fork()
-// then waits for generators, whose users may allocate, before it stops the allocator.
+// Registered after the allocator's, whose file comes earlier in the library: fork() then waits for
+// generators, whose users may allocate, before it stops the allocator.
 void register_fork_handlers() {
   [[maybe_unused]] static const int once =
       pthread_atfork([] { generators.lock_all(); }, [] { generators.unlock_all(); },
@@ -133,6 +133,12 @@ Generator& default_generator() {
   static Generator& generator = *new Generator(system_seed());  // outlives all its users
   return generator;
 }
+
+namespace {
+// Made while the library loads: a process that is forked while another thread makes it would wait
+// for that thread for ever.
+[[maybe_unused]] const Generator& made_at_load = default_generator();
+}  // namespace
 
 void manual_seed(uint64_t seed) {
   Generator& generator = default_generator();

@@ -110,9 +110,19 @@ void TensorImpl::refresh() {
   dense_ = contiguous_ || dense_geometry(sizes(), strides());
 }
 
+// Note [Made on demand]
+// Threads may take their first views of a shared tensor at once, and meet at what it makes on
+// demand: one of them is first, and the others drop what they made.
 VersionCounter* TensorImpl::version_counter() {
-  if (!version_) version_ = Ref<VersionCounter>::adopt(new VersionCounter());
-  return version_.get();
+  static_assert(sizeof(version_) == sizeof(VersionCounter*));
+  auto* place = reinterpret_cast<VersionCounter**>(&version_);
+  VersionCounter* there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  if (there) return there;
+  auto* made = new VersionCounter();
+  if (__atomic_compare_exchange_n(place, &there, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return made;
+  made->release();
+  return there;
 }
 
 // ---- Tensor

@@ -117,7 +117,7 @@ TEST(one_graph_serves_all_threads) {
   });
 }
 
-TEST(versions_hooks_and_views_of_one_base) {
+TEST(all_take_the_first_views_of_one_base) {
   const Tensor base = ops::zeros(Dims{kThreads, 64});
   on_threads([&](int thread) {
     const NoGrad off;
