@@ -1,6 +1,7 @@
 """Further compositions in C++ that gradients or C++ programs reach."""
 
-from flambeau.ops.record import composite, native
+from flambeau.ops.record import BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native
+from flambeau.ops.samples import call, dtype, np, values
 
 
 @native(
@@ -17,6 +18,16 @@ def clamp():
     >>> flambeau.clamp(flambeau.tensor([-1., 0.5, 2.]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
     """
+
+
+clamp.samples(
+    call(values(2, 3), -1, 1),
+    call(values(2, 3), max=2),
+    call(values(), 0, 1),
+    call(values(0, 3), 0),
+    dtypes=REAL | BOOL,
+)
+clamp.reference(lambda x, min=None, max=None: np.clip(x, min, max))
 
 
 @clamp.gradient
@@ -36,6 +47,15 @@ def clamp_tensor():
     """``clamp`` with tensors as bounds, broadcast."""
 
 
+clamp_tensor.samples(
+    call(values(2, 3), values(2, 3, high=0), values(3, low=0)),
+    call(values(2, 3), max=values(3)),
+    call(values(0, 3), values(3)),
+    dtypes=REAL | BOOL,
+)
+clamp_tensor.reference(lambda x, min=None, max=None: np.clip(x, min, max))
+
+
 @native("equal(Tensor self, Tensor other) -> bool", tags=frozenset({"data_dependent"}))
 def equal():
     """Whether two tensors have the same shape and elements.
@@ -45,11 +65,21 @@ def equal():
     """
 
 
+equal.samples(
+    call(values(2, 3), values(2, 3)), call(values(2), values(3)), call(values(0), values(0))
+)
+equal.reference(np.array_equal)
+
+
 @native(
     "_local_scalar_dense(Tensor self) -> Scalar", tags=frozenset({"data_dependent"}), method=False
 )
 def _local_scalar_dense():
     """The one element of a tensor as a number; the op under ``item``."""
+
+
+_local_scalar_dense.samples(call(values()), call(values(1, 1)))
+_local_scalar_dense.reference(np.ndarray.item)
 
 
 @composite(
@@ -64,6 +94,14 @@ def isclose():
     """
 
 
+isclose.samples(
+    call(values(2, 3), values(3)),
+    call(values(2, 3), values(2, 3), atol=1.0),
+    call(values(), values()),
+)
+isclose.reference(np.isclose)
+
+
 @composite(
     "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
     "bool equal_nan=False) -> bool"
@@ -76,6 +114,14 @@ def allclose():
     """
 
 
+allclose.samples(
+    call(values(2, 3), values(3)),
+    call(values(2, 3), values(2, 3), atol=10.0),
+    call(values(0), values(0)),
+)
+allclose.reference(np.allclose)
+
+
 @composite(
     "norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
     cxx="norm_scalar",
@@ -84,6 +130,12 @@ def allclose():
 )
 def norm_scalar():
     """The p-norm of all elements, or along ``dim``."""
+
+
+norm_scalar.samples(
+    call(values(2, 3)), call(values(2, 3), 1), call(values(4), 3), dtypes=FLOATING | COMPLEX
+)
+norm_scalar.reference(lambda x, p=2: np.linalg.norm(np.ravel(x), p))
 
 
 @composite(
@@ -98,6 +150,15 @@ def norm_dim():
     """The p-norm along dimensions."""
 
 
+norm_dim.samples(
+    call(values(2, 3), 2, [1]),
+    call(values(2, 3), 1, [0], True),
+    call(values(2, 3, 2), 3, [0]),
+    dtypes=FLOATING | COMPLEX,
+)
+norm_dim.reference(lambda x, p, dim, keepdim=False: np.linalg.norm(x, p, dim[0], keepdim))
+
+
 @composite(
     "norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
     "ScalarType dtype) -> Tensor",
@@ -107,6 +168,12 @@ def norm_dim():
 )
 def norm_dim_dtype():
     """The p-norm along dimensions, computed in a dtype."""
+
+
+norm_dim_dtype.samples(call(values(2, 3), 2, [1], False, dtype=dtype("float64")), dtypes=FLOATING)
+norm_dim_dtype.reference(
+    lambda x, p, dim, keepdim, dtype: np.linalg.norm(x.astype(dtype), p, dim[0], keepdim)
+)
 
 
 @composite(
@@ -119,9 +186,17 @@ def norm_dtype():
     """The p-norm of all elements, computed in a dtype."""
 
 
+norm_dtype.samples(call(values(2, 3), 2, dtype=dtype("float64")), dtypes=FLOATING)
+norm_dtype.reference(lambda x, p, dtype: np.linalg.norm(np.ravel(x).astype(dtype), p))
+
+
 @composite("var(Tensor self, bool unbiased=True) -> Tensor", cxx="var_unbiased")
 def var():
     """The variance of all elements."""
+
+
+var.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
+var.reference(lambda x, unbiased=True: np.var(x, ddof=int(unbiased)))
 
 
 @composite(
@@ -132,9 +207,23 @@ def var_dim():
     """The variance along dimensions."""
 
 
+var_dim.samples(
+    call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], False, True), dtypes=FLOATING | COMPLEX
+)
+var_dim.reference(
+    lambda x, dim, unbiased=True, keepdim=False: np.var(
+        x, tuple(dim), ddof=int(unbiased), keepdims=keepdim
+    )
+)
+
+
 @composite("std(Tensor self, bool unbiased=True) -> Tensor", cxx="std_unbiased")
 def std():
     """The standard deviation of all elements."""
+
+
+std.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
+std.reference(lambda x, unbiased=True: np.std(x, ddof=int(unbiased)))
 
 
 @composite(
@@ -145,6 +234,16 @@ def std_dim():
     """The standard deviation along dimensions."""
 
 
+std_dim.samples(
+    call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], False, True), dtypes=FLOATING | COMPLEX
+)
+std_dim.reference(
+    lambda x, dim, unbiased=True, keepdim=False: np.std(
+        x, tuple(dim), ddof=int(unbiased), keepdims=keepdim
+    )
+)
+
+
 @composite(
     "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
     cxx="var_mean_unbiased",
@@ -152,6 +251,10 @@ def std_dim():
 )
 def var_mean():
     """The variance and mean of all elements."""
+
+
+var_mean.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
+var_mean.reference(lambda x, unbiased=True: (np.var(x, ddof=int(unbiased)), np.mean(x)))
 
 
 @composite(
@@ -164,6 +267,17 @@ def var_mean_dim():
     """The variance and mean along dimensions."""
 
 
+var_mean_dim.samples(
+    call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], False, True), dtypes=FLOATING | COMPLEX
+)
+var_mean_dim.reference(
+    lambda x, dim, unbiased=True, keepdim=False: (
+        np.var(x, tuple(dim), ddof=int(unbiased), keepdims=keepdim),
+        np.mean(x, tuple(dim), keepdims=keepdim),
+    )
+)
+
+
 @composite(
     "einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor",
     method=False,
@@ -171,3 +285,12 @@ def var_mean_dim():
 )
 def einsum():
     """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face."""
+
+
+einsum.samples(
+    call("ij,jk->ik", [values(2, 3), values(3, 2)]),
+    call("ii", [values(3, 3)]),
+    call("bi,bj->b", [values(2, 3), values(2, 2)]),
+    dtypes=NUMERIC,
+)
+einsum.reference(lambda equation, arrays: np.einsum(equation, *arrays))

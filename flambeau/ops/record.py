@@ -12,7 +12,9 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from flambeau.ops import samples
 from flambeau.ops import schema as schemas
+from flambeau.ops.samples import Sample
 from flambeau.ops.schema import Schema
 
 UNSIGNED = frozenset({"uint16", "uint32", "uint64"})
@@ -73,9 +75,10 @@ class Record:
     number_ok: tuple | None = None
     base: Record | None = None  # the record whose body an extra overload shares
     # tests
-    samples: Callable | None = None
-    reference: Callable | None = None
-    tolerance: float | None = None
+    samples: tuple[Sample, ...] = ()  # of a pointwise op derived from the schema by default
+    domain: dict = field(default_factory=dict)  # bounds of arguments in derived samples
+    reference: Callable | None = None  # the same function of arrays
+    tolerance: float = 4  # units in the last place, of the largest element unless pointwise
 
     @property
     def name(self) -> str:
@@ -87,6 +90,12 @@ class Record:
         if self.kind != "pointwise" or self.gradient is None:
             return False
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
+
+    def cases(self) -> list[Sample]:
+        """The calls that its tests make."""
+        if self.samples or self.kind != "pointwise":
+            return list(self.samples)
+        return samples.of_schema(self.schema.args, self.static, self.domain)
 
     def schemas(self) -> list[Schema]:
         """The functional form, then what is derived from it."""
@@ -115,15 +124,21 @@ class _Handle:
             r.gradient = f
         return f
 
-    def samples(self, f: Callable) -> Callable:
+    def samples(self, *calls: Sample, dtypes: frozenset = ALL) -> None:
+        """Calls that are tried in tests; of ops that are not pointwise also in which dtypes."""
         for r in self.records:
-            r.samples = f
-        return f
+            r.samples = calls
+            if r.kind != "pointwise":
+                r.dtypes = dtypes
 
-    def reference(self, f: Callable) -> Callable:
+    def domain(self, /, **bounds: tuple[float, float]) -> None:
         for r in self.records:
-            r.reference = f
-        return f
+            r.domain = bounds
+
+    def reference(self, f: Callable, tolerance: float = 4) -> None:
+        """The function of arrays that gives the same within units in the last place."""
+        for r in self.records:
+            r.reference, r.tolerance = f, tolerance
 
 
 _RECORDS: list[Record] = []
@@ -199,7 +214,7 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "record", "schema", "trace", "leaves", "__main__"}
+        skip = {"generator", "record", "samples", "schema", "trace", "leaves", "__main__"}
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")

@@ -96,6 +96,15 @@ inline std::array<int64_t, 2> pair_of(IntSpan v, const char* op, const char* nam
   return {v[0], v[v.size() - 1]};
 }
 
+// The kernels know the other dtypes only.
+inline void check_pools(std::string_view op, DType dtype) {
+  const bool wide_unsigned =
+      dtype == DType::uint16 || dtype == DType::uint32 || dtype == DType::uint64;
+  check<NotImplementedError>(!is_complex(dtype) && dtype != DType::boolean && !wide_unsigned, op,
+                             ": \"max_pool2d\" not implemented for '", dtype_name(dtype),
+                             "': convert with .to(torch.float32)");
+}
+
 template <class T>
 std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,
                                IntSpan dilation, bool ceil_mode) {
@@ -110,9 +119,7 @@ std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan strid
         "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected "
         "for input, got shape ",
         show(self.sizes()));
-  check<NotImplementedError>(!self.is_complex() && self.dtype() != DType::boolean,
-                             "max_pool2d: \"max_pool2d\" not implemented for '",
-                             dtype_name(self.dtype()), "'");
+  check_pools("max_pool2d", self.dtype());
   Dims sizes(self.sizes());
   for (int d = 0; d < 2; ++d) {
     check(kernel[d] > 0, "max_pool2d: kernel size should be greater than zero, but got ",
@@ -149,6 +156,7 @@ std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan strid
 
 template <class T>
 Spec max_pool2d_backward(const T&, const T& self) {
+  check_pools("max_pool2d_with_indices_backward", self.dtype());
   const bool last = self.dim() == 4 && self.suggest_memory_format() == MemoryFormat::channels_last;
   return image_spec(self, Dims(self.sizes()), self.dtype(), last);
 }

@@ -1,6 +1,7 @@
 """Convolution and pooling over two dimensions."""
 
-from flambeau.ops.record import composite, structured
+from flambeau.ops.record import FLOATING, NUMERIC, composite, structured
+from flambeau.ops.samples import call, ints, values
 
 _CONV = (
     "int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups"
@@ -22,6 +23,15 @@ def convolution():
     ...     False, [0, 0], 1)
     tensor([[[[1., 1.]]]])
     """
+
+
+convolution.samples(
+    call(
+        values(2, 2, 4, 3), values(2, 2, 2, 2), values(2), [1, 1], [0, 0], [1, 1], False, [0, 0], 1
+    ),
+    call(values(1, 2, 4, 4), values(2, 1, 2, 2), None, [2, 1], [1, 0], [1, 2], False, [0, 0], 2),
+    dtypes=FLOATING,
+)
 
 
 @convolution.gradient
@@ -60,6 +70,24 @@ def convolution_backward():
     ...     [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, False, True])[2]
     tensor([1.])
     """
+
+
+convolution_backward.samples(
+    call(
+        values(1, 2, 3, 2),
+        values(1, 2, 4, 3),
+        values(2, 2, 2, 2),
+        [2],
+        [1, 1],
+        [0, 0],
+        [1, 1],
+        False,
+        [0, 0],
+        1,
+        [True, True, True],
+    ),
+    dtypes=FLOATING,
+)
 
 
 @convolution_backward.gradient
@@ -104,6 +132,14 @@ def conv2d():
     """
 
 
+conv2d.samples(
+    call(values(2, 2, 4, 3), values(2, 2, 2, 2)),
+    call(values(1, 2, 4, 4), values(2, 1, 2, 2), values(2), 2, 1, 1, 2),
+    call(values(2, 4, 3), values(2, 2, 1, 2)),
+    dtypes=NUMERIC,
+)
+
+
 @composite(
     "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
     "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
@@ -112,6 +148,13 @@ def conv2d():
 )
 def conv2d_named():
     """``conv2d`` with ``padding="same"`` or ``"valid"``."""
+
+
+conv2d_named.samples(
+    call(values(1, 2, 4, 3), values(2, 2, 3, 3), None, 1, "same"),
+    call(values(1, 2, 4, 3), values(2, 2, 2, 2)),
+    dtypes=NUMERIC,
+)
 
 
 _POOL = (
@@ -135,6 +178,13 @@ def max_pool2d_with_indices():
     >>> flambeau._C._nn.max_pool2d_with_indices(flambeau.arange(4.).view(1, 1, 2, 2), 2)[1]
     tensor([[[[3]]]])
     """
+
+
+max_pool2d_with_indices.samples(
+    call(values(1, 2, 4, 4), 2),
+    call(values(2, 4, 3), [2, 2], [1, 1], 1),
+    dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
+)
 
 
 @max_pool2d_with_indices.gradient
@@ -164,6 +214,12 @@ def max_pool2d_with_indices_backward():
     """
 
 
+max_pool2d_with_indices_backward.samples(
+    call(values(1, 2, 2), values(1, 2, 4), [1, 2], [1, 2], 0, 1, False, ints([[[0, 3], [5, 6]]])),
+    dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
+)
+
+
 @max_pool2d_with_indices_backward.gradient
 def _(g, indices, cxx):
     return cxx.max_pool2d_double_backward(g, indices), None, None
@@ -176,3 +232,10 @@ def max_pool2d():
     >>> flambeau.max_pool2d(flambeau.arange(4.).view(1, 1, 2, 2), 2)
     tensor([[[[3.]]]])
     """
+
+
+max_pool2d.samples(
+    call(values(1, 2, 4, 4), 2),
+    call(values(2, 4, 3), [2, 2], [1, 1], 1),
+    dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
+)

@@ -1,6 +1,7 @@
 """Empty, constant and regular tensors."""
 
 from flambeau.ops.record import native
+from flambeau.ops.samples import call, dtype, np, values
 
 _OPTIONS = (
     "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
@@ -23,6 +24,9 @@ def empty():
     """
 
 
+empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
+
+
 @native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False)
 def empty_strided():
     """An empty tensor with the given strides.
@@ -30,6 +34,9 @@ def empty_strided():
     >>> flambeau.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
+
+
+empty_strided.samples(call([2, 3], [1, 2]), call([], []))
 
 
 @native(f"zeros(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
@@ -41,6 +48,10 @@ def zeros():
     """
 
 
+zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
+zeros.reference(lambda size, dtype=None: np.zeros(size))
+
+
 @native(f"ones(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
 def ones():
     """A tensor of ones.
@@ -48,6 +59,10 @@ def ones():
     >>> flambeau.ones(2)
     tensor([1., 1.])
     """
+
+
+ones.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
+ones.reference(lambda size, dtype=None: np.ones(size))
 
 
 @native(f"full(int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
@@ -59,6 +74,10 @@ def full():
     """
 
 
+full.samples(call([2, 3], 1.5), call([], True), call([2], 3, dtype=dtype("float64")))
+full.reference(lambda size, value, dtype=None: np.full(size, value))
+
+
 @native(f"scalar_tensor(Scalar s, {_OPTIONS}) -> Tensor", method=False)
 def scalar_tensor():
     """A 0-dim tensor.
@@ -66,6 +85,10 @@ def scalar_tensor():
     >>> flambeau.scalar_tensor(3.)
     tensor(3.)
     """
+
+
+scalar_tensor.samples(call(1.5), call(3, dtype=dtype("int64")))
+scalar_tensor.reference(lambda value, dtype=None: np.asarray(value))
 
 
 @native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -77,6 +100,9 @@ def empty_like():
     """
 
 
+empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
+
+
 @native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
 def zeros_like():
     """Zeros with the shape, dtype and layout of another tensor.
@@ -84,6 +110,10 @@ def zeros_like():
     >>> flambeau.zeros_like(flambeau.tensor([1, 2]))
     tensor([0, 0])
     """
+
+
+zeros_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
+zeros_like.reference(lambda x, dtype=None: np.zeros_like(x))
 
 
 @native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -95,6 +125,10 @@ def ones_like():
     """
 
 
+ones_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
+ones_like.reference(lambda x, dtype=None: np.ones_like(x))
+
+
 @native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
 def full_like():
     """One value with the shape, dtype and layout of another tensor.
@@ -104,6 +138,10 @@ def full_like():
     """
 
 
+full_like.samples(call(values(2, 3), 1), call(values(0), 1))
+full_like.reference(np.full_like)
+
+
 @native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_empty():
     """An empty tensor with this one's dtype and device.
@@ -111,6 +149,9 @@ def new_empty():
     >>> flambeau.ones(2).new_empty(3, 4).shape
     torch.Size([3, 4])
     """
+
+
+new_empty.samples(call(values(2), [2, 3]))
 
 
 @native(
@@ -125,6 +166,9 @@ def new_empty_strided():
     """
 
 
+new_empty_strided.samples(call(values(2), [2, 3], [1, 2]))
+
+
 @native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_zeros():
     """Zeros with this tensor's dtype and device.
@@ -134,6 +178,10 @@ def new_zeros():
     """
 
 
+new_zeros.samples(call(values(2), [2, 3]), call(values(), []))
+new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
+
+
 @native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_ones():
     """Ones with this tensor's dtype and device.
@@ -141,6 +189,10 @@ def new_ones():
     >>> flambeau.tensor([1, 2]).new_ones(3)
     tensor([1, 1, 1])
     """
+
+
+new_ones.samples(call(values(2), [2, 3]), call(values(), []))
+new_ones.reference(lambda x, size: np.ones(size, x.dtype))
 
 
 @native(
@@ -155,6 +207,10 @@ def new_full():
     """
 
 
+new_full.samples(call(values(2), [2, 3], 1), call(values(), [], 0))
+new_full.reference(lambda x, size, value: np.full(size, value, x.dtype))
+
+
 @native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
 def arange():
     """``start, start + step, ...`` below ``end``.
@@ -166,9 +222,17 @@ def arange():
     """
 
 
+arange.samples(call(5), call(2.5), call(0))
+arange.reference(np.arange)
+
+
 @native(f"arange.start(Scalar start, Scalar end, {_OPTIONS}) -> Tensor", method=False)
 def arange_start():
     """``start`` to ``end`` by one."""
+
+
+arange_start.samples(call(2, 5), call(0.5, 2))
+arange_start.reference(np.arange)
 
 
 @native(
@@ -179,6 +243,10 @@ def arange_start():
 )
 def arange_start_step():
     """``start`` to ``end`` by ``step``."""
+
+
+arange_start_step.samples(call(1, 6, 2), call(2, 0.5, -0.25))
+arange_start_step.reference(np.arange)
 
 
 @native(
@@ -192,6 +260,10 @@ def linspace():
     """
 
 
+linspace.samples(call(0, 2, 5), call(1.5, -1, 1), call(0, 1, 0))
+linspace.reference(np.linspace)
+
+
 @native(f"eye(int n, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye():
     """The identity matrix.
@@ -202,9 +274,17 @@ def eye():
     """
 
 
+eye.samples(call(3), call(0))
+eye.reference(np.eye)
+
+
 @native(f"eye.m(int n, int m, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye_m():
     """An n by m matrix with ones on the diagonal."""
+
+
+eye_m.samples(call(2, 3), call(3, 0))
+eye_m.reference(np.eye)
 
 
 @native(
@@ -221,6 +301,10 @@ def fill_scalar():
     """
 
 
+fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))
+fill_scalar.reference(np.full_like)
+
+
 @fill_scalar.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -234,6 +318,10 @@ def _(g, cxx):
 )
 def fill_tensor():
     """Sets all elements to the value of a 0-dim tensor."""
+
+
+fill_tensor.samples(call(values(2, 3), values()))
+fill_tensor.reference(np.full_like)
 
 
 @fill_tensor.gradient
@@ -255,6 +343,10 @@ def fill_copy():
     """
 
 
+fill_copy.samples(call(values(2, 3), 1), call(values(), 0))
+fill_copy.reference(np.full_like)
+
+
 @fill_copy.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -270,6 +362,10 @@ def fill_copy_tensor():
     """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
 
 
+fill_copy_tensor.samples(call(values(2, 3), values()))
+fill_copy_tensor.reference(np.full_like)
+
+
 @fill_copy_tensor.gradient
 def _(g, cxx, ops):
     return cxx.zeros_like(g), ops.sum(g, None)
@@ -282,6 +378,10 @@ def zero_():
     >>> flambeau.ones(2).zero_()
     tensor([0., 0.])
     """
+
+
+zero_.samples(call(values(2, 3)), call(values(0)))
+zero_.reference(np.zeros_like)
 
 
 @zero_.gradient

@@ -133,8 +133,10 @@ def _gradient(record: Record, gradient: Gradient, node: str) -> str:
 
 def _cases(record: Record) -> list[str]:
     """What the record says about its tests."""
-    functions = {"samples": record.samples, "reference": record.reference}
-    parts = [_section(t, inspect.getsource(f)) for t, f in functions.items() if f is not None]
-    if record.tolerance is not None:
-        parts.append(_section("tolerance", str(record.tolerance)))
+    parts = [_section("samples", "\n".join(map(repr, record.cases())) or "none")]
+    if record.reference is not None:
+        source = record.reference
+        text = inspect.getsource(source) if inspect.isfunction(source) else repr(source)
+        within = f"within {record.tolerance:g} units in the last place"
+        parts.append(_section("reference", f"{text.strip()}\n{within}"))
     return parts

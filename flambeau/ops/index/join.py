@@ -1,6 +1,7 @@
 """Joining and rearranging."""
 
 from flambeau.ops.record import composite, structured
+from flambeau.ops.samples import call, ints, np, values
 
 
 @structured(
@@ -18,6 +19,10 @@ def cat():
     >>> flambeau.cat((flambeau.tensor([1]), flambeau.tensor([2, 3])))
     tensor([1, 2, 3])
     """
+
+
+cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0), values(2, 2)], 1))
+cat.reference(np.concatenate)
 
 
 @cat.gradient
@@ -42,6 +47,12 @@ def stack():
     """
 
 
+stack.samples(
+    call([values(2, 3), values(2, 3)]), call([values(2)], -1), call([values(0, 2), values(0, 2)], 1)
+)
+stack.reference(np.stack)
+
+
 @stack.gradient
 def _(g, tensors, dim, cxx):
     return cxx.stack_backward_list(g, tensors.dtype, dim)
@@ -56,6 +67,10 @@ def flip():
     """
 
 
+flip.samples(call(values(2, 3), [0]), call(values(2, 3), [0, -1]), call(values(0, 3), [1]))
+flip.reference(np.flip)
+
+
 @flip.gradient
 def _(g, dims, ops):
     return ops.flip(g, dims)
@@ -68,6 +83,10 @@ def roll():
     >>> flambeau.roll(flambeau.tensor([1, 2, 3]), 1)
     tensor([3, 1, 2])
     """
+
+
+roll.samples(call(values(2, 3), 2), call(values(2, 3), [1, -1], [0, 1]), call(values(0, 3), 1, 0))
+roll.reference(lambda x, shifts, dims=None: np.roll(x, shifts, dims))
 
 
 @roll.gradient
@@ -91,6 +110,10 @@ def tril():
     """
 
 
+tril.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
+tril.reference(np.tril)
+
+
 @tril.gradient
 def _(g, diagonal, ops):
     return ops.tril(g, diagonal)
@@ -112,6 +135,10 @@ def triu():
     """
 
 
+triu.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
+triu.reference(np.triu)
+
+
 @triu.gradient
 def _(g, diagonal, ops):
     return ops.triu(g, diagonal)
@@ -131,6 +158,10 @@ def repeat():
     """
 
 
+repeat.samples(call(values(2, 3), [2, 1, 3]), call(values(2), [0]), call(values(), [2]))
+repeat.reference(np.tile)
+
+
 @repeat.gradient
 def _(g, self, repeats, cxx):
     return cxx.repeat_backward(g, repeats, self.sizes)
@@ -144,3 +175,7 @@ def one_hot():
     tensor([[0, 1],
             [1, 0]])
     """
+
+
+one_hot.samples(call(ints([1, 0, 2]), 3), call(ints([[1], [0]]), 4))
+one_hot.reference(lambda x, n: np.eye(n)[x])

@@ -1,6 +1,7 @@
 """Reading and writing at places that tensors name."""
 
 from flambeau.ops.record import composite, native, structured
+from flambeau.ops.samples import bools, call, ints, np, values
 
 
 @native(
@@ -14,6 +15,14 @@ from flambeau.ops.record import composite, native, structured
 )
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
+
+
+index.samples(
+    call(values(3, 4), [ints([0, 2]), ints([3, 1])]),
+    call(values(3, 4), [None, ints([[0], [2]])]),
+    call(values(2, 3), [bools([True, False])]),
+)
+index.reference(lambda x, indices: x[tuple(slice(None) if i is None else i for i in indices)])
 
 
 @index.gradient
@@ -33,6 +42,13 @@ def index_put_():
     """
 
 
+index_put_.samples(
+    call(values(4), [ints([0, 2])], values(2)),
+    call(values(3, 4), [None, ints([1, 1])], values(2), True),
+    call(values(2, 3), [bools([True, False])], values(3)),
+)
+
+
 @index_put_.gradient
 def _(g, indices, values, accumulate, cxx):
     return (
@@ -49,6 +65,13 @@ def index_put():
     >>> flambeau.index_put(flambeau.zeros(3), (flambeau.tensor([2]),), flambeau.tensor(5.))
     tensor([0., 0., 5.])
     """
+
+
+index_put.samples(
+    call(values(4), [ints([0, 2])], values(2)),
+    call(values(3, 4), [None, ints([1, 1])], values(2), True),
+    call(values(2, 3), [bools([True, False])], values(3)),
+)
 
 
 @index_put.gradient
@@ -76,6 +99,14 @@ def gather():
     """
 
 
+gather.samples(
+    call(values(2, 3), 1, ints([[2, 0], [1, 1]])),
+    call(values(2, 3), 0, ints([[1, 0, 1]])),
+    call(values(), 0, ints(0)),
+)
+gather.reference(lambda x, dim, index: np.take_along_axis(x, index, dim) if x.ndim else x)
+
+
 @gather.gradient
 def _(g, self, dim, index, cxx):
     return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
@@ -95,6 +126,12 @@ def scatter():
     """
 
 
+scatter.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
+    call(values(3), 0, ints([2]), values(2)),
+)
+
+
 @native(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
     cxx="scatter_",
@@ -106,6 +143,12 @@ def scatter_():
     >>> flambeau.zeros(3).scatter_(0, flambeau.tensor([2, 0]), flambeau.tensor([1., 2.]))
     tensor([2., 0., 1.])
     """
+
+
+scatter_.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
+    call(values(3), 0, ints([2]), values(2)),
+)
 
 
 @scatter.gradient
@@ -128,6 +171,11 @@ def scatter_value():
     """``scatter`` of one value."""
 
 
+scatter_value.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
+)
+
+
 @native(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
     cxx="scatter_value_",
@@ -135,6 +183,11 @@ def scatter_value():
 )
 def scatter_value_():
     """``scatter`` of one value, in place."""
+
+
+scatter_value_.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
+)
 
 
 @scatter_value.gradient
@@ -153,6 +206,12 @@ def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
 
 
+scatter_reduce.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
+    call(values(3), 0, ints([2]), values(2), reduce="add"),
+)
+
+
 @native(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
@@ -161,6 +220,12 @@ def scatter_reduce():
 )
 def scatter_reduce_():
     """``scatter`` that adds or multiplies, in place."""
+
+
+scatter_reduce_.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
+    call(values(3), 0, ints([2]), values(2), reduce="add"),
+)
 
 
 @scatter_reduce.gradient
@@ -184,6 +249,12 @@ def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
 
 
+scatter_value_reduce.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
+    call(values(3), 0, ints([2]), 2, reduce="multiply"),
+)
+
+
 @native(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
@@ -192,6 +263,12 @@ def scatter_value_reduce():
 )
 def scatter_value_reduce_():
     """``scatter`` of one value that adds or multiplies, in place."""
+
+
+scatter_value_reduce_.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
+    call(values(3), 0, ints([2]), 2, reduce="multiply"),
+)
 
 
 @scatter_value_reduce.gradient
@@ -214,6 +291,12 @@ def scatter_add():
     """
 
 
+scatter_add.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
+    call(values(3), 0, ints([2, 2]), values(2)),
+)
+
+
 @native(
     "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
     function_variant=False,
@@ -224,6 +307,12 @@ def scatter_add_():
     >>> flambeau.zeros(2).scatter_add_(0, flambeau.tensor([1, 1]), flambeau.tensor([1., 2.]))
     tensor([0., 3.])
     """
+
+
+scatter_add_.samples(
+    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
+    call(values(3), 0, ints([2, 2]), values(2)),
+)
 
 
 @scatter_add.gradient
@@ -247,6 +336,14 @@ def index_select():
     """
 
 
+index_select.samples(
+    call(values(2, 3), 1, ints([2, 0, 2])),
+    call(values(2, 3), 0, ints(1)),
+    call(values(2, 3), -1, ints([])),
+)
+index_select.reference(lambda x, dim, index: np.take(x, np.atleast_1d(index), dim))
+
+
 @index_select.gradient
 def _(g, self, dim, index, cxx):
     return cxx.index_select_backward(g, self.sizes, self.options, dim, index), None
@@ -266,6 +363,12 @@ def index_add():
     """
 
 
+index_add.samples(
+    call(values(3), 0, ints([2, 2]), values(2)),
+    call(values(2, 3), 1, ints([2, 0]), values(2, 2), alpha=2),
+)
+
+
 @native(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
     " -> Tensor(a!)",
@@ -277,6 +380,12 @@ def index_add_():
     >>> flambeau.zeros(3).index_add_(0, flambeau.tensor([2, 2]), flambeau.tensor([1., 2.]))
     tensor([0., 0., 3.])
     """
+
+
+index_add_.samples(
+    call(values(3), 0, ints([2, 2]), values(2)),
+    call(values(2, 3), 1, ints([2, 0]), values(2, 2), alpha=2),
+)
 
 
 @index_add.gradient
@@ -299,6 +408,12 @@ def masked_fill_scalar():
     """
 
 
+masked_fill_scalar.samples(
+    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
+)
+masked_fill_scalar.reference(lambda x, mask, value: np.where(mask, value, x))
+
+
 @masked_fill_scalar.gradient
 def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
@@ -311,6 +426,10 @@ def _(g, mask, cxx):
 )
 def masked_fill_tensor():
     """``masked_fill`` with the value of a 0-dim tensor."""
+
+
+masked_fill_tensor.samples(call(values(2, 3), bools([[True], [False]]), values()))
+masked_fill_tensor.reference(lambda x, mask, value: np.where(mask, value, x))
 
 
 @masked_fill_tensor.gradient
@@ -331,6 +450,12 @@ def masked_fill_scalar_():
     """
 
 
+masked_fill_scalar_.samples(
+    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
+)
+masked_fill_scalar_.reference(lambda x, mask, value: np.where(mask, value, x))
+
+
 @masked_fill_scalar_.gradient
 def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
@@ -343,6 +468,10 @@ def _(g, mask, cxx):
 )
 def masked_fill_tensor_():
     """Writes the value of a 0-dim tensor where ``mask`` is true."""
+
+
+masked_fill_tensor_.samples(call(values(2, 3), bools([[True], [False]]), values()))
+masked_fill_tensor_.reference(lambda x, mask, value: np.where(mask, value, x))
 
 
 @masked_fill_tensor_.gradient
@@ -364,6 +493,12 @@ def masked_select():
     """
 
 
+masked_select.samples(
+    call(values(2, 3), bools([True, False, True])), call(values(2), bools([False, False]))
+)
+masked_select.reference(lambda x, mask: x[np.broadcast_to(mask, x.shape)])
+
+
 @masked_select.gradient
 def _(g, self, mask, cxx):
     return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
@@ -380,6 +515,10 @@ def nonzero():
     """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
 
 
+nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4])))
+nonzero.reference(np.argwhere)
+
+
 @composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False)
 def nonzero_numpy():
     """The indices of nonzero elements, a tensor for each dimension.
@@ -389,9 +528,17 @@ def nonzero_numpy():
     """
 
 
+nonzero_numpy.samples(call(values(2, 3)), call(ints([[0, 3], [0, 4]])))
+nonzero_numpy.reference(np.nonzero)
+
+
 @composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
 def where():
     """The indices where the condition holds, a tensor for each dimension."""
+
+
+where.samples(call(bools([[True, False], [False, True]])))
+where.reference(np.nonzero)
 
 
 @structured(
@@ -407,6 +554,10 @@ def embedding():
     >>> flambeau.embedding(flambeau.tensor([[1., 2.], [3., 4.]]), flambeau.tensor([1]))
     tensor([[3., 4.]])
     """
+
+
+embedding.samples(call(values(3, 2), ints([[2, 0], [1, 1]])), call(values(3, 2), ints(1)))
+embedding.reference(lambda weight, indices: weight[indices])
 
 
 @embedding.gradient
@@ -432,6 +583,12 @@ def embedding_dense_backward():
     tensor([[2.],
             [0.]])
     """
+
+
+embedding_dense_backward.samples(
+    call(values(3, 2), ints([1, 0, 1]), 4, -1, False),
+    call(values(3, 2), ints([1, 0, 1]), 2, 0, True),
+)
 
 
 @embedding_dense_backward.gradient

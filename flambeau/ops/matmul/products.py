@@ -1,6 +1,7 @@
 """Products of matrices and vectors."""
 
-from flambeau.ops.record import composite, structured
+from flambeau.ops.record import NUMERIC, composite, structured
+from flambeau.ops.samples import call, np, values
 
 
 @structured("mm(Tensor self, Tensor mat2) -> Tensor", shape="mm", cpu="mm", out=True)
@@ -11,6 +12,10 @@ def mm():
     tensor([[1., 2.],
             [3., 4.]])
     """
+
+
+mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
+mm.reference(np.matmul)
 
 
 @mm.gradient
@@ -30,6 +35,12 @@ def bmm():
     """
 
 
+bmm.samples(
+    call(values(2, 2, 3), values(2, 3, 1)), call(values(0, 2, 3), values(0, 3, 1)), dtypes=NUMERIC
+)
+bmm.reference(np.matmul)
+
+
 @bmm.gradient
 def _(g, self, mat2, ops):
     return (
@@ -47,6 +58,10 @@ def mv():
     """
 
 
+mv.samples(call(values(2, 3), values(3)), call(values(2, 0), values(0)), dtypes=NUMERIC)
+mv.reference(np.matmul)
+
+
 @mv.gradient
 def _(g, self, vec, cxx, ops):
     return cxx.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
@@ -59,6 +74,10 @@ def dot():
     >>> flambeau.dot(flambeau.tensor([1., 2.]), flambeau.tensor([3., 4.]))
     tensor(11.)
     """
+
+
+dot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
+dot.reference(np.dot)
 
 
 @dot.gradient
@@ -76,6 +95,10 @@ def vdot():
     >>> flambeau.vdot(flambeau.tensor([1j]), flambeau.tensor([1j]))
     tensor(1.+0.j)
     """
+
+
+vdot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
+vdot.reference(np.vdot)
 
 
 @vdot.gradient
@@ -97,6 +120,14 @@ def addmm():
     tensor([[2., 1.],
             [1., 2.]])
     """
+
+
+addmm.samples(
+    call(values(2, 4), values(2, 3), values(3, 4)),
+    call(values(4), values(2, 3), values(3, 4), beta=2, alpha=3),
+    dtypes=NUMERIC,
+)
+addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
 @addmm.gradient
@@ -121,6 +152,14 @@ def addmv():
     >>> flambeau.addmv(flambeau.ones(2), flambeau.eye(2), flambeau.ones(2))
     tensor([2., 2.])
     """
+
+
+addmv.samples(
+    call(values(2), values(2, 3), values(3)),
+    call(values(1), values(2, 3), values(3), beta=2, alpha=3),
+    dtypes=NUMERIC,
+)
+addmv.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
 @addmv.gradient
@@ -148,6 +187,14 @@ def baddbmm():
     """
 
 
+baddbmm.samples(
+    call(values(2, 2, 4), values(2, 2, 3), values(2, 3, 4)),
+    call(values(4), values(2, 2, 3), values(2, 3, 4), beta=2, alpha=3),
+    dtypes=NUMERIC,
+)
+baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+
+
 @baddbmm.gradient
 def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
     return (
@@ -172,6 +219,16 @@ def matmul():
     """
 
 
+matmul.samples(
+    call(values(2, 3), values(3, 2)),
+    call(values(3), values(3)),
+    call(values(3, 2, 3), values(3)),
+    call(values(2, 1, 2, 3), values(2, 3, 1)),
+    dtypes=NUMERIC,
+)
+matmul.reference(np.matmul)
+
+
 @composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
 def outer():
     """All products of an element of one vector with one of the other.
@@ -180,6 +237,10 @@ def outer():
     tensor([[3., 4.],
             [6., 8.]])
     """
+
+
+outer.samples(call(values(2), values(3)), call(values(0), values(3)))
+outer.reference(np.outer)
 
 
 @composite(
@@ -194,3 +255,12 @@ def linear():
     >>> flambeau.nn.functional.linear(flambeau.ones(1, 2), flambeau.ones(3, 2))
     tensor([[2., 2., 2.]])
     """
+
+
+linear.samples(
+    call(values(2, 3), values(4, 3)),
+    call(values(2, 2, 3), values(1, 3), values(1)),
+    call(values(3), values(2, 3), values(2)),
+    dtypes=NUMERIC,
+)
+linear.reference(lambda x, weight, bias=0: x @ weight.T + bias)

@@ -1,6 +1,7 @@
 """Losses."""
 
-from flambeau.ops.record import composite, structured
+from flambeau.ops.record import FLOATING, composite, structured
+from flambeau.ops.samples import call, ints, np, values
 
 
 @structured(
@@ -17,6 +18,17 @@ def mse_loss():
     >>> flambeau.nn.functional.mse_loss(flambeau.tensor([1., 2.]), flambeau.tensor([1., 4.]))
     tensor(2.)
     """
+
+
+mse_loss.samples(
+    call(values(2, 3), values(2, 3)),
+    call(values(2, 3), values(2, 3), 0),
+    call(values(2), values(2), 2),
+    dtypes=FLOATING,
+)
+mse_loss.reference(
+    lambda x, y, reduction=1: (lambda a: a, np.mean, np.sum)[reduction]((x - y) ** 2)
+)
 
 
 @mse_loss.gradient
@@ -39,6 +51,11 @@ def mse_loss_backward():
     ...     flambeau.tensor(1.), flambeau.tensor([3.]), flambeau.tensor([1.]), 2)
     tensor([4.])
     """
+
+
+mse_loss_backward.samples(
+    call(values(), values(2, 3), values(2, 3), 1), call(values(2), values(2), values(2), 0)
+)
 
 
 @mse_loss_backward.gradient
@@ -69,6 +86,13 @@ def nll_loss_forward():
     """
 
 
+nll_loss_forward.samples(
+    call(values(3, 4), ints([1, 0, 3]), None, 1, -100),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0),
+    dtypes=FLOATING,
+)
+
+
 @nll_loss_forward.gradient
 def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
     return ops.nll_loss_backward(
@@ -92,6 +116,9 @@ def nll_loss_backward():
     ...     flambeau.tensor(1.))
     tensor([[ 0., -1.]])
     """
+
+
+nll_loss_backward.samples(call(values(), values(3, 4), ints([1, 0, 3]), None, 2, -100, values()))
 
 
 @nll_loss_backward.gradient
@@ -121,6 +148,13 @@ def nll_loss2d_forward():
     """
 
 
+nll_loss2d_forward.samples(
+    call(values(1, 3, 2, 1), ints([[[1], [2]]]), None, 1, -100),
+    call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1), 0, 2),
+    dtypes=FLOATING,
+)
+
+
 @nll_loss2d_forward.gradient
 def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
     return ops.nll_loss2d_backward(
@@ -147,6 +181,11 @@ def nll_loss2d_backward():
     """
 
 
+nll_loss2d_backward.samples(
+    call(values(), values(1, 3, 2, 1), ints([[[1], [2]]]), None, 2, -100, values())
+)
+
+
 _NLL_PUBLIC = (
     "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
 )
@@ -161,6 +200,14 @@ def nll_loss():
     """
 
 
+nll_loss.samples(
+    call(values(3, 4), ints([1, 0, 3])),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0),
+    call(values(4), ints(1)),
+    dtypes=FLOATING,
+)
+
+
 @composite(f"nll_loss_nd({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
 def nll_loss_nd():
     """``nll_loss`` for any number of dimensions after the classes.
@@ -168,6 +215,13 @@ def nll_loss_nd():
     >>> flambeau._C._nn.nll_loss_nd(flambeau.tensor([[-1., -2.]]), flambeau.tensor([1]), None, 1)
     tensor(2.)
     """
+
+
+nll_loss_nd.samples(
+    call(values(3, 4), ints([1, 0, 3])),
+    call(values(1, 3, 2), ints([[1, 2]]), None, 2),
+    dtypes=FLOATING,
+)
 
 
 @composite(
@@ -182,3 +236,11 @@ def cross_entropy_loss():
     >>> flambeau.nn.functional.cross_entropy(flambeau.zeros(1, 2), flambeau.tensor([0]))
     tensor(0.6931)
     """
+
+
+cross_entropy_loss.samples(
+    call(values(3, 4), ints([1, 0, 3])),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0, 0.25),
+    call(values(2, 3), values(2, 3, low=0.1, high=1)),
+    dtypes=FLOATING,
+)

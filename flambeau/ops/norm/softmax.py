@@ -1,6 +1,7 @@
 """Softmax, layer normalisation and dropout."""
 
-from flambeau.ops.record import composite, native, structured
+from flambeau.ops.record import BOOL, FLOATING, REAL, composite, native, structured
+from flambeau.ops.samples import call, dtype, np, special, values
 
 
 @composite(
@@ -12,6 +13,12 @@ def softmax():
     >>> flambeau.softmax(flambeau.tensor([0., 0.]), 0)
     tensor([0.5000, 0.5000])
     """
+
+
+softmax.samples(
+    call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), -1), dtypes=FLOATING
+)
+softmax.reference(special.softmax)
 
 
 @composite(
@@ -27,6 +34,12 @@ def log_softmax():
     """
 
 
+log_softmax.samples(
+    call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), -1), dtypes=FLOATING
+)
+log_softmax.reference(special.log_softmax)
+
+
 @structured(
     "_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
     shape="softmax(self, dim, half_to_float)",
@@ -36,6 +49,10 @@ def log_softmax():
 )
 def _softmax():
     """Softmax along a dimension; the op under ``softmax``."""
+
+
+_softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
+_softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.ndim else np.ones(()))
 
 
 @_softmax.gradient
@@ -54,6 +71,14 @@ def _softmax_backward_data():
     """The gradient of softmax."""
 
 
+_softmax_backward_data.samples(
+    call(values(2, 3), values(2, 3, low=0.1, high=1), 1, dtype("float64"))
+)
+_softmax_backward_data.reference(
+    lambda g, y, dim, dtype: y * (g - np.sum(g * y, dim, keepdims=True))
+)
+
+
 @_softmax_backward_data.gradient
 def _(g, grad_output, output, dim, input_dtype, cxx):
     return cxx.softmax_double_backward_all(g, grad_output, output, dim, input_dtype)
@@ -70,6 +95,12 @@ def _log_softmax():
     """The logarithm of softmax along a dimension; the op under ``log_softmax``."""
 
 
+_log_softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
+_log_softmax.reference(
+    lambda x, dim, half_to_float: special.log_softmax(x, dim) if x.ndim else np.zeros(())
+)
+
+
 @_log_softmax.gradient
 def _(g, self, result, dim, ops):
     return ops._log_softmax_backward_data(g, result, dim, self.dtype)
@@ -84,6 +115,12 @@ def _(g, self, result, dim, ops):
 )
 def _log_softmax_backward_data():
     """The gradient of log-softmax."""
+
+
+_log_softmax_backward_data.samples(call(values(2, 3), values(2, 3, high=0), 1, dtype("float64")))
+_log_softmax_backward_data.reference(
+    lambda g, y, dim, dtype: g - np.exp(y) * np.sum(g, dim, keepdims=True)
+)
 
 
 @_log_softmax_backward_data.gradient
@@ -106,6 +143,13 @@ def native_layer_norm():
     >>> flambeau.native_layer_norm(flambeau.tensor([1., 3.]), [2], None, None, 0.0)
     (tensor([-1.,  1.]), tensor([2.]), tensor([1.]))
     """
+
+
+native_layer_norm.samples(
+    call(values(2, 3), [3], values(3), values(3), 1e-5),
+    call(values(2, 1, 3), [1, 3], None, None, 1e-5),
+    dtypes=FLOATING,
+)
 
 
 @native_layer_norm.gradient
@@ -135,6 +179,20 @@ def native_layer_norm_backward():
     """
 
 
+native_layer_norm_backward.samples(
+    call(
+        values(2, 3),
+        values(2, 3),
+        [3],
+        values(2, 1),
+        values(2, 1, low=0.1),
+        values(3),
+        values(3),
+        [True, True, True],
+    )
+)
+
+
 @native_layer_norm_backward.gradient
 def _(grads, grad_out, input, normalized_shape, mean, rstd, weight, cxx):
     return cxx.layer_norm_double_backward_all(
@@ -155,6 +213,22 @@ def layer_norm():
     """
 
 
+layer_norm.samples(
+    call(values(2, 3), [3]),
+    call(values(2, 1, 3), [1, 3], values(1, 3), values(1, 3)),
+    dtypes=FLOATING,
+)
+layer_norm.reference(
+    lambda x, shape, weight=1, bias=0: (
+        weight
+        * (x - np.mean(x, tuple(range(-len(shape), 0)), keepdims=True))
+        / np.sqrt(np.var(x, tuple(range(-len(shape), 0)), keepdims=True) + 1e-5)
+        + bias
+    ),
+    tolerance=16,
+)
+
+
 @native(
     "native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
     method=False,
@@ -167,6 +241,11 @@ def native_dropout():
     >>> flambeau.native_dropout(flambeau.ones(2), 0.0, True)
     (tensor([1., 1.]), tensor([True, True]))
     """
+
+
+native_dropout.samples(
+    call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), dtypes=REAL | BOOL
+)
 
 
 @native_dropout.gradient
@@ -185,6 +264,9 @@ def dropout():
     """
 
 
+dropout.samples(call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), dtypes=FLOATING)
+
+
 @composite(
     "dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
     method=False,
@@ -196,3 +278,6 @@ def dropout_():
     >>> flambeau.dropout_(flambeau.ones(2), 1.0, True)
     tensor([0., 0.])
     """
+
+
+dropout_.samples(call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), dtypes=FLOATING)

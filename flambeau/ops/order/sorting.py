@@ -1,6 +1,7 @@
 """Sorting and sets."""
 
-from flambeau.ops.record import composite, native, structured
+from flambeau.ops.record import BOOL, REAL, composite, native, structured
+from flambeau.ops.samples import call, ints, np, values
 
 _SORT = {
     "shape": "sort(self, dim)",
@@ -23,6 +24,15 @@ def sort():
     """
 
 
+sort.samples(
+    call(values(2, 3)),
+    call(values(2, 3), 0, True),
+    call(values(0, 3)),
+    call(values()),
+    dtypes=REAL | BOOL,
+)
+
+
 @structured(
     "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
     " -> (Tensor values, Tensor indices)",
@@ -31,6 +41,13 @@ def sort():
 )
 def sort_stable():
     """``sort`` that is asked to keep the order of equal elements."""
+
+
+sort_stable.samples(
+    call(values(2, 3), stable=True),
+    call(values(2, 3), stable=True, dim=0, descending=True),
+    dtypes=REAL | BOOL,
+)
 
 
 @sort.gradient
@@ -48,6 +65,10 @@ def msort():
     """
 
 
+msort.samples(call(values(3, 2)), call(values(0)), dtypes=REAL | BOOL)
+msort.reference(lambda x: np.sort(x, 0))
+
+
 @composite("argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor")
 def argsort():
     """The indices that sort along a dimension.
@@ -57,12 +78,22 @@ def argsort():
     """
 
 
+argsort.samples(call(values(2, 3)), call(values(2, 3), 0), call(values(0, 3)), dtypes=REAL | BOOL)
+argsort.reference(lambda x, dim=-1: np.argsort(x, dim, kind="stable"))
+
+
 @composite(
     "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
     cxx="argsort_stable",
 )
 def argsort_stable():
     """``argsort`` with the order of equal elements kept."""
+
+
+argsort_stable.samples(
+    call(values(2, 3), stable=True), call(values(2, 3), stable=True, dim=0), dtypes=REAL | BOOL
+)
+argsort_stable.reference(lambda x, stable, dim=-1: np.argsort(x, dim, kind="stable"))
 
 
 @structured(
@@ -82,6 +113,11 @@ def topk():
     """
 
 
+topk.samples(
+    call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
+)
+
+
 @topk.gradient
 def _(g, self, indices, dim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
@@ -97,6 +133,9 @@ def _unique2():
     """The distinct elements, where each element of the input is among them, and how often each."""
 
 
+_unique2.samples(call(values(2, 3)), call(ints([3, 1, 3]), True, True, True), dtypes=REAL | BOOL)
+
+
 @native(
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
     "bool return_counts=False) -> (Tensor, Tensor, Tensor)",
@@ -106,6 +145,11 @@ def _unique2():
 )
 def unique_dim():
     """The distinct slices along a dimension."""
+
+
+unique_dim.samples(
+    call(values(2, 3), 0), call(ints([[3, 1], [3, 1]]), 0, True, True, True), dtypes=REAL | BOOL
+)
 
 
 @native(
@@ -118,3 +162,11 @@ def unique_dim():
 def unique_consecutive():
     """One element, or slice, of each run of equal ones; ``flambeau.unique_consecutive`` is the
     Python face."""
+
+
+unique_consecutive.samples(
+    call(values(2, 3)),
+    call(ints([3, 3, 1]), True, True),
+    call(ints([[3, 3, 1]]), dim=1),
+    dtypes=REAL | BOOL,
+)

@@ -1,6 +1,7 @@
 """Activation functions."""
 
 from flambeau.ops.record import COMPLEX, FLOATING, REAL, pointwise
+from flambeau.ops.samples import np, special
 from flambeau.ops.trace import f
 
 # How the gradients of activations appear, which are ops of their own.
@@ -20,6 +21,9 @@ def relu(self):
     tensor([0., 2.])
     """
     return f.maximum(self, 0)
+
+
+relu.reference(lambda x: np.maximum(x, 0))
 
 
 @relu.gradient
@@ -43,6 +47,9 @@ def threshold_backward(grad_output, self, threshold):
     return f.where(self <= threshold, 0, grad_output)
 
 
+threshold_backward.reference(lambda g, x, threshold: np.where(x <= threshold, 0, g))
+
+
 @threshold_backward.gradient
 def _(g, self, threshold):
     return f.where(self <= threshold, 0, g), 0
@@ -62,6 +69,9 @@ def tanh_backward(grad_output, output):
     return grad_output * f.conj(1 - output * output)
 
 
+tanh_backward.reference(lambda g, y: g * np.conj(1 - y * y))
+
+
 @tanh_backward.gradient
 def _(g, grad_output, output):
     return g * (1 - output * output), f.conj(g) * (-2 * grad_output * f.conj(output))
@@ -79,6 +89,9 @@ def sigmoid_backward(grad_output, output):
     tensor([0.2500, 0.0000])
     """
     return grad_output * f.conj((1 - output) * output)
+
+
+sigmoid_backward.reference(lambda g, y: g * np.conj((1 - y) * y))
 
 
 @sigmoid_backward.gradient
@@ -105,6 +118,16 @@ def gelu(self, approximate):
         return self * 0.5 * (1 + f.erf(self * _SQRT_HALF))
     inner = _TANH_SCALE * (self + _TANH_CUBE * self * self * self)
     return 0.5 * self * (1 + f.tanh(inner))
+
+
+gelu.reference(
+    lambda x, approximate="none": (
+        x / 2 * special.erfc(-x * _SQRT_HALF)
+        if approximate == "none"
+        else x / 2 * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBE * x**3)))
+    ),
+    tolerance=32,
+)
 
 
 @gelu.gradient
@@ -162,6 +185,9 @@ def silu(self):
     tensor([0.0000, 0.7311])
     """
     return self / (1 + f.exp(-self))
+
+
+silu.reference(lambda x: x / (1 + np.exp(-x)), tolerance=8)
 
 
 @silu.gradient

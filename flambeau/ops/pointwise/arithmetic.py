@@ -11,6 +11,7 @@ from flambeau.ops.record import (
     native,
     pointwise,
 )
+from flambeau.ops.samples import call, np, values
 from flambeau.ops.trace import f
 
 _BOTH = ("self", "other")  # numbers may stand for either operand of the functions
@@ -32,6 +33,9 @@ def add(self, other, alpha):
     tensor([21., 22.])
     """
     return self + alpha * other
+
+
+add.reference(lambda x, y, alpha=1: np.add(x, np.multiply(alpha, y)))
 
 
 @add.gradient
@@ -57,6 +61,9 @@ def sub(self, other, alpha):
     return self - alpha * other
 
 
+sub.reference(lambda x, y, alpha=1: x - alpha * y)
+
+
 @sub.gradient
 def _(g, alpha):
     return g, -g * f.conj(alpha)
@@ -76,6 +83,9 @@ def mul(self, other):
     tensor([3., 6.])
     """
     return self * other
+
+
+mul.reference(np.multiply)
 
 
 @mul.gradient
@@ -103,6 +113,10 @@ def div(self, other):
     return self / other
 
 
+div.domain(other=(0.5, 3.0))
+div.reference(np.true_divide)
+
+
 @div.gradient
 def _(g, self, other):
     return g / f.conj(other), -g * f.conj(self / other / other)
@@ -127,6 +141,16 @@ def div_mode(self, other, rounding_mode):
     if rounding_mode is None:
         return self / other
     return f.trunc_divide(self, other) if rounding_mode == "trunc" else f.floor_divide(self, other)
+
+
+div_mode.domain(other=(0.5, 3.0))
+div_mode.reference(
+    lambda x, y, rounding_mode: {
+        None: np.true_divide,
+        "trunc": lambda x, y: np.trunc(x / y),
+        "floor": np.floor_divide,
+    }[rounding_mode](x, y)
+)
 
 
 @div_mode.gradient
@@ -157,6 +181,10 @@ def floor_divide(self, other):
     return f.floor_divide(self, other)
 
 
+floor_divide.domain(other=(0.5, 3.0))
+floor_divide.reference(np.floor_divide)
+
+
 @pointwise(
     "remainder.Tensor(Tensor self, Tensor other) -> Tensor",
     out_overload="Tensor_out",
@@ -177,6 +205,10 @@ def remainder(self, other):
     return f.remainder(self, other)
 
 
+remainder.domain(other=(0.5, 3.0))
+remainder.reference(np.remainder)
+
+
 @remainder.gradient
 def _(g, self, other):
     return g, -g * f.floor_divide(self, other)
@@ -195,6 +227,10 @@ def fmod(self, other):
     tensor([-1.,  1.])
     """
     return f.fmod(self, other)
+
+
+fmod.domain(other=(0.5, 3.0))
+fmod.reference(np.fmod)
 
 
 @fmod.gradient
@@ -221,6 +257,9 @@ def rsub(self, other, alpha):
     return other - alpha * self
 
 
+rsub.reference(lambda x, y, alpha=1: y - alpha * x)
+
+
 @rsub.gradient
 def _(g, alpha):
     return -g * f.conj(alpha), g
@@ -240,6 +279,9 @@ def neg(self):
     tensor([-1.,  2.])
     """
     return -self
+
+
+neg.reference(np.negative)
 
 
 @neg.gradient
@@ -264,6 +306,9 @@ def abs(self):
     return f.abs(self)
 
 
+abs.reference(np.abs)
+
+
 @abs.gradient
 def _(g, self):
     return g * f.sgn(self)
@@ -277,6 +322,9 @@ def sign(self):
     tensor([-1.,  0.,  1.])
     """
     return f.sign(self)
+
+
+sign.reference(np.sign)
 
 
 @sign.gradient
@@ -294,6 +342,9 @@ def sgn(self):
     return f.sgn(self)
 
 
+sgn.reference(lambda x: x / np.abs(x) if np.iscomplexobj(x) else np.sign(x))
+
+
 @sgn.gradient
 def _(g, self, result, cxx):
     return cxx.sgn_backward(g, self, result)
@@ -307,6 +358,10 @@ def reciprocal(self):
     tensor([0.5000, 0.2500])
     """
     return f.reciprocal(self)
+
+
+reciprocal.domain(self=(0.5, 3.0))
+reciprocal.reference(np.reciprocal)
 
 
 @reciprocal.gradient
@@ -323,6 +378,10 @@ def square():
     """
 
 
+square.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
+square.reference(np.square)
+
+
 @pointwise(
     "_square(Tensor self) -> Tensor",
     dtypes=ALL,
@@ -336,6 +395,9 @@ def _square(self):
     return self * self
 
 
+_square.reference(lambda x: x * x)
+
+
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
@@ -346,6 +408,12 @@ def _square(self):
 )
 def pow_scalar():
     """``self`` to the power of a number."""
+
+
+pow_scalar.samples(
+    call(values(2, 3, low=0.5), 3), call(values(2, low=0.5), 0), call(values(0, 3), 2)
+)
+pow_scalar.reference(np.power, tolerance=8)
 
 
 @pow_scalar.gradient
@@ -369,6 +437,10 @@ def pow(self, exponent):
     return f.pow(self, exponent)
 
 
+pow.domain(self=(0.5, 3.0))
+pow.reference(np.power, tolerance=8)
+
+
 @pow.gradient
 def _(g, self, exponent, result):
     base = g * f.conj(exponent * f.pow(self, exponent - 1))
@@ -386,6 +458,12 @@ def _(g, self, exponent, result):
 )
 def pow_of_scalar():
     """A number to the powers in a tensor."""
+
+
+pow_of_scalar.samples(
+    call(2, values(2, 3, low=0, high=3)), call(3, values()), call(2, values(0, 3))
+)
+pow_of_scalar.reference(np.power, tolerance=8)
 
 
 @pow_of_scalar.gradient
@@ -412,6 +490,10 @@ def lerp(self, end, weight):
     return f.where(small, self + weight * step, end - step * (1 - weight))
 
 
+lerp.domain(weight=(0.1, 0.9))
+lerp.reference(lambda x, end, weight: x + weight * (end - x), tolerance=16)
+
+
 @lerp.gradient
 def _(g, self, end, weight):
     return g * f.conj(1 - weight), g * f.conj(weight), g * f.conj(end - self)
@@ -431,6 +513,9 @@ def addcmul(self, tensor1, tensor2, value):
     return self + value * tensor1 * tensor2
 
 
+addcmul.reference(lambda x, y, z, value=1: x + value * y * z, tolerance=32)
+
+
 @addcmul.gradient
 def _(g, tensor1, tensor2, value):
     return g, g * f.conj(tensor2 * value), g * f.conj(tensor1 * value)
@@ -448,6 +533,10 @@ def addcdiv(self, tensor1, tensor2, value):
     tensor([1.5000, 1.5000])
     """
     return self + value * (tensor1 / tensor2)
+
+
+addcdiv.domain(tensor2=(0.5, 3.0))
+addcdiv.reference(lambda x, y, z, value=1: x + value * y / z, tolerance=32)
 
 
 @addcdiv.gradient
@@ -471,6 +560,9 @@ def maximum(self, other):
     return f.maximum(self, other)
 
 
+maximum.reference(np.maximum)
+
+
 @maximum.gradient
 def _(g, self, other):
     half = f.where(self == other, g / 2, g)
@@ -487,6 +579,9 @@ def minimum(self, other):
     tensor([1., 2.])
     """
     return f.minimum(self, other)
+
+
+minimum.reference(np.minimum)
 
 
 @minimum.gradient
@@ -509,6 +604,9 @@ def clamp_min(self, min):
     return f.maximum(self, min)
 
 
+clamp_min.reference(np.maximum)
+
+
 @clamp_min.gradient
 def _(g, self, min):
     return f.where(self >= min, g, 0)
@@ -523,6 +621,9 @@ def _(g, self, min):
 def clamp_min_tensor(self, min):
     """``clamp_min`` with a tensor as the bound, broadcast."""
     return f.maximum(self, min)
+
+
+clamp_min_tensor.reference(np.maximum)
 
 
 @clamp_min_tensor.gradient
@@ -544,6 +645,9 @@ def clamp_max(self, max):
     return f.minimum(self, max)
 
 
+clamp_max.reference(np.minimum)
+
+
 @clamp_max.gradient
 def _(g, self, max):
     return f.where(self <= max, g, 0)
@@ -558,6 +662,9 @@ def _(g, self, max):
 def clamp_max_tensor(self, max):
     """``clamp_max`` with a tensor as the bound, broadcast."""
     return f.minimum(self, max)
+
+
+clamp_max_tensor.reference(np.minimum)
 
 
 @clamp_max_tensor.gradient
@@ -577,3 +684,6 @@ def _(g, self, max):
 def _clamp_both(self, min, max):
     """``clamp`` with both bounds: what ``clamp`` runs."""
     return f.minimum(f.maximum(self, min), max)
+
+
+_clamp_both.reference(np.clip)

@@ -1,6 +1,7 @@
 """Comparisons, predicates, logic, bits, selection and rounding."""
 
 from flambeau.ops.record import ALL, BOOL, INTEGRAL, REAL, pointwise
+from flambeau.ops.samples import np
 from flambeau.ops.trace import f
 
 _CMP = {
@@ -24,6 +25,9 @@ def eq(self, other):
     return self == other
 
 
+eq.reference(np.equal)
+
+
 @pointwise(
     "ne.Tensor(Tensor self, Tensor other) -> Tensor",
     aliases=("not_equal",),
@@ -37,6 +41,9 @@ def ne(self, other):
     tensor([ True, False])
     """
     return self != other
+
+
+ne.reference(np.not_equal)
 
 
 @pointwise(
@@ -55,6 +62,9 @@ def lt(self, other):
     return self < other
 
 
+lt.reference(np.less)
+
+
 @pointwise(
     "le.Tensor(Tensor self, Tensor other) -> Tensor",
     dtypes=REAL | BOOL,
@@ -69,6 +79,9 @@ def le(self, other):
     tensor([ True, False])
     """
     return self <= other
+
+
+le.reference(np.less_equal)
 
 
 @pointwise(
@@ -87,6 +100,9 @@ def gt(self, other):
     return self > other
 
 
+gt.reference(np.greater)
+
+
 @pointwise(
     "ge.Tensor(Tensor self, Tensor other) -> Tensor",
     dtypes=REAL | BOOL,
@@ -103,6 +119,9 @@ def ge(self, other):
     return self >= other
 
 
+ge.reference(np.greater_equal)
+
+
 @pointwise(
     "isnan(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True
 )
@@ -113,6 +132,9 @@ def isnan(self):
     tensor([False,  True])
     """
     return self != self
+
+
+isnan.reference(np.isnan)
 
 
 @pointwise(
@@ -127,6 +149,9 @@ def isinf(self):
     return f.isinf(self)
 
 
+isinf.reference(np.isinf)
+
+
 @pointwise(
     "isfinite(Tensor self) -> Tensor", result="boolean", inplace=False, out=False, bool_loop=True
 )
@@ -139,6 +164,9 @@ def isfinite(self):
     return f.isfinite(self)
 
 
+isfinite.reference(np.isfinite)
+
+
 @pointwise("logical_not(Tensor self) -> Tensor", result="boolean", bool_loop=True)
 def logical_not(self):
     """True where an element is zero.
@@ -147,6 +175,9 @@ def logical_not(self):
     tensor([ True, False])
     """
     return self == 0
+
+
+logical_not.reference(np.logical_not)
 
 
 @pointwise(
@@ -164,6 +195,9 @@ def logical_and(self, other):
     return (self != 0) & (other != 0)
 
 
+logical_and.reference(np.logical_and)
+
+
 @pointwise(
     "logical_or(Tensor self, Tensor other) -> Tensor",
     result="boolean",
@@ -179,6 +213,9 @@ def logical_or(self, other):
     return (self != 0) | (other != 0)
 
 
+logical_or.reference(np.logical_or)
+
+
 @pointwise(
     "logical_xor(Tensor self, Tensor other) -> Tensor",
     result="boolean",
@@ -192,6 +229,9 @@ def logical_xor(self, other):
     tensor([ True, False])
     """
     return (self != 0) ^ (other != 0)
+
+
+logical_xor.reference(np.logical_xor)
 
 
 _BITS = {
@@ -217,6 +257,9 @@ def bitwise_and(self, other):
     return self & other
 
 
+bitwise_and.reference(np.bitwise_and)
+
+
 @pointwise(
     "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
     slots={"__or__": "nb_or", "__ror__": "nb_or", "__ior__": "nb_inplace_or"},
@@ -229,6 +272,9 @@ def bitwise_or(self, other):
     tensor([7])
     """
     return self | other
+
+
+bitwise_or.reference(np.bitwise_or)
 
 
 @pointwise(
@@ -245,6 +291,9 @@ def bitwise_xor(self, other):
     return self ^ other
 
 
+bitwise_xor.reference(np.bitwise_xor)
+
+
 @pointwise("bitwise_not(Tensor self) -> Tensor", dtypes=INTEGRAL, slots={"__invert__": "nb_invert"})
 def bitwise_not(self):
     """``~self``; for truth values, the logical complement.
@@ -253,6 +302,9 @@ def bitwise_not(self):
     tensor([-1, -6])
     """
     return ~self
+
+
+bitwise_not.reference(np.bitwise_not)
 
 
 _SHIFT = {
@@ -281,6 +333,10 @@ def bitwise_left_shift(self, other):
     return f.left_shift(self, other)
 
 
+bitwise_left_shift.domain(other=(0, 4))
+bitwise_left_shift.reference(np.left_shift)
+
+
 @pointwise(
     "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
     slots={
@@ -299,6 +355,10 @@ def bitwise_right_shift(self, other):
     return f.right_shift(self, other)
 
 
+bitwise_right_shift.domain(other=(0, 4))
+bitwise_right_shift.reference(np.right_shift)
+
+
 @pointwise(
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
     bool_loop=True,
@@ -313,6 +373,9 @@ def where(condition, self, other):
     tensor([1., 0.])
     """
     return f.where(condition, self, other)
+
+
+where.reference(np.where)
 
 
 @where.gradient
@@ -330,6 +393,9 @@ def floor(self):
     return f.floor(self)
 
 
+floor.reference(np.floor)
+
+
 @floor.gradient
 def _(g):
     return 0
@@ -343,6 +409,9 @@ def ceil(self):
     tensor([-1.,  2.])
     """
     return f.ceil(self)
+
+
+ceil.reference(np.ceil)
 
 
 @ceil.gradient
@@ -360,6 +429,9 @@ def trunc(self):
     return f.trunc(self)
 
 
+trunc.reference(np.trunc)
+
+
 @trunc.gradient
 def _(g):
     return 0
@@ -375,6 +447,9 @@ def round(self):
     return f.round(self)
 
 
+round.reference(np.round)
+
+
 @round.gradient
 def _(g):
     return 0
@@ -388,6 +463,9 @@ def angle(self):
     tensor([0.7854])
     """
     return f.angle(self)
+
+
+angle.reference(np.angle)
 
 
 @angle.gradient

@@ -1,6 +1,7 @@
 """Exponentials, logarithms, trigonometry and special functions."""
 
 from flambeau.ops.record import BOOL, REAL, pointwise
+from flambeau.ops.samples import np, special
 from flambeau.ops.trace import f
 
 
@@ -12,6 +13,9 @@ def exp(self):
     tensor([1.0000, 2.7183])
     """
     return f.exp(self)
+
+
+exp.reference(np.exp)
 
 
 @exp.gradient
@@ -29,6 +33,9 @@ def expm1(self):
     return f.expm1(self)
 
 
+expm1.reference(np.expm1)
+
+
 @expm1.gradient
 def _(g, result):
     return g * (result + 1)
@@ -42,6 +49,10 @@ def log(self):
     tensor([0., 1.])
     """
     return f.log(self)
+
+
+log.domain(self=(0.1, 3.0))
+log.reference(np.log)
 
 
 @log.gradient
@@ -59,6 +70,10 @@ def log1p(self):
     return f.log1p(self)
 
 
+log1p.domain(self=(-0.8, 3.0))
+log1p.reference(np.log1p)
+
+
 @log1p.gradient
 def _(g, self):
     return g / (self + 1)
@@ -72,6 +87,10 @@ def log2(self):
     tensor([0., 3.])
     """
     return f.log2(self)
+
+
+log2.domain(self=(0.1, 3.0))
+log2.reference(np.log2)
 
 
 @log2.gradient
@@ -89,6 +108,10 @@ def log10(self):
     return f.log10(self)
 
 
+log10.domain(self=(0.1, 3.0))
+log10.reference(np.log10)
+
+
 @log10.gradient
 def _(g, self):
     return g / (self * 2.302585092994046)
@@ -102,6 +125,10 @@ def sqrt(self):
     tensor([2.0000, 1.4142])
     """
     return f.sqrt(self)
+
+
+sqrt.domain(self=(0.1, 3.0))
+sqrt.reference(np.sqrt)
 
 
 @sqrt.gradient
@@ -119,6 +146,10 @@ def rsqrt(self):
     return f.rsqrt(self)
 
 
+rsqrt.domain(self=(0.1, 3.0))
+rsqrt.reference(lambda x: 1 / np.sqrt(x))
+
+
 @rsqrt.gradient
 def _(g, result):
     return -0.5 * g * f.conj(result * result * result)
@@ -132,6 +163,9 @@ def sin(self):
     tensor([0.0000, 0.8415])
     """
     return f.sin(self)
+
+
+sin.reference(np.sin)
 
 
 @sin.gradient
@@ -149,6 +183,9 @@ def cos(self):
     return f.cos(self)
 
 
+cos.reference(np.cos)
+
+
 @cos.gradient
 def _(g, self):
     return -g * f.conj(f.sin(self))
@@ -162,6 +199,9 @@ def tanh(self):
     tensor([0.0000, 0.7616])
     """
     return f.tanh(self)
+
+
+tanh.reference(np.tanh)
 
 
 @tanh.gradient
@@ -179,6 +219,9 @@ def sigmoid(self):
     return f.sigmoid(self)
 
 
+sigmoid.reference(lambda x: 1 / (1 + np.exp(-x)))
+
+
 @sigmoid.gradient
 def _(g, result, ops):
     return ops.sigmoid_backward(g, result)
@@ -192,6 +235,9 @@ def erf(self):
     tensor([0.0000, 0.8427])
     """
     return f.erf(self)
+
+
+erf.reference(special.erf)
 
 
 @erf.gradient
@@ -209,6 +255,9 @@ def erfc(self):
     return f.erfc(self)
 
 
+erfc.reference(special.erfc)
+
+
 @erfc.gradient
 def _(g, self):
     return g * -1.1283791670955126 * f.exp(-(self * self))
@@ -224,6 +273,10 @@ def lgamma(self):
     return f.lgamma(self)
 
 
+lgamma.domain(self=(0.1, 3.5))
+lgamma.reference(special.gammaln, tolerance=16)
+
+
 @lgamma.gradient
 def _(g, self):
     return g * f.digamma(self)
@@ -237,3 +290,7 @@ def digamma(self):
     tensor([-0.5772,  0.4228])
     """
     return f.digamma(self)
+
+
+digamma.domain(self=(0.1, 3.5))
+digamma.reference(special.digamma, tolerance=32)

@@ -1,6 +1,7 @@
 """Random numbers. Without ``generator`` they come from the default one."""
 
-from flambeau.ops.record import native
+from flambeau.ops.record import BOOL, COMPLEX, FLOATING, REAL, native
+from flambeau.ops.samples import call, values
 
 _OPTIONS = (
     "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
@@ -30,6 +31,9 @@ def normal_():
     """
 
 
+normal_.samples(call(values(2, 3)), call(values(2), 1.0, 0.5), dtypes=FLOATING)
+
+
 @normal_.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -46,6 +50,9 @@ def uniform_():
     >>> bool((flambeau.empty(3).uniform_() < 1).all())
     True
     """
+
+
+uniform_.samples(call(values(2, 3)), call(values(2), -1.0, 2.0), dtypes=FLOATING | COMPLEX)
 
 
 @uniform_.gradient
@@ -65,6 +72,9 @@ def exponential_():
     """
 
 
+exponential_.samples(call(values(2, 3)), call(values(2), 2.0), dtypes=FLOATING)
+
+
 @exponential_.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -82,6 +92,9 @@ def bernoulli_float():
     """
 
 
+bernoulli_float.samples(call(values(2, 3)), call(values(0), 0.25), dtypes=REAL | BOOL)
+
+
 @bernoulli_float.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -93,6 +106,9 @@ def _(g, cxx):
 )
 def bernoulli_tensor():
     """Fills with ones of the probabilities in ``p``, broadcast, and zeros."""
+
+
+bernoulli_tensor.samples(call(values(2, 3), values(2, 3, low=0, high=1)), dtypes=FLOATING)
 
 
 @bernoulli_tensor.gradient
@@ -112,11 +128,17 @@ def random_from():
     """
 
 
+random_from.samples(call(values(2, 3), 3, 7), dtypes=REAL)
+
+
 @_fill(
     "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", "random_to_"
 )
 def random_to():
     """Fills with integers from 0 on, below ``to``."""
+
+
+random_to.samples(call(values(2, 3), 7), dtypes=REAL)
 
 
 @_fill("random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", "random_")
@@ -128,6 +150,9 @@ def random_():
     """
 
 
+random_.samples(call(values(2, 3)), dtypes=REAL | BOOL)
+
+
 @native("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", tags=_RANDOM, out=True)
 def bernoulli():
     """Ones with the probabilities in ``self``, and zeros.
@@ -135,6 +160,11 @@ def bernoulli():
     >>> flambeau.bernoulli(flambeau.tensor([0., 1.]))
     tensor([0., 1.])
     """
+
+
+bernoulli.samples(
+    call(values(2, 3, low=0, high=1)), call(values(0, low=0, high=1)), dtypes=FLOATING
+)
 
 
 @bernoulli.gradient
@@ -151,6 +181,9 @@ def bernoulli_p():
     """Ones of probability ``p`` and zeros, in the shape of ``self``."""
 
 
+bernoulli_p.samples(call(values(2, 3), 0.25), dtypes=REAL | BOOL)
+
+
 @native(
     "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
     "Generator? generator=None) -> Tensor",
@@ -165,7 +198,12 @@ def multinomial():
     """
 
 
-def _factory(name, sizes, doc, format=""):
+multinomial.samples(
+    call(values(2, 3, low=0.1), 2), call(values(3, low=0.1), 4, True), dtypes=FLOATING
+)
+
+
+def _factory(name, sizes, doc, samples, format=""):
     """The two overloads of a random factory: from the default generator, and from a given one."""
 
     def body():
@@ -173,13 +211,12 @@ def _factory(name, sizes, doc, format=""):
 
     body.__doc__ = doc
     extra = {} if format else {"out": name in ("rand", "randn")}
-    native(f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor", method=False, tags=_RANDOM, **extra)(
-        body
-    )
+    text = f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor"
+    native(text, method=False, tags=_RANDOM, **extra)(body).samples(*samples, dtypes=FLOATING | COMPLEX)
     if not format:
-        native(f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor", method=False, tags=_RANDOM)(
-            body
-        )
+        text = f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor"
+        given = [call(*s.args, generator=None) for s in samples]
+        native(text, method=False, tags=_RANDOM)(body).samples(*given, dtypes=FLOATING | COMPLEX)
 
 
 _factory(
@@ -190,6 +227,7 @@ _factory(
 >>> flambeau.rand(2, 3).shape
 torch.Size([2, 3])
 """,
+    [call([2, 3]), call([0])],
 )
 _factory(
     "randn",
@@ -199,6 +237,7 @@ _factory(
 >>> flambeau.randn(2, 3).shape
 torch.Size([2, 3])
 """,
+    [call([2, 3]), call([0])],
 )
 _factory(
     "randperm",
@@ -208,6 +247,7 @@ _factory(
 >>> flambeau.randperm(4).sort().values
 tensor([0, 1, 2, 3])
 """,
+    [call(5), call(0)],
 )
 _factory(
     "rand_like",
@@ -217,6 +257,7 @@ _factory(
 >>> flambeau.rand_like(flambeau.zeros(2)).shape
 torch.Size([2])
 """,
+    [call(values(2, 3))],
     _FORMAT,
 )
 _factory(
@@ -227,6 +268,7 @@ _factory(
 >>> flambeau.randn_like(flambeau.zeros(2)).shape
 torch.Size([2])
 """,
+    [call(values(2, 3))],
     _FORMAT,
 )
 
@@ -245,6 +287,9 @@ def randint():
     """
 
 
+randint.samples(call(7, [2, 3]), call(7, [0]))
+
+
 @native(
     "randint.generator(int high, int[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
@@ -253,6 +298,9 @@ def randint():
 )
 def randint_generator():
     """``randint`` from a given generator."""
+
+
+randint_generator.samples(call(7, [2, 3], generator=None))
 
 
 @native(
@@ -265,6 +313,9 @@ def randint_low():
     """``randint`` from ``low`` on."""
 
 
+randint_low.samples(call(3, 7, [2, 3]))
+
+
 @native(
     "randint.low_generator(int low, int high, int[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
@@ -273,6 +324,9 @@ def randint_low():
 )
 def randint_low_generator():
     """``randint`` from ``low`` on, from a given generator."""
+
+
+randint_low_generator.samples(call(3, 7, [2, 3], generator=None))
 
 
 @native(
@@ -288,6 +342,9 @@ def randint_like():
     """
 
 
+randint_like.samples(call(values(2, 3), 7), dtypes=REAL)
+
+
 @native(
     f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
@@ -295,6 +352,9 @@ def randint_like():
 )
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""
+
+
+randint_like_low.samples(call(values(2, 3), 3, 7), dtypes=REAL)
 
 
 @native(
@@ -310,6 +370,9 @@ def normal():
     """
 
 
+normal.samples(call(values(2, 3), values(3, low=0.1)), dtypes=FLOATING | COMPLEX)
+
+
 @native(
     "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
     tags=_RANDOM,
@@ -317,6 +380,9 @@ def normal():
 )
 def normal_tensor_float():
     """Normal numbers with one standard deviation."""
+
+
+normal_tensor_float.samples(call(values(2, 3), 0.5), dtypes=FLOATING | COMPLEX)
 
 
 @native(
@@ -328,3 +394,6 @@ def normal_tensor_float():
 )
 def normal_float_float():
     """Normal numbers of one distribution."""
+
+
+normal_float_float.samples(call(1.0, 0.5, [2, 3]))

@@ -1,6 +1,7 @@
 """Largest and smallest elements, and truth over dimensions."""
 
-from flambeau.ops.record import composite, structured
+from flambeau.ops.record import BOOL, REAL, composite, structured
+from flambeau.ops.samples import call, np, values
 
 
 @structured(
@@ -15,6 +16,17 @@ def amax():
     >>> flambeau.amax(flambeau.tensor([[1, 5], [3, 2]]), dim=1)
     tensor([5, 3])
     """
+
+
+amax.samples(
+    call(values(2, 3)),
+    call(values(2, 3), [1], True),
+    call(values(2, 3, 2), [0, -1]),
+    call(values(0, 3), [1]),
+    call(values()),
+    dtypes=REAL | BOOL,
+)
+amax.reference(lambda x, dim=(), keepdim=False: np.amax(x, tuple(dim) or None, keepdims=keepdim))
 
 
 @amax.gradient
@@ -34,6 +46,17 @@ def amin():
     >>> flambeau.amin(flambeau.tensor([[1, 5], [3, 2]]), dim=1)
     tensor([1, 2])
     """
+
+
+amin.samples(
+    call(values(2, 3)),
+    call(values(2, 3), [1], True),
+    call(values(2, 3, 2), [0, -1]),
+    call(values(0, 3), [1]),
+    call(values()),
+    dtypes=REAL | BOOL,
+)
+amin.reference(lambda x, dim=(), keepdim=False: np.amin(x, tuple(dim) or None, keepdims=keepdim))
 
 
 @amin.gradient
@@ -56,6 +79,10 @@ def max():
     """
 
 
+max.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
+max.reference(np.amax)
+
+
 @max.gradient
 def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
@@ -68,6 +95,10 @@ def max_other():
     """``maximum``."""
 
 
+max_other.samples(call(values(2, 3), values(3)), call(values(), values()), dtypes=REAL | BOOL)
+max_other.reference(np.maximum)
+
+
 @structured(
     "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
     shape="extreme_with_indices(self, dim, keepdim)",
@@ -78,6 +109,17 @@ def max_other():
 )
 def max_dim():
     """The largest elements along a dimension, and where they are."""
+
+
+max_dim.samples(
+    call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 1), dtypes=REAL | BOOL
+)
+max_dim.reference(
+    lambda x, dim, keepdim=False: (
+        np.amax(x, dim, keepdims=keepdim),
+        np.argmax(x, dim, keepdims=keepdim),
+    )
+)
 
 
 @max_dim.gradient
@@ -100,6 +142,10 @@ def min():
     """
 
 
+min.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
+min.reference(np.amin)
+
+
 @min.gradient
 def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
@@ -112,6 +158,10 @@ def min_other():
     """``minimum``."""
 
 
+min_other.samples(call(values(2, 3), values(3)), call(values(), values()), dtypes=REAL | BOOL)
+min_other.reference(np.minimum)
+
+
 @structured(
     "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
     shape="extreme_with_indices(self, dim, keepdim)",
@@ -122,6 +172,17 @@ def min_other():
 )
 def min_dim():
     """The smallest elements along a dimension, and where they are."""
+
+
+min_dim.samples(
+    call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 1), dtypes=REAL | BOOL
+)
+min_dim.reference(
+    lambda x, dim, keepdim=False: (
+        np.amin(x, dim, keepdims=keepdim),
+        np.argmin(x, dim, keepdims=keepdim),
+    )
+)
 
 
 @min_dim.gradient
@@ -145,6 +206,15 @@ def aminmax():
     """
 
 
+aminmax.samples(call(values(2, 3)), call(values(2, 3), dim=1, keepdim=True), dtypes=REAL | BOOL)
+aminmax.reference(
+    lambda x, dim=None, keepdim=False: (
+        np.amin(x, dim, keepdims=keepdim),
+        np.amax(x, dim, keepdims=keepdim),
+    )
+)
+
+
 @aminmax.gradient
 def _(grads, self, min, max, dim, keepdim, cxx):
     return cxx.aminmax_backward(grads, self, min, max, dim, keepdim)
@@ -164,6 +234,10 @@ def argmax():
     """
 
 
+argmax.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, True), dtypes=REAL)
+argmax.reference(lambda x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=keepdim))
+
+
 @structured(
     "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     shape="arg_extreme(self, dim, keepdim)",
@@ -176,6 +250,10 @@ def argmin():
     >>> flambeau.argmin(flambeau.tensor([4, 2, 3]))
     tensor(1)
     """
+
+
+argmin.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, True), dtypes=REAL)
+argmin.reference(lambda x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=keepdim))
 
 
 @structured(
@@ -193,6 +271,10 @@ def any():
     """
 
 
+any.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
+any.reference(np.any)
+
+
 @structured(
     "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     shape="truth_dim(self, dim, keepdim)",
@@ -204,6 +286,10 @@ def any_dim():
     """Whether some element along a dimension is nonzero."""
 
 
+any_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
+any_dim.reference(lambda x, dim, keepdim=False: np.any(x, dim, keepdims=keepdim))
+
+
 @structured(
     "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
     shape="truth_dims(self, dim, keepdim)",
@@ -213,6 +299,14 @@ def any_dim():
 )
 def any_dims():
     """Whether some element along dimensions is nonzero."""
+
+
+any_dims.samples(call(values(2, 3)), call(values(2, 3), [0, 1]), call(values(0, 3), [0], True))
+any_dims.reference(
+    lambda x, dim=None, keepdim=False: np.any(
+        x, None if dim is None else tuple(dim), keepdims=keepdim
+    )
+)
 
 
 @structured(
@@ -230,6 +324,10 @@ def all():
     """
 
 
+all.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
+all.reference(np.all)
+
+
 @structured(
     "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     shape="truth_dim(self, dim, keepdim)",
@@ -241,6 +339,10 @@ def all_dim():
     """Whether every element along a dimension is nonzero."""
 
 
+all_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
+all_dim.reference(lambda x, dim, keepdim=False: np.all(x, dim, keepdims=keepdim))
+
+
 @structured(
     "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
     shape="truth_dims(self, dim, keepdim)",
@@ -250,3 +352,11 @@ def all_dim():
 )
 def all_dims():
     """Whether every element along dimensions is nonzero."""
+
+
+all_dims.samples(call(values(2, 3)), call(values(2, 3), [0, 1]), call(values(0, 3), [0], True))
+all_dims.reference(
+    lambda x, dim=None, keepdim=False: np.all(
+        x, None if dim is None else tuple(dim), keepdims=keepdim
+    )
+)

@@ -1,6 +1,7 @@
 """Sums, means, products, variances."""
 
-from flambeau.ops.record import structured
+from flambeau.ops.record import COMPLEX, FLOATING, structured
+from flambeau.ops.samples import call, dtype, np, special, values
 
 
 @structured(
@@ -14,6 +15,12 @@ def sum():
     >>> flambeau.sum(flambeau.tensor([[1., 2.], [3., 4.]]), dim=0)
     tensor([4., 6.])
     """
+
+
+sum.samples(
+    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("float64"))
+)
+sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
 
 
 @sum.gradient
@@ -31,6 +38,17 @@ def _(g, self, ops):
 )
 def sum_dim():
     """The sum along some dimensions."""
+
+
+sum_dim.samples(
+    call(values(2, 3), [1]),
+    call(values(2, 3, 2), [0, -1], True),
+    call(values(2, 3), None),
+    call(values(0, 3), [0]),
+)
+sum_dim.reference(
+    lambda x, dim, keepdim=False: np.sum(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
+)
 
 
 @sum_dim.gradient
@@ -53,6 +71,15 @@ def mean():
     """
 
 
+mean.samples(
+    call(values(2, 3)),
+    call(values()),
+    call(values(2), dtype=dtype("float64")),
+    dtypes=FLOATING | COMPLEX,
+)
+mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
+
+
 @mean.gradient
 def _(g, self, cxx):
     return cxx.mean_backward(g, self.sizes)
@@ -67,6 +94,18 @@ def _(g, self, cxx):
 )
 def mean_dim():
     """The mean along some dimensions."""
+
+
+mean_dim.samples(
+    call(values(2, 3), [1]),
+    call(values(2, 3, 2), [0, -1], True),
+    call(values(2, 3), None),
+    call(values(0, 3), [1]),
+    dtypes=FLOATING | COMPLEX,
+)
+mean_dim.reference(
+    lambda x, dim, keepdim=False: np.mean(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
+)
 
 
 @mean_dim.gradient
@@ -87,6 +126,12 @@ def prod():
     """
 
 
+prod.samples(
+    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("float64"))
+)
+prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -101,6 +146,10 @@ def _(g, self, result, cxx):
 )
 def prod_dim():
     """The product along a dimension."""
+
+
+prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
+prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
 
 
 @prod_dim.gradient
@@ -124,6 +173,20 @@ def var():
     """
 
 
+var.samples(
+    call(values(2, 3)),
+    call(values(2, 3), [1], correction=0),
+    call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
+    dtypes=FLOATING | COMPLEX,
+)
+var.reference(
+    lambda x, dim=None, correction=1, keepdim=False: np.var(
+        x, dim and tuple(dim), ddof=correction, keepdims=keepdim
+    ),
+    tolerance=16,
+)
+
+
 @var.gradient
 def _(g, self, dim, correction, keepdim, cxx):
     return cxx.var_backward(g, self, dim, correction, keepdim)
@@ -143,6 +206,20 @@ def std():
     >>> flambeau.std(flambeau.tensor([1., 2., 3.]))
     tensor(1.)
     """
+
+
+std.samples(
+    call(values(2, 3)),
+    call(values(2, 3), [1], correction=0),
+    call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
+    dtypes=FLOATING | COMPLEX,
+)
+std.reference(
+    lambda x, dim=None, correction=1, keepdim=False: np.std(
+        x, dim and tuple(dim), ddof=correction, keepdims=keepdim
+    ),
+    tolerance=16,
+)
 
 
 @std.gradient
@@ -166,6 +243,14 @@ def var_mean():
     """
 
 
+var_mean.samples(
+    call(values(2, 3)),
+    call(values(2, 3), [1], correction=0),
+    call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
+    dtypes=FLOATING | COMPLEX,
+)
+
+
 @var_mean.gradient
 def _(grads, self, dim, correction, keepdim, cxx):
     return cxx.var_mean_backward(grads, self, dim, correction, keepdim)
@@ -183,6 +268,12 @@ def logsumexp():
     >>> flambeau.logsumexp(flambeau.tensor([1000., 1000.]), 0)
     tensor(1000.6932)
     """
+
+
+logsumexp.samples(call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], True))
+logsumexp.reference(
+    lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
+)
 
 
 @logsumexp.gradient
@@ -207,6 +298,20 @@ def linalg_vector_norm():
     """
 
 
+linalg_vector_norm.samples(
+    call(values(2, 3)),
+    call(values(2, 3), 1, [1], True),
+    call(values(2, 3), 3, [0]),
+    dtypes=FLOATING | COMPLEX,
+)
+linalg_vector_norm.reference(
+    lambda x, ord=2, dim=None, keepdim=False: np.linalg.norm(
+        x if dim else np.ravel(x), ord, dim[0] if dim else None, keepdim
+    ),
+    tolerance=16,
+)
+
+
 @linalg_vector_norm.gradient
 def _(g, self, result, ord, dim, keepdim, cxx):
     return cxx.norm_backward(g, self, result, ord, dim, keepdim)
@@ -227,6 +332,10 @@ def cumsum():
     """
 
 
+cumsum.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
+cumsum.reference(np.cumsum, tolerance=16)
+
+
 @cumsum.gradient
 def _(g, self, dim, cxx):
     return cxx.cumsum_backward(g, dim, self.dtype)
@@ -245,6 +354,10 @@ def cumprod():
     >>> flambeau.cumprod(flambeau.tensor([1, 2, 3]), 0)
     tensor([1, 2, 6])
     """
+
+
+cumprod.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
+cumprod.reference(np.cumprod, tolerance=16)
 
 
 @cumprod.gradient

@@ -1,11 +1,16 @@
 """Ops that give other geometry over the same memory."""
 
-from flambeau.ops.record import composite, native, view
+from flambeau.ops.record import COMPLEX, composite, native, view
+from flambeau.ops.samples import call, dtype, np, values
 
 
 @view("alias(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False)
 def alias():
     """Another tensor over the same memory."""
+
+
+alias.samples(call(values(2, 3)))
+alias.reference(lambda x: x)
 
 
 @alias.gradient
@@ -25,6 +30,10 @@ def view_(g):
     """
 
 
+view_.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]), call(values(0, 3), [3, 0]))
+view_.reference(np.reshape)
+
+
 @view_.gradient
 def _(g, self, ops):
     return ops.reshape(g, self.sizes)
@@ -40,6 +49,10 @@ def view_dtype():
     """The same bytes read as another dtype."""
 
 
+view_dtype.samples(call(values(2, 4), dtype("uint8")))
+view_dtype.reference(lambda x, dtype: x.view(dtype))
+
+
 @view(
     "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
     inplace=True,
@@ -51,6 +64,9 @@ def as_strided():
     tensor([[0, 1],
             [1, 2]])
     """
+
+
+as_strided.samples(call(values(6), [2, 2], [2, 1], 1), call(values(2, 3), [3], [1]))
 
 
 @as_strided.gradient
@@ -75,6 +91,10 @@ def transpose():
     """
 
 
+transpose.samples(call(values(2, 3), 0, 1), call(values(2, 3, 4), -1, 0), call(values(0, 3), 0, 1))
+transpose.reference(np.swapaxes)
+
+
 @transpose.gradient
 def _(g, dim0, dim1, ops):
     return ops.transpose_int(g, dim0, dim1)
@@ -89,6 +109,10 @@ def t():
     """
 
 
+t.samples(call(values(2, 3)), call(values(3)), call(values()))
+t.reference(np.transpose)
+
+
 @t.gradient
 def _(g, ops):
     return ops.t(g)
@@ -101,6 +125,10 @@ def permute():
     >>> flambeau.permute(flambeau.zeros(2, 3, 5), (2, 0, 1)).shape
     torch.Size([5, 2, 3])
     """
+
+
+permute.samples(call(values(2, 3, 4), [2, 0, 1]), call(values(), []))
+permute.reference(np.transpose)
 
 
 @permute.gradient
@@ -121,6 +149,10 @@ def expand():
     """
 
 
+expand.samples(call(values(3), [2, 3]), call(values(2, 1), [-1, 3]), call(values(), [2]))
+expand.reference(lambda x, size: np.broadcast_to(x, [x.shape[0] if n < 0 else n for n in size]))
+
+
 @expand.gradient
 def _(g, self, cxx):
     return cxx.sum_to(g, self.sizes)
@@ -137,6 +169,10 @@ def _reshape_alias():
     """What ``reshape`` runs where a view of memory with gaps will do."""
 
 
+_reshape_alias.samples(call(values(2, 3), [3, 2], [2, 1]))
+_reshape_alias.reference(lambda x, size, stride: np.reshape(x, size))
+
+
 @_reshape_alias.gradient
 def _(g, self, ops):
     return ops.reshape(g, self.sizes)
@@ -151,6 +187,10 @@ def squeeze():
     """
 
 
+squeeze.samples(call(values(1, 3, 1)), call(values(2, 3)), call(values(1)))
+squeeze.reference(np.squeeze)
+
+
 @squeeze.gradient
 def _(g, self, cxx):
     return cxx.unsqueeze_to(g, self.sizes)
@@ -161,6 +201,10 @@ def squeeze_dim():
     """Without one dimension, if its size is 1."""
 
 
+squeeze_dim.samples(call(values(1, 3, 1), -1), call(values(2, 3), 0))
+squeeze_dim.reference(lambda x, dim: np.squeeze(x, dim) if x.shape[dim] == 1 else x)
+
+
 @squeeze_dim.gradient
 def _(g, self, dim, cxx):
     return cxx.unsqueeze_dim_to(g, self.sizes, dim)
@@ -169,6 +213,10 @@ def _(g, self, dim, cxx):
 @view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
 def squeeze_dims():
     """Without the named dimensions whose size is 1."""
+
+
+squeeze_dims.samples(call(values(1, 3, 1), [0, 2]), call(values(1, 3), [0]))
+squeeze_dims.reference(lambda x, dims: np.squeeze(x, tuple(dims)))
 
 
 @squeeze_dims.gradient
@@ -186,6 +234,10 @@ def unsqueeze():
     """
 
 
+unsqueeze.samples(call(values(2, 3), 1), call(values(), -1), call(values(0), 0))
+unsqueeze.reference(np.expand_dims)
+
+
 @unsqueeze.gradient
 def _(g, self, dim, cxx):
     return cxx.squeeze_back(g, self.sizes, dim)
@@ -198,6 +250,10 @@ def select():
     >>> flambeau.select(flambeau.arange(4).view(2, 2), 0, 1)
     tensor([2, 3])
     """
+
+
+select.samples(call(values(2, 3), 1, 2), call(values(2, 3), 0, -1))
+select.reference(lambda x, dim, index: np.take(x, index, dim))
 
 
 @select.gradient
@@ -216,6 +272,12 @@ def slice():
     """Elements ``start`` to ``end`` by ``step`` of a dimension, as Python slices."""
 
 
+slice.samples(call(values(4, 2), 0, 1, 4, 2), call(values(2, 3), 1, -2), call(values(2, 3), 0, 2))
+slice.reference(
+    lambda x, dim, start, end=None, step=1: np.take(x, range(x.shape[dim])[start:end:step], dim)
+)
+
+
 @slice.gradient
 def _(g, self, dim, start, end, step, cxx):
     return cxx.slice_backward(g, self.sizes, dim, start, end, step)
@@ -228,6 +290,10 @@ def diagonal():
     >>> flambeau.diagonal(flambeau.arange(4).view(2, 2))
     tensor([0, 3])
     """
+
+
+diagonal.samples(call(values(3, 3)), call(values(2, 3), 1), call(values(2, 3, 2), -1, 0, 2))
+diagonal.reference(np.diagonal)
 
 
 @diagonal.gradient
@@ -248,6 +314,9 @@ def unfold():
     """
 
 
+unfold.samples(call(values(5), 0, 2, 2), call(values(2, 4), 1, 3, 1))
+
+
 @unfold.gradient
 def _(g, self, dimension, size, step, ops):
     return ops.unfold_backward(g, self.sizes, dimension, size, step)
@@ -262,6 +331,9 @@ def _(g, self, dimension, size, step, ops):
 )
 def split():
     """Parts of ``split_size`` along a dimension; the last may be smaller."""
+
+
+split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
 
 
 @split.gradient
@@ -279,6 +351,10 @@ def split_with_sizes():
     >>> flambeau.arange(3).split_with_sizes([1, 2])
     (tensor([0]), tensor([1, 2]))
     """
+
+
+split_with_sizes.samples(call(values(5), [2, 3]), call(values(2, 3), [0, 1, 2], 1))
+split_with_sizes.reference(lambda x, sizes, dim=0: np.split(x, np.cumsum(sizes)[:-1], dim))
 
 
 @split_with_sizes.gradient
@@ -299,6 +375,10 @@ def unbind():
     """
 
 
+unbind.samples(call(values(2, 3)), call(values(2, 3), -1))
+unbind.reference(lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)))
+
+
 @unbind.gradient
 def _(g, self, dim, cxx):
     return cxx.unbind_backward(g, self.sizes, self.options, dim)
@@ -311,6 +391,10 @@ def view_as_real():
     >>> flambeau.view_as_real(flambeau.tensor([1+2j]))
     tensor([[1., 2.]])
     """
+
+
+view_as_real.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
+view_as_real.reference(lambda x: np.stack([x.real, x.imag], -1))
 
 
 @view_as_real.gradient
@@ -327,6 +411,12 @@ def view_as_complex():
     """
 
 
+view_as_complex.samples(
+    call(values(2, 3, 2)), call(values(2)), dtypes=frozenset({"float64", "float32"})
+)
+view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
+
+
 @view_as_complex.gradient
 def _(g, cxx):
     return cxx.view_as_complex_backward(g)
@@ -337,6 +427,10 @@ def _conj():
     """The lazily conjugated view of a complex tensor."""
 
 
+_conj.samples(call(values(2, 3)), dtypes=COMPLEX)
+_conj.reference(np.conj)
+
+
 @_conj.gradient
 def _(g, cxx):
     return cxx.conj(g)
@@ -345,6 +439,10 @@ def _(g, cxx):
 @view("_neg_view(Tensor(a) self) -> Tensor(a)", method=False)
 def _neg_view():
     """The lazily negated view."""
+
+
+_neg_view.samples(call(values(2, 3)))
+_neg_view.reference(np.negative)
 
 
 @_neg_view.gradient
@@ -361,6 +459,10 @@ def conj():
     """
 
 
+conj.samples(call(values(2, 3)), call(values()))
+conj.reference(np.conj)
+
+
 @composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
 def real():
     """The real part as a view; real tensors are returned as they are.
@@ -368,6 +470,10 @@ def real():
     >>> flambeau.real(flambeau.tensor([1+2j]))
     tensor([1.])
     """
+
+
+real.samples(call(values(2, 3)), call(values()))
+real.reference(np.real)
 
 
 @composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
@@ -379,6 +485,10 @@ def imag():
     """
 
 
+imag.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
+imag.reference(np.imag)
+
+
 @composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
 def resolve_conj():
     """A copy without the conjugate bit when it is set, else the tensor itself.
@@ -388,6 +498,10 @@ def resolve_conj():
     """
 
 
+resolve_conj.samples(call(values(2, 3)), call(values()))
+resolve_conj.reference(lambda x: x)
+
+
 @composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
 def resolve_neg():
     """A copy without the negative bit when it is set, else the tensor itself.
@@ -395,6 +509,10 @@ def resolve_neg():
     >>> flambeau.tensor([1 + 2j]).conj().imag.resolve_neg()
     tensor([-2.])
     """
+
+
+resolve_neg.samples(call(values(2, 3)), call(values()))
+resolve_neg.reference(lambda x: x)
 
 
 @native(
@@ -410,6 +528,10 @@ def detach():
     """
 
 
+detach.samples(call(values(2, 3)), call(values()))
+detach.reference(lambda x: x)
+
+
 @native(
     "detach_(Tensor(a!) self) -> Tensor(a!)",
     cxx="detach_",
@@ -421,3 +543,7 @@ def detach_():
     >>> flambeau.ones(1, requires_grad=True).mul(2).detach_().requires_grad
     False
     """
+
+
+detach_.samples(call(values(2, 3)), call(values()))
+detach_.reference(lambda x: x)

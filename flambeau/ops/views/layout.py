@@ -1,6 +1,7 @@
 """Shapes by name: compositions of views, and copies where a view will not do."""
 
 from flambeau.ops.record import composite, native
+from flambeau.ops.samples import call, dtype, np, values
 
 
 @composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
@@ -13,6 +14,10 @@ def reshape():
     """
 
 
+reshape.samples(call(values(2, 3), [3, -1]), call(values(), [1, 1]), call(values(0, 3), [3, 0]))
+reshape.reference(np.reshape)
+
+
 @native(
     "_unsafe_view(Tensor self, int[] size) -> Tensor",
     cxx="unsafe_view",
@@ -21,6 +26,10 @@ def reshape():
 )
 def _unsafe_view():
     """What ``reshape`` runs on its own copy: nobody else sees that memory, so it is no view."""
+
+
+_unsafe_view.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]))
+_unsafe_view.reference(np.reshape)
 
 
 @_unsafe_view.gradient
@@ -38,6 +47,10 @@ def reshape_as():
     """
 
 
+reshape_as.samples(call(values(2, 3), values(3, 2)))
+reshape_as.reference(lambda x, y: np.reshape(x, y.shape))
+
+
 @composite("view_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
 def view_as():
     """``view(other.shape)``.
@@ -46,6 +59,10 @@ def view_as():
     tensor([[0, 1],
             [2, 3]])
     """
+
+
+view_as.samples(call(values(2, 3), values(3, 2)))
+view_as.reference(lambda x, y: np.reshape(x, y.shape))
 
 
 @composite("expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
@@ -58,6 +75,10 @@ def expand_as():
     """
 
 
+expand_as.samples(call(values(3), values(2, 3)))
+expand_as.reference(lambda x, y: np.broadcast_to(x, y.shape))
+
+
 @composite("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)")
 def broadcast_to():
     """``expand`` as a function.
@@ -66,6 +87,10 @@ def broadcast_to():
     tensor([[1, 2],
             [1, 2]])
     """
+
+
+broadcast_to.samples(call(values(3), [2, 3]), call(values(), [2]))
+broadcast_to.reference(np.broadcast_to)
 
 
 @composite(
@@ -80,6 +105,16 @@ def flatten():
     """
 
 
+flatten.samples(
+    call(values(2, 3, 2)), call(values(2, 3, 2), 1), call(values(2, 3, 2), 0, 1), call(values())
+)
+flatten.reference(
+    lambda x, start=0, end=-1: np.reshape(
+        x, [*x.shape[:start], -1, *(x.shape[end:][1:] if x.ndim else ())]
+    )
+)
+
+
 @composite("unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", cxx="unflatten")
 def unflatten():
     """One dimension split into several; one size may be -1.
@@ -89,6 +124,10 @@ def unflatten():
     """
 
 
+unflatten.samples(call(values(2, 6), 1, [3, 2]), call(values(6), 0, [2, -1]))
+unflatten.reference(lambda x, dim, sizes: np.reshape(x, [*x.shape[:dim], *sizes]))
+
+
 @composite("ravel(Tensor(a) self) -> Tensor(a)")
 def ravel():
     """All elements in one dimension.
@@ -96,6 +135,10 @@ def ravel():
     >>> flambeau.ravel(flambeau.zeros(2, 3)).shape
     torch.Size([6])
     """
+
+
+ravel.samples(call(values(2, 3)), call(values()))
+ravel.reference(np.ravel)
 
 
 @composite(
@@ -111,6 +154,10 @@ def movedim():
     """
 
 
+movedim.samples(call(values(2, 3, 4), [0, 1], [-1, 0]))
+movedim.reference(np.moveaxis)
+
+
 @composite(
     "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
     cxx="movedim_int",
@@ -118,6 +165,10 @@ def movedim():
 )
 def movedim_int():
     """One dimension moved to another place."""
+
+
+movedim_int.samples(call(values(2, 3, 4), 0, -1), call(values(2, 3, 4), 2, 0))
+movedim_int.reference(np.moveaxis)
 
 
 @composite("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)")
@@ -129,6 +180,10 @@ def narrow():
     """
 
 
+narrow.samples(call(values(5), 0, 1, 3), call(values(2, 3), 1, -2, 2), call(values(2, 3), 0, 0, 0))
+narrow.reference(lambda x, dim, start, n: np.take(x, range(start, start + n), dim))
+
+
 @composite("chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]")
 def chunk():
     """About equal parts along a dimension, at most ``chunks`` of them.
@@ -136,6 +191,10 @@ def chunk():
     >>> [len(c) for c in flambeau.chunk(flambeau.arange(5), 2)]
     [3, 2]
     """
+
+
+chunk.samples(call(values(5), 2), call(values(2, 3), 3, 1))
+chunk.reference(np.array_split)
 
 
 @composite(
@@ -147,6 +206,10 @@ def numpy_T():
     >>> flambeau.zeros(2, 3).T.shape
     torch.Size([3, 2])
     """
+
+
+numpy_T.samples(call(values(2, 3)))
+numpy_T.reference(np.transpose)
 
 
 @composite(
@@ -161,6 +224,10 @@ def matrix_H():
     """
 
 
+matrix_H.samples(call(values(2, 3)))
+matrix_H.reference(lambda x: np.conj(x).T)
+
+
 @composite("mT(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mT")
 def mT():
     """The last two dimensions exchanged.
@@ -168,6 +235,10 @@ def mT():
     >>> flambeau.zeros(4, 2, 3).mT.shape
     torch.Size([4, 3, 2])
     """
+
+
+mT.samples(call(values(2, 3, 4)))
+mT.reference(lambda x: np.swapaxes(x, -1, -2))
 
 
 @composite("mH(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mH")
@@ -180,6 +251,10 @@ def mH():
     """
 
 
+mH.samples(call(values(2, 3, 4)))
+mH.reference(lambda x: np.conj(np.swapaxes(x, -1, -2)))
+
+
 @composite("adjoint(Tensor(a) self) -> Tensor(a)")
 def adjoint():
     """The last two dimensions exchanged, conjugated.
@@ -188,6 +263,10 @@ def adjoint():
     tensor([[1.-1.j],
             [0.-2.j]])
     """
+
+
+adjoint.samples(call(values(2, 3, 4)))
+adjoint.reference(lambda x: np.conj(np.swapaxes(x, -1, -2)))
 
 
 @composite(
@@ -202,6 +281,10 @@ def contiguous():
     """
 
 
+contiguous.samples(call(values(2, 3)), call(values(0)))
+contiguous.reference(lambda x: x)
+
+
 @native(
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
     handles=frozenset({"conjugate", "negative"}),
@@ -212,6 +295,10 @@ def clone():
     >>> flambeau.clone(flambeau.tensor([1, 2]))
     tensor([1, 2])
     """
+
+
+clone.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
+clone.reference(lambda x: x)
 
 
 @clone.gradient
@@ -233,6 +320,10 @@ def copy_():
     """
 
 
+copy_.samples(call(values(2, 3), values(2, 3)), call(values(2, 3), values(3)))
+copy_.reference(lambda x, source: np.broadcast_to(source, x.shape))
+
+
 @copy_.gradient
 def _(g, src, cxx):
     return cxx.zeros_like(g), cxx.copy_backward(g, src.sizes, src.options)
@@ -248,6 +339,10 @@ def _(g, src, cxx):
 )
 def _to_copy():
     """A copy with another dtype, device or memory format."""
+
+
+_to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("float64")))
+_to_copy.reference(lambda x, dtype=None: x)
 
 
 @_to_copy.gradient
@@ -266,6 +361,10 @@ def to_options():
     """The tensor with this dtype, device and layout: itself when nothing changes."""
 
 
+to_options.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("float64")))
+to_options.reference(lambda x, dtype=None: x)
+
+
 @composite(
     "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, "
     "bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
@@ -278,6 +377,10 @@ def to_device():
     >>> flambeau.tensor([1, 2]).to("cpu", flambeau.float32)
     tensor([1., 2.])
     """
+
+
+to_device.samples(call(values(2, 3), "cpu", dtype("float64")))
+to_device.reference(lambda x, device, dtype: x)
 
 
 @composite(
@@ -294,6 +397,12 @@ def to_dtype():
     """
 
 
+to_dtype.samples(
+    call(values(2, 3), dtype("float64")), call(values(2, 3), dtype("float64"), copy=True)
+)
+to_dtype.reference(lambda x, dtype, copy=False: x)
+
+
 @composite(
     "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
@@ -302,6 +411,10 @@ def to_dtype():
 )
 def to_other():
     """The tensor with the dtype and device of another one."""
+
+
+to_other.samples(call(values(2, 3), values(1, dtype="float64")))
+to_other.reference(lambda x, other: x)
 
 
 @composite("type_as(Tensor self, Tensor other) -> Tensor", function_variant=False)
@@ -313,6 +426,10 @@ def type_as():
     """
 
 
+type_as.samples(call(values(2, 3), values(1, dtype="float64")))
+type_as.reference(lambda x, other: x)
+
+
 @native(
     "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
     method=False,
@@ -320,6 +437,9 @@ def type_as():
 )
 def select_backward():
     """The gradient of ``select``: zeros with one slice filled."""
+
+
+select_backward.samples(call(values(2), [2, 3], 1, 2))
 
 
 @select_backward.gradient
@@ -337,6 +457,9 @@ def slice_backward():
     """The gradient of ``slice``: zeros with the slice filled."""
 
 
+slice_backward.samples(call(values(2, 2), [4, 2], 0, 0, 3, 2))
+
+
 @slice_backward.gradient
 def _(g, dim, start, end, step, ops):
     return ops.slice_Tensor(g, dim, start, end, step)
@@ -352,6 +475,9 @@ def diagonal_backward():
     """The gradient of ``diagonal``: zeros with the diagonal filled."""
 
 
+diagonal_backward.samples(call(values(2), [2, 3], 0, 0, 1))
+
+
 @diagonal_backward.gradient
 def _(g, offset, dim1, dim2, ops):
     return ops.diagonal(g, offset, dim1, dim2)
@@ -364,6 +490,9 @@ def _(g, offset, dim1, dim2, ops):
 )
 def unfold_backward():
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""
+
+
+unfold_backward.samples(call(values(2, 3), [5], 0, 3, 2))
 
 
 @unfold_backward.gradient

@@ -1,0 +1,493 @@
+"""Every record in every variant, from the samples and the reference that it states.
+
+Nothing here is written for one op: what a variant does not fit stands in the lists below, with the
+reason.
+"""
+
+import operator
+import zlib
+
+import numpy as np
+import pytest
+
+import flambeau
+from flambeau import _C
+from flambeau._recorder import record as record_graph
+from flambeau.ops.generator import tables
+from flambeau.ops.record import ALL, load
+from flambeau.ops.samples import DType, Given, Values
+from flambeau.utils import _pytree as pytree
+from flambeau.utils._python_dispatch import TorchDispatchMode
+
+RECORDS = load()
+TESTED = ("float32", "float64", "bfloat16", "complex64", "complex128", "int32", "bool")
+EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+EPSILON |= {"complex64": EPSILON["float32"], "complex128": EPSILON["float64"]}
+
+# Their elements are whatever memory held, so only geometry is compared.
+UNINITIALISED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided"}
+
+
+# ---- tensors from descriptions
+
+
+def full_name(record) -> str:
+    return record.schema.full_name
+
+
+def array_of(description, dtype: str, seed: int) -> np.ndarray:
+    """The elements that a description stands for, the same ones for the same seed."""
+    if isinstance(description, Given):
+        return np.array(description.data, description.dtype)
+    dtype = description.dtype or dtype
+    rng = np.random.default_rng(seed)
+    shape, low, high = description.shape, description.low, description.high
+    if dtype == "bool":
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.startswith(("int", "uint")):
+        low = max(low, 0) if dtype.startswith("uint") else low
+        return rng.integers(int(np.ceil(low)), int(np.floor(high)) + 1, shape).astype(dtype)
+
+    def spread():
+        n = max(int(np.prod(shape)), 1)
+        places = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n
+        return (low + (high - low) * places)[: int(np.prod(shape))].reshape(shape)
+
+    if dtype.startswith("complex"):
+        return (spread() + 1j * spread()).astype(dtype)
+    return spread().astype("float32" if dtype in EPSILON and "16" in dtype else dtype)
+
+
+class Call:
+    """A sample's arguments as tensors of a dtype, made anew for each use."""
+
+    def __init__(self, record, index: int, dtype: str):
+        self.record, self.sample, self.dtype = record, record.cases()[index], dtype
+        self.seed = zlib.crc32(f"{full_name(record)} {index}".encode())
+
+    def _map(self, make):
+        """The arguments with each described tensor replaced."""
+        count = iter(range(1000))
+
+        def convert(value):
+            if isinstance(value, (Values, Given)):
+                return make(value, self.seed + next(count))
+            if isinstance(value, DType):
+                return getattr(flambeau, value.name)
+            if isinstance(value, (list, tuple)):
+                return type(value)(map(convert, value))
+            return value
+
+        args = [convert(a) for a in self.sample.args]
+        return args, {k: convert(v) for k, v in self.sample.kwargs.items()}
+
+    def tensors(self, change=lambda t: t):
+        def make(description, seed):
+            tensor = flambeau.tensor(array_of(description, self.dtype, seed))
+            wanted = getattr(flambeau, self.dtype)
+            fixed = isinstance(description, Given) or description.dtype
+            return change(tensor if fixed else tensor.to(wanted))
+
+        return self._map(make)
+
+    def arrays(self, floating: bool):
+        """As the reference takes them: in double precision, integers as the op computes them."""
+
+        def make(description, seed):
+            array = array_of(description, self.dtype, seed)
+            if self.dtype == "bfloat16" and array.dtype.kind == "f":
+                array = as_array(flambeau.tensor(array).to(flambeau.bfloat16))
+            if array.dtype.kind in "fc":
+                return array.astype("complex128" if array.dtype.kind == "c" else "float64")
+            fixed = isinstance(description, Given) or description.dtype
+            return array.astype("float64") if floating and not fixed else array
+
+        args, kwargs = self._map(make)
+        named = {k: as_numpy_dtype(v) for k, v in kwargs.items()}
+        return [as_numpy_dtype(a) for a in args], named
+
+    def __call__(self, function=None, change=lambda t: t):
+        args, kwargs = self.tensors(change)
+        flambeau.manual_seed(0)
+        return (function or overload(self.record.schema))(*args, **kwargs)
+
+
+def as_numpy_dtype(value):
+    return np.dtype(str(value).split(".")[1]) if isinstance(value, flambeau.dtype) else value
+
+
+def as_array(tensor) -> np.ndarray:
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    return (tensor.float() if tensor.dtype is flambeau.bfloat16 else tensor).numpy()
+
+
+def overload(schema):
+    packet = getattr(flambeau.ops.aten, schema.name)
+    return getattr(packet, schema.overload or "default")
+
+
+def dtypes_of(record) -> frozenset:
+    if isinstance(record.dtypes, dict):
+        return frozenset.intersection(*map(frozenset, record.dtypes.values()))
+    return record.dtypes
+
+
+def takes_dtype(record) -> bool:
+    """Whether some sample holds a tensor whose dtype is the one under test."""
+    leaves = pytree.tree_leaves([(s.args, s.kwargs) for s in record.cases()])
+    return any(isinstance(v, Values) and not v.dtype for v in leaves)
+
+
+def calls(record, dtypes=TESTED, limit: int = 99):
+    """All samples in the first dtypes that the op has."""
+    chosen = [d for d in dtypes if d in dtypes_of(record)][:limit]
+    chosen = chosen if takes_dtype(record) else ["float32"]
+    return [Call(record, i, d) for d in chosen for i in range(len(record.cases()))]
+
+
+# ---- comparing
+
+
+def leaves(out) -> list:
+    return [v for v in pytree.tree_leaves(out) if v is not None]
+
+
+def geometry(out):
+    return [
+        (tuple(v.shape), v.dtype, v.stride()) if isinstance(v, flambeau.Tensor) else v
+        for v in leaves(out)
+    ]
+
+
+def assert_same(record, got, expected, strides: bool = True):
+    got, expected = leaves(got), leaves(expected)
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected):
+        if not isinstance(b, flambeau.Tensor):
+            assert a == b or (a != a and b != b)
+            continue
+        assert a.dtype is b.dtype and a.shape == b.shape
+        assert not strides or a.stride() == b.stride()
+        if record.name not in UNINITIALISED:
+            np.testing.assert_array_equal(as_array(a), as_array(b))
+
+
+def assert_close(record, got, expected) -> None:
+    """Within the record's units in the last place."""
+    assert isinstance(got, flambeau.Tensor) or isinstance(expected, type(got) | np.generic)
+    if not isinstance(got, flambeau.Tensor):
+        assert got == expected
+        return
+    expected = np.asarray(expected)
+    assert tuple(got.shape) == expected.shape
+    epsilon = EPSILON.get(str(got.dtype).split(".")[1])
+    with np.errstate(all="ignore"):
+        if epsilon is None:
+            np.testing.assert_array_equal(as_array(got), expected.astype(as_array(got).dtype))
+            return
+    got = as_array(got).astype("complex128" if expected.dtype.kind == "c" else "float64")
+    size = np.abs(expected) if record.kind == "pointwise" else np.abs(expected).max(initial=0)
+    bound = np.broadcast_to(record.tolerance * epsilon * size, got.shape)
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    error = np.where(same, 0, np.abs(got - expected))
+    assert (error <= bound).all(), (got, expected, error / (epsilon * size))
+
+
+# ---- the variants
+
+
+PYTHON_NAMES = tables.python_names(RECORDS)
+
+
+def names_of(record) -> list:
+    """Where Python finds the functional form (or the only one) of a record."""
+    return [n for n in PYTHON_NAMES if record.schema in n.schemas]
+
+
+def functions(record):
+    """Every callable with the op's arguments that stands for it."""
+    for n in names_of(record):
+        if n.where == "function":
+            yield n.name, getattr(getattr(_C, n.module) if n.module else flambeau, n.name)
+        elif n.where == "property":
+            yield n.name, operator.attrgetter(n.name)
+        elif not n.slot:
+            yield n.name, lambda self, *args, _name=n.name, **kw: getattr(self, _name)(*args, **kw)
+
+
+def operators(record, name: str):
+    """A slot as a function of the op's operands."""
+    reflected = name.startswith("__r") and f"__{name[3:]}" in record.slots
+    if reflected:
+        return lambda self, other: getattr(other, name)(self)
+    return lambda self, *others: getattr(self, name)(*others)
+
+
+def parametrised(records):
+    return pytest.mark.parametrize("record", records, ids=full_name)
+
+
+DYNAMIC = [r for r in RECORDS if r.tags & {"dynamic_shape", "data_dependent"}]
+
+
+@parametrised(RECORDS)
+def test_has_samples(record):
+    assert record.cases()
+
+
+@parametrised([r for r in RECORDS if names_of(r)])
+def test_functions_and_methods_are_the_op(record):
+    for call in calls(record, limit=2):
+        expected = call()
+        for _, function in functions(record):
+            assert_same(record, call(function), expected)
+
+
+@parametrised([r for r in RECORDS if r.slots])
+def test_operators_are_the_op(record):
+    for call in calls(record, ("float32", "int32", "bool"), limit=2):
+        args, kwargs = call.tensors()
+        if kwargs or len(args) != sum(a.default is None for a in record.schema.args):
+            continue
+        expected = call()
+        for name in record.slots:
+            augmented = name.startswith("__i") and name != "__invert__"
+            if not augmented or fits_in_place(record, expected, args[0]):
+                assert_same(record, call(operators(record, name)), expected, strides=not augmented)
+
+
+def fits_in_place(record, result, target) -> bool:
+    return (
+        isinstance(target, flambeau.Tensor)
+        and (record.kind == "view" or result.shape == target.shape)
+        and flambeau.can_cast(result.dtype, target.dtype)
+    )
+
+
+@parametrised([r for r in RECORDS if r.inplace])
+def test_in_place_gives_the_same_and_counts(record):
+    inplace = overload(record.schema.as_inplace(record.inplace_overload))
+    for call in calls(record, limit=3):
+        expected, (args, kwargs) = call(), call.tensors()
+        before = args[0]._version
+        if fits_in_place(record, expected, args[0]):
+            assert inplace(*args, **kwargs) is args[0]
+            assert args[0]._version > before
+            assert_same(record, args[0], expected.to(args[0].dtype), strides=False)
+        else:
+            with pytest.raises(RuntimeError, match=f"^{record.name}"):
+                inplace(*args, **kwargs)
+
+
+@parametrised([r for r in RECORDS if r.inplace_only])
+def test_what_is_only_in_place_returns_its_first_argument(record):
+    for call in calls(record, limit=2):
+        args, kwargs = call.tensors()
+        before = args[0]._version
+        assert overload(record.schema)(*args, **kwargs) is args[0]
+        assert args[0]._version > before or record.name == "detach_"
+
+
+@parametrised([r for r in RECORDS if r.out])
+def test_out_takes_the_result_and_is_resized(record):
+    schema = record.schema.as_out(record.out_overload)
+    for call in calls(record, limit=2):
+        expected = call()
+        for shape_of in (lambda t: t.shape, lambda t: (0,)):
+            outs = [flambeau.empty(shape_of(t), dtype=t.dtype) for t in leaves(expected)]
+            names = [a.name for a in schema.outs]
+            args, kwargs = call.tensors()
+            kwargs |= dict(zip(names, outs))
+            if not record.schema.args or "dtype" in {a.name for a in record.schema.args}:
+                if "dtype" not in {a.name for a in schema.args}:
+                    kwargs.pop("dtype", None)
+            flambeau.manual_seed(0)
+            got = overload(schema)(*args, **kwargs)
+            assert [a is b for a, b in zip(leaves(got), outs)] == [True] * len(outs)
+            assert_same(record, got, expected, strides=False)
+
+
+@parametrised([r for r in RECORDS if r not in DYNAMIC])
+def test_meta_gives_the_geometry(record):
+    placed = any(a.name == "device" for a in record.schema.args)
+    for call in calls(record, limit=2):
+        args, kwargs = call.tensors(lambda t: t.to("meta"))
+        if placed and not any(isinstance(a, flambeau.Tensor) for a in args):
+            kwargs["device"] = "meta"
+        got = overload(record.schema)(*args, **kwargs)
+        assert all(t.device.type == "meta" for t in leaves(got))
+        assert geometry(got) == geometry(call())
+
+
+@parametrised(DYNAMIC)
+def test_meta_refuses_what_depends_on_data(record):
+    for call in calls(record, limit=1):
+        with pytest.raises((NotImplementedError, RuntimeError), match=f"^{record.name}"):
+            call(change=lambda t: t.to("meta"))
+
+
+def with_gaps(tensor):
+    """The same elements, transposed in memory and with gaps between them."""
+    if tensor.dim() == 0:
+        return tensor
+    order = tuple(reversed(range(tensor.dim())))
+    wide = flambeau.zeros(*(2 * n for n in reversed(tensor.shape)), dtype=tensor.dtype)
+    spaced = wide[tuple(slice(None, None, 2) for _ in order)].permute(order)
+    return spaced.copy_(tensor)
+
+
+@parametrised(RECORDS)
+def test_layout_does_not_matter(record):
+    for call in calls(record, limit=2):
+        assert_same(record, call(change=with_gaps), call(), strides=False)
+
+
+@parametrised([r for r in RECORDS if r.reference])
+def test_values_are_the_reference(record):
+    for call in calls(record):
+        got = call()
+        out = leaves(got)[0]
+        floating = isinstance(out, flambeau.Tensor) and (
+            out.dtype.is_floating_point or out.dtype.is_complex
+        )
+        args, kwargs = call.arrays(floating)
+        with np.errstate(all="ignore"):
+            expected = record.reference(*args, **kwargs)
+        expected = expected if isinstance(got, (tuple, list)) else [expected]
+        assert len(leaves(got)) == len(expected)
+        for a, b in zip(leaves(got), expected):
+            assert_close(record, a, b)
+
+
+# ---- gradients
+
+
+def differentiable(record, call):
+    """The op as a function of its floating tensors, and those; None where it has no gradient."""
+    args, kwargs = call.tensors()
+    flat, spec = pytree.tree_flatten((args, kwargs))
+    places = [
+        i
+        for i, v in enumerate(flat)
+        if isinstance(v, flambeau.Tensor) and (v.is_floating_point() or v.is_complex())
+    ]
+    inputs = [flat[i].requires_grad_() for i in places]
+
+    def function(*tensors):
+        given = list(flat)
+        for i, t in zip(places, tensors):
+            given[i] = t
+        args, kwargs = pytree.tree_unflatten(given, spec)
+        if record.inplace_only:
+            args[0] = args[0].clone()
+        flambeau.manual_seed(0)
+        out = leaves(overload(record.schema)(*args, **kwargs))
+        return tuple(t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad)
+
+    return (function, inputs) if inputs and function(*inputs) else None
+
+
+GRADIENTS = [r for r in RECORDS if r.gradient is not None or r.kind == "composite"]
+
+
+@parametrised(GRADIENTS)
+def test_gradients_are_finite_differences(record):
+    found = False
+    for call in calls(record, ("float64", "complex128")):
+        case = differentiable(record, call)
+        if case is not None:
+            found = True
+            assert flambeau.autograd.gradcheck(*case, fast_mode=False)
+            assert flambeau.autograd.gradgradcheck(*case, fast_mode=True)
+    assert found or record.gradient is None
+
+
+# ---- the layers
+
+
+class Tagged(flambeau.Tensor):
+    seen: list = []
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        cls.seen.append(func)
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+@parametrised([r for r in RECORDS if names_of(r)])
+def test_a_subclass_sees_the_function_and_gets_the_same(record):
+    for call in calls(record, limit=1):
+        expected = call()
+        if not any(isinstance(v, flambeau.Tensor) for v in pytree.tree_leaves(call.tensors())):
+            continue
+        for name, function in functions(record):
+            Tagged.seen.clear()
+            got = call(function, change=lambda t: t.as_subclass(Tagged))
+            assert Tagged.seen, name
+            plain = [
+                v.as_subclass(flambeau.Tensor) if isinstance(v, Tagged) else v for v in leaves(got)
+            ]
+            assert_same(record, plain, expected)
+
+
+class Log(TorchDispatchMode):
+    def __init__(self):
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@parametrised(RECORDS)
+def test_a_dispatch_mode_sees_the_op(record):
+    for call in calls(record, limit=1):
+        args, kwargs = call.tensors()
+        flambeau.manual_seed(0)
+        with Log() as log:
+            got = overload(record.schema)(*args, **kwargs)
+        assert_same(record, got, call())
+        seen = str(overload(record.schema)) in log.seen
+        assert seen != (record.kind == "composite")
+
+
+@parametrised(RECORDS)
+def test_a_recorded_graph_gives_the_same(record):
+    for call in calls(record, limit=1):
+        args, kwargs = call.tensors()
+        flat, spec = pytree.tree_flatten((args, kwargs))
+        places = [i for i, v in enumerate(flat) if isinstance(v, flambeau.Tensor)]
+
+        def run(*tensors):
+            given = list(flat)
+            for i, t in zip(places, tensors):
+                given[i] = t
+            args, kwargs = pytree.tree_unflatten(given, spec)
+            flambeau.manual_seed(0)
+            return overload(record.schema)(*args, **kwargs)
+
+        graph = record_graph(run, *(flat[i].clone() for i in places))
+        flambeau.manual_seed(0)
+        assert_same(record, graph(*(flat[i].clone() for i in places)), call())
+        ops = [str(node.op) for node in graph.nodes]
+        assert (str(overload(record.schema)) in ops) or record.kind == "composite"
+
+
+# ---- errors
+
+
+@parametrised([r for r in RECORDS if any(a.is_tensor for a in r.schema.args)])
+def test_what_is_no_tensor_is_refused_by_name(record):
+    place = next(i for i, a in enumerate(record.schema.args) if a.is_tensor)
+    args, kwargs = calls(record, limit=1)[0].tensors()
+    args[place] = "no tensor"
+    with pytest.raises(TypeError, match=f"^(aten::)?{record.name}"):
+        overload(record.schema)(*args, **kwargs)
+
+
+@parametrised([r for r in RECORDS if dtypes_of(r) != ALL])
+def test_other_dtypes_are_refused_by_name(record):
+    for dtype in sorted(set(TESTED) - dtypes_of(record)):
+        for i in range(len(record.cases())):
+            with pytest.raises((RuntimeError, TypeError, ValueError), match=f"^{record.name}"):
+                Call(record, i, dtype)()
