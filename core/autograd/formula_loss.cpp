@@ -24,7 +24,7 @@ Tensor nll_loss_double_backward(const Tensor& g, const Tensor& target, const Ten
                                 int64_t reduction, int64_t ignore_index,
                                 const Tensor& total_weight) {
   (void)total_weight;
-  return entry::nll_loss(g, target, weight, reduction, ignore_index);
+  return entry::nll_loss_nd(g, target, weight, reduction, ignore_index);
 }
 
 }  // namespace flambeau::formula

@@ -79,7 +79,7 @@ def _local_scalar_dense():
 
 
 _local_scalar_dense.samples(call(values()), call(values(1, 1)))
-_local_scalar_dense.reference(np.ndarray.item)
+_local_scalar_dense.reference(lambda x: x.item())
 
 
 @composite(
@@ -170,7 +170,9 @@ def norm_dim_dtype():
     """The p-norm along dimensions, computed in a dtype."""
 
 
-norm_dim_dtype.samples(call(values(2, 3), 2, [1], False, dtype=dtype("float64")), dtypes=FLOATING)
+norm_dim_dtype.samples(
+    call(values(2, 3), 2, [1], False, dtype=dtype("double")), dtypes=FLOATING | COMPLEX
+)
 norm_dim_dtype.reference(
     lambda x, p, dim, keepdim, dtype: np.linalg.norm(x.astype(dtype), p, dim[0], keepdim)
 )
@@ -186,7 +188,7 @@ def norm_dtype():
     """The p-norm of all elements, computed in a dtype."""
 
 
-norm_dtype.samples(call(values(2, 3), 2, dtype=dtype("float64")), dtypes=FLOATING)
+norm_dtype.samples(call(values(2, 3), 2, dtype=dtype("double")), dtypes=FLOATING | COMPLEX)
 norm_dtype.reference(lambda x, p, dtype: np.linalg.norm(np.ravel(x).astype(dtype), p))
 
 

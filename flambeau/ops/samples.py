@@ -27,13 +27,15 @@ class Values:
     shape: tuple
     low: float = LOW
     high: float = HIGH
-    dtype: str = ""  # where the op fixes it
+    dtype: str = ""  # where it is not the one under test
+    constant: bool = False  # whether no gradient flows to it
 
     def __repr__(self) -> str:
         words = [str(n) for n in self.shape]
         words += [f"low={self.low}"] * (self.low != LOW)
         words += [f"high={self.high}"] * (self.high != HIGH)
         words += [f"dtype={self.dtype!r}"] * bool(self.dtype)
+        words += ["constant=True"] * self.constant
         return f"values({', '.join(words)})"
 
 
@@ -50,6 +52,8 @@ class Given:
 
 @dataclass(frozen=True, repr=False)
 class DType:
+    """A dtype by name; ``same`` is the one under test, ``double`` the widest of its kind."""
+
     name: str
 
     def __repr__(self) -> str:
@@ -68,8 +72,8 @@ class Sample:
         return f"call({', '.join(words)})"
 
 
-def values(*shape: int, low: float = LOW, high: float = HIGH, dtype: str = "") -> Values:
-    return Values(shape, low, high, dtype)
+def values(*shape: int, low=LOW, high=HIGH, dtype: str = "", constant: bool = False) -> Values:
+    return Values(shape, low, high, dtype, constant)
 
 
 def ints(data) -> Given:

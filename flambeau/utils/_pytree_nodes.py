@@ -392,6 +392,14 @@ def _namedtuple_flatten_with_keys(d: Any) -> tuple[list[tuple[KeyEntry, Any]], C
     return [(GetAttrKey(name), value) for name, value in zip(names, d, strict=True)], type(d)
 
 
+def _structseq_unflatten(values: Iterable[Any], context: Context) -> Any:
+    return context(list(values))
+
+
+def _structseq_flatten_with_keys(d: Any) -> tuple[list[tuple[KeyEntry, Any]], Context]:
+    return [(SequenceKey(i), value) for i, value in enumerate(d)], type(d)
+
+
 def _namedtuple_serialize(context: Context) -> DumpableContext:
     entry = SUPPORTED_SERIALIZED_TYPES.get(context)
     if entry is None or entry.serialized_type_name is None:
@@ -467,6 +475,20 @@ BUILTIN_TYPES: frozenset[Any] = frozenset(SUPPORTED_NODES)
 def _get_node_type(tree: Any) -> Any:
     """The key of ``tree`` in the registry: its type, or ``namedtuple`` for all named tuples."""
     cls = type(tree)
-    if cls is not tuple and issubclass(cls, tuple) and is_namedtuple_class(cls):
-        return namedtuple
+    if cls is not tuple and issubclass(cls, tuple):
+        if is_namedtuple_class(cls):
+            return namedtuple
+        if cls.__module__ == "flambeau.return_types" and cls not in SUPPORTED_NODES:
+            _add_return_type(cls)
     return cls
+
+
+def _add_return_type(cls: type) -> None:
+    """What ops with several results give is a node; its classes are made as they are needed."""
+    _add_node(
+        cls,
+        _namedtuple_flatten,
+        _structseq_unflatten,
+        f"flambeau.return_types.{cls.__name__}",
+        flatten_with_keys_fn=_structseq_flatten_with_keys,
+    )

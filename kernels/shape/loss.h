@@ -23,20 +23,26 @@ DType joint_dtype(const T& a, const T& b) {
   return promotion.result();
 }
 
+inline void check_mse(std::string_view op, DType dtype) {
+  check<NotImplementedError>(is_floating(dtype), op, ": \"mse_cpu\" not implemented for '",
+                             dtype_name(dtype), "': convert with .to(torch.float32)");
+}
+
 template <class T>
 Spec mse_loss(const T& self, const T& target, int64_t reduction) {
   check_reduction("mse_loss", reduction);
   const DType dtype = joint_dtype(self, target);
-  check<NotImplementedError>(is_floating(dtype), "mse_loss: \"mse_cpu\" not implemented for '",
-                             dtype_name(dtype), "': convert with .to(torch.float32)");
+  check_mse("mse_loss", dtype);
   const Dims shape = broadcast(self.sizes(), target.sizes(), "mse_loss");
   return {reduction == kNone ? shape : Dims(), dtype, {}};
 }
 
 template <class T>
 Spec mse_loss_backward(const T& grad, const T& self, const T& target) {
+  const DType dtype = joint_dtype(self, target);
+  check_mse("mse_loss_backward", dtype);
   const Dims shape = broadcast(self.sizes(), target.sizes(), "mse_loss_backward");
-  return {broadcast(shape, grad.sizes(), "mse_loss_backward"), joint_dtype(self, target), {}};
+  return {broadcast(shape, grad.sizes(), "mse_loss_backward"), dtype, {}};
 }
 
 template <class T>
@@ -96,6 +102,8 @@ std::array<Spec, 2> nll_loss2d(const T& self, const T& target, const T& weight, 
 
 template <class T>
 Spec nll_loss_backward(const T&, const T& self) {
+  check(is_floating(self.dtype()), "nll_loss_backward: expected floating scores, got ",
+        dtype_name(self.dtype()));
   return {Dims(self.sizes()), self.dtype(), {}};
 }
 

@@ -5,6 +5,7 @@ reason.
 """
 
 import operator
+import re
 import zlib
 
 import numpy as np
@@ -19,6 +20,11 @@ from flambeau.ops.samples import DType, Given, Values
 from flambeau.utils import _pytree as pytree
 from flambeau.utils._python_dispatch import TorchDispatchMode
 
+
+def full_name(record) -> str:
+    return record.schema.full_name
+
+
 RECORDS = load()
 TESTED = ("float32", "float64", "bfloat16", "complex64", "complex128", "int32", "bool")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16": 2.0**-10}
@@ -28,25 +34,55 @@ EPSILON |= {"complex64": EPSILON["float32"], "complex128": EPSILON["float64"]}
 UNINITIALISED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided"}
 
 
+# Their samples read elements, or move tensors, so that meta tensors are refused.
+READS_META = {"allclose", "index_put", "index_put_", "nonzero_numpy", "one_hot", "where"}
+READS_META |= {"to.device"}
+
+# A view is made of memory as it lies, and random fills go in the order of memory.
+LAYOUT = {"view", "view.dtype", "view_as", "view_as_complex", "_reshape_alias", "_unsafe_view"}
+LAYOUT |= {"as_strided"}
+LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
+
+# Gradients that differences cannot check, each with its reason.
+GRADIENT = {
+    "native_layer_norm": "gradients of its mean and deviation are not propagated",
+    "native_layer_norm_backward": "its mean and deviation have to be those of its input",
+}
+
+# Writes no element.
+KEEPS_VERSION = {"detach_"}
+
+# `as_subclass` gives a view, which this refuses.
+NO_VIEW = {"detach_"}
+
+# Second gradients that do not exist.
+SECOND = {"lgamma": "digamma has no gradient"}
+
+# Ops that fill through another op, under whose name they refuse a dtype.
+FILLS = {"native_dropout", "rand_like", "randn_like", "randint_like", "normal"}
+
+
 # ---- tensors from descriptions
 
 
-def full_name(record) -> str:
-    return record.schema.full_name
+def resolved(name: str, dtype: str) -> str:
+    """The dtype that a description names, for a dtype under test."""
+    double = "complex128" if dtype.startswith("complex") else "float64"
+    return {"same": dtype, "double": double}.get(name, name)
 
 
 def array_of(description, dtype: str, seed: int) -> np.ndarray:
     """The elements that a description stands for, the same ones for the same seed."""
     if isinstance(description, Given):
         return np.array(description.data, description.dtype)
-    dtype = description.dtype or dtype
+    dtype = resolved(description.dtype or "same", dtype)
     rng = np.random.default_rng(seed)
     shape, low, high = description.shape, description.low, description.high
     if dtype == "bool":
         return rng.integers(0, 2, shape).astype(bool)
-    if dtype.startswith(("int", "uint")):
-        low = max(low, 0) if dtype.startswith("uint") else low
-        return rng.integers(int(np.ceil(low)), int(np.floor(high)) + 1, shape).astype(dtype)
+    if dtype.startswith("int"):
+        bottom, top = int(np.ceil(low)), int(np.floor(high))
+        return rng.integers(bottom, max(top, bottom) + 1, shape).astype(dtype)
 
     def spread():
         n = max(int(np.prod(shape)), 1)
@@ -55,7 +91,7 @@ def array_of(description, dtype: str, seed: int) -> np.ndarray:
 
     if dtype.startswith("complex"):
         return (spread() + 1j * spread()).astype(dtype)
-    return spread().astype("float32" if dtype in EPSILON and "16" in dtype else dtype)
+    return spread().astype("float32" if dtype == "bfloat16" else dtype)
 
 
 class Call:
@@ -73,7 +109,7 @@ class Call:
             if isinstance(value, (Values, Given)):
                 return make(value, self.seed + next(count))
             if isinstance(value, DType):
-                return getattr(flambeau, value.name)
+                return getattr(flambeau, resolved(value.name, self.dtype))
             if isinstance(value, (list, tuple)):
                 return type(value)(map(convert, value))
             return value
@@ -106,6 +142,11 @@ class Call:
         named = {k: as_numpy_dtype(v) for k, v in kwargs.items()}
         return [as_numpy_dtype(a) for a in args], named
 
+    def constants(self) -> list[bool]:
+        """Of each tensor, whether no gradient flows to it."""
+        found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))
+        return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given))]
+
     def __call__(self, function=None, change=lambda t: t):
         args, kwargs = self.tensors(change)
         flambeau.manual_seed(0)
@@ -113,7 +154,10 @@ class Call:
 
 
 def as_numpy_dtype(value):
-    return np.dtype(str(value).split(".")[1]) if isinstance(value, flambeau.dtype) else value
+    """References get dtypes too; one that NumPy lacks is None."""
+    if not isinstance(value, flambeau.dtype):
+        return value
+    return None if value is flambeau.bfloat16 else np.dtype(str(value).split(".")[1])
 
 
 def as_array(tensor) -> np.ndarray:
@@ -126,9 +170,9 @@ def overload(schema):
     return getattr(packet, schema.overload or "default")
 
 
-def dtypes_of(record) -> frozenset:
+def dtypes_of(record, every=frozenset.intersection) -> frozenset:
     if isinstance(record.dtypes, dict):
-        return frozenset.intersection(*map(frozenset, record.dtypes.values()))
+        return every(*map(frozenset, record.dtypes.values()))
     return record.dtypes
 
 
@@ -172,8 +216,13 @@ def assert_same(record, got, expected, strides: bool = True):
             np.testing.assert_array_equal(as_array(a), as_array(b))
 
 
-def assert_close(record, got, expected) -> None:
-    """Within the record's units in the last place."""
+def peak(array) -> float:
+    return np.abs(array).max(initial=0)
+
+
+def assert_close(record, got, expected, scale: float) -> None:
+    """Within the record's units in the last place: of each element of a pointwise op, else of the
+    largest number that went in or came out."""
     assert isinstance(got, flambeau.Tensor) or isinstance(expected, type(got) | np.generic)
     if not isinstance(got, flambeau.Tensor):
         assert got == expected
@@ -186,11 +235,11 @@ def assert_close(record, got, expected) -> None:
             np.testing.assert_array_equal(as_array(got), expected.astype(as_array(got).dtype))
             return
     got = as_array(got).astype("complex128" if expected.dtype.kind == "c" else "float64")
-    size = np.abs(expected) if record.kind == "pointwise" else np.abs(expected).max(initial=0)
-    bound = np.broadcast_to(record.tolerance * epsilon * size, got.shape)
-    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
-    error = np.where(same, 0, np.abs(got - expected))
-    assert (error <= bound).all(), (got, expected, error / (epsilon * size))
+    with np.errstate(all="ignore"):
+        size = np.abs(expected) if record.kind == "pointwise" else max(scale, peak(expected))
+        same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+        close = np.abs(got - expected) <= record.tolerance * epsilon * size
+    assert (same | close).all(), (got, expected)
 
 
 # ---- the variants
@@ -204,6 +253,15 @@ def names_of(record) -> list:
     return [n for n in PYTHON_NAMES if record.schema in n.schemas]
 
 
+def method(name: str, place: int):
+    """A method as a function of the op's arguments, of which it belongs to one."""
+
+    def function(*args, **kwargs):
+        return getattr(args[place], name)(*args[:place], *args[place + 1 :], **kwargs)
+
+    return function
+
+
 def functions(record):
     """Every callable with the op's arguments that stands for it."""
     for n in names_of(record):
@@ -212,7 +270,7 @@ def functions(record):
         elif n.where == "property":
             yield n.name, operator.attrgetter(n.name)
         elif not n.slot:
-            yield n.name, lambda self, *args, _name=n.name, **kw: getattr(self, _name)(*args, **kw)
+            yield n.name, method(n.name, [a.name for a in record.schema.args].index("self"))
 
 
 def operators(record, name: str):
@@ -285,7 +343,7 @@ def test_what_is_only_in_place_returns_its_first_argument(record):
         args, kwargs = call.tensors()
         before = args[0]._version
         assert overload(record.schema)(*args, **kwargs) is args[0]
-        assert args[0]._version > before or record.name == "detach_"
+        assert args[0]._version > before or record.name in KEEPS_VERSION
 
 
 @parametrised([r for r in RECORDS if r.out])
@@ -298,16 +356,13 @@ def test_out_takes_the_result_and_is_resized(record):
             names = [a.name for a in schema.outs]
             args, kwargs = call.tensors()
             kwargs |= dict(zip(names, outs))
-            if not record.schema.args or "dtype" in {a.name for a in record.schema.args}:
-                if "dtype" not in {a.name for a in schema.args}:
-                    kwargs.pop("dtype", None)
             flambeau.manual_seed(0)
             got = overload(schema)(*args, **kwargs)
             assert [a is b for a, b in zip(leaves(got), outs)] == [True] * len(outs)
             assert_same(record, got, expected, strides=False)
 
 
-@parametrised([r for r in RECORDS if r not in DYNAMIC])
+@parametrised([r for r in RECORDS if r not in DYNAMIC and full_name(r) not in READS_META])
 def test_meta_gives_the_geometry(record):
     placed = any(a.name == "device" for a in record.schema.args)
     for call in calls(record, limit=2):
@@ -319,27 +374,42 @@ def test_meta_gives_the_geometry(record):
         assert geometry(got) == geometry(call())
 
 
-@parametrised(DYNAMIC)
+@parametrised([r for r in RECORDS if r in DYNAMIC or full_name(r) in READS_META])
 def test_meta_refuses_what_depends_on_data(record):
+    refused = 0
     for call in calls(record, limit=1):
-        with pytest.raises((NotImplementedError, RuntimeError), match=f"^{record.name}"):
-            call(change=lambda t: t.to("meta"))
+        try:
+            got = call(change=lambda t: t.to("meta"))
+        except (NotImplementedError, RuntimeError) as error:
+            assert "meta" in str(error)
+            refused += 1
+        else:
+            assert geometry(got) == geometry(call())
+    assert refused
 
 
 def with_gaps(tensor):
     """The same elements, transposed in memory and with gaps between them."""
-    if tensor.dim() == 0:
-        return tensor
-    order = tuple(reversed(range(tensor.dim())))
-    wide = flambeau.zeros(*(2 * n for n in reversed(tensor.shape)), dtype=tensor.dtype)
-    spaced = wide[tuple(slice(None, None, 2) for _ in order)].permute(order)
-    return spaced.copy_(tensor)
+    strides, step = [], 2
+    for size in tensor.shape:
+        strides.append(step)
+        step *= max(size, 1)
+    return flambeau.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
 
 
-@parametrised(RECORDS)
+@parametrised([r for r in RECORDS if full_name(r) not in LAYOUT])
 def test_layout_does_not_matter(record):
+    """Up to the order in which elements are added."""
     for call in calls(record, limit=2):
-        assert_same(record, call(change=with_gaps), call(), strides=False)
+        got, expected = leaves(call(change=with_gaps)), leaves(call())
+        assert len(got) == len(expected)
+        for a, b in zip(got, expected):
+            if not isinstance(b, flambeau.Tensor):
+                assert a == b
+                continue
+            assert a.dtype is b.dtype and a.shape == b.shape
+            if record.name not in UNINITIALISED:
+                flambeau.testing.assert_close(a, b, rtol=2e-6, atol=2e-6, equal_nan=True)
 
 
 @parametrised([r for r in RECORDS if r.reference])
@@ -355,39 +425,58 @@ def test_values_are_the_reference(record):
             expected = record.reference(*args, **kwargs)
         expected = expected if isinstance(got, (tuple, list)) else [expected]
         assert len(leaves(got)) == len(expected)
+        arrays = [a for a in pytree.tree_leaves(args) if isinstance(a, np.ndarray)]
+        scale = max((peak(a) for a in arrays if a.dtype.kind in "fc"), default=0)
         for a, b in zip(leaves(got), expected):
-            assert_close(record, a, b)
+            assert_close(record, a, b, scale)
 
 
 # ---- gradients
 
 
-def differentiable(record, call):
-    """The op as a function of its floating tensors, and those; None where it has no gradient."""
-    args, kwargs = call.tensors()
-    flat, spec = pytree.tree_flatten((args, kwargs))
-    places = [
-        i
-        for i, v in enumerate(flat)
-        if isinstance(v, flambeau.Tensor) and (v.is_floating_point() or v.is_complex())
-    ]
-    inputs = [flat[i].requires_grad_() for i in places]
+def over_tensors(record, call):
+    """The op as a function of the tensors among its arguments, and those."""
+    flat, spec = pytree.tree_flatten(call.tensors())
+    places = [i for i, v in enumerate(flat) if isinstance(v, flambeau.Tensor)]
 
     def function(*tensors):
         given = list(flat)
         for i, t in zip(places, tensors):
             given[i] = t
         args, kwargs = pytree.tree_unflatten(given, spec)
-        if record.inplace_only:
-            args[0] = args[0].clone()
         flambeau.manual_seed(0)
-        out = leaves(overload(record.schema)(*args, **kwargs))
+        return overload(record.schema)(*args, **kwargs)
+
+    return function, [flat[i] for i in places]
+
+
+def differentiable(record, call):
+    """The op as a function of what gradients flow to, and that; None where they flow nowhere."""
+    whole, tensors = over_tensors(record, call)
+    places = [
+        i
+        for i, (t, constant) in enumerate(zip(tensors, call.constants()))
+        if not constant and (t.is_floating_point() or t.is_complex())
+    ]
+    inputs = [tensors[i].requires_grad_() for i in places]
+
+    def function(*chosen):
+        given = list(tensors)
+        for i, t in zip(places, chosen):
+            given[i] = t
+        if record.inplace_only:
+            given[0] = given[0].clone()
+        out = leaves(whole(*given))
         return tuple(t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad)
 
     return (function, inputs) if inputs and function(*inputs) else None
 
 
-GRADIENTS = [r for r in RECORDS if r.gradient is not None or r.kind == "composite"]
+GRADIENTS = [
+    r
+    for r in RECORDS
+    if (r.gradient is not None or r.kind == "composite") and full_name(r) not in GRADIENT
+]
 
 
 @parametrised(GRADIENTS)
@@ -398,7 +487,8 @@ def test_gradients_are_finite_differences(record):
         if case is not None:
             found = True
             assert flambeau.autograd.gradcheck(*case, fast_mode=False)
-            assert flambeau.autograd.gradgradcheck(*case, fast_mode=True)
+            if full_name(record) not in SECOND:
+                assert flambeau.autograd.gradgradcheck(*case, fast_mode=True)
     assert found or record.gradient is None
 
 
@@ -414,7 +504,7 @@ class Tagged(flambeau.Tensor):
         return super().__torch_function__(func, types, args, kwargs or {})
 
 
-@parametrised([r for r in RECORDS if names_of(r)])
+@parametrised([r for r in RECORDS if names_of(r) and full_name(r) not in NO_VIEW])
 def test_a_subclass_sees_the_function_and_gets_the_same(record):
     for call in calls(record, limit=1):
         expected = call()
@@ -454,23 +544,12 @@ def test_a_dispatch_mode_sees_the_op(record):
 @parametrised(RECORDS)
 def test_a_recorded_graph_gives_the_same(record):
     for call in calls(record, limit=1):
-        args, kwargs = call.tensors()
-        flat, spec = pytree.tree_flatten((args, kwargs))
-        places = [i for i, v in enumerate(flat) if isinstance(v, flambeau.Tensor)]
-
-        def run(*tensors):
-            given = list(flat)
-            for i, t in zip(places, tensors):
-                given[i] = t
-            args, kwargs = pytree.tree_unflatten(given, spec)
-            flambeau.manual_seed(0)
-            return overload(record.schema)(*args, **kwargs)
-
-        graph = record_graph(run, *(flat[i].clone() for i in places))
+        function, tensors = over_tensors(record, call)
+        graph = record_graph(function, *(t.clone() for t in tensors))
         flambeau.manual_seed(0)
-        assert_same(record, graph(*(flat[i].clone() for i in places)), call())
+        assert_same(record, graph(*(t.clone() for t in tensors)), call())
         ops = [str(node.op) for node in graph.nodes]
-        assert (str(overload(record.schema)) in ops) or record.kind == "composite"
+        assert str(overload(record.schema)) in ops or record.kind == "composite"
 
 
 # ---- errors
@@ -481,13 +560,25 @@ def test_what_is_no_tensor_is_refused_by_name(record):
     place = next(i for i, a in enumerate(record.schema.args) if a.is_tensor)
     args, kwargs = calls(record, limit=1)[0].tensors()
     args[place] = "no tensor"
-    with pytest.raises(TypeError, match=f"^(aten::)?{record.name}"):
+    with pytest.raises(RuntimeError, match=rf"^aten::{record.name}\(\): argument "):
         overload(record.schema)(*args, **kwargs)
 
 
-@parametrised([r for r in RECORDS if dtypes_of(r) != ALL])
+def names_itself(record, text: str) -> bool:
+    """Whether an error starts with the op, or the family or part of it that refused."""
+    head = re.match(r"([\w./]+)(\(\))?: ", text)
+    if head is None or record.kind == "composite" or record.name in FILLS:
+        return head is not None
+    parts = [p.strip("_") for p in re.split("[./]", head[1])]
+    return any(p in record.name or record.name in p for p in parts)
+
+
+@parametrised([r for r in RECORDS if takes_dtype(r) and dtypes_of(r, frozenset.union) != ALL])
 def test_other_dtypes_are_refused_by_name(record):
-    for dtype in sorted(set(TESTED) - dtypes_of(record)):
-        for i in range(len(record.cases())):
-            with pytest.raises((RuntimeError, TypeError, ValueError), match=f"^{record.name}"):
-                Call(record, i, dtype)()
+    refused = set(TESTED) - dtypes_of(record, frozenset.union)
+    if any(a.type == "Scalar" for a in record.schema.args):
+        refused -= {"bool"}  # a number promotes it
+    for dtype in sorted(refused):
+        with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
+            Call(record, 0, dtype)()
+        assert names_itself(record, str(caught.value)), str(caught.value)

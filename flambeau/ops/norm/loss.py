@@ -54,7 +54,9 @@ def mse_loss_backward():
 
 
 mse_loss_backward.samples(
-    call(values(), values(2, 3), values(2, 3), 1), call(values(2), values(2), values(2), 0)
+    call(values(), values(2, 3), values(2, 3), 1),
+    call(values(2), values(2), values(2), 0),
+    dtypes=FLOATING,
 )
 
 
@@ -88,7 +90,7 @@ def nll_loss_forward():
 
 nll_loss_forward.samples(
     call(values(3, 4), ints([1, 0, 3]), None, 1, -100),
-    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0),
     dtypes=FLOATING,
 )
 
@@ -118,14 +120,10 @@ def nll_loss_backward():
     """
 
 
-nll_loss_backward.samples(call(values(), values(3, 4), ints([1, 0, 3]), None, 2, -100, values()))
-
-
-@nll_loss_backward.gradient
-def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
-    return cxx.nll_loss_double_backward(
-        g, target, weight, reduction, ignore_index, total_weight
-    ), None
+nll_loss_backward.samples(
+    call(values(), values(3, 4), ints([1, 0, 3]), None, 2, -100, values(constant=True)),
+    dtypes=FLOATING,
+)
 
 
 @structured(
@@ -150,7 +148,7 @@ def nll_loss2d_forward():
 
 nll_loss2d_forward.samples(
     call(values(1, 3, 2, 1), ints([[[1], [2]]]), None, 1, -100),
-    call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1), 0, 2),
+    call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1, constant=True), 0, 2),
     dtypes=FLOATING,
 )
 
@@ -182,8 +180,17 @@ def nll_loss2d_backward():
 
 
 nll_loss2d_backward.samples(
-    call(values(), values(1, 3, 2, 1), ints([[[1], [2]]]), None, 2, -100, values())
+    call(values(), values(1, 3, 2, 1), ints([[[1], [2]]]), None, 2, -100, values(constant=True)),
+    dtypes=FLOATING,
 )
+
+
+@nll_loss_backward.gradient
+@nll_loss2d_backward.gradient
+def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
+    return cxx.nll_loss_double_backward(
+        g, target, weight, reduction, ignore_index, total_weight
+    ), None
 
 
 _NLL_PUBLIC = (
@@ -202,7 +209,7 @@ def nll_loss():
 
 nll_loss.samples(
     call(values(3, 4), ints([1, 0, 3])),
-    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0),
     call(values(4), ints(1)),
     dtypes=FLOATING,
 )
@@ -240,7 +247,7 @@ def cross_entropy_loss():
 
 cross_entropy_loss.samples(
     call(values(3, 4), ints([1, 0, 3])),
-    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1), 2, 0, 0.25),
+    call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0, 0.25),
     call(values(2, 3), values(2, 3, low=0.1, high=1)),
     dtypes=FLOATING,
 )

@@ -31,7 +31,7 @@ def normal_():
     """
 
 
-normal_.samples(call(values(2, 3)), call(values(2), 1.0, 0.5), dtypes=FLOATING)
+normal_.samples(call(values(2, 3)), call(values(2), 0.0, 0.5), dtypes=FLOATING | COMPLEX)
 
 
 @normal_.gradient
@@ -212,7 +212,9 @@ def _factory(name, sizes, doc, samples, format=""):
     body.__doc__ = doc
     extra = {} if format else {"out": name in ("rand", "randn")}
     text = f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor"
-    native(text, method=False, tags=_RANDOM, **extra)(body).samples(*samples, dtypes=FLOATING | COMPLEX)
+    native(text, method=False, tags=_RANDOM, **extra)(body).samples(
+        *samples, dtypes=FLOATING | COMPLEX
+    )
     if not format:
         text = f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor"
         given = [call(*s.args, generator=None) for s in samples]

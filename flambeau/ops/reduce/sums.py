@@ -18,7 +18,7 @@ def sum():
 
 
 sum.samples(
-    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("float64"))
+    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
 
@@ -74,7 +74,7 @@ def mean():
 mean.samples(
     call(values(2, 3)),
     call(values()),
-    call(values(2), dtype=dtype("float64")),
+    call(values(2), dtype=dtype("double")),
     dtypes=FLOATING | COMPLEX,
 )
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
@@ -127,7 +127,7 @@ def prod():
 
 
 prod.samples(
-    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("float64"))
+    call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 
@@ -195,7 +195,7 @@ def _(g, self, dim, correction, keepdim, cxx):
 @structured(
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    shape="var(self, dim, keepdim)",
+    shape='var(self, dim, keepdim, "std")',
     cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True,
     out_overload="correction_out",

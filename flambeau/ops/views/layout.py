@@ -341,7 +341,7 @@ def _to_copy():
     """A copy with another dtype, device or memory format."""
 
 
-_to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("float64")))
+_to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
 _to_copy.reference(lambda x, dtype=None: x)
 
 
@@ -361,7 +361,7 @@ def to_options():
     """The tensor with this dtype, device and layout: itself when nothing changes."""
 
 
-to_options.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("float64")))
+to_options.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
 to_options.reference(lambda x, dtype=None: x)
 
 
@@ -379,7 +379,7 @@ def to_device():
     """
 
 
-to_device.samples(call(values(2, 3), "cpu", dtype("float64")))
+to_device.samples(call(values(2, 3), "cpu", dtype("double")))
 to_device.reference(lambda x, device, dtype: x)
 
 
@@ -398,7 +398,7 @@ def to_dtype():
 
 
 to_dtype.samples(
-    call(values(2, 3), dtype("float64")), call(values(2, 3), dtype("float64"), copy=True)
+    call(values(2, 3), dtype("double")), call(values(2, 3), dtype("double"), copy=True)
 )
 to_dtype.reference(lambda x, dtype, copy=False: x)
 
@@ -413,7 +413,7 @@ def to_other():
     """The tensor with the dtype and device of another one."""
 
 
-to_other.samples(call(values(2, 3), values(1, dtype="float64")))
+to_other.samples(call(values(2, 3), values(1, dtype="double")))
 to_other.reference(lambda x, other: x)
 
 
@@ -426,7 +426,7 @@ def type_as():
     """
 
 
-type_as.samples(call(values(2, 3), values(1, dtype="float64")))
+type_as.samples(call(values(2, 3), values(1, dtype="double")))
 type_as.reference(lambda x, other: x)
 
 
