@@ -100,11 +100,31 @@ std::array<Spec, 2> nll_loss2d(const T& self, const T& target, const T& weight, 
           Spec{Dims(), self.dtype(), {}}};
 }
 
+// Of the gradient: what the loss was computed from is checked by the rule that gave `loss`.
 template <class T>
-Spec nll_loss_backward(const T&, const T& self) {
-  check(is_floating(self.dtype()), "nll_loss_backward: expected floating scores, got ",
-        dtype_name(self.dtype()));
+Spec nll_gradient(const char* op, const Spec& loss, const T& grad, const T& self,
+                  const T& total_weight) {
+  check(loss.sizes.empty() ? grad.numel() == 1 : same(grad.sizes(), loss.sizes), op,
+        ": grad_output of shape ", show(grad.sizes()), " does not fit a loss of shape ",
+        show(loss.sizes));
+  check(total_weight.numel() == 1, op,
+        ": expected total_weight to be a single element tensor, got shape ",
+        show(total_weight.sizes()));
   return {Dims(self.sizes()), self.dtype(), {}};
+}
+
+template <class T>
+Spec nll_loss_backward(const T& grad, const T& self, const T& target, const T& weight,
+                       int64_t reduction, const T& total_weight) {
+  const Spec loss = nll_loss(self, target, weight, reduction)[0];
+  return nll_gradient("nll_loss_backward", loss, grad, self, total_weight);
+}
+
+template <class T>
+Spec nll_loss2d_backward(const T& grad, const T& self, const T& target, const T& weight,
+                         int64_t reduction, const T& total_weight) {
+  const Spec loss = nll_loss2d(self, target, weight, reduction)[0];
+  return nll_gradient("nll_loss2d_backward", loss, grad, self, total_weight);
 }
 
 }  // namespace flambeau::shape

@@ -1,6 +1,9 @@
 // Shape and dtype rules of softmax and layer normalisation.
 #pragma once
 
+#include <functional>
+#include <numeric>
+
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
@@ -78,8 +81,17 @@ std::array<Spec, 3> layer_norm(const T& input, IntSpan normalized_shape, const T
 }
 
 template <class T>
-std::array<Spec, 3> layer_norm_backward(const T&, const T& input, IntSpan normalized_shape,
-                                        const T& weight, const T& bias) {
+std::array<Spec, 3> layer_norm_backward(const T& grad, const T& input, IntSpan normalized_shape,
+                                        const T& mean, const T& rstd, const T& weight,
+                                        const T& bias) {
+  const std::array<Spec, 3> forward = layer_norm(input, normalized_shape, weight, bias);
+  const Dims& stat = forward[1].sizes;
+  const auto rows = std::accumulate(stat.begin(), stat.end(), int64_t{1}, std::multiplies<>());
+  check(same(grad.sizes(), input.sizes()), "layer_norm_backward: grad_out of shape ",
+        show(grad.sizes()), " does not fit an input of shape ", show(input.sizes()));
+  check(mean.numel() == rows && rstd.numel() == rows, "layer_norm_backward: mean of shape ",
+        show(mean.sizes()), " and rstd of shape ", show(rstd.sizes()), " do not fit ", rows,
+        " rows of an input of shape ", show(input.sizes()));
   const DType affine = weight.defined() ? weight.dtype()
                        : bias.defined() ? bias.dtype()
                                         : input.dtype();

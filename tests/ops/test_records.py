@@ -58,8 +58,13 @@ NO_VIEW = {"detach_"}
 # Second gradients that do not exist.
 SECOND = {"lgamma": "digamma has no gradient"}
 
-# Ops that fill through another op, under whose name they refuse a dtype.
-FILLS = {"native_dropout", "rand_like", "randn_like", "randint_like", "normal"}
+# Takes nothing but a dtype, or an answer, from its last tensor.
+ANY_SHAPE = {"equal", "to.other", "type_as", "embedding"}
+
+NEVER_IN_PLACE: set = set()
+
+# Ops that run another one, under whose name they refuse.
+FILLS = {"native_dropout", "rand_like", "randn_like", "randint_like", "normal", "bernoulli_"}
 
 
 # ---- tensors from descriptions
@@ -303,6 +308,7 @@ def test_functions_and_methods_are_the_op(record):
 
 @parametrised([r for r in RECORDS if r.slots])
 def test_operators_are_the_op(record):
+    tried = set()
     for call in calls(record, ("float32", "int32", "bool"), limit=2):
         args, kwargs = call.tensors()
         if kwargs or len(args) != sum(a.default is None for a in record.schema.args):
@@ -311,7 +317,9 @@ def test_operators_are_the_op(record):
         for name in record.slots:
             augmented = name.startswith("__i") and name != "__invert__"
             if not augmented or fits_in_place(record, expected, args[0]):
+                tried.add(name)
                 assert_same(record, call(operators(record, name)), expected, strides=not augmented)
+    assert tried == {n for n in record.slots if full_name(record) + n not in NEVER_IN_PLACE}
 
 
 def fits_in_place(record, result, target) -> bool:
@@ -325,16 +333,19 @@ def fits_in_place(record, result, target) -> bool:
 @parametrised([r for r in RECORDS if r.inplace])
 def test_in_place_gives_the_same_and_counts(record):
     inplace = overload(record.schema.as_inplace(record.inplace_overload))
+    fitted = 0
     for call in calls(record, limit=3):
         expected, (args, kwargs) = call(), call.tensors()
         before = args[0]._version
         if fits_in_place(record, expected, args[0]):
+            fitted += 1
             assert inplace(*args, **kwargs) is args[0]
             assert args[0]._version > before
             assert_same(record, args[0], expected.to(args[0].dtype), strides=False)
         else:
             with pytest.raises(RuntimeError, match=f"^{record.name}"):
                 inplace(*args, **kwargs)
+    assert fitted
 
 
 @parametrised([r for r in RECORDS if r.inplace_only])
@@ -582,3 +593,18 @@ def test_other_dtypes_are_refused_by_name(record):
         with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
             Call(record, 0, dtype)()
         assert names_itself(record, str(caught.value)), str(caught.value)
+
+
+def tensor_places(record) -> list[int]:
+    """Where tensors stand among the arguments."""
+    return [i for i, a in enumerate(record.schema.args) if a.is_tensor and not a.optional]
+
+
+@parametrised([r for r in RECORDS if len(tensor_places(r)) > 1 and full_name(r) not in ANY_SHAPE])
+def test_shapes_that_do_not_fit_are_refused_by_name(record):
+    args, kwargs = calls(record, limit=1)[0].tensors()
+    place = tensor_places(record)[-1]
+    args[place] = flambeau.zeros(7, 1, 1, 1, 5, dtype=args[place].dtype)
+    with pytest.raises((RuntimeError, IndexError, ValueError)) as caught:
+        overload(record.schema)(*args, **kwargs)
+    assert names_itself(record, str(caught.value)), str(caught.value)

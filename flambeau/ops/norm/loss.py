@@ -104,7 +104,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    shape="nll_loss_backward(grad_output, self)",
+    shape="nll_loss_backward(grad_output, self, target, weight, reduction, total_weight)",
     cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
     " total_weight)",
     module="_nn",
@@ -162,7 +162,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    shape="nll_loss_backward(grad_output, self)",
+    shape="nll_loss2d_backward(grad_output, self, target, weight, reduction, total_weight)",
     cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, "
     "ignore_index,"
     " total_weight)",

@@ -165,7 +165,7 @@ def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
     "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor "
     "mean, "
     "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="layer_norm_backward(grad_out, input, normalized_shape, weight, bias)",
+    shape="layer_norm_backward(grad_out, input, normalized_shape, mean, rstd, weight, bias)",
     cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, "
     "normalized_shape, mean,"
     " rstd, weight, bias, output_mask)",
