@@ -55,6 +55,13 @@ def test_show_prints_the_gradient_of_a_structured_record(capsys):
         assert part in text.out, part
 
 
+def test_show_prints_samples_and_reference(capsys):
+    code, text = run(capsys, "show", "cumsum")
+    assert code == 0
+    for part in ("samples\n  call(values(2, 3), 1)\n", "reference\n  numpy.cumsum\n"):
+        assert part in text.out, part
+
+
 @pytest.mark.parametrize("name", ["add_", "__add__", "clip", "T", "add.out"])
 def test_show_finds_aliases_forms_and_operators(capsys, name):
     assert run(capsys, "show", name)[0] == 0

@@ -113,7 +113,7 @@ def zeros_like():
 
 
 zeros_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
-zeros_like.reference(lambda x, dtype=None: np.zeros_like(x))
+zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
 
 
 @native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -126,7 +126,7 @@ def ones_like():
 
 
 ones_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
-ones_like.reference(lambda x, dtype=None: np.ones_like(x))
+ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
 
 
 @native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
