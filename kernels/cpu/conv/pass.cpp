@@ -11,8 +11,10 @@ namespace flambeau::cpu {
 namespace {
 
 constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
-// Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache.
-constexpr int64_t kPixels = 112, kOuts = 256;
+// Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache; up to
+// kShallowSteps steps, more pixels of planes use the filters better, and their sums travel little.
+constexpr int64_t kShallowSteps = 2;
+constexpr int64_t kPixels = 112, kShallowPixels = 224, kOuts = 256;
 constexpr int64_t kPackLanes = 112, kChannelsTogether = 32;
 // Below this part of a panel's columns, outs are better rows.
 constexpr int64_t kFewOuts = 4;
@@ -229,7 +231,8 @@ class Pass {
   void plan() {
     const int64_t pixel_step = pixels_first_ ? f_.mr : f_.nr;
     const int64_t out_step = pixels_first_ ? f_.nr : f_.mr;
-    pixel_block_ = round_up(std::min(pixels_, kPixels), pixel_step);
+    const int64_t most = planes_ && steps_.count <= kShallowSteps ? kShallowPixels : kPixels;
+    pixel_block_ = even_block(pixels_, ceil_div(pixels_, most), pixel_step);
     out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), out_step);
     const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
     const int64_t depth = std::max<int64_t>(1, pass_.source.elements());
