@@ -52,11 +52,6 @@ _LAZY = ("functional", "graph")
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("gradcheck", "gradgradcheck"):
-        module = importlib.import_module("flambeau.autograd.gradcheck")
-        # Importing put the module in the place of the function that it is named after.
-        globals().update({n: getattr(module, n) for n in ("gradcheck", "gradgradcheck")})
-        return globals()[name]
     if name in _LAZY:
         return importlib.import_module(f"flambeau.autograd.{name}")
     raise AttributeError(f"module 'flambeau.autograd' has no attribute {name!r}")
@@ -242,3 +237,8 @@ class Variable(metaclass=_VariableMeta):
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_LAZY})
+
+
+# Now, and not when first touched: importing a submodule puts the module in the place of the
+# function that it is named after, once.
+from flambeau.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402
