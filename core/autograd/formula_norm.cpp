@@ -13,9 +13,6 @@ Tensor sum(const Tensor& t, int64_t dim) {
   const int64_t dims[] = {dim};
   return entry::sum_dim_IntList(t, IntSpan(dims), true, std::nullopt);
 }
-Tensor sum(const Tensor& t, const Dims& dims) {
-  return dims.empty() ? t : entry::sum_dim_IntList(t, IntSpan(dims), true, std::nullopt);
-}
 Tensor mean(const Tensor& t, const Dims& dims) {
   return entry::mean_dim(t, IntSpan(dims), true, std::nullopt);
 }

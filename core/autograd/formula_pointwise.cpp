@@ -11,6 +11,10 @@ Tensor trunc_divide(const Tensor& a, const Tensor& b) {
   return entry::trunc(entry::div_Tensor(a, b));
 }
 
+Tensor trigamma_backward(const Tensor&) {
+  raise<NotImplementedError>("_trigamma: the second derivative of digamma is not implemented");
+}
+
 // Of self / abs(self): real input only jumps.
 Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result) {
   if (!self.is_complex()) return zeros_like(g);

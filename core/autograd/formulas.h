@@ -98,6 +98,7 @@ Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& options);
 inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
 Tensor trunc_divide(const Tensor& a, const Tensor& b);
+[[noreturn]] Tensor trigamma_backward(const Tensor& g);
 Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result);
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
 Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,

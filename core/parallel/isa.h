@@ -10,6 +10,12 @@ enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
 // asks for more than this machine has, is a std::runtime_error on every call.
 Isa isa();
 const char* isa_name(Isa isa);
+// The one of three, compiled for each set, that belongs to the set in use.
+template <class T>
+const T& of_isa(const T& baseline, const T& avx2, const T& avx512) {
+  const T* const all[] = {&baseline, &avx2, &avx512};
+  return *all[static_cast<int>(isa())];
+}
 // Features that only some avx512 processors have; false whenever isa() is below avx512.
 bool has_avx512_bf16();
 bool has_avx512_vnni();

@@ -174,8 +174,7 @@ Scalar leaf_value(PyObject* o, DType dtype) {
     const int bits = static_cast<int>(itemsize(dtype)) * 8;
     const bool is_signed = info(dtype).is_signed;
     const int64_t high = (int64_t{1} << (bits - (is_signed ? 1 : 0))) - 1;
-    const int64_t low =
-        is_signed ? -high - 1 : -high - 1;  // negative numbers wrap in unsigned types
+    const int64_t low = -high - 1;  // negative numbers wrap in unsigned types
     check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ",
           dtype_name(dtype), " without overflow");
   }

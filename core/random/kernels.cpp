@@ -5,9 +5,8 @@
 namespace flambeau {
 
 const RandomKernels& random_kernels() {
-  static const RandomKernels& chosen = isa() == Isa::avx512 ? cpu::avx512::random_kernels
-                                       : isa() == Isa::avx2 ? cpu::avx2::random_kernels
-                                                            : cpu::baseline::random_kernels;
+  static const RandomKernels& chosen =
+      of_isa(cpu::baseline::random_kernels, cpu::avx2::random_kernels, cpu::avx512::random_kernels);
   return chosen;
 }
 

@@ -84,6 +84,7 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("trunc_divide", 2, tensor="formula::trunc_divide"),
         _leaf("left_shift", 2, tensor="bitwise_left_shift_Tensor"),
         _leaf("right_shift", 2, tensor="bitwise_right_shift_Tensor"),
+        _leaf("trigamma", 1, tensor="_trigamma"),
         *(
             _leaf(name)
             for name in (

@@ -116,7 +116,7 @@ special = Lazy("scipy.special")
 
 # Shapes of the first operand and of the others: equal, broadcast both ways, 0-dim, empty.
 _SHAPES = (((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), ()), ((0, 3), (1, 3)))
-_BOOLEAN = ("condition", "mask")
+BOOLEAN = ("condition", "mask")  # operands by these names are truth values
 
 
 def of_schema(args: tuple[Argument, ...], static: dict, domain: dict) -> list[Sample]:
@@ -142,7 +142,7 @@ def _sample(args, first: tuple, others: tuple, static: dict, domain: dict) -> Sa
         low, high = domain.get(a.name, (LOW, HIGH))
         if a.is_tensor:
             shape = others if given else first
-            given.append(Values(shape, low, high, "bool" if a.name in _BOOLEAN else ""))
+            given.append(Values(shape, low, high, "bool" if a.name in BOOLEAN else ""))
         elif a.default is None:
             value = static[a.name][0] if a.name in static else min(2, int(high))
             if a.keyword_only:

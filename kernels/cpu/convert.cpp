@@ -7,9 +7,8 @@
 namespace flambeau::cpu {
 
 const ConvertKernels& convert_kernels() {
-  static const ConvertKernels& chosen = isa() == Isa::avx512 ? avx512::convert_kernels
-                                        : isa() == Isa::avx2 ? avx2::convert_kernels
-                                                             : baseline::convert_kernels;
+  static const ConvertKernels& chosen =
+      of_isa(baseline::convert_kernels, avx2::convert_kernels, avx512::convert_kernels);
   return chosen;
 }
 

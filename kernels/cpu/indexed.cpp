@@ -11,9 +11,8 @@
 namespace flambeau::cpu {
 
 const IndexKernels& index_kernels() {
-  static const IndexKernels& chosen = isa() == Isa::avx512 ? avx512::index_kernels
-                                      : isa() == Isa::avx2 ? avx2::index_kernels
-                                                           : baseline::index_kernels;
+  static const IndexKernels& chosen =
+      of_isa(baseline::index_kernels, avx2::index_kernels, avx512::index_kernels);
   return chosen;
 }
 

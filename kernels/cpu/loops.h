@@ -61,7 +61,7 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
   T p[nparams > 0 ? nparams : 1] = {};
   for (int i = 0; i < nparams; ++i) p[i] = static_cast<const T*>(params)[i];
   auto* const dst = reinterpret_cast<typename Stored<T, out>::type*>(ptrs[0]);
-  const char* const src[] = {ptrs[I + 1]..., nullptr};
+  [[maybe_unused]] const char* const src[] = {ptrs[I + 1]..., nullptr};
   // Loads come before the store of the same index, so an output may be one of the inputs: that is
   // what the pragma states and restrict would deny.
 #pragma GCC ivdep

@@ -5,6 +5,7 @@
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/norm_kernels.h"
+#include "kernels/cpu/packed.h"
 #include "kernels/cpu/pointwise.h"
 
 namespace flambeau::cpu {
@@ -21,10 +22,9 @@ extern const NormKernels norm_kernels;
 namespace {
 
 const NormKernels& kernels() {
-  static const NormKernels* const sets[] = {&baseline::norm_kernels, &avx2::norm_kernels,
-                                            &avx512::norm_kernels};
-  static const int set = static_cast<int>(isa());
-  return *sets[set];
+  static const NormKernels& chosen =
+      of_isa(baseline::norm_kernels, avx2::norm_kernels, avx512::norm_kernels);
+  return chosen;
 }
 
 template <class T>
@@ -126,23 +126,6 @@ void map_rows(const Tensor& out, const Tensor& grad, const Tensor& output, int64
     });
   });
   give_back(out, y, d);
-}
-
-// In the compute type, contiguous; undefined stays undefined.
-Tensor packed(const Tensor& t, DType dtype) {
-  if (!t.defined() || (t.is_contiguous() && t.dtype() == dtype)) return t;
-  const Tensor p = empty(t.sizes(), {dtype, t.device()});
-  copy(p, t);
-  return p;
-}
-
-Tensor place_for(const Tensor& out, DType dtype) {
-  return out.is_contiguous() && out.dtype() == dtype ? out
-                                                     : empty(out.sizes(), {dtype, out.device()});
-}
-
-void deliver(const Tensor& out, const Tensor& made) {
-  if (!out.is(made)) copy(out, made);
 }
 
 }  // namespace

@@ -13,10 +13,9 @@ extern const OptimizerKernels optimizer_rows;
 }
 
 const OptimizerKernels& optimizer_kernels() {
-  static const OptimizerKernels* const sets[] = {&baseline::optimizer_rows, &avx2::optimizer_rows,
-                                                 &avx512::optimizer_rows};
-  static const int set = static_cast<int>(isa());
-  return *sets[set];
+  static const OptimizerKernels& chosen =
+      of_isa(baseline::optimizer_rows, avx2::optimizer_rows, avx512::optimizer_rows);
+  return chosen;
 }
 
 }  // namespace flambeau::cpu

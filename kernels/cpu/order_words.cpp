@@ -13,9 +13,8 @@
 namespace flambeau::cpu {
 
 const OrderKernels& order_kernels() {
-  static const OrderKernels& chosen = isa() == Isa::avx512 ? avx512::order_kernels
-                                      : isa() == Isa::avx2 ? avx2::order_kernels
-                                                           : baseline::order_kernels;
+  static const OrderKernels& chosen =
+      of_isa(baseline::order_kernels, avx2::order_kernels, avx512::order_kernels);
   return chosen;
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/packed.h"
 #include "kernels/cpu/pool_kernels.h"
 #include "kernels/shape/conv.h"
 
@@ -12,22 +12,9 @@ namespace flambeau::cpu {
 namespace {
 
 const PoolKernels& pool_kernels() {
-  static const PoolKernels* const sets[] = {&baseline::pool_kernels, &avx2::pool_kernels,
-                                            &avx512::pool_kernels};
-  static const int set = static_cast<int>(isa());
-  return *sets[set];
-}
-
-Tensor packed(const Tensor& t, DType dtype) {
-  if (t.is_contiguous() && t.dtype() == dtype) return t;
-  const Tensor p = empty(t.sizes(), {dtype, t.device()});
-  copy(p, t);
-  return p;
-}
-
-Tensor place_for(const Tensor& out, DType dtype) {
-  return out.is_contiguous() && out.dtype() == dtype ? out
-                                                     : empty(out.sizes(), {dtype, out.device()});
+  static const PoolKernels& chosen =
+      of_isa(baseline::pool_kernels, avx2::pool_kernels, avx512::pool_kernels);
+  return chosen;
 }
 
 PoolWindow window_of(const Tensor& in, const Tensor& out, IntSpan kernel_size, IntSpan stride,
@@ -96,12 +83,11 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
              where.data<int64_t>() + p * out_plane, w);
     });
   });
-  if (!y.is(out)) copy(out, y);
-  if (!where.is(indices)) copy(indices, where);
+  deliver(out, y);
+  deliver(indices, where);
 }
 
-void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices, IntSpan,
-                         IntSpan, IntSpan, IntSpan) {
+void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices) {
   if (out.numel() == 0) return;
   check(same(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
             std::equal(grad.sizes().begin(), grad.sizes().end() - 2, out.sizes().begin()),
@@ -119,7 +105,7 @@ void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& in
                       made.data<T>() + p * plane, plane);
     });
   });
-  if (!made.is(out)) copy(out, made);
+  deliver(out, made);
 }
 
 }  // namespace flambeau::cpu

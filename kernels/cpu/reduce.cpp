@@ -384,9 +384,8 @@ class Reducer {
 };
 
 const ReduceKernel& find_kernel(Reduction reduction, DType element) {
-  static const ReduceKernels& kernels = isa() == Isa::avx512 ? avx512::reduce_kernels
-                                        : isa() == Isa::avx2 ? avx2::reduce_kernels
-                                                             : baseline::reduce_kernels;
+  static const ReduceKernels& kernels =
+      of_isa(baseline::reduce_kernels, avx2::reduce_kernels, avx512::reduce_kernels);
   const Compute compute = compute_of(element);
   const ReduceKernel* kernel =
       compute == Compute::count

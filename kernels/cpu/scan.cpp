@@ -16,9 +16,8 @@ constexpr int64_t kFewRows = 8;
 constexpr int64_t kStateBytes = 16;  // of one state, at most
 
 const ScanKernel& find_kernel(Scan scan, DType element) {
-  static const ScanKernels& kernels = isa() == Isa::avx512 ? avx512::scan_kernels
-                                      : isa() == Isa::avx2 ? avx2::scan_kernels
-                                                           : baseline::scan_kernels;
+  static const ScanKernels& kernels =
+      of_isa(baseline::scan_kernels, avx2::scan_kernels, avx512::scan_kernels);
   const ScanKernel& kernel =
       kernels.by[static_cast<int>(scan)][static_cast<int>(compute_of(element))];
   if (kernel.state_bytes == 0)

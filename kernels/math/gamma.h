@@ -1,4 +1,4 @@
-// lgamma and digamma; float is through double.
+// lgamma, digamma and trigamma; float is through double.
 //
 // Note [Gamma]
 // Both have one fit on [1/2, 3], written in u = x - 1 so that the zeros of lgamma at 1 and 2
@@ -155,5 +155,32 @@ FLAMBEAU_LEAF double digamma(double x) {
   return reflected ? left : right;
 }
 FLAMBEAU_LEAF float digamma(float x) { return float(digamma(double(x))); }
+
+// The sum of 1 / (x + k)^2 over k >= 0, for x >= 0: terms up to 10, then the asymptotic series.
+FLAMBEAU_LEAF double trigamma_right(double x) {
+  double y = x, sum = 0.0;
+  for (int k = 0; k < 10; ++k) {
+    bool take = y < 10.0;
+    sum += take ? 1.0 / (y * y) : 0.0;
+    y += take ? 1.0 : 0.0;
+  }
+  double inverse = 1.0 / y, z = inverse * inverse;
+  double tail = poly(z, 1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6,
+                     -3617.0 / 510);
+  return sum + (inverse + (0.5 * z + inverse * z * tail));
+}
+
+// The derivative of digamma, within 4 ulp; inf at the poles.
+FLAMBEAU_LEAF double trigamma(double x) {
+  constexpr double pi = 0x1.921fb54442d18p1;
+  bool reflected = x < 0.0;
+  double a = reflected ? -x : x;
+  double right = trigamma_right(reflected ? 1.0 + a : a);
+  double turn = pi / sin_cos_pi(a).hi;
+  double left = a == round(a) ? infinity<double> : turn * turn - right;
+  left = isinf(a) ? nan<double> : left;
+  return reflected ? left : right;
+}
+FLAMBEAU_LEAF float trigamma(float x) { return float(trigamma(double(x))); }
 
 }  // namespace flambeau::math

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -297,6 +298,11 @@ def test_default_dtype():
     torch.set_default_dtype(torch.float64)
     try:
         assert torch.zeros(1).dtype is torch.float64
+        seen = []  # the process has one, not each thread
+        thread = threading.Thread(target=lambda: seen.append(torch.zeros(1).dtype))
+        thread.start()
+        thread.join()
+        assert seen == [torch.float64]
     finally:
         torch.set_default_dtype(torch.float32)
     for bad in (torch.int32, "float32"):

@@ -55,6 +55,12 @@ def digamma(x):
     return mp.nan if gamma_pole(x) else mp.digamma(x)
 
 
+def trigamma(x):
+    if gamma_pole(x):
+        return mp.inf
+    return mp.psi(1, x) if x > 0 else (mp.pi / mp.sinpi(x)) ** 2 - mp.psi(1, 1 - x)
+
+
 # name: (exact function, interval that matters, bound in float32, bound in float64)
 UNARY = {
     "exp": (saturated(mp.exp, 2000), (-20, 20), 1, 1),
@@ -83,8 +89,9 @@ UNARY = {
     "acos": (mp.acos, (-1, 1), 1, 1.5),
     "lgamma": (lgamma, (-0.5, 10), 1, 2),
     "digamma": (digamma, (-0.25, 10), 1, 2),
+    "trigamma": (trigamma, (-3, 12), 1, 4),
 }
-COUNT = {"lgamma": 250, "digamma": 250}
+COUNT = {"lgamma": 250, "digamma": 250, "trigamma": 250}
 LEFTMOST = {"lgamma": -0.5, "digamma": -0.25}  # where the bounds hold; see below for the rest
 
 
@@ -144,6 +151,7 @@ SPECIAL = {
     "acos": (math.pi / 2, math.pi / 2, NAN, NAN, (1, 0), (-1, math.pi), (1.5, NAN)),
     "lgamma": (INF, INF, INF, INF, (1, 0), (2, 0), (-1, INF), (-1e300, INF)),
     "digamma": (-INF, INF, INF, NAN, (-1, NAN), (-7, NAN)),
+    "trigamma": (INF, INF, 0, NAN, (-1, INF), (-7, INF)),
     "floor": (0, -0.0, INF, -INF, (2.5, 2), (-0.5, -1), (1e300, 1e300)),
     "ceil": (0, -0.0, INF, -INF, (2.5, 3), (-0.5, -0.0)),
     "trunc": (0, -0.0, INF, -INF, (2.7, 2), (-2.7, -2), (-0.5, -0.0)),

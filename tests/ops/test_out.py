@@ -1,5 +1,7 @@
 """out= arguments that share memory with inputs, or with themselves."""
 
+import warnings
+
 import pytest
 
 import flambeau
@@ -50,3 +52,14 @@ def test_overlapping_elements_are_written_one_after_the_other():
     memory = flambeau.full((3,), 2.0)
     memory.as_strided((2, 2), (1, 1)).neg_()
     assert memory.tolist() == [-2, 2, -2]
+
+
+def test_resizing_an_out_with_elements_warns():
+    with pytest.warns(UserWarning, match=r"add: An output .* shape \[3\].* shape \[2\]"):
+        out = flambeau.add(flambeau.ones(2), 1, out=flambeau.zeros(3))
+    assert out.tolist() == [2, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert flambeau.add(flambeau.ones(2), 1, out=flambeau.empty(0)).tolist() == [2, 2]
+        with pytest.raises(UserWarning):
+            flambeau.add(flambeau.ones(2), 1, out=flambeau.zeros(3))

@@ -46,6 +46,7 @@ LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
 # Gradients that differences cannot check, each with its reason.
 GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
+    "_trigamma": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
 }
 
@@ -56,7 +57,7 @@ KEEPS_VERSION = {"detach_"}
 NO_VIEW = {"detach_"}
 
 # Second gradients that do not exist.
-SECOND = {"lgamma": "digamma has no gradient yet"}
+SECOND = {"digamma": "the gradient of its derivative is refused"}
 
 # Their last tensor may have any shape.
 ANY_SHAPE = {"equal", "to.other", "type_as", "embedding"}

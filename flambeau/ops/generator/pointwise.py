@@ -7,6 +7,7 @@ import itertools
 
 from flambeau.ops import trace
 from flambeau.ops.record import COMPLEX, FLOATING, INTEGRAL, Record
+from flambeau.ops.samples import BOOLEAN
 
 COMPUTES = {
     "f32": "float",
@@ -36,14 +37,9 @@ def params(record: Record) -> list:
     return [a for a in record.schema.args if a.name not in names]
 
 
-def boolean_operands(record: Record) -> tuple:
-    return ("condition", "mask")
-
-
 def _symbols(record: Record) -> dict:
-    boolean = boolean_operands(record)
     symbols = {
-        a.name: trace.operand(a.name, "B" if a.name in boolean else "V") for a in operands(record)
+        a.name: trace.operand(a.name, "B" if a.name in BOOLEAN else "V") for a in operands(record)
     }
     symbols.update((a.name, trace.parameter(a.name)) for a in params(record))
     return symbols
@@ -161,8 +157,7 @@ def loops(record: Record) -> list[Loop]:
         return []
     out = []
     inputs = [a.name for a in operands(record)]
-    boolean = boolean_operands(record)
-    kinds = ["B" if n in boolean else "V" for n in inputs]
+    kinds = ["B" if n in BOOLEAN else "V" for n in inputs]
     names = [a.name for a in params(record)]
     for i, static in enumerate(statics(record)):
         dtypes = rule(record, static, "dtypes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flambeau.ops.generator import names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.record import Record
+from flambeau.ops.samples import BOOLEAN
 from flambeau.ops.schema import TYPES, Argument, Schema, default_cpp
 
 
@@ -15,7 +16,7 @@ def _quoted(text: str) -> str:
 def takes_number(record: Record, schema: Schema, index: int) -> bool:
     """Whether a Python number may stand for this tensor."""
     a = schema.args[index]
-    if not a.is_tensor or a.name in pw.boolean_operands(record):
+    if not a.is_tensor or a.name in BOOLEAN:
         return False
     if record.number_ok is not None:
         return a.name in record.number_ok and not a.mutated

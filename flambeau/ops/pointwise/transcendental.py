@@ -1,6 +1,6 @@
 """Exponentials, logarithms, trigonometry and special functions."""
 
-from flambeau.ops.record import BOOL, REAL, pointwise
+from flambeau.ops.record import BOOL, FLOATING, REAL, pointwise
 from flambeau.ops.samples import np, special
 from flambeau.ops.trace import f
 
@@ -294,3 +294,30 @@ def digamma(self):
 
 digamma.domain(self=(1.6, 5.0))
 digamma.reference(special.digamma, tolerance=32)
+
+
+@digamma.gradient
+def _(g, self):
+    return g * f.trigamma(self)
+
+
+@pointwise(
+    "_trigamma(Tensor self) -> Tensor",
+    dtypes=FLOATING,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
+def _trigamma(self):
+    """The derivative of ``digamma``."""
+    return f.trigamma(self)
+
+
+_trigamma.domain(self=(0.5, 5.0))
+_trigamma.reference(lambda x: special.polygamma(1, x), tolerance=8)
+
+
+@_trigamma.gradient
+def _(g, cxx):
+    return cxx.trigamma_backward(g)

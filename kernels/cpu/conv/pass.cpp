@@ -362,19 +362,11 @@ class Pass {
   int64_t pixel_block_, out_block_;
 };
 
-const ConvKernels& kernels_of(Isa set) {
-#if defined(__x86_64__)
-  if (set == Isa::avx512) return avx512::conv_kernels;
-  if (set == Isa::avx2) return avx2::conv_kernels;
-#endif
-  (void)set;
-  return baseline::conv_kernels;
-}
-
 }  // namespace
 
 const ConvKernels& conv_kernels() {
-  static const ConvKernels& kernels = kernels_of(isa());
+  static const ConvKernels& kernels =
+      of_isa(baseline::conv_kernels, avx2::conv_kernels, avx512::conv_kernels);
   return kernels;
 }
 
