@@ -25,10 +25,10 @@ class PlainArguments {
 
   const Value* values() const { return values_.data(); }
 
-  void write_back(const Op& op, Results& results) const {
+  void write_back(Results& results) const {
     for (const Replaced& r : replaced_) {
       if (!r.mutated) continue;
-      resize_out(r.lazy, r.plain.sizes(), op.name);
+      resize(r.lazy, r.plain.sizes());
       entry::copy_(r.lazy, r.plain, false);
       for (Tensor& t : results.tensors)
         if (t.is(r.plain)) t = r.lazy;
@@ -67,7 +67,7 @@ class PlainArguments {
 void resolve_lazy_bits(const Op& op, const Value* args, Results& results) {
   const PlainArguments plain(op, args);
   redispatch(op, plain.values(), results);
-  plain.write_back(op, results);
+  plain.write_back(results);
 }
 
 }  // namespace flambeau

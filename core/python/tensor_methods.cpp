@@ -153,7 +153,7 @@ PyObject* resize(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   }
   const Tensor& t = unwrap(self);
   check(!t.requires_grad(), "resize_: cannot resize variables that require grad");
-  resize_out(t, sizes, "resize_");
+  resize(t, sizes);
   return Py_NewRef(self);
 }
 

@@ -413,21 +413,25 @@ Tensor wrapped_number(const Scalar& value) {
   return t;
 }
 
-void resize_out(const Tensor& out, IntSpan sizes, const char* op) {
-  if (same(out.sizes(), sizes)) return;
-  if (out.numel() > 0)
-    warn(concat(op, ": An output with one or more elements was resized since it had shape ",
-                show(out.sizes()), ", which does not match the required output shape ", show(sizes),
-                ". Give one of that shape, or an empty one."));
-  check_sizes(sizes, out.itemsize());
-  TensorImpl* impl = out.impl();
+void resize(const Tensor& t, IntSpan sizes) {
+  if (same(t.sizes(), sizes)) return;
+  check_sizes(sizes, t.itemsize());
+  TensorImpl* impl = t.impl();
   const Dims strides = contiguous_strides(sizes);
-  const int64_t offset = out.offset();
+  const int64_t offset = t.offset();
   const size_t needed =
-      static_cast<size_t>(offset) * out.itemsize() + span_bytes(sizes, strides, out.itemsize());
+      static_cast<size_t>(offset) * t.itemsize() + span_bytes(sizes, strides, t.itemsize());
   // The memory first: where that fails, the tensor stays what it was.
   if (needed > impl->storage()->nbytes()) impl->storage()->resize(needed);
   impl->set_geometry(sizes, strides, offset);
+}
+
+void resize_out(const Tensor& out, IntSpan sizes, const char* op) {
+  if (out.numel() > 0 && !same(out.sizes(), sizes))
+    warn(concat(op, ": An output with one or more elements was resized since it had shape ",
+                show(out.sizes()), ", which does not match the required output shape ", show(sizes),
+                ". Give one of that shape, or an empty one."));
+  resize(out, sizes);
 }
 
 }  // namespace flambeau

@@ -309,7 +309,9 @@ Tensor empty_like(const Tensor& like, DType dtype);
 // A 0-dim tensor; `wrapped` marks a Python number.
 Tensor scalar_tensor(const Scalar& value, DType dtype, Device device = {});
 Tensor wrapped_number(const Scalar& value);
-// In place, for out= arguments: takes the new shape, reallocating when the storage is too small.
+// In place: takes the new shape, contiguous, reallocating when the storage is too small.
+void resize(const Tensor& t, IntSpan sizes);
+// The same for out= arguments of op, which warns where there were elements.
 void resize_out(const Tensor& out, IntSpan sizes, const char* op);
 
 }  // namespace flambeau

@@ -61,5 +61,6 @@ def test_resizing_an_out_with_elements_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert flambeau.add(flambeau.ones(2), 1, out=flambeau.empty(0)).tolist() == [2, 2]
+        assert flambeau.zeros(3).resize_(2).shape == (2,)  # that is what it is for
         with pytest.raises(UserWarning):
             flambeau.add(flambeau.ones(2), 1, out=flambeau.zeros(3))
