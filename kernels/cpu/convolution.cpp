@@ -62,6 +62,16 @@ struct Problem {
   }
 };
 
+// What a pass reads: images in the layout of the problem, or turned.
+struct Source {
+  ConvLayout layout;
+  Tensor tensor;
+
+  Source(const Tensor& images, const Problem& p, bool turned)
+      : layout(turned ? ConvLayout::nhwc : p.layout),
+        tensor(contiguous_in(images, turned ? MemoryFormat::channels_last : p.format)) {}
+};
+
 ConvFilters filters_of(const Tensor& weight) {
   const IntSpan s = weight.strides();
   return {weight.bytes(), s[0], s[1], s[2], s[3]};
@@ -73,9 +83,9 @@ void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, c
                  IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
   if (out.numel() == 0) return;
   const Problem p(input, weight, stride, padding, dilation, groups);
-  const Tensor x = contiguous_in(input, p.format);
+  const Source x(input, p, conv2d_turns(p.type, p.shape));
   const Tensor b = bias.defined() ? contiguous_in(bias, MemoryFormat::contiguous) : bias;
-  conv2d(p.type, p.layout, p.shape, x.bytes(), filters_of(weight),
+  conv2d(p.type, {x.layout, p.layout}, p.shape, x.tensor.bytes(), filters_of(weight),
          b.defined() ? b.bytes() : nullptr, out.bytes());
 }
 
@@ -89,10 +99,12 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
     return;
   }
   const Problem p(input, weight, stride, padding, dilation, groups);
-  const Tensor dy = contiguous_in(grad, p.format);
-  if (mask[0])
-    conv2d_grad_input(p.type, p.layout, p.shape, dy.bytes(), filters_of(weight),
+  if (mask[0]) {
+    const Source dy(grad, p, conv2d_grad_input_turns(p.type, p.shape));
+    conv2d_grad_input(p.type, {dy.layout, p.layout}, p.shape, dy.tensor.bytes(), filters_of(weight),
                       grad_input.bytes());
+  }
+  const Tensor dy = contiguous_in(grad, p.format);
   if (mask[1]) {
     const Tensor x = contiguous_in(input, p.format);
     const IntSpan s = grad_weight.strides();

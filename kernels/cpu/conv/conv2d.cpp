@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/conv/pass.h"
+#include "kernels/cpu/conv/regions.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -26,6 +27,18 @@ Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, 
     taps.filter.push_back(i);
   }
   return taps;
+}
+
+// Whether leaving out the padding saves more than it takes to turn the input and the output.
+bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSource& source,
+                  int64_t outs) {
+  constexpr int64_t kTurnCost = 32;  // of an element, in multiply-adds
+  if (shape.pad_h == 0 && shape.pad_w == 0) return false;
+  const auto cost = [&](bool may_cut) {
+    return Regions(*math.kernels, source, shape.n, may_cut).cost;
+  };
+  const int64_t image = shape.c * shape.h * shape.w + shape.k * shape.out_h() * shape.out_w();
+  return (cost(false) - cost(true)) * outs * shape.groups > shape.n * image * kTurnCost;
 }
 
 }  // namespace
@@ -76,13 +89,13 @@ ForwardPatches::ForwardPatches(ConvLayout layout, const Conv2dShape& shape, cons
   source.step_w = shape.stride_w;
 }
 
-void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
+void conv2d(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* x,
             const ConvFilters& filters, const void* bias, void* y, Activation activation) {
   if (shape.n == 0 || shape.k == 0) return;
-  const ForwardPatches patches(layout, shape, x);
-  const ImageStrides out(layout, shape.k, shape.out_h(), shape.out_w());
+  const ForwardPatches patches(layouts.src, shape, x);
+  const ImageStrides out(layouts.dst, shape.k, shape.out_h(), shape.out_w());
   ConvPass pass;
-  pass.layout = layout;
+  pass.layout = layouts.src;
   pass.source = patches.source;
   pass.images = shape.n;
   pass.groups = shape.groups;
@@ -105,15 +118,15 @@ void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const vo
   run_pass(ConvMath(type), pass);
 }
 
-void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
+void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* dy,
                        const ConvFilters& filters, void* dx) {
   if (shape.n == 0 || shape.c == 0) return;
-  const ImageStrides in(layout, shape.c, shape.h, shape.w);
-  const ImageStrides out(layout, shape.k, shape.out_h(), shape.out_w());
+  const ImageStrides in(layouts.dst, shape.c, shape.h, shape.w);
+  const ImageStrides out(layouts.src, shape.k, shape.out_h(), shape.out_w());
   const ConvMath math(type);
   const int64_t ins = shape.k / shape.groups;
   ConvPass pass;
-  pass.layout = layout;
+  pass.layout = layouts.src;
   pass.source = image_source(dy, out, ins, shape.out_h(), shape.out_w());
   pass.images = shape.n;
   pass.groups = shape.groups;
@@ -142,6 +155,24 @@ void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shap
       run_pass(math, pass);
     }
   }
+}
+
+bool conv2d_turns(ConvType type, const Conv2dShape& shape) {
+  const ForwardPatches patches(ConvLayout::nhwc, shape, nullptr);
+  return turning_pays(ConvMath(type), shape, patches.source, shape.k / shape.groups);
+}
+
+bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape) {
+  if (shape.stride_h != 1 || shape.stride_w != 1) return false;
+  const ImageStrides strides(ConvLayout::nhwc, shape.k, shape.out_h(), shape.out_w());
+  PatchSource source =
+      image_source(nullptr, strides, shape.k / shape.groups, shape.out_h(), shape.out_w());
+  const Taps taps_h = backward_taps(shape.r, shape.pad_h, shape.dil_h, 1, 0);
+  const Taps taps_w = backward_taps(shape.s, shape.pad_w, shape.dil_w, 1, 0);
+  set_taps(source, taps_h, taps_w);
+  source.grid_h = shape.h;
+  source.grid_w = shape.w;
+  return turning_pays(ConvMath(type), shape, source, shape.c / shape.groups);
 }
 
 }  // namespace flambeau::cpu

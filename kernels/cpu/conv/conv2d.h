@@ -32,17 +32,26 @@ struct MutableConvFilters {
   int64_t k_stride = 0, c_stride = 0, r_stride = 0, s_stride = 0;
 };
 
+// The layouts of what is read and of what is written.
+struct ConvLayouts {
+  ConvLayout src, dst;
+};
+
 // y = activation(x * filters + bias); bias (k elements) may be null. Sizes must be valid: groups
 // divides c and k, the output has at least one row and column.
 //
 // All results have the same bits for any number of threads.
-void conv2d(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
+void conv2d(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* x,
             const ConvFilters& filters, const void* bias, void* y,
             Activation activation = Activation::none);
 
 // dx, given dy.
-void conv2d_grad_input(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
+void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* dy,
                        const ConvFilters& filters, void* dx);
+
+// Whether x or dy in planes should be turned to nhwc first; see Note [Borders].
+bool conv2d_turns(ConvType type, const Conv2dShape& shape);
+bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape);
 
 // The gradient of the filters, given x and dy of at least one image.
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,

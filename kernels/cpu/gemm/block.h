@@ -54,6 +54,54 @@ static void pack_complex_b(const void* b, int64_t col_stride, int64_t k_stride, 
   }
 }
 
+// Whether a row's successor begins where a column has its next element.
+static inline bool neighbours(const GemmOutput& out, int64_t row) {
+  return !out.row_offsets || out.row_offsets[row + 1] == out.row_offsets[row] + 1;
+}
+
+// Like finish, for a C whose columns are contiguous rather than its rows.
+template <class T, class D>
+static inline void finish_by_columns(const T* sums, int64_t distance, int64_t rows, int64_t cols,
+                                     const GemmOutput& out, int64_t row, int64_t col) {
+  constexpr int L = kLanes<T>;
+  GemmOutput turned = out;
+  turned.row_stride = out.col_stride;
+  turned.col_stride = out.row_stride;
+  turned.row_offsets = out.col_offsets;
+  turned.col_offsets = out.row_offsets;
+  turned.epilogue.bias.row_stride = out.epilogue.bias.col_stride;
+  turned.epilogue.bias.col_stride = out.epilogue.bias.row_stride;
+  alignas(kVectorBytes) T square[L * L + L];  // a run's last vector ends beyond its square
+  for (int64_t i = 0; i < rows; i += L) {
+    const int64_t height = smaller(L, rows - i);
+    for (int64_t j = 0; j < cols; j += L) {
+      const int64_t width = smaller(L, cols - j);
+      transpose_square<T>(height, L, square, L,
+                          [&](int t) { return load(sums + (i + t) * distance + j); });
+      for (int64_t from = 0, to; from < height; from = to) {
+        for (to = from + 1; to < height && neighbours(out, row + i + to - 1);) ++to;
+        finish<T, D>(square + from, L, width, to - from, turned, col + j, row + i + from);
+      }
+    }
+  }
+}
+
+template <class T, class D>
+static inline void finish_either_way(const T* sums, int64_t distance, int64_t rows, int64_t cols,
+                                     const GemmOutput& out, int64_t row, int64_t col) {
+  const bool by_columns = rows > 1 && out.col_stride != 1 && !out.col_offsets &&
+                          (out.row_offsets || out.row_stride == 1);
+  (by_columns ? finish_by_columns<T, D> : finish<T, D>)(sums, distance, rows, cols, out, row, col);
+}
+
+// Panels of at most kRows rows, none of them much smaller than the others: small ones keep the
+// multipliers waiting.
+static inline int64_t even_rows(int64_t rows) {
+  if (rows <= kRows) return rows;
+  const int64_t panels = (rows + kRows - 1) / kRows;
+  return (rows + panels - 1) / panels;
+}
+
 // Where the sums of a tile go: the partial sums, C itself, or `staging`, from where they are
 // finished.
 template <class T, class D>
@@ -61,13 +109,17 @@ static inline Tile<T> tile_of(const GemmBlock& block, int64_t row, int64_t col, 
                               int64_t panel_width, T* partial, T* staging) {
   const GemmOutput& out = *block.out;
   const T* add = block.first ? nullptr : partial;
-  if (!block.last) return {add, partial, panel_width, true};
-  if (sizeof(T) == sizeof(D) && out.plain && !out.row_offsets &&
+  if (!block.last) return {add, partial, panel_width, true, nullptr};
+  const bool biased = adds_row_bias_only(out) && out.epilogue.bias.row_stride == 1;
+  if (sizeof(T) == sizeof(D) && (out.plain || biased) && !out.row_offsets &&
       contiguous_cols(out, block.col + col, width)) {
+    const T* bias =
+        biased ? static_cast<const T*>(out.epilogue.bias.data) + block.row + row : nullptr;
     T* c = reinterpret_cast<T*>(out.c) + (block.row + row) * out.row_stride;
-    return {add, c + col_offset(out, block.col + col), out.row_stride, width % kLanes<T> == 0};
+    return {add, c + col_offset(out, block.col + col), out.row_stride, width % kLanes<T> == 0,
+            bias};
   }
-  return {add, staging, panel_width, true};
+  return {add, staging, panel_width, true, nullptr};
 }
 
 template <class Math, class D, bool InPlace>
@@ -79,11 +131,13 @@ static inline void multiply_panels(const GemmBlock& block) {
   alignas(kVectorBytes) T staging[kRows * kCols];
   const int64_t units = (block.depth + kPerUnit - 1) / kPerUnit;
   const int64_t b_stride = InPlace ? block.b_row_stride : kCols;
-  const int64_t b_panel = InPlace ? kCols : units * kCols;
+  const int64_t b_units = block.b_depth ? (block.b_depth + kPerUnit - 1) / kPerUnit : units;
+  const int64_t b_panel = InPlace ? kCols : b_units * kCols;
   const U* a = static_cast<const U*>(block.a);
   T* partial = static_cast<T*>(block.partial);
-  for (int64_t i = 0; i < block.rows; i += kRows) {
-    const int64_t rows = smaller(kRows, block.rows - i);
+  const int64_t most_rows = even_rows(block.rows);
+  for (int64_t i = 0; i < block.rows; i += most_rows) {
+    const int64_t rows = smaller(most_rows, block.rows - i);
     const U* b = static_cast<const U*>(block.b);
     for (int64_t j = 0; j < block.cols; j += kCols) {
       const int64_t cols = smaller(kCols, block.cols - j);
@@ -92,12 +146,13 @@ static inline void multiply_panels(const GemmBlock& block) {
       const Mask tail = first_lanes<T>(cols - (vectors - 1) * L);
       MicroKernels<Math, InPlace>::get(rows, vectors)(units, a, b, b_stride, tail, tile);
       if (tile.out == staging) {
-        finish<T, D>(staging, kCols, rows, cols, *block.out, block.row + i, block.col + j);
+        finish_either_way<T, D>(staging, kCols, rows, cols, *block.out, block.row + i,
+                                block.col + j);
       }
       b += b_panel;
       if (partial) partial += kRows * kCols;
     }
-    a += kRows * pitch;
+    a += most_rows * pitch;
   }
 }
 
@@ -147,38 +202,12 @@ static inline void add_tree(T* parts, int64_t count, int64_t distance, int64_t l
   }
 }
 
-// Like finish, for a C whose columns are contiguous rather than its rows.
-template <class T, class D>
-static inline void finish_by_columns(const T* sums, int64_t distance, int64_t rows, int64_t cols,
-                                     const GemmOutput& out, int64_t row, int64_t col) {
-  constexpr int L = kLanes<T>;
-  GemmOutput turned = out;
-  turned.row_stride = out.col_stride;
-  turned.col_stride = out.row_stride;
-  turned.row_offsets = out.col_offsets;
-  turned.col_offsets = out.row_offsets;
-  turned.epilogue.bias.row_stride = out.epilogue.bias.col_stride;
-  turned.epilogue.bias.col_stride = out.epilogue.bias.row_stride;
-  alignas(kVectorBytes) T square[L * L];
-  for (int64_t i = 0; i < rows; i += L) {
-    const int64_t height = smaller(L, rows - i);
-    for (int64_t j = 0; j < cols; j += L) {
-      const int64_t width = smaller(L, cols - j);
-      transpose_square<T>(height, L, square, L,
-                          [&](int t) { return load(sums + (i + t) * distance + j); });
-      finish<T, D>(square, L, width, height, turned, col + j, row + i);
-    }
-  }
-}
-
 template <class T, class D>
 static void finish_parts(void* parts, int64_t count, int64_t distance, int64_t rows, int64_t cols,
                          int64_t pitch, const GemmOutput& out, int64_t row, int64_t col) {
   T* const sums = static_cast<T*>(parts);
   for (int64_t i = 0; i < rows; ++i) add_tree(sums + i * pitch, count, distance, cols);
-  const bool by_columns = rows > 1 && out.col_stride != 1 && !out.col_offsets &&
-                          (out.row_offsets || out.row_stride == 1);
-  (by_columns ? finish_by_columns<T, D> : finish<T, D>)(sums, pitch, rows, cols, out, row, col);
+  finish_either_way<T, D>(sums, pitch, rows, cols, out, row, col);
 }
 
 template <class T>

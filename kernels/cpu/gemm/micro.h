@@ -23,8 +23,41 @@ struct Tile {
   const Acc* add;  // sums of the blocks before, in rows of kBlockVectors vectors; may be null
   Acc* out;
   int64_t out_stride;
-  bool whole;  // all of the last vector may be stored
+  bool whole;       // all of the last vector may be stored
+  const Acc* bias;  // of each row; may be null
 };
+
+template <int Rows, int Vectors, class T>
+static inline void prefetch(const Tile<T>& tile) {
+  const T* c = tile.out;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i, c += tile.out_stride) {
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + v * kLanes<T>, 1);
+  }
+}
+
+// `tail`: the lanes of each row's last vector that may be stored.
+template <int Rows, int Vectors, class T>
+static inline void store_tile(Vec<T> (&acc)[Rows][Vectors], const Tile<T>& tile, Mask tail) {
+  constexpr int L = kLanes<T>;
+  T* out = tile.out;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+    const Vec<T> bias = tile.bias ? broadcast(tile.bias[i]) : Vec<T>{};
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) {
+      if (tile.add) acc[i][v] += load(tile.add + (i * kBlockVectors + v) * L);
+      if (tile.bias) acc[i][v] += bias;
+      if (v < Vectors - 1 || tile.whole) {
+        store(out + v * L, acc[i][v]);
+      } else {
+        store(out + v * L, acc[i][v], tail);
+      }
+    }
+    out += tile.out_stride;
+  }
+}
 
 // Rows x (Vectors vectors) of C. `InPlace`: the last vector of each row of B ends where `tail`
 // says.
@@ -35,14 +68,8 @@ static void micro_kernel(int64_t units, const typename Math::Unit* a, const type
   using T = typename Math::Acc;
   constexpr int L = kLanes<T>;
   constexpr int pitch = kPitchBytes / sizeof(U);
-  if constexpr (!InPlace) {  // in place means a small product, whose C is near
-    const T* c = tile.out;
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i, c += tile.out_stride) {
-#pragma GCC unroll 4
-      for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + v * L, 1);
-    }
-  }
+  // In place means a small product, whose C is near.
+  if constexpr (!InPlace) prefetch<Rows, Vectors>(tile);
   Vec<T> acc[Rows][Vectors] = {};
   for (int64_t q = 0; q < units; ++q) {
     Vec<U> columns[Vectors];
@@ -61,20 +88,7 @@ static void micro_kernel(int64_t units, const typename Math::Unit* a, const type
     ++a;
     b += b_stride;
   }
-  T* out = tile.out;
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < Vectors; ++v) {
-      if (tile.add) acc[i][v] += load(tile.add + (i * kBlockVectors + v) * L);
-      if (v < Vectors - 1 || tile.whole) {
-        store(out + v * L, acc[i][v]);
-      } else {
-        store(out + v * L, acc[i][v], tail);
-      }
-    }
-    out += tile.out_stride;
-  }
+  store_tile(acc, tile, tail);
 }
 
 // Complex products: A's rows hold two planes of half the pitch, B's units two vectors (real parts,

@@ -75,11 +75,17 @@ static inline V fma(V a, V b, V c) {
 #endif
 
 // The first lanes of a vector, for loads and stores that must not touch memory beyond them.
+// FLAMBEAU_ANY_LANES: any lanes can be chosen, by lanes_of().
 #if defined(__AVX512F__)
+#define FLAMBEAU_ANY_LANES 1
 using Mask = uint32_t;
 template <class T>
 static inline Mask first_lanes(int64_t count) {
   return static_cast<Mask>((uint64_t{1} << count) - 1);
+}
+template <class T>
+static inline Mask lanes_of(uint32_t bits) {
+  return bits;
 }
 static inline Vec<float> load(const float* p, Mask m) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>(m), p);
@@ -90,6 +96,13 @@ static inline Vec<double> load(const double* p, Mask m) {
 static inline Vec<uint32_t> load(const uint32_t* p, Mask m) {
   return (Vec<uint32_t>)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(m), p);
 }
+// a * b + c in the lanes chosen; others do not count b.
+static inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c, Mask m) {
+  return _mm512_mask3_fmadd_ps(a, b, c, static_cast<__mmask16>(m));
+}
+static inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c, Mask m) {
+  return _mm512_mask3_fmadd_pd(a, b, c, static_cast<__mmask8>(m));
+}
 static inline void store(float* p, Vec<float> v, Mask m) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>(m), v);
 }
@@ -97,6 +110,7 @@ static inline void store(double* p, Vec<double> v, Mask m) {
   _mm512_mask_storeu_pd(p, static_cast<__mmask8>(m), v);
 }
 #elif defined(__AVX2__)
+#define FLAMBEAU_ANY_LANES 1
 using Mask = __m256i;
 template <class T>
 static inline Mask first_lanes(int64_t count) {
@@ -107,10 +121,26 @@ static inline Mask first_lanes(int64_t count) {
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
 }
+template <class T>
+static inline Mask lanes_of(uint32_t bits) {
+  if constexpr (sizeof(T) == 8) {
+    const Mask lanes = _mm256_setr_epi64x(1, 2, 4, 8);
+    return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits), lanes), lanes);
+  } else {
+    const Mask lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(int(bits)), lanes), lanes);
+  }
+}
 static inline Vec<float> load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
 static inline Vec<double> load(const double* p, Mask m) { return _mm256_maskload_pd(p, m); }
 static inline Vec<uint32_t> load(const uint32_t* p, Mask m) {
   return (Vec<uint32_t>)_mm256_maskload_epi32(reinterpret_cast<const int*>(p), m);
+}
+static inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c, Mask m) {
+  return fma(a, (Vec<float>)((__m256i)b & m), c);
+}
+static inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c, Mask m) {
+  return fma(a, (Vec<double>)((__m256i)b & m), c);
 }
 static inline void store(float* p, Vec<float> v, Mask m) { _mm256_maskstore_ps(p, m, v); }
 static inline void store(double* p, Vec<double> v, Mask m) { _mm256_maskstore_pd(p, m, v); }

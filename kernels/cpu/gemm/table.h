@@ -26,6 +26,7 @@ struct GemmBlock {
   int64_t rows = 0, cols = 0, depth = 0;
   const void* a = nullptr;  // packed
   const void* b = nullptr;  // packed, or in place: rows of contiguous elements
+  int64_t b_depth = 0;      // of the packed panels, where `depth` is a part of it; or 0
   bool b_in_place = false;
   int64_t b_row_stride = 0;  // in place, in elements
   void* partial = nullptr;   // sums between the first and the last block along k
@@ -35,9 +36,8 @@ struct GemmBlock {
 };
 
 // Note [Packed operands]
-// A block of A is packed into panels of `mr` rows. Within a panel each row is contiguous along k,
-// at a fixed distance from the next, so that the kernel reaches all rows from one pointer; a
-// row-major A is merely copied. A block of B is packed into panels of `nr` columns, contiguous
+// A block of A is packed into rows, each contiguous along k, at a fixed distance from the next, so
+// that the kernel reaches up to `mr` rows from one pointer; a row-major A is merely copied. A block of B is packed into panels of `nr` columns, contiguous
 // along the columns, zeros beyond the last. The kernel multiplies one panel with another into
 // registers.
 struct GemmKernels {

@@ -1,0 +1,55 @@
+// Which pixels of a pass see which taps of a filter.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu/conv/patches.h"
+#include "kernels/cpu/gemm/table.h"
+
+namespace flambeau::cpu {
+
+// Elements of a patch that are packed and multiplied at a time.
+struct PatchStep {
+  int64_t from, depth;
+  int64_t end() const { return from + depth; }
+};
+
+// About equal ones; of whole channels of `taps` elements; of taps in one of `rows` rows, or
+// parts of one tap.
+std::vector<PatchStep> even_steps(const GemmKernels& kernels, int64_t elements);
+std::vector<PatchStep> channel_steps(const GemmKernels& kernels, int64_t channels, int64_t taps);
+std::vector<PatchStep> tap_steps(const GemmKernels& kernels, int64_t channels, int64_t rows,
+                                 int64_t cols);
+
+// Pixels of the grid that see the same taps.
+struct Region {
+  Region() = default;
+  Region(Region&&) = default;
+
+  PatchSource source;          // of these pixels and taps alone
+  std::vector<int64_t> off_h;  // what `source` points to
+  std::vector<int64_t> off_w;
+  int64_t row = 0, col = 0;  // of the first pixel, in the grid
+  // In the order of the source's elements: the parts of steps that have taps of these pixels.
+  struct Step {
+    int64_t step, skipped, depth;
+  };
+  std::vector<Step> steps;
+};
+
+// Note [Borders]
+// Near the border of an image some taps lie outside it, the same ones for a whole row or column of
+// pixels. A pass can multiply zeros there, or cut its grid into regions whose pixels see the same
+// taps, and leave out the others: a sixth of the products of 3 x 3 taps with 7 x 7 pixels. A step
+// has taps of one row then, of which each region uses the part that it sees.
+struct Regions {
+  std::vector<PatchStep> steps;  // the first is the deepest
+  std::vector<Region> regions;
+  int64_t cost;  // in multiply-adds for one out, about
+
+  // `may_cut`: elements of a tap are neighbours, and pixels are rows of the product.
+  Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
+};
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,214 @@
+#include "kernels/cpu/conv/taps.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/parallel/isa.h"
+#include "core/parallel/parallel.h"
+#include "kernels/cpu/conv/filters.h"
+#include "kernels/cpu/conv/regions.h"
+#include "kernels/cpu/gemm/scratch.h"
+
+namespace flambeau::cpu {
+namespace {
+
+constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
+// Blocks of one task.
+constexpr int64_t kPixels = 224, kOuts = 256;
+// So many lanes of an image's last vector may be lost, as a part of its pixels.
+constexpr double kMostLost = 1.0 / 16;
+
+using Multiply = void (*)(const TapBlock&);
+
+Multiply multiply_of(const ConvMath& math) {
+  if (!math.packs_panels()) return nullptr;
+  return math.element == 4 ? tap_multiply().f32 : tap_multiply().f64;
+}
+
+class InPlace {
+ public:
+  InPlace(const ConvMath& math, const ConvPass& pass)
+      : math_(math),
+        f_(*math.kernels),
+        pass_(pass),
+        src_(pass.source),
+        taps_(src_.taps_h * src_.taps_w),
+        steps_(channel_steps(f_, src_.channels, taps_)),
+        filters_(math, pass, steps_, FilterPacking::channel_rows),
+        pixels_(src_.grid_h * src_.grid_w) {
+    plan();
+  }
+
+  void run() const {
+    const int64_t pixel_blocks = ceil_div(pixels_, pixel_block_);
+    const int64_t out_blocks = ceil_div(pass_.outs, out_block_);
+    parallel_tasks(pass_.groups * out_blocks * pass_.images * pixel_blocks, [&](int64_t t) {
+      const int64_t pixel = t % pixel_blocks * pixel_block_;
+      const int64_t image = t / pixel_blocks % pass_.images;
+      t /= pixel_blocks * pass_.images;
+      const int64_t out = t % out_blocks * out_block_;
+      multiply(t / out_blocks, image, pixel, std::min(pixel_block_, pixels_ - pixel), out,
+               std::min(out_block_, pass_.outs - out));
+    });
+  }
+
+ private:
+  // Enough tasks for all threads, unless they would be too small.
+  void plan() {
+    pixel_block_ = even_block(pixels_, ceil_div(pixels_, kPixels), f_.nr);
+    out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), f_.mr);
+    const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
+    while (pass_.groups * pass_.images * ceil_div(pixels_, pixel_block_) *
+                   ceil_div(pass_.outs, out_block_) <
+               wanted &&
+           pixel_block_ * out_block_ * src_.elements() >= 2 * kTaskWork) {
+      if (pixel_block_ > f_.nr) {
+        pixel_block_ = even_block(pixel_block_, 2, f_.nr);
+      } else if (out_block_ > f_.mr) {
+        out_block_ = even_block(out_block_, 2, f_.mr);
+      } else {
+        break;
+      }
+    }
+  }
+
+  void multiply(int64_t group, int64_t image, int64_t pixel, int64_t pixels, int64_t out,
+                int64_t outs) const {
+    const int64_t steps = std::ssize(steps_);
+    const int64_t sums = steps == 1 ? 0 : round_up(outs, f_.mr) * round_up(pixels, f_.nr) * f_.acc;
+    const Scratch scratch(table_bytes(pixels) + sums);
+    const GemmOutput target = output(group, image, pixel);
+    TapBlock taps{.block = {.rows = outs,
+                            .cols = pixels,
+                            .partial = sums ? scratch.data() + table_bytes(pixels) : nullptr,
+                            .out = &target,
+                            .row = out},
+                  .c_stride = src_.c_stride,
+                  .taps = taps_,
+                  .panels = find_panels(group, image, pixel, pixels, scratch.data())};
+    const char* const planes =
+        src_.data + (group * src_.channels * src_.c_stride + image * src_.n_stride) * math_.element;
+    for (int64_t s = 0; s < steps; ++s) {
+      const PatchStep& step = steps_[static_cast<size_t>(s)];
+      taps.channels = step.depth / taps_;
+      taps.src = planes + step.from / taps_ * src_.c_stride * math_.element;
+      taps.block.first = s == 0;
+      taps.block.last = s + 1 == steps;
+      filters_.put(taps.block, group, {s, 0, step.depth}, out);
+      multiply_(taps);
+    }
+  }
+
+  int64_t table_bytes(int64_t pixels) const {
+    const size_t panel =
+        sizeof(TapPanel) + static_cast<size_t>(taps_) * (sizeof(Tap) + sizeof(TapGroup));
+    return round_up(ceil_div(pixels, f_.nr) * static_cast<int64_t>(panel), 64);
+  }
+
+  const TapPanel* find_panels(int64_t group, int64_t image, int64_t pixel, int64_t pixels,
+                              char* table) const {
+    const int64_t count = ceil_div(pixels, f_.nr), lanes = f_.nr / 2;
+    auto* const panels = reinterpret_cast<TapPanel*>(table);
+    auto* taps = reinterpret_cast<Tap*>(panels + count);
+    auto* groups = reinterpret_cast<TapGroup*>(taps + count * taps_);
+    // What may be read, from the image's first plane in the group on.
+    const int64_t low = -(image * src_.n_stride + group * src_.channels * src_.c_stride);
+    const int64_t high = low + pass_.images * src_.n_stride;
+    std::vector<uint64_t> inside(static_cast<size_t>(taps_));
+    for (int64_t p = 0; p < count; ++p) {
+      const int64_t first = pixel + p * f_.nr,
+                    cols = std::min<int64_t>(f_.nr, pixel + pixels - first);
+      const int64_t read = round_up(cols, lanes);
+      for (int64_t t = 0; t < taps_; ++t)
+        inside[static_cast<size_t>(t)] = lanes_inside(first, cols, t);
+      panels[p] = {taps, groups, 0};
+      for (int64_t t = 0; t < taps_; ++t) {
+        const uint64_t bits = inside[static_cast<size_t>(t)];
+        if (bits == 0) continue;  // outside, or in a group already
+        bool readable = true;
+        for (int64_t u = t; u < taps_; ++u) {
+          if (inside[static_cast<size_t>(u)] != bits) continue;
+          inside[static_cast<size_t>(u)] = 0;
+          const int64_t offset = first + offset_of(u);
+          readable = readable && offset >= low &&
+                     offset + (src_.channels - 1) * src_.c_stride + read <= high;
+          *taps++ = {offset, u};
+        }
+        *groups++ = {.end = taps - panels[p].taps,
+                     .lanes = {static_cast<uint32_t>(bits & ((uint64_t{1} << lanes) - 1)),
+                               static_cast<uint32_t>(bits >> lanes)},
+                     .readable = readable};
+        ++panels[p].group_count;
+      }
+    }
+    return panels;
+  }
+
+  int64_t offset_of(int64_t tap) const {
+    return src_.off_h[tap / src_.taps_w] * src_.h_stride + src_.off_w[tap % src_.taps_w];
+  }
+
+  uint64_t lanes_inside(int64_t pixel, int64_t count, int64_t tap) const {
+    const int64_t off_h = src_.off_h[tap / src_.taps_w], off_w = src_.off_w[tap % src_.taps_w];
+    uint64_t lanes = 0;
+    int64_t row = pixel / src_.grid_w, col = pixel % src_.grid_w;
+    for (int64_t lane = 0; lane < count; ++row, col = 0) {
+      const int64_t length = std::min(count - lane, src_.grid_w - col);
+      const int64_t low = std::clamp<int64_t>(-off_w - col, 0, length);
+      const int64_t high = std::clamp<int64_t>(src_.in_w - off_w - col, low, length);
+      if (row + off_h >= 0 && row + off_h < src_.in_h) {
+        lanes |= (uint64_t{1} << (lane + high)) - (uint64_t{1} << (lane + low));
+      }
+      lane += length;
+    }
+    return lanes;
+  }
+
+  GemmOutput output(int64_t group, int64_t image, int64_t pixel) const {
+    GemmOutput out;
+    const int64_t channel = group * pass_.outs;
+    out.c = pass_.out +
+            (image * pass_.out_n + channel * pass_.out_channel + pixel * pass_.out_w) * f_.store;
+    out.row_stride = pass_.out_channel;
+    out.col_stride = pass_.out_w;
+    out.epilogue.activation = pass_.activation;
+    if (pass_.bias) out.epilogue.bias.data = pass_.bias + channel * f_.store;
+    out.epilogue.bias.row_stride = 1;
+    out.plain = !pass_.bias && pass_.activation == Activation::none;
+    return out;
+  }
+
+  const ConvMath& math_;
+  const GemmKernels& f_;
+  const ConvPass& pass_;
+  const PatchSource& src_;
+  const int64_t taps_;
+  const std::vector<PatchStep> steps_;
+  const PackedFilters filters_;
+  const int64_t pixels_;  // of an image
+  const Multiply multiply_ = multiply_of(math_);
+  int64_t pixel_block_ = 1, out_block_ = 1;
+};
+
+}  // namespace
+
+const TapMultiply& tap_multiply() {
+  static const TapMultiply& multiply =
+      of_isa(baseline::tap_multiply, avx2::tap_multiply, avx512::tap_multiply);
+  return multiply;
+}
+
+bool reads_in_place(const ConvMath& math, const ConvPass& pass) {
+  const PatchSource& src = pass.source;
+  const int64_t pixels = src.grid_h * src.grid_w, lanes = math.kernels->nr / 2;
+  const int64_t taps = src.taps_h * src.taps_w;
+  return pass.layout == ConvLayout::nchw && multiply_of(math) != nullptr && taps > 0 &&
+         taps <= math.kernels->max_depth && src.step_h == 1 && src.step_w == 1 &&
+         src.grid_w == src.in_w && pass.out_h == src.grid_w * pass.out_w &&
+         static_cast<double>(round_up(pixels, lanes) - pixels) <=
+             kMostLost * static_cast<double>(pixels);
+}
+
+void run_in_place(const ConvMath& math, const ConvPass& pass) { InPlace(math, pass).run(); }
+
+}  // namespace flambeau::cpu

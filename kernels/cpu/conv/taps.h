@@ -1,0 +1,42 @@
+// Products of filters with the taps of pixels, read from planes where they lie.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/conv/pass.h"
+
+namespace flambeau::cpu {
+
+// Note [Planes in place]
+// Where the grid has the rows of the image, the pixels that a tap reads for neighbours in the grid
+// are neighbours in the image, or outside it. Patches then need not be copied: for each channel and
+// tap, the kernel multiplies the lanes that are inside. `block` has filters as its rows and pixels
+// of one image as its columns. A panel's taps are grouped by those lanes, because to change them
+// costs as much as a product.
+struct Tap {
+  int64_t offset;   // in a plane, of what the panel's first pixel reads
+  int64_t element;  // of a channel of the filters
+};
+struct TapGroup {
+  int64_t end;        // of its taps, which begin where those of the group before end
+  uint32_t lanes[2];  // bits of the pixels whose tap lies inside the image, by vector
+  bool readable;      // so are all lanes, inside or not
+};
+struct TapPanel {
+  const Tap* taps;
+  const TapGroup* groups;
+  int64_t group_count;
+};
+
+struct TapBlock {
+  GemmBlock block;
+  const void* src = nullptr;  // first channel of the step, first pixel of the image
+  int64_t channels = 0, c_stride = 0, taps = 0;
+  const TapPanel* panels = nullptr;
+};
+
+// Whether a pass can be computed so, with a gain.
+bool reads_in_place(const ConvMath& math, const ConvPass& pass);
+void run_in_place(const ConvMath& math, const ConvPass& pass);
+
+}  // namespace flambeau::cpu
