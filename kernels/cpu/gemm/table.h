@@ -37,9 +37,9 @@ struct GemmBlock {
 
 // Note [Packed operands]
 // A block of A is packed into rows, each contiguous along k, at a fixed distance from the next, so
-// that the kernel reaches up to `mr` rows from one pointer; a row-major A is merely copied. A block of B is packed into panels of `nr` columns, contiguous
-// along the columns, zeros beyond the last. The kernel multiplies one panel with another into
-// registers.
+// that the kernel reaches up to `mr` rows from one pointer; a row-major A is merely copied. A block
+// of B is packed into panels of `nr` columns, contiguous along the columns, zeros beyond the last.
+// The kernel multiplies one panel with another into registers.
 struct GemmKernels {
   int mr, nr;
   int max_depth;            // of k in one block
