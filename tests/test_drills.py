@@ -64,7 +64,7 @@ class Drill:
         commands = json.loads((BUILD / "compile_commands.json").read_text())
         objects, compiles = [], []
         for c in commands:
-            if not re.search(r"CMakeFiles/(flambeau|kernels_\w+)\.dir/", c["output"]):
+            if not re.search(r"CMakeFiles/(flambeau|kernels_\w+)\.dir/.*\.o$", c["output"]):
                 continue
             if pathlib.Path(c["file"]).name in self.changed:
                 target = self.folder / c["output"].replace("/", "_")

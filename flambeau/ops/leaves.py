@@ -19,6 +19,7 @@ class Leaf:
     infix: str = ""  # C++ operator
     scalar: str = ""  # symbol of the entry whose second operand is a number
     commutes: bool = False
+    short: bool = False  # an instruction or two, as the operators are
 
 
 def _leaf(name: str, arity: int = 1, **kw) -> tuple[str, Leaf]:
@@ -61,22 +62,23 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("bit_or", 2, infix="|", tensor="bitwise_or_Tensor"),
         _leaf("bit_xor", 2, infix="^", tensor="bitwise_xor_Tensor"),
         _leaf("bit_not", 1, infix="~", tensor="bitwise_not"),
-        _leaf("where", 3, tensor="where_self"),
-        _leaf("nonzero", 1, result="B", tensor="logical_not"),  # composed: see trace.tensor_code
+        _leaf("where", 3, tensor="where_self", short=True),
+        # composed: see trace.tensor_code
+        _leaf("nonzero", 1, result="B", tensor="logical_not", short=True),
         _leaf("isnan", 1, result="B"),
         _leaf("isinf", 1, result="B"),
         _leaf("isfinite", 1, result="B"),
         _leaf("signbit", 1, result="B"),
-        _leaf("abs", 1, result="R"),
+        _leaf("abs", 1, result="R", short=True),
         _leaf("angle", 1, result="R"),
-        _leaf("real", 1, result="R", tensor="real"),
-        _leaf("imag", 1, result="R", tensor="imag"),
-        _leaf("conj", 1, tensor="conj"),
+        _leaf("real", 1, result="R", tensor="real", short=True),
+        _leaf("imag", 1, result="R", tensor="imag", short=True),
+        _leaf("conj", 1, tensor="conj", short=True),
         _leaf("sgn", 1),
         _leaf("mul_i", 1, tensor="formula::mul_i"),  # times the imaginary unit; 0 for real types
         _leaf("pow", 2, tensor="pow_Tensor_Tensor", scalar="pow_Tensor_Scalar"),
-        _leaf("minimum", 2),
-        _leaf("maximum", 2),
+        _leaf("minimum", 2, short=True),
+        _leaf("maximum", 2, short=True),
         _leaf("atan2", 2),
         _leaf("fmod", 2, tensor="fmod_Tensor"),
         _leaf("remainder", 2, tensor="remainder_Tensor"),

@@ -123,6 +123,14 @@ def uses(e: Expr) -> set[str]:
     return set().union(*(uses(a) for a in e.args)) if e.args else set()
 
 
+def is_short(e: Expr) -> bool:
+    """Whether a formula is a few instructions."""
+    if e.op in ("operand", "param", "const"):
+        return True
+    leaf = LEAVES[e.op]
+    return bool(leaf.infix or leaf.short) and all(is_short(a) for a in e.args)
+
+
 def formula_text(e: Expr) -> str:
     """The formula as it is read aloud: ``g * cos(self)``."""
     if e.op in ("operand", "param"):

@@ -113,7 +113,9 @@ void cast_loop(char* const* ptrs, int64_t n, const void* params) {
 void copy(Plan& plan, DType to, DType from) {
   if (same_bits(to, from)) return copy_same(plan, bytes_of(to));
   const ConvertLoop cast = convert_loop(from, to);
-  execute(plan, Operation{cast_loop, &cast, 1, {to, from}, {to, from}});
+  Operation operation{cast_loop, &cast, 1, {to, from}, {to, from}};
+  operation.any_length = true;
+  execute(plan, operation);
 }
 
 void copy(const Tensor& dst, const Tensor& src) {

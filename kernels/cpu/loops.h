@@ -1,4 +1,5 @@
-// The contiguous loop of pointwise formulas. Included by files of one instruction set only.
+// The contiguous loop of pointwise formulas, over whole blocks. Included by files of one
+// instruction set only.
 #pragma once
 
 #include <utility>
@@ -62,12 +63,23 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
   for (int i = 0; i < nparams; ++i) p[i] = static_cast<const T*>(params)[i];
   auto* const dst = reinterpret_cast<typename Stored<T, out>::type*>(ptrs[0]);
   [[maybe_unused]] const char* const src[] = {ptrs[I + 1]..., nullptr};
+  const auto element = [&](int64_t i) {
+    dst[i] = F::template call<T>(
+        p, read<in>(reinterpret_cast<const typename Stored<T, in>::type*>(src[I])[i])...);
+  };
+  // With nothing left over, the compiler prints one vector loop instead of three of falling width.
+  constexpr bool booleans = ((out == Kind::boolean) || ... || (in == Kind::boolean));
+  const int64_t whole = n & -block_of(booleans ? 1 : sizeof(real_t<T>));
   // Loads come before the store of the same index, so an output may be one of the inputs: that is
   // what the pragma states and restrict would deny.
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i)
-    dst[i] = F::template call<T>(
-        p, read<in>(reinterpret_cast<const typename Stored<T, in>::type*>(src[I])[i])...);
+  for (int64_t i = 0; i < whole; ++i) element(i);
+  if constexpr (F::kShort && sizeof(T) == sizeof(real_t<T>)) {
+    for (int64_t i = whole; i < n; ++i) {
+      element(i);
+      asm("");  // keeps it from being vectorised
+    }
+  }
 }
 
 template <class F, class T, int nparams, Kind out, Kind... in>

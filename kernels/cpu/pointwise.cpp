@@ -4,6 +4,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/pointwise_plan.h"
+#include "kernels/cpu/run_loop.h"
 #include "kernels/shape/pointwise.h"
 
 namespace flambeau {
@@ -14,6 +15,7 @@ using Inputs = std::span<const Tensor* const>;
 // The loop for a dtype, and the types that its operands have there.
 struct Chosen {
   Loop loop = nullptr;
+  bool any_length = false;
   DType value;
 
   DType of(Operand operand) const {
@@ -27,7 +29,7 @@ Chosen choose(const PointwiseKernel& kernel, DType common) {
   Compute compute = cpu::compute_of(common);
   if (compute == Compute::b8 && !set.by[static_cast<int>(Compute::b8)]) compute = Compute::i32;
   if (compute == Compute::count) return {};
-  return {set.by[static_cast<int>(compute)], cpu::dtype_of(compute)};
+  return {set.by[static_cast<int>(compute)], set.takes_any_length(compute), cpu::dtype_of(compute)};
 }
 
 // Numbers that stay numbers, as the loop wants them.
@@ -154,7 +156,7 @@ bool is_simple(Inputs inputs, const PointwiseKernel& kernel, const Chosen& chose
 constexpr int64_t kConstantBytes = 4096;
 
 // Runs over n contiguous elements; operands that are `constant` are repeated.
-void run_simple(Loop loop, const void* params, char* const* ptrs, const DType* dtypes,
+void run_simple(const Chosen& chosen, const void* params, char* const* ptrs, const DType* dtypes,
                 const DType* stored, const bool* constant, int operands, int64_t n) {
   alignas(64) char tiles[cpu::kMaxOperands - 1][kConstantBytes];
   int64_t tile = n;
@@ -176,7 +178,7 @@ void run_simple(Loop loop, const void* params, char* const* ptrs, const DType* d
       const auto size = static_cast<int64_t>(itemsize(dtypes[k]));
       cpu::convert_kernels().fill[cpu::log2_size(size)](at[k], element, m);
     }
-    loop(at, m, params);
+    cpu::run_loop(chosen.loop, chosen.any_length, at, m, params, dtypes, 1, operands);
   }
 }
 
@@ -199,9 +201,9 @@ void run_simple(Loop loop, const void* params, char* const* ptrs, const DType* d
     for (int k = 0; k < operands; ++k)
       at[k] = constant[k] ? ptrs[k] : ptrs[k] + begin * static_cast<int64_t>(itemsize(dtypes[k]));
     if (simple.constants)
-      run_simple(chosen.loop, params, at, dtypes, stored, constant, operands, end - begin);
+      run_simple(chosen, params, at, dtypes, stored, constant, operands, end - begin);
     else
-      chosen.loop(at, end - begin, params);
+      cpu::run_loop(chosen.loop, chosen.any_length, at, end - begin, params, dtypes, 1, operands);
   });
 }
 
@@ -211,7 +213,8 @@ inline void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen,
   char* ptrs[cpu::kMaxOperands];
   ptrs[0] = out.bytes();
   for (size_t i = 0; i < inputs.size(); ++i) ptrs[i + 1] = inputs[i]->bytes();
-  if (!simple.constants && out.numel() <= cpu::kGrain)
+  const bool whole = chosen.any_length || out.numel() % kMostBlock == 0;
+  if (!simple.constants && out.numel() <= cpu::kGrain && whole)
     return chosen.loop(ptrs, out.numel(), params);
   run_tiles(kernel, chosen, simple, out, inputs, ptrs, params);
 }
@@ -301,6 +304,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
     return cpu::copy(out, rounded);
   }
   cpu::Operation operation{call.chosen.loop, call.params, call.kernel.outputs, {}, {}};
+  operation.any_length = call.chosen.any_length;
   operation.one_by_one = own != Overlap::no;
   for (int k = 0; k < plan.operands; ++k) {
     operation.stored[k] = k == 0 ? out.dtype() : inputs[k - 1]->dtype();

@@ -3,6 +3,7 @@
 #include "core/memory/allocator.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/convert.h"
+#include "kernels/cpu/run_loop.h"
 
 namespace flambeau::cpu {
 
@@ -235,7 +236,8 @@ class Executor {
         ptrs[i] = access_[i] == Access::direct ? tile.at(i) : buffers.operand[i];
         if (i >= op_.outputs && access_[i] != Access::direct) load(i, tile, n, buffers);
       }
-      op_.loop(ptrs, n, op_.params);
+      run_loop(op_.loop, op_.any_length, ptrs, n, op_.params, op_.computed, op_.outputs,
+               plan_.operands);
       for (int i = 0; i < op_.outputs; ++i)
         if (access_[i] != Access::direct) store(i, tile, n, buffers);
     }

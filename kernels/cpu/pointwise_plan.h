@@ -93,6 +93,7 @@ struct Operation {
   DType computed[kMaxOperands];  // as the loop wants them
   // Elements of the output may lie on one another: each is finished before the next is read.
   bool one_by_one = false;
+  bool any_length = false;  // the loop takes more than whole blocks
 };
 // The plan must be ordered; it is coalesced here. Results do not depend on the number of threads.
 void execute(Plan& plan, const Operation& operation);

@@ -46,9 +46,8 @@ def bits(t):
     return (t.view(torch.int16) if t.dtype is torch.bfloat16 else t).numpy().tobytes()
 
 
-def packet(record):
-    name, overload = record.schema.name, record.schema.overload
-    return getattr(getattr(torch.ops.aten, name), overload or "default")
+def overload_of(schema):
+    return getattr(getattr(torch.ops.aten, schema.name), schema.overload or "default")
 
 
 def dtypes_of(record):
@@ -78,11 +77,12 @@ def shifted(args, k):
     return [a[k:] if isinstance(a, torch.Tensor) else a for a in args]
 
 
-def call(record, args):
-    op, schema = packet(record), record.schema
+def call(record, args, **out):
+    schema = record.schema
+    op = overload_of(schema.as_out(record.out_overload) if out else schema)
     positional = [a for a, s in zip(args, schema.args) if not s.keyword_only]
     keywords = {s.name: a for a, s in zip(args, schema.args) if s.keyword_only}
-    return op(*positional, **keywords)
+    return op(*positional, **keywords, **out)
 
 
 @pytest.mark.parametrize("record", POINTWISE, ids=lambda r: r.schema.full_name)
@@ -113,6 +113,24 @@ def test_any_stride(record):
             assert bits(call(record, gathered)) == bits(whole[1::3]), dtype
             short = [a[-3:] if isinstance(a, torch.Tensor) else a for a in args]
             assert bits(call(record, short)) == bits(whole[-3:]), dtype
+
+
+LENGTHS = (1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 129)
+
+
+@pytest.mark.parametrize("record", POINTWISE, ids=lambda r: r.schema.full_name)
+def test_any_length(record):
+    """Whole blocks and what is left over, also where the output is an input."""
+    for dtype in dtypes_of(record):
+        for args in arguments(record, dtype):
+            whole = call(record, args)
+            for n in LENGTHS:
+                part = [a[:n].clone() if isinstance(a, torch.Tensor) else a for a in args]
+                assert bits(call(record, part)) == bits(whole[:n]), (dtype, n)
+                first = next(a for a in part if isinstance(a, torch.Tensor))
+                if record.out and first.dtype == whole.dtype:
+                    call(record, part, out=first)
+                    assert bits(first) == bits(whole[:n]), (dtype, n)
 
 
 def test_a_slice_may_be_written_to():

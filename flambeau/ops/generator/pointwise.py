@@ -117,6 +117,7 @@ class Loop:
         if self.result == "V" and self.expr.type in "BR" and self.expr.op != "const":
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
+        short = "true" if trace.is_short(self.expr) else "false"
         row = ", ".join(
             f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
             if c in self.types
@@ -125,11 +126,13 @@ class Loop:
         )
         return (
             f"struct {self.name}_formula {{\n"
+            f"  static constexpr bool kShort = {short};\n"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"
             f"{unpack}    return {code};\n  }}\n}};\n"
-            f"extern const LoopSet {self.name};\nconst LoopSet {self.name} = {{{{{row}}}}};\n"
+            f"extern const LoopSet {self.name};\n"
+            f"const LoopSet {self.name} = {{{{{row}}}, {short}}};\n"
         )
 
     def table(self, isas: tuple[str, ...]) -> str:
