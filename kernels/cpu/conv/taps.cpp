@@ -85,6 +85,7 @@ class InPlace {
                             .row = out},
                   .c_stride = src_.c_stride,
                   .taps = taps_,
+                  .gap = src_.in_w - src_.grid_w,
                   .panels = find_panels(group, image, pixel, pixels, scratch.data())};
     const char* const planes =
         src_.data + (group * src_.channels * src_.c_stride + image * src_.n_stride) * math_.element;
@@ -116,12 +117,19 @@ class InPlace {
     const int64_t high = low + pass_.images * src_.n_stride;
     std::vector<uint64_t> inside(static_cast<size_t>(taps_));
     for (int64_t p = 0; p < count; ++p) {
-      const int64_t first = pixel + p * f_.nr,
-                    cols = std::min<int64_t>(f_.nr, pixel + pixels - first);
-      const int64_t read = round_up(cols, lanes);
+      const int64_t first = pixel + p * f_.nr;
+      const int64_t cols = std::min<int64_t>(f_.nr, pixel + pixels - first);
       for (int64_t t = 0; t < taps_; ++t)
         inside[static_cast<size_t>(t)] = lanes_inside(first, cols, t);
-      panels[p] = {taps, groups, 0};
+      panels[p] = {taps, groups, 0, place_of(first + lanes) - place_of(first), {}};
+      // What is read of a plane, from the first pixel on.
+      int64_t reach[] = {0, cols > lanes ? panels[p].second + lanes : lanes};
+      for (int v = 0; v < 2; ++v) {
+        panels[p].later[v] = lanes_in_next_row(first + v * lanes);
+        if (panels[p].later[v] == 0) continue;
+        reach[0] = std::min(reach[0], v * panels[p].second + src_.in_w - src_.grid_w);
+        reach[1] = std::max(reach[1], v * panels[p].second + src_.in_w - src_.grid_w + lanes);
+      }
       for (int64_t t = 0; t < taps_; ++t) {
         const uint64_t bits = inside[static_cast<size_t>(t)];
         if (bits == 0) continue;  // outside, or in a group already
@@ -129,9 +137,9 @@ class InPlace {
         for (int64_t u = t; u < taps_; ++u) {
           if (inside[static_cast<size_t>(u)] != bits) continue;
           inside[static_cast<size_t>(u)] = 0;
-          const int64_t offset = first + offset_of(u);
-          readable = readable && offset >= low &&
-                     offset + (src_.channels - 1) * src_.c_stride + read <= high;
+          const int64_t offset = place_of(first) + offset_of(u);
+          readable = readable && offset + reach[0] >= low &&
+                     offset + (src_.channels - 1) * src_.c_stride + reach[1] <= high;
           *taps++ = {offset, u};
         }
         *groups++ = {.end = taps - panels[p].taps,
@@ -146,6 +154,17 @@ class InPlace {
 
   int64_t offset_of(int64_t tap) const {
     return src_.off_h[tap / src_.taps_w] * src_.h_stride + src_.off_w[tap % src_.taps_w];
+  }
+
+  // In a plane, of what a tap at (0, 0) reads for a pixel.
+  int64_t place_of(int64_t pixel) const {
+    return pixel / src_.grid_w * src_.h_stride + pixel % src_.grid_w;
+  }
+
+  uint32_t lanes_in_next_row(int64_t pixel) const {
+    if (src_.in_w == src_.grid_w) return 0;
+    const int64_t lanes = f_.nr / 2, left = src_.grid_w - pixel % src_.grid_w;
+    return left >= lanes ? 0 : static_cast<uint32_t>((1 << lanes) - (1 << left));
   }
 
   uint64_t lanes_inside(int64_t pixel, int64_t count, int64_t tap) const {
@@ -204,7 +223,7 @@ bool reads_in_place(const ConvMath& math, const ConvPass& pass) {
   const int64_t taps = src.taps_h * src.taps_w;
   return pass.layout == ConvLayout::nchw && multiply_of(math) != nullptr && taps > 0 &&
          taps <= math.kernels->max_depth && src.step_h == 1 && src.step_w == 1 &&
-         src.grid_w == src.in_w && pass.out_h == src.grid_w * pass.out_w &&
+         (src.grid_w == src.in_w || src.grid_w >= lanes) && pass.out_h == src.grid_w * pass.out_w &&
          static_cast<double>(round_up(pixels, lanes) - pixels) <=
              kMostLost * static_cast<double>(pixels);
 }

@@ -8,11 +8,12 @@
 namespace flambeau::cpu {
 
 // Note [Planes in place]
-// Where the grid has the rows of the image, the pixels that a tap reads for neighbours in the grid
-// are neighbours in the image, or outside it. Patches then need not be copied: for each channel and
-// tap, the kernel multiplies the lanes that are inside. `block` has filters as its rows and pixels
-// of one image as its columns. A panel's taps are grouped by those lanes, because to change them
-// costs as much as a product.
+// Where strides are 1, the pixels that a tap reads for neighbours in a row of the grid are
+// neighbours in the image, or outside it. Patches then need not be copied: for each channel and
+// tap, the kernel multiplies the lanes that are inside. Where image and grid differ in width, lanes
+// from the next row of the grid on are read at a distance, `gap`; a vector must have no third row
+// then. `block` has filters as its rows and pixels of one image as its columns. A panel's taps are
+// grouped by their lanes inside, because to change them costs as much as a product.
 struct Tap {
   int64_t offset;   // in a plane, of what the panel's first pixel reads
   int64_t element;  // of a channel of the filters
@@ -26,12 +27,14 @@ struct TapPanel {
   const Tap* taps;
   const TapGroup* groups;
   int64_t group_count;
+  int64_t second;     // from the first pixel to that of the second vector, in the image
+  uint32_t later[2];  // bits of the pixels in the next row, by vector, where there is a gap
 };
 
 struct TapBlock {
   GemmBlock block;
   const void* src = nullptr;  // first channel of the step, first pixel of the image
-  int64_t channels = 0, c_stride = 0, taps = 0;
+  int64_t channels = 0, c_stride = 0, taps = 0, gap = 0;
   const TapPanel* panels = nullptr;
 };
 

@@ -9,24 +9,31 @@ namespace {
 #if defined(FLAMBEAU_ANY_LANES)
 // Rows filters x (Vectors vectors) of pixels, for taps of one group.
 template <bool Readable, class T, int Rows, int Vectors>
-inline void walk(const TapBlock& block, const T* a, const Tap* first, const Tap* last,
-                 const TapGroup& group, Vec<T> (&acc)[Rows][Vectors]) {
-  constexpr int L = kLanes<T>, pitch = kPitchBytes / sizeof(T);
-  Mask lanes[Vectors];
-  for (int v = 0; v < Vectors; ++v) lanes[v] = lanes_of<T>(group.lanes[v]);
+inline void walk(const TapBlock& block, const T* a, const TapPanel& panel, const Tap* first,
+                 const Tap* last, const TapGroup& group, Vec<T> (&acc)[Rows][Vectors]) {
+  constexpr int pitch = kPitchBytes / sizeof(T);
+  Mask lanes[Vectors], here[Vectors], later[Vectors];
+  for (int v = 0; v < Vectors; ++v) {
+    lanes[v] = lanes_of<T>(group.lanes[v]);
+    here[v] = lanes_of<T>(group.lanes[v] & ~panel.later[v]);
+    later[v] = lanes_of<T>(Readable ? panel.later[v] : group.lanes[v] & panel.later[v]);
+  }
+  const bool broken = (panel.later[0] | panel.later[1]) != 0;
+  const int64_t start[] = {0, panel.second};
   const T* src = static_cast<const T*>(block.src);
   // The pixels of the next panel that this one has not read.
-  const int64_t next = (last - 1)->offset + Vectors * L;
+  const int64_t next = (last - 1)->offset + kBlockVectors * kLanes<T>;
   for (int64_t c = 0; c < block.channels; ++c, a += block.taps, src += block.c_stride) {
 #pragma GCC unroll 4
-    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(src + next + v * L, 0, 2);
+    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(src + next + start[v], 0, 2);
     for (const Tap* tap = first; tap != last; ++tap) {
       const T* const filters = a + tap->element;
       const T* const at = src + tap->offset;
       Vec<T> pixels[Vectors];
 #pragma GCC unroll 4
       for (int v = 0; v < Vectors; ++v) {
-        pixels[v] = Readable ? load(at + v * L) : load(at + v * L, lanes[v]);
+        pixels[v] = Readable ? load(at + start[v]) : load(at + start[v], here[v]);
+        if (broken) pixels[v] = load_into(pixels[v], at + start[v] + block.gap, later[v]);
       }
 #pragma GCC unroll 16
       for (int i = 0; i < Rows; ++i) {
@@ -51,9 +58,9 @@ void tap_kernel(const TapBlock& block, const T* a, const TapPanel& panel, Mask t
     const TapGroup& group = panel.groups[g];
     const Tap* const last = panel.taps + group.end;
     if (group.readable) {
-      walk<true>(block, a, first, last, group, acc);
+      walk<true>(block, a, panel, first, last, group, acc);
     } else {
-      walk<false>(block, a, first, last, group, acc);
+      walk<false>(block, a, panel, first, last, group, acc);
     }
     first = last;
   }

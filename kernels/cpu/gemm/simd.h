@@ -96,6 +96,13 @@ static inline Vec<double> load(const double* p, Mask m) {
 static inline Vec<uint32_t> load(const uint32_t* p, Mask m) {
   return (Vec<uint32_t>)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(m), p);
 }
+// The lanes chosen from memory, the others from v.
+static inline Vec<float> load_into(Vec<float> v, const float* p, Mask m) {
+  return _mm512_mask_loadu_ps(v, static_cast<__mmask16>(m), p);
+}
+static inline Vec<double> load_into(Vec<double> v, const double* p, Mask m) {
+  return _mm512_mask_loadu_pd(v, static_cast<__mmask8>(m), p);
+}
 // a * b + c in the lanes chosen; others do not count b.
 static inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c, Mask m) {
   return _mm512_mask3_fmadd_ps(a, b, c, static_cast<__mmask16>(m));
@@ -135,6 +142,12 @@ static inline Vec<float> load(const float* p, Mask m) { return _mm256_maskload_p
 static inline Vec<double> load(const double* p, Mask m) { return _mm256_maskload_pd(p, m); }
 static inline Vec<uint32_t> load(const uint32_t* p, Mask m) {
   return (Vec<uint32_t>)_mm256_maskload_epi32(reinterpret_cast<const int*>(p), m);
+}
+static inline Vec<float> load_into(Vec<float> v, const float* p, Mask m) {
+  return _mm256_blendv_ps(v, load(p, m), (__m256)m);
+}
+static inline Vec<double> load_into(Vec<double> v, const double* p, Mask m) {
+  return _mm256_blendv_pd(v, load(p, m), (__m256d)m);
 }
 static inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c, Mask m) {
   return fma(a, (Vec<float>)((__m256i)b & m), c);
