@@ -44,7 +44,7 @@ GEOMETRIES = [
     ((1, 2, 20, 3), (3, 2, 3, 7), (1, 1), (1, 3), (1, 1), 1),  # more taps than columns
     # the same, of other widths than their results
     ((2, 6, 9, 40), (9, 6, 3, 5), (1, 1), (1, 0), (1, 1), 1),
-    ((3, 4, 8, 20), (17, 2, 3, 3), (1, 1), (2, 2), (1, 1), 2),
+    ((3, 4, 8, 20), (18, 2, 3, 3), (1, 1), (2, 2), (1, 1), 2),
     ((2, 3, 6, 48), (4, 3, 2, 9), (1, 1), (0, 3), (1, 3), 1),
 ]
 LAYOUTS = ["contiguous", "channels_last", "transposed", "every_other"]
