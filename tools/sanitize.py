@@ -21,7 +21,7 @@ OPTIONS = {
 }
 # These compile code of their own, read the objects of build/dev, or count instructions.
 FILES = ("kernels", "test_cpp.py", "test_isa.py", "test_call_cost.py")
-# The first holds a program to its time. The others start tools, whose modules are not found beside them with PYTHONSAFEPATH.
+# The first holds a program to its time. The others start tools, whose modules PYTHONSAFEPATH hides.
 TESTS = (
     "test_cli.py::test_quick_demo",
     "test_docs.py::test_the_reference_is_what_the_records_say",
