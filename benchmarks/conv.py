@@ -2,17 +2,13 @@
 
     python benchmarks/conv.py [--threads 2] [--rounds 5] [--only REGEX]
 
-The libraries take turns round by round, so that a drift of the machine's speed hits both. A line
-gives the best time of each, the ratio flambeau / PyTorch, and flambeau's rate. With one thread it
-is the processor time that counts, which other programs hardly disturb.
+See ``harness.py`` for what a line says.
 """
 
-import argparse
-import importlib
-import importlib.util
-import re
-import time
 from dataclasses import dataclass
+
+import harness
+from harness import Case
 
 
 @dataclass(frozen=True)
@@ -91,56 +87,17 @@ def cases():
     for conv in CONVOLUTIONS:
         for kind in KINDS:
             flops = conv.flops * (3 if kind.startswith("train") else 1)
-            yield f"{conv.name}_{kind}", lambda lib, c=conv, k=kind: convolution(lib, c, k), flops
+            yield Case(
+                f"{conv.name}_{kind}", lambda lib, c=conv, k=kind: convolution(lib, c, k), flops
+            )
     for shape, kernel, stride in (
         ((16, 64, 56, 56), 2, 2),
         ((64, 64, 24, 24), 2, 2),
         ((8, 64, 112, 112), 3, 2),
     ):
         name = f"maxpool_{'x'.join(map(str, shape))}_{kernel}s{stride}_train"
-        yield name, lambda lib, a=(shape, kernel, stride): pooling(lib, *a), 0
-
-
-def best_time(f, seconds, clock):
-    """The shortest of the runs that fit into `seconds`, in seconds."""
-    best, end = float("inf"), clock() + seconds
-    while True:
-        start = clock()
-        f()
-        stop = clock()
-        best = min(best, stop - start)
-        if stop > end:
-            return best
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of each round")
-    parser.add_argument("--only", default="", help="a regular expression that names must contain")
-    args = parser.parse_args()
-
-    clock = time.thread_time if args.threads == 1 else time.perf_counter
-    names = [name for name in ("flambeau", "torch") if importlib.util.find_spec(name)]
-    libs = [importlib.import_module(name) for name in names]
-    for lib in libs:
-        lib.set_num_threads(args.threads)
-    for name, build, flops in cases():
-        if not re.search(args.only, name):
-            continue
-        thunks = [build(lib) for lib in libs]
-        times = [float("inf")] * len(libs)
-        for _ in range(args.rounds):
-            for i, thunk in enumerate(thunks):
-                times[i] = min(times[i], best_time(thunk, args.seconds, clock))
-        line = f"{name:36}" + "".join(f"{t * 1e6:12.0f} us" for t in times)
-        if len(times) > 1:
-            line += f"   ratio {times[0] / times[1]:5.2f}"
-        if flops:
-            line += f"   {flops / times[0] / 1e9:6.1f} GFLOP/s"
-        print(line, flush=True)
+        yield Case(name, lambda lib, a=(shape, kernel, stride): pooling(lib, *a))
 
 
 if __name__ == "__main__":
-    main()
+    harness.measure(cases(), harness.parser(__doc__).parse_args())

@@ -159,19 +159,6 @@ def convolution(
     output_padding: Sequence[_int],
     groups: _int,
 ) -> Tensor: ...
-def convolution_backward(
-    grad_output: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias_sizes: Sequence[_int] | None,
-    stride: Sequence[_int],
-    padding: Sequence[_int],
-    dilation: Sequence[_int],
-    transposed: _bool,
-    output_padding: Sequence[_int],
-    groups: _int,
-    output_mask: Sequence[_bool] | _bool,
-) -> tuple[Tensor, Tensor, Tensor]: ...
 @overload
 def conv2d(
     input: Tensor,
@@ -502,13 +489,6 @@ def embedding(
     scale_grad_by_freq: _bool = ...,
     sparse: _bool = ...,
 ) -> Tensor: ...
-def embedding_dense_backward(
-    grad_output: Tensor,
-    indices: Tensor,
-    num_weights: _int,
-    padding_idx: _int,
-    scale_grad_by_freq: _bool,
-) -> Tensor: ...
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = ...) -> Tensor: ...
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = ...) -> Tensor: ...
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = ...) -> Tensor: ...
@@ -569,16 +549,6 @@ def native_layer_norm(
     bias: Tensor | None,
     eps: _float,
 ) -> tuple[Tensor, Tensor, Tensor]: ...
-def native_layer_norm_backward(
-    grad_out: Tensor,
-    input: Tensor,
-    normalized_shape: Sequence[_int],
-    mean: Tensor,
-    rstd: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    output_mask: Sequence[_bool] | _bool,
-) -> tuple[Tensor, Tensor, Tensor]: ...
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[_int],
@@ -633,13 +603,6 @@ def _unique2(
 ) -> tuple[Tensor, Tensor, Tensor]: ...
 def relu(input: Tensor, *, out: Tensor | None = ...) -> Tensor: ...
 def relu_(input: Tensor) -> Tensor: ...
-def threshold_backward(
-    grad_output: Tensor,
-    input: Tensor | Number,
-    threshold: Number,
-    *,
-    out: Tensor | None = ...,
-) -> Tensor: ...
 def add(
     input: Tensor | Number,
     other: Tensor | Number,

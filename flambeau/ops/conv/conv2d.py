@@ -60,12 +60,13 @@ def _(
     " output_padding, groups, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
+    function_variant=False,
     method=False,
 )
 def convolution_backward():
     """The gradients of ``convolution``; one whose ``output_mask`` is false has no elements.
 
-    >>> flambeau.convolution_backward(
+    >>> flambeau.ops.aten.convolution_backward(
     ...     flambeau.ones(1, 1, 1, 1), flambeau.ones(1, 1, 2, 2), flambeau.ones(1, 1, 2, 2), [1],
     ...     [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, False, True])[2]
     tensor([1.])

@@ -519,11 +519,11 @@ nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4]))
 nonzero.reference(np.argwhere)
 
 
-@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False)
+@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
 def nonzero_numpy():
     """The indices of nonzero elements, a tensor for each dimension.
 
-    >>> flambeau.tensor([0, 3, 4]).nonzero_numpy()
+    >>> flambeau.ops.aten.nonzero_numpy(flambeau.tensor([0, 3, 4]))
     (tensor([1, 2]),)
     """
 
@@ -573,12 +573,13 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "bool scale_grad_by_freq) -> Tensor",
     shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
+    function_variant=False,
     method=False,
 )
 def embedding_dense_backward():
     """The gradient of ``embedding``: rows of the gradient added up by index.
 
-    >>> flambeau.embedding_dense_backward(
+    >>> flambeau.ops.aten.embedding_dense_backward(
     ...     flambeau.ones(2, 1), flambeau.tensor([0, 0]), 2, -1, False)
     tensor([[2.],
             [0.]])

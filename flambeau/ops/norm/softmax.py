@@ -169,12 +169,13 @@ def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
     cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, "
     "normalized_shape, mean,"
     " rstd, weight, bias, output_mask)",
+    function_variant=False,
     method=False,
 )
 def native_layer_norm_backward():
     """The gradients of layer normalisation.
 
-    >>> flambeau.native_layer_norm_backward(
+    >>> flambeau.ops.aten.native_layer_norm_backward(
     ...     flambeau.ones(1, 2), flambeau.tensor([[1., 3.]]), [2], flambeau.tensor([[2.]]),
     ...     flambeau.tensor([[1.]]), None, flambeau.zeros(2), [False, False, True])[2]
     tensor([1., 1.])

@@ -35,13 +35,14 @@ def _(g, result, ops):
     "threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor",
     dtypes=REAL,
     out_overload="grad_input",
+    function_variant=False,
     method=False,
     inplace=False,
 )
 def threshold_backward(grad_output, self, threshold):
     """The gradient of a function that is constant up to ``threshold`` and has slope 1 above.
 
-    >>> flambeau.threshold_backward(flambeau.ones(2), flambeau.tensor([-1., 2.]), 0)
+    >>> flambeau.ops.aten.threshold_backward(flambeau.ones(2), flambeau.tensor([-1., 2.]), 0)
     tensor([0., 1.])
     """
     return f.where(self <= threshold, 0, grad_output)

@@ -33,12 +33,15 @@ Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, 
 bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSource& source,
                   int64_t outs) {
   constexpr int64_t kTurnCost = 32;  // of an element, in multiply-adds
-  if (shape.pad_h == 0 && shape.pad_w == 0) return false;
+  const int64_t image = shape.c * shape.h * shape.w + shape.k * shape.out_h() * shape.out_w();
+  const int64_t turning = shape.n * image * kTurnCost;
+  const int64_t work =
+      shape.n * source.grid_h * source.grid_w * source.elements() * outs * shape.groups;
+  if ((shape.pad_h == 0 && shape.pad_w == 0) || work < 2 * turning) return false;
   const auto cost = [&](bool may_cut) {
     return Regions(*math.kernels, source, shape.n, may_cut).cost;
   };
-  const int64_t image = shape.c * shape.h * shape.w + shape.k * shape.out_h() * shape.out_w();
-  return (cost(false) - cost(true)) * outs * shape.groups > shape.n * image * kTurnCost;
+  return (cost(false) - cost(true)) * outs * shape.groups > turning;
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 namespace flambeau::cpu {
 namespace {
 
-constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
 // Rows of A that are packed at a time, and columns of B.
 constexpr int64_t kRows = 168, kCols = 256;
 // Elements of a block of sums, which a task keeps near.
@@ -113,7 +112,7 @@ class FilterGradient {
     col_block_ = even_block(cols_, ceil_div(cols_, col_most), f_.nr);
     const int64_t row_most = patches_first_ ? kSums / col_block_ : kRows;
     row_block_ = even_block(rows_, ceil_div(rows_, row_most), f_.mr);
-    const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
+    const int64_t wanted = wanted_tasks();
     const int64_t depth = part_steps_ * depth_;
     while (shape_.groups * parts_ * ceil_div(rows_, row_block_) * ceil_div(cols_, col_block_) <
                wanted &&

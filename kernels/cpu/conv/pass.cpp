@@ -12,7 +12,6 @@
 namespace flambeau::cpu {
 namespace {
 
-constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
 // Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache; up to
 // kShallowSteps steps, more pixels of planes use the filters better, and their sums travel little.
 constexpr int64_t kShallowSteps = 2;
@@ -61,7 +60,7 @@ class Pass {
     const bool shallow = planes_ && std::ssize(regions_.steps) <= kShallowSteps;
     int64_t most_pixels = shallow ? kShallowPixels : kPixels;
     out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), out_step);
-    const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
+    const int64_t wanted = wanted_tasks();
     const int64_t depth = std::max<int64_t>(1, pass_.source.elements());
     for (;;) {
       const int64_t pixels = cut_pixels(most_pixels, pixel_step);

@@ -12,7 +12,6 @@
 namespace flambeau::cpu {
 namespace {
 
-constexpr int64_t kTaskWork = int64_t{1} << 18;  // multiply-adds
 // Blocks of one task.
 constexpr int64_t kPixels = 224, kOuts = 256;
 // So many lanes of an image's last vector may be lost, as a part of its pixels.
@@ -57,7 +56,7 @@ class InPlace {
   void plan() {
     pixel_block_ = even_block(pixels_, ceil_div(pixels_, kPixels), f_.nr);
     out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), f_.mr);
-    const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
+    const int64_t wanted = wanted_tasks();
     while (pass_.groups * pass_.images * ceil_div(pixels_, pixel_block_) *
                    ceil_div(pass_.outs, out_block_) <
                wanted &&

@@ -10,8 +10,6 @@
 namespace flambeau::cpu {
 namespace {
 
-// Multiply-adds below which another task costs more than it brings.
-constexpr int64_t kTaskWork = int64_t{1} << 18;
 // Multiply-adds from which operands are packed before the tasks start.
 constexpr int64_t kSharedWork = int64_t{1} << 24;
 // A block of C that one task computes; its operands for one step along k fit a second-level cache.
@@ -123,7 +121,7 @@ struct Plan {
     split(p.k, kSplitTasks / tiles, std::min(p.k / (2 * f.max_depth), work / kTaskWork), 8);
     row_block = even_block(p.m, ceil_div(p.m, kBlockRows), f.mr);
     col_block = even_block(p.n, ceil_div(p.n, kBlockCols), f.nr);
-    const int64_t wanted = in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
+    const int64_t wanted = wanted_tasks();
     auto count = [&] { return ceil_div(p.m, row_block) * ceil_div(p.n, col_block); };
     while (count() * parts * members < wanted &&
            row_block * col_block * part_depth >= 2 * kTaskWork && halve(f)) {

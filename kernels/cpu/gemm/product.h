@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/parallel/parallel.h"
 #include "kernels/cpu/gemm/scratch.h"
 #include "kernels/cpu/gemm/table.h"
 
@@ -12,6 +13,13 @@ namespace flambeau::cpu {
 // ceil(length / count), rounded up to `step`: the length of each of at most `count` equal blocks.
 constexpr int64_t even_block(int64_t length, int64_t count, int64_t step) {
   return round_up(ceil_div(length, count), step);
+}
+
+// Multiply-adds below which another task costs more than it brings.
+constexpr int64_t kTaskWork = int64_t{1} << 18;
+// Tasks that keep all threads busy to the end.
+inline int64_t wanted_tasks() {
+  return in_parallel_region() || num_threads() == 1 ? 1 : 4 * num_threads();
 }
 
 // The rows of A or the columns of B.
