@@ -228,22 +228,37 @@ def _dtype_named(name):
 # ---- methods of functions that are Python
 
 
+def _documented_as(name):
+    """Gives a method the text of the function of that name."""
+
+    def decorate(method):
+        method.__doc__ = getattr(flambeau.functional, name).__doc__
+        return method
+
+    return decorate
+
+
+@_documented_as("nonzero")
 def nonzero(self, *, as_tuple=False):
     return flambeau.nonzero(self, as_tuple=as_tuple)
 
 
+@_documented_as("unique")
 def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
     return flambeau.unique(self, sorted, return_inverse, return_counts, dim)
 
 
+@_documented_as("unique_consecutive")
 def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
     return flambeau.unique_consecutive(self, return_inverse, return_counts, dim)
 
 
+@_documented_as("split")
 def split(self, split_size, dim=0):
     return flambeau.split(self, split_size, dim)
 
 
+@_documented_as("norm")
 def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
     return flambeau.norm(self, p, dim, keepdim, dtype=dtype)
 

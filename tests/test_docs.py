@@ -1,6 +1,7 @@
 """Documentation: every op has an example, every example runs, the reference is current."""
 
 import doctest
+import inspect
 import pathlib
 import re
 import subprocess
@@ -45,6 +46,27 @@ def test_functions_and_methods_show_their_record():
     assert flambeau.add.__doc__ == flambeau.Tensor.add.__doc__ == doc("add")
     assert flambeau.add.__doc__.startswith("add(input, other, *, alpha=1, out=None) -> Tensor\n")
     assert flambeau.Tensor.add_.__doc__.startswith("Tensor.add_(other, *, alpha=1) -> Tensor\n")
+
+
+PUBLIC = {
+    "flambeau": flambeau,
+    "flambeau.Tensor": flambeau.Tensor,
+    "flambeau.nn": flambeau.nn,
+    "flambeau.nn.functional": flambeau.nn.functional,
+    "flambeau.nn.init": flambeau.nn.init,
+    "flambeau.optim": flambeau.optim,
+    "flambeau.autograd": flambeau.autograd,
+    "flambeau.utils.data": flambeau.utils.data,
+}
+
+
+@pytest.mark.parametrize("space", PUBLIC)
+def test_every_public_name_is_explained(space):
+    owner = PUBLIC[space]
+    names = {n for n in dir(owner) if not n.startswith("_")}
+    if owner is not flambeau.Tensor:
+        names = {n for n in names if callable(getattr(owner, n))}
+    assert not {n for n in names if not (inspect.getdoc(getattr(owner, n)) or "").strip()}
 
 
 def test_the_reference_is_what_the_records_say():

@@ -18,6 +18,7 @@ struct PythonName {
   // for others). A binary slot's reflected form ("__radd__") has slot_reflected: the arguments come
   // swapped unless the op is named by itself.
   const char* slot;
+  const char* doc;  // of a property, which cannot look for it when asked, as the others do
 };
 
 std::span<const PythonName> python_names();

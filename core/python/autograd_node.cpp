@@ -76,7 +76,9 @@ PyMethodDef saved_methods[] = {
 PyGetSetDef saved_properties[] = {{"data", saved_data, nullptr, nullptr, nullptr},
                                   {"unpack_hook", saved_unpack_hook, nullptr, nullptr, nullptr},
                                   {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyType_Slot saved_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(saved_dealloc)},
+constexpr const char* kSavedDoc = "A tensor that a node keeps for its backward pass.";
+PyType_Slot saved_slots[] = {{Py_tp_doc, const_cast<char*>(kSavedDoc)},
+                             {Py_tp_dealloc, reinterpret_cast<void*>(saved_dealloc)},
                              {Py_tp_methods, saved_methods},
                              {Py_tp_getset, saved_properties},
                              {0, nullptr}};

@@ -242,7 +242,7 @@ bool add_op_property(const PythonName& name, PyObject* function) {
   const bool view =
       as_function(function)->name->nops && builtin_ops()[name.ops[0]].returns[0].alias != 0;
   defs.push_back(std::make_unique<PyGetSetDef>(PyGetSetDef{
-      name.name, get_op_property, view ? set_op_property : nullptr, nullptr, function}));
+      name.name, get_op_property, view ? set_op_property : nullptr, name.doc, function}));
   const Object descriptor(PyDescr_NewGetSet(tensor_type, defs.back().get()));
   return descriptor && PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.name,
                                               descriptor.get()) == 0;

@@ -38,9 +38,16 @@ PyObject* get_qualname(PyObject* self, void*) {
   return PyUnicode_FromFormat("Tensor.%s", method_of(self).name);
 }
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("flambeau"); }
+// A method without a text of its own may stand in for one that is written in Python.
 PyObject* get_doc(PyObject* self, void*) {
-  const char* doc = method_of(self).doc;
-  return doc ? PyUnicode_FromString(doc) : Py_NewRef(Py_None);
+  if (const char* doc = method_of(self).doc) return PyUnicode_FromString(doc);
+  return guarded([&] {
+    const Object module(must(PyImport_ImportModule("flambeau._tensor")));
+    PyObject* const type = reinterpret_cast<PyObject*>(tensor_type);
+    const Object loaded(must(PyObject_GetAttrString(type, method_of(self).name)));
+    if (loaded.get() == self) return Py_NewRef(Py_None);
+    return must(PyObject_GetAttrString(loaded.get(), "__doc__"));
+  });
 }
 PyObject* get_signature(PyObject* self, void*) {
   const char* signature = method_of(self).signature;

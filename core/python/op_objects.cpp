@@ -260,7 +260,13 @@ PyMemberDef packet_members[] = {
 
 constexpr unsigned kFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
                             Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL;
-PyType_Slot op_slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+constexpr const char* kOpDoc =
+    "One overload of an op, as schema: torch.ops.aten.add.Tensor. Calling it runs the op.";
+constexpr const char* kPacketDoc =
+    "An op with its overloads as attributes: torch.ops.aten.add. Calling it runs the one that "
+    "fits.";
+PyType_Slot op_slots[] = {{Py_tp_doc, const_cast<char*>(kOpDoc)},
+                          {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                           {Py_tp_str, reinterpret_cast<void*>(op_str)},
                           {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
                           {Py_tp_methods, op_methods},
@@ -268,7 +274,8 @@ PyType_Slot op_slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call
                           {Py_tp_members, op_members},
                           {}};
 PyType_Spec op_spec = {"flambeau._ops.OpOverload", sizeof(OpObject), 0, kFlags, op_slots};
-PyType_Slot packet_slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+PyType_Slot packet_slots[] = {{Py_tp_doc, const_cast<char*>(kPacketDoc)},
+                              {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                               {Py_tp_str, reinterpret_cast<void*>(packet_str)},
                               {Py_tp_repr, reinterpret_cast<void*>(packet_repr)},
                               {Py_tp_getattro, reinterpret_cast<void*>(packet_attribute)},

@@ -59,7 +59,7 @@ const Property properties[] = {
     {"is_mkldnn", has_layout<Layout::mkldnn>, nullptr, "Whether it has oneDNN's layout."},
     {"is_nested", get_false, nullptr, "Whether it is a nested tensor."},
     {"is_quantized", get_is_quantized, nullptr, "Whether the elements are quantised."},
-    {"name", get_none, nullptr, nullptr},
+    {"name", get_none, nullptr, "None; tensors have no names of their own."},
     {"_cdata", get_cdata, nullptr, "Identifies the tensor behind the Python object."},
     {"__array_priority__", get_array_priority, nullptr, nullptr},
 };

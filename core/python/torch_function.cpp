@@ -145,7 +145,13 @@ PyMethodDef guard_methods[] = {{"__enter__", enter_guard<state>, METH_NOARGS, nu
                                {"__exit__", leave_guard, METH_VARARGS, nullptr},
                                {}};
 template <TorchFunction state>
-PyType_Slot guard_slots[] = {{Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+constexpr const char* kGuardDoc =
+    state == TorchFunction::all_off
+        ? "A context in which neither subclasses nor modes have __torch_function__ called."
+        : "A context in which subclasses do not have __torch_function__ called.";
+template <TorchFunction state>
+PyType_Slot guard_slots[] = {{Py_tp_doc, const_cast<char*>(kGuardDoc<state>)},
+                             {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
                              {Py_tp_methods, guard_methods<state>},
                              {}};
 PyType_Spec subclass_guard = {"flambeau._C.DisableTorchFunctionSubclass", sizeof(GuardObject), 0,

@@ -10,7 +10,8 @@ from flambeau.ops.schema import TYPES, Argument, Schema, default_cpp
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
 
 
 def takes_number(record: Record, schema: Schema, index: int) -> bool:
@@ -164,15 +165,18 @@ def python_names(records: list[Record]) -> list[Name]:
 
 
 def name_table(records: list[Record], ordered: list[Schema]) -> str:
+    from flambeau.ops.generator.docs import docstring  # which needs the names themselves
+
     index = {s.symbol: i for i, s in enumerate(ordered)}
     code, rows = "", []
     for i, n in enumerate(python_names(records)):
         ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
+        doc = _quoted(docstring(n.name, records)) if n.where == "property" else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
-            f"{len(n.schemas) + len(n.outs)}, {slot}}}"
+            f"{len(n.schemas) + len(n.outs)}, {slot}, {doc}}}"
         )
     return code + "constexpr PythonName kNames[] = {\n" + ",\n".join(rows) + "};\n"
 
