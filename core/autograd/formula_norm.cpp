@@ -36,18 +36,6 @@ std::tuple<Tensor, Tensor> log_softmax_double_backward_all(const Tensor& g, cons
   return {sub(g, weighted), to_output};
 }
 
-std::tuple<Tensor, Tensor, Tensor> layer_norm_backward_all(TensorSpan grads, const Tensor& input,
-                                                           IntSpan normalized_shape,
-                                                           const Tensor& mean, const Tensor& rstd,
-                                                           const Tensor& weight, const Tensor& bias,
-                                                           const std::array<bool, 3>& needs) {
-  const Tensor& g = grads[0];
-  if (!g.defined()) return {};
-  auto result = entry::native_layer_norm_backward(g, input, normalized_shape, mean, rstd, weight,
-                                                  bias, std::span<const bool>(needs));
-  return result;
-}
-
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> layer_norm_double_backward_all(
     TensorSpan grads, const Tensor& grad, const Tensor& input, IntSpan normalized_shape,
     const Tensor&, const Tensor& rstd, const Tensor& weight) {

@@ -10,11 +10,6 @@ std::tuple<Tensor, Tensor> softmax_double_backward_all(const Tensor& g, const Te
                                                        DType dtype);
 std::tuple<Tensor, Tensor> log_softmax_double_backward_all(const Tensor& g, const Tensor& grad,
                                                            const Tensor& output, int64_t dim);
-std::tuple<Tensor, Tensor, Tensor> layer_norm_backward_all(TensorSpan grads, const Tensor& input,
-                                                           IntSpan normalized_shape,
-                                                           const Tensor& mean, const Tensor& rstd,
-                                                           const Tensor& weight, const Tensor& bias,
-                                                           const std::array<bool, 3>& needs);
 // For grad_out, input, mean, rstd, weight and bias: those of mean, rstd and bias are undefined.
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> layer_norm_double_backward_all(
     TensorSpan grads, const Tensor& grad, const Tensor& input, IntSpan normalized_shape,

@@ -634,7 +634,7 @@ def test_embedding_backward(n, by_frequency, padding):
         expected /= np.maximum(np.bincount(index, minlength=20), 1)[:, None]
     if padding >= 0:
         expected[padding] = 0
-    backward = flambeau.embedding_dense_backward
+    backward = flambeau.ops.aten.embedding_dense_backward
     for dtype, tolerance in [("float64", 1e-9), ("float32", 1e-3), ("bfloat16", None)]:
         g = tensor(grad).to(getattr(flambeau, dtype))
         result = backward(g, tensor(index), 20, padding, by_frequency)

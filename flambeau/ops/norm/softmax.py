@@ -137,7 +137,7 @@ def _(g, grad_output, output, dim, cxx):
     shape="layer_norm(input, normalized_shape, weight, bias)",
     cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
     method=False,
-    differentiable=(0, 1, 2),
+    differentiable=(0,),
 )
 def native_layer_norm():
     """Layer normalisation (Ba et al., 2016): output, mean and 1 / standard deviation.
@@ -155,9 +155,9 @@ native_layer_norm.samples(
 
 
 @native_layer_norm.gradient
-def _(grads, input, normalized_shape, weight, bias, result1, result2, cxx):
-    return cxx.layer_norm_backward_all(
-        grads, input, normalized_shape, result1, result2, weight, bias, cxx.needs
+def _(g, input, normalized_shape, weight, bias, result1, result2, ops, cxx):
+    return ops.native_layer_norm_backward(
+        g, input, normalized_shape, result1, result2, weight, bias, cxx.needs
     )
 
 
