@@ -98,7 +98,8 @@ void set_num_threads(int n) {
 bool in_parallel_region() { return inside_region; }
 
 void run_tasks(int64_t tasks, void (*body)(void* context, int64_t task), void* context) {
-  if (tasks > 1 && num_threads() > 1) {
+  constexpr int64_t kMostTasks = int64_t{1} << 31;  // that a pool can count
+  if (tasks > 1 && tasks < kMostTasks && num_threads() > 1) {
     const Region region;
     Pool* workers = region.entered() ? pool_of(num_threads()) : nullptr;
     if (workers != nullptr) return workers->run(tasks, body, context);

@@ -31,7 +31,10 @@ Pool::Pool(int workers) : wanted_workers_(workers), cpus_(allowed_cpus()) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    while (static_cast<int>(threads_.size()) < workers) threads_.emplace_back([this] { work(); });
+    while (static_cast<int>(threads_.size()) < workers) {
+      const int thread = static_cast<int>(threads_.size()) + 1;
+      threads_.emplace_back([this, thread] { work(thread); });
+    }
   } catch (const std::system_error&) {
     // The system allows no more threads: the pool works with those it has.
   }
@@ -49,12 +52,13 @@ void Pool::run(int64_t tasks, TaskBody body, void* context) {
   body_ = body;
   context_ = context;
   failed_.store(false, std::memory_order_relaxed);
-  next_task_.store(0, std::memory_order_relaxed);
+  share_count_ = std::min({tasks, std::ssize(threads_) + 1, kMostShares});
+  ++epoch_;
   caller_cpu_.store(sched_getcpu(), std::memory_order_relaxed);
   const uint32_t next_region = region(state_.load(std::memory_order_relaxed)) + 1;
   state_.store(next_region << 16 | kOpen);
   wake_workers();
-  take_tasks();
+  take_tasks(0);
   state_.fetch_and(~kOpen);
   await_workers();
   if (failed_.load(std::memory_order_relaxed)) {
@@ -64,7 +68,7 @@ void Pool::run(int64_t tasks, TaskBody body, void* context) {
 
 void Pool::forget_workers() { state_.fetch_and(~kActive); }
 
-void Pool::work() {
+void Pool::work(int thread) {
   pthread_setname_np(pthread_self(), "flambeau");
   inside_region = true;
   for (Worker worker;;) {
@@ -73,7 +77,7 @@ void Pool::work() {
     if (!state_.compare_exchange_strong(state, state + 1)) continue;
     worker.last_region = region(state);
     wake_workers();
-    take_tasks();
+    take_tasks(thread);
     leave();
   }
 }
@@ -131,22 +135,38 @@ void Pool::leave() {
     futex_wake(caller_sleeps_, 1);
 }
 
-void Pool::take_tasks() {
-  for (int64_t task; (task = next_task_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) {
-    try {
-      body_(context_, task);
-    } catch (...) {
-      if (!failed_.exchange(true)) error_ = std::current_exception();
-      next_task_.store(tasks_, std::memory_order_relaxed);
+void Pool::take_tasks(int thread) {
+  for (int64_t k = 0; k < share_count_; ++k) {
+    const int64_t share = (thread + k) % share_count_;
+    for (int64_t task; (task = take_from(share)) >= 0;) {
+      if (failed_.load(std::memory_order_relaxed)) return;
+      try {
+        body_(context_, task);
+      } catch (...) {
+        if (!failed_.exchange(true)) error_ = std::current_exception();
+      }
     }
+  }
+}
+
+// A share whose epoch is another has not been touched in this region.
+int64_t Pool::take_from(int64_t share) {
+  std::atomic<uint64_t>& taken = shares_[share].taken;
+  const int64_t first = share * tasks_ / share_count_;
+  const int64_t length = (share + 1) * tasks_ / share_count_ - first;
+  uint64_t seen = taken.load(std::memory_order_relaxed);
+  for (;;) {
+    const int64_t count = seen >> 32 == epoch_ ? static_cast<uint32_t>(seen) : 0;
+    if (count >= length) return -1;
+    const uint64_t next = uint64_t{epoch_} << 32 | static_cast<uint64_t>(count + 1);
+    if (taken.compare_exchange_weak(seen, next, std::memory_order_relaxed)) return first + count;
   }
 }
 
 void Pool::wake_workers() {
   const int64_t sleeping = sleeping_workers_.load();
   const int64_t awake = static_cast<int64_t>(threads_.size()) - sleeping;
-  const int64_t left = tasks_ - next_task_.load(std::memory_order_relaxed);
-  const int64_t count = std::min({tasks_ - 1 - awake, left, sleeping, kWakeAtOnce});
+  const int64_t count = std::min({tasks_ - 1 - awake, sleeping, kWakeAtOnce});
   if (count > 0) futex_wake(state_, static_cast<int>(count));
 }
 
