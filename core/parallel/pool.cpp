@@ -149,7 +149,8 @@ void Pool::take_tasks(int thread) {
   }
 }
 
-// A share whose epoch is another has not been touched in this region.
+// A share whose epoch is another has not been touched in this region: epochs come back after four
+// billion regions, and none is left out as often.
 int64_t Pool::take_from(int64_t share) {
   std::atomic<uint64_t>& taken = shares_[share].taken;
   const int64_t first = share * tasks_ / share_count_;

@@ -151,6 +151,19 @@ def test_gradients_element_by_element(x_shape, w_shape, stride, padding, dilatio
             assert values(variable.grad).flat[at] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("dtype", ROUNDING)
+def test_no_channels_leave_the_bias(dtype, layout):
+    x = tensor(np.zeros((2, 0, 16, 16)), dtype, layout).requires_grad_()
+    w = tensor(np.zeros((3, 0, 3, 3)), dtype, layout).requires_grad_()
+    b = tensor(np.array([1.0, 2.0, 3.0]), dtype).requires_grad_()
+    y = F.conv2d(x, w, b, padding=1)
+    np.testing.assert_array_equal(values(y), np.broadcast_to([[[1]], [[2]], [[3]]], (2, 3, 16, 16)))
+    y.sum().backward()
+    assert x.grad.shape == x.shape and w.grad.shape == w.shape
+    np.testing.assert_array_equal(values(b.grad), [512, 512, 512])
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_derivatives(groups):
     r = rng(8)

@@ -29,6 +29,24 @@ Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, 
   return taps;
 }
 
+// What the gradient of the input reads, for each input pixel of a phase (modulo the strides): these
+// see the same taps.
+struct BackwardPatches {
+  Taps taps_h, taps_w;
+  PatchSource source;
+
+  BackwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* dy, int64_t h, int64_t w)
+      : taps_h(backward_taps(shape.r, shape.pad_h, shape.dil_h, shape.stride_h, h)),
+        taps_w(backward_taps(shape.s, shape.pad_w, shape.dil_w, shape.stride_w, w)),
+        source(image_source(dy, ImageStrides(layout, shape.k, shape.out_h(), shape.out_w()),
+                            shape.k / shape.groups, shape.out_h(), shape.out_w())) {
+    set_taps(source, taps_h, taps_w);
+    source.grid_h = (shape.h - h + shape.stride_h - 1) / shape.stride_h;
+    source.grid_w = (shape.w - w + shape.stride_w - 1) / shape.stride_w;
+  }
+  BackwardPatches(const BackwardPatches&) = delete;
+};
+
 // Whether leaving out the padding saves more than it takes to turn the input and the output.
 bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSource& source,
                   int64_t outs) {
@@ -38,10 +56,7 @@ bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSou
   const int64_t work =
       shape.n * source.grid_h * source.grid_w * source.elements() * outs * shape.groups;
   if ((shape.pad_h == 0 && shape.pad_w == 0) || work < 2 * turning) return false;
-  const auto cost = [&](bool may_cut) {
-    return Regions(*math.kernels, source, shape.n, may_cut).cost;
-  };
-  return (cost(false) - cost(true)) * outs * shape.groups > turning;
+  return Regions(*math.kernels, source, shape.n, true).saved * outs * shape.groups > turning;
 }
 
 }  // namespace
@@ -125,17 +140,14 @@ void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& sh
                        const ConvFilters& filters, void* dx) {
   if (shape.n == 0 || shape.c == 0) return;
   const ImageStrides in(layouts.dst, shape.c, shape.h, shape.w);
-  const ImageStrides out(layouts.src, shape.k, shape.out_h(), shape.out_w());
   const ConvMath math(type);
-  const int64_t ins = shape.k / shape.groups;
   ConvPass pass;
   pass.layout = layouts.src;
-  pass.source = image_source(dy, out, ins, shape.out_h(), shape.out_w());
   pass.images = shape.n;
   pass.groups = shape.groups;
   pass.outs = shape.c / shape.groups;
   pass.filters = {static_cast<const char*>(filters.data),
-                  ins * filters.k_stride,
+                  shape.k / shape.groups * filters.k_stride,
                   filters.c_stride,
                   filters.k_stride,
                   filters.r_stride,
@@ -144,16 +156,12 @@ void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& sh
   pass.out_h = shape.stride_h * in.h;
   pass.out_w = shape.stride_w * in.w;
   pass.out_channel = in.c;
-  // Input pixels of equal phase see the same taps of the filters.
   for (int64_t h = 0; h < std::min(shape.stride_h, shape.h); ++h) {
-    const Taps taps_h = backward_taps(shape.r, shape.pad_h, shape.dil_h, shape.stride_h, h);
     for (int64_t w = 0; w < std::min(shape.stride_w, shape.w); ++w) {
-      const Taps taps_w = backward_taps(shape.s, shape.pad_w, shape.dil_w, shape.stride_w, w);
-      set_taps(pass.source, taps_h, taps_w);
-      pass.source.grid_h = (shape.h - h + shape.stride_h - 1) / shape.stride_h;
-      pass.source.grid_w = (shape.w - w + shape.stride_w - 1) / shape.stride_w;
-      pass.taps_h = &taps_h;
-      pass.taps_w = &taps_w;
+      const BackwardPatches patches(layouts.src, shape, dy, h, w);
+      pass.source = patches.source;
+      pass.taps_h = &patches.taps_h;
+      pass.taps_w = &patches.taps_w;
       pass.out = static_cast<char*>(dx) + (h * in.h + w * in.w) * math.element;
       run_pass(math, pass);
     }
@@ -167,15 +175,8 @@ bool conv2d_turns(ConvType type, const Conv2dShape& shape) {
 
 bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape) {
   if (shape.stride_h != 1 || shape.stride_w != 1) return false;
-  const ImageStrides strides(ConvLayout::nhwc, shape.k, shape.out_h(), shape.out_w());
-  PatchSource source =
-      image_source(nullptr, strides, shape.k / shape.groups, shape.out_h(), shape.out_w());
-  const Taps taps_h = backward_taps(shape.r, shape.pad_h, shape.dil_h, 1, 0);
-  const Taps taps_w = backward_taps(shape.s, shape.pad_w, shape.dil_w, 1, 0);
-  set_taps(source, taps_h, taps_w);
-  source.grid_h = shape.h;
-  source.grid_w = shape.w;
-  return turning_pays(ConvMath(type), shape, source, shape.c / shape.groups);
+  const BackwardPatches patches(ConvLayout::nhwc, shape, nullptr, 0, 0);
+  return turning_pays(ConvMath(type), shape, patches.source, shape.c / shape.groups);
 }
 
 }  // namespace flambeau::cpu

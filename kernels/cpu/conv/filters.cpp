@@ -30,9 +30,9 @@ std::vector<int64_t> tap_offsets(const ConvPass& pass) {
 // The filters as a matrix, outs x elements of a patch in the order of patches.
 class FilterMatrix {
  public:
-  FilterMatrix(const ConvMath& math, const ConvPass& pass, PatchOrder order)
-      : pass_(pass), ins_last_(order == PatchOrder::tap_channel) {
-    if (in_order(pass, order)) {
+  FilterMatrix(const ConvMath& math, const ConvPass& pass, bool ins_last)
+      : pass_(pass), ins_last_(ins_last) {
+    if (in_order(pass, ins_last)) {
       data_ = pass.filters.data;
       out_ = pass.filters.out_stride;
       element_ = 1;
@@ -58,11 +58,10 @@ class FilterMatrix {
   int64_t element_stride() const { return element_; }
 
   // Whether the filters are such a matrix already.
-  static bool in_order(const ConvPass& pass, PatchOrder order) {
+  static bool in_order(const ConvPass& pass, bool ins_last) {
     const PatchSource& src = pass.source;
     const FilterView& f = pass.filters;
     if (src.elements() == 0) return true;
-    const bool ins_last = order == PatchOrder::tap_channel;
     const int64_t s_stride = ins_last ? src.channels : 1;
     const int64_t in_stride = ins_last ? 1 : src.taps_h * src.taps_w;
     return identity(*pass.taps_h) && identity(*pass.taps_w) &&
@@ -149,7 +148,7 @@ PackedFilters::PackedFilters(const ConvMath& math, const ConvPass& pass,
       packed_(pass.groups * std::ssize(steps) * step_bytes_) {
   if (!as_rows() && f_.depth_unit == 1 && has_woven_taps(pass)) {
     pack_woven(math, pass);
-  } else if (as_rows() && math.packs_panels() && !FilterMatrix::in_order(pass, order())) {
+  } else if (as_rows() && math.packs_panels() && !FilterMatrix::in_order(pass, ins_last())) {
     if (math.element == 4) copy_rows<uint32_t>(pass);
     if (math.element == 8) copy_rows<uint64_t>(pass);
   } else {
@@ -182,7 +181,7 @@ int64_t PackedFilters::step_of(int64_t element) const {
 }
 
 void PackedFilters::pack_matrix(const ConvMath& math, const ConvPass& pass) {
-  const FilterMatrix matrix(math, pass, order());
+  const FilterMatrix matrix(math, pass, ins_last());
   const int64_t lanes = round_up(kPackLanes, as_rows() ? f_.mr : f_.nr);
   const int64_t chunks = ceil_div(pass.outs, lanes), steps = std::ssize(steps_);
   parallel_tasks(pass.groups * steps * chunks, [&](int64_t t) {
@@ -244,11 +243,10 @@ void PackedFilters::copy_rows(const ConvPass& pass) {
   const FilterView& f = pass.filters;
   const std::vector<int64_t> taps = tap_offsets(pass);
   const int64_t tap_count = std::ssize(taps);
-  const bool ins_last = order() == PatchOrder::tap_channel;
   std::vector<int64_t> places;  // in a row, of each channel's taps
   for (int64_t c = 0; c < ins_; ++c) {
     for (int64_t t = 0; t < tap_count; ++t) {
-      const int64_t e = ins_last ? t * ins_ + c : c * tap_count + t;
+      const int64_t e = ins_last() ? t * ins_ + c : c * tap_count + t;
       const int64_t step = step_of(e);
       places.push_back(step * (step_bytes_ / bytes) + e - steps_[static_cast<size_t>(step)].from);
     }

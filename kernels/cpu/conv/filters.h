@@ -8,10 +8,8 @@
 
 namespace flambeau::cpu {
 
-// The order of a patch's elements, and so of a filter's; the last is the inmost.
-enum class PatchOrder : uint8_t { channel_tap, tap_channel };
-
-// Rows of A or columns of B, in the order of the patches' elements.
+// Rows of A or columns of B, whose elements are in the order of patches: the taps of a channel
+// side by side, or the channels of a tap.
 enum class FilterPacking : uint8_t { channel_rows, tap_rows, tap_columns };
 
 // Packed step by step.
@@ -25,10 +23,7 @@ class PackedFilters {
 
  private:
   bool as_rows() const { return packing_ != FilterPacking::tap_columns; }
-  PatchOrder order() const {
-    return packing_ == FilterPacking::channel_rows ? PatchOrder::channel_tap
-                                                   : PatchOrder::tap_channel;
-  }
+  bool ins_last() const { return packing_ != FilterPacking::channel_rows; }
   char* at(int64_t group, int64_t step, int64_t out) const;
   int64_t step_of(int64_t element) const;
   void pack_matrix(const ConvMath& math, const ConvPass& pass);

@@ -41,13 +41,6 @@ struct PatchCopy {
                int64_t width, void* dst, int64_t pitch);
 };
 
-// Products with planes in place, by type; nullptr: not offered.
-struct TapBlock;
-struct TapMultiply {
-  void (*f32)(const TapBlock& block);
-  void (*f64)(const TapBlock& block);
-};
-
 // By size of an element.
 struct ConvKernels {
   PatchCopy copy_2, copy_4, copy_8;
@@ -59,19 +52,15 @@ struct ConvKernels {
 
 namespace baseline {
 extern const ConvKernels conv_kernels;
-extern const TapMultiply tap_multiply;
-}  // namespace baseline
+}
 namespace avx2 {
 extern const ConvKernels conv_kernels;
-extern const TapMultiply tap_multiply;
-}  // namespace avx2
+}
 namespace avx512 {
 extern const ConvKernels conv_kernels;
-extern const TapMultiply tap_multiply;
-}  // namespace avx512
+}
 
 // Of the instruction set in use.
 const ConvKernels& conv_kernels();
-const TapMultiply& tap_multiply();
 
 }  // namespace flambeau::cpu

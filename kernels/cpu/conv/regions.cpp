@@ -36,6 +36,32 @@ std::vector<Part> cut(int64_t grid, int64_t step, const int64_t* offsets, int64_
   return parts;
 }
 
+std::vector<PatchStep> even_steps(const GemmKernels& f, int64_t elements) {
+  const GemmSteps even(f, elements);
+  std::vector<PatchStep> steps;
+  for (int64_t s = 0; s < even.count; ++s) {
+    steps.push_back({s * even.depth, even.depth_of(s, elements)});
+  }
+  return steps;
+}
+
+// Of whole taps in one of `rows` rows, or parts of one tap.
+std::vector<PatchStep> tap_steps(const GemmKernels& f, int64_t channels, int64_t rows,
+                                 int64_t cols) {
+  const int64_t most = channels % f.depth_unit == 0 ? f.max_depth / channels : 1;
+  const int64_t together = even_block(cols, ceil_div(cols, std::max<int64_t>(1, most)), 1);
+  std::vector<PatchStep> steps;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t t = 0; t < cols; t += together) {
+      const int64_t from = (r * cols + t) * channels;
+      for (const PatchStep& step : even_steps(f, std::min(together, cols - t) * channels)) {
+        steps.push_back({from + step.from, step.depth});
+      }
+    }
+  }
+  return steps;
+}
+
 Region region_of(const PatchSource& source, const std::vector<PatchStep>& steps, const Part& h,
                  const Part& w) {
   Region region;
@@ -85,46 +111,12 @@ int64_t cost_of(const GemmKernels& f, const std::vector<Region>& regions, int64_
 
 }  // namespace
 
-std::vector<PatchStep> even_steps(const GemmKernels& f, int64_t elements) {
-  const GemmSteps even(f, elements);
-  std::vector<PatchStep> steps;
-  for (int64_t s = 0; s < even.count; ++s) {
-    steps.push_back({s * even.depth, even.depth_of(s, elements)});
-  }
-  return steps;
-}
-
-std::vector<PatchStep> channel_steps(const GemmKernels& f, int64_t channels, int64_t taps) {
-  const int64_t together =
-      even_block(channels, ceil_div(channels, std::max<int64_t>(1, f.max_depth / taps)), 1);
-  std::vector<PatchStep> steps;
-  for (int64_t c = 0; c < channels; c += together) {
-    steps.push_back({c * taps, std::min(together, channels - c) * taps});
-  }
-  return steps;
-}
-
-std::vector<PatchStep> tap_steps(const GemmKernels& f, int64_t channels, int64_t rows,
-                                 int64_t cols) {
-  const int64_t most = channels % f.depth_unit == 0 ? f.max_depth / channels : 1;
-  const int64_t together = even_block(cols, ceil_div(cols, std::max<int64_t>(1, most)), 1);
-  std::vector<PatchStep> steps;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t t = 0; t < cols; t += together) {
-      const int64_t from = (r * cols + t) * channels;
-      for (const PatchStep& step : even_steps(f, std::min(together, cols - t) * channels)) {
-        steps.push_back({from + step.from, step.depth});
-      }
-    }
-  }
-  return steps;
-}
-
 Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images, bool may_cut)
     : steps(even_steps(f, source.elements())) {
   regions.push_back(whole_grid(source, steps));
-  cost = cost_of(f, regions, images);
   if (!may_cut || source.elements() == 0) return;
+  const int64_t whole = cost_of(f, regions, images);
+  int64_t least = static_cast<int64_t>(kWorthwhile * static_cast<double>(whole));
   const std::vector<PatchStep> cut_steps =
       tap_steps(f, source.channels, source.taps_h, source.taps_w);
   const std::vector<Part> parts_h[] = {
@@ -133,7 +125,6 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
   const std::vector<Part> parts_w[] = {
       {{0, source.grid_w, 0, source.taps_w}},
       cut(source.grid_w, source.step_w, source.off_w, source.taps_w, source.in_w)};
-  const int64_t most = static_cast<int64_t>(kWorthwhile * static_cast<double>(cost));
   for (const auto& rows : parts_h) {
     for (const auto& cols : parts_w) {
       if (std::ssize(rows) * std::ssize(cols) > kMostRegions) continue;
@@ -141,9 +132,10 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
       for (const Part& h : rows) {
         for (const Part& w : cols) cut_regions.push_back(region_of(source, cut_steps, h, w));
       }
-      const int64_t cut_cost = cost_of(f, cut_regions, images);
-      if (cut_cost > std::min(most, cost)) continue;
-      cost = cut_cost;
+      const int64_t cost = cost_of(f, cut_regions, images);
+      if (cost > least) continue;
+      least = cost;
+      saved = whole - cost;
       regions = std::move(cut_regions);
       steps = cut_steps;
     }

@@ -15,13 +15,6 @@ struct PatchStep {
   int64_t end() const { return from + depth; }
 };
 
-// About equal ones; of whole channels of `taps` elements; of taps in one of `rows` rows, or
-// parts of one tap.
-std::vector<PatchStep> even_steps(const GemmKernels& kernels, int64_t elements);
-std::vector<PatchStep> channel_steps(const GemmKernels& kernels, int64_t channels, int64_t taps);
-std::vector<PatchStep> tap_steps(const GemmKernels& kernels, int64_t channels, int64_t rows,
-                                 int64_t cols);
-
 // Pixels of the grid that see the same taps.
 struct Region {
   Region() = default;
@@ -46,7 +39,7 @@ struct Region {
 struct Regions {
   std::vector<PatchStep> steps;  // the first is the deepest
   std::vector<Region> regions;
-  int64_t cost;  // in multiply-adds for one out, about
+  int64_t saved = 0;  // multiply-adds for one out, about
 
   // `may_cut`: elements of a tap are neighbours, and pixels are rows of the product.
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);

@@ -20,8 +20,20 @@ constexpr double kMostLost = 1.0 / 16;
 using Multiply = void (*)(const TapBlock&);
 
 Multiply multiply_of(const ConvMath& math) {
+  static const TapMultiply& of =
+      of_isa(baseline::tap_multiply, avx2::tap_multiply, avx512::tap_multiply);
   if (!math.packs_panels()) return nullptr;
-  return math.element == 4 ? tap_multiply().f32 : tap_multiply().f64;
+  return math.element == 4 ? of.f32 : of.f64;
+}
+
+// As many whole channels as a kernel takes at a time, about equal numbers of them.
+std::vector<PatchStep> channel_steps(const GemmKernels& f, int64_t channels, int64_t taps) {
+  const int64_t together = even_block(channels, ceil_div(channels, f.max_depth / taps), 1);
+  std::vector<PatchStep> steps;
+  for (int64_t c = 0; c < channels; c += together) {
+    steps.push_back({c * taps, std::min(together, channels - c) * taps});
+  }
+  return steps;
 }
 
 class InPlace {
@@ -41,13 +53,19 @@ class InPlace {
   void run() const {
     const int64_t pixel_blocks = ceil_div(pixels_, pixel_block_);
     const int64_t out_blocks = ceil_div(pass_.outs, out_block_);
-    parallel_tasks(pass_.groups * out_blocks * pass_.images * pixel_blocks, [&](int64_t t) {
+    const int64_t image_blocks = ceil_div(pass_.images, image_block_);
+    parallel_tasks(pass_.groups * out_blocks * image_blocks * pixel_blocks, [&](int64_t t) {
       const int64_t pixel = t % pixel_blocks * pixel_block_;
-      const int64_t image = t / pixel_blocks % pass_.images;
-      t /= pixel_blocks * pass_.images;
+      const int64_t image = t / pixel_blocks % image_blocks * image_block_;
+      t /= pixel_blocks * image_blocks;
       const int64_t out = t % out_blocks * out_block_;
-      multiply(t / out_blocks, image, pixel, std::min(pixel_block_, pixels_ - pixel), out,
-               std::min(out_block_, pass_.outs - out));
+      const int64_t pixels = std::min(pixel_block_, pixels_ - pixel);
+      const int64_t outs = std::min(out_block_, pass_.outs - out), group = t / out_blocks;
+      const Scratch scratch(table_bytes(pixels) + sum_bytes(outs, pixels));
+      const TapPanel* const panels = find_panels(pixel, pixels, scratch.data());
+      for (int64_t i = image; i < std::min(image + image_block_, pass_.images); ++i) {
+        multiply(panels, scratch.data() + table_bytes(pixels), group, i, pixel, pixels, out, outs);
+      }
     });
   }
 
@@ -56,11 +74,12 @@ class InPlace {
   void plan() {
     pixel_block_ = even_block(pixels_, ceil_div(pixels_, kPixels), f_.nr);
     out_block_ = even_block(pass_.outs, ceil_div(pass_.outs, kOuts), f_.mr);
-    const int64_t wanted = wanted_tasks();
-    while (pass_.groups * pass_.images * ceil_div(pixels_, pixel_block_) *
-                   ceil_div(pass_.outs, out_block_) <
-               wanted &&
-           pixel_block_ * out_block_ * src_.elements() >= 2 * kTaskWork) {
+    const auto tasks = [&] {
+      return pass_.groups * pass_.images * ceil_div(pixels_, pixel_block_) *
+             ceil_div(pass_.outs, out_block_);
+    };
+    const auto work = [&] { return pixel_block_ * out_block_ * src_.elements(); };
+    while (tasks() < wanted_tasks() && work() >= 2 * kTaskWork) {
       if (pixel_block_ > f_.nr) {
         pixel_block_ = even_block(pixel_block_, 2, f_.nr);
       } else if (out_block_ > f_.mr) {
@@ -69,29 +88,35 @@ class InPlace {
         break;
       }
     }
+    image_block_ = std::clamp<int64_t>(std::min(kTaskWork / work(), tasks() / wanted_tasks()), 1,
+                                       pass_.images);
   }
 
-  void multiply(int64_t group, int64_t image, int64_t pixel, int64_t pixels, int64_t out,
-                int64_t outs) const {
+  int64_t sum_bytes(int64_t outs, int64_t pixels) const {
+    return std::ssize(steps_) == 1 ? 0 : round_up(outs, f_.mr) * round_up(pixels, f_.nr) * f_.acc;
+  }
+
+  void multiply(const TapPanel* panels, char* sums, int64_t group, int64_t image, int64_t pixel,
+                int64_t pixels, int64_t out, int64_t outs) const {
     const int64_t steps = std::ssize(steps_);
-    const int64_t sums = steps == 1 ? 0 : round_up(outs, f_.mr) * round_up(pixels, f_.nr) * f_.acc;
-    const Scratch scratch(table_bytes(pixels) + sums);
     const GemmOutput target = output(group, image, pixel);
     TapBlock taps{.block = {.rows = outs,
                             .cols = pixels,
-                            .partial = sums ? scratch.data() + table_bytes(pixels) : nullptr,
+                            .partial = steps == 1 ? nullptr : sums,
                             .out = &target,
                             .row = out},
                   .c_stride = src_.c_stride,
                   .taps = taps_,
                   .gap = src_.in_w - src_.grid_w,
-                  .panels = find_panels(group, image, pixel, pixels, scratch.data())};
-    const char* const planes =
-        src_.data + (group * src_.channels * src_.c_stride + image * src_.n_stride) * math_.element;
+                  .panels = panels};
     for (int64_t s = 0; s < steps; ++s) {
       const PatchStep& step = steps_[static_cast<size_t>(s)];
       taps.channels = step.depth / taps_;
-      taps.src = planes + step.from / taps_ * src_.c_stride * math_.element;
+      const int64_t channel = group * src_.channels + step.from / taps_;
+      const int64_t at = image * src_.n_stride + channel * src_.c_stride;
+      taps.src = src_.data + at * math_.element;
+      taps.low = -at;
+      taps.high = pass_.images * src_.n_stride - at;
       taps.block.first = s == 0;
       taps.block.last = s + 1 == steps;
       filters_.put(taps.block, group, {s, 0, step.depth}, out);
@@ -102,24 +127,20 @@ class InPlace {
   int64_t table_bytes(int64_t pixels) const {
     const size_t panel =
         sizeof(TapPanel) + static_cast<size_t>(taps_) * (sizeof(Tap) + sizeof(TapGroup));
-    return round_up(ceil_div(pixels, f_.nr) * static_cast<int64_t>(panel), 64);
+    const int64_t lanes = taps_ * int64_t{sizeof(uint64_t)};
+    return round_up(ceil_div(pixels, f_.nr) * static_cast<int64_t>(panel) + lanes, 64);
   }
 
-  const TapPanel* find_panels(int64_t group, int64_t image, int64_t pixel, int64_t pixels,
-                              char* table) const {
+  const TapPanel* find_panels(int64_t pixel, int64_t pixels, char* table) const {
     const int64_t count = ceil_div(pixels, f_.nr), lanes = f_.nr / 2;
     auto* const panels = reinterpret_cast<TapPanel*>(table);
     auto* taps = reinterpret_cast<Tap*>(panels + count);
     auto* groups = reinterpret_cast<TapGroup*>(taps + count * taps_);
-    // What may be read, from the image's first plane in the group on.
-    const int64_t low = -(image * src_.n_stride + group * src_.channels * src_.c_stride);
-    const int64_t high = low + pass_.images * src_.n_stride;
-    std::vector<uint64_t> inside(static_cast<size_t>(taps_));
+    auto* const inside = reinterpret_cast<uint64_t*>(groups + count * taps_);  // lanes, by tap
     for (int64_t p = 0; p < count; ++p) {
       const int64_t first = pixel + p * f_.nr;
       const int64_t cols = std::min<int64_t>(f_.nr, pixel + pixels - first);
-      for (int64_t t = 0; t < taps_; ++t)
-        inside[static_cast<size_t>(t)] = lanes_inside(first, cols, t);
+      for (int64_t t = 0; t < taps_; ++t) inside[t] = lanes_inside(first, cols, t);
       panels[p] = {taps, groups, 0, place_of(first + lanes) - place_of(first), {}};
       // What is read of a plane, from the first pixel on.
       int64_t reach[] = {0, cols > lanes ? panels[p].second + lanes : lanes};
@@ -130,21 +151,21 @@ class InPlace {
         reach[1] = std::max(reach[1], v * panels[p].second + src_.in_w - src_.grid_w + lanes);
       }
       for (int64_t t = 0; t < taps_; ++t) {
-        const uint64_t bits = inside[static_cast<size_t>(t)];
+        const uint64_t bits = inside[t];
         if (bits == 0) continue;  // outside, or in a group already
-        bool readable = true;
+        int64_t least = INT64_MAX, most = INT64_MIN;
         for (int64_t u = t; u < taps_; ++u) {
-          if (inside[static_cast<size_t>(u)] != bits) continue;
-          inside[static_cast<size_t>(u)] = 0;
-          const int64_t offset = place_of(first) + offset_of(u);
-          readable = readable && offset + reach[0] >= low &&
-                     offset + (src_.channels - 1) * src_.c_stride + reach[1] <= high;
-          *taps++ = {offset, u};
+          if (inside[u] != bits) continue;
+          inside[u] = 0;
+          *taps++ = {place_of(first) + offset_of(u), u};
+          least = std::min(least, taps[-1].offset);
+          most = std::max(most, taps[-1].offset);
         }
         *groups++ = {.end = taps - panels[p].taps,
                      .lanes = {static_cast<uint32_t>(bits & ((uint64_t{1} << lanes) - 1)),
                                static_cast<uint32_t>(bits >> lanes)},
-                     .readable = readable};
+                     .read_from = least + reach[0],
+                     .read_to = most + reach[1]};
         ++panels[p].group_count;
       }
     }
@@ -205,22 +226,16 @@ class InPlace {
   const PackedFilters filters_;
   const int64_t pixels_;  // of an image
   const Multiply multiply_ = multiply_of(math_);
-  int64_t pixel_block_ = 1, out_block_ = 1;
+  int64_t image_block_ = 1, pixel_block_ = 1, out_block_ = 1;
 };
 
 }  // namespace
-
-const TapMultiply& tap_multiply() {
-  static const TapMultiply& multiply =
-      of_isa(baseline::tap_multiply, avx2::tap_multiply, avx512::tap_multiply);
-  return multiply;
-}
 
 bool reads_in_place(const ConvMath& math, const ConvPass& pass) {
   const PatchSource& src = pass.source;
   const int64_t pixels = src.grid_h * src.grid_w, lanes = math.kernels->nr / 2;
   const int64_t taps = src.taps_h * src.taps_w;
-  return pass.layout == ConvLayout::nchw && multiply_of(math) != nullptr && taps > 0 &&
+  return pass.layout == ConvLayout::nchw && multiply_of(math) != nullptr && src.elements() > 0 &&
          taps <= math.kernels->max_depth && src.step_h == 1 && src.step_w == 1 &&
          (src.grid_w == src.in_w || src.grid_w >= lanes) && pass.out_h == src.grid_w * pass.out_w &&
          static_cast<double>(round_up(pixels, lanes) - pixels) <=

@@ -19,9 +19,9 @@ struct Tap {
   int64_t element;  // of a channel of the filters
 };
 struct TapGroup {
-  int64_t end;        // of its taps, which begin where those of the group before end
-  uint32_t lanes[2];  // bits of the pixels whose tap lies inside the image, by vector
-  bool readable;      // so are all lanes, inside or not
+  int64_t end;                 // of its taps, which begin where those of the group before end
+  uint32_t lanes[2];           // bits of the pixels whose tap lies inside the image, by vector
+  int64_t read_from, read_to;  // in a plane, by all lanes, inside or not
 };
 struct TapPanel {
   const Tap* taps;
@@ -34,9 +34,26 @@ struct TapPanel {
 struct TapBlock {
   GemmBlock block;
   const void* src = nullptr;  // first channel of the step, first pixel of the image
+  int64_t low = 0, high = 0;  // what may be read, from there on
   int64_t channels = 0, c_stride = 0, taps = 0, gap = 0;
   const TapPanel* panels = nullptr;
 };
+
+// By type; nullptr: not offered.
+struct TapMultiply {
+  void (*f32)(const TapBlock& block);
+  void (*f64)(const TapBlock& block);
+};
+
+namespace baseline {
+extern const TapMultiply tap_multiply;
+}
+namespace avx2 {
+extern const TapMultiply tap_multiply;
+}
+namespace avx512 {
+extern const TapMultiply tap_multiply;
+}
 
 // Whether a pass can be computed so, with a gain.
 bool reads_in_place(const ConvMath& math, const ConvPass& pass);

@@ -1,5 +1,4 @@
 // Products with planes in place; compiled once per instruction set. See Note [Planes in place].
-#include "kernels/cpu/conv/patches.h"
 #include "kernels/cpu/conv/taps.h"
 #include "kernels/cpu/gemm/block.h"
 
@@ -57,7 +56,8 @@ void tap_kernel(const TapBlock& block, const T* a, const TapPanel& panel, Mask t
   for (int64_t g = 0; g < panel.group_count; ++g) {
     const TapGroup& group = panel.groups[g];
     const Tap* const last = panel.taps + group.end;
-    if (group.readable) {
+    const int64_t read_to = group.read_to + (block.channels - 1) * block.c_stride;
+    if (group.read_from >= block.low && read_to <= block.high) {
       walk<true>(block, a, panel, first, last, group, acc);
     } else {
       walk<false>(block, a, panel, first, last, group, acc);
