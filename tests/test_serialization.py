@@ -16,8 +16,8 @@ import pytest
 
 import flambeau
 from flambeau import serialization
-from flambeau.serialization import _writer
-from flambeau.serialization._unpickler import Unpickler
+from flambeau.serialization import writer
+from flambeau.serialization.unpickler import Unpickler
 
 
 def saved(obj, **options) -> bytes:
@@ -150,7 +150,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(Exception, match="pickle"):
         flambeau.save({"a": flambeau.ones(2), "lock": threading.Lock()}, path)
     with pytest.raises(OSError, match="disk"):
-        _writer._replace_file(path, fail_midway)
+        writer._replace_file(path, fail_midway)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.pt"]
 

@@ -72,20 +72,20 @@ class Parameter(flambeau.Tensor, metaclass=_ParameterMeta):
         state = self.__dict__.copy()
         # Hooks are not pickled: they would drag arbitrary functions into a checkpoint.
         if not state:
-            return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
+            return rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
         return (
-            _rebuild_parameter_with_state,
+            rebuild_parameter_with_state,
             (self.data, self.requires_grad, OrderedDict(), state),
         )
 
     __torch_function__ = flambeau._C._disabled_torch_function_impl
 
 
-def _rebuild_parameter(data, requires_grad, backward_hooks):
+def rebuild_parameter(data, requires_grad, backward_hooks):
     return Parameter(data, requires_grad)
 
 
-def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
+def rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
     parameter = Parameter(data, requires_grad)
     set_attributes(parameter, state)
     return parameter

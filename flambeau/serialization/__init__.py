@@ -9,12 +9,12 @@ mapped:
     NAME/version            3
 
 The pickle says ``torch`` wherever it names something of the library, so that either library reads
-the other's files. It is never executed: see `_unpickler`.
+the other's files. It is never executed: see `unpickler`.
 """
 
-from ._globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
-from ._reader import default_restore_location, get_unsafe_globals_in_checkpoint, load
-from ._writer import save
+from .names import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+from .reader import default_restore_location, get_unsafe_globals_in_checkpoint, load
+from .writer import save
 
 __all__ = [
     "add_safe_globals",

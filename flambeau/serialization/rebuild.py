@@ -7,7 +7,7 @@ import pickle
 import flambeau
 from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor, set_attributes
 
-from ._unpickler import Callable, UserClass
+from .unpickler import Callable, UserClass
 
 # The storage classes by which files name these dtypes. Tensors of all others carry their dtype.
 TYPED_STORAGES = {
@@ -56,7 +56,7 @@ class StorageKind:
         self.dtype = dtype
 
 
-def _rebuild_tensor_v3(
+def tensor_v3(
     storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
 ):
     """The tensor of ``dtype`` that sees ``storage`` so. Hooks are never in a file."""
@@ -76,12 +76,10 @@ def _rebuild_tensor_v3(
     return rebuild_tensor(storage, storage_offset, size, stride, requires_grad, dtype, bits)
 
 
-def _rebuild_tensor_v2(
-    storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
-):
+def tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
     if not isinstance(storage, TypedStorage):
         raise Damaged("a tensor has no storage")
-    return _rebuild_tensor_v3(
+    return tensor_v3(
         storage.untyped,
         storage_offset,
         size,
@@ -93,15 +91,15 @@ def _rebuild_tensor_v2(
     )
 
 
-def _rebuild_tensor(storage, storage_offset, size, stride):
-    return _rebuild_tensor_v2(storage, storage_offset, size, stride, False, None)
+def tensor_v1(storage, storage_offset, size, stride):
+    return tensor_v2(storage, storage_offset, size, stride, False, None)
 
 
-def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
+def meta_tensor(dtype, size, stride, requires_grad):
     return rebuild_meta_tensor(dtype, tuple(size), tuple(stride), requires_grad)
 
 
-def _rebuild_from_type_v2(function, kind, args, state):
+def from_type_v2(function, kind, args, state):
     """A tensor with attributes, or of a subclass."""
     if not isinstance(function, Callable):
         raise pickle.UnpicklingError(f"load: the file calls {function!r} to make a tensor")

@@ -11,10 +11,10 @@ from contextlib import contextmanager, nullcontext
 
 import flambeau
 
-from ._globals import find_global
-from ._rebuild import Damaged, MetaStorage, StorageKind, TypedStorage
-from ._storages import is_path, new_storage, storage_over, view_of
-from ._unpickler import Unpickler
+from .names import find_global
+from .rebuild import Damaged, MetaStorage, StorageKind, TypedStorage
+from .storages import is_path, new_storage, storage_over, view_of
+from .unpickler import Unpickler
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001

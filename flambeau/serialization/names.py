@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import flambeau
 
-from . import _rebuild
-from ._rebuild import TYPED_STORAGES, StorageKind
-from ._unpickler import Callable, UserClass
+from . import rebuild
+from .rebuild import TYPED_STORAGES, StorageKind
+from .unpickler import Callable, UserClass
 
 _OTHER_DTYPES = (
     "uint16",
@@ -84,18 +84,18 @@ def _table() -> dict[str, object]:
         "torch.Tensor": flambeau.Tensor,
         "torch.nn.parameter.Parameter": Callable(parameter.Parameter),
         "torch.serialization._get_layout": Callable(_get_layout),
-        "torch._tensor._rebuild_from_type_v2": Callable(_rebuild._rebuild_from_type_v2),
+        "torch._tensor._rebuild_from_type_v2": Callable(rebuild.from_type_v2),
         "torch.storage.UntypedStorage": StorageKind(None),
     }
-    for function in (
-        _rebuild._rebuild_tensor,
-        _rebuild._rebuild_tensor_v2,
-        _rebuild._rebuild_tensor_v3,
-        _rebuild._rebuild_meta_tensor_no_storage,
-        parameter._rebuild_parameter,
-        parameter._rebuild_parameter_with_state,
-    ):
-        table[f"torch._utils.{function.__name__}"] = Callable(function)
+    for name, function in {
+        "_rebuild_tensor": rebuild.tensor_v1,
+        "_rebuild_tensor_v2": rebuild.tensor_v2,
+        "_rebuild_tensor_v3": rebuild.tensor_v3,
+        "_rebuild_meta_tensor_no_storage": rebuild.meta_tensor,
+        "_rebuild_parameter": parameter.rebuild_parameter,
+        "_rebuild_parameter_with_state": parameter.rebuild_parameter_with_state,
+    }.items():
+        table[f"torch._utils.{name}"] = Callable(function)
     for dtype, storage in TYPED_STORAGES.items():
         table[f"torch.{storage}"] = StorageKind(getattr(flambeau, dtype))
     for name in (*TYPED_STORAGES, *_OTHER_DTYPES, *_MEMORY_FORMATS):

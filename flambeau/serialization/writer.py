@@ -14,9 +14,9 @@ from contextlib import suppress
 
 import flambeau
 
-from ._globals import name_in_files
-from ._rebuild import TYPED_STORAGES, TypedStorage
-from ._storages import is_path, view_of
+from .names import name_in_files
+from .rebuild import TYPED_STORAGES, TypedStorage
+from .storages import is_path, view_of
 
 DEFAULT_PROTOCOL = 2
 ALIGNMENT = 64
