@@ -5,6 +5,8 @@
 
 namespace flambeau {
 
+struct Specs;  // core/dispatch/specs.h
+
 // The types in which formulas are computed. Storage types map onto them: float16 and bfloat16 to
 // f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else
 // i32.
@@ -62,6 +64,11 @@ struct PointwiseRule {
 void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
                Tensor& out, std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace);
+
+// The rule of the same: what a fresh output will be.
+void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+                    std::span<const Tensor* const> inputs, std::span<const Scalar> params,
+                    Specs& specs);
 
 // For gradients: like pointwise with promotion fixed: computes in `compute_like`'s dtype and stores
 // as `out_dtype` (no checks; inputs broadcast against each other).
