@@ -1,5 +1,4 @@
-"""What names in a checkpoint stand for: how tensors are put together again, and the table of all
-that a file may name."""
+"""What names in a checkpoint stand for: the table of all that a file may name."""
 
 from __future__ import annotations
 
@@ -9,23 +8,10 @@ from contextlib import contextmanager
 
 import flambeau
 
-from ._weights_only_unpickler import Callable, UserClass
+from . import rebuild
+from .rebuild import TYPED_STORAGES, StorageKind
+from .unpickler import Callable, UserClass
 
-# The storage classes by which files name these dtypes. Tensors of all others carry their dtype.
-TYPED_STORAGES = {
-    "float64": "DoubleStorage",
-    "float32": "FloatStorage",
-    "float16": "HalfStorage",
-    "bfloat16": "BFloat16Storage",
-    "int64": "LongStorage",
-    "int32": "IntStorage",
-    "int16": "ShortStorage",
-    "int8": "CharStorage",
-    "uint8": "ByteStorage",
-    "bool": "BoolStorage",
-    "complex128": "ComplexDoubleStorage",
-    "complex64": "ComplexFloatStorage",
-}
 _OTHER_DTYPES = (
     "uint16",
     "uint32",
@@ -39,122 +25,6 @@ _OTHER_DTYPES = (
     "float4_e2m1fn_x2",
 )
 _MEMORY_FORMATS = ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
-
-
-class Damaged(Exception):
-    """What is wrong with a file; `load` makes it a RuntimeError that names the file."""
-
-
-class MetaStorage:
-    """Stands for a storage on the meta device, which has a size and no bytes."""
-
-    def __init__(self, nbytes: int) -> None:
-        self._nbytes = nbytes
-        self.device = flambeau.device("meta")
-
-    def nbytes(self) -> int:
-        return self._nbytes
-
-
-class TypedStorage:
-    """A storage together with the dtype under which a file names it; None: untyped."""
-
-    def __init__(self, untyped, dtype) -> None:
-        self.untyped = untyped
-        self.dtype = dtype
-
-
-class StorageKind:
-    """A storage class, as a file names it."""
-
-    def __init__(self, dtype) -> None:
-        self.dtype = dtype
-
-
-def _rebuild_tensor_v3(
-    storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
-):
-    """The tensor of ``dtype`` that sees ``storage`` so. Hooks are never in a file."""
-    size, stride = tuple(size), tuple(stride)
-    if len(size) != len(stride) or min((storage_offset, *size, *stride), default=0) < 0:
-        raise Damaged(f"a tensor has size {size}, stride {stride}, offset {storage_offset}")
-    if not isinstance(storage, (flambeau.UntypedStorage, MetaStorage)):
-        raise Damaged("a tensor has no storage")
-    last = storage_offset + sum((n - 1) * step for n, step in zip(size, stride))
-    if 0 not in size and (last + 1) * dtype.itemsize > storage.nbytes():
-        raise Damaged(f"a tensor of size {size}, stride {stride} goes past its storage's end")
-    if storage.device.type == "meta":
-        tensor = flambeau.empty_strided(size, stride, dtype=dtype, device="meta")
-    else:
-        tensor = flambeau.empty(0, dtype=dtype).set_(storage, storage_offset, size, stride)
-    tensor.requires_grad = requires_grad
-    for bit in metadata or {}:
-        if bit == "conj":
-            tensor = tensor.conj()
-        elif bit == "neg":
-            tensor = flambeau._neg_view(tensor)
-        else:
-            raise Damaged(f"a tensor has the unknown property {bit!r}")
-    return tensor
-
-
-def _rebuild_tensor_v2(
-    storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
-):
-    if not isinstance(storage, TypedStorage):
-        raise Damaged("a tensor has no storage")
-    return _rebuild_tensor_v3(
-        storage.untyped,
-        storage_offset,
-        size,
-        stride,
-        requires_grad,
-        backward_hooks,
-        storage.dtype,
-        metadata,
-    )
-
-
-def _rebuild_tensor(storage, storage_offset, size, stride):
-    return _rebuild_tensor_v2(storage, storage_offset, size, stride, False, None)
-
-
-def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
-    tensor = flambeau.empty_strided(tuple(size), tuple(stride), dtype=dtype, device="meta")
-    return tensor.requires_grad_(requires_grad)
-
-
-def _rebuild_parameter(data, requires_grad, backward_hooks):
-    from .nn.parameter import Parameter
-
-    return Parameter(data, requires_grad)
-
-
-def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
-    return _with_attributes(_rebuild_parameter(data, requires_grad, backward_hooks), state)
-
-
-def _rebuild_from_type_v2(function, kind, args, state):
-    """A tensor with attributes, or of a subclass."""
-    if not isinstance(function, Callable):
-        raise pickle.UnpicklingError(f"load: the file calls {function!r} to make a tensor")
-    tensor = function.function(*args)
-    if isinstance(kind, UserClass):
-        tensor = tensor.as_subclass(kind.cls)
-        own = getattr(kind.cls, "__setstate__", None)
-        if own is not getattr(flambeau.Tensor, "__setstate__", None):
-            tensor.__setstate__(state)
-            return tensor
-    elif kind is not flambeau.Tensor:
-        raise pickle.UnpicklingError(f"load: {kind!r} is no class of tensors")
-    return _with_attributes(tensor, state)
-
-
-def _with_attributes(tensor, state):
-    attributes, slots = state if isinstance(state, tuple) else (state, None)
-    for name, value in {**(attributes or {}), **(slots or {})}.items():
-        setattr(tensor, name, value)
-    return tensor
 
 
 def _get_layout(name: str):
@@ -202,7 +72,7 @@ def _table() -> dict[str, object]:
     """What names in a file stand for, whatever the user allows besides."""
     if _TABLE:
         return _TABLE
-    from .nn.parameter import Parameter
+    from flambeau.nn import parameter
 
     table: dict[str, object] = {
         "collections.OrderedDict": Callable(OrderedDict),
@@ -212,20 +82,20 @@ def _table() -> dict[str, object]:
         "torch.Size": Callable(flambeau.Size),
         "torch.device": Callable(flambeau.device),
         "torch.Tensor": flambeau.Tensor,
-        "torch.nn.parameter.Parameter": Callable(Parameter),
+        "torch.nn.parameter.Parameter": Callable(parameter.Parameter),
         "torch.serialization._get_layout": Callable(_get_layout),
-        "torch._tensor._rebuild_from_type_v2": Callable(_rebuild_from_type_v2),
+        "torch._tensor._rebuild_from_type_v2": Callable(rebuild.from_type_v2),
         "torch.storage.UntypedStorage": StorageKind(None),
     }
-    for function in (
-        _rebuild_tensor,
-        _rebuild_tensor_v2,
-        _rebuild_tensor_v3,
-        _rebuild_parameter,
-        _rebuild_parameter_with_state,
-        _rebuild_meta_tensor_no_storage,
-    ):
-        table[f"torch._utils.{function.__name__}"] = Callable(function)
+    for name, function in {
+        "_rebuild_tensor": rebuild.tensor_v1,
+        "_rebuild_tensor_v2": rebuild.tensor_v2,
+        "_rebuild_tensor_v3": rebuild.tensor_v3,
+        "_rebuild_meta_tensor_no_storage": rebuild.meta_tensor,
+        "_rebuild_parameter": parameter.rebuild_parameter,
+        "_rebuild_parameter_with_state": parameter.rebuild_parameter_with_state,
+    }.items():
+        table[f"torch._utils.{name}"] = Callable(function)
     for dtype, storage in TYPED_STORAGES.items():
         table[f"torch.{storage}"] = StorageKind(getattr(flambeau, dtype))
     for name in (*TYPED_STORAGES, *_OTHER_DTYPES, *_MEMORY_FORMATS):
