@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test build check cpp-tests sanitize clean
+.PHONY: demo test acceptance build check cpp-tests sanitize clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) tools/check_compiler.py
@@ -30,6 +30,10 @@ demo: build
 
 test: build cpp-tests
 	$(BIN)/python -m pytest
+
+# What was asked of the work in hand, a check for each sentence; not part of `make test`.
+acceptance: build
+	$(BIN)/python -m pytest --tb=line tests/acceptance/*.py
 
 cpp-tests: build
 	$(BIN)/cmake --build build/dev --target cpp_tests
