@@ -12,7 +12,7 @@ namespace flambeau {
 struct OutputSpec : Spec {
   // Views: where in the storage of their argument they begin, in elements.
   std::optional<int64_t> offset;
-  int like = -1;  // the argument whose device it follows (of a list, the first tensor); -1: `device`
+  int like = -1;  // the argument whose device it follows (a list: its first); -1: `device`
   Device device;
 };
 

@@ -142,9 +142,7 @@ def _pointwise_body(record: Record, schema: Schema) -> str:
     lines, rule, kernel, span = pointwise_setup(record, schema)
     inplace = "true" if schema.inplace else "false"
     lines = f"  Tensor target = {target};\n" + lines
-    lines += (
-        f'  pointwise("{schema.name}", {rule}, {kernel}, target, inputs, {span}, {inplace});\n'
-    )
+    lines += f'  pointwise("{schema.name}", {rule}, {kernel}, target, inputs, {span}, {inplace});\n'
     if schema.inplace or schema.outs:
         return lines + _finish(schema)
     return lines + "  return target;\n"
