@@ -42,13 +42,13 @@ LAYERS = (
     ("core/memory/",),
     ("core/parallel/",),
     ("core/tensor/",),
-    ("core/random/", "core/dispatch/thread_state.h"),
-    ("kernels/shape/", "kernels/cpu/", "flambeau/kernels"),  # and the generated declarations
+    ("core/random/", "core/dispatch/thread_state.h", "core/dispatch/counted.h"),
+    ("kernels/shape/", "kernels/cpu/", "core/dispatch/specs.h", "flambeau/kernels"),
     ("core/dispatch/", "core/autograd/", "kernels/native/", "flambeau/"),  # ops call each other
     ("core/python/",),
 )
 # A kernel that is a body over other ops; the list may only shrink.
-UPWARD = {"kernels/cpu/reduce.cpp"}
+UPWARD = {"kernels/cpu/reduce/reduce.cpp"}
 WRITTEN_BY_TOOLS = ("docs/api.md", "flambeau/__init__.pyi", "flambeau/_C.pyi")
 PAIRED = (".h", ".cpp")
 
