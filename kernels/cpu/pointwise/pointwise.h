@@ -6,6 +6,8 @@
 
 namespace flambeau {
 
+struct Specs;  // core/dispatch/specs.h
+
 // How dtypes follow from the inputs; static data of a record.
 struct PointwiseRule {
   enum class Promote : uint8_t {
@@ -33,6 +35,11 @@ struct PointwiseRule {
 void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
                Tensor& out, std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace);
+
+// The rule of the same: what a fresh output will be.
+void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+                    std::span<const Tensor* const> inputs, std::span<const Scalar> params,
+                    Specs& specs);
 
 // For gradients: like pointwise with promotion fixed: computes in `compute_like`'s dtype and stores
 // as `out_dtype` (no checks; inputs broadcast against each other).
