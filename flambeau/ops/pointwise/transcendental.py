@@ -23,7 +23,7 @@ def _(g, result):
     return g * f.conj(result)
 
 
-@pointwise("expm1(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("expm1(Tensor self) -> Tensor", promote="floating")
 def expm1(self):
     """``exp(self) - 1`` without cancellation near zero.
 
@@ -38,7 +38,7 @@ expm1.reference(np.expm1)
 
 @expm1.gradient
 def _(g, result):
-    return g * (result + 1)
+    return g * f.conj(result + 1)
 
 
 @pointwise("log(Tensor self) -> Tensor", promote="floating")
@@ -60,7 +60,7 @@ def _(g, self):
     return g / f.conj(self)
 
 
-@pointwise("log1p(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log1p(Tensor self) -> Tensor", promote="floating")
 def log1p(self):
     """``log(1 + self)``, accurate near zero.
 
@@ -76,10 +76,10 @@ log1p.reference(np.log1p)
 
 @log1p.gradient
 def _(g, self):
-    return g / (self + 1)
+    return g / f.conj(self + 1)
 
 
-@pointwise("log2(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log2(Tensor self) -> Tensor", promote="floating")
 def log2(self):
     """The logarithm to base 2.
 
@@ -95,10 +95,10 @@ log2.reference(np.log2)
 
 @log2.gradient
 def _(g, self):
-    return g / (self * 0.6931471805599453)
+    return g / (f.conj(self) * 0.6931471805599453)
 
 
-@pointwise("log10(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log10(Tensor self) -> Tensor", promote="floating")
 def log10(self):
     """The logarithm to base 10.
 
@@ -114,7 +114,7 @@ log10.reference(np.log10)
 
 @log10.gradient
 def _(g, self):
-    return g / (self * 2.302585092994046)
+    return g / (f.conj(self) * 2.302585092994046)
 
 
 @pointwise("sqrt(Tensor self) -> Tensor", promote="floating")
