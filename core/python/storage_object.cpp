@@ -12,7 +12,6 @@ namespace {
 
 struct StorageObject {
   PyObject_HEAD Ref<Storage> storage;
-  Py_ssize_t exports;  // buffers in use: they forbid resizing
   PyObject* weakrefs;
 };
 
@@ -27,11 +26,12 @@ PyObject* make(PyTypeObject* type, Ref<Storage> storage) {
   return self;
 }
 
-// The bytes, which a storage on meta does not have.
+// The bytes. Whatever may run Python (an __index__) comes before: it may move them.
 uint8_t* bytes_of(PyObject* o) {
   Storage& s = storage_of(o);
-  if (s.device().is_meta())
-    raise<NotImplementedError>("UntypedStorage: a storage on device 'meta' has no bytes to read");
+  if (!s.device().is_cpu())
+    raise<NotImplementedError>("UntypedStorage: a storage on device '", s.device().str(),
+                               "' has no bytes that the host can read");
   return static_cast<uint8_t*>(s.data());
 }
 
@@ -50,12 +50,14 @@ uint8_t unwrap_byte(PyObject* o) {
 }
 
 Ref<Storage> from_sequence(PyObject* sequence) {
-  const Object fast(must(PySequence_Fast(sequence, "UntypedStorage: expected a sequence of ints")));
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.get()));
+  // A tuple of our own: an element's __index__ may change the list.
+  const Object items(must(PySequence_Tuple(sequence)));
+  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(items.get()));
   Ref<Storage> storage = Storage::allocate(n, Device{});
-  for (size_t i = 0; i < n; ++i)
-    static_cast<uint8_t*>(storage->data())[i] =
-        unwrap_byte(PySequence_Fast_GET_ITEM(fast.get(), static_cast<Py_ssize_t>(i)));
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t byte = unwrap_byte(PyTuple_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)));
+    static_cast<uint8_t*>(storage->data())[i] = byte;
+  }
   return storage;
 }
 
@@ -89,7 +91,7 @@ void dealloc(PyObject* self) {
 // ---- elements
 
 Py_ssize_t checked_index(PyObject* self, PyObject* index) {
-  const int64_t n = size_of(self), i = unwrap_int(index);
+  const int64_t i = unwrap_int(index), n = size_of(self);
   check<IndexError>(i >= -n && i < n, "UntypedStorage: index ", i, " out of range for ", n,
                     " bytes");
   return static_cast<Py_ssize_t>(i < 0 ? i + n : i);
@@ -106,17 +108,22 @@ Range checked_slice(PyObject* self, PyObject* slice) {
   return {begin, length};
 }
 
-void drop_parent(void*, size_t, void* parent) { static_cast<Storage*>(parent)->release(); }
+void drop_parent(void*, size_t, void* parent) { delete static_cast<Lent*>(parent); }
 
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&]() -> PyObject* {
-    if (!PySlice_Check(key)) return PyLong_FromLong(bytes_of(self)[checked_index(self, key)]);
+    if (!PySlice_Check(key)) {
+      const Py_ssize_t i = checked_index(self, key);
+      return PyLong_FromLong(bytes_of(self)[i]);
+    }
     const Range range = checked_slice(self, key);
-    Storage& parent = storage_of(self);
     uint8_t* data = bytes_of(self) + range.begin;
-    parent.retain();
+    const Ref<Storage>& own = object(self)->storage;
+    // A slice of a slice holds the storage that has the memory: no chain grows.
+    const auto* above = static_cast<const Lent*>(own->context_of(drop_parent));
+    auto* const parent = new Lent(above ? above->storage() : own);
     return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length),
-                                             parent.device(), drop_parent, &parent));
+                                             own->device(), drop_parent, parent));
   });
 }
 
@@ -125,7 +132,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (!value) raise<TypeError>("UntypedStorage: bytes cannot be deleted");
     const uint8_t byte = unwrap_byte(value);
     if (!PySlice_Check(key)) {
-      bytes_of(self)[checked_index(self, key)] = byte;
+      const Py_ssize_t i = checked_index(self, key);
+      bytes_of(self)[i] = byte;
       return 0;
     }
     const Range range = checked_slice(self, key);
@@ -141,11 +149,11 @@ int get_bytes_buffer(PyObject* self, Py_buffer* view, int flags) {
     static char nothing;  // a buffer of no bytes still needs an address
     void* data = size_of(self) ? bytes_of(self) : nullptr;
     must(PyBuffer_FillInfo(view, self, data ? data : &nothing, size_of(self), 0, flags));
-    ++object(self)->exports;
+    storage_of(self).lend();
     return 0;
   });
 }
-void release_bytes_buffer(PyObject* self, Py_buffer*) { --object(self)->exports; }
+void release_bytes_buffer(PyObject* self, Py_buffer*) { storage_of(self).take_back(); }
 
 // ---- methods
 
@@ -162,9 +170,8 @@ PyObject* itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
 PyObject* resize(PyObject* self, PyObject* n) {
   return guarded([&] {
-    check(object(self)->exports == 0,
-          "resize_: the storage is in use as a buffer of another object");
-    storage_of(self).resize(unwrap_nbytes(n, "resize_"));
+    const size_t nbytes = unwrap_nbytes(n, "resize_");
+    storage_of(self).resize(nbytes);
     return Py_NewRef(self);
   });
 }
@@ -210,9 +217,11 @@ PyObject* fill(PyObject* self, PyObject* value) {
 }
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
+    const Lent lent(object(self)->storage);  // making a list may run finalizers
     const uint8_t* data = bytes_of(self);
-    Object list(must(PyList_New(size_of(self))));
-    for (Py_ssize_t i = 0; i < size_of(self); ++i)
+    const Py_ssize_t n = size_of(self);
+    Object list(must(PyList_New(n)));
+    for (Py_ssize_t i = 0; i < n; ++i)
       PyList_SET_ITEM(list.get(), i, must(PyLong_FromLong(data[i])));
     return list.release();
   });
@@ -267,7 +276,7 @@ PyObject* repr(PyObject* self) {
   return guarded([&] {
     const Storage& s = storage_of(self);
     std::string text;
-    if (!s.device().is_meta())
+    if (s.device().is_cpu())
       for (size_t i = 0; i < s.nbytes(); ++i)
         text += concat(" ", static_cast<int>(static_cast<const uint8_t*>(s.data())[i]), "\n");
     else

@@ -112,8 +112,11 @@ PyObject* make_double(double v) { return PyFloat_FromDouble(v); }
 PyObject* make_int64(int64_t v) { return PyLong_FromLongLong(v); }
 PyObject* make_bool(uint8_t v) { return Py_NewRef(v ? Py_True : Py_False); }
 
-PyObject* list_of(const Tensor& t) {
-  const char* data = t.numel() ? t.bytes() : nullptr;
+PyObject* list_of(const Tensor& given) {
+  // Making a list may run finalizers, which may do to the tensor what they like.
+  const Tensor t = Tensor::alias(given, given.sizes(), given.strides(), given.offset());
+  const Lent lent(t.impl()->storage());
+  const char* data = t.bytes();
   const auto with = [&](auto&& read) { return nested(t, data, 0, read); };
   switch (t.dtype()) {
     case DType::float32:

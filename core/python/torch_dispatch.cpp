@@ -151,7 +151,7 @@ void keep_identity(const Op& op, const Value* values, Results& results) {
 }
 
 void handle(const Op& op, const Value* values, Results& results) {
-  const AcquireGil gil;
+  const EnterPython python;
   const Object result = answer(op, values);
   results_from_python(op, result.get(), results);
   keep_identity(op, values, results);

@@ -2,6 +2,7 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "core/tensor/rearrange.h"
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/pointwise_plan.h"
 #include "kernels/cpu/run_loop.h"
@@ -274,7 +275,9 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
     return;
   }
   resize_out(out, shape, call.op);
-  if (!same(strides, out.strides())) out.impl()->set_geometry(shape, strides, out.offset());
+  if (same(strides, out.strides())) return;
+  const Rearranging scope(*out.impl());
+  out.impl()->set_geometry(shape, strides, out.offset());
 }
 
 // Any shapes, strides and dtypes.
