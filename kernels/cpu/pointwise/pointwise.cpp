@@ -2,16 +2,10 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
-<<<<<<< HEAD:kernels/cpu/pointwise.cpp
 #include "core/tensor/rearrange.h"
-#include "kernels/cpu/convert.h"
-#include "kernels/cpu/pointwise_plan.h"
-#include "kernels/cpu/run_loop.h"
-=======
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/pointwise/run_loop.h"
->>>>>>> main:kernels/cpu/pointwise/pointwise.cpp
 #include "kernels/shape/pointwise.h"
 
 namespace flambeau {
