@@ -187,7 +187,8 @@ def _reduce_plain(self):
 
 def rebuild_tensor(storage, offset, size, stride, requires_grad, dtype, bits):
     """The tensor of ``dtype`` that sees ``storage`` so, and has the lazy ``bits``."""
-    made = flambeau.empty(0, dtype=dtype).set_(storage, offset, size, stride)
+    made = flambeau.empty(0, dtype=dtype, device=storage.device)
+    made.set_(storage, offset, size, stride)
     if bits.get("conj"):
         made = made.conj()
     if bits.get("neg"):

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/python/binding.h"
+#include "core/tensor/device_table.h"
 
 namespace flambeau::python {
 
@@ -31,8 +32,16 @@ uint8_t* bytes_of(PyObject* o) {
   Storage& s = storage_of(o);
   if (!s.device().is_cpu())
     raise<NotImplementedError>("UntypedStorage: a storage on device '", s.device().str(),
-                               "' has no bytes that the host can read");
+                               "' has no bytes that the host can reach: use .cpu()");
   return static_cast<uint8_t*>(s.data());
+}
+
+// Equally many bytes of one storage into another, wherever they are.
+void copy_bytes(Storage& to, const Storage& from) {
+  if (!to.nbytes()) return;
+  const Device device = from.device().is_cpu() ? to.device() : from.device();
+  require_device(device.type)
+      .copy(to.data(), to.device(), from.data(), from.device(), to.nbytes());
 }
 
 size_t unwrap_nbytes(PyObject* o, const char* function) {
@@ -168,6 +177,26 @@ PyObject* resizable(PyObject* self, PyObject*) {
 PyObject* no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
+PyObject* moved(PyObject* self, Device device) {
+  const Storage& source = storage_of(self);
+  device = resolved(device);
+  if (device == source.device()) return Py_NewRef(self);
+  Ref<Storage> copy = Storage::allocate(source.nbytes(), device);
+  copy_bytes(*copy, source);
+  return make(Py_TYPE(self), std::move(copy));
+}
+PyObject* to_cpu(PyObject* self, PyObject*) {
+  return guarded([&] { return moved(self, Device{}); });
+}
+PyObject* to_device(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"device", "non_blocking"};
+    PyObject* given[2];
+    read_arguments("to", kNames, 1, args, n, kwnames, given);
+    return moved(self, unwrap_device(given[0]));
+  });
+}
+
 PyObject* resize(PyObject* self, PyObject* n) {
   return guarded([&] {
     const size_t nbytes = unwrap_nbytes(n, "resize_");
@@ -179,7 +208,7 @@ PyObject* resize(PyObject* self, PyObject* n) {
 Ref<Storage> copy_of(PyObject* self) {
   const Storage& source = storage_of(self);
   Ref<Storage> copy = Storage::allocate(source.nbytes(), source.device());
-  if (source.data() && source.nbytes()) std::memcpy(copy->data(), source.data(), source.nbytes());
+  copy_bytes(*copy, source);
   return copy;
 }
 PyObject* clone(PyObject* self, PyObject*) {
@@ -204,14 +233,16 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
                    Py_TYPE(given[0])->tp_name);
     check(size_of(self) == size_of(given[0]), "copy_: size does not match, self was ",
           size_of(self), " bytes but src was ", size_of(given[0]), " bytes");
-    if (size_of(self)) std::memmove(bytes_of(self), bytes_of(given[0]), size_of(self));
+    copy_bytes(storage_of(self), storage_of(given[0]));
     return Py_NewRef(self);
   });
 }
 PyObject* fill(PyObject* self, PyObject* value) {
   return guarded([&] {
     const uint8_t byte = unwrap_byte(value);
-    if (size_of(self)) std::memset(bytes_of(self), byte, size_of(self));
+    Storage& s = storage_of(self);
+    if (s.nbytes())
+      require_device(s.device().type).fill(s.data(), byte, s.nbytes(), s.device().index);
     return Py_NewRef(self);
   });
 }
@@ -266,8 +297,10 @@ PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
     const Object rebuild(
         must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
-    const Object bytes(must(
-        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes_of(self)), size_of(self))));
+    const Object here(moved(self, Device{}));
+    const Object bytes(
+        must(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes_of(here.get())),
+                                       size_of(self))));
     return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
   });
 }
@@ -304,7 +337,9 @@ PyMethodDef methods[] = {
      "Whether the memory is page-locked for an accelerator."},
     {"resize_", resize, METH_O, "Changes the number of bytes; the common part is kept."},
     {"clone", clone, METH_NOARGS, "A copy."},
-    {"cpu", itself, METH_NOARGS, "The same storage, when it is on the CPU."},
+    {"cpu", to_cpu, METH_NOARGS, "Itself where it is on the CPU, else a copy there."},
+    {"to", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(to_device)),
+     METH_FASTCALL | METH_KEYWORDS, "Itself where it is on that device, else a copy there."},
     {"untyped", itself, METH_NOARGS, "The storage itself."},
     {"copy_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(copy_from)),
      METH_FASTCALL | METH_KEYWORDS, "Copies another storage of the same size."},

@@ -37,9 +37,9 @@ PLAIN(untyped_storage, "untyped_storage", wrap_storage(t.impl()->storage()))
 PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
   no_arguments("data_ptr", n, kwnames);
   const Tensor& t = unwrap(self);
-  check(!(t.keys() & bit(Key::backend)),
+  check(t.impl()->storage()->device().type == t.device().type,
         "data_ptr: this tensor has no memory of its own; its class answers for it");
-  return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.bytes());
+  return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.device_bytes());
 }
 
 // size(dim=None) and stride(dim=None): all of them, or one.

@@ -146,6 +146,14 @@ Tensor plain_copy(const Tensor& t) {
     op->call(*op, args, results);
     plain = std::move(results.tensors[0]);
   }
+  if (plain.impl()->storage()->device().type == plain.device().type) {  // its memory, elsewhere
+    const Value args[] = {boxing::box(plain), {}, {}, boxing::box(Device{}), {},
+                          boxing::box(false), {}};
+    const Op& op = *find_op("_to_copy");
+    Results results;
+    op.call(op, args, results);
+    plain = std::move(results.tensors[0]);
+  }
   check(readable(plain), "tolist: the values of this kind of tensor cannot be read");
   return plain;
 }

@@ -1,9 +1,9 @@
 #include "core/tensor/storage.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/memory/allocator.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/error.h"
 #include "core/tensor/rearrange.h"
 
@@ -19,16 +19,28 @@ namespace {
 
 void free_cpu(void* data, size_t nbytes, void*) { memory::deallocate(data, nbytes); }
 
+// Memory of another device; the context says which.
+void* encoded(Device device) {
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(device.type) << 8 |
+                                 static_cast<uint8_t>(device.index));
+}
+void free_elsewhere(void* data, size_t nbytes, void* context) {
+  const auto code = reinterpret_cast<uintptr_t>(context);
+  require_device(static_cast<DeviceType>(code >> 8))
+      .free(data, nbytes, static_cast<int8_t>(code & 0xff));
+}
+
 }  // namespace
 
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
-  if (device.is_meta())
-    return Ref<Storage>::adopt(new Storage(nullptr, nbytes, device, nullptr, nullptr, true));
-  if (!device.is_cpu())
-    raise<NotImplementedError>("no backend is registered for device '", device.str(),
-                               "': this build has cpu and meta");
-  void* data = memory::allocate(nbytes);
-  return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
+  if (device.is_cpu()) [[likely]] {
+    void* data = memory::allocate(nbytes);
+    return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
+  }
+  device = resolved(device);
+  void* data = require_device(device.type).allocate(nbytes, device.index);
+  return Ref<Storage>::adopt(
+      new Storage(data, nbytes, device, free_elsewhere, encoded(device), true));
 }
 
 Ref<Storage> Storage::wrap(void* data, size_t nbytes, Device device, Deleter deleter,
@@ -56,9 +68,9 @@ void Storage::resize(size_t nbytes) {
     raise(kRefused,
           "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
           "delete that first, or resize a clone");
-  if (device_.is_meta()) return take(nullptr, nbytes);
-  void* data = memory::allocate(nbytes);
-  if (data_ && data) std::memcpy(data, data_, std::min(nbytes, nbytes_));
+  const DeviceTable& table = require_device(device_.type);
+  void* data = table.allocate(nbytes, device_.index);
+  if (data_ && data) table.copy(data, device_, data_, device_, std::min(nbytes, nbytes_));
   if (deleter_) deleter_(data_, nbytes_, context_);
   take(data, nbytes);
 }

@@ -4,6 +4,7 @@
 
 #include "core/autograd/node.h"
 #include "core/memory/allocator.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau {
@@ -236,14 +237,19 @@ size_t reach_of(const Tensor& t) {
 }  // namespace
 
 char* Tensor::cold_bytes() const {
-  alignas(64) static char nothing[64];
-  if (numel() == 0) return nothing;
   const Storage& storage = *impl_->storage_;
-  if (!storage.device().is_cpu())
+  if (numel() > 0 && !storage.device().is_cpu())
     raise<NoMemory>("a tensor of sizes=", show(sizes()),
                     " has no memory that the host can reach: ",
                     device().is_cpu() ? "its class answers for its values"
                                       : concat("it is on device '", device().str(), "'"));
+  return device_bytes();
+}
+
+char* Tensor::device_bytes() const {
+  alignas(64) static char nothing[64];
+  if (numel() == 0) return nothing;
+  const Storage& storage = *impl_->storage_;
   const size_t reach = reach_of(*this);
   if (reach > storage.nbytes() || !storage.data())
     raise<NoMemory>("a tensor of sizes=", show(sizes()), ", strides=", show(strides()),
@@ -401,6 +407,11 @@ namespace {
 
 Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
   Tensor t = Tensor::adopt(impl);
+  if (!device.is_cpu()) [[unlikely]] {
+    device = resolved(device);
+    impl->set_device(device);
+    impl->keys |= bit(Key::backend);
+  }
   impl->set_storage(Storage::allocate(nbytes, device));
   impl->inference = thread_state.inference_mode;
   return t;
@@ -438,7 +449,15 @@ Tensor empty_like(const Tensor& like, DType dtype) {
 
 Tensor scalar_tensor(const Scalar& value, DType dtype, Device device) {
   Tensor t = empty({}, {dtype, device});
-  if (!device.is_meta()) value.store(t.bytes(), dtype);
+  if (device.is_cpu()) {
+    value.store(t.bytes(), dtype);
+  } else {
+    alignas(16) char element[16];
+    value.store(element, dtype);
+    if (!device.is_meta())
+      require_device(device.type)
+          .copy(t.device_bytes(), t.device(), element, Device{}, t.itemsize());
+  }
   return t;
 }
 

@@ -186,6 +186,12 @@ class Tensor {
   T* data() const {
     return reinterpret_cast<T*>(bytes());
   }
+  // The first element, wherever it is: for the kernels of other devices.
+  char* device_bytes() const;
+  template <class T>
+  T* device_data() const {
+    return reinterpret_cast<T*>(device_bytes());
+  }
   // Reads the one element. Every read of a value by the host passes here (capture hooks in).
   Scalar item() const;   // the one element
   Scalar value() const;  // the same, unseen by layers: for kernels

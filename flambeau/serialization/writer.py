@@ -233,7 +233,7 @@ def save(
         if not _disable_byteorder_record:
             archive.write("byteorder", sys.byteorder.encode())
         for key, storage in pickler.storages.items():
-            archive.write(f"data/{key}", view_of(storage))
+            archive.write(f"data/{key}", view_of(storage.cpu()))
         archive.write("version", b"3\n")
         archive.close()
 
