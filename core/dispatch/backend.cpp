@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/outputs.h"
 #include "core/random/generator.h"
 
 namespace flambeau {
@@ -146,7 +147,8 @@ class Staged {
       if (!pair.mutated) continue;
       bump_version(pair.own);
       if (!same(pair.cpu.sizes(), pair.own.sizes())) resize(pair.own, pair.cpu.sizes());
-      if (pair.cpu.impl()->storage() == pair.part->cpu && same(pair.cpu.strides(), pair.own.strides()))
+      if (pair.cpu.impl()->storage() == pair.part->cpu &&
+          same(pair.cpu.strides(), pair.own.strides()))
         store(*pair.part);
       else
         overwrite(pair.own, pair.cpu);
@@ -193,9 +195,9 @@ class Staged {
     part.cpu = Storage::allocate(nbytes, Device{});
     const Device from = part.own->device();
     if (nbytes)
-      require_device(from.type)
-          .copy(part.cpu->data(), Device{}, static_cast<char*>(part.own->data()) + part.begin, from,
-                nbytes);
+      require_device(from.type).copy(part.cpu->data(), Device{},
+                                     static_cast<char*>(part.own->data()) + part.begin, from,
+                                     nbytes);
   }
 
   static void store(const Part& part) {
@@ -254,8 +256,7 @@ class Staged {
   static void overwrite(const Tensor& own, const Tensor& cpu) {
     const Tensor from = contiguous(cpu);
     const Dims strides = contiguous_strides(own.sizes());
-    if (!same(own.strides(), strides))
-      own.impl()->set_geometry(own.sizes(), strides, own.offset());
+    if (!same(own.strides(), strides)) own.impl()->set_geometry(own.sizes(), strides, own.offset());
     if (from.numel())
       require_device(own.device().type)
           .copy(own.device_bytes(), own.device(), from.bytes(), Device{},
@@ -281,6 +282,87 @@ void fall_back(const Op& op, const Value* args, Results& results, Device device)
   Staged staged(op, args, &generator);
   redispatch(op, staged.values(), results);
   staged.give_back(results, asked ? resolved(*asked) : device);
+}
+
+// ---- kernels of the device
+
+// The arguments with all tensors on the device.
+class OnDevice {
+ public:
+  OnDevice(const Op& op, const Value* args, Device device) : values_(args, args + op.nargs) {
+    static const Op& to_copy = *find_op("_to_copy");
+    for (size_t i = 0; i < op.nargs; ++i) {
+      Value& v = values_[i];
+      if (v.tag != Value::Tag::tensor || v.tensor().device() == device) continue;
+      const Tensor& t = v.tensor();
+      const Value move[] = {v, {}, {}, boxing::box(device), {}, boxing::box(false), {}};
+      Results moved;
+      redispatch(to_copy, move, moved);
+      moved.tensors[0].impl()->wrapped_number = t.impl()->wrapped_number;
+      kept_.push_back(std::move(moved.tensors[0]));
+      v = boxing::box(kept_.back());
+    }
+  }
+  const Value* values() const { return values_.data(); }
+
+ private:
+  std::vector<Value> values_;
+  std::deque<Tensor> kept_;
+};
+
+Tensor made(const OutputSpec& spec, Device device) {
+  const TensorOptions options{spec.dtype, device};
+  return spec.strides ? empty_strided(spec.sizes, *spec.strides, options)
+                      : empty(spec.sizes, options);
+}
+
+// False where there is no kernel for these arguments.
+bool run_kernel(const Op& op, const Value* args, Results& results, Device device) {
+  const Op* const twin = op.functional ? find_op(op.functional) : nullptr;
+  Kernel kernel = kernel_of(op, device.type);
+  if (!kernel && twin && twin->rule == op.rule) kernel = kernel_of(*twin, device.type);
+  if (!kernel || !op.rule) return false;
+  bool elsewhere = false;
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    const bool number = t.dim() == 0 && !op.args[i].list;
+    elsewhere |= t.device() != device && (!number || op.args[i].mutated);
+  });
+  const Device* const asked = asked_device(op, args);
+  if (elsewhere || (asked && resolved(*asked) != device)) return false;
+  const OnDevice own(op, args, device);
+  Specs specs;
+  op.rule(op, own.values(), specs);
+  TensorVec outs, given;
+  for (const OutputSpec& spec : specs.all()) outs.push_back(made(spec, device));
+  for (size_t i = 0; i < op.nargs; ++i)
+    if (op.args[i].mutated || op.args[i].out) {
+      if (args[i].tag != Value::Tag::tensor) return false;
+      given.push_back(args[i].tensor());
+    }
+  const bool own_inplace = outs.empty();
+  try {
+    kernel(op, own_inplace ? given.data() : outs.data(), own.values());
+  } catch (const NoKernel&) {
+    return false;
+  }
+  results.kind = specs.is_list ? Results::Kind::list : Results::Kind::tensors;
+  if (specs.is_list) {
+    results.list = std::move(outs);
+    return true;
+  }
+  results.size = static_cast<int>(own_inplace ? given.size() : outs.size());
+  for (int i = 0; i < results.size; ++i) {
+    if (own_inplace) {
+      bump_version(given[i]);
+    } else if (!given.empty()) {
+      if (op.tags & tag::inplace)
+        give_inplace(op.name, given[i], outs[i]);
+      else
+        resize_and_give(op.name, given[i], outs[i]);
+    }
+    results.tensors[i] = given.empty() ? outs[i] : given[i];
+  }
+  return true;
 }
 
 // Views, detach and the like: they name a tensor's memory and do not touch it.
@@ -337,7 +419,8 @@ void run_on_device(const Op& op, const Value* args, Results& results) {
     const Exclude off(kBackend);
     return redispatch(op, args, results);
   }
-  fall_back(op, args, results, work_place(op, args).device);
+  const Device device = work_place(op, args).device;
+  if (!run_kernel(op, args, results, device)) fall_back(op, args, results, device);
 }
 
 }  // namespace flambeau

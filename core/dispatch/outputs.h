@@ -4,8 +4,8 @@
 #include <array>
 #include <initializer_list>
 
+#include "core/tensor/spec.h"
 #include "core/tensor/tensor.h"
-#include "kernels/shape/spec.h"
 
 namespace flambeau {
 

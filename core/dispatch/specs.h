@@ -4,8 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "core/tensor/spec.h"
 #include "core/tensor/tensor.h"
-#include "kernels/shape/spec.h"
 
 namespace flambeau {
 

@@ -7,8 +7,7 @@ namespace {
 
 std::string_view unwrap_text(PyObject* o, const char* function) {
   if (!PyUnicode_Check(o))
-    raise_python(PyExc_TypeError, "%s(): expected str, got %.200s", function,
-                 Py_TYPE(o)->tp_name);
+    raise_python(PyExc_TypeError, "%s(): expected str, got %.200s", function, Py_TYPE(o)->tp_name);
   Py_ssize_t size;
   const char* text = PyUnicode_AsUTF8AndSize(o, &size);
   if (!text) throw PythonError();

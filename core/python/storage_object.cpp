@@ -40,8 +40,7 @@ uint8_t* bytes_of(PyObject* o) {
 void copy_bytes(Storage& to, const Storage& from) {
   if (!to.nbytes()) return;
   const Device device = from.device().is_cpu() ? to.device() : from.device();
-  require_device(device.type)
-      .copy(to.data(), to.device(), from.data(), from.device(), to.nbytes());
+  require_device(device.type).copy(to.data(), to.device(), from.data(), from.device(), to.nbytes());
 }
 
 size_t unwrap_nbytes(PyObject* o, const char* function) {
@@ -131,8 +130,8 @@ PyObject* get_item(PyObject* self, PyObject* key) {
     // A slice of a slice holds the storage that has the memory: no chain grows.
     const auto* above = static_cast<const Lent*>(own->context_of(drop_parent));
     auto* const parent = new Lent(above ? above->storage() : own);
-    return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length),
-                                             own->device(), drop_parent, parent));
+    return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length), own->device(),
+                                             drop_parent, parent));
   });
 }
 
@@ -298,9 +297,8 @@ PyObject* reduce(PyObject* self, PyObject*) {
     const Object rebuild(
         must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
     const Object here(moved(self, Device{}));
-    const Object bytes(
-        must(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes_of(here.get())),
-                                       size_of(self))));
+    const Object bytes(must(PyBytes_FromStringAndSize(
+        reinterpret_cast<const char*>(bytes_of(here.get())), size_of(self))));
     return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
   });
 }

@@ -54,19 +54,19 @@ constexpr DeviceTable kCpu = {
 
 // ---- meta: sizes, and nothing behind them
 
-constexpr DeviceTable kMeta = {
-    one_device,
-    first_device,
-    only_first,
-    [](size_t, int) -> void* { return nullptr; },
-    [](void*, size_t, int) noexcept {},
-    [](void*, Device to, const void*, Device, size_t) {
-      check<NotImplementedError>(to.is_meta(), "Cannot copy out of meta tensor; no data!");
-    },
-    [](void*, uint8_t, size_t, int) {},
-    nullptr,
-    nullptr,
-    [](int) -> Generator& { return default_generator(); }};
+constexpr DeviceTable kMeta = {one_device,
+                               first_device,
+                               only_first,
+                               [](size_t, int) -> void* { return nullptr; },
+                               [](void*, size_t, int) noexcept {},
+                               [](void*, Device to, const void*, Device, size_t) {
+                                 check<NotImplementedError>(
+                                     to.is_meta(), "Cannot copy out of meta tensor; no data!");
+                               },
+                               [](void*, uint8_t, size_t, int) {},
+                               nullptr,
+                               nullptr,
+                               [](int) -> Generator& { return default_generator(); }};
 
 constinit std::atomic<const DeviceTable*> tables[kDeviceTypes] = {};
 

@@ -33,7 +33,7 @@ struct DeviceTable {
     uint64_t (*current)(int index);  // of this thread
     void (*set_current)(int index, uint64_t stream);
     uint64_t (*create)(int index, int priority);
-    bool (*query)(int index, uint64_t stream);  // whether all is done
+    bool (*query)(int index, uint64_t stream);        // whether all is done
     void (*synchronize)(int index, uint64_t stream);  // or kAllStreams
   };
   const Streams* stream;
@@ -44,8 +44,8 @@ struct DeviceTable {
     void (*record)(void* event, int index, uint64_t stream);
     void (*wait)(void* event, int index, uint64_t stream);  // the stream waits
     bool (*query)(void* event);
-    void (*synchronize)(void* event);                   // the host waits
-    double (*elapsed)(void* event, void* later);        // in milliseconds
+    void (*synchronize)(void* event);             // the host waits
+    double (*elapsed)(void* event, void* later);  // in milliseconds
   };
   const Events* event;
 

@@ -29,8 +29,8 @@ inline bool others_rearrange() { return detail::rearranging.load(std::memory_ord
 class Computing {
  public:
   struct HasLock {};
-  explicit Computing(HasLock);           // begun with the lock, which is then given up
-  explicit Computing(bool on = true);    // begun without
+  explicit Computing(HasLock);         // begun with the lock, which is then given up
+  explicit Computing(bool on = true);  // begun without
   ~Computing();
   Computing(const Computing&) = delete;
 

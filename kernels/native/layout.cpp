@@ -118,7 +118,8 @@ Tensor to(const Tensor& self, const TensorOptions& o, bool non_blocking, bool co
   if (!copy && o.dtype == self.dtype() && o.layout == self.layout() && same_device &&
       (f == MemoryFormat::preserve || self.is_contiguous(f)))
     return self;
-  return entry::_to_copy(self, o.dtype, o.layout, resolved(o.device), std::nullopt, non_blocking, f);
+  return entry::_to_copy(self, o.dtype, o.layout, resolved(o.device), std::nullopt, non_blocking,
+                         f);
 }
 
 }  // namespace
