@@ -5,10 +5,12 @@
 #include <cstring>
 
 #include "core/memory/allocator.h"
-#include "core/random/generator.h"
 #include "core/tensor/error.h"
 
 namespace flambeau {
+
+Generator& default_generator();  // core/random, which stands above
+
 namespace {
 
 int one_device() { return 1; }
