@@ -118,8 +118,7 @@ int64_t last_element(const Tensor& t) {
 // again, so that overlap is what it was.
 class Staged {
  public:
-  Staged(const Op& op, const Value* args, Generator* generator)
-      : values_(args, args + op.nargs), generator_(generator) {
+  Staged(const Op& op, const Value* args) : values_(args, args + op.nargs) {
     for_each_tensor(op, args, [&](size_t, const Tensor& t) { reserve(t); });
     for (Part& part : parts_) fetch(part);
     for (size_t i = 0; i < op.nargs; ++i) {
@@ -133,8 +132,6 @@ class Staged {
         v = boxing::box(list);
       } else if (v.tag == Value::Tag::device) {
         v = boxing::box(Device{});
-      } else if (v.is_none() && op.args[i].type == Type::generator) {
-        v = boxing::box(generator_);
       }
     }
   }
@@ -146,9 +143,8 @@ class Staged {
     for (const Pair& pair : pairs_) {
       if (!pair.mutated) continue;
       bump_version(pair.own);
-      if (!same(pair.cpu.sizes(), pair.own.sizes())) resize(pair.own, pair.cpu.sizes());
       if (pair.cpu.impl()->storage() == pair.part->cpu &&
-          same(pair.cpu.strides(), pair.own.strides()))
+          same(pair.cpu.sizes(), pair.own.sizes()) && same(pair.cpu.strides(), pair.own.strides()))
         store(*pair.part);
       else
         overwrite(pair.own, pair.cpu);
@@ -255,6 +251,7 @@ class Staged {
   // An output that was resized: it is contiguous now.
   static void overwrite(const Tensor& own, const Tensor& cpu) {
     const Tensor from = contiguous(cpu);
+    resize(own, cpu.sizes());
     const Dims strides = contiguous_strides(own.sizes());
     if (!same(own.strides(), strides)) own.impl()->set_geometry(own.sizes(), strides, own.offset());
     if (from.numel())
@@ -264,7 +261,6 @@ class Staged {
   }
 
   std::vector<Value> values_;
-  Generator* generator_;
   std::deque<Part> parts_;
   std::deque<Pair> pairs_;
   std::deque<TensorVec> lists_;
@@ -278,24 +274,27 @@ void fall_back(const Op& op, const Value* args, Results& results, Device device)
     moves |= t.device() != device && !goes_with_any(op.args[i], t);
   });
   if (!moves) warn_of(op, device);
-  Generator& generator = require_device(device.type).generator(device.index);
-  Staged staged(op, args, &generator);
+  const UseGenerator scope(require_device(device.type).generator(device.index));
+  Staged staged(op, args);
   redispatch(op, staged.values(), results);
   staged.give_back(results, asked ? resolved(*asked) : device);
 }
 
 // ---- kernels of the device
 
-// The arguments with all tensors on the device.
+// The arguments with all tensors on the device, and numbers in the dtype of the result.
 class OnDevice {
  public:
-  OnDevice(const Op& op, const Value* args, Device device) : values_(args, args + op.nargs) {
+  OnDevice(const Op& op, const Value* args, Device device, std::optional<DType> result)
+      : values_(args, args + op.nargs) {
     static const Op& to_copy = *find_op("_to_copy");
     for (size_t i = 0; i < op.nargs; ++i) {
       Value& v = values_[i];
       if (v.tag != Value::Tag::tensor || v.tensor().device() == device) continue;
       const Tensor& t = v.tensor();
-      const Value move[] = {v, {}, {}, boxing::box(device), {}, boxing::box(false), {}};
+      const bool cast = result && t.impl()->wrapped_number;
+      const Value dtype = cast ? boxing::box(*result) : Value();
+      const Value move[] = {v, dtype, {}, boxing::box(device), {}, boxing::box(false), {}};
       Results moved;
       redispatch(to_copy, move, moved);
       moved.tensors[0].impl()->wrapped_number = t.impl()->wrapped_number;
@@ -329,9 +328,11 @@ bool run_kernel(const Op& op, const Value* args, Results& results, Device device
   });
   const Device* const asked = asked_device(op, args);
   if (elsewhere || (asked && resolved(*asked) != device)) return false;
-  const OnDevice own(op, args, device);
   Specs specs;
-  op.rule(op, own.values(), specs);
+  op.rule(op, args, specs);
+  std::optional<DType> result;
+  if (specs.size > 0 && specs.outputs[0].dtype != DType::boolean) result = specs.outputs[0].dtype;
+  const OnDevice own(op, args, device, result);
   TensorVec outs, given;
   for (const OutputSpec& spec : specs.all()) outs.push_back(made(spec, device));
   for (size_t i = 0; i < op.nargs; ++i)

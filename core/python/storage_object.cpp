@@ -294,12 +294,17 @@ PyObject* share_memory(PyObject*, PyObject*) {
 }
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
+    const Device device = storage_of(self).device();
+    if (device.is_meta()) bytes_of(self);  // raises
     const Object rebuild(
         must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
     const Object here(moved(self, Device{}));
     const Object bytes(must(PyBytes_FromStringAndSize(
         reinterpret_cast<const char*>(bytes_of(here.get())), size_of(self))));
-    return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
+    if (device.is_cpu()) return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
+    static PyObject* elsewhere = nullptr;
+    return must(Py_BuildValue("O(OO)", imported(elsewhere, "flambeau._tensor", "rebuild_storage"),
+                              bytes.get(), Object(wrap(device)).get()));
   });
 }
 

@@ -68,7 +68,7 @@ def test_gradients_are_dropped_while_another_thread_runs_backward():
 
     def change(i):
         w.grad = None
-        torch.add(torch.ones(10 + i), 1, out=out)
+        torch.add(torch.ones(10 + i), 1, out=out.resize_(0))
 
     out = torch.empty(0)
     errors = run_beside(lambda: (w * w).exp().sum().backward(), change, rounds=100)
@@ -80,7 +80,11 @@ def test_hooks_may_resize_what_their_backward_has_used():
 
     def train(w):
         held = torch.empty(N)
-        w.register_post_accumulate_grad_hook(lambda p: held.untyped_storage().resize_(0))
+
+        def free(p):
+            held.untyped_storage().resize_(0)
+
+        w.register_post_accumulate_grad_hook(free)
         for _ in range(10):
             held.untyped_storage().resize_(4 * N)
             (w * w.tanh()).sum().backward()

@@ -268,7 +268,7 @@ def test_autograd():
     a, b = torch.randn(3, 4), torch.randn(4, 4)
     grads = []
     for device in ("cpu", "guarded"):
-        x, w = (t.to(device).requires_grad_() for t in (a, b))
+        x, w = (t.to(device, copy=True).requires_grad_() for t in (a, b))
         f(x, w).backward()
         assert x.grad.device == x.device
         first = torch.autograd.grad(f(x, w), w, create_graph=True)[0]
