@@ -372,7 +372,7 @@ bool touches_no_memory(const Op& op) {
          (op.nreturns > 0 && op.returns[0].alias && !op.returns[0].mutated);
 }
 
-// Meta has rules and no kernels.
+// Meta has rules and no kernels, and what leads from it to the CPU makes new memory or refuses.
 void run_on_meta(const Op& op, const Value* args, Results& results) {
   const Exclude off(kBackend);
   redispatch(op, args, results);
@@ -394,10 +394,11 @@ void dispatch(const Op& op, const Value* args, Results& results) {
   const int device = static_cast<int>(place.device.type), layout = static_cast<int>(place.layout);
   const Handler handler = handlers[device][layout].load(std::memory_order_acquire);
   if (handler) return handler(op, args, results);
-  if (place.device.is_meta()) return run_on_meta(op, args, results);
+  const bool strided = place.layout == Layout::strided;
+  if (strided && (place.device.is_meta() || place.device.is_cpu()))
+    return run_on_meta(op, args, results);
   require_device(place.device.type);
-  if (place.layout == Layout::strided && !place.device.is_cpu())
-    return run_on_device(op, args, results);
+  if (strided) return run_on_device(op, args, results);
   raise<NotImplementedError>(op.name, ": not supported for tensors of layout torch.",
                              layout_name(place.layout), " on device '", place.device.str(), "'");
 }
