@@ -131,7 +131,7 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
 
 // The version is the caller's to bump.
 void take_geometry(const Tensor& self, const Tensor& alias) {
-  const Rearranging scope(*self.impl());
+  const Rearranging scope;
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
     meta->replay->items.push_back(

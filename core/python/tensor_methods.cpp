@@ -175,7 +175,7 @@ int64_t bytes_needed(IntSpan sizes, IntSpan strides, int64_t offset, size_t item
 
 void set_memory(const Tensor& t, Ref<Storage> storage, IntSpan sizes, IntSpan strides,
                 int64_t offset) {
-  const Rearranging scope(*t.impl());
+  const Rearranging scope;
   check(offset >= 0, "set_: Tensor: invalid storage offset ", offset);
   check(sizes.size() == strides.size(),
         "set_: mismatch in length of strides and shape: ", strides.size(), " and ", sizes.size());

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <thread>
 
-#include "core/tensor/tensor.h"
+#include "core/tensor/error.h"
 
 namespace flambeau {
 
@@ -41,15 +41,6 @@ void enter() {
   }
 }
 
-// Nobody else has a handle on it.
-bool is_private(const Storage& s) {
-  return s.use_count() == 1 && !s.py_object.load(std::memory_order_relaxed);
-}
-bool is_private(const TensorImpl& t) {
-  return t.use_count() == 1 && !t.py_object.load(std::memory_order_relaxed) &&
-         (!t.storage() || is_private(*t.storage()));
-}
-
 }  // namespace
 
 void set_shared_lock(const SharedLock& lock) { shared_lock = lock; }
@@ -83,14 +74,8 @@ Away::~Away() {
   computing_depth = depth_;
 }
 
-Rearranging::Rearranging(const TensorImpl& t) {
-  if (rearranging_depth == 0 && !is_private(t)) begin();
-}
-Rearranging::Rearranging(const Storage& s) {
-  if (rearranging_depth == 0 && !is_private(s)) begin();
-}
-
-void Rearranging::begin() {
+Rearranging::Rearranging() {
+  if (rearranging_depth > 0) return;
   const int own = computing_depth > 0;
   if (own) {
     alone_ = only_one.try_lock();

@@ -5,9 +5,6 @@
 
 namespace flambeau {
 
-class TensorImpl;
-class Storage;
-
 // Note [Memory that moves]
 // Kernels run outside Python's lock, so another thread may resize a tensor, give it other memory
 // or reshape it in place in the middle of one. Who computes without the lock says so
@@ -62,14 +59,11 @@ class Away {
 
 class Rearranging {
  public:
-  explicit Rearranging(const TensorImpl& t);
-  explicit Rearranging(const Storage& s);
+  Rearranging();
   ~Rearranging();
   Rearranging(const Rearranging&) = delete;
 
  private:
-  void begin();
-
   bool on_ = false, alone_ = false;
   void* lock_ = nullptr;
 };

@@ -61,7 +61,7 @@ void Storage::take(void* data, size_t nbytes) {
 }
 
 void Storage::resize(size_t nbytes) {
-  const Rearranging scope(*this);
+  const Rearranging scope;
   constexpr const char* kRefused = "Trying to resize storage that is not resizable: ";
   if (!resizable_) raise(kRefused, "it wraps memory of another owner");
   if (lent())
@@ -76,7 +76,7 @@ void Storage::resize(size_t nbytes) {
 }
 
 void Storage::swap_data(Storage& o) {
-  const Rearranging scope(*this), other(o);
+  const Rearranging scope;
   check(!lent() && !o.lent(), "swap_data: the memory of a storage is in use by its address");
   std::swap(deleter_, o.deleter_);
   std::swap(context_, o.context_);

@@ -401,7 +401,7 @@ void resize(const Tensor& t, IntSpan sizes) {
   if (same(t.sizes(), sizes)) return;
   check_sizes(sizes, t.itemsize());
   TensorImpl* impl = t.impl();
-  const Rearranging scope(*impl);
+  const Rearranging scope;
   const Dims strides = contiguous_strides(sizes);
   const int64_t offset = t.offset();
   const size_t needed =

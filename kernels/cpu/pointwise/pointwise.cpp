@@ -282,7 +282,7 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
   }
   resize_out(out, shape, call.op);
   if (same(strides, out.strides())) return;
-  const Rearranging scope(*out.impl());
+  const Rearranging scope;
   out.impl()->set_geometry(shape, strides, out.offset());
 }
 
