@@ -6,9 +6,11 @@ function is the formula (pointwise ops), or carries the docstring alone (ops who
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +39,7 @@ class Record:
     doc: str
     function: Callable | None = None
     gradient: Callable | None = None
+    rule: Callable | None = None  # what the outputs will be, printed by generator/source.py
     no_gradient: str = ""  # why there is none
     # pointwise
     dtypes: object = ALL  # or {static value: set}
@@ -91,6 +94,11 @@ class Record:
             return False
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
 
+    @property
+    def has_body(self) -> bool:
+        """The decorated function is the body, and not words alone."""
+        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
+
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""
         if self.samples or self.kind != "pointwise":
@@ -124,6 +132,11 @@ class _Handle:
             r.gradient = f
         return f
 
+    def rule(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.rule = f
+        return f
+
     def samples(self, *calls: Sample, dtypes: frozenset = ALL) -> None:
         """Calls that are tried in tests; of ops that are not pointwise also in which dtypes."""
         for r in self.records:
@@ -139,6 +152,13 @@ class _Handle:
         """The function of arrays that gives the same within units in the last place."""
         for r in self.records:
             r.reference, r.tolerance = f, tolerance
+
+
+def _has_statements(f: Callable) -> bool:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    return any(
+        not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)) for s in tree.body
+    )
 
 
 _RECORDS: list[Record] = []
@@ -184,8 +204,8 @@ def pointwise(text: str, *, scalar_overloads: dict | None = None, **options):
     return decorate
 
 
-def structured(text: str, *, shape: str, cpu: str, **options):
-    """An op with a shape rule and a kernel that gets allocated outputs."""
+def structured(text: str, *, cpu: str, shape: str = "", **options):
+    """An op with a rule and a kernel that gets allocated outputs."""
     return lambda f: _add("structured", text, f, {}, shape=shape, cpu=cpu, **options)
 
 
@@ -214,7 +234,7 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "record", "samples", "schema", "trace", "leaves", "__main__"}
+        skip = {"generator", "language", "record", "samples", "schema", "trace", "leaves", "__main__"}
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")

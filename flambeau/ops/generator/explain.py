@@ -9,6 +9,7 @@ from flambeau.ops import trace
 from flambeau.ops.generator import docs, entries, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.generator.main import forms
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
@@ -73,7 +74,7 @@ def _section(title: str, text: str) -> str:
 
 def _record(record: Record, records: list[Record], every: dict[str, Schema], node: str) -> str:
     schemas = record.schemas()
-    gradient = Gradient(record, every) if node else None
+    gradient = Gradient(record, Unit(every)) if node else None
     parts = [f"==== {record.schema.full_name} ({record.kind}), {place(record)}"]
     parts.append(_section("schemas", "\n".join(f"aten::{s.text()}" for s in schemas)))
     places = docs.python_names(records, {s.symbol for s in schemas})

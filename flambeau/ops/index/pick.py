@@ -1,5 +1,6 @@
 """Reading and writing at places that tensors name."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wrap_dim
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
@@ -27,7 +28,7 @@ index.reference(lambda x, indices: x[tuple(slice(None) if i is None else i for i
 
 @index.gradient
 def _(g, self, indices, cxx):
-    return (cxx.index_backward(g, self.sizes, self.options, indices),)
+    return (cxx.index_backward(g, self.shape, self.options, indices),)
 
 
 @native(
@@ -54,7 +55,7 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
@@ -79,13 +80,12 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    shape="gather(self, dim, index, sparse_grad)",
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -107,9 +107,53 @@ gather.samples(
 gather.reference(lambda x, dim, index: np.take_along_axis(x, index, dim) if x.ndim else x)
 
 
+def check_same_device(op, a, b):
+    if a.device != b.device:
+        raise Error(
+            f"{op}: Expected all tensors to be on the same device, but found at least two devices, "
+            f"{a.device} and {b.device}!"
+        )
+
+
+def at_least_1d(sizes):
+    """A 0-dim tensor counts as one of one dimension."""
+    return sizes if sizes else [1]
+
+
+def check_index_dtype(op, index):
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            f"{op}: Expected dtype int32/int64 for index, got {dtype_name(index.dtype)}"
+        )
+
+
+@gather.rule
+def _(self, dim, index, sparse_grad):
+    if sparse_grad:
+        raise NotImplementedError("gather: sparse_grad=True is not supported")
+    check_same_device("gather", self, index)
+    d = wrap_dim(dim, self.dim(), "gather")
+    if index.numel() != 0:
+        check_index_dtype("gather", index)
+        own, places = at_least_1d(self.shape), at_least_1d(index.shape)
+        if len(own) != len(places):
+            raise Error(
+                "gather: Index tensor must have the same number of dimensions as input tensor, got "
+                f"shapes {show(index.shape)} and {show(self.shape)}"
+            )
+        for k in range(len(own)):
+            if k != d and places[k] > own[k]:
+                raise Error(
+                    f"gather: Size does not match at dimension {k} expected index "
+                    f"{show(index.shape)} to be no larger than self {show(self.shape)} apart from "
+                    f"dimension {d}"
+                )
+    return Spec(index.shape, self.dtype)
+
+
 @gather.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.gather_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -157,7 +201,7 @@ def _(g, dim, index, src, ops, cxx):
     return (
         ops.scatter_value(g, dim, index, 0),
         None,
-        cxx.scatter_backward_src(g, dim, index, src.sizes),
+        cxx.scatter_backward_src(g, dim, index, src.shape),
     )
 
 
@@ -234,7 +278,7 @@ def _(g, dim, index, src, reduce, cxx):
     return (
         cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
         None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.sizes, reduce),
+        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
     )
 
 
@@ -318,7 +362,7 @@ scatter_add_.samples(
 @scatter_add.gradient
 @scatter_add_.gradient
 def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.sizes)
+    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
 
 
 @structured(
@@ -346,7 +390,7 @@ index_select.reference(lambda x, dim, index: np.take(x, np.atleast_1d(index), di
 
 @index_select.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.index_select_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -501,7 +545,7 @@ masked_select.reference(lambda x, mask: x[np.broadcast_to(mask, x.shape)])
 
 @masked_select.gradient
 def _(g, self, mask, cxx):
-    return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
+    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
 
 
 @native(
@@ -563,7 +607,7 @@ embedding.reference(lambda weight, indices: weight[indices])
 @embedding.gradient
 def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     return ops.embedding_dense_backward(
-        g, indices, cxx.first(weight.sizes), padding_idx, scale_grad_by_freq
+        g, indices, cxx.first(weight.shape), padding_idx, scale_grad_by_freq
     ), None
 
 

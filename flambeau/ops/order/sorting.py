@@ -1,10 +1,10 @@
 """Sorting and sets."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, strides_like, wrap_dim
 from flambeau.ops.record import BOOL, REAL, composite, native, structured
 from flambeau.ops.samples import call, ints, np, values
 
 _SORT = {
-    "shape": "sort(self, dim)",
     "cpu": "cpu::sort(values, indices, self, dim, descending)",
     "differentiable": (0,),
     "out": True,
@@ -50,10 +50,24 @@ sort_stable.samples(
 )
 
 
+@sort.rule
+@sort_stable.rule
+def _(self, dim):
+    wrap_dim(dim, self.dim(), "sort")
+    if self.is_complex():
+        raise Error(
+            f"sort: Sort does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
+        )
+    if self.is_contiguous():
+        return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
+    strides = strides_like(self)
+    return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
+
+
 @sort.gradient
 @sort_stable.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @composite("msort(Tensor self) -> Tensor", out=True)
@@ -120,7 +134,7 @@ topk.samples(
 
 @topk.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @native(

@@ -124,7 +124,7 @@ max_dim.reference(
 
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(
@@ -187,7 +187,7 @@ min_dim.reference(
 
 @min_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(

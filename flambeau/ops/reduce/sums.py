@@ -1,6 +1,14 @@
 """Sums, means, products, variances."""
 
+from flambeau.ops.language import Spec
 from flambeau.ops.record import COMPLEX, FLOATING, structured
+from flambeau.ops.reduce.dims import (
+    expanded,
+    reduced_count,
+    reduced_dims,
+    reduced_sizes,
+    sum_dtype,
+)
 from flambeau.ops.samples import call, dtype, np, special, values
 
 
@@ -25,13 +33,12 @@ sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
 
 @sum.gradient
 def _(g, self, ops):
-    return ops.expand(g, self.sizes)
+    return ops.expand(g, self.shape)
 
 
 @structured(
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) "
     "-> Tensor",
-    shape="sum_dim(self, dim, keepdim, dtype)",
     cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="IntList_out",
@@ -51,9 +58,15 @@ sum_dim.reference(
 )
 
 
+@sum_dim.rule
+def _(self, dim, keepdim, dtype):
+    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, "sum"), keepdim)
+    return Spec(sizes, sum_dtype(self.dtype, dtype))
+
+
 @sum_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.expand_reduced(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    return expanded(g, self.shape, dim, keepdim, ops)
 
 
 @structured(
@@ -82,7 +95,7 @@ mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
 
 @mean.gradient
 def _(g, self, cxx):
-    return cxx.mean_backward(g, self.sizes)
+    return cxx.mean_backward(g, self.shape)
 
 
 @structured(
@@ -109,8 +122,9 @@ mean_dim.reference(
 
 
 @mean_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.mean_dim_backward(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    wide = expanded(g, self.shape, dim, keepdim, ops)
+    return ops.div_Scalar(wide, reduced_count(self.shape, dim))
 
 
 @structured(
