@@ -97,7 +97,8 @@ constexpr Leaf kLeaves[] = {
      1},
     {"shape::check_fits",
      [](PyObject* const* a) {
-       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]), unwrap_dtype(a[2]));
+       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),
+                         unwrap_dtype(a[2]));
        return Py_NewRef(Py_None);
      },
      3},

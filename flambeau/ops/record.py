@@ -234,7 +234,16 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "language", "record", "samples", "schema", "trace", "leaves", "__main__"}
+        skip = {
+            "generator",
+            "language",
+            "record",
+            "samples",
+            "schema",
+            "trace",
+            "leaves",
+            "__main__",
+        }
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")

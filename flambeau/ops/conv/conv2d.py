@@ -59,17 +59,11 @@ def check_windows(stride, padding, dilation):
         raise Error("convolution: stride, padding and dilation need 2 elements each")
     for d in range(2):
         if stride[d] <= 0:
-            raise Error(
-                f"convolution: non-positive stride is not supported, got {show(stride)}"
-            )
+            raise Error(f"convolution: non-positive stride is not supported, got {show(stride)}")
         if padding[d] < 0:
-            raise Error(
-                f"convolution: negative padding is not supported, got {show(padding)}"
-            )
+            raise Error(f"convolution: negative padding is not supported, got {show(padding)}")
         if dilation[d] <= 0:
-            raise Error(
-                f"convolution: dilation should be greater than zero, got {show(dilation)}"
-            )
+            raise Error(f"convolution: dilation should be greater than zero, got {show(dilation)}")
 
 
 def check_channels(x, w, groups):

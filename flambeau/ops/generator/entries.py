@@ -233,9 +233,7 @@ def _mutating_body(record: Record, schema: Schema) -> str:
     """An in-place op of its own: a rule that checks, and a kernel that writes the argument."""
     first = schema.args[0].name
     kernel = call(record.cpu, "cpu", [], schema)
-    return (
-        f"  {rule_call(record, schema)};\n  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
-    )
+    return f"  {rule_call(record, schema)};\n  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
 def _inputs(schema: Schema) -> str:

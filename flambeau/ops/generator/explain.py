@@ -9,8 +9,8 @@ from flambeau.ops import trace
 from flambeau.ops.generator import docs, entries, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
-from flambeau.ops.generator.source import Unit
 from flambeau.ops.generator.main import forms
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 

@@ -166,8 +166,11 @@ class Expressions:
     def ex_Tuple(self, e):
         items = [self.expr(i) for i in e.elts]
         words = [{"literal": "str"}.get(i.type, i.type) for i in items]
-        code = f"{kinds.value('(' + ', '.join(words) + ')')}{{{', '.join(i.code for i in items)}}}" \
-            if "none" not in words and "empty[]" not in words else "{}"
+        code = (
+            f"{kinds.value('(' + ', '.join(words) + ')')}{{{', '.join(i.code for i in items)}}}"
+            if "none" not in words and "empty[]" not in words
+            else "{}"
+        )
         return Val(code, f"({', '.join(words)})", items=items)
 
     # -- operators
@@ -357,9 +360,11 @@ class Expressions:
         """The head of a C++ loop, statements at the start of its body, and the names it binds."""
         names = [target] if isinstance(target, ast.Name) else list(getattr(target, "elts", []))
         name = names[0].id if names else "_"
-        call = source.func.id if isinstance(source, ast.Call) and isinstance(
-            source.func, ast.Name
-        ) else ""
+        call = (
+            source.func.id
+            if isinstance(source, ast.Call) and isinstance(source.func, ast.Name)
+            else ""
+        )
         if call == "reversed" and isinstance(source.args[0], ast.Call):
             return self.count_loop(name, source.args[0], True, e)
         if call == "range":
@@ -766,8 +771,9 @@ class Expressions:
         v = self.expr(e.args[0])
         kind = kinds.plain(v.type)
         code = self.as_type(v, kind, e)
-        return Val(f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})",
-                   "float")
+        return Val(
+            f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})", "float"
+        )
 
     def call_bool(self, e):
         v = self.expr(e.args[0])

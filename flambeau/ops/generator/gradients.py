@@ -85,9 +85,7 @@ class GradientSource(Function):
 
     def is_kept(self, e) -> bool:
         return (
-            isinstance(e, ast.Name)
-            and e.id in self.kept
-            and not kinds.is_list(self.params[e.id])
+            isinstance(e, ast.Name) and e.id in self.kept and not kinds.is_list(self.params[e.id])
         )
 
     def property(self, name: str, found: tuple[str, str, str]) -> Val:

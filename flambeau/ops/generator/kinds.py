@@ -157,6 +157,8 @@ def converted(v: Val, want: str) -> str | None:
     have = v.type
     if have == want or (have == "literal" and want == "str"):
         return v.code
+    if have == "none" and v.code != "std::nullopt":
+        return v.code  # a variable, until a later line tells what it holds
     if have == "none":
         if not want.endswith("?"):
             return None

@@ -28,7 +28,7 @@ def rule(record: Record, unit: Unit) -> str:
     f = Function(record.rule, _params(record.rule, record.schema), unit)
     code, kind = f.define(f"static {{}} typed_rule_{record.schema.symbol}")
     words = kinds.members(kind) if kind.startswith("(") else [kind.removesuffix("[]")]
-    if any(w not in (*kinds.SPECS, "none", "empty") for w in words):
+    if any(w not in (*kinds.SPECS, "none") for w in words):
         raise f.where(f"a rule gives Spec(...), and this one gives {kind}")
     _SPECS[id(record)] = kind
     return code

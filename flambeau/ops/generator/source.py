@@ -93,8 +93,7 @@ class Function(Expressions):
         """``head`` takes the result type; gives the C++ function and its result's type."""
         body = self.body()
         params = ", ".join(
-            f"[[maybe_unused]] {kinds.borrowed(t)} {self.symbol(n)}"
-            for n, t in self.params.items()
+            f"[[maybe_unused]] {kinds.borrowed(t)} {self.symbol(n)}" for n, t in self.params.items()
         )
         result = self.result or "none"
         kind = "void" if result == "none" else self.result_type(result)
@@ -221,8 +220,8 @@ class Function(Expressions):
         code = self.as_type(v, kind, s)
         symbol = self.symbol(name)
         self.known[name] = Val(symbol, kind, False)
-        borrows = once and kinds.is_list(kind) and not v.fresh and name in self.inplace.get(
-            id(s), ()
+        borrows = (
+            once and kinds.is_list(kind) and not v.fresh and name in self.inplace.get(id(s), ())
         )
         if not borrows:
             self.owned.add(symbol)
@@ -262,9 +261,7 @@ class Function(Expressions):
                 raise self.where(f"{v.type} cannot be unpacked: name its elements by index", s)
             made = self.temporary()
             out = f"{indent}const auto {made} = {v.code};\n"
-            values = [
-                Val(f"std::get<{i}>({made})", k) for i, k in enumerate(kinds.members(v.type))
-            ]
+            values = [Val(f"std::get<{i}>({made})", k) for i, k in enumerate(kinds.members(v.type))]
             if len(values) != len(names):
                 raise self.where(f"{len(values)} values for {len(names)} names", s)
         return out + "".join(
@@ -360,9 +357,9 @@ class Function(Expressions):
         return f"{indent}continue;\n"
 
     def do_Return(self, s, indent):
-        self.leaving = [] if s.value is None else [
-            n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)
-        ]
+        self.leaving = (
+            [] if s.value is None else [n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)]
+        )
         v = Val("", "none") if s.value is None else self.expr(s.value)
         self.leaving = []
         if self.result is None:
@@ -485,9 +482,7 @@ def _names(s) -> list[tuple[str, int]]:
     """The names of a statement, with 1 where it is given a value."""
     bound = _bound(s)
     out = [
-        (n.id, int(_is_store(n)))
-        for n in _own(s)
-        if isinstance(n, ast.Name) and n.id not in bound
+        (n.id, int(_is_store(n))) for n in _own(s) if isinstance(n, ast.Name) and n.id not in bound
     ]
     return out
 

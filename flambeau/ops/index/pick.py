@@ -122,9 +122,7 @@ def at_least_1d(sizes):
 
 def check_index_dtype(op, index):
     if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise Error(
-            f"{op}: Expected dtype int32/int64 for index, got {dtype_name(index.dtype)}"
-        )
+        raise Error(f"{op}: Expected dtype int32/int64 for index, got {dtype_name(index.dtype)}")
 
 
 @gather.rule

@@ -216,9 +216,7 @@ def narrow(self, dim, start, length, ops):
         )
     first = start + n if start < 0 else start
     if first > n - length:
-        raise Error(
-            f"narrow: start ({first}) + length ({length}) exceeds dimension size ({n})."
-        )
+        raise Error(f"narrow: start ({first}) + length ({length}) exceeds dimension size ({n}).")
     return ops.slice_Tensor(self, d, first, first + length)
 
 
