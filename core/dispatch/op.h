@@ -6,10 +6,10 @@
 #include <tuple>
 #include <type_traits>
 
-#include "core/dispatch/keys.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/thread_state.h"
 #include "core/dispatch/value.h"
+#include "core/tensor/keys.h"
 
 namespace flambeau {
 
