@@ -13,13 +13,14 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder autograd backends cli cpu functional library linalg nn ops optim"
+    "__config__ _recorder autograd backends cli cpu func functional library linalg nn ops optim"
     " overrides return_types serialization special testing utils"
 ).split()
 _LAZY = {
     name: module
     for module, names in {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
+        "func": "vmap",
         "serialization": "save load",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
