@@ -52,14 +52,14 @@ def kernels(records: list[Record]) -> str:
 
 
 def loop_file(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/loops.h"\n\n'
+    code = _NOTE + '#include "kernels/cpu/pointwise/loops.h"\n\n'
     code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
     code += "\n".join(loop.source() for loop in loops)
     return code + "}  // namespace flambeau::cpu\n"
 
 
 def loop_table(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/pointwise.h"\n\nnamespace flambeau {\n'
+    code = _NOTE + '#include "kernels/cpu/pointwise/pointwise.h"\n\nnamespace flambeau {\n'
     return code + "".join(loop.table(ISAS) for loop in loops) + "}  // namespace flambeau\n"
 
 
