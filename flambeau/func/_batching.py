@@ -94,10 +94,145 @@ class Batch:
         """A result whose batch dimension is not the first, or that has none."""
         return Operand(value, batch_dim, self.size)
 
+    # ---- for rules in the records
+
+    ops = property(lambda self: flambeau.ops.aten)
+
+    def op_of(self, overload: str) -> Any:
+        """Another overload of the op."""
+        return getattr(self.op.overloadpacket, overload)
+
+    @staticmethod
+    def aligned(operand: Operand, rank: int) -> Any:
+        return aligned(operand, rank)
+
+    @staticmethod
+    def shifted(dim: Any, rank: int) -> Any:
+        return _shifted(dim, rank)
+
+    @staticmethod
+    def flat(operand: Operand) -> Any:
+        """Batch dimension first, and one more that has all of the item."""
+        return operand.full.flatten(1) if operand.rank else operand.full.unsqueeze(1)
+
+    def offset(self, places: Operand, count: int) -> Any:
+        """Indices into one of ``count`` rows, as indices into the rows of all items."""
+        full = places.full
+        start = flambeau.arange(self.size, dtype=full.dtype, device=full.device) * count
+        return full + start.reshape(-1, *[1] * places.rank)
+
+    def product(self, a: Operand, b: Operand) -> Any:
+        """The matrix product of items."""
+        if b.rank == 1:
+            column = b.full.unsqueeze(-1)
+            left = a.full.unsqueeze(1) if a.rank == 1 else a.full
+            made = flambeau.matmul(left, column).squeeze(-1)
+            return made.squeeze(-1) if a.rank == 1 else made
+        if not a.batched:
+            return flambeau.matmul(a.value, b.full)
+        return flambeau.matmul(a.full, b.value if not b.batched else b.full)
+
+    @staticmethod
+    def scaled_sum(a: Any, b: Any, beta: Any, alpha: Any) -> Any:
+        b = b if alpha == 1 else b * alpha
+        if beta == 0:
+            return b
+        return (a if beta == 1 else a * beta) + b
+
+    def along(self, x: Operand, dim: Any, keepdim: bool, f: Any) -> Any:
+        """A reduction over one dimension, or over all of an item where ``dim`` is None."""
+        if dim is not None and x.rank:
+            return f(x.full, _shifted(dim, x.rank), keepdim)
+        made = f(self.flat(x), 1, False)
+        kept = [self.size, *[1] * x.rank] if keepdim else [self.size]
+        return map_tensors(lambda t: t.reshape(kept), made if is_tensor(made) else list(made))
+
+    def folded(self, f: Any, rank: int, *operands: Operand) -> Any:
+        """``f`` of tensors of this rank, whose first dimension are items, or items of items."""
+        if operands[0].rank < rank:
+            return f(*(o.full for o in operands))
+        made = f(*(o.full.flatten(0, 1) for o in operands))
+        split = lambda t: t.unflatten(0, [self.size, -1])  # noqa: E731
+        return split(made) if is_tensor(made) else [split(t) for t in made]
+
+    @staticmethod
+    def reduced(each: Any, reduction: int) -> Any:
+        """A loss of each element, as none (0), mean (1) or sum (2) of an item."""
+        if reduction == 0 or each.dim() == 1:
+            return each
+        return each.flatten(1).mean(1) if reduction == 1 else each.flatten(1).sum(1)
+
+    def _places(self, x: Operand, indices: list) -> tuple[list, list[int], int, bool]:
+        """Indices of items as indices of the batch.
+
+        Also which dimensions of an item they pick from, how many dimensions what they pick has,
+        and whether the batch is among what they pick.
+        """
+        if any(i is not None and i.dtype in (flambeau.bool, flambeau.uint8) for i in indices):
+            if any(i is not None and i.batched for i in indices):
+                raise RuntimeError(
+                    "vmap: We do not support batching operators that can support dynamic shape. "
+                    "Attempting to batch over indexing with a boolean mask."
+                )
+            spread: list = []
+            for i in indices:
+                if i is None or i.dtype not in (flambeau.bool, flambeau.uint8):
+                    spread.append(i)
+                else:
+                    spread += [self.at(p, None) for p in i.value.nonzero().unbind(1)]
+            indices = spread
+        picked = [d for d, i in enumerate(indices) if i is not None]
+        rank = max(indices[d].rank for d in picked)
+        batched = any(indices[d].batched for d in picked)
+        if not batched:
+            return [None if i is None else i.value for i in indices], picked, rank, False
+        places = [None if i is None else self.aligned(i, rank) for i in indices]
+        return places, picked, rank, True
+
+    def indexed(self, x: Operand, indices: list, f: Any) -> Any:
+        places, picked, rank, batched = self._places(x, indices)
+        adjacent = picked == list(range(picked[0], picked[-1] + 1))
+        start = picked[0] if adjacent else 0
+        if not x.batched:
+            # The batch comes first in what is picked.
+            return self.at(f(x.value, places), start)
+        if not batched:
+            # An ordinary dimension, in front of what is picked only where that stays in its place.
+            return self.at(f(x.first, [None, *places]), 0 if adjacent else rank)
+        made = f(x.first, [self._rows(rank), *places])
+        # The rows make it more indices: the batch and what is picked are first when they are not
+        # side by side.
+        if adjacent and start > 0:
+            made = made.movedim(list(range(1, rank + 1)), list(range(start + 1, start + 1 + rank)))
+        return made
+
+    def _rows(self, rank: int) -> Any:
+        return flambeau.arange(self.size).reshape(-1, *[1] * rank)
+
+    def put(self, x: Operand, indices: list, values: Operand, f: Any) -> Any:
+        places, picked, rank, batched = self._places(x, indices)
+        adjacent = picked == list(range(picked[0], picked[-1] + 1))
+        start = picked[0] if adjacent else 0
+        target = x.first if self.form.mutated else x.full
+        rest = x.rank - len(picked)
+        given = self.aligned(values, rank + rest)
+        if not values.batched:
+            given = given[(None,) * (rank + rest + 1 - given.dim())]
+        # What is picked first, then the rest: the order in which the rows and it come.
+        if adjacent and start > 0:
+            given = given.movedim(
+                list(range(start + 1, start + 1 + rank)), list(range(1, rank + 1))
+            )
+        if not batched:
+            places = [None if p is None else p.unsqueeze(0) for p in places]
+        return f(target, [self._rows(rank), *places], given)
+
     def wrap(self, result: Any) -> Any:
         if isinstance(result, (list, tuple)):
-            return type(result)(map(self.wrap, result)) if type(result) in (list, tuple) else tuple(
-                map(self.wrap, result)
+            return (
+                type(result)(map(self.wrap, result))
+                if type(result) in (list, tuple)
+                else tuple(map(self.wrap, result))
             )
         if is_tensor(result):
             return self.level.wrap(result, 0)
@@ -220,9 +355,7 @@ def _result_type(operands: list[Operand]) -> Any:
 def pointwise(b: Batch) -> Any:
     values = list(b.values)
     places = [
-        i
-        for i, v in enumerate(values)
-        if isinstance(v, Operand) and b.form.names[i] not in BOOLEAN
+        i for i, v in enumerate(values) if isinstance(v, Operand) and b.form.names[i] not in BOOLEAN
     ]
     if not b.form.mutated:
         for i, o in zip(places, _promoted(b, [values[i] for i in places])):
@@ -262,8 +395,10 @@ def dims(b: Batch, reduces: bool = False) -> Any:
     operands = b.operands()
     # A view's result may have more dimensions than its argument (unsqueeze).
     rank = max(operands[0].rank, 1)
-    flat = not operands[0].rank and "size" not in b.form.names
+    flat = not operands[0].rank and not _SIZES & set(b.form.names)
     values = _unpacked(b.values, lambda o: o.full.unsqueeze(1) if flat and not o.rank else o.full)
+    if "input_sizes" in b.form.names:
+        rank = len(values[b.form.names.index("input_sizes")])
     for i, name in enumerate(b.form.names):
         value = values[i]
         if name in _DIMS:
@@ -327,17 +462,16 @@ def loop(b: Batch) -> Any:
         UserWarning,
         stacklevel=2,
     )
-    made = [
-        form.call(
-            _unpacked(b.values, lambda o: o.value.select(o.batch_dim, i) if o.batched else o.value)
-        )
-        for i in range(b.size)
-    ]
+    made = [form.call(_unpacked(b.values, lambda o, i=i: _item(o, i))) for i in range(b.size)]
     if form.mutated:
         return None
     if is_tensor(made[0]):
         return flambeau.stack(made)
     return [flambeau.stack(list(parts)) for parts in zip(*made)]
+
+
+def _item(o: Operand, i: int) -> Any:
+    return o.value.select(o.batch_dim, i) if o.batched else o.value
 
 
 def random(b: Batch) -> Any:

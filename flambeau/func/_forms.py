@@ -21,9 +21,7 @@ class Form:
         self.keyword_only = tuple(a.kwarg_only for a in arguments)
         self.tensors = tuple(i for i, a in enumerate(arguments) if a.type.startswith("Tensor"))
         self.mutated = tuple(
-            i
-            for i, a in enumerate(arguments)
-            if a.alias_info is not None and a.alias_info.is_write
+            i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write
         )
         self.out = any(a.is_out for a in arguments)
         self.record = slots.record_of(op)

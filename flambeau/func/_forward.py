@@ -38,6 +38,10 @@ class Tangents:
             for t in self.tangents
         )
 
+    @property
+    def op(self) -> Any:
+        return self.form.op
+
     def get(self, name: str) -> Any:
         """The tangent of an argument; zeros where it has none."""
         i = self.form.names.index(name)
@@ -55,9 +59,7 @@ def tangent_of(level: Any, t: Any) -> Any:
         whole = tangent_of(level, base)
         if whole is not None:
             offset = value.storage_offset() - level.unwrap(base).storage_offset()
-            tangent = whole.as_strided(
-                value.shape, value.stride(), whole.storage_offset() + offset
-            )
+            tangent = whole.as_strided(value.shape, value.stride(), whole.storage_offset() + offset)
             level.set_tangent(t, tangent)
     return tangent
 
@@ -244,9 +246,7 @@ def _formula(call: Tangents, result: Any) -> Any:
     from flambeau.ops import trace
 
     record = call.form.record
-    complexes = any(
-        v.is_complex() for i in call.form.tensors if is_tensor(v := call.values[i])
-    )
+    complexes = any(v.is_complex() for i in call.form.tensors if is_tensor(v := call.values[i]))
     if complexes and record.jvp != "holomorphic":
         return _twice(call, result)
     names = call.form.names
@@ -401,9 +401,7 @@ def _outputs(call: Tangents, result: Any) -> list[int]:
     record = call.form.record
     stated = None if record is None or call.form.gives_list else record.differentiable
     return [
-        k
-        for k, r in enumerate(results)
-        if differentiable(r) and (stated is None or k in stated)
+        k for k, r in enumerate(results) if differentiable(r) and (stated is None or k in stated)
     ]
 
 

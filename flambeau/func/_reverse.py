@@ -66,9 +66,7 @@ def _tensors(where: str, tree: Any) -> tuple[list, Any]:
     leaves, spec = tree_flatten(tree)
     for leaf in leaves:
         if not isinstance(leaf, flambeau.Tensor):
-            raise RuntimeError(
-                f"{where} to return only tensors, got unsupported type {type(leaf)}"
-            )
+            raise RuntimeError(f"{where} to return only tensors, got unsupported type {type(leaf)}")
     return leaves, spec
 
 
@@ -123,8 +121,8 @@ def grad_and_value(func: Callable, argnums: Argnums = 0, has_aux: bool = False) 
                     f"tensor with {output.dim()} dims. Maybe you wanted to use the vjp or jacrev "
                     "APIs instead?"
                 )
-            wanted = inner[chosen[0]] if isinstance(argnums, int) else tuple(
-                inner[n] for n in chosen
+            wanted = (
+                inner[chosen[0]] if isinstance(argnums, int) else tuple(inner[n] for n in chosen)
             )
             leaves, spec = tree_flatten(wanted)
             made = _gradients([output], leaves, None, create_graph=False)
@@ -206,9 +204,7 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         flat_outputs, output_spec = _tensors("vjp(f, *primals): expected f(*primals)", outputs)
         results = _held(level, outputs)
 
-    def pull(
-        cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None
-    ) -> Any:
+    def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         flat, spec = tree_flatten(cotangents)
         if spec != output_spec:
             raise RuntimeError(
@@ -309,9 +305,7 @@ def jvp(
         flat, spec = _tensors("jvp(f, primals, tangents): expected f(*primals)", outputs)
         pairs = [level.pair(t) for t in flat]
     values = tree_unflatten([v for v, _ in pairs], spec)
-    moved = tree_unflatten(
-        [flambeau.zeros_like(v) if t is None else t for v, t in pairs], spec
-    )
+    moved = tree_unflatten([flambeau.zeros_like(v) if t is None else t for v, t in pairs], spec)
     return (values, moved, aux) if has_aux else (values, moved)
 
 
@@ -420,10 +414,7 @@ def jacrev(
         sizes = [t.numel() for t in leaves]
         # By input, then by output, as the rows come; turned inside out.
         split = [
-            [
-                part.reshape(*out.shape, *x.shape)
-                for part, out in zip(r.split(sizes, 0), leaves)
-            ]
+            [part.reshape(*out.shape, *x.shape) for part, out in zip(r.split(sizes, 0), leaves)]
             for r, x in zip(rows, flat_inputs)
         ]
         jacobian = tree_unflatten(

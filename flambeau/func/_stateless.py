@@ -53,7 +53,9 @@ def functional_call(
                 )
             for name, tensor in some.items():
                 if name in given:
-                    raise ValueError(f"{name} appears in multiple dictionaries; behavior is ambiguous")
+                    raise ValueError(
+                        f"{name} appears in multiple dictionaries; behavior is ambiguous"
+                    )
                 given[name] = tensor
     else:
         raise ValueError(
@@ -174,9 +176,7 @@ def stack_module_state(models: Sequence) -> tuple[dict[str, Any], dict[str, Any]
 
 def _stacked(name: str, tensors: list) -> Any:
     if len({t.requires_grad for t in tensors}) > 1:
-        raise RuntimeError(
-            f"Expected {name} from each model to have the same .requires_grad"
-        )
+        raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
     if not tensors[0].requires_grad:
         return flambeau.stack(tensors)
     if not all(t.is_leaf for t in tensors):

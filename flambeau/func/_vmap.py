@@ -55,9 +55,7 @@ def vmap(
             f"{randomness}"
         )
     if not (chunk_size is None or chunk_size > 0):
-        raise ValueError(
-            f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})"
-        )
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -117,9 +115,7 @@ def _checked_inputs(in_dims: Any, args: tuple, func: Callable) -> tuple:
         dims[i] = dim % value.dim()
         sizes.append(value.size(dim))
     if not sizes:
-        raise ValueError(
-            f"{call}: at least one argument must be mapped over; all in_dims are None"
-        )
+        raise ValueError(f"{call}: at least one argument must be mapped over; all in_dims are None")
     if len(set(sizes)) > 1:
         raise ValueError(
             "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
@@ -225,6 +221,7 @@ def _in_chunks(
         made.append(leaves)
     where = _flat_out_dims(out_dims, tree_unflatten(made[0], out_spec), out_spec, func)
     joined = [
-        parts[0] if d is None else flambeau.cat(list(parts), d) for parts, d in zip(zip(*made), where)
+        parts[0] if d is None else flambeau.cat(list(parts), d)
+        for parts, d in zip(zip(*made), where)
     ]
     return tree_unflatten(joined, out_spec)

@@ -10,7 +10,7 @@ Words of ``jvp``:
 - ``holomorphic``: of pointwise ops with complex numbers, that the gradient's formula serves too.
 - ``none``: no tangent passes.
 
-Without one: a pointwise op uses its gradient's formula, an op that has no gradient passes no
+Without one: random numbers have no tangent, a pointwise op uses its gradient's formula, an op that has no gradient passes no
 tangent, and all others differentiate their gradient, which is linear, once more.
 
 Words of ``batching``:
@@ -22,7 +22,8 @@ Words of ``batching``:
   sizes begin with the batch.
 - ``reduce``: as ``dims``; no dimensions stand for all.
 - ``fold``: the batch becomes part of the first dimension of all tensors.
-- ``random``: draws for each item, or once, as the caller of ``vmap`` says.
+- ``random``: draws for each item, or once, as the caller of ``vmap`` says. Every op with this tag
+  has it.
 - ``dynamic``: refused, since each item would give another shape.
 - ``none``: the arguments hold no tensors, or nothing can be derived.
 
@@ -39,6 +40,10 @@ import re
 SLOTS = ("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
 
 
+# The first words of what makes a record: @structured(f"conv(..., _factory("rand", ...
+_NAMED = re.compile(r'^@?\w+\(\s*f?"(\w+)[".(]', re.M)
+
+
 @functools.lru_cache(None)
 def _families() -> dict[str, list[str]]:
     """Op name -> the modules that have records of this name, found without importing them."""
@@ -49,7 +54,7 @@ def _families() -> dict[str, list[str]]:
         if parts[0] == "generator":
             continue
         module = ".".join(("flambeau.ops", *parts))
-        for name in set(re.findall(r'^@\w+\(\s*"(\w+)[.(]', path.read_text(), re.M)):
+        for name in set(_NAMED.findall(path.read_text())):
             found.setdefault(name, []).append(module)
     return found
 
@@ -80,7 +85,15 @@ def record_of(op):
         for module in families.get(name, ()):
             if full in (forms := _forms(module)):
                 return forms[full]
-    return None
+    return _all_forms().get(full)
+
+
+@functools.lru_cache(None)
+def _all_forms() -> dict[str, object]:
+    """For the few whose name no line of their family begins with."""
+    from flambeau.ops.record import load
+
+    return {s.full_name: r for r in load() for s in r.schemas()}
 
 
 def jvp_rule(record) -> object:
@@ -91,7 +104,7 @@ def jvp_rule(record) -> object:
         return record.jvp
     if record.kind == "composite":
         return "parts"
-    if record.gradient is None:
+    if record.gradient is None or "random" in record.tags:
         return "none"
     return "formula" if record.has_gradient_loops else "twice"
 
@@ -102,6 +115,8 @@ def batching_rule(record) -> object:
         return "loop"
     if record.batching:
         return record.batching
+    if "random" in record.tags:
+        return "random"
     if record.kind in ("pointwise", "composite"):
         return "pointwise" if record.kind == "pointwise" else "parts"
     tensors = any(a.type == "Tensor" for a in record.schema.args)

@@ -21,6 +21,12 @@ sum.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
+sum.jvp("linear")
+
+
+@sum.batching
+def _(b, self, dtype):
+    return b.op_of("dim_IntList")(b.flat(self), [1], dtype=dtype)
 
 
 @sum.gradient
@@ -49,6 +55,8 @@ sum_dim.samples(
 sum_dim.reference(
     lambda x, dim, keepdim=False: np.sum(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+sum_dim.batching("reduce")
+sum_dim.jvp("linear")
 
 
 @sum_dim.gradient
@@ -78,6 +86,12 @@ mean.samples(
     dtypes=FLOATING | COMPLEX,
 )
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
+mean.jvp("linear")
+
+
+@mean.batching
+def _(b, self, dtype):
+    return b.op_of("dim")(b.flat(self), [1], dtype=dtype)
 
 
 @mean.gradient
@@ -106,6 +120,8 @@ mean_dim.samples(
 mean_dim.reference(
     lambda x, dim, keepdim=False: np.mean(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+mean_dim.batching("reduce")
+mean_dim.jvp("linear")
 
 
 @mean_dim.gradient
@@ -132,6 +148,11 @@ prod.samples(
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 
 
+@prod.batching
+def _(b, self, dtype):
+    return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -150,6 +171,7 @@ def prod_dim():
 
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
+prod_dim.batching("dims")
 
 
 @prod_dim.gradient
@@ -185,6 +207,7 @@ var.reference(
     ),
     tolerance=16,
 )
+var.batching("reduce")
 
 
 @var.gradient
@@ -220,6 +243,7 @@ std.reference(
     ),
     tolerance=16,
 )
+std.batching("reduce")
 
 
 @std.gradient
@@ -249,6 +273,7 @@ var_mean.samples(
     call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
     dtypes=FLOATING | COMPLEX,
 )
+var_mean.batching("reduce")
 
 
 @var_mean.gradient
@@ -274,6 +299,7 @@ logsumexp.samples(call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], True))
 logsumexp.reference(
     lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
 )
+logsumexp.batching("reduce")
 
 
 @logsumexp.gradient
@@ -310,6 +336,7 @@ linalg_vector_norm.reference(
     ),
     tolerance=16,
 )
+linalg_vector_norm.batching("reduce")
 
 
 @linalg_vector_norm.gradient
