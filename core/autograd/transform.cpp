@@ -39,7 +39,8 @@ void enter_level(TransformLevel& level) {
 }
 
 void leave_level(TransformLevel& level) {
-  check(top_level == &level, "transform: levels end in the reverse of the order in which they begin");
+  check(top_level == &level,
+        "transform: levels end in the reverse of the order in which they begin");
   thread_state.excluded = (thread_state.excluded & ~kTransforms) | (level.excluded & kTransforms);
   set_top(level.outer);
   level.alive = false;

@@ -19,12 +19,12 @@ struct TransformLevel : SmallObject {
   explicit TransformLevel(Kind k) : kind(k) {}
 
   const Kind kind;
-  bool alive = false;      // on a stack; what outlives it is a constant, or has escaped
-  bool grad_mode = true;   // outside of the transform
-  int depth = 0;           // counted from 1, the outermost
+  bool alive = false;               // on a stack; what outlives it is a constant, or has escaped
+  bool grad_mode = true;            // outside of the transform
+  int depth = 0;                    // counted from 1, the outermost
   TransformLevel* outer = nullptr;  // borrowed: a level ends before those outside of it
-  KeySet excluded = 0;     // what was off where the level began
-  void* rule = nullptr;    // of jvp and vmap; core/python
+  KeySet excluded = 0;              // what was off where the level began
+  void* rule = nullptr;             // of jvp and vmap; core/python
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {

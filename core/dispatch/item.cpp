@@ -7,7 +7,8 @@
 namespace flambeau {
 
 Scalar Tensor::item() const {
-  return active_keys(kPythonDispatch | kTransforms, *this) ? entry::_local_scalar_dense(*this) : value();
+  return active_keys(kPythonDispatch | kTransforms, *this) ? entry::_local_scalar_dense(*this)
+                                                           : value();
 }
 
 Scalar Tensor::value() const {

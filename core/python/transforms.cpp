@@ -1,7 +1,6 @@
 // Levels of function transforms as Python sees them. See core/autograd/transform.h; the rules of
 // jvp and vmap are Python, flambeau/func/.
 #include "core/autograd/transform.h"
-
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -134,6 +133,21 @@ PyObject* set_tangent(PyObject* self, PyObject* args) {
   });
 }
 
+// What a wrapper stands for is replaced by a view of it.
+PyObject* set_value(PyObject* self, PyObject* args) {
+  PyObject *o, *value, *batch_dim;
+  if (!PyArg_ParseTuple(args, "OOO:set_value", &o, &value, &batch_dim)) return nullptr;
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = tensor_argument(o, "set_value");
+    TransformPayload* p = payload_at(level_of(self), t);
+    check(p, "set_value: not a tensor of this level");
+    p->value = tensor_argument(value, "set_value");
+    p->batch_dim = wrap_dim(unwrap_int(batch_dim), p->value.dim(), "set_value");
+    refresh_wrapper(t);
+    return Py_NewRef(Py_None);
+  });
+}
+
 PyObject* refresh(PyObject*, PyObject* o) {
   return guarded([&] {
     refresh_wrapper(tensor_argument(o, "refresh"));
@@ -150,6 +164,7 @@ PyMethodDef level_methods[] = {{"enter", enter, METH_NOARGS, "The level begins."
                                {"parts", parts, METH_O, "What a wrapper of this level holds."},
                                {"base", base_of, METH_O, "The wrapper that this is a view of."},
                                {"set_tangent", set_tangent, METH_VARARGS, "Replaces the tangent."},
+                               {"set_value", set_value, METH_VARARGS, "Replaces the value."},
                                {"refresh", refresh, METH_O, "Takes on the value's geometry."},
                                {}};
 PyGetSetDef level_properties[] = {{"depth", get_depth, nullptr, "1 for the outermost.", nullptr},

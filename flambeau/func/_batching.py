@@ -106,6 +106,10 @@ class Batch:
     def aligned(operand: Operand, rank: int) -> Any:
         return aligned(operand, rank)
 
+    def spread(self, operand: Operand, rank: int) -> Any:
+        """As ``aligned``, with the batch dimension in any case."""
+        return aligned(self.at(operand.full, 0), rank)
+
     @staticmethod
     def shifted(dim: Any, rank: int) -> Any:
         return _shifted(dim, rank)
@@ -276,15 +280,13 @@ def apply(level: Any, form: Form, values: list, rule: Any) -> Any:
         pointwise(b)
     elif form.functional is None:
         _run(b, rule)
-    elif form.op.is_view or "inplace_view" in str(form.op.tags):
-        raise RuntimeError(
-            f"Batching rule not implemented for {form.name}; the fallback path doesn't work on "
-            "out= or view ops."
-        )
     else:
-        made = b.wrap(_run(b.out_of_place(), rule))
-        target = b.values[form.mutated[0]]
-        target.first.copy_(b.operand(made).first)
+        made = b.operand(b.wrap(_run(b.out_of_place(), rule)))
+        target = values[form.mutated[0]]
+        if form.record.kind == "view":
+            level.set_value(target, made.value, made.batch_dim)
+        else:
+            b.operand(target).first.copy_(made.first)
     return values[form.mutated[0]]
 
 
@@ -367,11 +369,13 @@ def pointwise(b: Batch) -> Any:
 
 def same(b: Batch) -> Any:
     operand = b.operands()[0]
+    place = b.form.names.index("memory_format") if "memory_format" in b.form.names else None
+    if place is not None and b.values[place] is flambeau.contiguous_format:
+        return _call(b, _unpacked(b.values, lambda o: o.first))
     values = _unpacked(b.values, lambda o: o.value)
-    if "memory_format" in b.form.names:
-        values[b.form.names.index("memory_format")] = b.form.defaults[
-            b.form.names.index("memory_format")
-        ]
+    if place is not None:
+        # The others say where the channels lie, in tensors of as many dimensions as an item has.
+        values[place] = b.form.defaults[place]
     return b.at(_call(b, values), operand.batch_dim)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from typing import Any
 
 import flambeau
@@ -59,6 +60,14 @@ def run(op: Any, names: tuple, keyword_only: tuple, values: list) -> Any:
 @functools.lru_cache(None)
 def form_of(op: Any) -> Form:
     return Form(op)
+
+
+def like(func: Any) -> Any:
+    """As ``functools.wraps``; the docstring of an op is not made for it."""
+    assigned = ["__module__", "__name__", "__qualname__"]
+    if isinstance(func, types.FunctionType):
+        assigned.append("__doc__")
+    return functools.wraps(func, assigned)
 
 
 def is_tensor(value: Any) -> bool:

@@ -11,7 +11,8 @@ import inspect
 from typing import Any
 
 import flambeau
-from flambeau.func._forms import Form, differentiable, is_tensor, map_tensors, run
+from flambeau import _C
+from flambeau.func._forms import Form, differentiable, form_of, is_tensor, map_tensors, run
 from flambeau.ops import slots
 
 
@@ -25,10 +26,11 @@ class Tangents:
         for i, value in enumerate(given):
             held = i in form.tensors
             self.values.append(map_tensors(level.unwrap, value) if held else value)
-            of = functools.partial(tangent_of, level)
-            tangent = map_tensors(of, value) if held and value is not None else None
-            if isinstance(tangent, list):
-                tangent = [None if v is t else t for v, t in zip(value, tangent)]
+            tangent = None
+            if held and isinstance(value, (list, tuple)):
+                tangent = [tangent_of(level, v) if is_tensor(v) else None for v in value]
+            elif held and is_tensor(value):
+                tangent = tangent_of(level, value)
             self.tangents.append(tangent)
 
     @property
@@ -251,6 +253,8 @@ def _formula(call: Tangents, result: Any) -> Any:
         return _twice(call, result)
     names = call.form.names
     known = dict(zip(names, call.values))
+    if not record.has_gradient_loops:
+        return _formula_of_ops(call, result, complexes)
     static = tuple(known[n] for n in record.static)
     total = None
     for name, gradient in _formulas(call.form, static).items():
@@ -264,6 +268,47 @@ def _formula(call: Tangents, result: Any) -> Any:
         part = part.conj() if complexes else part
         total = part if total is None else total + part
     return total
+
+
+def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
+    """The same where the gradient is written with other ops: each part for its own tangent."""
+    record, names = call.form.record, call.form.names
+    known = {**dict(zip(names, call.values)), "result": result, "ops": _OpsBySymbol()}
+    wanted = inspect.signature(record.gradient).parameters
+    total = None
+    for k, name in enumerate(names[i] for i in call.form.tensors):
+        t = call.tangents[names.index(name)]
+        if t is None:
+            continue
+        known["g"] = t.conj() if complexes else t
+        made = record.gradient(**{n: known[n] for n in wanted})
+        part = made[k] if isinstance(made, tuple) else made
+        part = part.conj() if complexes else part
+        total = part if total is None else total + part
+    return total
+
+
+class _OpsBySymbol:
+    """``ops.add_Tensor(a, b, 1)`` as it stands in a gradient."""
+
+    def __getattr__(self, symbol: str) -> Any:
+        op = _op_by_symbol(symbol)
+        form = form_of(op)
+
+        def call(*args: Any) -> Any:
+            return form.call([*args, *form.defaults[len(args) :]])
+
+        return call
+
+
+@functools.lru_cache(None)
+def _op_by_symbol(symbol: str) -> Any:
+    parts = symbol.split("_")
+    for cut in range(len(parts), 0, -1):
+        name, overload = "_".join(parts[:cut]), "_".join(parts[cut:])
+        if op := _C._find_op(f"aten::{name}.{overload}" if overload else f"aten::{name}"):
+            return op
+    raise AttributeError(f"no op has the symbol {symbol!r}")
 
 
 @functools.lru_cache(None)
@@ -401,7 +446,9 @@ def _outputs(call: Tangents, result: Any) -> list[int]:
     record = call.form.record
     stated = None if record is None or call.form.gives_list else record.differentiable
     return [
-        k for k, r in enumerate(results) if differentiable(r) and (stated is None or k in stated)
+        k
+        for k, r in enumerate(results)
+        if differentiable(r) and r.numel() and (stated is None or k in stated)
     ]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import flambeau
+from flambeau.func._forms import like
 from flambeau.func._levels import GradLevel, JvpLevel
 from flambeau.func._vmap import vmap
 from flambeau.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -93,7 +93,7 @@ def grad_and_value(func: Callable, argnums: Argnums = 0, has_aux: bool = False) 
         (tensor([2., 4.]), tensor(5.))
     """
 
-    @functools.wraps(func)
+    @like(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(argnums, args)
         level = GradLevel()
@@ -159,7 +159,7 @@ def grad(func: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Callabl
     """
     both = grad_and_value(func, argnums, has_aux)
 
-    @functools.wraps(func)
+    @like(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         made = both(*args, **kwargs)
         return (made[0], made[1][1]) if has_aux else made[0]
@@ -392,7 +392,7 @@ def jacrev(
     if _preallocate_and_copy:
         raise NotImplementedError("jacrev: _preallocate_and_copy=True is not supported")
 
-    @functools.wraps(func)
+    @like(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(argnums, args)
 
@@ -460,7 +460,7 @@ def jacfwd(
                 [0., 4.]])
     """
 
-    @functools.wraps(func)
+    @like(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(argnums, args)
         primals = tuple(args[n] for n in chosen)

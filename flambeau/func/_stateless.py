@@ -85,9 +85,10 @@ def _with_tied(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     for tied in names.values():
         values = {id(given[n]): given[n] for n in tied if n in given}
         if len(values) > 1:
+            both = sorted(n for n in tied if n in given)
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(n for n in tied if n in given)}"
-                ", which are tied. Consider using tie_weights=False"
+                f"functional_call got multiple values for keys {both}, which are tied. Consider "
+                "using tie_weights=False"
             )
         for n in tied:
             for value in values.values():

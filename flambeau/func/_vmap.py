@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import flambeau
+from flambeau.func._forms import like
 from flambeau.func._levels import VmapLevel
 from flambeau.utils._pytree import (
     _broadcast_to_and_flatten,
@@ -57,7 +57,7 @@ def vmap(
     if not (chunk_size is None or chunk_size > 0):
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
-    @functools.wraps(func)
+    @like(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         size, flat, dims, spec = _checked_inputs(in_dims, args, func)
         if chunk_size is None or chunk_size >= size:

@@ -10,8 +10,8 @@ Words of ``jvp``:
 - ``holomorphic``: of pointwise ops with complex numbers, that the gradient's formula serves too.
 - ``none``: no tangent passes.
 
-Without one: random numbers have no tangent, a pointwise op uses its gradient's formula, an op that has no gradient passes no
-tangent, and all others differentiate their gradient, which is linear, once more.
+Without one: random numbers and ops that have no gradient pass no tangent, a pointwise op uses its
+gradient's formula, and all others differentiate their gradient, which is linear, once more.
 
 Words of ``batching``:
 
@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import pathlib
 import re
 
@@ -106,7 +107,11 @@ def jvp_rule(record) -> object:
         return "parts"
     if record.gradient is None or "random" in record.tags:
         return "none"
-    return "formula" if record.has_gradient_loops else "twice"
+    return "formula" if record.kind == "pointwise" and not _in_cxx(record) else "twice"
+
+
+def _in_cxx(record) -> bool:
+    return "cxx" in inspect.signature(record.gradient).parameters
 
 
 def batching_rule(record) -> object:

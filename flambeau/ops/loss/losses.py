@@ -69,7 +69,7 @@ mse_loss_backward.samples(
 @mse_loss_backward.batching
 def _(b, grad_output, self, target, reduction):
     rank = max(self.rank, target.rank)
-    slope = (b.aligned(self, rank) - b.aligned(target, rank)) * 2
+    slope = (b.spread(self, rank) - b.spread(target, rank)) * 2
     count = slope[0].numel() if reduction == 1 else 1
     return b.aligned(grad_output, rank) * slope / count
 

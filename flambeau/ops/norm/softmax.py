@@ -219,15 +219,22 @@ def _(b, grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mas
     g, x = grad_out.full, input.full
     inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
     outer = list(range(1, g.dim() - len(normalized_shape)))
-    along = lambda t: t.sum(outer) if outer else t  # noqa: E731
-    normal = (x - mean.full) * rstd.full
-    of_weight = along(g * normal) if output_mask[1] else None
-    of_bias = along(g) if output_mask[2] else None
-    if not output_mask[0]:
-        return None, of_weight, of_bias
-    gw = g if weight is None else g * b.aligned(weight, input.rank)
-    center = gw.mean(inner, True) + normal * (gw * normal).mean(inner, True)
-    return (gw - center) * rstd.full, of_weight, of_bias
+    of_input = of_weight = of_bias = None
+    if output_mask[0]:
+        scaled = g if weight is None else g * b.aligned(weight, input.rank)
+        rest = (normalized_shape, mean.full, rstd.full, None, None, [True, False, False])
+        of_input = b.op(scaled, x, *rest)[0]
+    if output_mask[1]:
+        # Mean and deviation anew, since they are constants where they are results.
+        centered = x - x.mean(inner, True)
+        variance = (centered * centered).mean(inner, True)
+        eps = (rstd.full**-2 - variance).detach()
+        normal = centered * (variance + eps).rsqrt()
+        normal = normal + ((x - mean.full) * rstd.full - normal).detach()
+        of_weight = (g * normal).sum(outer) if outer else g * normal
+    if output_mask[2]:
+        of_bias = g.sum(outer) if outer else g
+    return of_input, of_weight, of_bias
 
 
 @native_layer_norm_backward.gradient
