@@ -6,6 +6,7 @@ lacks any more.
 
 import pathlib
 import sys
+import textwrap
 
 import bare  # noqa: F401 (first: it stands in for the package)
 
@@ -30,17 +31,19 @@ def lacking() -> dict[str, list[str]]:
 
 def listed() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {slot: [] for slot in SLOTS}
+    slot = ""
     for line in LIST.read_text().splitlines() if LIST.exists() else []:
-        if line and not line.startswith("#"):
-            slot, name = line.split()
-            found[slot].append(name)
+        if line.startswith("["):
+            slot = line.strip("[]")
+        elif not line.startswith("#"):
+            found[slot] += line.split()
     return found
 
 
 def text(names: dict[str, list[str]]) -> str:
-    out = ["# Ops without a slot, by tools/slots.py. Lines are only ever taken out."]
+    out = ["# Ops without a slot, by tools/slots.py. Names are only ever taken out."]
     for slot, lack in names.items():
-        out += ["", f"# {slot}: {REASONS[slot]}", *(f"{slot} {name}" for name in lack)]
+        out += ["", f"[{slot}]", f"# {REASONS[slot]}", *textwrap.wrap(" ".join(lack), 98)]
     return "\n".join(out) + "\n"
 
 
