@@ -35,7 +35,7 @@ def listed() -> dict[str, list[str]]:
     for line in LIST.read_text().splitlines() if LIST.exists() else []:
         if line.startswith("["):
             slot = line.strip("[]")
-        elif not line.startswith("#"):
+        elif slot and not line.startswith("#"):
             found[slot] += line.split()
     return found
 
