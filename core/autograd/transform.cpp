@@ -26,6 +26,12 @@ void set_top(TransformLevel* level) {
 
 TransformLevel* current_level() { return top_level; }
 
+bool in_function_transform() {
+  for (const TransformLevel* level = top_level; level; level = level->outer)
+    if (level->kind != TransformLevel::Kind::jvp) return true;
+  return false;
+}
+
 void enter_level(TransformLevel& level) {
   check(!level.alive, "transform: this level is running already");
   level.alive = true;

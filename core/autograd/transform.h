@@ -51,6 +51,9 @@ TransformLevel* current_level();  // the innermost one of this thread; null when
 void enter_level(TransformLevel& level);
 void leave_level(TransformLevel& level);
 
+// Whether grad or vmap is running: leaves and their gradients have no place inside of them.
+bool in_function_transform();
+
 // Null for tensors that are no wrappers.
 inline TransformPayload* transform_payload(const Tensor& t) {
   if (!t.defined() || !(t.keys() & bit(Key::transform))) return nullptr;

@@ -158,15 +158,30 @@ PyObject* refresh(PyObject*, PyObject* o) {
 PyObject* get_depth(PyObject* self, void*) { return PyLong_FromLong(level_of(self).depth); }
 PyObject* get_alive(PyObject* self, void*) { return PyBool_FromLong(level_of(self).alive); }
 
-PyMethodDef level_methods[] = {{"enter", enter, METH_NOARGS, "The level begins."},
-                               {"leave", leave, METH_NOARGS, "The level ends."},
-                               {"wrap", wrap_value, METH_VARARGS, "A wrapper of this level."},
-                               {"parts", parts, METH_O, "What a wrapper of this level holds."},
-                               {"base", base_of, METH_O, "The wrapper that this is a view of."},
-                               {"set_tangent", set_tangent, METH_VARARGS, "Replaces the tangent."},
-                               {"set_value", set_value, METH_VARARGS, "Replaces the value."},
-                               {"refresh", refresh, METH_O, "Takes on the value's geometry."},
-                               {}};
+// call_without(f, *args): what f gives while the level, the innermost one, is off the stack.
+PyObject* call_without(PyObject* self, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    TransformLevel& level = level_of(self);
+    check(current_level() == &level, "call_without: this is not the innermost level");
+    const Py_ssize_t n = PyTuple_GET_SIZE(args);
+    if (n < 1) raise_python(PyExc_TypeError, "call_without: expected a function");
+    const Object rest(must(PyTuple_GetSlice(args, 1, n)));
+    const WithoutLevel without(level);
+    return must(PyObject_CallObject(PyTuple_GET_ITEM(args, 0), rest.get()));
+  });
+}
+
+PyMethodDef level_methods[] = {
+    {"call_without", call_without, METH_VARARGS, "Calls a function with the level off the stack."},
+    {"enter", enter, METH_NOARGS, "The level begins."},
+    {"leave", leave, METH_NOARGS, "The level ends."},
+    {"wrap", wrap_value, METH_VARARGS, "A wrapper of this level."},
+    {"parts", parts, METH_O, "What a wrapper of this level holds."},
+    {"base", base_of, METH_O, "The wrapper that this is a view of."},
+    {"set_tangent", set_tangent, METH_VARARGS, "Replaces the tangent."},
+    {"set_value", set_value, METH_VARARGS, "Replaces the value."},
+    {"refresh", refresh, METH_O, "Takes on the value's geometry."},
+    {}};
 PyGetSetDef level_properties[] = {{"depth", get_depth, nullptr, "1 for the outermost.", nullptr},
                                   {"alive", get_alive, nullptr, "Whether it is running.", nullptr},
                                   {}};
