@@ -32,6 +32,12 @@ def mm():
 
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
+mm.jvp("multilinear")
+
+
+@mm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
 
 
 def product_of_matrices(self, mat2):
@@ -78,6 +84,12 @@ bmm.samples(
     call(values(2, 2, 3), values(2, 3, 1)), call(values(0, 2, 3), values(0, 3, 1)), dtypes=NUMERIC
 )
 bmm.reference(np.matmul)
+bmm.jvp("multilinear")
+
+
+@bmm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
 
 
 @bmm.gradient
@@ -99,6 +111,12 @@ def mv():
 
 mv.samples(call(values(2, 3), values(3)), call(values(2, 0), values(0)), dtypes=NUMERIC)
 mv.reference(np.matmul)
+mv.jvp("multilinear")
+
+
+@mv.batching
+def _(b, self, vec):
+    return b.product(self, vec)
 
 
 @mv.gradient
@@ -117,6 +135,12 @@ def dot():
 
 dot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 dot.reference(np.dot)
+dot.jvp("multilinear")
+
+
+@dot.batching
+def _(b, self, tensor):
+    return b.product(self, tensor)
 
 
 @dot.gradient
@@ -138,6 +162,12 @@ def vdot():
 
 vdot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 vdot.reference(np.vdot)
+vdot.jvp("multilinear")
+
+
+@vdot.batching
+def _(b, self, other):
+    return b.product(b.at(self.value.conj(), self.batch_dim), other)
 
 
 @vdot.gradient
@@ -167,6 +197,17 @@ addmm.samples(
     dtypes=NUMERIC,
 )
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+
+
+@addmm.batching
+def _(b, self, mat1, mat2, beta, alpha):
+    product = b.product(mat1, mat2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmm.jvp
+def _(t, mat1, mat2, beta, alpha):
+    return t.get("self") * beta + (t.get("mat1") @ mat2 + mat1 @ t.get("mat2")) * alpha
 
 
 @addmm.gradient
@@ -201,6 +242,17 @@ addmv.samples(
 addmv.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+@addmv.batching
+def _(b, self, mat, vec, beta, alpha):
+    product = b.product(mat, vec)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmv.jvp
+def _(t, mat, vec, beta, alpha):
+    return t.get("self") * beta + (t.get("mat") @ vec + mat @ t.get("vec")) * alpha
+
+
 @addmv.gradient
 def _(g, self, mat, vec, beta, alpha, cxx, ops):
     return (
@@ -232,6 +284,17 @@ baddbmm.samples(
     dtypes=NUMERIC,
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+
+
+@baddbmm.batching
+def _(b, self, batch1, batch2, beta, alpha):
+    product = b.product(batch1, batch2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@baddbmm.jvp
+def _(t, batch1, batch2, beta, alpha):
+    return t.get("self") * beta + (t.get("batch1") @ batch2 + batch1 @ t.get("batch2")) * alpha
 
 
 @baddbmm.gradient

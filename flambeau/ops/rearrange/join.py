@@ -33,6 +33,8 @@ def cat():
 
 cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0), values(2, 2)], 1))
 cat.reference(np.concatenate)
+cat.batching("dims")
+cat.jvp("linear")
 
 
 def check_one_device(op, tensors):
@@ -144,6 +146,12 @@ stack.samples(
     call([values(2, 3), values(2, 3)]), call([values(2)], -1), call([values(0, 2), values(0, 2)], 1)
 )
 stack.reference(np.stack)
+stack.jvp("linear")
+
+
+@stack.batching
+def _(b, tensors, dim):
+    return b.op([t.full for t in tensors], b.shifted(dim, tensors[0].rank + 1))
 
 
 @stack.gradient
@@ -162,6 +170,8 @@ def flip():
 
 flip.samples(call(values(2, 3), [0]), call(values(2, 3), [0, -1]), call(values(0, 3), [1]))
 flip.reference(np.flip)
+flip.batching("dims")
+flip.jvp("linear")
 
 
 @flip.gradient
@@ -180,6 +190,14 @@ def roll():
 
 roll.samples(call(values(2, 3), 2), call(values(2, 3), [1, -1], [0, 1]), call(values(0, 3), 1, 0))
 roll.reference(lambda x, shifts, dims=None: np.roll(x, shifts, dims))
+roll.jvp("linear")
+
+
+@roll.batching
+def _(b, self, shifts, dims):
+    if not dims:
+        return b.op(b.flat(self), shifts, [1]).reshape(self.first.shape)
+    return b.op(self.first, shifts, b.shifted(dims, self.rank))
 
 
 @roll.gradient
@@ -205,6 +223,8 @@ def tril():
 
 tril.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 tril.reference(np.tril)
+tril.batching("front")
+tril.jvp("linear")
 
 
 @tril.gradient
@@ -230,6 +250,8 @@ def triu():
 
 triu.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 triu.reference(np.triu)
+triu.batching("front")
+triu.jvp("linear")
 
 
 @triu.gradient
@@ -253,6 +275,12 @@ def repeat():
 
 repeat.samples(call(values(2, 3), [2, 1, 3]), call(values(2), [0]), call(values(), [2]))
 repeat.reference(np.tile)
+repeat.jvp("linear")
+
+
+@repeat.batching
+def _(b, self, repeats):
+    return b.op(b.aligned(self, len(repeats)), [1, *repeats])
 
 
 @repeat.gradient

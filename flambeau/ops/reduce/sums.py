@@ -29,6 +29,12 @@ sum.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
+sum.jvp("linear")
+
+
+@sum.batching
+def _(b, self, dtype):
+    return b.op_of("dim_IntList")(b.flat(self), [1], dtype=dtype)
 
 
 @sum.gradient
@@ -56,6 +62,8 @@ sum_dim.samples(
 sum_dim.reference(
     lambda x, dim, keepdim=False: np.sum(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+sum_dim.batching("reduce")
+sum_dim.jvp("linear")
 
 
 @sum_dim.rule
@@ -91,6 +99,12 @@ mean.samples(
     dtypes=FLOATING | COMPLEX,
 )
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
+mean.jvp("linear")
+
+
+@mean.batching
+def _(b, self, dtype):
+    return b.op_of("dim")(b.flat(self), [1], dtype=dtype)
 
 
 @mean.gradient
@@ -119,6 +133,8 @@ mean_dim.samples(
 mean_dim.reference(
     lambda x, dim, keepdim=False: np.mean(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+mean_dim.batching("reduce")
+mean_dim.jvp("linear")
 
 
 @mean_dim.gradient
@@ -146,6 +162,11 @@ prod.samples(
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 
 
+@prod.batching
+def _(b, self, dtype):
+    return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -164,6 +185,7 @@ def prod_dim():
 
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
+prod_dim.batching("dims")
 
 
 @prod_dim.gradient
@@ -199,6 +221,7 @@ var.reference(
     ),
     tolerance=16,
 )
+var.batching("reduce")
 
 
 @var.gradient
@@ -234,6 +257,7 @@ std.reference(
     ),
     tolerance=16,
 )
+std.batching("reduce")
 
 
 @std.gradient
@@ -263,6 +287,7 @@ var_mean.samples(
     call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
     dtypes=FLOATING | COMPLEX,
 )
+var_mean.batching("reduce")
 
 
 @var_mean.gradient
@@ -288,6 +313,7 @@ logsumexp.samples(call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], True))
 logsumexp.reference(
     lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
 )
+logsumexp.batching("reduce")
 
 
 @logsumexp.gradient
@@ -324,6 +350,7 @@ linalg_vector_norm.reference(
     ),
     tolerance=16,
 )
+linalg_vector_norm.batching("reduce")
 
 
 @linalg_vector_norm.gradient

@@ -12,6 +12,8 @@ def alias():
 
 alias.samples(call(values(2, 3)))
 alias.reference(lambda x: x)
+alias.batching("same")
+alias.jvp("linear")
 
 
 @alias.gradient
@@ -33,6 +35,12 @@ def view_(g):
 
 view_.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]), call(values(0, 3), [3, 0]))
 view_.reference(np.reshape)
+view_.batching("dims")
+
+
+@view_.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
 
 
 @view_.gradient
@@ -51,6 +59,8 @@ def view_dtype():
 
 
 view_dtype.samples(call(values(2, 4), dtype("uint8")))
+view_dtype.batching(lambda b, self, dtype: b.op(self.full.contiguous(), dtype))
+view_dtype.jvp("none")
 
 
 @view(
@@ -67,6 +77,26 @@ def as_strided():
 
 
 as_strided.samples(call(values(6), [2, 2], [2, 1], 1), call(values(2, 3), [3], [1]))
+
+
+@as_strided.jvp
+def _(t, self, size, stride, storage_offset):
+    tangent = t.get("self")
+    if tangent.stride() != self.stride() or tangent.storage_offset() != self.storage_offset():
+        buffer = self.new_zeros(self.untyped_storage().nbytes() // self.element_size())
+        tangent = (
+            buffer.as_strided(self.shape, self.stride(), self.storage_offset()).copy_(tangent)
+            if self.numel()
+            else tangent
+        )
+    return tangent.as_strided(size, stride, storage_offset)
+
+
+@as_strided.batching
+def _(b, self, size, stride, storage_offset):
+    x = self.first
+    offset = x.storage_offset() if storage_offset is None else storage_offset
+    return x.as_strided([b.size, *size], [x.stride(0), *stride], offset)
 
 
 @as_strided.gradient
@@ -93,6 +123,8 @@ def transpose():
 
 transpose.samples(call(values(2, 3), 0, 1), call(values(2, 3, 4), -1, 0), call(values(0, 3), 0, 1))
 transpose.reference(np.swapaxes)
+transpose.batching("dims")
+transpose.jvp("linear")
 
 
 @transpose.gradient
@@ -111,6 +143,12 @@ def t():
 
 t.samples(call(values(2, 3)), call(values(3)), call(values()))
 t.reference(np.transpose)
+t.jvp("linear")
+
+
+@t.batching
+def _(b, self):
+    return self.first.transpose(1, 2) if self.rank == 2 else self.first
 
 
 @t.gradient
@@ -129,6 +167,12 @@ def permute():
 
 permute.samples(call(values(2, 3, 4), [2, 0, 1]), call(values(), []))
 permute.reference(np.transpose)
+permute.jvp("linear")
+
+
+@permute.batching
+def _(b, self, dims):
+    return self.first.permute([0, *b.shifted(dims, self.rank)])
 
 
 @permute.gradient
@@ -151,6 +195,13 @@ def expand():
 
 expand.samples(call(values(3), [2, 3]), call(values(2, 1), [-1, 3]), call(values(), [2]))
 expand.reference(lambda x, size: np.broadcast_to(x, [x.shape[0] if n < 0 else n for n in size]))
+expand.jvp("linear")
+
+
+@expand.batching
+def _(b, self, size):
+    padded = b.aligned(self, len(size))
+    return padded.expand([b.size, *size])
 
 
 @expand.gradient
@@ -173,6 +224,16 @@ _reshape_alias.samples(call(values(2, 3), [3, 2], [2, 1]))
 _reshape_alias.reference(lambda x, size, stride: np.reshape(x, size))
 
 
+@_reshape_alias.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
+
+
+@_reshape_alias.batching
+def _(b, self, size):
+    return self.first.reshape([b.size, *size])
+
+
 @_reshape_alias.gradient
 def _(g, self, ops):
     return ops.reshape(g, self.shape)
@@ -189,6 +250,12 @@ def squeeze():
 
 squeeze.samples(call(values(1, 3, 1)), call(values(2, 3)), call(values(1)))
 squeeze.reference(np.squeeze)
+squeeze.jvp("linear")
+
+
+@squeeze.batching
+def _(b, self):
+    return self.first.squeeze([i + 1 for i, n in enumerate(self.shape) if n == 1])
 
 
 @squeeze.gradient
@@ -203,6 +270,8 @@ def squeeze_dim():
 
 squeeze_dim.samples(call(values(1, 3, 1), -1), call(values(2, 3), 0))
 squeeze_dim.reference(lambda x, dim: np.squeeze(x, dim) if x.shape[dim] == 1 else x)
+squeeze_dim.batching("dims")
+squeeze_dim.jvp("linear")
 
 
 @squeeze_dim.gradient
@@ -217,6 +286,8 @@ def squeeze_dims():
 
 squeeze_dims.samples(call(values(1, 3, 1), [0, 2]), call(values(1, 3), [0]))
 squeeze_dims.reference(lambda x, dims: np.squeeze(x, tuple(dims)))
+squeeze_dims.batching("dims")
+squeeze_dims.jvp("linear")
 
 
 @squeeze_dims.gradient
@@ -236,6 +307,12 @@ def unsqueeze():
 
 unsqueeze.samples(call(values(2, 3), 1), call(values(), -1), call(values(0), 0))
 unsqueeze.reference(np.expand_dims)
+unsqueeze.jvp("linear")
+
+
+@unsqueeze.batching
+def _(b, self, dim):
+    return self.first.unsqueeze(b.shifted(dim, self.rank + 1))
 
 
 @unsqueeze.gradient
@@ -254,6 +331,8 @@ def select():
 
 select.samples(call(values(2, 3), 1, 2), call(values(2, 3), 0, -1))
 select.reference(lambda x, dim, index: np.take(x, index, dim))
+select.batching("dims")
+select.jvp("linear")
 
 
 @select.rule
@@ -293,6 +372,8 @@ slice.samples(call(values(4, 2), 0, 1, 4, 2), call(values(2, 3), 1, -2), call(va
 slice.reference(
     lambda x, dim, start, end=None, step=1: np.take(x, range(x.shape[dim])[start:end:step], dim)
 )
+slice.batching("dims")
+slice.jvp("linear")
 
 
 @slice.rule
@@ -333,6 +414,8 @@ def diagonal():
 
 diagonal.samples(call(values(3, 3)), call(values(2, 3), 1), call(values(2, 3, 2), -1, 0, 2))
 diagonal.reference(np.diagonal)
+diagonal.batching("dims")
+diagonal.jvp("linear")
 
 
 @diagonal.gradient
@@ -354,6 +437,8 @@ def unfold():
 
 
 unfold.samples(call(values(5), 0, 2, 2), call(values(2, 4), 1, 3, 1))
+unfold.batching("dims")
+unfold.jvp("linear")
 
 
 @unfold.gradient
@@ -373,6 +458,8 @@ def split():
 
 
 split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
+split.batching("dims")
+split.jvp("linear")
 
 
 @split.gradient
@@ -394,6 +481,8 @@ def split_with_sizes():
 
 split_with_sizes.samples(call(values(5), [2, 3]), call(values(2, 3), [0, 1, 2], 1))
 split_with_sizes.reference(lambda x, sizes, dim=0: np.split(x, np.cumsum(sizes)[:-1], dim))
+split_with_sizes.batching("dims")
+split_with_sizes.jvp("linear")
 
 
 @split_with_sizes.gradient
@@ -416,6 +505,8 @@ def unbind():
 
 unbind.samples(call(values(2, 3)), call(values(2, 3), -1))
 unbind.reference(lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)))
+unbind.batching("dims")
+unbind.jvp("linear")
 
 
 @unbind.gradient
@@ -434,6 +525,8 @@ def view_as_real():
 
 view_as_real.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
 view_as_real.reference(lambda x: np.stack([x.real, x.imag], -1))
+view_as_real.batching("same")
+view_as_real.jvp("linear")
 
 
 @view_as_real.gradient
@@ -454,6 +547,8 @@ view_as_complex.samples(
     call(values(2, 3, 2)), call(values(2)), dtypes=frozenset({"float64", "float32"})
 )
 view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
+view_as_complex.batching(lambda b, self: b.op(self.full.contiguous()))
+view_as_complex.jvp("linear")
 
 
 @view_as_complex.gradient
@@ -468,6 +563,8 @@ def _conj():
 
 _conj.samples(call(values(2, 3)), dtypes=COMPLEX)
 _conj.reference(np.conj)
+_conj.batching("same")
+_conj.jvp("linear")
 
 
 @_conj.gradient
@@ -481,6 +578,8 @@ def _neg_view():
 
 
 _neg_view.samples(call(values(2, 3)))
+_neg_view.batching("same")
+_neg_view.jvp("linear")
 
 
 @_neg_view.gradient
@@ -568,6 +667,8 @@ def detach():
 
 detach.samples(call(values(2, 3)), call(values()))
 detach.reference(lambda x: x)
+detach.batching("same")
+detach.jvp("none")
 
 
 @native(
@@ -585,3 +686,9 @@ def detach_():
 
 detach_.samples(call(values(2, 3)), call(values()))
 detach_.reference(lambda x: x)
+detach_.jvp("none")
+
+
+@detach_.batching
+def _(b, self):
+    return b.op(self.value)
