@@ -23,7 +23,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed functional"
+    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed func functional"
     " library linalg mps mtia nn ops optim overrides return_types serialization special testing"
     " utils version xpu"
 ).split()
@@ -31,6 +31,7 @@ _LAZY = {
     name: module
     for module, names in {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
+        "func": "vmap",
         "serialization": "save load",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
@@ -39,7 +40,7 @@ _LAZY = {
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"
-            " use_deterministic_algorithms compile"
+            " use_deterministic_algorithms compile _register_device_module get_device_module"
         ),
     }.items()
     for name in names.split()

@@ -8,6 +8,7 @@ from flambeau import backends as backends
 from flambeau import cpu as cpu
 from flambeau import cuda as cuda
 from flambeau import distributed as distributed
+from flambeau import func as func
 from flambeau import functional as functional
 from flambeau import library as library
 from flambeau import linalg as linalg
@@ -23,7 +24,9 @@ from flambeau import testing as testing
 from flambeau import utils as utils
 from flambeau import version as version
 from flambeau import xpu as xpu
+from flambeau._basics import _register_device_module as _register_device_module
 from flambeau._basics import compile as compile
+from flambeau._basics import get_device_module as get_device_module
 from flambeau._basics import is_complex as is_complex
 from flambeau._basics import is_floating_point as is_floating_point
 from flambeau._basics import is_nonzero as is_nonzero
@@ -44,6 +47,7 @@ from flambeau.autograd.grad_mode import enable_grad as enable_grad
 from flambeau.autograd.grad_mode import inference_mode as inference_mode
 from flambeau.autograd.grad_mode import no_grad as no_grad
 from flambeau.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from flambeau.func import vmap as vmap
 from flambeau.functional import argwhere as argwhere
 from flambeau.functional import broadcast_shapes as broadcast_shapes
 from flambeau.functional import broadcast_tensors as broadcast_tensors

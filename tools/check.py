@@ -69,6 +69,7 @@ def checks() -> dict[str, list[str]]:
         "types": module("mypy", "--strict", "--follow-imports=silent", *STUBS),
         "structure": tool("structure"),
         "coverage": tool("coverage"),
+        "slots": tool("slots", "--check"),
         "stubs current": tool("stubs", "--check"),
         "reference current": tool("reference", "--check"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),

@@ -4,6 +4,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/engine.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 
@@ -130,6 +131,7 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
 
 // The version is the caller's to bump.
 void take_geometry(const Tensor& self, const Tensor& alias) {
+  const Rearranging scope;
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
     meta->replay->items.push_back(
@@ -250,9 +252,7 @@ void CopySlices::apply(const Tensor* grads, Tensor* out) {
     run = inner;
   }
   check(static_cast<bool>(run), kFreedGraph);
-  TensorOptions options = base_options;
-  options.dtype = grads[0].dtype();
-  const Tensor whole = empty_strided(base_sizes, base_strides, options);
+  const Tensor whole = arithmetic::new_empty_strided(grads[0], base_sizes, base_strides);
   arithmetic::copy_(whole, grads[0]);
   const Tensor slice = slice_of(whole);
   const Tensor inner_grad = arithmetic::clone(slice, MemoryFormat::contiguous);

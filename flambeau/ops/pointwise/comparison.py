@@ -383,6 +383,7 @@ def where(condition, self, other):
 
 
 where.reference(np.where)
+where.jvp("holomorphic")
 
 
 @where.gradient
