@@ -1,5 +1,6 @@
 """Largest and smallest elements, and truth over dimensions."""
 
+from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -131,8 +132,8 @@ max_dim.batching("dims")
 
 
 @max_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
@@ -200,8 +201,8 @@ min_dim.batching("dims")
 
 
 @min_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
