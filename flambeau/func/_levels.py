@@ -42,6 +42,8 @@ class JvpLevel(Level):
     """Forward mode: a tensor of this level is a value with its tangent."""
 
     kind = _JVP
+    # Whether results without a tangent belong to the level too, so that they can be given one.
+    wraps_constants = True
 
     def dual(self, primal: Any, tangent: Any) -> Any:
         if primal.shape != tangent.shape:
@@ -53,6 +55,10 @@ class JvpLevel(Level):
             )
         return self.wrap(primal, tangent if differentiable(primal) else None)
 
+    def constant(self, value: Any) -> Any:
+        """A result without a tangent."""
+        return self.wrap(value) if self.wraps_constants else value
+
     def pair(self, t: Any) -> tuple:
         """A tensor's value and tangent, which may be None."""
         parts = self.parts(t)
@@ -61,6 +67,12 @@ class JvpLevel(Level):
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
         form = form_of(op)
         return _forward.apply(self, form, form.bind(args, kwargs))
+
+
+class DualLevel(JvpLevel):
+    """The level of ``autograd.forward_ad``: what has no tangent is a tensor like any other."""
+
+    wraps_constants = False
 
 
 class VmapLevel(Level):
