@@ -178,5 +178,3 @@ class dual_level:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-

@@ -9,11 +9,7 @@ from flambeau.autograd.function import Function, FunctionCtx
 from flambeau.func._levels import DualLevel, GradLevel, JvpLevel, VmapLevel
 from flambeau.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-_base_setup_context, _base_vmap, _base_jvp = (
-    Function.setup_context,
-    Function.vmap,
-    Function.jvp,
-)
+_base_setup_context, _base_vmap = Function.setup_context, Function.vmap
 
 
 def apply_at(level: Any, cls: type[Function], args: tuple) -> Any:
@@ -81,11 +77,6 @@ def _jvp(level: JvpLevel, cls: type[Function], args: tuple, own: bool) -> Any:
     if all(t is None for t in tangents):
         output = level.call_without(cls.apply, *values)
         return tree_map(lambda t: level.constant(t) if _is_tensor(t) else t, output)
-    if cls.jvp is _base_jvp:
-        raise RuntimeError(
-            "You are about to use forward mode AD with a custom autograd Function "
-            f"({cls.__name__}) that has no jvp: override the jvp staticmethod."
-        )
     return level.call_without(_with_tangents, level, cls, values, tangents, own)
 
 
@@ -166,17 +157,13 @@ def _vmap(level: VmapLevel, cls: type[Function], args: tuple) -> Any:
                 "fit the structure of its output"
             )
     else:
-        outputs, placed, out_spec = level.call_without(
-            _generated, level, cls, values, dims, spec
-        )
+        outputs, placed, out_spec = level.call_without(_generated, level, cls, values, dims, spec)
     return tree_unflatten(
         [o if d is None else level.wrap(o, d) for o, d in zip(outputs, placed)], out_spec
     )
 
 
-def _generated(
-    level: VmapLevel, cls: type[Function], values: list, dims: list, spec: Any
-) -> tuple:
+def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, spec: Any) -> tuple:
     """The function on batches: forward, setup_context and backward are each mapped."""
     placed: list = []
     out_specs: list = []
@@ -225,8 +212,7 @@ def _generated(
                 own = ctx.own
                 own.to_save = tuple(join(inner, ctx.saved_tensors, ctx.where))
                 given = [
-                    g if g is None or d is None else inner.wrap(g, d)
-                    for g, d in zip(grads, placed)
+                    g if g is None or d is None else inner.wrap(g, d) for g, d in zip(grads, placed)
                 ]
                 made = cls.backward(own, *given)
                 made = made if isinstance(made, tuple) else (made,)
