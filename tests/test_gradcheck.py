@@ -211,19 +211,9 @@ def test_bad_inputs():
         gradcheck(lambda x: x * 2, expanded)
 
 
-@pytest.mark.parametrize(
-    ("check", "argument"),
-    [
-        (gradcheck, "check_forward_ad"),
-        (gradcheck, "check_batched_grad"),
-        (gradcheck, "check_batched_forward_grad"),
-        (gradgradcheck, "check_fwd_over_rev"),
-        (gradgradcheck, "check_batched_grad"),
-    ],
-)
-def test_what_is_not_available_says_so(check, argument):
-    with pytest.raises(NotImplementedError, match=f"{argument}=True"):
-        check(lambda x: x * x, real(2), **{argument: True})
+def test_what_is_not_available_says_so():
+    with pytest.raises(NotImplementedError, match="check_fwd_over_rev=True"):
+        gradgradcheck(lambda x: x * x, real(2), check_fwd_over_rev=True)
 
 
 def test_something_must_be_checked():
