@@ -17,6 +17,7 @@ def mm():
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
 mm.jvp("multilinear")
+mm.autocast("lower")
 
 
 @mm.batching
@@ -46,6 +47,7 @@ bmm.samples(
 )
 bmm.reference(np.matmul)
 bmm.jvp("multilinear")
+bmm.autocast("lower")
 
 
 @bmm.batching
@@ -158,6 +160,7 @@ addmm.samples(
     dtypes=NUMERIC,
 )
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+addmm.autocast("lower")
 
 
 @addmm.batching
@@ -245,6 +248,7 @@ baddbmm.samples(
     dtypes=NUMERIC,
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+baddbmm.autocast("lower")
 
 
 @baddbmm.batching
@@ -290,6 +294,7 @@ matmul.samples(
     dtypes=NUMERIC,
 )
 matmul.reference(np.matmul)
+matmul.autocast("lower")
 
 
 @composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
@@ -327,3 +332,4 @@ linear.samples(
     dtypes=NUMERIC,
 )
 linear.reference(lambda x, weight, bias=0: x @ weight.T + bias)
+linear.autocast("lower")

@@ -34,6 +34,11 @@ sort.samples(
 sort.batching("dims")
 
 
+@sort.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
+
+
 @structured(
     "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
     " -> (Tensor values, Tensor indices)",
@@ -50,6 +55,11 @@ sort_stable.samples(
     dtypes=REAL | BOOL,
 )
 sort_stable.batching("dims")
+
+
+@sort_stable.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
 
 
 @sort.gradient
@@ -119,6 +129,11 @@ topk.samples(
     call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
 )
 topk.batching("dims")
+
+
+@topk.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
 
 
 @topk.gradient

@@ -25,6 +25,7 @@ cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0)
 cat.reference(np.concatenate)
 cat.batching("dims")
 cat.jvp("linear")
+cat.autocast("promote")
 
 
 @cat.gradient
@@ -54,6 +55,7 @@ stack.samples(
 )
 stack.reference(np.stack)
 stack.jvp("linear")
+stack.autocast("promote")
 
 
 @stack.batching

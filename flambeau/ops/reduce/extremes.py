@@ -130,6 +130,15 @@ max_dim.reference(
 max_dim.batching("dims")
 
 
+@max_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
     return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
@@ -197,6 +206,15 @@ min_dim.reference(
     )
 )
 min_dim.batching("dims")
+
+
+@min_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
 
 
 @min_dim.gradient
