@@ -68,7 +68,7 @@ struct Op {
   // those of its functional form, whose arguments come first in its own.
   Rule rule = nullptr;
   Kernel cpu = nullptr;
-  void* runtime = nullptr;           // core/python: what was registered at run time for this op
+  void* runtime = nullptr;  // core/python: what was registered at run time for this op
 };
 
 // The built-in ops, sorted by name then overload; generated.
@@ -109,6 +109,11 @@ inline KeySet keys_of(TensorSpan list) {
   KeySet keys = 0;
   for (const Tensor& t : list) keys |= keys_of(t);
   return keys;
+}
+// A device that is asked for: the CPU alone needs no layer.
+inline KeySet keys_of(Device device) { return device.is_cpu() ? 0 : bit(Key::backend); }
+inline KeySet keys_of(const std::optional<Device>& device) {
+  return device && !device->is_cpu() ? bit(Key::backend) : 0;
 }
 template <class T>
 inline KeySet keys_of(const T&) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <array>
+#include <tuple>
 #include <vector>
 
+#include "core/tensor/spec.h"
 #include "core/tensor/tensor.h"
-#include "kernels/shape/spec.h"
 
 namespace flambeau {
 
@@ -13,6 +14,16 @@ struct OutputSpec : Spec {
   // Views: where in the storage of their argument they begin, in elements.
   std::optional<int64_t> offset;
   int like = -1;  // the argument whose device it follows (a list: its first); -1: `device`
+  Device device;
+};
+
+// What printed rules give: of a view, and of an output that follows no argument.
+struct ViewSpec {
+  Dims sizes, strides;
+  int64_t offset;
+  DType dtype;
+};
+struct PlacedSpec : Spec {
   Device device;
 };
 
@@ -26,9 +37,25 @@ struct Specs {
   std::vector<OutputSpec> list;
 
   void put(const Spec& spec, int like) { outputs[size++] = {spec, {}, like, {}}; }
+  void put(const PlacedSpec& spec, int) { outputs[size++] = {spec, {}, -1, spec.device}; }
+  void put(const ViewSpec& v, int like) {
+    outputs[size++] = {{v.sizes, v.dtype, v.strides}, v.offset, like, {}};
+  }
   template <size_t N>
   void put(const std::array<Spec, N>& specs, int like) {
     for (const Spec& spec : specs) put(spec, like);
+  }
+  template <class... S>
+  void put(const std::tuple<S...>& specs, int like) {
+    std::apply([&](const auto&... s) { (put(s, like), ...); }, specs);
+  }
+  template <class S>
+  void put(const std::vector<S>& specs, int like) {
+    is_list = true;
+    for (const S& spec : specs) {
+      put(spec, like);
+      list.push_back(std::move(outputs[--size]));
+    }
   }
   // What a kernel is given: the outputs, wherever they stand.
   std::span<const OutputSpec> all() const {

@@ -1,6 +1,7 @@
 // C++ exceptions become Python's of the same kind.
 #include <new>
 
+#include "core/dispatch/checked.h"
 #include "core/memory/allocator.h"
 #include "core/python/binding.h"
 
@@ -22,11 +23,15 @@ void translate_exception(const char* op) noexcept {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const NotImplementedError& e) {
     PyErr_SetString(PyExc_NotImplementedError, e.what());
+  } catch (const ZeroDivisionError& e) {
+    PyErr_SetString(PyExc_ZeroDivisionError, e.what());
   } catch (const LinAlgError& e) {
     PyErr_SetString(linalg_error, e.what());
   } catch (const memory::OutOfMemory& e) {
     PyErr_Format(out_of_memory_error, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
   } catch (const memory::SizeOverflow& e) {
+    PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
+  } catch (const NoMemory& e) {
     PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
   } catch (const std::bad_alloc&) {
     PyErr_Format(out_of_memory_error, "%s%sout of memory", op ? op : "", op ? ": " : "");

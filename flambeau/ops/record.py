@@ -6,9 +6,11 @@ function is the formula (pointwise ops), or carries the docstring alone (ops who
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +39,7 @@ class Record:
     doc: str
     function: Callable | None = None
     gradient: Callable | None = None
+    rule: Callable | None = None  # what the outputs will be, printed by generator/source.py
     no_gradient: str = ""  # why there is none
     # pointwise
     dtypes: object = ALL  # or {static value: set}
@@ -99,6 +102,11 @@ class Record:
             return False
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
 
+    @property
+    def has_body(self) -> bool:
+        """The decorated function is the body, and not words alone."""
+        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
+
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""
         if self.samples or self.kind != "pointwise":
@@ -130,6 +138,11 @@ class _Handle:
     def gradient(self, f: Callable) -> Callable:
         for r in self.records:
             r.gradient = f
+        return f
+
+    def rule(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.rule = f
         return f
 
     def _slot(self, name: str, value):
@@ -178,6 +191,13 @@ class _Handle:
             r.reference, r.tolerance = f, tolerance
 
 
+def _has_statements(f: Callable) -> bool:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    return any(
+        not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)) for s in tree.body
+    )
+
+
 _RECORDS: list[Record] = []
 
 
@@ -221,8 +241,8 @@ def pointwise(text: str, *, scalar_overloads: dict | None = None, **options):
     return decorate
 
 
-def structured(text: str, *, shape: str, cpu: str, **options):
-    """An op with a shape rule and a kernel that gets allocated outputs."""
+def structured(text: str, *, cpu: str, shape: str = "", **options):
+    """An op with a rule and a kernel that gets allocated outputs."""
     return lambda f: _add("structured", text, f, {}, shape=shape, cpu=cpu, **options)
 
 
@@ -251,11 +271,11 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "record", "samples", "schema", "slots", "trace", "leaves", "__main__"}
+        skip = {"generator", "language", "leaves", "record", "samples", "schema", "slots", "trace"}
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")
-            if m.name.split(".")[2] not in skip
+            if m.name.split(".")[2] not in skip | {"__main__"}
         ]
         for name in sorted(names):
             importlib.import_module(name)

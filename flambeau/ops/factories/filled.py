@@ -1,6 +1,15 @@
 """Empty, constant and regular tensors."""
 
-from flambeau.ops.record import native
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    default_dtype,
+    dtype_name,
+    layout_name,
+    layouts,
+    placed,
+)
+from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
 
 _OPTIONS = (
@@ -39,13 +48,28 @@ def empty_strided():
 empty_strided.samples(call([2, 3], [1, 2]), call([], []))
 
 
-@native(f"zeros(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+def check_options(op, layout, pin_memory):
+    if pin_memory is not None and pin_memory:
+        raise NotImplementedError(f"{op}: pin_memory=True is not supported")
+    if layout is not None and layout != layouts.strided:
+        raise NotImplementedError(f"{op}: layout torch.{layout_name(layout)} is not supported")
+
+
+@structured(
+    f"zeros(int[] size, {_OPTIONS}) -> Tensor", cpu="cpu::fill(result, 0)", method=False, out=True
+)
 def zeros():
     """A tensor of zeros.
 
     >>> flambeau.zeros(2)
     tensor([0., 0.])
     """
+
+
+@zeros.rule
+def _(size, dtype, layout, device, pin_memory):
+    check_options("zeros", layout, pin_memory)
+    return Spec(size, default_dtype() if dtype is None else dtype, device=placed(device))
 
 
 zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
@@ -303,9 +327,9 @@ eye_m.samples(call(2, 3), call(3, 0))
 eye_m.reference(np.eye)
 
 
-@native(
+@structured(
     "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
-    cxx="fill_scalar_",
+    cpu="fill_number",
     node="FillBackward2",
     handles=frozenset({"conjugate", "negative"}),
 )
@@ -315,6 +339,15 @@ def fill_scalar():
     >>> flambeau.empty(2).fill_(3)
     tensor([3., 3.])
     """
+
+
+@fill_scalar.rule
+def _(self, value):
+    if isinstance(value, complex) and not self.is_complex():
+        raise Error(
+            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
+            "it is complex"
+        )
 
 
 fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))

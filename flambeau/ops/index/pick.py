@@ -1,5 +1,6 @@
 """Reading and writing at places that tensors name."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wrap_dim
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
@@ -33,7 +34,7 @@ def _(b, self, indices):
 
 @index.gradient
 def _(g, self, indices, cxx):
-    return (cxx.index_backward(g, self.sizes, self.options, indices),)
+    return (cxx.index_backward(g, self.shape, self.options, indices),)
 
 
 @native(
@@ -66,7 +67,7 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
@@ -97,13 +98,12 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    shape="gather(self, dim, index, sparse_grad)",
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -127,9 +127,51 @@ gather.batching("dims")
 gather.jvp("linear")
 
 
+def check_same_device(op, a, b):
+    if a.device != b.device:
+        raise Error(
+            f"{op}: Expected all tensors to be on the same device, but found at least two devices, "
+            f"{a.device} and {b.device}!"
+        )
+
+
+def at_least_1d(sizes):
+    """A 0-dim tensor counts as one of one dimension."""
+    return sizes if sizes else [1]
+
+
+def check_index_dtype(op, index):
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(f"{op}: Expected dtype int32/int64 for index, got {dtype_name(index.dtype)}")
+
+
+@gather.rule
+def _(self, dim, index, sparse_grad):
+    if sparse_grad:
+        raise NotImplementedError("gather: sparse_grad=True is not supported")
+    check_same_device("gather", self, index)
+    d = wrap_dim(dim, self.dim(), "gather")
+    if index.numel() != 0:
+        check_index_dtype("gather", index)
+        own, places = at_least_1d(self.shape), at_least_1d(index.shape)
+        if len(own) != len(places):
+            raise Error(
+                "gather: Index tensor must have the same number of dimensions as input tensor, got "
+                f"shapes {show(index.shape)} and {show(self.shape)}"
+            )
+        for k in range(len(own)):
+            if k != d and places[k] > own[k]:
+                raise Error(
+                    f"gather: Size does not match at dimension {k} expected index "
+                    f"{show(index.shape)} to be no larger than self {show(self.shape)} apart from "
+                    f"dimension {d}"
+                )
+    return Spec(index.shape, self.dtype)
+
+
 @gather.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.gather_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -181,7 +223,7 @@ def _(g, dim, index, src, ops, cxx):
     return (
         ops.scatter_value(g, dim, index, 0),
         None,
-        cxx.scatter_backward_src(g, dim, index, src.sizes),
+        cxx.scatter_backward_src(g, dim, index, src.shape),
     )
 
 
@@ -264,7 +306,7 @@ def _(g, dim, index, src, reduce, cxx):
     return (
         cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
         None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.sizes, reduce),
+        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
     )
 
 
@@ -354,7 +396,7 @@ scatter_add_.jvp("linear")
 @scatter_add.gradient
 @scatter_add_.gradient
 def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.sizes)
+    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
 
 
 @structured(
@@ -396,7 +438,7 @@ def _(b, self, dim, index):
 
 @index_select.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.index_select_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -603,7 +645,7 @@ masked_select.jvp("linear")
 
 @masked_select.gradient
 def _(g, self, mask, cxx):
-    return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
+    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
 
 
 @native(
@@ -676,7 +718,7 @@ def _(b, weight, indices, padding_idx, scale_grad_by_freq, sparse):
 @embedding.gradient
 def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     return ops.embedding_dense_backward(
-        g, indices, cxx.first(weight.sizes), padding_idx, scale_grad_by_freq
+        g, indices, cxx.first(weight.shape), padding_idx, scale_grad_by_freq
     ), None
 
 

@@ -1,10 +1,10 @@
 """Sorting and sets."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, strides_like, wrap_dim
 from flambeau.ops.record import BOOL, REAL, composite, native, structured
 from flambeau.ops.samples import call, ints, np, values
 
 _SORT = {
-    "shape": "sort(self, dim)",
     "cpu": "cpu::sort(values, indices, self, dim, descending)",
     "differentiable": (0,),
     "out": True,
@@ -57,6 +57,20 @@ sort_stable.samples(
 sort_stable.batching("dims")
 
 
+@sort.rule
+@sort_stable.rule
+def _(self, dim):
+    wrap_dim(dim, self.dim(), "sort")
+    if self.is_complex():
+        raise Error(
+            f"sort: Sort does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
+        )
+    if self.is_contiguous():
+        return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
+    strides = strides_like(self)
+    return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
+
+
 @sort_stable.jvp
 def _(t, dim, result):
     return t.get("self").gather(dim, result[1]), None
@@ -65,7 +79,7 @@ def _(t, dim, result):
 @sort.gradient
 @sort_stable.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @composite("msort(Tensor self) -> Tensor", out=True)
@@ -138,7 +152,7 @@ def _(t, dim, result):
 
 @topk.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @native(

@@ -141,7 +141,7 @@ def _(t, self, dim, keepdim, result):
 
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(
@@ -219,7 +219,7 @@ def _(t, self, dim, keepdim, result):
 
 @min_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(

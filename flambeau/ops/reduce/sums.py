@@ -1,6 +1,14 @@
 """Sums, means, products, variances."""
 
+from flambeau.ops.language import Spec
 from flambeau.ops.record import COMPLEX, FLOATING, structured
+from flambeau.ops.reduce.dims import (
+    expanded,
+    reduced_count,
+    reduced_dims,
+    reduced_sizes,
+    sum_dtype,
+)
 from flambeau.ops.samples import call, dtype, np, special, values
 
 
@@ -31,13 +39,12 @@ def _(b, self, dtype):
 
 @sum.gradient
 def _(g, self, ops):
-    return ops.expand(g, self.sizes)
+    return ops.expand(g, self.shape)
 
 
 @structured(
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) "
     "-> Tensor",
-    shape="sum_dim(self, dim, keepdim, dtype)",
     cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="IntList_out",
@@ -59,9 +66,15 @@ sum_dim.batching("reduce")
 sum_dim.jvp("linear")
 
 
+@sum_dim.rule
+def _(self, dim, keepdim, dtype):
+    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, "sum"), keepdim)
+    return Spec(sizes, sum_dtype(self.dtype, dtype))
+
+
 @sum_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.expand_reduced(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    return expanded(g, self.shape, dim, keepdim, ops)
 
 
 @structured(
@@ -96,7 +109,7 @@ def _(b, self, dtype):
 
 @mean.gradient
 def _(g, self, cxx):
-    return cxx.mean_backward(g, self.sizes)
+    return cxx.mean_backward(g, self.shape)
 
 
 @structured(
@@ -125,8 +138,9 @@ mean_dim.jvp("linear")
 
 
 @mean_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.mean_dim_backward(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    wide = expanded(g, self.shape, dim, keepdim, ops)
+    return ops.div_Scalar(wide, reduced_count(self.shape, dim))
 
 
 @structured(

@@ -1,5 +1,6 @@
 """Ops that give other geometry over the same memory."""
 
+from flambeau.ops.language import Error, Spec, show, wrap_dim
 from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, dtype, np, values
 
@@ -44,7 +45,7 @@ def _(t, size):
 
 @view_.gradient
 def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+    return ops.reshape(g, self.shape)
 
 
 @view(
@@ -205,7 +206,7 @@ def _(b, self, size):
 
 @expand.gradient
 def _(g, self, cxx):
-    return cxx.sum_to(g, self.sizes)
+    return cxx.sum_to(g, self.shape)
 
 
 @view(
@@ -235,7 +236,7 @@ def _(b, self, size):
 
 @_reshape_alias.gradient
 def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+    return ops.reshape(g, self.shape)
 
 
 @view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
@@ -259,7 +260,7 @@ def _(b, self):
 
 @squeeze.gradient
 def _(g, self, cxx):
-    return cxx.unsqueeze_to(g, self.sizes)
+    return cxx.unsqueeze_to(g, self.shape)
 
 
 @view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", cxx="squeeze_dim", inplace=True)
@@ -275,7 +276,7 @@ squeeze_dim.jvp("linear")
 
 @squeeze_dim.gradient
 def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dim_to(g, self.sizes, dim)
+    return cxx.unsqueeze_dim_to(g, self.shape, dim)
 
 
 @view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
@@ -291,7 +292,7 @@ squeeze_dims.jvp("linear")
 
 @squeeze_dims.gradient
 def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dims_to(g, self.sizes, dim)
+    return cxx.unsqueeze_dims_to(g, self.shape, dim)
 
 
 @view("unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
@@ -316,10 +317,10 @@ def _(b, self, dim):
 
 @unsqueeze.gradient
 def _(g, self, dim, cxx):
-    return cxx.squeeze_back(g, self.sizes, dim)
+    return cxx.squeeze_back(g, self.shape, dim)
 
 
-@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)", cxx="select")
+@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)")
 def select():
     """The slice at ``index`` of a dimension, which goes away.
 
@@ -334,15 +335,32 @@ select.batching("dims")
 select.jvp("linear")
 
 
+@select.rule
+def _(self, dim, index):
+    if self.dim() == 0:
+        raise IndexError("select: cannot be applied to a 0-dim tensor.")
+    d = wrap_dim(dim, self.dim(), "select")
+    n = self.shape[d]
+    if index < -n or index >= n:
+        raise IndexError(
+            f"select: index {index} out of range for tensor of size {show(self.shape)} at "
+            f"dimension {d}"
+        )
+    sizes, strides = list(self.shape), list(self.stride())
+    start = self.storage_offset() + (index + n if index < 0 else index) * strides[d]
+    del sizes[d]
+    del strides[d]
+    return Spec(sizes, self.dtype, strides, start)
+
+
 @select.gradient
 def _(g, self, dim, index, ops):
-    return ops.select_backward(g, self.sizes, dim, index)
+    return ops.select_backward(g, self.shape, dim, index)
 
 
 @view(
     "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> "
     "Tensor(a)",
-    cxx="slice",
     function_variant=False,
     method=False,
 )
@@ -358,9 +376,31 @@ slice.batching("dims")
 slice.jvp("linear")
 
 
+@slice.rule
+def _(self, dim, start, end, step):
+    if self.dim() == 0:
+        raise Error("slice: slice() cannot be applied to a 0-dim tensor.")
+    if step <= 0:
+        raise Error(f"slice: slice step must be positive, got {step}")
+    d = wrap_dim(dim, self.dim(), "slice")
+    n = self.shape[d]
+    first, last = 0 if start is None else start, n if end is None else end
+    if first < 0:
+        first = max(first + n, 0)
+    if last < 0:
+        last = last + n
+    first = min(first, n)
+    last = min(max(last, first), n)
+    sizes, strides = list(self.shape), list(self.stride())
+    offset = self.storage_offset() + first * strides[d]
+    sizes[d] = (last - first) // step + (1 if (last - first) % step != 0 else 0)
+    strides[d] = strides[d] * step
+    return Spec(sizes, self.dtype, strides, offset)
+
+
 @slice.gradient
 def _(g, self, dim, start, end, step, cxx):
-    return cxx.slice_backward(g, self.sizes, dim, start, end, step)
+    return cxx.slice_backward(g, self.shape, dim, start, end, step)
 
 
 @view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)")
@@ -380,7 +420,7 @@ diagonal.jvp("linear")
 
 @diagonal.gradient
 def _(g, self, offset, dim1, dim2, ops):
-    return ops.diagonal_backward(g, self.sizes, offset, dim1, dim2)
+    return ops.diagonal_backward(g, self.shape, offset, dim1, dim2)
 
 
 @view(
@@ -403,7 +443,7 @@ unfold.jvp("linear")
 
 @unfold.gradient
 def _(g, self, dimension, size, step, ops):
-    return ops.unfold_backward(g, self.sizes, dimension, size, step)
+    return ops.unfold_backward(g, self.shape, dimension, size, step)
 
 
 @view(
@@ -424,7 +464,7 @@ split.jvp("linear")
 
 @split.gradient
 def _(g, self, split_size, dim, cxx):
-    return cxx.split_backward(g, self.sizes, self.options, split_size, dim)
+    return cxx.split_backward(g, self.shape, self.options, split_size, dim)
 
 
 @view(
@@ -447,7 +487,7 @@ split_with_sizes.jvp("linear")
 
 @split_with_sizes.gradient
 def _(g, self, split_sizes, dim, cxx):
-    return cxx.split_with_sizes_backward(g, self.sizes, self.options, split_sizes, dim)
+    return cxx.split_with_sizes_backward(g, self.shape, self.options, split_sizes, dim)
 
 
 @view(
@@ -471,7 +511,7 @@ unbind.jvp("linear")
 
 @unbind.gradient
 def _(g, self, dim, cxx):
-    return cxx.unbind_backward(g, self.sizes, self.options, dim)
+    return cxx.unbind_backward(g, self.shape, self.options, dim)
 
 
 @view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
