@@ -179,8 +179,8 @@ void refuse_dual(PyObject* root) {
   const TransformPayload* p = is_tensor(root) ? transform_payload(unwrap(root)) : nullptr;
   check<NotImplementedError>(
       !p || !p->level->alive || p->level->kind != TransformLevel::Kind::jvp,
-      "backward of a dual tensor is not supported, because the gradient would have no tangent: use "
-      "flambeau.func.jvp of flambeau.func.grad, or the gradient of the tangent");
+      "backward() of a dual tensor is not supported, because its gradients would have no tangents: "
+      "use autograd.grad, or flambeau.func.jvp of flambeau.func.grad");
 }
 
 }  // namespace

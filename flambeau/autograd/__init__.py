@@ -176,6 +176,14 @@ def grad(
         retain_graph = create_graph
 
     def run(*gradients: Any) -> tuple:
+        level = _C._transform_level()
+        roots = (*_items(outputs), *wanted)
+        if level is not None and level.kind == 1 and any(map(level.parts, roots)):
+            from flambeau.func._dual_backward import grad_of_duals
+
+            return grad_of_duals(
+                level, _items(outputs), wanted, gradients, retain_graph, create_graph, allow_unused
+            )
         return _C._run_backward(
             _items(outputs), gradients, retain_graph, create_graph, wanted, allow_unused, False
         )

@@ -42,10 +42,11 @@ def _directions(sources: list, fast: bool) -> list[tuple]:
 
 
 def _differences(function: Callable, primals: tuple, direction: tuple, eps: float) -> list:
-    with flambeau.no_grad():
-        ahead = function(*(p + eps * d for p, d in zip(primals, direction)))
-        behind = function(*(p - eps * d for p, d in zip(primals, direction)))
-    return [(a - b) / (2 * eps) for a, b in zip(ahead, behind, strict=True)]
+    def at(step: float) -> tuple:
+        moved = [(p.detach() + step * d).requires_grad_() for p, d in zip(primals, direction)]
+        return tuple(o.detach() for o in function(*moved))
+
+    return [(a - b) / (2 * eps) for a, b in zip(at(eps), at(-eps), strict=True)]
 
 
 def check_forward(
@@ -61,9 +62,13 @@ def check_forward(
 ) -> str:
     """What is wrong with the tangents, or an empty text."""
     function = _moving(func, inputs, sources)
-    primals = tuple(s.detach().clone() for s in sources)
+    # They require grad as before, so that the function may be one that runs backward.
+    primals = tuple(s.detach().clone().requires_grad_() for s in sources)
     directions = _directions(sources, fast)
-    push = lambda *t: flambeau.func.jvp(function, primals, t)[1]  # noqa: E731
+
+    def push(*tangents: Any) -> tuple:
+        return tuple(t.detach() for t in flambeau.func.jvp(function, primals, tangents)[1])
+
     pushed = [push(*d) for d in directions]
     for direction, tangents in zip(directions, pushed):
         expected = _differences(function, primals, direction, eps)

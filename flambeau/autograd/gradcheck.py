@@ -158,7 +158,7 @@ def gradgradcheck(
         inputs: its arguments, a tensor or a tuple; some must require a gradient.
         grad_outputs: gradients of the outputs; random ones if left out.
         gen_non_contig_grad_outputs: whether these random ones are not contiguous.
-        check_fwd_over_rev: not supported.
+        check_fwd_over_rev: whether to check forward mode of a backward pass.
         check_rev_over_rev: whether to check a backward pass of a backward pass.
 
     Returns:
@@ -172,11 +172,6 @@ def gradgradcheck(
     """
     if not (check_fwd_over_rev or check_rev_over_rev):
         raise AssertionError("gradgradcheck: check_fwd_over_rev or check_rev_over_rev must be True")
-    if check_fwd_over_rev:
-        raise NotImplementedError(
-            "gradgradcheck: check_fwd_over_rev=True is not supported, because backward of a dual "
-            "tensor is not; func.jvp of func.grad is what it would check"
-        )
     arguments = _as_tuple(inputs)
     if grad_outputs is None:
         cotangents = _random_cotangents(func, arguments, gen_non_contig_grad_outputs)
@@ -203,6 +198,8 @@ def gradgradcheck(
         check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
         check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
         masked=masked,
     )

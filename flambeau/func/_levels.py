@@ -45,6 +45,10 @@ class JvpLevel(Level):
     # Whether results without a tangent belong to the level too, so that they can be given one.
     wraps_constants = True
 
+    def __init__(self) -> None:
+        # The tensors that were given tangents, with these.
+        self.sources: list[tuple] = []
+
     def dual(self, primal: Any, tangent: Any) -> Any:
         if primal.shape != tangent.shape:
             raise RuntimeError(
@@ -53,7 +57,10 @@ class JvpLevel(Level):
                 f"{list(primal.shape)} while the given forward gradient is of size "
                 f"{list(tangent.shape)}."
             )
-        return self.wrap(primal, tangent if differentiable(primal) else None)
+        if differentiable(primal):
+            self.sources.append((primal, tangent))
+            return self.wrap(primal, tangent)
+        return self.wrap(primal)
 
     def constant(self, value: Any) -> Any:
         """A result without a tangent."""

@@ -52,6 +52,23 @@ def test_backward_of_a_dual_tensor_is_refused():
             y.backward()
 
 
+def test_gradients_of_a_dual_tensor_have_tangents():
+    x = X.clone().requires_grad_()
+    with fw.dual_level():
+        y = fw.make_dual(x, T)
+        (g,) = flambeau.autograd.grad((y**3).sum() * y[0], y)
+        g = fw.unpack_dual(g)
+    f = lambda x: (x**3).sum() * x[0]  # noqa: E731
+    close(g.primal, flambeau.func.grad(f)(X))
+    close(g.tangent, flambeau.func.hessian(f)(X) @ T)
+
+
+def test_gradients_of_a_constant_with_a_tangent_are_refused():
+    w = flambeau.ones(3, dtype=X.dtype, requires_grad=True)
+    with fw.dual_level(), pytest.raises(NotImplementedError, match="must require grad"):
+        flambeau.autograd.grad((fw.make_dual(X, T) * w).sum(), w)
+
+
 def test_views_and_in_place():
     with fw.dual_level():
         x = fw.make_dual(X.clone(), T.clone())
