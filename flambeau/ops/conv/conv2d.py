@@ -39,6 +39,7 @@ convolution.samples(
     call(values(1, 2, 4, 4), values(2, 1, 2, 2), None, [2, 1], [1, 0], [1, 2], False, [0, 0], 2),
     dtypes=FLOATING,
 )
+convolution.autocast("lower")
 
 
 def channels_last(input, weight):
@@ -332,6 +333,7 @@ conv2d.samples(
     call(values(2, 4, 3), values(2, 2, 1, 2)),
     dtypes=NUMERIC,
 )
+conv2d.autocast("lower")
 
 
 @composite(

@@ -30,6 +30,13 @@ mse_loss.samples(
 mse_loss.reference(
     lambda x, y, reduction=1: (lambda a: a, np.mean, np.sum)[reduction]((x - y) ** 2)
 )
+mse_loss.autocast("float32")
+
+
+@mse_loss.jvp
+def _(t, self, target, reduction):
+    each = 2 * (self - target) * (t.get("self") - t.get("target"))
+    return each if reduction == 0 else each.mean() if reduction == 1 else each.sum()
 
 
 @mse_loss.batching
@@ -116,6 +123,7 @@ nll_loss_forward.samples(
     call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0),
     dtypes=FLOATING,
 )
+nll_loss_forward.autocast("float32")
 
 
 def _by_class(x):
@@ -226,6 +234,7 @@ nll_loss2d_forward.samples(
     call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1, constant=True), 0, 2),
     dtypes=FLOATING,
 )
+nll_loss2d_forward.autocast("float32")
 
 
 @nll_loss2d_forward.batching

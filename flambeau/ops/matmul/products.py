@@ -35,6 +35,7 @@ def mm():
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
 mm.jvp("multilinear")
+mm.autocast("lower")
 
 
 @mm.batching
@@ -104,6 +105,7 @@ bmm.samples(
 )
 bmm.reference(np.matmul)
 bmm.jvp("multilinear")
+bmm.autocast("lower")
 
 
 @bmm.batching
@@ -216,6 +218,7 @@ addmm.samples(
     dtypes=NUMERIC,
 )
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+addmm.autocast("lower")
 
 
 @addmm.batching
@@ -303,6 +306,7 @@ baddbmm.samples(
     dtypes=NUMERIC,
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+baddbmm.autocast("lower")
 
 
 @baddbmm.batching
@@ -392,6 +396,7 @@ matmul.samples(
     dtypes=NUMERIC,
 )
 matmul.reference(np.matmul)
+matmul.autocast("lower")
 
 
 @composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
@@ -447,3 +452,4 @@ linear.samples(
     dtypes=NUMERIC,
 )
 linear.reference(lambda x, weight, bias=0: x @ weight.T + bias)
+linear.autocast("lower")

@@ -65,6 +65,12 @@ _softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.nd
 _softmax.batching("dims")
 
 
+@_softmax.jvp
+def _(t, dim, result):
+    moved = t.get("self").to(result.dtype)
+    return result * (moved - (result * moved).sum(dim, True))
+
+
 @_softmax.gradient
 def _(g, self, result, dim, ops):
     return ops._softmax_backward_data(g, result, dim, self.dtype)
@@ -114,6 +120,12 @@ _log_softmax.reference(
     lambda x, dim, half_to_float: special.log_softmax(x, dim) if x.ndim else np.zeros(())
 )
 _log_softmax.batching("dims")
+
+
+@_log_softmax.jvp
+def _(t, dim, result):
+    moved = t.get("self").to(result.dtype)
+    return moved - (result.exp() * moved).sum(dim, True)
 
 
 @_log_softmax.gradient
@@ -173,6 +185,18 @@ native_layer_norm.samples(
     call(values(2, 1, 3), [1, 3], None, None, 1e-5),
     dtypes=FLOATING,
 )
+
+
+@native_layer_norm.jvp
+def _(t, input, normalized_shape, weight, bias, result):
+    inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
+    normal = (input - result[1]) * result[2]
+    moved = t.get("input")
+    centered = moved - moved.mean(inner, True)
+    made = (centered - normal * (normal * moved).mean(inner, True)) * result[2]
+    if weight is not None:
+        made = made * weight + normal * t.get("weight")
+    return (made if bias is None else made + t.get("bias")), None, None
 
 
 @native_layer_norm.batching

@@ -51,6 +51,11 @@ sort.samples(
 sort.batching("dims")
 
 
+@sort.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
+
+
 @structured(
     "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
     " -> (Tensor values, Tensor indices)",
@@ -81,6 +86,11 @@ def _(self, dim):
         return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
     strides = strides_like(self)
     return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
+
+
+@sort_stable.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
 
 
 @sort.gradient
@@ -152,6 +162,11 @@ topk.samples(
     call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
 )
 topk.batching("dims")
+
+
+@topk.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
 
 
 @topk.gradient

@@ -131,6 +131,15 @@ max_dim.reference(
 max_dim.batching("dims")
 
 
+@max_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, ops):
     return put_back(g, dim, indices, self.shape, keepdim, ops)
@@ -198,6 +207,15 @@ min_dim.reference(
     )
 )
 min_dim.batching("dims")
+
+
+@min_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
 
 
 @min_dim.gradient
