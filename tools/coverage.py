@@ -89,7 +89,7 @@ def is_listed(message: str, page: str) -> bool:
     name = re.match(r"([A-Za-z_][\w.]*)(\(\))?:", message)
     if name and re.search(rf"`(\w+\.)*{re.escape(name[1])}\b[^`]*`", page):
         return True
-    parts = (part.strip(' .()"') for part in re.split(rf"{HOLE}|[:;,']", message[:120]))
+    parts = (part.strip(' .()"') for part in re.split(rf"{HOLE}|[:;,']", message))
     return any(part in page for part in parts if len(part) >= 10)
 
 
