@@ -135,7 +135,7 @@ struct Note : Promise {
 // but for a kernel's warning.
 struct Notes {
   std::mutex mutex;  // of the list
-  std::recursive_mutex running;
+  std::mutex running;
   std::deque<Ref<Note>> list;
   std::atomic<size_t> size{0};
 
@@ -240,15 +240,18 @@ size_t pending_notes() { return notes().size; }
 
 void run_notes() {
   Notes& all = notes();
-  if (all.size == 0) return;
+  // A kernel that runs here must not meet notes that wait for it.
+  static thread_local bool here = false;
+  if (all.size == 0 || here) return;
   if (!all.running.try_lock())
-    call_unlocked([](void* mutex) { static_cast<std::recursive_mutex*>(mutex)->lock(); },
-                  &all.running);
+    call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &all.running);
   const std::lock_guard guard(all.running, std::adopt_lock);
+  here = true;
   while (const Ref<Note> next = all.next()) {
     --all.size;
     next->run();
   }
+  here = false;
 }
 
 }  // namespace flambeau
