@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from ops import test_records as records
 
 import flambeau as torch
 from flambeau import _C
@@ -170,3 +171,13 @@ def test_dispatch_modes_and_gradients_are_above():
     assert _C._pending_notes() == 2
     y.backward()
     assert x.grad.tolist() == [[0, 2, 4], [6, 8, 10]]
+
+
+@records.parametrised([r for r in records.RECORDS if "random" not in r.tags])
+def test_records_give_the_same(record):
+    for call in records.calls(record, limit=2):
+        got = call()
+        _C._set_deferral(False)
+        want = call()
+        _C._set_deferral(True)
+        records.assert_same(record, got, want)
