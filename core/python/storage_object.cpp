@@ -382,6 +382,7 @@ PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
 }  // namespace
 
 PyObject* wrap_storage(Ref<Storage> storage) {
+  storage->expose();
   if (void* known = storage->py_object.load(std::memory_order_relaxed))
     return Py_NewRef(static_cast<PyObject*>(known));
   return make(storage_type, std::move(storage));

@@ -17,8 +17,7 @@ TensorOptions options(std::optional<DType> dtype, std::optional<Layout> layout,
   check<NotImplementedError>(layout.value_or(Layout::strided) == Layout::strided, op,
                              ": layout torch.", layout_name(layout.value_or(Layout::strided)),
                              " is not supported");
-  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{})};
-  if (o.device.is_cpu()) o.device.index = -1;
+  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{}).of_tensors()};
   return o;
 }
 
