@@ -155,6 +155,9 @@ inline const char* shown(bool v) { return v ? "True" : "False"; }
 inline Device placed(const std::optional<Device>& device) {
   return !device || device->is_cpu() ? Device() : *device;
 }
+inline int64_t storage_bytes(const Tensor& t) {
+  return static_cast<int64_t>(t.impl()->storage()->nbytes());
+}
 inline MemoryFormat suggest_memory_format(const Tensor& t) { return t.suggest_memory_format(); }
 inline DType result_type(TensorSpan list) {
   shape::Promotion promotion;

@@ -77,6 +77,12 @@ TensorVec tensors_of(PyObject* list) {
 }
 
 constexpr Leaf kLeaves[] = {
+    {"strides_like",
+     [](PyObject* const* a) {
+       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
+       return must(wrap_size(strides_like(unwrap(a[0]))));
+     },
+     1},
     {"printed::suggest_memory_format",
      [](PyObject* const* a) {
        if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");

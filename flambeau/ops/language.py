@@ -80,7 +80,14 @@ class Twin:
             return self.function(*args)
         import flambeau
 
-        return flambeau._C._leaf(self.cxx, *args)
+        return flambeau._C._leaf(self.cxx, *map(_tensors_of, args))
+
+
+def _tensors_of(value):
+    """What stands for a tensor in Python says which one it stands for."""
+    if isinstance(value, (list, tuple)):
+        return [_tensors_of(v) for v in value]
+    return value._as_tensor() if hasattr(value, "_as_tensor") else value
 
 
 def _twin(cxx: str, signature: str, has_body: bool = True) -> Callable:
@@ -163,20 +170,14 @@ def count(sizes):
     return total
 
 
-@_twin("strides_like", "(tensor) -> int[]")
+@_leaf("strides_like", "(tensor) -> int[]")
 def strides_like(t):
     """The strides that ``empty_like`` gives."""
-    import flambeau
-
-    return list(flambeau.empty_like(t, device="meta").stride())
 
 
-@_twin("printed::suggest_memory_format", "(tensor) -> format")
+@_leaf("printed::suggest_memory_format", "(tensor) -> format")
 def suggest_memory_format(t):
     """The format that the strides of a tensor suggest."""
-    import flambeau
-
-    return flambeau._C._leaf("printed::suggest_memory_format", t)
 
 
 @_twin("printed::placed", "(device?) -> device")
@@ -185,6 +186,12 @@ def placed(device):
     import flambeau
 
     return flambeau.device("cpu") if device is None or device.type == "cpu" else device
+
+
+@_twin("printed::storage_bytes", "(tensor) -> int")
+def storage_bytes(t):
+    """How many bytes the storage has."""
+    return _tensors_of(t).untyped_storage().nbytes()
 
 
 @_twin("sum_to", "(tensor, int[]) -> tensor")

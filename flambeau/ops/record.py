@@ -74,6 +74,7 @@ class Record:
     differentiable: tuple | None = None  # which outputs have gradients
     node: str = ""  # name of the autograd node; derived by default
     creation: str = "plain"  # views: "multi_output"
+    flips: str = ""  # views: the lazy bit that the result has other than self
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
     base: Record | None = None  # the record whose body an extra overload shares

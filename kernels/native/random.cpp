@@ -33,7 +33,7 @@ void check_floating(const Tensor& self, const char* op) {
 }
 
 // Complex tensors are filled as pairs of reals.
-Tensor reals(const Tensor& self) { return self.is_complex() ? view_as_real(self) : self; }
+Tensor reals(const Tensor& self) { return self.is_complex() ? entry::view_as_real(self) : self; }
 
 }  // namespace
 

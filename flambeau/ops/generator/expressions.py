@@ -8,7 +8,7 @@ import types
 
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
-from flambeau.ops.generator.kinds import Val
+from flambeau.ops.generator.kinds import Unsettled, Val
 from flambeau.ops.schema import default_cpp
 
 _COMPARES = {
@@ -603,7 +603,8 @@ class Expressions:
         made = []
         for v in values:
             if v.type in ("none", "empty[]"):
-                raise self.where("None and [] have no type of their own here: see the docs", e)
+                hint = "None and [] have no type of their own as arguments of functions"
+                raise Unsettled(str(self.where(hint, e)))
             made.append(v.type)
         symbol, result = self.unit.helper(function, tuple(made), lambda t: self.where(t, e))
         return Val(f"printed::{symbol}({', '.join(v.code for v in values)})", result)

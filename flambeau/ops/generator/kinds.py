@@ -52,6 +52,10 @@ class SourceError(ValueError):
     """Python that the subset does not have; the text begins with file and line."""
 
 
+class Unsettled(SourceError):
+    """What is wanted here is known once the lines behind have been read."""
+
+
 @dataclass
 class Val:
     """A translated expression."""

@@ -13,7 +13,7 @@ import zlib
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.expressions import Expressions
-from flambeau.ops.generator.kinds import SourceError, Val
+from flambeau.ops.generator.kinds import SourceError, Unsettled, Val
 
 _RESERVED = frozenset(
     "and auto bool break case catch char class const default delete do double else enum explicit "
@@ -115,7 +115,12 @@ class Function(Expressions):
             self.in_loop = 0
             self.owned: set[str] = set()  # variables that hold their value
             self.leaving: list[str] = []  # the names in the return at hand
-            code = self.block(statements, "  ")
+            try:
+                code = self.block(statements, "  ")
+            except Unsettled:
+                if before == (dict(self.types), self.result):
+                    raise
+                continue
             if before == (dict(self.types), self.result):
                 for name, kind in self.types.items():
                     if kind in ("none", "empty[]", "none[]"):

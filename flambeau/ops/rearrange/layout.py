@@ -3,6 +3,7 @@
 from flambeau.ops.language import Error, show, wrap_dim
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, dtype, np, values
+from flambeau.ops.views.geometry import viewed
 
 
 @composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
@@ -21,7 +22,6 @@ reshape.reference(np.reshape)
 
 @native(
     "_unsafe_view(Tensor self, int[] size) -> Tensor",
-    cxx="unsafe_view",
     method=False,
     function_variant=False,
 )
@@ -31,6 +31,11 @@ def _unsafe_view():
 
 _unsafe_view.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]))
 _unsafe_view.reference(np.reshape)
+
+
+@_unsafe_view.rule
+def _(self, size):
+    return viewed(self, size, "view")
 
 
 @_unsafe_view.gradient
