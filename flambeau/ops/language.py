@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Error = RuntimeError
+MOST = 2**63 - 1  # the largest integer
 
 
 class _Names:

@@ -1,6 +1,17 @@
 """Sums, means, products, variances."""
 
-from flambeau.ops.language import Spec
+import math
+
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    default_dtype,
+    dtype_name,
+    is_differentiable,
+    is_integral,
+    scalar_type_name,
+    to_real,
+)
 from flambeau.ops.record import COMPLEX, FLOATING, structured
 from flambeau.ops.reduce.dims import (
     expanded,
@@ -14,7 +25,6 @@ from flambeau.ops.samples import call, dtype, np, special, values
 
 @structured(
     "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_all(self, dtype)",
     cpu="cpu::sum(result, self, shape::all_dims(self))",
 )
 def sum():
@@ -29,6 +39,11 @@ sum.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
+
+
+@sum.rule
+def _(self, dtype):
+    return Spec([], sum_dtype(self.dtype, dtype))
 
 
 @sum.gradient
@@ -71,7 +86,6 @@ def _(g, self, dim, keepdim, ops):
 
 @structured(
     "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_all(self, dtype)",
     cpu="cpu::mean(result, self, shape::all_dims(self))",
     out=True,
     out_overload="dtype_out",
@@ -93,6 +107,22 @@ mean.samples(
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
 
 
+def mean_dtype(own, wanted, op):
+    result = own if wanted is None else wanted
+    if not is_differentiable(result):
+        which = "Input" if wanted is None else "Optional"
+        raise Error(
+            f"{op}(): could not infer output dtype. {which} dtype must be either a floating point "
+            f"or complex dtype. Got: {scalar_type_name(result)}"
+        )
+    return result
+
+
+@mean.rule
+def _(self, dtype):
+    return Spec([], mean_dtype(self.dtype, dtype, "mean"))
+
+
 @mean.gradient
 def _(g, self, cxx):
     return cxx.mean_backward(g, self.shape)
@@ -100,7 +130,6 @@ def _(g, self, cxx):
 
 @structured(
     "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_dim(self, dim, keepdim, dtype)",
     cpu="cpu::mean(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="out",
@@ -121,6 +150,15 @@ mean_dim.reference(
 )
 
 
+def reduction_spec(self, dim, keepdim, dtype, op):
+    return Spec(reduced_sizes(self.shape, reduced_dims(self.dim(), dim, op), keepdim), dtype)
+
+
+@mean_dim.rule
+def _(self, dim, keepdim, dtype):
+    return reduction_spec(self, dim, keepdim, mean_dtype(self.dtype, dtype, "mean"), "mean")
+
+
 @mean_dim.gradient
 def _(g, self, dim, keepdim, ops):
     wide = expanded(g, self.shape, dim, keepdim, ops)
@@ -129,7 +167,6 @@ def _(g, self, dim, keepdim, ops):
 
 @structured(
     "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_all(self, dtype)",
     cpu="cpu::prod(result, self, shape::all_dims(self))",
 )
 def prod():
@@ -146,6 +183,11 @@ prod.samples(
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 
 
+@prod.rule
+def _(self, dtype):
+    return Spec([], sum_dtype(self.dtype, dtype))
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -153,7 +195,6 @@ def _(g, self, result, cxx):
 
 @structured(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="prod_dim(self, dim, keepdim, dtype)",
     cpu="cpu::prod(result, self, shape::one_dim(self, dim))",
     out=True,
     out_overload="int_out",
@@ -166,6 +207,11 @@ prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
 
 
+@prod_dim.rule
+def _(self, dim, keepdim, dtype):
+    return reduction_spec(self, [dim], keepdim, sum_dtype(self.dtype, dtype), "prod")
+
+
 @prod_dim.gradient
 def _(g, self, result, dim, keepdim, cxx):
     return cxx.prod_dim_backward(g, self, result, dim, keepdim)
@@ -174,7 +220,6 @@ def _(g, self, result, dim, keepdim, cxx):
 @structured(
     "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    shape="var(self, dim, keepdim)",
     cpu="cpu::var(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True,
     out_overload="correction_out",
@@ -201,6 +246,20 @@ var.reference(
 )
 
 
+def check_spread(self, op):
+    if not is_differentiable(self.dtype):
+        raise Error(
+            f"{op}: std and var only support floating point and complex dtypes, got "
+            f"{dtype_name(self.dtype)}"
+        )
+
+
+@var.rule
+def _(self, dim, keepdim):
+    check_spread(self, "var")
+    return reduction_spec(self, dim, keepdim, to_real(self.dtype), "var")
+
+
 @var.gradient
 def _(g, self, dim, correction, keepdim, cxx):
     return cxx.var_backward(g, self, dim, correction, keepdim)
@@ -209,7 +268,6 @@ def _(g, self, dim, correction, keepdim, cxx):
 @structured(
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    shape='var(self, dim, keepdim, "std")',
     cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True,
     out_overload="correction_out",
@@ -236,6 +294,12 @@ std.reference(
 )
 
 
+@std.rule
+def _(self, dim, keepdim):
+    check_spread(self, "std")
+    return reduction_spec(self, dim, keepdim, to_real(self.dtype), "std")
+
+
 @std.gradient
 def _(g, self, result, dim, correction, keepdim, cxx):
     return cxx.std_backward(g, self, result, dim, correction, keepdim)
@@ -244,7 +308,6 @@ def _(g, self, result, dim, correction, keepdim, cxx):
 @structured(
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, "
     "bool keepdim=False) -> (Tensor, Tensor)",
-    shape="var_mean(self, dim, keepdim)",
     cpu="cpu::var_mean(result0, result1, self, shape::dims_of(self, dim), "
     "shape::correction_of(correction))",
     method=False,
@@ -265,6 +328,15 @@ var_mean.samples(
 )
 
 
+@var_mean.rule
+def _(self, dim, keepdim):
+    check_spread(self, "var_mean")
+    return (
+        reduction_spec(self, dim, keepdim, to_real(self.dtype), "var_mean"),
+        reduction_spec(self, dim, keepdim, self.dtype, "var_mean"),
+    )
+
+
 @var_mean.gradient
 def _(grads, self, dim, correction, keepdim, cxx):
     return cxx.var_mean_backward(grads, self, dim, correction, keepdim)
@@ -272,7 +344,6 @@ def _(grads, self, dim, correction, keepdim, cxx):
 
 @structured(
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-    shape="logsumexp(self, dim, keepdim)",
     cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
     out=True,
 )
@@ -290,6 +361,12 @@ logsumexp.reference(
 )
 
 
+@logsumexp.rule
+def _(self, dim, keepdim):
+    dtype = default_dtype() if is_integral(self.dtype, True) else self.dtype
+    return reduction_spec(self, dim, keepdim, dtype, "logsumexp")
+
+
 @logsumexp.gradient
 def _(g, self, result, dim, keepdim, cxx):
     return cxx.logsumexp_backward(g, self, result, dim, keepdim)
@@ -298,7 +375,6 @@ def _(g, self, result, dim, keepdim, cxx):
 @structured(
     "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
     "ScalarType? dtype=None) -> Tensor",
-    shape="vector_norm(self, ord, dim, keepdim, dtype)",
     cpu="cpu::norm(result, self, shape::dims_of(self, dim), ord)",
     out=True,
     method=False,
@@ -324,6 +400,43 @@ linalg_vector_norm.reference(
     ),
     tolerance=16,
 )
+
+
+def check_norm_dtype(op, own, dtype):
+    if not is_differentiable(dtype):
+        raise Error(
+            f"{op}: dtype should be floating point or complex, but got {scalar_type_name(dtype)}"
+        )
+    if own.is_complex != dtype.is_complex:
+        kind = "complex for complex" if own.is_complex else "real for real"
+        raise Error(
+            f"{op}: dtype should be {kind} inputs, but got {scalar_type_name(dtype)}"
+        )
+
+
+@linalg_vector_norm.rule
+def _(self, ord, dim, keepdim, dtype):
+    op = "linalg.vector_norm"
+    if isinstance(ord, complex):
+        raise Error(f"{op}: Expected a non-complex scalar as the order of norm.")
+    if not is_differentiable(self.dtype):
+        raise Error(
+            f"{op}: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_type_name(self.dtype)}"
+        )
+    if dtype is not None:
+        check_norm_dtype(op, self.dtype, dtype)
+    dims = reduced_dims(self.dim(), dim, "linalg.vector_norm")
+    p = float(ord)
+    if p < 0 or p == math.inf:
+        for d in dims:
+            if self.shape[d] == 0:
+                raise Error(
+                    f"{op} cannot compute the {p:g} norm on an empty tensor because the operation "
+                    "does not have an identity"
+                )
+    result = to_real(self.dtype if dtype is None else dtype)
+    return Spec(reduced_sizes(self.shape, dims, keepdim), result)
 
 
 @linalg_vector_norm.gradient

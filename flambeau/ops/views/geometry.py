@@ -1,6 +1,7 @@
 """Ops that give other geometry over the same memory."""
 
 from flambeau.ops.language import (
+    MOST,
     Error,
     Spec,
     contiguous_strides,
@@ -15,7 +16,6 @@ from flambeau.ops.language import (
 from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, dtype, np, values
 
-MOST = 2**63 - 1
 
 
 @view("alias(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False)
