@@ -150,6 +150,12 @@ inline const Tensor& some(const Tensor& t) {
 
 inline const char* shown(bool v) { return v ? "True" : "False"; }
 
+inline int64_t truncated(int64_t a, int64_t b) {
+  const int64_t q = floordiv(absolute(a), absolute(b));
+  return (a < 0) == (b < 0) ? q : -q;
+}
+inline std::string show_open(IntSpan sizes) { return concat(show(sizes)).substr(1); }
+
 // ---- leaves under Python's names
 
 inline Device placed(const std::optional<Device>& device) {
@@ -159,6 +165,12 @@ inline int64_t storage_bytes(const Tensor& t) {
   return static_cast<int64_t>(t.impl()->storage()->nbytes());
 }
 inline MemoryFormat suggest_memory_format(const Tensor& t) { return t.suggest_memory_format(); }
+inline DType joint_dtype(const Tensor& a, const Tensor& b) {
+  shape::Promotion promotion;
+  promotion.add(a);
+  promotion.add(b);
+  return promotion.result();
+}
 inline DType result_type(TensorSpan list) {
   shape::Promotion promotion;
   for (const Tensor& t : list) promotion.add(t);

@@ -218,13 +218,33 @@ def grad_to(t, sizes, dtype, ops):
     return ops.to_dtype(t, dtype) if t.dtype != dtype and is_differentiable(dtype) else t
 
 
+@_twin("Tensor", "() -> tensor?")
+def absent():
+    """The tensor that is not given: None, where a function wants to know its type."""
+    return None
+
+
 # ---- numbers and dtypes
+
+
+@_twin("printed::truncated", "(int, int) -> int")
+def truncated(a, b):
+    """The quotient without its fraction, as C divides."""
+    q = abs(a) // abs(b)
+    return q if (a < 0) == (b < 0) else -q
+
 
 
 @_twin("show", "(int[]) -> str")
 def show(sizes):
     """``[2, 3]``, as sizes stand in messages."""
     return "[" + ", ".join(str(n) for n in sizes) + "]"
+
+
+@_twin("printed::show_open", "(int[]) -> str")
+def show_open(sizes):
+    """``2, 3]``: behind what stands for leading dimensions."""
+    return show(sizes)[1:]
 
 
 @_leaf("shape::scalar_type_name", "(dtype) -> literal")
@@ -290,6 +310,12 @@ def promote(a, b):
 @_leaf("printed::result_type", "(tensor[]) -> dtype")
 def result_type(tensors):
     """The dtype that tensors promote to, numbers that stand for tensors being weak."""
+
+
+@_twin("printed::joint_dtype", "(tensor, tensor) -> dtype")
+def joint_dtype(a, b):
+    """The dtype that two tensors promote to."""
+    return result_type([a, b])
 
 
 @_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")

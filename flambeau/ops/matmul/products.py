@@ -1,13 +1,6 @@
 """Products of matrices and vectors."""
 
-from flambeau.ops.language import (
-    Error,
-    Spec,
-    broadcast,
-    count,
-    dtype_name,
-    show,
-)
+from flambeau.ops.language import Error, Spec, broadcast, count, dtype_name, same, show
 from flambeau.ops.record import NUMERIC, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -65,7 +58,7 @@ def _(g, self, mat2, cxx):
     )
 
 
-@structured("bmm(Tensor self, Tensor mat2) -> Tensor", shape="bmm", cpu="bmm", out=True)
+@structured("bmm(Tensor self, Tensor mat2) -> Tensor", cpu="bmm", out=True)
 def bmm():
     """Products of matrices, one for each in a batch: (b, n, k) times (b, k, m).
 
@@ -80,6 +73,30 @@ bmm.samples(
 bmm.reference(np.matmul)
 
 
+def product_of_batches(self, mat2):
+    if self.dim() != 3 or mat2.dim() != 3:
+        raise Error(
+            f"bmm: batch1 and batch2 must be 3D tensors, got shapes {show(self.shape)} and "
+            f"{show(mat2.shape)}"
+        )
+    a, b = self.shape, mat2.shape
+    if a[0] != b[0] or a[2] != b[1]:
+        raise Error(
+            f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] "
+            f"but got: [{b[0]}, {b[1]}]."
+        )
+    if self.dtype != mat2.dtype:
+        raise Error(
+            f"bmm: expected scalar type {dtype_name(self.dtype)} but found {dtype_name(mat2.dtype)}"
+        )
+    return Spec([a[0], a[1], b[2]], self.dtype)
+
+
+@bmm.rule
+def _(self, mat2):
+    return product_of_batches(self, mat2)
+
+
 @bmm.gradient
 def _(g, self, mat2, ops):
     return (
@@ -88,7 +105,7 @@ def _(g, self, mat2, ops):
     )
 
 
-@structured("mv(Tensor self, Tensor vec) -> Tensor", shape="mv", cpu="mv", out=True)
+@structured("mv(Tensor self, Tensor vec) -> Tensor", cpu="mv", out=True)
 def mv():
     """A matrix times a vector.
 
@@ -101,12 +118,32 @@ mv.samples(call(values(2, 3), values(3)), call(values(2, 0), values(0)), dtypes=
 mv.reference(np.matmul)
 
 
+def product_with_vector(self, vec):
+    if self.dim() != 2 or vec.dim() != 1:
+        raise Error(
+            f"mv: vector + matrix @ vector expected, got {self.dim()}-D matrix and {vec.dim()}-D "
+            "vector"
+        )
+    a = self.shape
+    if a[1] != vec.shape[0]:
+        raise Error(
+            f"mv: size mismatch, got input ({a[0]}x{a[1]}), vec ({vec.shape[0]})"
+        )
+    check_same_dtype("mv", self, vec)
+    return Spec([a[0]], self.dtype)
+
+
+@mv.rule
+def _(self, vec):
+    return product_with_vector(self, vec)
+
+
 @mv.gradient
 def _(g, self, vec, cxx, ops):
     return cxx.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
 
 
-@structured("dot(Tensor self, Tensor tensor) -> Tensor", shape="dot", cpu="dot", out=True)
+@structured("dot(Tensor self, Tensor tensor) -> Tensor", cpu="dot", out=True)
 def dot():
     """The sum of the products of two vectors' elements.
 
@@ -119,6 +156,29 @@ dot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMER
 dot.reference(np.dot)
 
 
+def product_of_vectors(self, tensor):
+    if self.dim() != 1 or tensor.dim() != 1:
+        raise Error(
+            f"dot: 1D tensors expected, but got {self.dim()}D and {tensor.dim()}D tensors"
+        )
+    if self.dtype != tensor.dtype:
+        raise Error(
+            "dot: expected both vectors to have same dtype, but found "
+            f"{dtype_name(self.dtype)} and {dtype_name(tensor.dtype)}"
+        )
+    if self.numel() != tensor.numel():
+        raise Error(
+            f"dot: inconsistent tensor size, expected tensor {show(self.shape)} and src "
+            f"{show(tensor.shape)} to have the same number of elements"
+        )
+    return Spec([], self.dtype)
+
+
+@dot.rule
+def _(self, tensor):
+    return product_of_vectors(self, tensor)
+
+
 @dot.gradient
 def _(g, self, tensor, ops):
     return (
@@ -127,7 +187,7 @@ def _(g, self, tensor, ops):
     )
 
 
-@structured("vdot(Tensor self, Tensor other) -> Tensor", shape="dot", cpu="vdot", out=True)
+@structured("vdot(Tensor self, Tensor other) -> Tensor", cpu="vdot", out=True)
 def vdot():
     """``dot`` with the first vector conjugated.
 
@@ -140,6 +200,11 @@ vdot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUME
 vdot.reference(np.vdot)
 
 
+@vdot.rule
+def _(self, other):
+    return product_of_vectors(self, other)
+
+
 @vdot.gradient
 def _(g, self, other, ops):
     return ops.mul_Tensor(ops.conj(g), other), ops.mul_Tensor(g, self)
@@ -147,7 +212,6 @@ def _(g, self, other, ops):
 
 @structured(
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmm",
     cpu="addmm",
     out=True,
     inplace=True,
@@ -169,6 +233,30 @@ addmm.samples(
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+def check_addend(op, self, product):
+    if self.dtype != product.dtype:
+        raise Error(
+            f"{op}: self and mat2 must have the same dtype, but got {dtype_name(self.dtype)} and "
+            f"{dtype_name(product.dtype)}"
+        )
+    if not same(broadcast(self.shape, product.sizes, op), product.sizes):
+        raise Error(
+            f"{op}: The expanded size of the tensor {show(product.sizes)} must match the existing "
+            f"size {show(self.shape)}"
+        )
+
+
+@addmm.rule
+def _(self, mat1, mat2):
+    if mat1.dim() != 2 or mat2.dim() != 2:
+        raise Error(
+            f"addmm: mat1 and mat2 must be matrices, got {mat1.dim()}-D and {mat2.dim()}-D tensors"
+        )
+    product = product_of_matrices(mat1, mat2)
+    check_addend("addmm", self, product)
+    return product
+
+
 @addmm.gradient
 def _(g, self, mat1, mat2, beta, alpha, cxx):
     return (
@@ -180,7 +268,6 @@ def _(g, self, mat1, mat2, beta, alpha, cxx):
 
 @structured(
     "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmv",
     cpu="addmv",
     out=True,
     inplace=True,
@@ -201,6 +288,13 @@ addmv.samples(
 addmv.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+@addmv.rule
+def _(self, mat, vec):
+    product = product_with_vector(mat, vec)
+    check_addend("addmv", self, product)
+    return product
+
+
 @addmv.gradient
 def _(g, self, mat, vec, beta, alpha, cxx, ops):
     return (
@@ -213,7 +307,6 @@ def _(g, self, mat, vec, beta, alpha, cxx, ops):
 @structured(
     "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
     "Tensor",
-    shape="baddbmm",
     cpu="baddbmm",
     out=True,
     inplace=True,
@@ -232,6 +325,13 @@ baddbmm.samples(
     dtypes=NUMERIC,
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+
+
+@baddbmm.rule
+def _(self, batch1, batch2):
+    product = product_of_batches(batch1, batch2)
+    check_addend("baddbmm", self, product)
+    return product
 
 
 @baddbmm.gradient
