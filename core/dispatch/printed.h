@@ -177,4 +177,18 @@ inline DType result_type(TensorSpan list) {
   return promotion.result();
 }
 
+// An op that writes element by element must know where each element stands.
+inline void check_apart(const char* op, const Tensor& written, const Tensor& read) {
+  check(memory_overlap(written, read) == MemOverlap::none, op,
+        ": unsupported operation: some "
+        "elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation.");
+}
+inline void check_written(const char* op, const Tensor& t) {
+  check(internal_overlap(t) != Overlap::yes, op,
+        ": unsupported operation: more than one "
+        "element of the written-to tensor refers to a single memory location. Please clone() the "
+        "tensor before performing the operation.");
+}
+
 }  // namespace flambeau::printed

@@ -65,6 +65,11 @@ struct Leaf {
   Py_ssize_t nargs;
 };
 
+const Tensor& tensor_of(PyObject* o) {
+  if (!is_tensor(o)) raise<TypeError>("expected a Tensor");
+  return unwrap(o);
+}
+
 TensorVec tensors_of(PyObject* list) {
   const Object items(must(PySequence_Fast(list, "expected a list of Tensors")));
   TensorVec out;
@@ -79,14 +84,12 @@ TensorVec tensors_of(PyObject* list) {
 constexpr Leaf kLeaves[] = {
     {"strides_like",
      [](PyObject* const* a) {
-       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
-       return must(wrap_size(strides_like(unwrap(a[0]))));
+       return must(wrap_size(strides_like(tensor_of(a[0]))));
      },
      1},
     {"printed::suggest_memory_format",
      [](PyObject* const* a) {
-       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
-       return must(wrap(unwrap(a[0]).suggest_memory_format()));
+       return must(wrap(tensor_of(a[0]).suggest_memory_format()));
      },
      1},
     {"printed::result_type",
@@ -101,6 +104,18 @@ constexpr Leaf kLeaves[] = {
        return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
      },
      1},
+    {"printed::check_written",
+     [](PyObject* const* a) {
+       printed::check_written(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));
+       return Py_NewRef(Py_None);
+     },
+     2},
+    {"printed::check_apart",
+     [](PyObject* const* a) {
+       printed::check_apart(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
     {"shape::check_fits",
      [](PyObject* const* a) {
        shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),

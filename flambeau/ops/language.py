@@ -321,3 +321,16 @@ def joint_dtype(a, b):
 @_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")
 def check_fits(op, value, dtype):
     """RuntimeError where a number does not fit an element."""
+
+
+# ---- memory: which is looked at, not touched
+
+
+@_leaf("printed::check_written", "(literal, tensor) -> none")
+def check_written(op, t):
+    """RuntimeError where elements of a tensor that is written share memory."""
+
+
+@_leaf("printed::check_apart", "(literal, tensor, tensor) -> none")
+def check_apart(op, written, read):
+    """RuntimeError where what is written and what is read share memory."""

@@ -1,6 +1,19 @@
 """Reading and writing at places that tensors name."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wrap_dim
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    broadcast,
+    check_apart,
+    check_fits,
+    check_written,
+    dtype_name,
+    dtypes,
+    is_differentiable,
+    same,
+    show,
+    wrap_dim,
+)
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
@@ -156,7 +169,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    shape="scatter(self, dim, index, src)",
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
 )
@@ -174,9 +186,9 @@ scatter.samples(
 )
 
 
-@native(
+@structured(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    cxx="scatter_",
+    cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
 )
 def scatter_():
@@ -193,6 +205,83 @@ scatter_.samples(
 )
 
 
+def check_scattered(op, self, dim, index):
+    """What all scatters ask of the index; gives the dimension."""
+    check_same_device(op, self, index)
+    d = wrap_dim(dim, self.dim(), op)
+    if index.numel() == 0:
+        return d
+    check_index_dtype(op, index)
+    own, places = at_least_1d(self.shape), at_least_1d(index.shape)
+    if len(own) != len(places):
+        raise Error(
+            f"{op}: Index tensor must have the same number of dimensions as self tensor, got "
+            f"shapes {show(index.shape)} and {show(self.shape)}"
+        )
+    return d
+
+
+def scattered(op, self, dim, index, src):
+    check_same_device(op, self, src)
+    if self.dtype != src.dtype:
+        raise Error(
+            f"{op}: Expected self.dtype to be equal to src.dtype, got {dtype_name(self.dtype)} and "
+            f"{dtype_name(src.dtype)}"
+        )
+    d = check_scattered(op, self, dim, index)
+    if index.numel() == 0:
+        return Spec(self.shape, self.dtype)
+    own, places, given = at_least_1d(self.shape), at_least_1d(index.shape), at_least_1d(src.shape)
+    if len(places) != len(given):
+        raise Error(
+            f"{op}: Index tensor must have the same number of dimensions as src tensor, got shapes "
+            f"{show(index.shape)} and {show(src.shape)}"
+        )
+    for k in range(len(own)):
+        if (k != d and places[k] > own[k]) or places[k] > given[k]:
+            raise Error(
+                f"{op}: Expected index {show(index.shape)} to be no larger than self "
+                f"{show(self.shape)} apart from dimension {d} and to be no larger size than src "
+                f"{show(src.shape)}"
+            )
+    return Spec(self.shape, self.dtype)
+
+
+def scattered_value(self, dim, index, value):
+    check_fits("scatter", value, self.dtype)
+    d = check_scattered("scatter", self, dim, index)
+    if index.numel() == 0:
+        return Spec(self.shape, self.dtype)
+    own, places = at_least_1d(self.shape), at_least_1d(index.shape)
+    for k in range(len(own)):
+        if k != d and places[k] > own[k]:
+            raise Error(
+                f"scatter: Expected index {show(index.shape)} to be no larger than self "
+                f"{show(self.shape)} apart from dimension {d}"
+            )
+    return Spec(self.shape, self.dtype)
+
+
+def check_reduce(reduce):
+    if reduce != "add" and reduce != "multiply":
+        raise Error(
+            f"scatter: reduce argument must be either add or multiply, got '{reduce}'"
+        )
+
+
+@scatter.rule
+def _(self, dim, index, src):
+    return scattered("scatter", self, dim, index, src)
+
+
+@scatter_.rule
+def _(self, dim, index, src):
+    scattered("scatter", self, dim, index, src)
+    check_written("scatter_", self)
+    check_apart("scatter_", self, index)
+    check_apart("scatter_", self, src)
+
+
 @scatter.gradient
 @scatter_.gradient
 def _(g, dim, index, src, ops, cxx):
@@ -205,7 +294,6 @@ def _(g, dim, index, src, ops, cxx):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    shape="scatter_value(self, dim, index, value)",
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
 )
@@ -218,9 +306,9 @@ scatter_value.samples(
 )
 
 
-@native(
+@structured(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-    cxx="scatter_value_",
+    cpu="cpu::scatter_value_into(self, dim, index, value, cpu::Scatter::write)",
     function_variant=False,
 )
 def scatter_value_():
@@ -232,6 +320,18 @@ scatter_value_.samples(
 )
 
 
+@scatter_value.rule
+def _(self, dim, index, value):
+    return scattered_value(self, dim, index, value)
+
+
+@scatter_value_.rule
+def _(self, dim, index, value):
+    scattered_value(self, dim, index, value)
+    check_written("scatter_", self)
+    check_apart("scatter_", self, index)
+
+
 @scatter_value.gradient
 @scatter_value_.gradient
 def _(g, dim, index, ops):
@@ -240,7 +340,6 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    shape="scatter_reduce(self, dim, index, src, reduce)",
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
 )
@@ -254,10 +353,10 @@ scatter_reduce.samples(
 )
 
 
-@native(
+@structured(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
-    cxx="scatter_reduce_",
+    cpu="cpu::scatter_into(self, dim, index, src, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
 def scatter_reduce_():
@@ -268,6 +367,21 @@ scatter_reduce_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
     call(values(3), 0, ints([2]), values(2), reduce="add"),
 )
+
+
+@scatter_reduce.rule
+def _(self, dim, index, src, reduce):
+    check_reduce(reduce)
+    return scattered("scatter", self, dim, index, src)
+
+
+@scatter_reduce_.rule
+def _(self, dim, index, src, reduce):
+    check_reduce(reduce)
+    scattered("scatter", self, dim, index, src)
+    check_written("scatter_", self)
+    check_apart("scatter_", self, index)
+    check_apart("scatter_", self, src)
 
 
 @scatter_reduce.gradient
@@ -283,7 +397,6 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
-    shape="scatter_value_reduce(self, dim, index, value, reduce)",
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
 )
@@ -297,10 +410,10 @@ scatter_value_reduce.samples(
 )
 
 
-@native(
+@structured(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
-    cxx="scatter_value_reduce_",
+    cpu="cpu::scatter_value_into(self, dim, index, value, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
 def scatter_value_reduce_():
@@ -313,6 +426,20 @@ scatter_value_reduce_.samples(
 )
 
 
+@scatter_value_reduce.rule
+def _(self, dim, index, value, reduce):
+    check_reduce(reduce)
+    return scattered_value(self, dim, index, value)
+
+
+@scatter_value_reduce_.rule
+def _(self, dim, index, value, reduce):
+    check_reduce(reduce)
+    scattered_value(self, dim, index, value)
+    check_written("scatter_", self)
+    check_apart("scatter_", self, index)
+
+
 @scatter_value_reduce.gradient
 @scatter_value_reduce_.gradient
 def _(g, dim, index, value, reduce, cxx):
@@ -321,7 +448,6 @@ def _(g, dim, index, value, reduce, cxx):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    shape="scatter_add(self, dim, index, src)",
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
 )
@@ -339,8 +465,8 @@ scatter_add.samples(
 )
 
 
-@native(
-    "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+@structured(
+    "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)", cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::add)",
     function_variant=False,
 )
 def scatter_add_():
@@ -357,6 +483,19 @@ scatter_add_.samples(
 )
 
 
+@scatter_add.rule
+def _(self, dim, index, src):
+    return scattered("scatter_add", self, dim, index, src)
+
+
+@scatter_add_.rule
+def _(self, dim, index, src):
+    scattered("scatter_add", self, dim, index, src)
+    check_written("scatter_", self)
+    check_apart("scatter_", self, index)
+    check_apart("scatter_", self, src)
+
+
 @scatter_add.gradient
 @scatter_add_.gradient
 def _(g, dim, index, src, cxx):
@@ -365,7 +504,6 @@ def _(g, dim, index, src, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
-    shape="index_select(self, dim, index)",
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -386,6 +524,29 @@ index_select.samples(
 index_select.reference(lambda x, dim, index: np.take(x, np.atleast_1d(index), dim))
 
 
+@index_select.rule
+def _(self, dim, index):
+    check_same_device("index_select", self, index)
+    d = wrap_dim(dim, self.dim(), "index_select")
+    if index.dim() > 1:
+        raise IndexError(
+            f"index_select: Index is supposed to be a vector, got shape {show(index.shape)}"
+        )
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            "index_select: Expected dtype int32 or int64 for index, got "
+            f"{dtype_name(index.dtype)}"
+        )
+    if self.dim() == 0 and index.numel() != 1:
+        raise Error(
+            f"index_select: Index to scalar can have only 1 value, got {index.numel()} value(s)"
+        )
+    sizes = list(self.shape)
+    if self.dim() > 0:
+        sizes[d] = index.numel()
+    return Spec(sizes, self.dtype)
+
+
 @index_select.gradient
 def _(g, self, dim, index, cxx):
     return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
@@ -393,7 +554,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    shape="index_add(self, dim, index, source, alpha)",
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
 )
@@ -411,9 +571,9 @@ index_add.samples(
 )
 
 
-@native(
+@structured(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
-    " -> Tensor(a!)",
+    " -> Tensor(a!)", cpu="cpu::index_add_into(self, dim, index, source, alpha)",
     function_variant=False,
 )
 def index_add_():
@@ -430,6 +590,63 @@ index_add_.samples(
 )
 
 
+def index_added(self, dim, index, source, alpha):
+    check_same_device("index_add", self, index)
+    check_same_device("index_add", self, source)
+    d = wrap_dim(dim, self.dim(), "index_add")
+    if index.dim() > 1:
+        raise IndexError(
+            f"index_add: Index is supposed to be a vector, but got dim: {index.dim()} with type: "
+            f"{dtype_name(index.dtype)} and size: {show(index.shape)}"
+        )
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            "index_add: Expected dtype int32/int64 for index but got: "
+            f"{dtype_name(index.dtype)}"
+        )
+    if self.dtype != source.dtype:
+        raise Error(
+            f"index_add: self ({dtype_name(self.dtype)}) and source ({dtype_name(source.dtype)}) "
+            "must have the same scalar type"
+        )
+    given = 1
+    if source.dim() > 0:
+        given = source.shape[d] if d < source.dim() else 0
+    if given != index.numel():
+        raise Error(
+            f"index_add: Number of indices ({index.numel()}) should be equal to source.size(dim): "
+            f"({given}), for dim: {d}"
+        )
+    expected = list(self.shape)
+    if self.dim() > 0:
+        expected[d] = given
+    if not same(expected, source.shape):
+        raise Error(
+            "index_add: source tensor shape must match self tensor shape, excluding the specified "
+            f"dimension. Got self.shape = {show(self.shape)} source.shape = {show(source.shape)}"
+        )
+    if isinstance(alpha, float) and not is_differentiable(self.dtype):
+        raise Error(
+            "index_add: For integral input tensors, argument alpha must not be a floating point "
+            "number."
+        )
+    check_fits("index_add", alpha, self.dtype)
+    return Spec(self.shape, self.dtype)
+
+
+@index_add.rule
+def _(self, dim, index, source, alpha):
+    return index_added(self, dim, index, source, alpha)
+
+
+@index_add_.rule
+def _(self, dim, index, source, alpha):
+    index_added(self, dim, index, source, alpha)
+    check_written("index_add_", self)
+    check_apart("index_add_", self, index)
+    check_apart("index_add_", self, source)
+
+
 @index_add.gradient
 @index_add_.gradient
 def _(g, dim, index, alpha, cxx):
@@ -438,7 +655,6 @@ def _(g, dim, index, alpha, cxx):
 
 @structured(
     "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-    shape="masked_fill(self, mask, value)",
     cpu="cpu::masked_fill(result, self, mask, value)",
     function_variant=True,
 )
@@ -456,6 +672,39 @@ masked_fill_scalar.samples(
 masked_fill_scalar.reference(lambda x, mask, value: np.where(mask, value, x))
 
 
+def masked(self, mask):
+    check_same_device("masked_fill", self, mask)
+    if mask.dtype != dtypes.bool:
+        raise Error(
+            "masked_fill: masked_fill only supports boolean masks, but got mask with dtype "
+            f"{dtype_name(mask.dtype)}"
+        )
+    return Spec(broadcast(self.shape, mask.shape, "masked_fill"), self.dtype)
+
+
+def masked_in_place(self, mask):
+    sizes = masked(self, mask).sizes
+    if not same(sizes, self.shape):
+        raise Error(
+            f"masked_fill_: output with shape {show(self.shape)} doesn't match the broadcast shape "
+            f"{show(sizes)}"
+        )
+
+
+def check_number(value):
+    if value.dim() != 0:
+        raise Error(
+            "masked_fill: masked_fill only supports a 0-dimensional value tensor, but got tensor "
+            f"with {value.dim()} dimension(s)."
+        )
+
+
+@masked_fill_scalar.rule
+def _(self, mask, value):
+    check_fits("masked_fill", value, self.dtype)
+    return masked(self, mask)
+
+
 @masked_fill_scalar.gradient
 def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
@@ -463,7 +712,6 @@ def _(g, mask, cxx):
 
 @structured(
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-    shape="masked_fill_tensor(self, mask, value)",
     cpu="cpu::masked_fill_tensor(result, self, mask, value)",
 )
 def masked_fill_tensor():
@@ -474,14 +722,20 @@ masked_fill_tensor.samples(call(values(2, 3), bools([[True], [False]]), values()
 masked_fill_tensor.reference(lambda x, mask, value: np.where(mask, value, x))
 
 
+@masked_fill_tensor.rule
+def _(self, mask, value):
+    check_number(value)
+    return masked(self, mask)
+
+
 @masked_fill_tensor.gradient
 def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
 
 
-@native(
+@structured(
     "masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
-    cxx="masked_fill_scalar_",
+    cpu="cpu::masked_fill_into(self, mask, value)",
     function_variant=False,
 )
 def masked_fill_scalar_():
@@ -498,14 +752,20 @@ masked_fill_scalar_.samples(
 masked_fill_scalar_.reference(lambda x, mask, value: np.where(mask, value, x))
 
 
+@masked_fill_scalar_.rule
+def _(self, mask, value):
+    check_fits("masked_fill", value, self.dtype)
+    masked_in_place(self, mask)
+
+
 @masked_fill_scalar_.gradient
 def _(g, mask, cxx):
     return cxx.masked_fill_backward(g, mask), None
 
 
-@native(
+@structured(
     "masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
-    cxx="masked_fill_tensor_",
+    cpu="cpu::masked_fill_tensor_into(self, mask, value)",
     function_variant=False,
 )
 def masked_fill_tensor_():
@@ -514,6 +774,12 @@ def masked_fill_tensor_():
 
 masked_fill_tensor_.samples(call(values(2, 3), bools([[True], [False]]), values()))
 masked_fill_tensor_.reference(lambda x, mask, value: np.where(mask, value, x))
+
+
+@masked_fill_tensor_.rule
+def _(self, mask, value):
+    check_number(value)
+    masked_in_place(self, mask)
 
 
 @masked_fill_tensor_.gradient
@@ -586,7 +852,6 @@ where.reference(np.nonzero)
 @structured(
     "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    shape="embedding(weight, indices, sparse)",
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
 )
@@ -602,6 +867,27 @@ embedding.samples(call(values(3, 2), ints([[2, 0], [1, 1]])), call(values(3, 2),
 embedding.reference(lambda weight, indices: weight[indices])
 
 
+def check_embedding_indices(op, dtype):
+    if dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            f"{op}: Expected tensor for argument #1 'indices' to have one of the following scalar "
+            f"types: Long, Int; but got {dtype_name(dtype)} instead"
+        )
+
+
+@embedding.rule
+def _(weight, indices, sparse):
+    if sparse:
+        raise NotImplementedError("embedding: sparse=True is not supported")
+    check_same_device("embedding", weight, indices)
+    if weight.dim() != 2:
+        raise Error(f"embedding: 'weight' must be 2-D, got shape {show(weight.shape)}")
+    check_embedding_indices("embedding", indices.dtype)
+    sizes = list(indices.shape)
+    sizes.append(weight.shape[1])
+    return Spec(sizes, weight.dtype)
+
+
 @embedding.gradient
 def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     return ops.embedding_dense_backward(
@@ -613,7 +899,6 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
-    shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,
     method=False,
@@ -632,6 +917,23 @@ embedding_dense_backward.samples(
     call(values(3, 2), ints([1, 0, 1]), 4, -1, False),
     call(values(3, 2), ints([1, 0, 1]), 2, 0, False),
 )
+
+
+@embedding_dense_backward.rule
+def _(grad_output, indices, num_weights):
+    check_same_device("embedding_dense_backward", grad_output, indices)
+    check_embedding_indices("embedding_dense_backward", indices.dtype)
+    if num_weights < 0:
+        raise Error(
+            f"embedding_dense_backward: num_weights must not be negative, got {num_weights}"
+        )
+    sizes = grad_output.shape
+    if not sizes or not same(sizes[:-1], indices.shape):
+        raise Error(
+            f"embedding_dense_backward: grad_output of shape {show(sizes)} must have the shape of "
+            f"indices, {show(indices.shape)}, and one dimension more"
+        )
+    return Spec([num_weights, sizes[-1]], grad_output.dtype)
 
 
 @embedding_dense_backward.gradient
