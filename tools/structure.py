@@ -32,7 +32,7 @@ PYTHON_FILES = 1
 KERNEL_EXCEPTIONS = {
     **dict.fromkeys("embedding fill layer_norm masked_fill masked_select".split(), 3),
     **dict.fromkeys("max_pool2d nll_loss nonzero scatter softmax topk".split(), 3),
-    **dict.fromkeys("transpose unique_dim".split(), 3),
+    **dict.fromkeys("unique_dim".split(), 3),
     "gelu": 1,  # also an epilogue of matrix products
 }
 PYTHON_EXCEPTIONS = {"nonzero": 2, "norm": 3, "split": 2, "unique_consecutive": 2}

@@ -29,6 +29,7 @@ clamp.samples(
     dtypes=REAL | BOOL,
 )
 clamp.reference(lambda x, min=None, max=None: np.clip(x, min, max))
+clamp.batching("pointwise")
 
 
 @clamp.gradient
@@ -77,6 +78,7 @@ equal.samples(
     call(values(2, 3), values(2, 3)), call(values(2), values(3)), call(values(0), values(0))
 )
 equal.reference(np.array_equal)
+equal.batching("none")
 
 
 @native(
@@ -88,6 +90,16 @@ def _local_scalar_dense():
 
 _local_scalar_dense.samples(call(values()), call(values(1, 1)))
 _local_scalar_dense.reference(lambda x: x.item())
+
+
+@_local_scalar_dense.batching
+def _(b):
+    raise RuntimeError(
+        "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over "
+        "calling .item() on a Tensor, please try to rewrite what you're doing with other "
+        "operations. If error is occurring somewhere inside PyTorch internals, please file a bug "
+        "report."
+    )
 
 
 @composite(

@@ -234,7 +234,6 @@ def truncated(a, b):
     return q if (a < 0) == (b < 0) else -q
 
 
-
 @_twin("show", "(int[]) -> str")
 def show(sizes):
     """``[2, 3]``, as sizes stand in messages."""

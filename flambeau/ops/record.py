@@ -78,6 +78,14 @@ class Record:
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
     base: Record | None = None  # the record whose body an extra overload shares
+    # slots: a word, or a Python function that is run at the op's first use under a transform; what
+    # is left out is derived, see flambeau/ops/slots.py
+    jvp: str | Callable = ""
+    batching: str | Callable = ""
+    decomposition: Callable | None = None
+    sharding: str | Callable = ""
+    autocast: str = ""  # "lower", "float32" or "promote"
+    benchmark: tuple[Sample, ...] = ()
     # tests
     samples: tuple[Sample, ...] = ()  # of a pointwise op derived from the schema by default
     domain: dict = field(default_factory=dict)  # bounds of arguments in derived samples
@@ -137,6 +145,35 @@ class _Handle:
         for r in self.records:
             r.rule = f
         return f
+
+    def _slot(self, name: str, value):
+        for r in self.records:
+            setattr(r, name, value)
+        return value
+
+    def jvp(self, rule: str | Callable):
+        """How tangents pass: a word, or ``@name.jvp`` above a function of them."""
+        return self._slot("jvp", rule)
+
+    def batching(self, rule: str | Callable):
+        """How ``vmap`` runs the op on all items at once: a word, or a function."""
+        return self._slot("batching", rule)
+
+    def decomposition(self, rule: Callable):
+        """The same as a composition of other ops."""
+        return self._slot("decomposition", rule)
+
+    def sharding(self, rule: str | Callable):
+        """Which dimensions of arguments and results may be split together."""
+        return self._slot("sharding", rule)
+
+    def autocast(self, policy: str) -> None:
+        """In which dtype autocast runs it: ``lower``, ``float32`` or ``promote``."""
+        self._slot("autocast", policy)
+
+    def benchmark(self, *calls: Sample) -> None:
+        """The calls that benchmarks time."""
+        self._slot("benchmark", calls)
 
     def samples(self, *calls: Sample, dtypes: frozenset = ALL) -> None:
         """Calls that are tried in tests; of ops that are not pointwise also in which dtypes."""
@@ -235,22 +272,15 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {
-            "generator",
-            "language",
-            "record",
-            "samples",
-            "schema",
-            "trace",
-            "leaves",
-            "__main__",
-        }
+        skip = {"generator", "language", "leaves", "record", "samples", "schema", "slots", "trace"}
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")
-            if m.name.split(".")[2] not in skip
+            if m.name.split(".")[2] not in skip | {"__main__"}
         ]
         for name in sorted(names):
             importlib.import_module(name)
+        # A family may have been imported before the others, for its slots.
+        _RECORDS.sort(key=lambda r: r.function.__module__)
         _loaded = True
     return _RECORDS

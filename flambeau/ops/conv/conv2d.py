@@ -141,9 +141,35 @@ def convolution_spec(input, weight, bias, stride, padding, dilation, transposed,
 
 @convolution.rule
 def _(input, weight, bias, stride, padding, dilation, transposed, groups):
-    return convolution_spec(
-        input, weight, bias, stride, padding, dilation, transposed, groups
-    )
+    return convolution_spec(input, weight, bias, stride, padding, dilation, transposed, groups)
+
+
+@convolution.jvp
+def _(t, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    rest = (stride, padding, dilation, transposed, output_padding, groups)
+    made = t.op(t.get("input"), weight, None, *rest) + t.op(input, t.get("weight"), None, *rest)
+    if bias is None:
+        return made
+    return made + t.get("bias").reshape(-1, *[1] * len(stride))
+
+
+@convolution.batching
+def _(b, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    rest = (stride, padding, dilation, transposed, output_padding)
+    size = b.size
+    x = input.first
+    if not weight.batched:
+        made = b.op(x.flatten(0, 1), weight.value, None, *rest, groups)
+        made = made.unflatten(0, [size, -1])
+    else:
+        # The items side by side among the channels, as groups.
+        x = input.full.movedim(0, 1)
+        w = weight.first.flatten(0, 1)
+        made = b.op(x.flatten(1, 2), w, None, *rest, groups * size)
+        made = made.unflatten(1, [size, -1]).movedim(1, 0)
+    if bias is None:
+        return made
+    return made + bias.first.reshape(-1, 1, bias.shape[0], *[1] * len(stride))
 
 
 @convolution.gradient
@@ -202,9 +228,7 @@ convolution_backward.samples(
 
 
 @convolution_backward.rule
-def _(
-    grad_output, input, weight, stride, padding, dilation, transposed, groups, output_mask
-):
+def _(grad_output, input, weight, stride, padding, dilation, transposed, groups, output_mask):
     output = convolution_spec(
         input, weight, absent(), stride, padding, dilation, transposed, groups
     )
@@ -230,6 +254,36 @@ def _(
             [weight.shape[0]] if output_mask[2] else [0],
             weight.dtype if output_mask[2] else input.dtype,
         ),
+    )
+
+
+@convolution_backward.batching
+def _(
+    b,
+    grad_output,
+    input,
+    weight,
+    bias_sizes,
+    stride,
+    padding,
+    dilation,
+    transposed,
+    output_padding,
+    groups,
+    output_mask,
+):
+    size = b.size
+    rest = (stride, padding, dilation, transposed, output_padding)
+    x, w, g = (t.full for t in (input, weight, grad_output))
+    sides = [t.movedim(0, 1).flatten(1, 2) for t in (g, x)]
+    mask = [output_mask[0], output_mask[1], False]
+    to_input, to_weight, _ = b.op(
+        sides[0], sides[1], w.flatten(0, 1), None, *rest, groups * size, mask
+    )
+    return (
+        to_input.unflatten(1, [size, -1]).movedim(1, 0) if mask[0] else None,
+        to_weight.unflatten(0, [size, -1]) if mask[1] else None,
+        g.transpose(1, 2).flatten(2).sum(2) if output_mask[2] else None,
     )
 
 

@@ -66,8 +66,7 @@ def loop_table(loops: list[pw.Loop]) -> str:
 
 def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
     unit = Unit(every)
-    own = {id(r): printed.rule(r, unit) for r in records if r.rule}
-    own |= {id(r): printed.body(r, unit) for r in records if r.has_body}
+    own = {id(r): printed.own(r, unit) for r in records}
     gradients = {id(r): Gradient(r, unit) for r in records if nodes.get(id(r))}
     code = _NOTE + '#include "core/dispatch/entry.h"\n\nnamespace flambeau {\n'
     code += "".join(r.source for r in records) + unit.code()
@@ -84,7 +83,7 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
             )
     code += "namespace entry {\n"
     for r in records:
-        code += own.get(id(r), "")
+        code += own[id(r)]
         node, gradient = nodes.get(id(r)), gradients.get(id(r))
         if node:
             code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"

@@ -58,6 +58,13 @@ def body(record: Record, unit: Unit) -> str:
     return f.define(f"static {{}} body_of_{record.schema.symbol}")[0]
 
 
+def own(record: Record, unit: Unit) -> str:
+    """What of a record is printed before its entries."""
+    if record.rule:
+        return rule(record, unit)
+    return body(record, unit) if record.has_body else ""
+
+
 def body_call(record: Record, schema: Schema) -> str:
     names = _params(record.function, record.schema)
     return f"body_of_{record.schema.symbol}({', '.join(names)})"

@@ -54,7 +54,7 @@ def check_reduction(op, reduction):
 def check_mse(op, dtype):
     if not dtype.is_floating_point:
         raise NotImplementedError(
-            f'{op}: "mse_cpu" not implemented for \'{dtype_name(dtype)}\': convert with '
+            f"{op}: \"mse_cpu\" not implemented for '{dtype_name(dtype)}': convert with "
             ".to(torch.float32)"
         )
 
@@ -66,6 +66,12 @@ def _(self, target, reduction):
     check_mse("mse_loss", dtype)
     shape = broadcast(self.shape, target.shape, "mse_loss")
     return Spec(shape if reduction == NONE else [], dtype)
+
+
+@mse_loss.batching
+def _(b, self, target, reduction):
+    rank = max(self.rank, target.rank)
+    return b.reduced((b.aligned(self, rank) - b.aligned(target, rank)) ** 2, reduction)
 
 
 @mse_loss.gradient
@@ -102,6 +108,14 @@ def _(grad_output, self, target):
     check_mse("mse_loss_backward", dtype)
     shape = broadcast(self.shape, target.shape, "mse_loss_backward")
     return Spec(broadcast(shape, grad_output.shape, "mse_loss_backward"), dtype)
+
+
+@mse_loss_backward.batching
+def _(b, grad_output, self, target, reduction):
+    rank = max(self.rank, target.rank)
+    slope = (b.spread(self, rank) - b.spread(target, rank)) * 2
+    count = slope[0].numel() if reduction == 1 else 1
+    return b.aligned(grad_output, rank) * slope / count
 
 
 @mse_loss_backward.gradient
@@ -172,8 +186,7 @@ def nll_specs(self, target, weight, reduction):
     no_batch = self.dim() == 1 and target.dim() == 0
     if not no_batch and (target.dim() != 1 or self.shape[0] != target.shape[0]):
         raise Error(
-            f"nll_loss: size mismatch (got input: {show(self.shape)}, target: "
-            f"{show(target.shape)})"
+            f"nll_loss: size mismatch (got input: {show(self.shape)}, target: {show(target.shape)})"
         )
     check_nll("nll_loss", self, target, weight, self.shape[-1], reduction)
     shape = [self.shape[0]] if reduction == NONE and self.dim() == 2 else []
@@ -183,6 +196,46 @@ def nll_specs(self, target, weight, reduction):
 @nll_loss_forward.rule
 def _(self, target, weight, reduction):
     return nll_specs(self, target, weight, reduction)
+
+
+def _by_class(x):
+    """Items, samples, classes, places."""
+    samples = x.full if x.rank > 1 else x.full.unsqueeze(1)
+    return samples.flatten(3) if samples.dim() > 3 else samples.unsqueeze(3)
+
+
+def _targets(b, x, target, ignore_index):
+    places = _by_class(x)
+    t = target.full.reshape(b.size, places.size(1), 1, places.size(3))
+    return t.masked_fill(t == ignore_index, 0)
+
+
+def _picked(b, x, target, ignore_index):
+    return _by_class(x).gather(2, _targets(b, x, target, ignore_index))
+
+
+def _class_weights(b, x, target, weight, ignore_index):
+    """The weight of each target's class; 0 where it is to be ignored."""
+    places = _by_class(x)
+    t = target.full.reshape(b.size, places.size(1), places.size(3))
+    kept = (t != ignore_index).to(x.dtype)
+    if weight is None:
+        return kept
+    classes = _targets(b, x, target, ignore_index).flatten(1)
+    return kept * weight.full.gather(1, classes).reshape(t.shape)
+
+
+@nll_loss_forward.batching
+def _(b, self, target, weight, reduction, ignore_index):
+    picked = -_picked(b, self, target, ignore_index).squeeze(2)
+    each = _class_weights(b, self, target, weight, ignore_index)
+    losses = picked * each
+    if reduction == 0:
+        losses = losses.reshape([b.size, *target.shape])
+        return losses, b.ops.new_zeros(losses, [b.size])
+    total = each.flatten(1).sum(1)
+    losses = losses.flatten(1).sum(1)
+    return (losses / total if reduction == 1 else losses), total
 
 
 @nll_loss_forward.gradient
@@ -213,6 +266,18 @@ nll_loss_backward.samples(
     call(values(), values(3, 4), ints([1, 0, 3]), None, 2, -100, values(constant=True)),
     dtypes=FLOATING,
 )
+
+
+@nll_loss_backward.batching
+def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
+    each = _class_weights(b, self, target, weight, ignore_index)
+    g = grad_output.full
+    if reduction == 1:
+        g = g / total_weight.full
+    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
+    shape = b.ops.zeros_like(_by_class(self))
+    made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
+    return made.reshape(self.full.shape)
 
 
 @structured(
@@ -254,9 +319,7 @@ def nll_plane_specs(self, target, weight, reduction):
         )
     x, y = self.shape, target.shape
     if x[0] != y[0] or x[2] != y[1] or x[3] != y[2]:
-        raise Error(
-            f"nll_loss2d: size mismatch (got input: {show(x)} , target: {show(y)})"
-        )
+        raise Error(f"nll_loss2d: size mismatch (got input: {show(x)} , target: {show(y)})")
     check_nll("nll_loss2d", self, target, weight, x[1], reduction)
     return Spec(y if reduction == NONE else [], self.dtype), Spec([], self.dtype)
 
@@ -264,6 +327,19 @@ def nll_plane_specs(self, target, weight, reduction):
 @nll_loss2d_forward.rule
 def _(self, target, weight, reduction):
     return nll_plane_specs(self, target, weight, reduction)
+
+
+@nll_loss2d_forward.batching
+def _(b, self, target, weight, reduction, ignore_index):
+    picked = -_picked(b, self, target, ignore_index).squeeze(2)
+    each = _class_weights(b, self, target, weight, ignore_index)
+    losses = picked * each
+    if reduction == 0:
+        losses = losses.reshape([b.size, *target.shape])
+        return losses, b.ops.new_zeros(losses, [b.size])
+    total = each.flatten(1).sum(1)
+    losses = losses.flatten(1).sum(1)
+    return (losses / total if reduction == 1 else losses), total
 
 
 @nll_loss2d_forward.gradient
@@ -323,6 +399,18 @@ def _(grad_output, self, target, weight, reduction, total_weight):
 def _(grad_output, self, target, weight, reduction, total_weight):
     loss = nll_plane_specs(self, target, weight, reduction)[0]
     return nll_gradient("nll_loss2d_backward", loss, grad_output, self, total_weight)
+
+
+@nll_loss2d_backward.batching
+def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
+    each = _class_weights(b, self, target, weight, ignore_index)
+    g = grad_output.full
+    if reduction == 1:
+        g = g / total_weight.full
+    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
+    shape = b.ops.zeros_like(_by_class(self))
+    made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
+    return made.reshape(self.full.shape)
 
 
 @nll_loss_backward.gradient

@@ -25,6 +25,12 @@ def mm():
 
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
+mm.jvp("multilinear")
+
+
+@mm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
 
 
 def product_of_matrices(self, mat2):
@@ -71,6 +77,12 @@ bmm.samples(
     call(values(2, 2, 3), values(2, 3, 1)), call(values(0, 2, 3), values(0, 3, 1)), dtypes=NUMERIC
 )
 bmm.reference(np.matmul)
+bmm.jvp("multilinear")
+
+
+@bmm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
 
 
 def product_of_batches(self, mat2):
@@ -116,6 +128,12 @@ def mv():
 
 mv.samples(call(values(2, 3), values(3)), call(values(2, 0), values(0)), dtypes=NUMERIC)
 mv.reference(np.matmul)
+mv.jvp("multilinear")
+
+
+@mv.batching
+def _(b, self, vec):
+    return b.product(self, vec)
 
 
 def product_with_vector(self, vec):
@@ -126,9 +144,7 @@ def product_with_vector(self, vec):
         )
     a = self.shape
     if a[1] != vec.shape[0]:
-        raise Error(
-            f"mv: size mismatch, got input ({a[0]}x{a[1]}), vec ({vec.shape[0]})"
-        )
+        raise Error(f"mv: size mismatch, got input ({a[0]}x{a[1]}), vec ({vec.shape[0]})")
     check_same_dtype("mv", self, vec)
     return Spec([a[0]], self.dtype)
 
@@ -154,13 +170,17 @@ def dot():
 
 dot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 dot.reference(np.dot)
+dot.jvp("multilinear")
+
+
+@dot.batching
+def _(b, self, tensor):
+    return b.product(self, tensor)
 
 
 def product_of_vectors(self, tensor):
     if self.dim() != 1 or tensor.dim() != 1:
-        raise Error(
-            f"dot: 1D tensors expected, but got {self.dim()}D and {tensor.dim()}D tensors"
-        )
+        raise Error(f"dot: 1D tensors expected, but got {self.dim()}D and {tensor.dim()}D tensors")
     if self.dtype != tensor.dtype:
         raise Error(
             "dot: expected both vectors to have same dtype, but found "
@@ -198,6 +218,12 @@ def vdot():
 
 vdot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 vdot.reference(np.vdot)
+vdot.jvp("multilinear")
+
+
+@vdot.batching
+def _(b, self, other):
+    return b.product(b.at(self.value.conj(), self.batch_dim), other)
 
 
 @vdot.rule
@@ -257,6 +283,17 @@ def _(self, mat1, mat2):
     return product
 
 
+@addmm.batching
+def _(b, self, mat1, mat2, beta, alpha):
+    product = b.product(mat1, mat2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmm.jvp
+def _(t, mat1, mat2, beta, alpha):
+    return t.get("self") * beta + (t.get("mat1") @ mat2 + mat1 @ t.get("mat2")) * alpha
+
+
 @addmm.gradient
 def _(g, self, mat1, mat2, beta, alpha, cxx):
     return (
@@ -293,6 +330,17 @@ def _(self, mat, vec):
     product = product_with_vector(mat, vec)
     check_addend("addmv", self, product)
     return product
+
+
+@addmv.batching
+def _(b, self, mat, vec, beta, alpha):
+    product = b.product(mat, vec)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmv.jvp
+def _(t, mat, vec, beta, alpha):
+    return t.get("self") * beta + (t.get("mat") @ vec + mat @ t.get("vec")) * alpha
 
 
 @addmv.gradient
@@ -332,6 +380,17 @@ def _(self, batch1, batch2):
     product = product_of_batches(batch1, batch2)
     check_addend("baddbmm", self, product)
     return product
+
+
+@baddbmm.batching
+def _(b, self, batch1, batch2, beta, alpha):
+    product = b.product(batch1, batch2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@baddbmm.jvp
+def _(t, batch1, batch2, beta, alpha):
+    return t.get("self") * beta + (t.get("batch1") @ batch2 + batch1 @ t.get("batch2")) * alpha
 
 
 @baddbmm.gradient

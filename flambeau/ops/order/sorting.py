@@ -31,6 +31,7 @@ sort.samples(
     call(values()),
     dtypes=REAL | BOOL,
 )
+sort.batching("dims")
 
 
 @structured(
@@ -48,6 +49,7 @@ sort_stable.samples(
     call(values(2, 3), stable=True, dim=0, descending=True),
     dtypes=REAL | BOOL,
 )
+sort_stable.batching("dims")
 
 
 @sort.rule
@@ -129,6 +131,7 @@ def topk():
 topk.samples(
     call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
 )
+topk.batching("dims")
 
 
 @topk.rule
@@ -168,6 +171,7 @@ def _unique2():
 
 
 _unique2.samples(call(values(2, 3)), call(ints([3, 1, 3]), True, True, True), dtypes=REAL | BOOL)
+_unique2.batching("dynamic")
 
 
 @native(
@@ -184,6 +188,7 @@ def unique_dim():
 unique_dim.samples(
     call(values(2, 3), 0), call(ints([[3, 1], [3, 1]]), 0, True, True, True), dtypes=REAL | BOOL
 )
+unique_dim.batching("dynamic")
 
 
 @native(
@@ -204,3 +209,4 @@ unique_consecutive.samples(
     call(ints([[3, 3, 1]]), dim=1),
     dtypes=REAL | BOOL,
 )
+unique_consecutive.batching("dynamic")

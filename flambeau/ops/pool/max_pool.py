@@ -53,7 +53,7 @@ def check_pools(op, dtype):
     """The kernels know the other dtypes only."""
     if dtype.is_complex or dtype in (dtypes.bool, dtypes.uint16, dtypes.uint32, dtypes.uint64):
         raise NotImplementedError(
-            f'{op}: "max_pool2d" not implemented for \'{dtype_name(dtype)}\': convert with '
+            f"{op}: \"max_pool2d\" not implemented for '{dtype_name(dtype)}': convert with "
             ".to(torch.float32)"
         )
 
@@ -87,13 +87,10 @@ def _(self, kernel_size, stride, padding, dilation, ceil_mode):
     for d in range(2):
         if kernel[d] <= 0:
             raise Error(
-                "max_pool2d: kernel size should be greater than zero, but got "
-                f"{show(kernel_size)}"
+                f"max_pool2d: kernel size should be greater than zero, but got {show(kernel_size)}"
             )
         if step[d] <= 0:
-            raise Error(
-                f"max_pool2d: stride should be greater than zero, but got {show(stride)}"
-            )
+            raise Error(f"max_pool2d: stride should be greater than zero, but got {show(stride)}")
         if dilate[d] <= 0:
             raise Error(
                 f"max_pool2d: dilation should be greater than zero, but got {show(dilation)}"
@@ -121,6 +118,18 @@ def _(self, kernel_size, stride, padding, dilation, ceil_mode):
             )
     last = self.dim() == 4 and suggest_memory_format(self) == formats.channels_last
     return image_spec(sizes, self.dtype, last), image_spec(sizes, dtypes.int64, last)
+
+
+@max_pool2d_with_indices.jvp
+def _(t, self, result):
+    picked = t.get("self").flatten(-2).gather(-1, result[1].flatten(-2))
+    return picked.reshape(result[0].shape), None
+
+
+@max_pool2d_with_indices.batching
+def _(b, self, kernel_size, stride, padding, dilation, ceil_mode):
+    rest = (kernel_size, stride, padding, dilation, ceil_mode)
+    return b.folded(lambda x: b.op(x, *rest), 4, self)
 
 
 @max_pool2d_with_indices.gradient
@@ -152,6 +161,13 @@ max_pool2d_with_indices_backward.samples(
     call(values(1, 2, 2), values(1, 2, 4), [1, 2], [1, 2], 0, 1, False, ints([[[0, 3], [5, 6]]])),
     dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
 )
+max_pool2d_with_indices_backward.jvp("linear")
+
+
+@max_pool2d_with_indices_backward.batching
+def _(b, grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, indices):
+    rest = (kernel_size, stride, padding, dilation, ceil_mode)
+    return b.folded(lambda g, x, i: b.op(g, x, *rest, i), 4, grad_output, self, indices)
 
 
 @max_pool2d_with_indices_backward.rule

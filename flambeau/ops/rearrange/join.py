@@ -1,6 +1,5 @@
 """Joining and rearranging."""
 
-from flambeau.ops.reduce.dims import reduced_dims
 from flambeau.ops.language import (
     MOST,
     Error,
@@ -16,6 +15,7 @@ from flambeau.ops.language import (
     wrap_dim,
 )
 from flambeau.ops.record import composite, structured
+from flambeau.ops.reduce.dims import reduced_dims
 from flambeau.ops.samples import call, ints, np, values
 
 
@@ -37,6 +37,8 @@ def cat():
 
 cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0), values(2, 2)], 1))
 cat.reference(np.concatenate)
+cat.batching("dims")
+cat.jvp("linear")
 
 
 def check_one_device(op, tensors):
@@ -147,6 +149,12 @@ stack.samples(
     call([values(2, 3), values(2, 3)]), call([values(2)], -1), call([values(0, 2), values(0, 2)], 1)
 )
 stack.reference(np.stack)
+stack.jvp("linear")
+
+
+@stack.batching
+def _(b, tensors, dim):
+    return b.op([t.full for t in tensors], b.shifted(dim, tensors[0].rank + 1))
 
 
 @stack.rule
@@ -183,6 +191,8 @@ def flip():
 
 flip.samples(call(values(2, 3), [0]), call(values(2, 3), [0, -1]), call(values(0, 3), [1]))
 flip.reference(np.flip)
+flip.batching("dims")
+flip.jvp("linear")
 
 
 @flip.rule
@@ -207,6 +217,14 @@ def roll():
 
 roll.samples(call(values(2, 3), 2), call(values(2, 3), [1, -1], [0, 1]), call(values(0, 3), 1, 0))
 roll.reference(lambda x, shifts, dims=None: np.roll(x, shifts, dims))
+roll.jvp("linear")
+
+
+@roll.batching
+def _(b, self, shifts, dims):
+    if not dims:
+        return b.op(b.flat(self), shifts, [1]).reshape(self.first.shape)
+    return b.op(self.first, shifts, b.shifted(dims, self.rank))
 
 
 @roll.rule
@@ -246,6 +264,8 @@ def tril():
 
 tril.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 tril.reference(np.tril)
+tril.batching("front")
+tril.jvp("linear")
 
 
 def triangle(self, op):
@@ -283,6 +303,8 @@ def triu():
 
 triu.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 triu.reference(np.triu)
+triu.batching("front")
+triu.jvp("linear")
 
 
 @triu.rule
@@ -310,6 +332,12 @@ def repeat():
 
 repeat.samples(call(values(2, 3), [2, 1, 3]), call(values(2), [0]), call(values(), [2]))
 repeat.reference(np.tile)
+repeat.jvp("linear")
+
+
+@repeat.batching
+def _(b, self, repeats):
+    return b.op(b.aligned(self, len(repeats)), [1, *repeats])
 
 
 @repeat.rule

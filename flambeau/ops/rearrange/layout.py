@@ -31,6 +31,12 @@ def _unsafe_view():
 
 _unsafe_view.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]))
 _unsafe_view.reference(np.reshape)
+_unsafe_view.batching(lambda b, self, size: self.full.reshape([b.size, *size]))
+
+
+@_unsafe_view.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
 
 
 @_unsafe_view.rule
@@ -361,6 +367,8 @@ def clone():
 
 clone.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 clone.reference(lambda x: x)
+clone.batching("same")
+clone.jvp("linear")
 
 
 @clone.gradient
@@ -384,6 +392,8 @@ def copy_():
 
 copy_.samples(call(values(2, 3), values(2, 3)), call(values(2, 3), values(3)))
 copy_.reference(lambda x, source: np.broadcast_to(source, x.shape))
+copy_.batching("pointwise")
+copy_.jvp("linear")
 
 
 @copy_.gradient
@@ -405,6 +415,8 @@ def _to_copy():
 
 _to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
 _to_copy.reference(lambda x, dtype=None: x)
+_to_copy.batching("same")
+_to_copy.jvp("linear")
 
 
 @_to_copy.gradient
@@ -502,6 +514,8 @@ def select_backward():
 
 
 select_backward.samples(call(values(2), [2, 3], 1, 2))
+select_backward.batching("dims")
+select_backward.jvp("linear")
 
 
 @select_backward.gradient
@@ -520,6 +534,8 @@ def slice_backward():
 
 
 slice_backward.samples(call(values(2, 2), [4, 2], 0, 0, 3, 2))
+slice_backward.batching("dims")
+slice_backward.jvp("linear")
 
 
 @slice_backward.gradient
@@ -538,6 +554,8 @@ def diagonal_backward():
 
 
 diagonal_backward.samples(call(values(2), [2, 3], 0, 0, 1))
+diagonal_backward.batching("dims")
+diagonal_backward.jvp("linear")
 
 
 @diagonal_backward.gradient
@@ -555,6 +573,8 @@ def unfold_backward():
 
 
 unfold_backward.samples(call(values(2, 3), [5], 0, 3, 2))
+unfold_backward.batching("dims")
+unfold_backward.jvp("linear")
 
 
 @unfold_backward.gradient

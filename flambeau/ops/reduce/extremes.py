@@ -1,8 +1,8 @@
 """Largest and smallest elements, and truth over dimensions."""
 
-from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes
 from flambeau.ops.language import Error, Spec, dtypes, scalar_type_name
 from flambeau.ops.record import BOOL, REAL, composite, structured
+from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes
 from flambeau.ops.samples import call, np, values
 
 
@@ -28,12 +28,13 @@ amax.samples(
     dtypes=REAL | BOOL,
 )
 amax.reference(lambda x, dim=(), keepdim=False: np.amax(x, tuple(dim) or None, keepdims=keepdim))
+amax.batching("reduce")
 
 
 def check_real(self, op):
     if self.is_complex():
         raise NotImplementedError(
-            f'{op}(): "{op}" not implemented for \'{scalar_type_name(self.dtype)}\': complex '
+            f"{op}(): \"{op}\" not implemented for '{scalar_type_name(self.dtype)}': complex "
             "numbers have no order"
         )
 
@@ -95,6 +96,7 @@ amin.samples(
     dtypes=REAL | BOOL,
 )
 amin.reference(lambda x, dim=(), keepdim=False: np.amin(x, tuple(dim) or None, keepdims=keepdim))
+amin.batching("reduce")
 
 
 @amin.rule
@@ -136,6 +138,11 @@ def _(self):
     return extreme_of_all(self)
 
 
+@max.batching
+def _(b, self):
+    return b.ops.amax(b.flat(self), [1])
+
+
 @max.gradient
 def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
@@ -172,6 +179,7 @@ max_dim.reference(
         np.argmax(x, dim, keepdims=keepdim),
     )
 )
+max_dim.batching("dims")
 
 
 def extreme_with_indices(self, dim, keepdim):
@@ -215,6 +223,11 @@ def _(self):
     return extreme_of_all(self)
 
 
+@min.batching
+def _(b, self):
+    return b.ops.amin(b.flat(self), [1])
+
+
 @min.gradient
 def _(g, self, result, cxx):
     return cxx.spread_evenly_over(g, self, result)
@@ -251,6 +264,7 @@ min_dim.reference(
         np.argmin(x, dim, keepdims=keepdim),
     )
 )
+min_dim.batching("dims")
 
 
 @min_dim.rule
@@ -307,6 +321,11 @@ def _(self, dim, keepdim):
     return Spec(sizes, self.dtype), Spec(sizes, self.dtype)
 
 
+@aminmax.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, dim=d, keepdim=keep))
+
+
 @aminmax.gradient
 def _(grads, self, min, max, dim, keepdim, cxx):
     return cxx.aminmax_backward(grads, self, min, max, dim, keepdim)
@@ -333,7 +352,7 @@ def place_of_extreme(self, dim, keepdim):
     op = "argmax/argmin"
     check_real(self, "argmax/argmin")
     if self.dtype == dtypes.bool:
-        raise NotImplementedError(f'{op}(): "{op}_cpu" not implemented for \'Bool\'')
+        raise NotImplementedError(f"{op}(): \"{op}_cpu\" not implemented for 'Bool'")
     dims = one_or_all(self, dim, "argmax/argmin")
     if dim is None:
         if self.numel() == 0:
@@ -349,6 +368,11 @@ def place_of_extreme(self, dim, keepdim):
 @argmax.rule
 def _(self, dim, keepdim):
     return place_of_extreme(self, dim, keepdim)
+
+
+@argmax.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
 
 
 @structured(
@@ -371,6 +395,11 @@ argmin.reference(lambda x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=k
 @argmin.rule
 def _(self, dim, keepdim):
     return place_of_extreme(self, dim, keepdim)
+
+
+@argmin.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
 
 
 @structured(
@@ -406,6 +435,11 @@ def _(self):
     return Spec([], truth_dtype(self.dtype))
 
 
+@any.batching
+def _(b, self):
+    return b.op_of("dim")(b.flat(self), 1)
+
+
 @structured(
     "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     cpu="cpu::any(result, self, shape::one_dim(self, dim))",
@@ -418,6 +452,7 @@ def any_dim():
 
 any_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
 any_dim.reference(lambda x, dim, keepdim=False: np.any(x, dim, keepdims=keepdim))
+any_dim.batching("dims")
 
 
 @any_dim.rule
@@ -441,6 +476,7 @@ any_dims.reference(
         x, None if dim is None else tuple(dim), keepdims=keepdim
     )
 )
+any_dims.batching("reduce")
 
 
 @any_dims.rule
@@ -471,6 +507,11 @@ def _(self):
     return Spec([], truth_dtype(self.dtype))
 
 
+@all.batching
+def _(b, self):
+    return b.op_of("dim")(b.flat(self), 1)
+
+
 @structured(
     "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     cpu="cpu::all(result, self, shape::one_dim(self, dim))",
@@ -483,6 +524,7 @@ def all_dim():
 
 all_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
 all_dim.reference(lambda x, dim, keepdim=False: np.all(x, dim, keepdims=keepdim))
+all_dim.batching("dims")
 
 
 @all_dim.rule
@@ -511,3 +553,6 @@ all_dims.reference(
 @all_dims.rule
 def _(self, dim, keepdim):
     return truth(self, dim, keepdim)
+
+
+all_dims.batching("reduce")

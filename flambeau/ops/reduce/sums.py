@@ -39,6 +39,12 @@ sum.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
+sum.jvp("linear")
+
+
+@sum.batching
+def _(b, self, dtype):
+    return b.op_of("dim_IntList")(b.flat(self), [1], dtype=dtype)
 
 
 @sum.rule
@@ -71,6 +77,8 @@ sum_dim.samples(
 sum_dim.reference(
     lambda x, dim, keepdim=False: np.sum(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+sum_dim.batching("reduce")
+sum_dim.jvp("linear")
 
 
 @sum_dim.rule
@@ -105,6 +113,12 @@ mean.samples(
     dtypes=FLOATING | COMPLEX,
 )
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
+mean.jvp("linear")
+
+
+@mean.batching
+def _(b, self, dtype):
+    return b.op_of("dim")(b.flat(self), [1], dtype=dtype)
 
 
 def mean_dtype(own, wanted, op):
@@ -148,6 +162,8 @@ mean_dim.samples(
 mean_dim.reference(
     lambda x, dim, keepdim=False: np.mean(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+mean_dim.batching("reduce")
+mean_dim.jvp("linear")
 
 
 def reduction_spec(self, dim, keepdim, dtype, op):
@@ -188,6 +204,11 @@ def _(self, dtype):
     return Spec([], sum_dtype(self.dtype, dtype))
 
 
+@prod.batching
+def _(b, self, dtype):
+    return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -205,6 +226,7 @@ def prod_dim():
 
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
+prod_dim.batching("dims")
 
 
 @prod_dim.rule
@@ -244,6 +266,7 @@ var.reference(
     ),
     tolerance=16,
 )
+var.batching("reduce")
 
 
 def check_spread(self, op):
@@ -292,6 +315,7 @@ std.reference(
     ),
     tolerance=16,
 )
+std.batching("reduce")
 
 
 @std.rule
@@ -326,6 +350,7 @@ var_mean.samples(
     call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
     dtypes=FLOATING | COMPLEX,
 )
+var_mean.batching("reduce")
 
 
 @var_mean.rule
@@ -359,6 +384,7 @@ logsumexp.samples(call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], True))
 logsumexp.reference(
     lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
 )
+logsumexp.batching("reduce")
 
 
 @logsumexp.rule
@@ -400,6 +426,7 @@ linalg_vector_norm.reference(
     ),
     tolerance=16,
 )
+linalg_vector_norm.batching("reduce")
 
 
 def check_norm_dtype(op, own, dtype):
@@ -409,9 +436,7 @@ def check_norm_dtype(op, own, dtype):
         )
     if own.is_complex != dtype.is_complex:
         kind = "complex for complex" if own.is_complex else "real for real"
-        raise Error(
-            f"{op}: dtype should be {kind} inputs, but got {scalar_type_name(dtype)}"
-        )
+        raise Error(f"{op}: dtype should be {kind} inputs, but got {scalar_type_name(dtype)}")
 
 
 @linalg_vector_norm.rule

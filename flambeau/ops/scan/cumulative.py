@@ -22,6 +22,8 @@ def cumsum():
 
 cumsum.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
 cumsum.reference(np.cumsum, tolerance=16)
+cumsum.batching("dims")
+cumsum.jvp("linear")
 
 
 @cumsum.rule
@@ -51,6 +53,7 @@ def cumprod():
 
 cumprod.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
 cumprod.reference(np.cumprod, tolerance=16)
+cumprod.batching("dims")
 
 
 @cumprod.rule

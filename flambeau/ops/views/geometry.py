@@ -6,16 +6,12 @@ from flambeau.ops.language import (
     Spec,
     contiguous_strides,
     dtype_name,
-    dtypes,
     show,
     storage_bytes,
-    to_complex,
-    to_real,
     wrap_dim,
 )
-from flambeau.ops.record import COMPLEX, composite, native, view
+from flambeau.ops.record import view
 from flambeau.ops.samples import call, dtype, np, values
-
 
 
 @view("alias(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False)
@@ -25,6 +21,8 @@ def alias():
 
 alias.samples(call(values(2, 3)))
 alias.reference(lambda x: x)
+alias.batching("same")
+alias.jvp("linear")
 
 
 @alias.rule
@@ -51,6 +49,12 @@ def view_(g):
 
 view_.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]), call(values(0, 3), [3, 0]))
 view_.reference(np.reshape)
+view_.batching("dims")
+
+
+@view_.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
 
 
 def inferred_size(shape, numel, op):
@@ -64,9 +68,7 @@ def inferred_size(shape, numel, op):
             unknown = i
             continue
         if n < 0:
-            raise Error(
-                f"{op}: invalid shape dimension {n} at index {i} of shape {show(shape)}"
-            )
+            raise Error(f"{op}: invalid shape dimension {n} at index {i} of shape {show(shape)}")
         # More elements than there are numbers are none that a tensor has.
         known = -1 if known < 0 or (n > 0 and known > MOST // n) else known * n
     if unknown >= 0:
@@ -160,6 +162,8 @@ def view_dtype():
 
 
 view_dtype.samples(call(values(2, 4), dtype("uint8")))
+view_dtype.batching(lambda b, self, dtype: b.op(self.full.contiguous(), dtype))
+view_dtype.jvp("none")
 
 
 @view_dtype.rule
@@ -259,6 +263,26 @@ def _(self, size, stride, storage_offset):
     return Spec(size, self.dtype, stride, start)
 
 
+@as_strided.jvp
+def _(t, self, size, stride, storage_offset):
+    tangent = t.get("self")
+    if tangent.stride() != self.stride() or tangent.storage_offset() != self.storage_offset():
+        buffer = self.new_zeros(self.untyped_storage().nbytes() // self.element_size())
+        tangent = (
+            buffer.as_strided(self.shape, self.stride(), self.storage_offset()).copy_(tangent)
+            if self.numel()
+            else tangent
+        )
+    return tangent.as_strided(size, stride, storage_offset)
+
+
+@as_strided.batching
+def _(b, self, size, stride, storage_offset):
+    x = self.first
+    offset = x.storage_offset() if storage_offset is None else storage_offset
+    return x.as_strided([b.size, *size], [x.stride(0), *stride], offset)
+
+
 @as_strided.gradient
 def _(g, self, size, stride, storage_offset, cxx):
     return cxx.as_strided_backward(g, self.meta, self.offset, size, stride, storage_offset)
@@ -282,6 +306,8 @@ def transpose():
 
 transpose.samples(call(values(2, 3), 0, 1), call(values(2, 3, 4), -1, 0), call(values(0, 3), 0, 1))
 transpose.reference(np.swapaxes)
+transpose.batching("dims")
+transpose.jvp("linear")
 
 
 def transposed(self, a, b):
@@ -316,6 +342,12 @@ def t():
 
 t.samples(call(values(2, 3)), call(values(3)), call(values()))
 t.reference(np.transpose)
+t.jvp("linear")
+
+
+@t.batching
+def _(b, self):
+    return self.first.transpose(1, 2) if self.rank == 2 else self.first
 
 
 @t.rule
@@ -346,6 +378,12 @@ def permute():
 
 permute.samples(call(values(2, 3, 4), [2, 0, 1]), call(values(), []))
 permute.reference(np.transpose)
+permute.jvp("linear")
+
+
+@permute.batching
+def _(b, self, dims):
+    return self.first.permute([0, *b.shifted(dims, self.rank)])
 
 
 @permute.rule
@@ -388,6 +426,13 @@ def expand():
 
 expand.samples(call(values(3), [2, 3]), call(values(2, 1), [-1, 3]), call(values(), [2]))
 expand.reference(lambda x, size: np.broadcast_to(x, [x.shape[0] if n < 0 else n for n in size]))
+expand.jvp("linear")
+
+
+@expand.batching
+def _(b, self, size):
+    padded = b.aligned(self, len(size))
+    return padded.expand([b.size, *size])
 
 
 @expand.rule
@@ -451,6 +496,16 @@ def _(self, size, stride):
     return Spec(size, self.dtype, stride, self.storage_offset())
 
 
+@_reshape_alias.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
+
+
+@_reshape_alias.batching
+def _(b, self, size):
+    return self.first.reshape([b.size, *size])
+
+
 @_reshape_alias.gradient
 def _(g, self, ops):
     return ops.reshape(g, self.shape)
@@ -467,6 +522,12 @@ def squeeze():
 
 squeeze.samples(call(values(1, 3, 1)), call(values(2, 3)), call(values(1)))
 squeeze.reference(np.squeeze)
+squeeze.jvp("linear")
+
+
+@squeeze.batching
+def _(b, self):
+    return self.first.squeeze([i + 1 for i, n in enumerate(self.shape) if n == 1])
 
 
 def squeezed(self, dims):
@@ -497,6 +558,8 @@ def squeeze_dim():
 
 squeeze_dim.samples(call(values(1, 3, 1), -1), call(values(2, 3), 0))
 squeeze_dim.reference(lambda x, dim: np.squeeze(x, dim) if x.shape[dim] == 1 else x)
+squeeze_dim.batching("dims")
+squeeze_dim.jvp("linear")
 
 
 @squeeze_dim.rule
@@ -516,6 +579,8 @@ def squeeze_dims():
 
 squeeze_dims.samples(call(values(1, 3, 1), [0, 2]), call(values(1, 3), [0]))
 squeeze_dims.reference(lambda x, dims: np.squeeze(x, tuple(dims)))
+squeeze_dims.batching("dims")
+squeeze_dims.jvp("linear")
 
 
 @squeeze_dims.rule
@@ -546,6 +611,12 @@ def unsqueeze():
 
 unsqueeze.samples(call(values(2, 3), 1), call(values(), -1), call(values(0), 0))
 unsqueeze.reference(np.expand_dims)
+unsqueeze.jvp("linear")
+
+
+@unsqueeze.batching
+def _(b, self, dim):
+    return self.first.unsqueeze(b.shifted(dim, self.rank + 1))
 
 
 @unsqueeze.rule
@@ -561,227 +632,3 @@ def _(self, dim):
 @unsqueeze.gradient
 def _(g, self, dim, cxx):
     return cxx.squeeze_back(g, self.shape, dim)
-
-
-@view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
-def view_as_real():
-    """A complex tensor as a real one with a last dimension of 2.
-
-    >>> flambeau.view_as_real(flambeau.tensor([1+2j]))
-    tensor([[1., 2.]])
-    """
-
-
-view_as_real.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
-view_as_real.reference(lambda x: np.stack([x.real, x.imag], -1))
-
-
-@view_as_real.rule
-def _(self):
-    if not self.is_complex():
-        raise Error(
-            "view_as_real: view_as_real is only supported for complex tensors, got "
-            f"{dtype_name(self.dtype)}"
-        )
-    if self.is_conj():
-        raise Error(
-            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate "
-            "tensor so you can view it as real, use self.resolve_conj(); however, be warned that "
-            "the resulting tensor will NOT alias the original."
-        )
-    strides = [s * 2 for s in self.stride()]
-    return Spec(
-        list(self.shape) + [2], to_real(self.dtype), strides + [1], self.storage_offset() * 2
-    )
-
-
-@view_as_real.gradient
-def _(g, cxx):
-    return cxx.view_as_real_backward(g)
-
-
-@view("view_as_complex(Tensor(a) self) -> Tensor(a)", handles=frozenset())
-def view_as_complex():
-    """A real tensor with a last dimension of 2 as a complex one.
-
-    >>> flambeau.view_as_complex(flambeau.tensor([[1., 2.]]))
-    tensor([1.+2.j])
-    """
-
-
-view_as_complex.samples(
-    call(values(2, 3, 2)), call(values(2)), dtypes=frozenset({"float64", "float32"})
-)
-view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
-
-
-@view_as_complex.rule
-def _(self):
-    if self.dtype != dtypes.float32 and self.dtype != dtypes.float64:
-        raise Error(
-            "view_as_complex: view_as_complex is only supported for half, float and double "
-            f"tensors, but got a tensor of scalar type: {dtype_name(self.dtype)}"
-        )
-    if self.dim() == 0:
-        raise Error("view_as_complex: Input tensor must have one or more dimensions")
-    last = self.dim() - 1
-    if self.shape[last] != 2:
-        raise Error("view_as_complex: Tensor must have a last dimension of size 2")
-    if self.stride()[last] != 1:
-        raise Error("view_as_complex: Tensor must have a last dimension with stride 1")
-    strides = []
-    for s in self.stride()[:last]:
-        if s % 2 != 0:
-            raise Error(
-                "view_as_complex: Tensor must have a stride divisible by 2 for all but last "
-                "dimension"
-            )
-        strides.append(s // 2)
-    if self.storage_offset() % 2 != 0:
-        raise Error("view_as_complex: Tensor must have a storage_offset divisible by 2")
-    return Spec(
-        self.shape[:last], to_complex(self.dtype), strides, self.storage_offset() // 2
-    )
-
-
-@view_as_complex.gradient
-def _(g, cxx):
-    return cxx.view_as_complex_backward(g)
-
-
-@view("_conj(Tensor(a) self) -> Tensor(a)", flips="conjugate", method=False)
-def _conj():
-    """The lazily conjugated view of a complex tensor."""
-
-
-_conj.samples(call(values(2, 3)), dtypes=COMPLEX)
-_conj.reference(np.conj)
-
-
-@_conj.rule
-def _(self):
-    if not self.is_complex():
-        raise Error("_conj: a real tensor has no conjugate view")
-    return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
-
-
-@_conj.gradient
-def _(g, cxx):
-    return cxx.conj(g)
-
-
-@view("_neg_view(Tensor(a) self) -> Tensor(a)", flips="negative", method=False)
-def _neg_view():
-    """The lazily negated view."""
-
-
-_neg_view.samples(call(values(2, 3)))
-
-
-@_neg_view.rule
-def _(self):
-    return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
-
-
-@_neg_view.gradient
-def _(g, ops):
-    return ops.neg(g)
-
-
-@composite("conj(Tensor(a) self) -> Tensor(a)")
-def conj():
-    """The complex conjugate, as a lazy view; real tensors are returned as they are.
-
-    >>> flambeau.conj(flambeau.tensor([1+2j]))
-    tensor([1.-2.j])
-    """
-
-
-conj.samples(call(values(2, 3)), call(values()))
-conj.reference(np.conj)
-
-
-@composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
-def real():
-    """The real part as a view; real tensors are returned as they are.
-
-    >>> flambeau.real(flambeau.tensor([1+2j]))
-    tensor([1.])
-    """
-
-
-real.samples(call(values(2, 3)), call(values()))
-real.reference(np.real)
-
-
-@composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
-def imag():
-    """The imaginary part of a complex tensor as a view.
-
-    >>> flambeau.imag(flambeau.tensor([1+2j]))
-    tensor([2.])
-    """
-
-
-imag.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
-imag.reference(np.imag)
-
-
-@composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
-def resolve_conj():
-    """A copy without the conjugate bit when it is set, else the tensor itself.
-
-    >>> flambeau.tensor([1 + 2j]).conj().resolve_conj()
-    tensor([1.-2.j])
-    """
-
-
-resolve_conj.samples(call(values(2, 3)), call(values()))
-resolve_conj.reference(lambda x: x)
-
-
-@composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
-def resolve_neg():
-    """A copy without the negative bit when it is set, else the tensor itself.
-
-    >>> flambeau.tensor([1 + 2j]).conj().imag.resolve_neg()
-    tensor([-2.])
-    """
-
-
-resolve_neg.samples(call(values(2, 3)), call(values()))
-resolve_neg.reference(lambda x: x)
-
-
-@native(
-    "detach(Tensor(a) self) -> Tensor(a)",
-    cxx="detach",
-    handles=frozenset({"conjugate", "negative", "autograd"}),
-)
-def detach():
-    """The same memory, outside of the graph.
-
-    >>> flambeau.ones(2, requires_grad=True).detach().requires_grad
-    False
-    """
-
-
-detach.samples(call(values(2, 3)), call(values()))
-detach.reference(lambda x: x)
-
-
-@native(
-    "detach_(Tensor(a!) self) -> Tensor(a!)",
-    cxx="detach_",
-    handles=frozenset({"conjugate", "negative", "autograd"}),
-)
-def detach_():
-    """Takes this tensor out of the graph that made it; it becomes a leaf.
-
-    >>> flambeau.ones(1, requires_grad=True).mul(2).detach_().requires_grad
-    False
-    """
-
-
-detach_.samples(call(values(2, 3)), call(values()))
-detach_.reference(lambda x: x)

@@ -16,6 +16,8 @@ def select():
 
 select.samples(call(values(2, 3), 1, 2), call(values(2, 3), 0, -1))
 select.reference(lambda x, dim, index: np.take(x, index, dim))
+select.batching("dims")
+select.jvp("linear")
 
 
 @select.rule
@@ -55,6 +57,8 @@ slice.samples(call(values(4, 2), 0, 1, 4, 2), call(values(2, 3), 1, -2), call(va
 slice.reference(
     lambda x, dim, start, end=None, step=1: np.take(x, range(x.shape[dim])[start:end:step], dim)
 )
+slice.batching("dims")
+slice.jvp("linear")
 
 
 @slice.rule
@@ -95,6 +99,8 @@ def diagonal():
 
 diagonal.samples(call(values(3, 3)), call(values(2, 3), 1), call(values(2, 3, 2), -1, 0, 2))
 diagonal.reference(np.diagonal)
+diagonal.batching("dims")
+diagonal.jvp("linear")
 
 
 @diagonal.rule
@@ -140,6 +146,8 @@ def unfold():
 
 
 unfold.samples(call(values(5), 0, 2, 2), call(values(2, 4), 1, 3, 1))
+unfold.batching("dims")
+unfold.jvp("linear")
 
 
 @unfold.rule
@@ -149,9 +157,7 @@ def _(self, dimension, size, step):
     if size < 0:
         raise Error(f"unfold: size is {size} but must be >= 0")
     if size > n:
-        raise Error(
-            f"unfold: maximum size for tensor at dimension {d} is {n} but size is {size}"
-        )
+        raise Error(f"unfold: maximum size for tensor at dimension {d} is {n} but size is {size}")
     if step <= 0:
         raise Error(f"unfold: step is {step} but must be > 0")
     sizes, strides = list(self.shape), list(self.stride())
@@ -181,14 +187,14 @@ def split():
 
 
 split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
+split.batching("dims")
+split.jvp("linear")
 
 
 def part(self, d, start, length):
     sizes = list(self.shape)
     sizes[d] = length
-    return Spec(
-        sizes, self.dtype, self.stride(), self.storage_offset() + start * self.stride()[d]
-    )
+    return Spec(sizes, self.dtype, self.stride(), self.storage_offset() + start * self.stride()[d])
 
 
 @split.rule
@@ -233,6 +239,8 @@ def split_with_sizes():
 
 split_with_sizes.samples(call(values(5), [2, 3]), call(values(2, 3), [0, 1, 2], 1))
 split_with_sizes.reference(lambda x, sizes, dim=0: np.split(x, np.cumsum(sizes)[:-1], dim))
+split_with_sizes.batching("dims")
+split_with_sizes.jvp("linear")
 
 
 @split_with_sizes.rule
@@ -280,6 +288,8 @@ def unbind():
 
 unbind.samples(call(values(2, 3)), call(values(2, 3), -1))
 unbind.reference(lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)))
+unbind.batching("dims")
+unbind.jvp("linear")
 
 
 @unbind.rule
