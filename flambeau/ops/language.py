@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Error = RuntimeError
-MOST = 2**63 - 1  # the largest integer
+LEAST, MOST = -(2**63), 2**63 - 1  # the integers there are
 
 
 class _Names:
@@ -261,6 +261,12 @@ def dtype_name(dtype):
 def layout_name(layout):
     """``strided``."""
     return str(layout).removeprefix("torch.")
+
+
+@_twin("memory_format_name", "(format) -> literal")
+def format_name(memory_format):
+    """``channels_last``."""
+    return str(memory_format).removeprefix("torch.")
 
 
 @_twin("is_integral", "(dtype, bool) -> bool")

@@ -116,6 +116,10 @@ class Expressions:
             return Val("std::nullopt", "none")
         if isinstance(v, bool):
             return Val(str(v).lower(), "bool", literal=v)
+        if isinstance(v, int) and not -(2**63) <= v < 2**63:
+            raise self.where(f"{v} is beyond 64 bits", e)
+        if v == -(2**63):
+            return Val("INT64_MIN", "int", literal=v)
         if isinstance(v, int):
             return Val(f"int64_t{{{v}}}", "int", literal=v)
         if isinstance(v, float):
