@@ -83,15 +83,9 @@ TensorVec tensors_of(PyObject* list) {
 
 constexpr Leaf kLeaves[] = {
     {"strides_like",
-     [](PyObject* const* a) {
-       return must(wrap_size(strides_like(tensor_of(a[0]))));
-     },
-     1},
+     [](PyObject* const* a) { return must(wrap_size(strides_like(tensor_of(a[0])))); }, 1},
     {"printed::suggest_memory_format",
-     [](PyObject* const* a) {
-       return must(wrap(tensor_of(a[0]).suggest_memory_format()));
-     },
-     1},
+     [](PyObject* const* a) { return must(wrap(tensor_of(a[0]).suggest_memory_format())); }, 1},
     {"printed::result_type",
      [](PyObject* const* a) {
        const TensorVec tensors = tensors_of(a[0]);

@@ -106,7 +106,9 @@ class Record:
     @property
     def has_body(self) -> bool:
         """The decorated function is the body, and not words alone."""
-        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
+        return (
+            self.kind in ("composite", "native") and not self.cxx and _has_statements(self.function)
+        )
 
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""

@@ -3,7 +3,6 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
-
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -66,9 +65,7 @@ Tensor index_put(const Tensor& self, TensorSpan indices, const Tensor& values, b
 
 // ---- one index
 
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 // ---- masks
 

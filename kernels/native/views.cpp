@@ -66,17 +66,11 @@ Dims infer_size(IntSpan shape, int64_t numel, const char* op) {
 
 }  // namespace
 
-namespace {
+namespace {}  // namespace
 
-}  // namespace
+namespace {}  // namespace
 
-namespace {
-
-}  // namespace
-
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 Tensor conj(const Tensor& self) { return self.is_complex() ? entry::_conj(self) : self; }
 

@@ -41,7 +41,7 @@ def _fill(text, cpu):
 def check_floating(op, dtype):
     if not is_differentiable(dtype):
         raise Error(
-            f'{op}: "{op}" not implemented for \'{dtype_name(dtype)}\': it fills floating point '
+            f"{op}: \"{op}\" not implemented for '{dtype_name(dtype)}': it fills floating point "
             "tensors"
         )
 
@@ -183,9 +183,7 @@ exponential_.samples(call(values(2, 3)), call(values(2), 2.0), dtypes=FLOATING)
 @exponential_.rule
 def _(self, lambd):
     if not lambd > 0:
-        raise Error(
-            f"exponential_: exponential_ expects lambda > 0.0, but found lambda={lambd:g}"
-        )
+        raise Error(f"exponential_: exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     if not self.is_floating_point():
         raise Error(
             "exponential_: Exponential distribution is a continuous probability distribution. "
@@ -237,8 +235,7 @@ bernoulli_tensor.samples(call(values(2, 3), values(2, 3, low=0, high=1)), dtypes
 def check_probabilities(p):
     if not p.is_floating_point():
         raise Error(
-            "bernoulli_: expected a floating tensor of probabilities, got "
-            f"{dtype_name(p.dtype)}"
+            f"bernoulli_: expected a floating tensor of probabilities, got {dtype_name(p.dtype)}"
         )
 
 
@@ -319,7 +316,12 @@ def _(self):
     return
 
 
-@structured("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", cpu="cpu::bernoulli_tensor_(result, self, generator)", tags=_RANDOM, out=True)
+@structured(
+    "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
+    cpu="cpu::bernoulli_tensor_(result, self, generator)",
+    tags=_RANDOM,
+    out=True,
+)
 def bernoulli():
     """Ones with the probabilities in ``self``, and zeros.
 
@@ -346,7 +348,8 @@ def _(g, cxx):
 
 @structured(
     "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
-    cpu="cpu::bernoulli_float_(result, p, generator)", tags=_RANDOM,
+    cpu="cpu::bernoulli_float_(result, p, generator)",
+    tags=_RANDOM,
 )
 def bernoulli_p():
     """Ones of probability ``p`` and zeros, in the shape of ``self``."""
@@ -364,7 +367,8 @@ def _(self, p):
 @structured(
     "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
     "Generator? generator=None) -> Tensor",
-    cpu="multinomial", tags=_RANDOM,
+    cpu="multinomial",
+    tags=_RANDOM,
     out=True,
 )
 def multinomial():
@@ -383,9 +387,7 @@ multinomial.samples(
 @multinomial.rule
 def _(self, num_samples, replacement):
     if self.dim() != 1 and self.dim() != 2:
-        raise Error(
-            f"multinomial: prob_dist must be 1 or 2 dim, got shape {show(self.shape)}"
-        )
+        raise Error(f"multinomial: prob_dist must be 1 or 2 dim, got shape {show(self.shape)}")
     if not self.is_floating_point():
         raise Error(
             "multinomial: multinomial only supports floating-point dtypes for input, got: "
@@ -447,9 +449,7 @@ def _permutation_rule(n, dtype, layout, device, pin_memory):
     check_options("empty", layout, pin_memory)
     kind = dtypes.int64 if dtype is None else dtype
     if n - 1 > most_integer(kind):
-        raise Error(
-            f"randperm: n is too large for result tensor type: '{dtype_name(kind)}'"
-        )
+        raise Error(f"randperm: n is too large for result tensor type: '{dtype_name(kind)}'")
     return Spec([n], kind, device=placed(device))
 
 
@@ -530,7 +530,8 @@ torch.Size([2])
 @structured(
     f"randint(int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, 0, high, nullptr)", tags=_RANDOM,
+    cpu="cpu::random_range(result, 0, high, nullptr)",
+    tags=_RANDOM,
 )
 def randint():
     """Integers from ``low`` (0 unless given) on, below ``high``.
@@ -559,7 +560,8 @@ def _(high, size, dtype, layout, device, pin_memory):
     "randint.generator(int high, int[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, 0, high, generator)", tags=_RANDOM,
+    cpu="cpu::random_range(result, 0, high, generator)",
+    tags=_RANDOM,
 )
 def randint_generator():
     """``randint`` from a given generator."""
@@ -577,7 +579,8 @@ def _(high, size, dtype, layout, device, pin_memory):
     "randint.low(int low, int high, int[] size, "
     f"{_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, low, high, nullptr)", tags=_RANDOM,
+    cpu="cpu::random_range(result, low, high, nullptr)",
+    tags=_RANDOM,
 )
 def randint_low():
     """``randint`` from ``low`` on."""
@@ -595,7 +598,8 @@ def _(low, high, size, dtype, layout, device, pin_memory):
     "randint.low_generator(int low, int high, int[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, low, high, generator)", tags=_RANDOM,
+    cpu="cpu::random_range(result, low, high, generator)",
+    tags=_RANDOM,
 )
 def randint_low_generator():
     """``randint`` from ``low`` on, from a given generator."""
@@ -612,7 +616,8 @@ def _(low, high, size, dtype, layout, device, pin_memory):
 @structured(
     f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, 0, high, nullptr)", tags=_RANDOM,
+    cpu="cpu::random_range(result, 0, high, nullptr)",
+    tags=_RANDOM,
 )
 def randint_like():
     """``randint`` with the shape and dtype of a tensor.
@@ -634,7 +639,8 @@ def _(self, high, dtype, layout, device, pin_memory, memory_format):
 @structured(
     f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
-    cpu="cpu::random_range(result, low, high, nullptr)", tags=_RANDOM,
+    cpu="cpu::random_range(result, low, high, nullptr)",
+    tags=_RANDOM,
 )
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""
@@ -651,7 +657,8 @@ def _(self, low, high, dtype, layout, device, pin_memory, memory_format):
 
 @structured(
     "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
-    cpu="normal_of_tensors", tags=_RANDOM,
+    cpu="normal_of_tensors",
+    tags=_RANDOM,
     method=False,
 )
 def normal():
@@ -673,7 +680,8 @@ def _(mean, std):
 
 @structured(
     "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
-    cpu="normal_of_means", tags=_RANDOM,
+    cpu="normal_of_means",
+    tags=_RANDOM,
     method=False,
 )
 def normal_tensor_float():
@@ -695,7 +703,8 @@ def _(mean, std):
     "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, "
     "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None)"
     " -> Tensor",
-    cpu="cpu::normal_(result, mean, std, generator)", tags=_RANDOM,
+    cpu="cpu::normal_(result, mean, std, generator)",
+    tags=_RANDOM,
     method=False,
 )
 def normal_float_float():
