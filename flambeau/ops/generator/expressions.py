@@ -31,33 +31,6 @@ _BITS = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _TENSOR = {ast.Add: "add_Tensor", ast.Sub: "sub_Tensor", ast.Mult: "mul_Tensor"}
 _TENSOR[ast.Div] = "div_Tensor"
 
-# Of tensors: what is read, and what is called without arguments.
-ATTRIBUTES = {
-    ("tensor", "shape"): ("{}.sizes()", "int[]"),
-    ("tensor", "dtype"): ("{}.dtype()", "dtype"),
-    ("tensor", "device"): ("{}.device()", "device"),
-    ("tensor", "layout"): ("{}.layout()", "layout"),
-    ("tensor", "is_meta"): ("{}.is_meta()", "bool"),
-    ("tensor", "itemsize"): ("static_cast<int64_t>({}.itemsize())", "int"),
-    ("dtype", "is_complex"): ("is_complex({})", "bool"),
-    ("dtype", "is_floating_point"): ("is_floating({})", "bool"),
-    ("dtype", "is_signed"): ("info({}).is_signed", "bool"),
-    ("dtype", "itemsize"): ("static_cast<int64_t>(itemsize({}))", "int"),
-}
-METHODS = {
-    ("tensor", "dim"): ("{}.dim()", "int"),
-    ("tensor", "numel"): ("{}.numel()", "int"),
-    ("tensor", "stride"): ("{}.strides()", "int[]"),
-    ("tensor", "size"): ("{}.sizes()", "int[]"),
-    ("tensor", "storage_offset"): ("{}.offset()", "int"),
-    ("tensor", "is_contiguous"): ("{}.is_contiguous()", "bool"),
-    ("tensor", "is_complex"): ("{}.is_complex()", "bool"),
-    ("tensor", "is_floating_point"): ("{}.is_floating()", "bool"),
-    ("tensor", "is_conj"): ("{}.is_conj()", "bool"),
-    ("tensor", "is_neg"): ("{}.is_neg()", "bool"),
-    ("tensor", "element_size"): ("static_cast<int64_t>({}.itemsize())", "int"),
-    ("tensor", "item"): ("{}.item()", "scalar"),
-}
 _ISINSTANCE = {"float": "is_floating()", "complex": "is_complex()", "bool": "is_boolean()"}
 _ISINSTANCE["int"] = "is_integral(true)"
 
@@ -143,7 +116,7 @@ class Expressions:
         v = self.expr(e.value)
         if v.type in kinds.SPECS and e.attr in ("sizes", "dtype"):
             return Val(f"{v.code}.{e.attr}", {"sizes": "int[]", "dtype": "dtype"}[e.attr], False)
-        return self.member(v, e.attr, ATTRIBUTES, e)
+        return self.member(v, e.attr, kinds.ATTRIBUTES, e)
 
     def member(self, v: Val, name: str, table: dict, e) -> Val:
         found = table.get((kinds.plain(v.type), name))
@@ -639,7 +612,7 @@ class Expressions:
             return Val(f"{self.as_type(v, 'tensor', e)}.is_contiguous({form})", "bool")
         if e.args or e.keywords:
             raise self.where(f"{name} takes no arguments in the subset", e)
-        return self.member(v, name, METHODS, e)
+        return self.member(v, name, kinds.METHODS, e)
 
     def list_method(self, v: Val, name: str, e) -> Val:
         args = [self.expr(a) for a in e.args]
