@@ -98,6 +98,8 @@ constexpr Leaf kLeaves[] = {
        return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
      },
      1},
+    {"wrapped_number",
+     [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
     {"printed::check_written",
      [](PyObject* const* a) {
        printed::check_written(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));

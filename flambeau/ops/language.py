@@ -42,7 +42,16 @@ class Ops:
         keywords = [a.name for a in overload._schema.arguments if a.kwarg_only]
         most = len(overload._schema.arguments) - len(keywords)
 
+        tensors = [a.type == "Tensor" for a in overload._schema.arguments]
+
         def call(*args, **given):
+            # A number stands for a tensor, as in C++.
+            args = [
+                flambeau._C._leaf("wrapped_number", a)
+                if is_tensor and isinstance(a, (bool, int, float, complex))
+                else a
+                for a, is_tensor in zip(args, tensors, strict=False)
+            ]
             return overload(*args[:most], **dict(zip(keywords, args[most:], strict=False)), **given)
 
         setattr(self, symbol, call)

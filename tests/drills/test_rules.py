@@ -25,14 +25,26 @@ def in_cxx(record, found):
     return _C._run_rule(op, (), found)
 
 
+def first_tensor(values):
+    for v in values:
+        inner = first_tensor(v) if isinstance(v, list) else v
+        if isinstance(inner, flambeau.Tensor):
+            return inner
+    return None
+
+
 def in_python(record, found):
     """The rule as it stands, in the form that C++ gives."""
     wanted = inspect.signature(record.rule).parameters
-    given = {n: recording.recording(v) for n, v in found.items() if n in wanted}
-    made = record.rule(**{n: given.get(n) for n in wanted})
+    names = {n: n if n in found else n.rstrip("_") for n in wanted}
+    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
+    given = {
+        n: found.get(a) if a in numbers else recording.recording(found.get(a))
+        for n, a in names.items()
+    }
+    made = record.rule(**given)
     specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
-    first = next((v for v in found.values() if isinstance(v, (flambeau.Tensor, list)) and v), None)
-    first = first[0] if isinstance(first, list) else first
+    first = first_tensor(found.values())
     out = []
     for s in specs:
         assert isinstance(s, language.Spec)
