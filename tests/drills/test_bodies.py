@@ -61,6 +61,6 @@ def test_a_body_refuses_the_same_in_python_and_in_cxx(record):
     """On sizes at the edges, of tensors without memory."""
     for sample in record.cases():
         found = trials.arguments(record, sample, "meta")
-        for call in trials.edge_trials(found):
+        for call in trials.edge_trials(record, found):
             cxx, python = both(record, call, lambda call=call: dict(call))
             assert cxx == python, f"{name_of(record)}: {call}"

@@ -70,7 +70,7 @@ def test_a_rule_gives_the_same_in_python_and_in_cxx(record):
     tried = 0
     for sample in record.cases():
         found = trials.arguments(record, sample)
-        for call in (found, *trials.edge_trials(found)):
+        for call in (found, *trials.edge_trials(record, found)):
             recording.NOTES.clear()
             cxx = trials.outcome(lambda call=call: in_cxx(record, call))
             python = trials.outcome(lambda call=call: in_python(record, call))

@@ -184,6 +184,9 @@ class Expressions:
     def operate_lists(self, op, a: Val, b: Val, e) -> Val:
         if op is ast.Add and kinds.is_list(a.type) and kinds.is_list(b.type):
             kind = kinds.joined(a.type, b.type)
+            if any(not v.fresh and v.code not in self.owned for v in (a, b)):
+                # In Python a size is no list, and a list and a tuple cannot be added.
+                raise self.where("copy what is added with list(...)", e)
             if kind in ("int[]", "tensor[]"):
                 left, right = self.as_type(a, kind, e), self.as_type(b, kind, e)
                 return Val(f"printed::joined({left}, {right})", kind)

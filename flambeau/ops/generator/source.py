@@ -81,7 +81,7 @@ class Function(Expressions):
         self.globals = function.__globals__
         self.types: dict[str, str] = {}
         self.result = want
-        self.uses: set[str] = set()
+        self.around: set[str] = set()  # owned by the function around this one
 
     def where(self, text: str, node=None) -> SourceError:
         line = self.first + getattr(node, "lineno", self.node.lineno if node else 1) - 1
@@ -113,7 +113,7 @@ class Function(Expressions):
             self.temporaries = 0
             self.nested: dict[str, Nested] = {}
             self.in_loop = 0
-            self.owned: set[str] = set()  # variables that hold their value
+            self.owned = set(self.around)  # variables that hold their value
             self.leaving: list[str] = []  # the names in the return at hand
             try:
                 code = self.block(statements, "  ")
@@ -413,7 +413,7 @@ class Nested(Function):
     def __init__(self, outer: Function, node: ast.FunctionDef):
         self.outer, self.node, self.unit, self.globals = outer, node, outer.unit, outer.globals
         self.path, self.first = outer.path, outer.first
-        self.captured = dict(outer.known)
+        self.captured, self.around = dict(outer.known), set(outer.owned)
         self.takes: tuple[str, ...] | None = None
         self.want, self.result, self.code = None, None, ""
         self.types: dict[str, str] = {}

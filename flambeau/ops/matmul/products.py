@@ -435,7 +435,7 @@ def matmul(self, other, ops):
 
 def folded_product(a, b, ops):
     """(..., n, k) @ (k) or (k, m): the leading dimensions are rows of one large matrix."""
-    leading = a.shape[:-1]
+    leading = list(a.shape[:-1])
     matrix = ops.reshape(a, [count(leading), a.size(-1)])
     if b.dim() == 1:
         return ops.view(ops.mv(matrix, b), leading)
@@ -513,7 +513,7 @@ def linear(input, weight, bias, ops):
         last = input.size(-1)
         rows = ops.view(input, [input.numel() // last, last])
         out = ops.addmm(bias, rows, transposed)
-        return ops.view(out, input.shape[:-1] + [weight.size(0)])
+        return ops.view(out, list(input.shape[:-1]) + [weight.size(0)])
     return ops.add_Tensor(ops.matmul(input, transposed), bias)
 
 
