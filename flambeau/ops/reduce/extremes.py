@@ -1,6 +1,7 @@
 """Largest and smallest elements, and truth over dimensions."""
 
 from flambeau.ops.language import Error, Spec, dtypes, scalar_type_name
+from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
 from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes
 from flambeau.ops.samples import call, np, values
@@ -195,9 +196,18 @@ def _(self, dim, keepdim):
     return extreme_with_indices(self, dim, keepdim)
 
 
+@max_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @max_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
@@ -272,9 +282,18 @@ def _(self, dim, keepdim):
     return extreme_with_indices(self, dim, keepdim)
 
 
+@min_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @min_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(

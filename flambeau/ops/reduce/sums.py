@@ -197,6 +197,7 @@ prod.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
+prod.autocast("float32")
 
 
 @prod.rule
@@ -227,6 +228,7 @@ def prod_dim():
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
 prod_dim.batching("dims")
+prod_dim.autocast("float32")
 
 
 @prod_dim.rule
@@ -391,6 +393,14 @@ logsumexp.batching("reduce")
 def _(self, dim, keepdim):
     dtype = default_dtype() if is_integral(self.dtype, True) else self.dtype
     return reduction_spec(self, dim, keepdim, dtype, "logsumexp")
+
+
+@logsumexp.jvp
+def _(t, self, dim, keepdim, result):
+    dims = dim or list(range(self.dim()))
+    top = result if keepdim else t.op(self, dim, True)
+    share = (self - top).exp().masked_fill(top.isinf(), 0)
+    return (t.get("self") * share).sum(dims, keepdim)
 
 
 @logsumexp.gradient
