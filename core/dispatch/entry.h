@@ -30,6 +30,11 @@ inline TensorVec alias_of(const Tensor& self, const std::vector<ViewSpec>& views
   return out;
 }
 
+inline Tensor flipped(Tensor t, KeySet lazy) {
+  t.impl()->keys ^= lazy;
+  return t;
+}
+
 // Whether a static argument (a string, a truth value, or none of them) has a given value.
 inline bool is_static(std::string_view v, const char* want) { return want && v == want; }
 inline bool is_static(const std::optional<std::string_view>& v, const char* want) {

@@ -65,6 +65,11 @@ struct Leaf {
   Py_ssize_t nargs;
 };
 
+const Tensor& tensor_of(PyObject* o) {
+  if (!is_tensor(o)) raise<TypeError>("expected a Tensor");
+  return unwrap(o);
+}
+
 TensorVec tensors_of(PyObject* list) {
   const Object items(must(PySequence_Fast(list, "expected a list of Tensors")));
   TensorVec out;
@@ -77,12 +82,10 @@ TensorVec tensors_of(PyObject* list) {
 }
 
 constexpr Leaf kLeaves[] = {
+    {"strides_like",
+     [](PyObject* const* a) { return must(wrap_size(strides_like(tensor_of(a[0])))); }, 1},
     {"printed::suggest_memory_format",
-     [](PyObject* const* a) {
-       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
-       return must(wrap(unwrap(a[0]).suggest_memory_format()));
-     },
-     1},
+     [](PyObject* const* a) { return must(wrap(tensor_of(a[0]).suggest_memory_format())); }, 1},
     {"printed::result_type",
      [](PyObject* const* a) {
        const TensorVec tensors = tensors_of(a[0]);
@@ -95,6 +98,20 @@ constexpr Leaf kLeaves[] = {
        return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
      },
      1},
+    {"wrapped_number",
+     [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
+    {"printed::check_written",
+     [](PyObject* const* a) {
+       printed::check_written(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));
+       return Py_NewRef(Py_None);
+     },
+     2},
+    {"printed::check_apart",
+     [](PyObject* const* a) {
+       printed::check_apart(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
     {"shape::check_fits",
      [](PyObject* const* a) {
        shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),

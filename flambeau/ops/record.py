@@ -74,6 +74,7 @@ class Record:
     differentiable: tuple | None = None  # which outputs have gradients
     node: str = ""  # name of the autograd node; derived by default
     creation: str = "plain"  # views: "multi_output"
+    flips: str = ""  # views: the lazy bit that the result has other than self
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
     base: Record | None = None  # the record whose body an extra overload shares
@@ -105,7 +106,9 @@ class Record:
     @property
     def has_body(self) -> bool:
         """The decorated function is the body, and not words alone."""
-        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
+        return (
+            self.kind in ("composite", "native") and not self.cxx and _has_statements(self.function)
+        )
 
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""

@@ -33,10 +33,6 @@ Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
   return entry::pow_Tensor_Tensor(self, wrapped_number(exponent));
 }
 
-Tensor pow_of_scalar(const Scalar& self, const Tensor& exponent) {
-  return entry::pow_Tensor_Tensor(wrapped_number(self), exponent);
-}
-
 Tensor square(const Tensor& self) { return entry::pow_Tensor_Scalar(self, Scalar(int64_t{2})); }
 
 Tensor max_other(const Tensor& self, const Tensor& other) { return entry::maximum(self, other); }

@@ -3,9 +3,11 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    absent,
     channels_last_strides,
     dtype_name,
     formats,
+    same,
     show,
     suggest_memory_format,
 )
@@ -119,8 +121,7 @@ def image_sizes(x, w, stride, padding, dilation):
     return sizes
 
 
-@convolution.rule
-def _(input, weight, bias, stride, padding, dilation, transposed, groups):
+def convolution_spec(input, weight, bias, stride, padding, dilation, transposed, groups):
     if transposed:
         raise NotImplementedError("convolution: transposed=True is not supported")
     if input.dim() != 4 or weight.dim() != 4:
@@ -137,6 +138,11 @@ def _(input, weight, bias, stride, padding, dilation, transposed, groups):
         check_input_dtype("bias", input, bias)
     sizes = image_sizes(input.shape, weight.shape, stride, padding, dilation)
     return image_spec(sizes, input.dtype, channels_last(input, weight))
+
+
+@convolution.rule
+def _(input, weight, bias, stride, padding, dilation, transposed, groups):
+    return convolution_spec(input, weight, bias, stride, padding, dilation, transposed, groups)
 
 
 @convolution.jvp
@@ -189,8 +195,6 @@ def _(
 @structured(
     "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, "
     f"{_CONV}, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="convolution_backward(grad_output, input, weight, stride, padding, dilation, transposed,"
-    " output_padding, groups, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
     function_variant=False,
@@ -222,6 +226,36 @@ convolution_backward.samples(
     ),
     dtypes=FLOATING,
 )
+
+
+@convolution_backward.rule
+def _(grad_output, input, weight, stride, padding, dilation, transposed, groups, output_mask):
+    output = convolution_spec(
+        input, weight, absent(), stride, padding, dilation, transposed, groups
+    )
+    if not same(grad_output.shape, output.sizes):
+        raise Error(
+            f"convolution_backward: expected grad_output of shape {show(output.sizes)}, as the "
+            f"output of the convolution, but got {show(grad_output.shape)}"
+        )
+    if grad_output.dtype != input.dtype:
+        raise Error(
+            f"convolution_backward: grad_output type ({dtype_name(grad_output.dtype)}) and input "
+            f"type ({dtype_name(input.dtype)}) should be the same"
+        )
+    last = channels_last(input, weight)
+    return (
+        image_spec(input.shape if output_mask[0] else [0], input.dtype, last and output_mask[0]),
+        image_spec(
+            weight.shape if output_mask[1] else [0],
+            weight.dtype if output_mask[1] else input.dtype,
+            last and output_mask[1],
+        ),
+        Spec(
+            [weight.shape[0]] if output_mask[2] else [0],
+            weight.dtype if output_mask[2] else input.dtype,
+        ),
+    )
 
 
 @convolution_backward.batching

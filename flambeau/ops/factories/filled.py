@@ -3,11 +3,15 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    channels_last_strides,
     default_dtype,
     dtype_name,
+    format_name,
+    formats,
     layout_name,
     layouts,
     placed,
+    strides_like,
 )
 from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
@@ -53,6 +57,35 @@ def check_options(op, layout, pin_memory):
         raise NotImplementedError(f"{op}: pin_memory=True is not supported")
     if layout is not None and layout != layouts.strided:
         raise NotImplementedError(f"{op}: layout torch.{layout_name(layout)} is not supported")
+
+
+def like_spec(op, self, dtype, layout, device, pin_memory, memory_format):
+    """An output in the shape of ``self``, and in its layout unless another is asked for."""
+    check_options(op, layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    place = placed(self.device if device is None else device)
+    if memory_format is None or memory_format == formats.preserve_format:
+        if self.is_contiguous():
+            return Spec(self.shape, kind, device=place)
+        return Spec(self.shape, kind, strides_like(self), device=place)
+    return Spec(self.shape, kind, format_strides(self.shape, memory_format), device=place)
+
+
+def format_strides(size, memory_format):
+    """The strides of a memory format; None for row-major ones."""
+    if memory_format is None or memory_format == formats.contiguous_format:
+        return None
+    if memory_format == formats.preserve_format:
+        raise Error(
+            "empty: memory_format=torch.preserve_format has no tensor whose layout could be kept: "
+            "use empty_like"
+        )
+    want = 4 if memory_format == formats.channels_last else 5
+    if len(size) != want:
+        raise Error(
+            f"empty: required rank {want} tensor to use {format_name(memory_format)} format"
+        )
+    return channels_last_strides(size)
 
 
 @structured(

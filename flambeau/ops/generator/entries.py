@@ -252,6 +252,8 @@ def _separate(schema: Schema) -> str:
 def body_call(record: Record, schema: Schema) -> str:
     if record.has_body:
         return printed.body_call(record, schema)
+    if record.rule:  # other geometry over memory that nobody else sees
+        return f"alias_of({schema.args[0].name}, {printed.call(record, schema)})"
     return call(record.cxx or record.schema.symbol, "native", [], schema)
 
 
@@ -282,6 +284,8 @@ def _view_body(record: Record, schema: Schema) -> str:
     made = call(record.cxx or record.schema.symbol, "native", [], schema)
     if record.rule:
         made = f"alias_of({first}, {printed.call(record, schema)})"
+        if record.flips:
+            made = f"flipped({made}, bit(Key::{record.flips}))"
     if schema.inplace:
         return f"  take_geometry({first}, {made});\n" + _finish(schema)
     return f"  return as_view({first}, {made}, Creation::{record.creation});\n"

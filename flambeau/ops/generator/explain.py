@@ -33,9 +33,11 @@ def _gradient_summary(record: Record, node: str) -> str:
     return record.no_gradient or "-"
 
 
-def table() -> str:
-    """One row per record."""
+def table(dynamic: bool = False) -> str:
+    """One row per record, or per record whose sizes or results depend on elements."""
     records = load()
+    if dynamic:
+        records = [r for r in records if r.tags & {"dynamic_shape", "data_dependent"}]
     nodes = names.node_names(records)
     rows = [("op", "kind", "variants", "gradient", "record")]
     for r in sorted(records, key=lambda r: r.schema.full_name):

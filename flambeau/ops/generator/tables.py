@@ -84,6 +84,8 @@ def tags(record: Record, schema: Schema) -> str:
         out.append("tag::inplace_view" if schema.inplace else "tag::view")
     if record.kind == "composite":
         out.append("tag::composite_implicit")
+    if record.kind == "native" and record.has_body:
+        out.append("tag::composite_explicit")
     if schema.inplace:
         out.append("tag::inplace")
     if schema.outs:

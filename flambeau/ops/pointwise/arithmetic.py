@@ -466,12 +466,12 @@ def _(g, self, exponent, result):
 
 @native(
     "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
-    cxx="pow_of_scalar",
     out=True,
     method=False,
 )
-def pow_of_scalar():
+def pow_of_scalar(self, exponent, ops):
     """A number to the powers in a tensor."""
+    return ops.pow_Tensor_Tensor(self, exponent)
 
 
 pow_of_scalar.samples(

@@ -3,6 +3,7 @@
 from flambeau.ops.language import Error, show, wrap_dim
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, dtype, np, values
+from flambeau.ops.views.geometry import viewed
 
 
 @composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
@@ -21,7 +22,6 @@ reshape.reference(np.reshape)
 
 @native(
     "_unsafe_view(Tensor self, int[] size) -> Tensor",
-    cxx="unsafe_view",
     method=False,
     function_variant=False,
 )
@@ -37,6 +37,11 @@ _unsafe_view.batching(lambda b, self, size: self.full.reshape([b.size, *size]))
 @_unsafe_view.jvp
 def _(t, size):
     return t.get("self").reshape(size)
+
+
+@_unsafe_view.rule
+def _(self, size):
+    return viewed(self, size, "view")
 
 
 @_unsafe_view.gradient
@@ -504,8 +509,11 @@ type_as.reference(lambda x, other: x)
     method=False,
     function_variant=False,
 )
-def select_backward():
+def select_backward(grad_output, input_sizes, dim, index, ops):
     """The gradient of ``select``: zeros with one slice filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.select_int(out, dim, index), grad_output)
+    return out
 
 
 select_backward.samples(call(values(2), [2, 3], 1, 2))
@@ -524,8 +532,11 @@ def _(g, dim, index, ops):
     method=False,
     function_variant=False,
 )
-def slice_backward():
+def slice_backward(grad_output, input_sizes, dim, start, end, step, ops):
     """The gradient of ``slice``: zeros with the slice filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.slice_Tensor(out, dim, start, end, step), grad_output)
+    return out
 
 
 slice_backward.samples(call(values(2, 2), [4, 2], 0, 0, 3, 2))
@@ -544,8 +555,11 @@ def _(g, dim, start, end, step, ops):
     method=False,
     function_variant=False,
 )
-def diagonal_backward():
+def diagonal_backward(grad_output, input_sizes, offset, dim1, dim2, ops):
     """The gradient of ``diagonal``: zeros with the diagonal filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.diagonal(out, offset, dim1, dim2), grad_output)
+    return out
 
 
 diagonal_backward.samples(call(values(2), [2, 3], 0, 0, 1))
@@ -563,8 +577,21 @@ def _(g, offset, dim1, dim2, ops):
     method=False,
     function_variant=False,
 )
-def unfold_backward():
+def unfold_backward(grad_in, input_sizes, dim, size, step, ops):
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""
+    out = ops.zeros(input_sizes, grad_in.dtype, None, grad_in.device)
+    if out.dim() == 0:
+        if size > 0:
+            ops.copy_(out, ops.select_int(grad_in, -1, 0))
+        return out
+    # One strided add for each place in the window: its elements never overlap.
+    d = wrap_dim(dim, out.dim(), "unfold_backward")
+    windows = grad_in.size(d)
+    for k in range(size):
+        target = ops.slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step)
+        if windows > 0:
+            ops.add__Tensor(target, ops.select_int(grad_in, -1, k))
+    return out
 
 
 unfold_backward.samples(call(values(2, 3), [5], 0, 3, 2))

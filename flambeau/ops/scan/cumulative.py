@@ -39,7 +39,6 @@ def _(g, self, dim, cxx):
 
 @structured(
     "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-    shape="cumulative(self, dim, dtype)",
     cpu="cpu::cumprod(result, self, dim)",
     out=True,
     inplace=True,
@@ -55,6 +54,12 @@ def cumprod():
 cumprod.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
 cumprod.reference(np.cumprod, tolerance=16)
 cumprod.batching("dims")
+
+
+@cumprod.rule
+def _(self, dim, dtype):
+    wrap_dim(dim, self.dim(), "cumsum/cumprod")
+    return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 
 @cumprod.gradient
