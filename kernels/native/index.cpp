@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/index/index.h"
 
+#include "core/tensor/overlap.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -19,10 +20,7 @@ void check_apart(const char* op, const Tensor& self, const Tensor& read) {
 }
 
 void check_written(const char* op, const Tensor& self, std::initializer_list<const Tensor*> read) {
-  check(internal_overlap(self) != Overlap::yes, op,
-        ": unsupported operation: more than one "
-        "element of the written-to tensor refers to a single memory location. Please clone() the "
-        "tensor before performing the operation.");
+  check_written_once(op, self);
   for (const Tensor* t : read) check_apart(op, self, *t);
 }
 
@@ -67,7 +65,7 @@ void index_put_(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
         " cannot be broadcast to indexing result of shape ", show(want));
   if (self.is_meta()) return;
-  check_apart("index_put_", self, values);
+  check_written("index_put_", self, {&values});
   for (const Tensor& t : at.indices) check_apart("index_put_", self, t);
   cpu::index_put_into("index_put_", self, at, values, accumulate);
 }
@@ -132,6 +130,7 @@ void masked_fill_scalar_(const Tensor& self, const Tensor& mask, const Scalar& v
   const auto spec = shape::masked_fill(self, mask, value);
   check(same(spec.sizes, self.sizes()), "masked_fill_: output with shape ", show(self.sizes()),
         " doesn't match the broadcast shape ", show(spec.sizes));
+  check_written_once("masked_fill_", self);
   if (!self.is_meta()) cpu::masked_fill_into(self, mask, value);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/tensor/overlap.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -17,7 +18,8 @@ Generator& pick(Generator* g) { return g ? *g : default_generator(); }
 // Runs fill(dst, n) on the elements of `self` in the order of its memory (see
 // core/random/random.h); what is not dense is filled through a packed copy.
 template <class F>
-void fill_in_memory_order(const Tensor& self, Generator* generator, F&& fill) {
+void fill_in_memory_order(const char* op, const Tensor& self, Generator* generator, F&& fill) {
+  check_written_once(op, self);
   if (self.is_meta() || self.numel() == 0) return;
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
@@ -46,10 +48,11 @@ void normal_(const Tensor& self, double mean, double std, Generator* generator) 
   }
   if (self.is_meta() || self.numel() == 0) return;
   if (self.numel() >= 16 && self.is_contiguous())
-    return fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
-      fill_normal(g, self.dtype(), dst, n, mean, std);
-    });
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+    return fill_in_memory_order("normal_", self, generator,
+                                [&](Generator& g, void* dst, int64_t n) {
+                                  fill_normal(g, self.dtype(), dst, n, mean, std);
+                                });
+  fill_in_memory_order("normal_", self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_normal_pairs(g, self.dtype(), dst, n, mean, std);
   });
 }
@@ -62,7 +65,7 @@ void uniform_(const Tensor& self, double from, double to, Generator* generator) 
   check(std::isfinite(from) && std::isfinite(to) && std::isfinite(to - from),
         "uniform_: uniform_ expects finite from and to, got ", from, " and ", to);
   const Tensor target = reals(self);
-  fill_in_memory_order(target, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("uniform_", target, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_uniform(g, target.dtype(), dst, n, from, to);
   });
 }
@@ -73,26 +76,27 @@ void exponential_(const Tensor& self, double lambda, Generator* generator) {
         "exponential_: Exponential distribution is a continuous probability "
         "distribution. dtype must be a floating point but you specified ",
         dtype_name(self.dtype()));
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("exponential_", self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_exponential(g, self.dtype(), dst, n, lambda);
   });
 }
 
 void bernoulli_float_(const Tensor& self, double p, Generator* generator) {
   check(p >= 0 && p <= 1, "bernoulli_: bernoulli_ expects p to be in [0, 1], but got p=", p);
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("bernoulli_", self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_bernoulli(g, self.dtype(), dst, n, p);
   });
 }
 
 void bernoulli_tensor_(const Tensor& self, const Tensor& p, Generator* generator) {
+  check_written_once("bernoulli_", self);
   check(is_floating(p.dtype()), "bernoulli_: expected a floating tensor of probabilities, got ",
         dtype_name(p.dtype()));
   if (self.is_meta()) return;
   const Tensor wide =
       entry::contiguous(entry::expand(p, self.sizes(), false), MemoryFormat::contiguous);
   const Tensor target = self.is_contiguous() ? self : flambeau::empty(self.sizes(), self.options());
-  fill_in_memory_order(target, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("bernoulli_", target, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_bernoulli(g, target.dtype(), dst, n, wide.dtype(), wide.bytes());
   });
   if (!target.is(self)) cpu::copy(self, target);
@@ -150,7 +154,7 @@ void random_range(const Tensor& self, int64_t from, int64_t to, Generator* gener
         dtype_name(self.dtype()), ": ", from);
   check(to - 1 >= b.lowest && to - 1 <= b.highest, op, ": to - 1 is out of bounds for ",
         dtype_name(self.dtype()), ": ", to - 1);
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order(op, self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_random_range(g, self.dtype(), dst, n,
                       static_cast<uint64_t>(to) - static_cast<uint64_t>(from), from);
   });
@@ -162,9 +166,9 @@ void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to,
                   Generator* generator) {
   if (to) return random_range(self, from, *to, generator, "random_");
   if (from == INT64_MIN)
-    return fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
-      fill_random_64_bits(g, self.dtype(), dst, n);
-    });
+    return fill_in_memory_order(
+        "random_", self, generator,
+        [&](Generator& g, void* dst, int64_t n) { fill_random_64_bits(g, self.dtype(), dst, n); });
   const Bounds b = bounds(self.dtype());
   int64_t highest = b.highest;
   if (self.dtype() == DType::float32) highest = int64_t{1} << 24;
@@ -173,7 +177,7 @@ void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to,
   if (self.dtype() == DType::bfloat16) highest = 256;
   check(from <= highest, "random_: from is out of bounds for ", dtype_name(self.dtype()), ": ",
         from);
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("random_", self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_random_range(g, self.dtype(), dst, n,
                       static_cast<uint64_t>(highest) - static_cast<uint64_t>(from) + 1, from);
   });
@@ -184,10 +188,25 @@ void random_to_(const Tensor& self, int64_t to, Generator* generator) {
 }
 
 void random_(const Tensor& self, Generator* generator) {
-  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+  fill_in_memory_order("random_", self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_random(g, self.dtype(), dst, n);
   });
 }
+
+namespace {
+
+// Without replacement each draw needs a category of its own that can come out.
+void check_possible(const Tensor& weights, int64_t samples) {
+  const int64_t rows[] = {-1};
+  const Tensor possible = entry::sum_dim_IntList(entry::gt_Scalar(weights, Scalar(int64_t{0})),
+                                                 IntSpan(rows), false, {});
+  check(entry::all(entry::ge_Scalar(possible, Scalar(samples))).item().to_bool(),
+        "multinomial: invalid multinomial distribution (with replacement=False, not enough "
+        "non-zero categories to sample ",
+        samples, " of them)");
+}
+
+}  // namespace
 
 Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Generator* generator) {
   check(self.dim() == 1 || self.dim() == 2, "multinomial: prob_dist must be 1 or 2 dim, got shape ",
@@ -209,6 +228,7 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
   if (out.is_meta() || out.numel() == 0) return out;
   const Tensor weights = entry::contiguous(self, MemoryFormat::contiguous);
   const int64_t rows = self.dim() == 1 ? 1 : self.sizes()[0];
+  if (!replacement) check_possible(weights, samples);
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
   const auto draw =
@@ -293,8 +313,20 @@ Tensor randperm(int64_t n, FLAMBEAU_OPTIONS) {
 }
 #undef FLAMBEAU_OPTIONS
 
+namespace {
+
+void check_deviations(const Tensor& std) {
+  check<TypeError>(!std.is_complex(), "normal: expects standard deviation to be non-complex");
+  if (std.is_meta() || std.numel() == 0) return;
+  check(entry::all(entry::ge_Scalar(std, Scalar(int64_t{0}))).item().to_bool(),
+        "normal: normal expects all elements of std >= 0.0");
+}
+
+}  // namespace
+
 Tensor normal_Tensor_Tensor(const Tensor& mean, const Tensor& std, Generator* generator) {
   const Dims shape = broadcast(mean.sizes(), std.sizes(), "normal");
+  check_deviations(std);
   Tensor out = flambeau::empty(shape, mean.options());
   normal_(out, 0, 1, generator);
   entry::mul__Tensor(out, std);
