@@ -177,7 +177,7 @@ Tensor t(const Tensor& self) {
 Tensor permute(const Tensor& self, IntSpan dims) {
   const int64_t n = self.dim();
   check(static_cast<int64_t>(dims.size()) == n,
-        "permute: permute(sparse_coo): number of dimensions in the tensor input does not match the "
+        "permute: number of dimensions in the tensor input does not match the "
         "length of the desired ordering of dimensions i.e. input.dim() = ",
         n, " is not equal to len(dims) = ", dims.size());
   Dims sizes(n, 0), strides(n, 0);

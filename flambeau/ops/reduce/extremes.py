@@ -68,6 +68,7 @@ def _(g, self, result, dim, keepdim, cxx):
 
 @structured(
     "max(Tensor self) -> Tensor",
+    node="MaxBackward1",
     shape="extreme_all(self)",
     cpu="cpu::amax(result, self, shape::all_dims(self))",
     out=True,
@@ -108,6 +109,7 @@ max_other.reference(np.maximum)
 
 @structured(
     "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    node="MaxBackward0",
     shape="extreme_with_indices(self, dim, keepdim)",
     cpu="cpu::max(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
@@ -146,6 +148,7 @@ def _(g, self, indices, dim, keepdim, cxx):
 
 @structured(
     "min(Tensor self) -> Tensor",
+    node="MinBackward1",
     shape="extreme_all(self)",
     cpu="cpu::amin(result, self, shape::all_dims(self))",
     out=True,
@@ -186,6 +189,7 @@ min_other.reference(np.minimum)
 
 @structured(
     "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    node="MinBackward0",
     shape="extreme_with_indices(self, dim, keepdim)",
     cpu="cpu::min(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
