@@ -95,10 +95,9 @@ constexpr Leaf kLeaves[] = {
        return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
      },
      1},
-    {"shape::check_fits",
+    {"check_fits",
      [](PyObject* const* a) {
-       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),
-                         unwrap_dtype(a[2]));
+       check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]), unwrap_dtype(a[2]));
        return Py_NewRef(Py_None);
      },
      3},

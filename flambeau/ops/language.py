@@ -284,6 +284,6 @@ def result_type(tensors):
     """The dtype that tensors promote to, numbers that stand for tensors being weak."""
 
 
-@_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")
+@_leaf("check_fits", "(literal, scalar, dtype) -> none")
 def check_fits(op, value, dtype):
     """RuntimeError where a number does not fit an element."""

@@ -3,6 +3,7 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    check_fits,
     default_dtype,
     dtype_name,
     layout_name,
@@ -348,6 +349,7 @@ def _(self, value):
             f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
             "it is complex"
         )
+    check_fits("fill_", value, self.dtype)
 
 
 fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))
