@@ -301,7 +301,8 @@ bitwise_xor.reference(np.bitwise_xor)
 
 @pointwise(
     "bitwise_not(Tensor self) -> Tensor",
-    dtypes=INTEGRAL,
+    dtypes=INTEGRAL | BOOL,
+    bool_loop=True,
     slots={"__invert__": "nb_invert"},
     inplace_functions=(),
 )
@@ -310,6 +311,8 @@ def bitwise_not(self):
 
     >>> flambeau.bitwise_not(flambeau.tensor([0, 5]))
     tensor([-1, -6])
+    >>> ~flambeau.tensor([True, False])
+    tensor([False,  True])
     """
     return ~self
 
