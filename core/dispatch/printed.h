@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor/overlap.h"
 #include "core/dispatch/checked.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
@@ -183,12 +184,6 @@ inline void check_apart(const char* op, const Tensor& written, const Tensor& rea
         ": unsupported operation: some "
         "elements of the input tensor and the written-to tensor refer to a single memory "
         "location. Please clone() the tensor before performing the operation.");
-}
-inline void check_written(const char* op, const Tensor& t) {
-  check(internal_overlap(t) != Overlap::yes, op,
-        ": unsupported operation: more than one "
-        "element of the written-to tensor refers to a single memory location. Please clone() the "
-        "tensor before performing the operation.");
 }
 
 }  // namespace flambeau::printed

@@ -52,6 +52,7 @@ void index_put_(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
         " cannot be broadcast to indexing result of shape ", show(want));
   if (self.is_meta()) return;
+  check_written_once("index_put_", self);
   printed::check_apart("index_put_", self, values);
   for (const Tensor& t : at.indices) printed::check_apart("index_put_", self, t);
   cpu::index_put_into("index_put_", self, at, values, accumulate);

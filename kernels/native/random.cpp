@@ -139,11 +139,33 @@ void random_(const Tensor& self, Generator* generator) {
   });
 }
 
+namespace {
+
+// Without replacement each draw needs a category of its own that can come out.
+void check_possible(const Tensor& weights, int64_t samples) {
+  const int64_t rows[] = {-1};
+  const Tensor possible = entry::sum_dim_IntList(entry::gt_Scalar(weights, Scalar(int64_t{0})),
+                                                 IntSpan(rows), false, {});
+  check(entry::all(entry::ge_Scalar(possible, Scalar(samples))).item().to_bool(),
+        "multinomial: invalid multinomial distribution (with replacement=False, not enough "
+        "non-zero categories to sample ",
+        samples, " of them)");
+}
+
+void check_deviations(const Tensor& deviation) {
+  if (deviation.numel() == 0) return;
+  check(entry::all(entry::ge_Scalar(deviation, Scalar(int64_t{0}))).item().to_bool(),
+        "normal: normal expects all elements of std >= 0.0");
+}
+
+}  // namespace
+
 void multinomial(const Tensor& result, const Tensor& self, int64_t samples, bool replacement,
                  Generator* generator) {
   if (result.numel() == 0) return;
   const Tensor weights = entry::contiguous(self, MemoryFormat::contiguous);
   const int64_t rows = self.dim() == 1 ? 1 : self.sizes()[0];
+  if (!replacement) check_possible(weights, samples);
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
   const auto draw =
@@ -160,6 +182,7 @@ void randperm(const Tensor& result, Generator* generator) {
 
 void normal_of_tensors(const Tensor& result, const Tensor& mean, const Tensor& deviation,
                        Generator* generator) {
+  check_deviations(deviation);
   normal_(result, 0, 1, generator);
   entry::mul__Tensor(result, deviation);
   entry::add__Tensor(result, mean, Scalar(int64_t{1}));

@@ -2,6 +2,7 @@
 
 from flambeau.ops.index.pick import check_same_device
 from flambeau.ops.language import (
+    check_written,
     Error,
     Spec,
     broadcast,
@@ -53,6 +54,7 @@ def masked_in_place(self, mask):
             f"masked_fill_: output with shape {show(self.shape)} doesn't match the broadcast shape "
             f"{show(sizes)}"
         )
+    check_written("masked_fill_", self)
 
 
 def check_number(value):
