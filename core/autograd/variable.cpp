@@ -4,6 +4,7 @@
 #include "core/autograd/accumulate.h"
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/view.h"
+#include "core/memory/in_turn.h"
 
 namespace flambeau {
 namespace {
@@ -30,6 +31,8 @@ void move_hooks(const Tensor& t, Node* before, Node& after, uint32_t output_befo
 
 AutogradMeta::~AutogradMeta() {
   if (base.defined()) unlink_view(*this);
+  if (grad.defined())  // it may have a gradient too: see Note [Chains]
+    memory::in_turn([](void* t) { static_cast<TensorImpl*>(t)->release(); }, grad.forget());
 }
 
 AutogradMeta& autograd_meta(const Tensor& t) {

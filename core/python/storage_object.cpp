@@ -50,12 +50,10 @@ uint8_t unwrap_byte(PyObject* o) {
 }
 
 Ref<Storage> from_sequence(PyObject* sequence) {
-  const Object fast(must(PySequence_Fast(sequence, "UntypedStorage: expected a sequence of ints")));
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.get()));
-  Ref<Storage> storage = Storage::allocate(n, Device{});
-  for (size_t i = 0; i < n; ++i)
-    static_cast<uint8_t*>(storage->data())[i] =
-        unwrap_byte(PySequence_Fast_GET_ITEM(fast.get(), static_cast<Py_ssize_t>(i)));
+  const FixedItems items(sequence, "UntypedStorage: expected a sequence of ints");
+  Ref<Storage> storage = Storage::allocate(items.size(), Device{});
+  for (size_t i = 0; i < items.size(); ++i)
+    static_cast<uint8_t*>(storage->data())[i] = unwrap_byte(items[i]);
   return storage;
 }
 
@@ -180,6 +178,9 @@ PyObject* clone(PyObject* self, PyObject*) {
 }
 PyObject* deepcopy(PyObject* self, PyObject* memo) {
   return guarded([&] {
+    if (!PyDict_Check(memo))
+      raise_python(PyExc_TypeError, "__deepcopy__(): memo must be a dict, not %.200s",
+                   Py_TYPE(memo)->tp_name);
     const Object key(must(PyLong_FromVoidPtr(self)));
     if (PyObject* known = PyDict_GetItemWithError(memo, key.get())) return Py_NewRef(known);
     Object copy(make(Py_TYPE(self), copy_of(self)));
