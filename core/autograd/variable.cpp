@@ -35,6 +35,8 @@ AutogradMeta::~AutogradMeta() {
     memory::in_turn([](void* t) { static_cast<TensorImpl*>(t)->release(); }, grad.forget());
 }
 
+void DropAutograd::operator()(AutogradMeta* meta) const { delete meta; }
+
 AutogradMeta& autograd_meta(const Tensor& t) {
   // See Note [Made on demand].
   static_assert(sizeof(t.impl()->autograd) == sizeof(AutogradMeta*));

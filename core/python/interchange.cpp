@@ -6,7 +6,7 @@
 
 #include "core/memory/in_turn.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {
 namespace {
