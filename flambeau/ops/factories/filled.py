@@ -27,7 +27,7 @@ def empty():
 empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
 
 
-@native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False)
+@native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False, opaque=True)
 def empty_strided():
     """An empty tensor with the given strides.
 
@@ -91,7 +91,7 @@ scalar_tensor.samples(call(1.5), call(3, dtype=dtype("int64")))
 scalar_tensor.reference(lambda value, dtype=None: np.asarray(value))
 
 
-@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def empty_like():
     """An empty tensor with the shape, dtype and layout of another.
 
@@ -103,7 +103,7 @@ def empty_like():
 empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
 
 
-@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def zeros_like():
     """Zeros with the shape, dtype and layout of another tensor.
 
@@ -116,7 +116,7 @@ zeros_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dty
 zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
 
 
-@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def ones_like():
     """Ones with the shape, dtype and layout of another tensor.
 
@@ -129,7 +129,11 @@ ones_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtyp
 ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
 
 
-@native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(
+    f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def full_like():
     """One value with the shape, dtype and layout of another tensor.
 
@@ -142,7 +146,9 @@ full_like.samples(call(values(2, 3), 1), call(values(0), 1))
 full_like.reference(np.full_like)
 
 
-@native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+)
 def new_empty():
     """An empty tensor with this one's dtype and device.
 
@@ -157,6 +163,7 @@ new_empty.samples(call(values(2), [2, 3]))
 @native(
     f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_empty_strided():
     """An empty strided tensor with this one's dtype and device.
@@ -169,7 +176,9 @@ def new_empty_strided():
 new_empty_strided.samples(call(values(2), [2, 3], [1, 2]))
 
 
-@native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+)
 def new_zeros():
     """Zeros with this tensor's dtype and device.
 
@@ -182,7 +191,9 @@ new_zeros.samples(call(values(2), [2, 3]), call(values(), []))
 new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
 
 
-@native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+)
 def new_ones():
     """Ones with this tensor's dtype and device.
 
@@ -198,6 +209,7 @@ new_ones.reference(lambda x, size: np.ones(size, x.dtype))
 @native(
     f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_full():
     """One value with this tensor's dtype and device.

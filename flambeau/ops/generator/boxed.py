@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import entries, names
+from flambeau.ops.generator import checks, entries, names
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
@@ -82,7 +82,8 @@ def _structured(record: Record) -> str:
         i for i, a in enumerate(schema.args) if a.type == "Tensor" and not (a.optional or a.out)
     )
     shape = entries.call(record.shape, "shape", [], schema)
-    rule = f"{_unbox(schema)}  specs.put({shape}, {like});\n"
+    rule = f"{_unbox(schema)}  const auto spec = {shape};\n{checks.dtypes(record, schema)}"
+    rule += f"  specs.put(spec, {like});\n"
     results = names.results(record)
     outs = "".join(f"  const Tensor& {r} = outs[{i}];\n" for i, r in enumerate(results))
     kernel = f"{_unbox(schema)}{outs}  {entries.call(record.cpu, 'cpu', results, schema)};\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names
+from flambeau.ops.generator import checks, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient, _static_literal
 from flambeau.ops.generator.autograd import entry as autograd_entry
@@ -87,13 +87,14 @@ def _inplace_without_gradient(schema: Schema) -> str:
 
 
 def _body(record: Record, schema: Schema) -> str:
-    return {
+    print_body = {
         "pointwise": _pointwise_body,
         "structured": _structured_body,
         "native": _native_body,
         "view": _view_body,
         "composite": _native_body,
-    }[record.kind](record, schema)
+    }[record.kind]
+    return checks.may_write(record, schema) + print_body(record, schema)
 
 
 def _finish(schema: Schema) -> str:
@@ -186,8 +187,10 @@ def _structured_body(record: Record, schema: Schema) -> str:
         for a in schema.args
         if a.type == "Tensor" and not a.optional
     )
-    code = f"  const auto spec = {shape};\n"
+    code = f"  const auto spec = {shape};\n" + checks.dtypes(record, schema)
+    code += checks.outs(schema, "spec[{}].dtype")
     inputs = _inputs(schema)
+    when = ", true" if record.checks_values else ""
     if schema.outs and record.separate_out:
         code += _separate(schema)
     for i, r in enumerate(results):
@@ -195,7 +198,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         if schema.outs:
             code += (
                 f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
-                f"{{{inputs}}});\n"
+                f"{{{inputs}}}{when});\n"
             )
         else:
             code += f"  const Tensor {r} = allocate({spec}, {like});\n"
@@ -229,6 +232,11 @@ def _separate(schema: Schema) -> str:
 
 def _native_body(record: Record, schema: Schema) -> str:
     functional = f"{call(record.cxx or record.schema.symbol, 'native', [], schema)}"
+    refused = checks.dtypes(record, schema) if record.kind == "native" else ""
+    return refused + _given_body(record, schema, functional)
+
+
+def _given_body(record: Record, schema: Schema, functional: str) -> str:
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
@@ -238,6 +246,7 @@ def _native_body(record: Record, schema: Schema) -> str:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
+        code += checks.outs(schema, "std::get<{}>(made).dtype()")
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'

@@ -12,6 +12,7 @@ from flambeau.ops.samples import bools, call, ints, np, values
     out=True,
     out_overload="Tensor_out",
     tags=frozenset({"dynamic_shape"}),
+    opaque=True,
 )
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
@@ -32,7 +33,8 @@ def _(g, self, indices, cxx):
 
 @native(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
-    " -> Tensor(a!)"
+    " -> Tensor(a!)",
+    opaque=True,
 )
 def index_put_():
     """Writes ``values`` at the places that index tensors name.
@@ -58,7 +60,10 @@ def _(g, indices, values, accumulate, cxx):
     )
 
 
-@native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+@native(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    opaque=True,
+)
 def index_put():
     """A copy with ``values`` at the places that index tensors name.
 
@@ -89,6 +94,8 @@ def _(g, indices, values, accumulate, cxx):
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
@@ -117,6 +124,8 @@ def _(g, self, dim, index, cxx):
     shape="scatter(self, dim, index, src)",
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
+    opaque=True,
+    checks_values=True,
 )
 def scatter():
     """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
@@ -136,6 +145,7 @@ scatter.samples(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
     cxx="scatter_",
     function_variant=False,
+    opaque=True,
 )
 def scatter_():
     """``scatter`` in place.
@@ -166,6 +176,7 @@ def _(g, dim, index, src, ops, cxx):
     shape="scatter_value(self, dim, index, value)",
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
+    checks_values=True,
 )
 def scatter_value():
     """``scatter`` of one value."""
@@ -201,6 +212,7 @@ def _(g, dim, index, ops):
     shape="scatter_reduce(self, dim, index, src, reduce)",
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
@@ -244,6 +256,7 @@ def _(g, dim, index, src, reduce, cxx):
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
@@ -282,6 +295,7 @@ def _(g, dim, index, value, reduce, cxx):
     shape="scatter_add(self, dim, index, src)",
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
+    checks_values=True,
 )
 def scatter_add():
     """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
@@ -327,6 +341,8 @@ def _(g, dim, index, src, cxx):
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def index_select():
     """The slices along a dimension that a vector of indices names.
@@ -354,6 +370,7 @@ def _(g, self, dim, index, cxx):
     shape="index_add(self, dim, index, source, alpha)",
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
+    checks_values=True,
 )
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
@@ -484,6 +501,7 @@ def _(g, mask, cxx):
     tags=frozenset({"dynamic_shape"}),
     out=True,
     separate_out=True,
+    opaque=True,
 )
 def masked_select():
     """The elements where ``mask`` is true, in one dimension.
@@ -547,6 +565,7 @@ where.reference(np.nonzero)
     shape="embedding(weight, indices, sparse)",
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
+    opaque=True,
 )
 def embedding():
     """The rows of ``weight`` that ``indices`` name.

@@ -335,6 +335,7 @@ randint_low_generator.samples(call(3, 7, [2, 3], generator=None))
     f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like():
     """``randint`` with the shape and dtype of a tensor.
@@ -351,6 +352,7 @@ randint_like.samples(call(values(2, 3), 7), dtypes=REAL)
     f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""

@@ -12,6 +12,7 @@ from flambeau.ops.samples import call, ints, np, values
     out=True,
     separate_out=True,
     aliases=("concat", "concatenate"),
+    opaque=True,
 )
 def cat():
     """Tensors one after the other along a dimension.
@@ -37,6 +38,7 @@ def _(g, tensors, dim, cxx):
     method=False,
     out=True,
     separate_out=True,
+    opaque=True,
 )
 def stack():
     """Tensors of one shape along a new dimension.
@@ -58,7 +60,7 @@ def _(g, tensors, dim, cxx):
     return cxx.stack_backward_list(g, tensors.dtype, dim)
 
 
-@structured("flip(Tensor self, int[] dims) -> Tensor", shape="flip", cpu="flip")
+@structured("flip(Tensor self, int[] dims) -> Tensor", shape="flip", cpu="flip", opaque=True)
 def flip():
     """The order along dimensions reversed.
 
@@ -76,7 +78,12 @@ def _(g, dims, ops):
     return ops.flip(g, dims)
 
 
-@structured("roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor", shape="roll", cpu="roll")
+@structured(
+    "roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor",
+    shape="roll",
+    cpu="roll",
+    opaque=True,
+)
 def roll():
     """Elements moved along dimensions; what leaves at the end comes in at the front.
 
@@ -100,6 +107,7 @@ def _(g, shifts, dims, cxx):
     cpu="tril",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def tril():
     """The lower triangle of matrices; the rest is zero.
@@ -125,6 +133,7 @@ def _(g, diagonal, ops):
     cpu="triu",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def triu():
     """The upper triangle of matrices; the rest is zero.
@@ -149,6 +158,7 @@ def _(g, diagonal, ops):
     shape="repeat",
     cpu="repeat",
     function_variant=False,
+    opaque=True,
 )
 def repeat():
     """Copies laid side by side.

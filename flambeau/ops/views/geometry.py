@@ -517,6 +517,7 @@ resolve_neg.reference(lambda x: x)
     "detach(Tensor(a) self) -> Tensor(a)",
     cxx="detach",
     handles=frozenset({"conjugate", "negative", "autograd"}),
+    opaque=True,
 )
 def detach():
     """The same memory, outside of the graph.
@@ -534,6 +535,7 @@ detach.reference(lambda x: x)
     "detach_(Tensor(a!) self) -> Tensor(a!)",
     cxx="detach_",
     handles=frozenset({"conjugate", "negative", "autograd"}),
+    opaque=True,
 )
 def detach_():
     """Takes this tensor out of the graph that made it; it becomes a leaf.
