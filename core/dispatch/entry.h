@@ -10,6 +10,7 @@
 #include "core/dispatch/constants.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/outputs.h"
+#include "core/dispatch/printed.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/all.h"
@@ -41,6 +42,17 @@ inline void check_loops(const char* op, uint32_t given) {
 inline void check_may_write(const Tensor& t) {
   if (t.impl()->inference) [[unlikely]]
     check_inference_inplace(t);
+}
+
+// The view that a rule tells of.
+inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {
+  return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);
+}
+inline TensorVec alias_of(const Tensor& self, const std::vector<ViewSpec>& views) {
+  TensorVec out;
+  out.reserve(views.size());
+  for (const ViewSpec& v : views) out.push_back(alias_of(self, v));
+  return out;
 }
 
 // Whether a static argument (a string, a truth value, or none of them) has a given value.

@@ -68,7 +68,7 @@ struct Op {
   // those of its functional form, whose arguments come first in its own.
   Rule rule = nullptr;
   Kernel cpu = nullptr;
-  void* runtime = nullptr;           // core/python: what was registered at run time for this op
+  void* runtime = nullptr;  // core/python: what was registered at run time for this op
 };
 
 // The built-in ops, sorted by name then overload; generated.

@@ -15,9 +15,10 @@ def dtypes(record: Record, schema: Schema) -> str:
         for a in schema.args
         if a.type == "Tensor" and not a.out
     ]
-    if record.kind == "structured":
+    if record.kind == "structured" and not record.inplace_only:
         n = len(record.schema.returns)
-        given += [f"bit_of(spec{f'[{i}]' if n > 1 else ''}.dtype)" for i in range(n)]
+        made = ["spec"] if n == 1 else [f"std::get<{i}>(spec)" for i in range(n)]
+        given += [f"bit_of({spec}.dtype)" for spec in made]
     return f'  check_loops("{schema.name}", {" | ".join(given)});\n' if given else ""
 
 
