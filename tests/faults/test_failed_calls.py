@@ -149,3 +149,99 @@ def test_input_dtype_is_that_of_the_gradient():
                 function(g, g, 1, dtype)
         with pytest.raises(RuntimeError, match="one dtype"):
             function(g, g.float(), 1, torch.float64)
+
+
+def test_a_meta_value_is_no_value():
+    for write in (
+        lambda t, v: t.fill_(v),
+        lambda t, v: t.masked_fill_(torch.tensor([True, False, True]), v),
+        lambda t, v: t.__setitem__(0, v),
+        lambda t, v: t.__setitem__(slice(None), v),
+        lambda t, v: t.copy_(v),
+        lambda t, v: t.add_(v),
+        lambda t, v: torch.full((3,), v),
+    ):
+        t = torch.ones(3)
+        with pytest.raises((RuntimeError, TypeError)):
+            write(t, torch.tensor(2.0, device="meta"))
+        assert t.tolist() == [1.0] * 3
+
+
+def test_a_state_dict_that_does_not_fit_changes_nothing():
+    def model():
+        return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+
+    class Own(torch.nn.Linear):
+        def _load_from_state_dict(self, *args):
+            super()._load_from_state_dict(*args)
+            with torch.no_grad():
+                self.bias.add_(1)
+
+    def hooked():
+        made = model()
+        made[1].register_load_state_dict_pre_hook(lambda *args: None)
+        return made
+
+    for make in (model, hooked, lambda: torch.nn.Sequential(Own(2, 3), torch.nn.BatchNorm1d(3))):
+        for assign in (False, True):
+            for spoil in (
+                lambda s: s.update({"1.weight": torch.ones(7)}),
+                lambda s: s.update({"1.weight": "text"}),
+                lambda s: s.pop("1.bias"),
+                lambda s: s.update({"2.weight": torch.ones(3)}),
+            ):
+                m, state = make(), {k: v + 5 for k, v in model().state_dict().items()}
+                before = {k: v.clone() for k, v in m.state_dict().items()}
+                own = dict(m.named_parameters())
+                spoil(state)
+                with pytest.raises(RuntimeError, match="loading state_dict"):
+                    m.load_state_dict(state, assign=assign)
+                assert all(own[k] is p for k, p in m.named_parameters())
+                for k, v in m.state_dict().items():
+                    if not (isinstance(m[0], Own) and k == "0.bias"):
+                        assert v.equal(before[k]), k
+    m = model()
+    state = {k: v + 5 for k, v in m.state_dict().items()}
+    m.load_state_dict(state)
+    assert all(v.equal(state[k]) for k, v in m.state_dict().items())
+
+
+def test_an_array_of_a_parameter_is_a_copy_where_numpy_asks_for_one():
+    import numpy
+
+    p = torch.nn.Parameter(torch.ones(3))
+    with torch.no_grad():
+        for made in (numpy.array(p), numpy.array(p, dtype="float64"), p.__array__(copy=True)):
+            made[0] = 7
+            assert p[0] == 1
+        shared = p.__array__(copy=False)
+        shared[1] = 5
+        assert p[1] == 5
+        with pytest.raises(ValueError, match="copy=False"):
+            p.__array__("float64", copy=False)
+        assert p.__array__("float64").dtype == "float64"
+
+
+def test_wrapper_tensors_have_no_memory_to_show():
+    import numpy
+
+    class Wrapper(torch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+            raise NotImplementedError("here")
+
+    t = torch.Tensor._make_wrapper_subclass(Wrapper, (2, 3))
+    for show in (
+        lambda: t.numpy(),
+        lambda: numpy.asarray(t),
+        lambda: t.__array__(),
+        lambda: t.__dlpack__(),
+        lambda: torch.from_dlpack(t),
+        lambda: torch.to_dlpack(t) if hasattr(torch, "to_dlpack") else t.__dlpack__(),
+        lambda: memoryview(t),
+        lambda: t.tolist(),
+        lambda: t[0, 0].item(),
+        lambda: float(t[0, 0]),
+    ):
+        with pytest.raises((TypeError, RuntimeError, BufferError, NotImplementedError)):
+            show()
