@@ -6,6 +6,7 @@
 #include "core/autograd/transform.h"
 #include "core/autograd/view.h"
 #include "core/memory/in_turn.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 namespace {
@@ -176,6 +177,7 @@ Tensor& grad_slot(AutogradMeta& meta) {
 Tensor Tensor::grad() const { return impl_->autograd ? grad_slot(*impl_->autograd) : Tensor(); }
 
 void Tensor::set_grad(Tensor grad) const {
+  const Rearranging scope;
   if (!grad.defined()) {
     if (impl_->autograd) grad_slot(*impl_->autograd) = Tensor();
     return;
@@ -227,6 +229,7 @@ void set_data(const Tensor& t, const Tensor& data) {
         "incompatible tensor type.");
   check(!needs_grad(t) || is_differentiable(data.dtype()),
         "data set to a tensor that requires gradients must be floating point or complex dtype");
+  const Rearranging scope;
   if (to.autograd && (!same(to.sizes(), from.sizes()) || to.dtype() != from.dtype() ||
                       !(to.device() == from.device()))) {
     // The accumulator expects gradients of the former kind.
