@@ -23,6 +23,8 @@ void translate_exception(const char* op) noexcept {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const NotImplementedError& e) {
     PyErr_SetString(PyExc_NotImplementedError, e.what());
+  } catch (const RecursionError& e) {
+    PyErr_SetString(PyExc_RecursionError, e.what());
   } catch (const ZeroDivisionError& e) {
     PyErr_SetString(PyExc_ZeroDivisionError, e.what());
   } catch (const LinAlgError& e) {

@@ -1,10 +1,24 @@
 // Shape rules of convolution and pooling over two dimensions.
 #pragma once
 
+#include "core/dispatch/checked.h"
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
 namespace flambeau::shape {
+
+// One dimension of a window that slides over an input, in checked arithmetic: kernels add these
+// numbers to places without a look.
+struct Sliding {
+  int64_t window;  // from the first to the last tap
+  int64_t padded;  // the input with its padding
+
+  Sliding(int64_t in, int64_t kernel, int64_t padding, int64_t dilation)
+      : window(printed::add(printed::mul(dilation, printed::sub(kernel, 1)), 1)),
+        padded(printed::add(in, printed::mul(2, padding))) {
+    printed::add(padded, window);
+  }
+};
 
 template <class T>
 bool channels_last(const T& input, const T& weight) {
@@ -58,12 +72,12 @@ Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride,
         dtype_name(bias.defined() ? bias.dtype() : input.dtype()), ") should be the same");
   Dims sizes{x[0], w[0], 0, 0};
   for (int d = 0; d < 2; ++d) {
-    const int64_t window = dilation[d] * (w[2 + d] - 1) + 1, padded = x[2 + d] + 2 * padding[d];
-    check(window <= padded, "convolution: Calculated padded input size per channel: (",
-          x[2] + 2 * padding[0], " x ", x[3] + 2 * padding[1], "). Kernel size: (",
-          dilation[0] * (w[2] - 1) + 1, " x ", dilation[1] * (w[3] - 1) + 1,
-          "). Kernel size can't be greater than actual input size");
-    sizes[2 + d] = (padded - window) / stride[d] + 1;
+    const auto slide = [&](int i) { return Sliding(x[2 + i], w[2 + i], padding[i], dilation[i]); };
+    const Sliding s = slide(d);
+    check(s.window <= s.padded, "convolution: Calculated padded input size per channel: (",
+          slide(0).padded, " x ", slide(1).padded, "). Kernel size: (", slide(0).window, " x ",
+          slide(1).window, "). Kernel size can't be greater than actual input size");
+    sizes[2 + d] = (s.padded - s.window) / stride[d] + 1;
   }
   return image_spec(input, sizes, input.dtype(), channels_last(input, weight));
 }
@@ -128,18 +142,18 @@ std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan strid
     check(dilate[d] > 0, "max_pool2d: dilation should be greater than zero, but got ",
           show(dilation));
     check(pad[d] >= 0, "max_pool2d: pad must be non-negative, but got pad: ", pad[d]);
-    const int64_t window = dilate[d] * (kernel[d] - 1) + 1;
+    const size_t at = sizes.size() - 2 + d;
+    const int64_t in = sizes[at];
+    const auto [window, padded] = Sliding(in, kernel[d], pad[d], dilate[d]);
     check(pad[d] <= window / 2,
           "max_pool2d: pad should be at most half of effective kernel size, but "
           "got pad=",
           pad[d], ", kernel_size=", kernel[d], " and dilation=", dilate[d]);
-    const size_t at = sizes.size() - 2 + d;
-    const int64_t in = sizes[at];
-    const int64_t room = in + 2 * pad[d] - window;
+    const int64_t room = padded - window;
     int64_t out = (room < 0 ? -1 : room / step[d]) + 1;
     if (ceil_mode) {
-      out = (room + step[d] - 1) / step[d] + 1;
-      if ((out - 1) * step[d] >= in + pad[d]) --out;
+      out = printed::sub(printed::add(room, step[d]), 1) / step[d] + 1;
+      if (printed::mul(out - 1, step[d]) >= in + pad[d]) --out;
     }
     check(out >= 1, "max_pool2d: Given input size: ", show(self.sizes()),
           ". Calculated output size is too small");
@@ -155,8 +169,18 @@ std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan strid
 }
 
 template <class T>
-Spec max_pool2d_backward(const T&, const T& self) {
+Spec max_pool2d_backward(const T& grad, const T& self, const T& indices) {
   check_pools("max_pool2d_with_indices_backward", self.dtype());
+  const IntSpan g = grad.sizes(), x = self.sizes();
+  check((x.size() == 3 || x.size() == 4) && g.size() == x.size() && same(g, indices.sizes()) &&
+            std::equal(g.begin(), g.end() - 2, x.begin()),
+        "max_pool2d_with_indices_backward: grad_output of shape ", show(g),
+        " and indices of shape ", show(indices.sizes()), " do not fit an input of shape ", show(x));
+  check(indices.dtype() == DType::int64 && grad.dtype() == self.dtype(),
+        "max_pool2d_with_indices_backward: indices must be int64 and grad_output of the input's "
+        "dtype, got ",
+        dtype_name(indices.dtype()), " and ", dtype_name(grad.dtype()), " for ",
+        dtype_name(self.dtype()));
   const bool last = self.dim() == 4 && self.suggest_memory_format() == MemoryFormat::channels_last;
   return image_spec(self, Dims(self.sizes()), self.dtype(), last);
 }

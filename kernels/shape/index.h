@@ -150,6 +150,9 @@ Spec masked_fill_tensor(const T& self, const T& mask, const T& value) {
   check(value.dim() == 0,
         "masked_fill: masked_fill only supports a 0-dimensional value tensor, but got tensor with ",
         value.dim(), " dimension(s).");
+  check(self.is_meta() || !value.is_meta(),
+        "masked_fill: the value is on device 'meta' and has no bytes, but the tensor to fill is on ",
+        self.device().str());
   return masked_fill(self, mask, Scalar(0));
 }
 

@@ -28,7 +28,11 @@ Spec softmax_backward(const T& grad, const T& output, int64_t dim, DType input_d
   wrap_dim(dim, grad.dim(), "softmax_backward");
   check(same(grad.sizes(), output.sizes()), "softmax_backward: grad ", show(grad.sizes()),
         " and output ", show(output.sizes()), " must have the same shape");
-  check<NotImplementedError>(is_floating(input_dtype) && is_floating(grad.dtype()),
+  check(grad.dtype() == output.dtype() && input_dtype == grad.dtype(),
+        "softmax_backward: grad, output and input_dtype must be of one dtype, got ",
+        dtype_name(grad.dtype()), ", ", dtype_name(output.dtype()), " and ",
+        dtype_name(input_dtype), ": convert them first");
+  check<NotImplementedError>(is_floating(input_dtype),
                              "softmax_backward: \"softmax_backward\" not implemented for '",
                              dtype_name(grad.dtype()), "' with input_dtype '",
                              dtype_name(input_dtype), "': convert with .to(torch.float32)");

@@ -25,6 +25,7 @@ from flambeau.ops.samples import bools, call, ints, np, values
     out=True,
     out_overload="Tensor_out",
     tags=frozenset({"dynamic_shape"}),
+    opaque=True,
 )
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
@@ -51,7 +52,8 @@ def _(g, self, indices, cxx):
 
 @native(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
-    " -> Tensor(a!)"
+    " -> Tensor(a!)",
+    opaque=True,
 )
 def index_put_():
     """Writes ``values`` at the places that index tensors name.
@@ -83,7 +85,10 @@ def _(g, indices, values, accumulate, cxx):
     )
 
 
-@native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+@native(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    opaque=True,
+)
 def index_put():
     """A copy with ``values`` at the places that index tensors name.
 
@@ -120,6 +125,8 @@ def _(g, indices, values, accumulate, cxx):
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
@@ -193,6 +200,8 @@ def _(g, self, dim, index, cxx):
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def index_select():
     """The slices along a dimension that a vector of indices names.
@@ -256,6 +265,7 @@ def _(g, self, dim, index, cxx):
     tags={"raises_on_values"},
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
+    checks_values=True,
 )
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
@@ -387,6 +397,7 @@ def _(g, dim, index, alpha, cxx):
     tags={"raises_on_values"},
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
+    opaque=True,
 )
 def embedding():
     """The rows of ``weight`` that ``indices`` name.

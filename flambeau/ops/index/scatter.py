@@ -20,6 +20,8 @@ from flambeau.ops.samples import call, ints, values
     tags={"raises_on_values"},
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
+    opaque=True,
+    checks_values=True,
 )
 def scatter():
     """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
@@ -42,6 +44,7 @@ scatter.jvp("linear")
     tags={"raises_on_values"},
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
+    opaque=True,
 )
 def scatter_():
     """``scatter`` in place.
@@ -149,6 +152,7 @@ def _(g, dim, index, src, ops, cxx):
     tags={"raises_on_values"},
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
+    checks_values=True,
 )
 def scatter_value():
     """``scatter`` of one value."""
@@ -201,6 +205,7 @@ def _(g, dim, index, ops):
     tags={"raises_on_values"},
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
@@ -262,6 +267,7 @@ def _(g, dim, index, src, reduce, cxx):
     tags={"raises_on_values"},
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
@@ -317,6 +323,7 @@ def _(g, dim, index, value, reduce, cxx):
     tags={"raises_on_values"},
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
+    checks_values=True,
 )
 def scatter_add():
     """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
