@@ -199,13 +199,14 @@ def test_randomness(randomness):
         return (
             flambeau.randn(4),
             flambeau.rand_like(x),
-            flambeau.bernoulli(flambeau.full((4,), 0.5)),
-            flambeau.randperm(8),
-            flambeau.nn.functional.dropout(x.repeat(16) + 1),
+            flambeau.bernoulli(flambeau.full((64,), 0.5)),
+            flambeau.randperm(64),
+            flambeau.nn.functional.dropout(x.repeat(64) + 1),
             x.clone().normal_(),
             flambeau.randint(0, 1000, (4,)),
         )
 
+    flambeau.manual_seed(0)
     for out in vmap(f, randomness=randomness)(flambeau.zeros(2, 4)):
         assert out.shape[0] == 2
         assert flambeau.equal(out[0], out[1]) == (randomness == "same")
@@ -230,3 +231,21 @@ def test_constants_of_vmap_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert vmap(lambda x: flambeau.arange(3))(flambeau.ones(2)).shape == (2, 3)
+
+
+def test_a_rule_that_a_program_registers():
+    op = flambeau.library.custom_op("func_tests::thrice", mutates_args=())(thrice)
+    seen = []
+
+    @op.register_vmap
+    def _(info, in_dims, x, n):
+        seen.append((info.batch_size, in_dims))
+        return op(x, n), in_dims[0]
+
+    out = vmap(op, in_dims=(1, None))(X.expand(2, 3), 3)
+    close(out, 3 * X.unsqueeze(1).expand(3, 2))
+    assert seen == [(3, (1, None))]
+
+
+def thrice(x: flambeau.Tensor, n: int) -> flambeau.Tensor:
+    return x * n
