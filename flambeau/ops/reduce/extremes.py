@@ -1,5 +1,6 @@
 """Largest and smallest elements, and truth over dimensions."""
 
+from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -140,8 +141,8 @@ def _(t, self, dim, keepdim, result):
 
 
 @max_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
@@ -218,8 +219,8 @@ def _(t, self, dim, keepdim, result):
 
 
 @min_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
