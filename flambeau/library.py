@@ -31,7 +31,6 @@ __all__ = [
     "register_autograd",
     "register_fake",
     "register_kernel",
-    "register_vmap",
 ]
 
 # Dispatch keys that have a meaning here -> the kind of implementation.
@@ -204,10 +203,6 @@ class CustomOpDef:
         """Registers the rule that gives outputs of the right shape and dtype without values."""
         return register_fake(self._op, function)
 
-    def register_vmap(self, function: Callable | None = None):
-        """Registers how ``vmap`` runs the op, as in ``library.register_vmap``."""
-        return register_vmap(self._op, function)
-
     def register_autograd(self, backward: Callable, *, setup_context: Callable | None = None):
         """Registers the gradient, as in ``library.register_autograd``."""
         register_autograd(self._op, backward, setup_context=setup_context)
@@ -308,33 +303,6 @@ def _implement_autograd(op, backward: Callable, setup_context: Callable | None) 
         return Differentiated.apply(kwargs, *full)
 
     _C._implement_op(op, "Autograd", apply)
-
-
-def register_vmap(op, function: Callable | None = None, /, *, lib=None):
-    """Registers how ``flambeau.vmap`` runs an op on a batch.
-
-    ``function(info, in_dims, *args, **kwargs)`` is given whole batches and, for each argument,
-    which dimension the batch is, or None; ``info`` has ``batch_size`` and ``randomness``. It gives
-    the output and which dimension of it the batch is.
-
-    >>> @flambeau.library.custom_op("vmapdemo::double", mutates_args=())
-    ... def double(x: flambeau.Tensor) -> flambeau.Tensor:
-    ...     return x * 2
-    >>> @flambeau.library.register_vmap("vmapdemo::double")
-    ... def _(info, in_dims, x):
-    ...     return double(x), in_dims[0]
-    >>> flambeau.vmap(double)(flambeau.ones(2, 1))
-    tensor([[2.],
-            [2.]])
-    """
-
-    def decorate(f: Callable) -> Callable:
-        from flambeau.func._batching import registered
-
-        registered[_find(op)] = f
-        return f
-
-    return decorate if function is None else decorate(function)
 
 
 def get_ctx():

@@ -13,10 +13,6 @@ from typing import Any
 import flambeau
 from flambeau.func._forms import Form, form_of, is_tensor, map_tensors
 from flambeau.ops.samples import BOOLEAN
-from flambeau.utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
-
-# Rules that programs registered, by library.register_vmap: op -> function.
-registered: dict = {}
 
 # Arguments that name dimensions, and that are sizes of results.
 _DIMS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
@@ -292,42 +288,6 @@ def apply(level: Any, form: Form, values: list, rule: Any) -> Any:
         else:
             b.operand(target).first.copy_(made.first)
     return values[form.mutated[0]]
-
-
-class Info:
-    """What a rule that a program wrote is told of the batch."""
-
-    def __init__(self, level: Any) -> None:
-        self.batch_size, self.randomness = level.batch_size, level.randomness
-
-
-def run_registered(level: Any, op: Any, function: Any, args: tuple, kwargs: dict) -> Any:
-    """A call whose rule a program registered; its results come with their batch dimensions."""
-    flat, spec = tree_flatten((args, kwargs))
-    parts = [level.parts(a) for a in flat]
-    values, named = tree_unflatten([a if p is None else p[0] for a, p in zip(flat, parts)], spec)
-    in_dims, _ = tree_unflatten([None if p is None else p[1] for p in parts], spec)
-    made = function(Info(level), in_dims, *values, **named)
-    if not (isinstance(made, tuple) and len(made) == 2):
-        raise RuntimeError(
-            f"Expected the vmap rule of {op} to have two returns, an output and out_dims with "
-            f"pytree structure compatible with the output. Got a {type(made).__name__}."
-        )
-    return placed(level, *made, str(op))
-
-
-def placed(level: Any, output: Any, out_dims: Any, name: str) -> Any:
-    """The results of a rule that says where the batch is in them."""
-    outputs, spec = tree_flatten(output)
-    dims = _broadcast_to_and_flatten(out_dims, spec)
-    if dims is None:
-        raise RuntimeError(
-            f"The vmap rule of {name} gave out_dims {out_dims}, which do not fit the structure of "
-            "its output"
-        )
-    return tree_unflatten(
-        [o if d is None else level.wrap(o, d % o.dim()) for o, d in zip(outputs, dims)], spec
-    )
 
 
 def _run(b: Batch, rule: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import flambeau
 from flambeau.autograd.function import Function, FunctionCtx
-from flambeau.func._batching import Info, placed
 from flambeau.func._levels import DualLevel, GradLevel, JvpLevel, VmapLevel
 from flambeau.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -108,6 +107,13 @@ def _with_tangents(
 # ---- vmap
 
 
+class _Info:
+    """What the first argument of a ``vmap`` staticmethod holds."""
+
+    def __init__(self, batch_size: int, randomness: str) -> None:
+        self.batch_size, self.randomness = batch_size, randomness
+
+
 def _vmap(level: VmapLevel, cls: type[Function], args: tuple) -> Any:
     own = cls.vmap is not _base_vmap
     if cls.generate_vmap_rule and own:
@@ -131,24 +137,35 @@ def _vmap(level: VmapLevel, cls: type[Function], args: tuple) -> Any:
     if all(d is None for d in dims):
         return level.call_without(cls.apply, *args)
     if own:
+        info = _Info(level.batch_size, level.randomness)
         made = level.call_without(
-            cls.vmap, Info(level), tree_unflatten(dims, spec), *tree_unflatten(values, spec)
+            cls.vmap, info, tree_unflatten(dims, spec), *tree_unflatten(values, spec)
         )
         if not (isinstance(made, tuple) and len(made) == 2):
             raise RuntimeError(
                 "Expected the vmap staticmethod to have two returns, an output and out_dims with "
                 "pytree structure compatible with the output."
             )
-        return placed(level, *made, cls.__name__)
-    outputs, where, out_spec = level.call_without(_generated, level, cls, values, dims, spec)
+        output, out_dims = made
+        outputs, out_spec = tree_flatten(output)
+        from flambeau.utils._pytree import _broadcast_to_and_flatten
+
+        placed = _broadcast_to_and_flatten(out_dims, out_spec)
+        if placed is None:
+            raise RuntimeError(
+                f"The vmap staticmethod of {cls.__name__} gave out_dims {out_dims}, which do not "
+                "fit the structure of its output"
+            )
+    else:
+        outputs, placed, out_spec = level.call_without(_generated, level, cls, values, dims, spec)
     return tree_unflatten(
-        [o if d is None else level.wrap(o, d) for o, d in zip(outputs, where)], out_spec
+        [o if d is None else level.wrap(o, d) for o, d in zip(outputs, placed)], out_spec
     )
 
 
 def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, spec: Any) -> tuple:
     """The function on batches: forward, setup_context and backward are each mapped."""
-    out_dims: list = []
+    placed: list = []
     out_specs: list = []
 
     def mapped() -> VmapLevel:
@@ -172,7 +189,7 @@ def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, 
             with inner:
                 output = cls.forward(*tree_unflatten(join(inner, batches, dims), spec))
                 bare, where, out_spec = split(inner, output)
-            out_dims[:], out_specs[:] = where, [out_spec]
+            placed[:], out_specs[:] = where, [out_spec]
             return tuple(bare)
 
         @staticmethod
@@ -181,7 +198,7 @@ def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, 
             own.needs_input_grad = ctx.needs_input_grad
             with inner:
                 given = tree_unflatten(join(inner, inputs, dims), spec)
-                whole = tree_unflatten(join(inner, output, out_dims), out_specs[0])
+                whole = tree_unflatten(join(inner, output, placed), out_specs[0])
                 cls.setup_context(own, given, whole)
                 saved, where, _ = split(inner, list(own.to_save))
             ctx.save_for_backward(*saved)
@@ -195,8 +212,7 @@ def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, 
                 own = ctx.own
                 own.to_save = tuple(join(inner, ctx.saved_tensors, ctx.where))
                 given = [
-                    g if g is None or d is None else inner.wrap(g, d)
-                    for g, d in zip(grads, out_dims)
+                    g if g is None or d is None else inner.wrap(g, d) for g, d in zip(grads, placed)
                 ]
                 made = cls.backward(own, *given)
                 made = made if isinstance(made, tuple) else (made,)
@@ -215,4 +231,4 @@ def _generated(level: VmapLevel, cls: type[Function], values: list, dims: list, 
 
     Mapped.__name__ = Mapped.__qualname__ = cls.__name__
     outputs = Mapped.apply(*values)
-    return list(outputs), out_dims, out_specs[0]
+    return list(outputs), placed, out_specs[0]

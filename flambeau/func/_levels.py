@@ -96,8 +96,6 @@ class VmapLevel(Level):
         rule = slots.batching_rule(form.record)
         if rule != "random" and not any(self._holds(values[i]) for i in form.tensors):
             return op(*args, **kwargs)
-        if (function := _batching.registered.get(op)) is not None:
-            return _batching.run_registered(self, op, function, args, kwargs)
         return _batching.apply(self, form, values, rule)
 
     def _holds(self, value: Any) -> bool:

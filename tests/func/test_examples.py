@@ -12,7 +12,7 @@ NAMES = [
     (space.__name__, name, getattr(space, name))
     for space in (flambeau.func, forward_ad)
     for name in space.__all__
-] + [("flambeau.library", "register_vmap", flambeau.library.register_vmap)]
+]
 
 
 @pytest.mark.parametrize("space, name, value", NAMES, ids=[f"{s}.{n}" for s, n, _ in NAMES])

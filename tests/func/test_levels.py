@@ -231,21 +231,3 @@ def test_constants_of_vmap_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert vmap(lambda x: flambeau.arange(3))(flambeau.ones(2)).shape == (2, 3)
-
-
-def test_a_rule_that_a_program_registers():
-    op = flambeau.library.custom_op("func_tests::thrice", mutates_args=())(thrice)
-    seen = []
-
-    @op.register_vmap
-    def _(info, in_dims, x, n):
-        seen.append((info.batch_size, in_dims))
-        return op(x, n), in_dims[0]
-
-    out = vmap(op, in_dims=(1, None))(X.expand(2, 3), 3)
-    close(out, 3 * X.unsqueeze(1).expand(3, 2))
-    assert seen == [(3, (1, None))]
-
-
-def thrice(x: flambeau.Tensor, n: int) -> flambeau.Tensor:
-    return x * n
