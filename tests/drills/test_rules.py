@@ -12,8 +12,8 @@ from flambeau.ops.record import load
 
 RECORDS = [r for r in load() if r.rule is not None]
 EVERY = [r for r in load() if _C._find_op(f"aten::{r.schema.full_name}") is not None]
-# Ported one after the other.
-NO_RULE = {r.schema.full_name for r in EVERY if r.kind in ("native", "view") and not r.rule}
+# What nobody can tell before, and what is not ported yet.
+NO_RULE = {r.schema.full_name for r in EVERY if not r.has_rule or r.is_dynamic}
 
 
 def name_of(record):
@@ -86,7 +86,7 @@ def test_an_op_gives_what_its_rule_says(record):
         found = trials.arguments(record, sample)
         specs = _C._run_rule(op, (), found)
         if specs is None:
-            assert record.kind == "composite" or name_of(record) in NO_RULE, (
+            assert record.kind == "composite" or record.has_body or name_of(record) in NO_RULE, (
                 f"{name_of(record)} has no rule"
             )
             return
