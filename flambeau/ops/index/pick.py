@@ -378,7 +378,8 @@ def _(g, dim, index, alpha, cxx):
 
 
 @structured(
-    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
+    "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
+    "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
@@ -434,7 +435,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
 
 
 @structured(
-    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
+    "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",

@@ -208,7 +208,7 @@ def _(g, dims, ops):
     return ops.flip(g, dims)
 
 
-@structured("roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll")
+@structured("roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll")
 def roll():
     """Elements moved along dimensions; what leaves at the end comes in at the front.
 
@@ -250,7 +250,7 @@ def _(g, shifts, dims, ops):
 
 
 @structured(
-    "tril(Tensor self, int diagonal=0) -> Tensor",
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="tril",
     inplace=True,
     out=True,
@@ -289,7 +289,7 @@ def _(g, diagonal, ops):
 
 
 @structured(
-    "triu(Tensor self, int diagonal=0) -> Tensor",
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="triu",
     inplace=True,
     out=True,
@@ -320,7 +320,7 @@ def _(g, diagonal, ops):
 
 
 @structured(
-    "repeat(Tensor self, int[] repeats) -> Tensor",
+    "repeat(Tensor self, SymInt[] repeats) -> Tensor",
     cpu="repeat",
     function_variant=False,
 )
