@@ -137,7 +137,7 @@ void bump_version(const Tensor& t) {
   TensorImpl& impl = *t.impl();
   if (impl.inference) [[unlikely]] {
     check_inference_inplace(t);
-    return;
+    if (!impl.counts_versions()) return;
   }
   impl.bump_version();
 }
@@ -204,17 +204,24 @@ Tensor shallow_copy(const Tensor& t) {
   return copy;
 }
 
+// Outside inference mode what is detached is a tensor of its own, which may be changed.
+void count_own_versions(const Tensor& t) {
+  if (t.impl()->inference && !thread_state.inference_mode) t.impl()->version_counter();
+}
+
 }  // namespace
 
 Tensor detach(const Tensor& t) {
   Tensor out = shallow_copy(t);
   out.impl()->allow_metadata_change = false;
+  count_own_versions(out);
   return out;
 }
 
 Tensor variable_data(const Tensor& t) {
   Tensor out = detach(t);
   out.impl()->new_version();
+  count_own_versions(out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "core/dispatch/outputs.h"
 
 #include "core/autograd/node.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/ops.h"
 
 namespace flambeau {
@@ -16,13 +17,6 @@ void check_device(const char* op, const Tensor& out, const Tensor& input) {
         ": Expected all tensors to be on the same device, but "
         "found at least two devices, ",
         input.device().str(), " and ", out.device().str(), "!");
-}
-
-void check_written_once(const char* op, const Tensor& out) {
-  check(internal_overlap(out) != Overlap::yes, op,
-        ": unsupported operation: more than one element "
-        "of the written-to tensor refers to a single memory location. Please clone() the tensor "
-        "before performing the operation.");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "core/python/binding.h"
 #include "core/python/interchange.h"
+#include "core/tensor/range.h"
 #include "flambeau/ops.h"
 
 namespace flambeau::python {
@@ -59,6 +60,9 @@ Tensor slice(const Tensor& t, int64_t dim, PyObject* item, bool always) {
 }
 
 [[noreturn]] void bad_index(PyObject* item) {
+  if (PyUnicode_Check(item) || PyBytes_Check(item))
+    raise<TypeError>("index: invalid data type '", Py_TYPE(item)->tp_name,
+                     "': text names no element");
   raise<IndexError>(
       "index: only integers, slices (`:`), ellipsis (`...`), None and long or byte "
       "Variables are valid indices (got ",
@@ -173,6 +177,7 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
     check<TypeError>(!s.is_complex() || self.is_complex(),
                      "setitem: can't assign a complex number to a ", dtype_name(self.dtype()),
                      " tensor");
+    check_fits("setitem", s, self.dtype());
     return scalar_tensor(s, self.dtype(), self.device());
   }
   if (PySequence_Check(value) && !PyUnicode_Check(value))

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "core/tensor/range.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
@@ -169,15 +170,10 @@ Scalar leaf_value(PyObject* o, DType dtype) {
   const Scalar s = is_tensor(o) ? unwrap(o).item() : unwrap_scalar(o);
   check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
         dtype_name(dtype), " without overflow: it is complex");
-  if (s.is_integral(false) && is_integral(dtype, false) && itemsize(dtype) < 8) {
-    const int64_t v = s.to_int();
-    const int bits = static_cast<int>(itemsize(dtype)) * 8;
-    const bool is_signed = info(dtype).is_signed;
-    const int64_t high = (int64_t{1} << (bits - (is_signed ? 1 : 0))) - 1;
-    const int64_t low = -high - 1;  // negative numbers wrap in unsigned types
-    check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ",
-          dtype_name(dtype), " without overflow");
-  }
+  // Floating dtypes take what is too large as infinite, as float() does.
+  if (is_integral(dtype, false) && !fits(s, dtype)) [[unlikely]]
+    raise("tensor: value ", s.is_floating() ? concat(s.to_double()) : concat(s.to_int()),
+          " cannot be converted to type ", dtype_name(dtype), " without overflow");
   return s;
 }
 

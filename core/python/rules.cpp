@@ -112,10 +112,9 @@ constexpr Leaf kLeaves[] = {
        return Py_NewRef(Py_None);
      },
      3},
-    {"shape::check_fits",
+    {"check_fits",
      [](PyObject* const* a) {
-       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),
-                         unwrap_dtype(a[2]));
+       check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]), unwrap_dtype(a[2]));
        return Py_NewRef(Py_None);
      },
      3},

@@ -98,6 +98,7 @@ class TensorImpl : public SmallObject {
     version_ = with.version_;
   }
   void new_version() { version_ = nullptr; }  // a counter of its own, at zero
+  bool counts_versions() const { return !inference || version_; }
 
   KeySet keys = 0;
   bool wrapped_number = false;        // made from a Python number: weak in promotion

@@ -346,7 +346,7 @@ def joint_dtype(a, b):
     return result_type([a, b])
 
 
-@_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")
+@_leaf("check_fits", "(literal, scalar, dtype) -> none")
 def check_fits(op, value, dtype):
     """RuntimeError where a number does not fit an element."""
 

@@ -64,6 +64,8 @@ class Record:
     out_overload: str | None = None
     separate_out: bool = False  # out= may share no memory with an input
     inplace_only: bool = False
+    # Names whose in-place form is a function too; None: all of an op with one argument.
+    inplace_functions: tuple | None = None
     module: str = ""
     slots: dict = field(default_factory=dict)  # Python name -> number slot
     aliases: tuple = ()  # further Python names
@@ -73,6 +75,7 @@ class Record:
     tags: frozenset = frozenset()
     differentiable: tuple | None = None  # which outputs have gradients
     node: str = ""  # name of the autograd node; derived by default
+    inplace_node: str = ""  # of the in-place form; the functional form's by default
     creation: str = "plain"  # views: "multi_output"
     flips: str = ""  # views: the lazy bit that the result has other than self
     inplace_self_saved: bool = True

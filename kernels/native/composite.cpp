@@ -25,6 +25,7 @@ Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
   if (power_dtype(self, exponent) == self.dtype() && !exponent.is_complex()) {
     const double e = exponent.to_double();
     if (e == 2) return entry::_square(self);
+    if (e == 3) return entry::_cube(self);
     if (e == 1) return entry::clone(self, std::nullopt);
     if (!integral && e == 0.5) return entry::sqrt(self);
     if (!integral && e == -0.5) return entry::rsqrt(self);

@@ -3,6 +3,7 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -52,6 +53,7 @@ void index_put_(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
         " cannot be broadcast to indexing result of shape ", show(want));
   if (self.is_meta()) return;
+  check_written_once("index_put_", self);
   printed::check_apart("index_put_", self, values);
   for (const Tensor& t : at.indices) printed::check_apart("index_put_", self, t);
   cpu::index_put_into("index_put_", self, at, values, accumulate);
@@ -64,8 +66,6 @@ Tensor index_put(const Tensor& self, TensorSpan indices, const Tensor& values, b
 }
 
 // ---- one index
-
-namespace {}  // namespace
 
 // ---- masks
 

@@ -2,6 +2,7 @@
 
 #include "core/autograd/node.h"
 #include "core/tensor/device_table.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -80,9 +81,7 @@ void copy_(const Tensor& self, const Tensor& src, bool) {
   if (overlap == MemOverlap::full && self.dtype() == src.dtype() &&
       ((self.keys() ^ src.keys()) & (kConjugate | kNegative)) == 0)
     return;
-  check(internal_overlap(self) != Overlap::yes,
-        "copy_: unsupported operation: more than one element of the written-to tensor refers to a "
-        "single memory location. Please clone() the tensor before performing the operation.");
+  check_written_once("copy_", self);
   check(overlap != MemOverlap::partial,
         "copy_: unsupported operation: some elements of the input tensor and the written-to tensor "
         "refer to a single memory location. Please clone() the tensor before performing the "

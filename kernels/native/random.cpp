@@ -1,14 +1,14 @@
 // Random fills over core/random.
 
-#include "kernels/cpu/random/fills.h"
+#include "core/random/random.h"
 
 #include <cmath>
 #include <limits>
 
-#include "core/random/random.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/random/fills.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -139,11 +139,27 @@ void random_(const Tensor& self, Generator* generator) {
   });
 }
 
+namespace {
+
+// Without replacement each draw needs a category of its own that can come out.
+void check_possible(const Tensor& weights, int64_t samples) {
+  const int64_t rows[] = {-1};
+  const Tensor possible = entry::sum_dim_IntList(entry::gt_Scalar(weights, Scalar(int64_t{0})),
+                                                 IntSpan(rows), false, {});
+  check(entry::all(entry::ge_Scalar(possible, Scalar(samples))).item().to_bool(),
+        "multinomial: invalid multinomial distribution (with replacement=False, not enough "
+        "non-zero categories to sample ",
+        samples, " of them)");
+}
+
+}  // namespace
+
 void multinomial(const Tensor& result, const Tensor& self, int64_t samples, bool replacement,
                  Generator* generator) {
   if (result.numel() == 0) return;
   const Tensor weights = entry::contiguous(self, MemoryFormat::contiguous);
   const int64_t rows = self.dim() == 1 ? 1 : self.sizes()[0];
+  if (!replacement) check_possible(weights, samples);
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
   const auto draw =
@@ -160,6 +176,9 @@ void randperm(const Tensor& result, Generator* generator) {
 
 void normal_of_tensors(const Tensor& result, const Tensor& mean, const Tensor& deviation,
                        Generator* generator) {
+  check(deviation.numel() == 0 ||
+            entry::all(entry::ge_Scalar(deviation, Scalar(int64_t{0}))).item().to_bool(),
+        "normal: normal expects all elements of std >= 0.0");
   normal_(result, 0, 1, generator);
   entry::mul__Tensor(result, deviation);
   entry::add__Tensor(result, mean, Scalar(int64_t{1}));

@@ -12,8 +12,7 @@ bool channels_last(const T& input, const T& weight) {
          weight.suggest_memory_format() == MemoryFormat::channels_last;
 }
 
-template <class T>
-Spec image_spec(const T& like, Dims sizes, DType dtype, bool last) {
+inline Spec image_spec(Dims sizes, DType dtype, bool last) {
   Spec spec{std::move(sizes), dtype, {}};
   if (last) spec.strides = channels_last_strides(spec.sizes);
   return spec;
@@ -65,7 +64,7 @@ Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride,
           "). Kernel size can't be greater than actual input size");
     sizes[2 + d] = (padded - window) / stride[d] + 1;
   }
-  return image_spec(input, sizes, input.dtype(), channels_last(input, weight));
+  return image_spec(sizes, input.dtype(), channels_last(input, weight));
 }
 
 // One argument stands for both dimensions; an empty stride is the kernel's size.

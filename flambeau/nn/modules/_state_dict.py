@@ -185,7 +185,10 @@ class Stateful:
             state_dict._metadata = metadata
         keys = _IncompatibleKeys([], [])
         errors: list[str] = []
+        tied = _tied(self) if assign else []
         self._load_tree(state_dict, "", metadata or {}, assign, keys, errors)
+        for tensor, places in tied:
+            _tie_again(tensor, places)
         if strict:
             for what, names in (("Unexpected", keys[1]), ("Missing", keys.missing_keys)):
                 if names:
@@ -272,6 +275,25 @@ class Stateful:
             name, dot, _ = key[len(prefix) :].partition(".")
             if name not in (self._modules if dot else own):
                 unexpected_keys.append(key)
+
+
+def _tied(module) -> list:
+    """Tensors that a module and its children hold under several names, with their places."""
+    found: dict[int, tuple] = {}
+    for each in module.modules():
+        for held in (each._parameters, each._buffers):
+            for name, tensor in held.items():
+                if tensor is not None:
+                    found.setdefault(id(tensor), (tensor, []))[1].append((held, name))
+    return [entry for entry in found.values() if len(entry[1]) > 1]
+
+
+def _tie_again(tensor, places) -> None:
+    """Put the last of the tensors that took the place of ``tensor`` under all its names."""
+    taken = [held[name] for held, name in places if held[name] is not tensor]
+    if taken:
+        for held, name in places:
+            held[name] = taken[-1]
 
 
 def _overrides(module, method: str) -> bool:

@@ -4,6 +4,7 @@ from flambeau.ops.language import (
     Error,
     Spec,
     channels_last_strides,
+    check_fits,
     default_dtype,
     dtype_name,
     format_name,
@@ -384,6 +385,7 @@ def _(self, value):
             f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
             "it is complex"
         )
+    check_fits("fill_", value, self.dtype)
 
 
 fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))

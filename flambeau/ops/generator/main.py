@@ -86,9 +86,13 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
         code += own[id(r)]
         node, gradient = nodes.get(id(r)), gradients.get(id(r))
         if node:
-            code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
+            made = gradient.node(node)
+            if r.inplace_node:
+                made += gradient.node(r.inplace_node)
+            code += f"namespace {{\n{made}}}  // namespace\n"
         for s in r.schemas():
-            code += entries.function(r, s, gradient, node)
+            inplace = r.inplace_node if s.inplace else ""
+            code += entries.function(r, s, gradient, inplace or node)
         code += boxed.functions(r)
     return code + "}  // namespace entry\n}  // namespace flambeau\n"
 

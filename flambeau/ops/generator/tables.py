@@ -148,12 +148,15 @@ def python_names(records: list[Record]) -> list[Name]:
             target.insert(next(behind, len(target)), schema)
 
     for record in records:
-        unary = len(record.schema.args) == 1
+        written = record.inplace_functions
+        if written is None:
+            unary = record.inplace_only or len(record.schema.args) == 1
+            written = (record.name, *record.aliases) if unary else ()
         for schema in record.schemas():
             suffix = "_" if schema.inplace and not record.inplace_only else ""
             for base in (record.name, *record.aliases):
                 name = base + suffix
-                if record.function_variant and (not schema.inplace or unary or record.inplace_only):
+                if record.function_variant and (not schema.inplace or base in written):
                     add("function", record.module, name, schema)
                 if record.method and not schema.outs:
                     add("method", "", name, schema)
@@ -193,11 +196,14 @@ def rules(record: Record) -> str:
         mask = " | ".join(
             f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes"))
         )
+        parts = pw.parts(record, static)
+        shown = ", ".join(f"Part::{p}" for p in parts)
         code += (
             f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
             f"{str(record.result == 'real').lower()}, "
-            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}}};\n"
+            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}, "
+            f"{str(set(parts) != {'any'}).lower()}, {{{shown}}}}};\n"
         )
     return code
 

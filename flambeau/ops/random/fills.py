@@ -9,6 +9,7 @@ from flambeau.ops.language import (
     Error,
     Spec,
     broadcast,
+    check_written,
     default_dtype,
     dtype_name,
     dtypes,
@@ -131,6 +132,7 @@ normal_.samples(call(values(2, 3)), call(values(2), 0.0, 0.5), dtypes=FLOATING |
 
 @normal_.rule
 def _(self, mean, std):
+    check_written("normal_", self)
     check_normal(self.dtype, mean, std)
 
 
@@ -157,6 +159,7 @@ uniform_.samples(call(values(2, 3)), call(values(2), -1.0, 2.0), dtypes=FLOATING
 
 @uniform_.rule
 def _(self, from_, to):
+    check_written("uniform_", self)
     check_uniform(self.dtype, from_, to)
 
 
@@ -182,6 +185,7 @@ exponential_.samples(call(values(2, 3)), call(values(2), 2.0), dtypes=FLOATING)
 
 @exponential_.rule
 def _(self, lambd):
+    check_written("exponential_", self)
     if not lambd > 0:
         raise Error(f"exponential_: exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     if not self.is_floating_point():
@@ -213,6 +217,7 @@ bernoulli_float.samples(call(values(2, 3)), call(values(0), 0.25), dtypes=REAL |
 
 @bernoulli_float.rule
 def _(self, p):
+    check_written("bernoulli_", self)
     check_probability(p)
 
 
@@ -241,6 +246,7 @@ def check_probabilities(p):
 
 @bernoulli_tensor.rule
 def _(self, p):
+    check_written("bernoulli_", self)
     check_probabilities(p)
 
 
@@ -266,6 +272,7 @@ random_from.samples(call(values(2, 3), 3, 7), dtypes=REAL)
 
 @random_from.rule
 def _(self, from_, to):
+    check_written("random_", self)
     if to is not None:
         check_range("random_", self.dtype, from_, to)
         return
@@ -296,6 +303,7 @@ random_to.samples(call(values(2, 3), 7), dtypes=REAL)
 
 @random_to.rule
 def _(self, to):
+    check_written("random_", self)
     check_range("random_", self.dtype, 0, to)
 
 
@@ -313,7 +321,7 @@ random_.samples(call(values(2, 3)), dtypes=REAL | BOOL)
 
 @random_.rule
 def _(self):
-    return
+    check_written("random_", self)
 
 
 @structured(
@@ -675,6 +683,8 @@ normal.samples(call(values(2, 3), values(3, low=0.1)), dtypes=FLOATING | COMPLEX
 
 @normal.rule
 def _(mean, std):
+    if std.is_complex():
+        raise TypeError("normal: expects standard deviation to be non-complex")
     check_floating("normal_", mean.dtype)
     return Spec(broadcast(mean.shape, std.shape, "normal"), mean.dtype)
 

@@ -112,6 +112,7 @@ def _(g, self, result, dim, keepdim, cxx):
 
 @structured(
     "max(Tensor self) -> Tensor",
+    node="MaxBackward1",
     cpu="cpu::amax(result, self, shape::all_dims(self))",
     out=True,
     out_overload="unary_out",
@@ -162,6 +163,7 @@ max_other.reference(np.maximum)
 
 @structured(
     "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    node="MaxBackward0",
     cpu="cpu::max(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
     out=True,
@@ -212,6 +214,7 @@ def _(g, self, indices, dim, keepdim, ops):
 
 @structured(
     "min(Tensor self) -> Tensor",
+    node="MinBackward1",
     cpu="cpu::amin(result, self, shape::all_dims(self))",
     out=True,
     out_overload="unary_out",
@@ -256,6 +259,7 @@ min_other.reference(np.minimum)
 
 @structured(
     "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    node="MinBackward0",
     cpu="cpu::min(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
     out=True,

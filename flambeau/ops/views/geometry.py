@@ -332,7 +332,7 @@ def _(g, dim0, dim1, ops):
     return ops.transpose_int(g, dim0, dim1)
 
 
-@view("t(Tensor(a) self) -> Tensor(a)", inplace=True)
+@view("t(Tensor(a) self) -> Tensor(a)", inplace=True, inplace_functions=())
 def t():
     """Transposes a matrix; vectors and 0-dim tensors stay.
 
@@ -512,7 +512,12 @@ def _(g, self, ops):
     return ops.reshape(g, self.shape)
 
 
-@view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
+@view(
+    "squeeze(Tensor(a) self) -> Tensor(a)",
+    inplace=True,
+    inplace_functions=(),
+    inplace_node="SqueezeBackward3",
+)
 def squeeze():
     """Without the dimensions of size 1.
 
@@ -552,7 +557,11 @@ def _(g, self, cxx):
     return cxx.unsqueeze_to(g, self.shape)
 
 
-@view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
+@view(
+    "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
+    inplace=True,
+    inplace_node="SqueezeBackward4",
+)
 def squeeze_dim():
     """Without one dimension, if its size is 1."""
 
@@ -573,7 +582,11 @@ def _(g, self, dim, cxx):
     return cxx.unsqueeze_dim_to(g, self.shape, dim)
 
 
-@view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", inplace=True)
+@view(
+    "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
+    inplace=True,
+    inplace_node="SqueezeBackward5",
+)
 def squeeze_dims():
     """Without the named dimensions whose size is 1."""
 
