@@ -26,7 +26,7 @@ inline bool any_defined(const Tensor* grads, size_t n) {
 inline bool wants_ops(std::initializer_list<const Tensor*> operands) {
   KeySet keys = thread_state.included;
   for (const Tensor* t : operands) keys |= keys_of(*t);
-  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative;
+  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative | kDefer;
   return GradMode::enabled() || (keys & ~kSilent & ~thread_state.excluded);
 }
 

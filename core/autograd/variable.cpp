@@ -5,6 +5,7 @@
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/transform.h"
 #include "core/autograd/view.h"
+#include "core/memory/in_turn.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau {
@@ -32,6 +33,8 @@ void move_hooks(const Tensor& t, Node* before, Node& after, uint32_t output_befo
 
 AutogradMeta::~AutogradMeta() {
   if (base.defined()) unlink_view(*this);
+  if (grad.defined())  // it may have a gradient too: see Note [Chains]
+    memory::in_turn([](void* t) { static_cast<TensorImpl*>(t)->release(); }, grad.forget());
 }
 
 void DropAutograd::operator()(AutogradMeta* meta) const { delete meta; }

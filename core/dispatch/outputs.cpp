@@ -1,6 +1,9 @@
 #include "core/dispatch/outputs.h"
 
+#include <bit>
+
 #include "core/autograd/node.h"
+#include "core/dispatch/entry.h"
 #include "core/tensor/overlap.h"
 #include "flambeau/ops.h"
 
@@ -35,10 +38,10 @@ Tensor allocate(const PlacedSpec& spec) {
 
 // An `out` that shares memory with an input keeps its shape until the input has been read.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
-                std::initializer_list<TensorSpan> inputs) {
+                std::initializer_list<TensorSpan> inputs, bool late) {
   check_dtype(op, spec.dtype, out.dtype());
   check_written_once(op, out);
-  bool shared = false;
+  bool shared = late;
   for (const TensorSpan list : inputs) {
     for (const Tensor& t : list) {
       if (!t.defined()) continue;
@@ -50,6 +53,25 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
   resize_out(out, spec.sizes, op);
   const bool direct = out.dtype() == spec.dtype && out.is_contiguous() && !spec.strides;
   return direct ? out : allocate(spec, out);
+}
+
+void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
+                std::initializer_list<DType> results) {
+  const DType* result = results.begin();
+  for (const Tensor* const* out = outs.begin(); out != outs.end(); ++out, ++result) {
+    check_dtype(op, *result, (*out)->dtype());
+    check_written_once(op, **out);
+    for (const Tensor* const* other = outs.begin(); other != out; ++other)
+      check(!(*other)->is(**out) && memory_overlap(**other, **out) == MemOverlap::none, op,
+            ": two of the tensors given as out= share memory. Please clone() one of them before "
+            "performing the operation.");
+  }
+}
+
+void refuse_dtype(const char* op, uint32_t bits) {
+  const auto dtype = static_cast<DType>(std::countr_zero(bits));
+  raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
+                             shape::scalar_type_name(dtype), "': convert with .to(torch.float32)");
 }
 
 void give_out(const char* op, const Tensor& out, const Tensor& result) {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/dispatch/checked.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
+#include "core/tensor/checked.h"
 #include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
 #include "kernels/shape/index.h"
@@ -186,6 +186,5 @@ inline void check_apart(const char* op, const Tensor& written, const Tensor& rea
         "elements of the input tensor and the written-to tensor refer to a single memory "
         "location. Please clone() the tensor before performing the operation.");
 }
-inline void check_written(const char* op, const Tensor& t) { check_written_once(op, t); }
 
 }  // namespace flambeau::printed

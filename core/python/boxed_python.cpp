@@ -49,8 +49,17 @@ bool is_default(const Value& v, const Argument& a) {
   }
 }
 
-Tensor tensor_from(const Op& op, PyObject* o) {
-  if (o == Py_None) return {};
+// Whether the call may leave out its i-th result: a mask that says which ones are wanted.
+bool may_lack(const Op& op, const Value* args, size_t i) {
+  for (size_t a = 0; a < op.nargs; ++a)
+    if (op.args[a].type == Type::boolean && op.args[a].list &&
+        args[a].tag == Value::Tag::booleans && args[a].booleans().size() == op.nreturns)
+      return !args[a].booleans()[i];
+  return false;
+}
+
+Tensor tensor_from(const Op& op, PyObject* o, bool may_lack = false) {
+  if (o == Py_None && may_lack) return {};
   if (!is_tensor(o))
     raise_python(PyExc_TypeError, "%s::%s: expected a Tensor as result, got %.200s", op.ns, op.name,
                  Py_TYPE(o)->tp_name);
@@ -60,10 +69,9 @@ Tensor tensor_from(const Op& op, PyObject* o) {
 void take_one(const Op& op, PyObject* value, Results& results) {
   const Return& r = op.returns[0];
   if (r.list) {
-    const Object list(must(PySequence_Fast(value, "expected a list of Tensors as result")));
+    const FixedItems items(value, "expected a list of Tensors as result");
     results.kind = Results::Kind::list;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i)
-      results.list.push_back(tensor_from(op, PySequence_Fast_GET_ITEM(list.get(), i)));
+    for (PyObject* item : items) results.list.push_back(tensor_from(op, item));
     return;
   }
   if (r.type == Type::tensor) {
@@ -106,17 +114,17 @@ PythonArguments arguments_to_python(const Op& op, const Value* values) {
   return out;
 }
 
-void results_from_python(const Op& op, PyObject* value, Results& results) {
+void results_from_python(const Op& op, const Value* args, PyObject* value, Results& results) {
   if (op.nreturns == 0) return;
   if (op.nreturns == 1) return take_one(op, value, results);
-  const Object list(must(PySequence_Fast(value, "expected a tuple of results")));
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
+  const FixedItems items(value, "expected a tuple of results");
+  const size_t n = items.size();
   check<TypeError>(n == op.nreturns && n <= Results::kMax, op.ns, "::", op.name, ": expected ",
                    static_cast<int>(op.nreturns), " results, got ", n);
   results.kind = Results::Kind::tensors;
   results.size = static_cast<int>(n);
-  for (Py_ssize_t i = 0; i < n; ++i)
-    results.tensors[i] = tensor_from(op, PySequence_Fast_GET_ITEM(list.get(), i));
+  for (size_t i = 0; i < n; ++i)
+    results.tensors[i] = tensor_from(op, items[i], may_lack(op, args, i));
 }
 
 }  // namespace flambeau::python

@@ -47,6 +47,30 @@ void read_arguments(const char* function, std::span<const char* const> names, si
                    function, names[i]);
 }
 
+FixedItems::FixedItems(PyObject* sequence, const char* message) {
+  if (PyTuple_Check(sequence)) {
+    tuple_ = Object::borrow(sequence);
+    return;
+  }
+  tuple_ = Object(PySequence_Tuple(sequence));
+  if (tuple_) return;
+  if (!Py_TYPE(sequence)->tp_iter && !PySequence_Check(sequence))
+    raise_python(PyExc_TypeError, "%s, got %.200s", message, Py_TYPE(sequence)->tp_name);
+  throw PythonError();
+}
+
+PyObject* call_with(const char* function, PyObject* func, PyObject* args, PyObject* kwargs) {
+  const Object positional(args ? PySequence_Tuple(args) : PyTuple_New(0));
+  if (!positional)
+    raise_python(PyExc_TypeError, "%s: args must be a tuple, not %.200s", function,
+                 Py_TYPE(args)->tp_name);
+  if (kwargs == Py_None) kwargs = nullptr;
+  if (kwargs && !PyDict_Check(kwargs))
+    raise_python(PyExc_TypeError, "%s: kwargs must be a dict, not %.200s", function,
+                 Py_TYPE(kwargs)->tp_name);
+  return must(PyObject_Call(func, positional.get(), kwargs));
+}
+
 std::string show_python(PyObject* o) {
   const Object text(PyObject_Str(o));
   const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;

@@ -1,5 +1,6 @@
 // Hooks that are written in Python: of tensors, of nodes, and around saved tensors.
 #include "core/python/autograd.h"
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 
@@ -53,7 +54,7 @@ namespace {
 
 std::string hook_name(PyObject* hook) {
   const Object name(PyObject_GetAttrString(hook, "__name__"));
-  if (name && PyUnicode_Check(name.get())) return PyUnicode_AsUTF8(name.get());
+  if (name && PyUnicode_Check(name.get())) return show_python(name.get());
   PyErr_Clear();
   return Py_TYPE(hook)->tp_name;
 }
@@ -520,7 +521,7 @@ void PythonAnomaly::report(const char* node_name) {
     while (parent) {
       const Object name(must(PyObject_CallMethod(parent, "name", nullptr)));
       const Object metadata(must(PyObject_GetAttrString(parent, "metadata")));
-      report_from(metadata.get(), PyUnicode_AsUTF8(name.get()), false);
+      report_from(metadata.get(), show_python(name.get()).c_str(), false);
       parent = PyDict_GetItemString(metadata.get(), "parent_");
     }
   } catch (const PythonError&) {

@@ -50,7 +50,7 @@ PyObject* implementation(const Op& op, const char* kind) {
 void call_python(const Op& op, PyObject* function, const Value* values, Results& results) {
   const PythonArguments arguments = arguments_to_python(op, values);
   const Object result(must(PyObject_Call(function, arguments.args.get(), arguments.kwargs.get())));
-  results_from_python(op, result.get(), results);
+  results_from_python(op, values, result.get(), results);
 }
 
 void bump_mutated(const Op& op, const Value* values) {

@@ -145,10 +145,9 @@ int64_t unwrap_int(PyObject* o) {
 }
 
 Dims unwrap_dims(PyObject* o) {
-  const Object fast(must(PySequence_Fast(o, "expected a sequence of ints")));
+  const FixedItems items(o, "expected a sequence of ints");
   Dims dims;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
-    dims.push_back(unwrap_int(PySequence_Fast_GET_ITEM(fast.get(), i)));
+  for (PyObject* item : items) dims.push_back(unwrap_int(item));
   return dims;
 }
 

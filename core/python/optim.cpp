@@ -61,6 +61,7 @@ class Lane {
 void check_step(const char* op, const Tensor& p, const Tensor& t, const char* name) {
   check(same(p.sizes(), t.sizes()) && t.device().is_cpu(), op, ": ", name, " of shape ",
         show(t.sizes()), " does not fit a parameter of shape ", show(p.sizes()));
+  keep_all_promises();
   t.bytes();  // raises where they are not there
 }
 

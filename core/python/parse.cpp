@@ -219,10 +219,36 @@ bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v
 
 bool is_sequence(PyObject* o) { return PyTuple_Check(o) || PyList_Check(o); }
 
+// The items of a list or tuple that is an argument. Where reading an item may run code of Python's,
+// which could change the list, a copy of it is read.
+class ListItems {
+ public:
+  explicit ListItems(PyObject* o) : from_(o) {
+    if (PyTuple_Check(o)) return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); ++i)
+      if (PyObject* item = PyList_GET_ITEM(o, i); !is_inert(item)) {
+        copy_ = Object(must(PyList_AsTuple(o)));
+        from_ = copy_.get();
+        return;
+      }
+  }
+  size_t size() const { return static_cast<size_t>(PySequence_Fast_GET_SIZE(from_)); }
+  PyObject* operator[](size_t i) const { return PySequence_Fast_ITEMS(from_)[i]; }
+
+ private:
+  static bool is_inert(PyObject* o) {
+    return PyLong_CheckExact(o) || PyFloat_CheckExact(o) || PyBool_Check(o) || o == Py_None ||
+           is_exact_tensor(o);
+  }
+
+  PyObject* from_;
+  Object copy_;
+};
+
 bool take_tensors(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
   if (!is_sequence(o)) return false;
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
-  PyObject** items = PySequence_Fast_ITEMS(o);
+  const ListItems items(o);
+  const size_t n = items.size();
   Tensor* list = out.tensors(n);
   for (size_t i = 0; i < n; ++i) {
     PyObject* item = items[i];
@@ -322,33 +348,46 @@ bool take_scalar(Arguments& out, PyObject* o, Value& v) {
 }
 
 bool take_floatings(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
-  const bool list = is_sequence(o);
-  if (!list && !p.argument->list_size) return false;
-  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
-  double* data = out.room<double>(n);
-  for (size_t i = 0; i < n; ++i)
-    if (!as_double(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
-  v = boxing::box(std::span<const double>(data, n));
+  if (!is_sequence(o)) {
+    const size_t n = p.argument->list_size;
+    double* data = out.room<double>(n);
+    if (!n || !as_double(o, data[0])) return false;
+    std::fill(data + 1, data + n, data[0]);
+    v = boxing::box(std::span<const double>(data, n));
+    return true;
+  }
+  const ListItems items(o);
+  double* data = out.room<double>(items.size());
+  for (size_t i = 0; i < items.size(); ++i)
+    if (!as_double(items[i], data[i])) return false;
+  v = boxing::box(std::span<const double>(data, items.size()));
   return true;
 }
 
 bool take_booleans(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
-  const bool list = is_sequence(o);
-  if (!list && !p.argument->list_size) return false;
-  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
-  bool* data = out.room<bool>(n);
-  for (size_t i = 0; i < n; ++i)
-    if (!as_bool(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
-  v = boxing::box(std::span<const bool>(data, n));
+  if (!is_sequence(o)) {
+    const size_t n = p.argument->list_size;
+    bool* data = out.room<bool>(n);
+    if (!n || !as_bool(o, data[0])) return false;
+    std::fill(data + 1, data + n, data[0]);
+    v = boxing::box(std::span<const bool>(data, n));
+    return true;
+  }
+  const ListItems items(o);
+  bool* data = out.room<bool>(items.size());
+  for (size_t i = 0; i < items.size(); ++i)
+    if (!as_bool(items[i], data[i])) return false;
+  v = boxing::box(std::span<const bool>(data, items.size()));
   return true;
 }
 
 bool take_scalars(Arguments& out, PyObject* o, Value& v) {
   if (!is_sequence(o)) return false;
-  const size_t n = PySequence_Fast_GET_SIZE(o);
+  const ListItems items(o);
+  const size_t n = items.size();
   Scalar* data = out.room<Scalar>(n);
   for (size_t i = 0; i < n; ++i) {
-    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    PyObject* item = items[i];
     if (!is_number(item) && !is_scalar_tensor(item)) return false;
     new (data + i) Scalar(unwrap_scalar(item));
   }
@@ -360,7 +399,10 @@ bool take_string(PyObject* o, Value& v) {
   if (!PyUnicode_Check(o)) return false;
   Py_ssize_t size;
   const char* utf8 = PyUnicode_AsUTF8AndSize(o, &size);
-  if (!utf8) throw PythonError();
+  if (!utf8) {  // half a surrogate pair: no name of anything
+    PyErr_Clear();
+    return false;
+  }
   v = boxing::box(std::string_view(utf8, static_cast<size_t>(size)));
   return true;
 }
@@ -387,7 +429,11 @@ bool take_outs(Arguments& out, const Parameter& p, PyObject* o) {
   if (!is_sequence(o) || PySequence_Fast_GET_SIZE(o) != p.count) return false;
   for (size_t i = 0; i < p.count; ++i) {
     PyObject* item = PySequence_Fast_ITEMS(o)[i];
-    if (!is_tensor(item) || !take_other_tensor(out, p, item, values[i])) return false;
+    if (!is_tensor(item)) return false;
+    if (!is_exact_tensor(item) && overrides_torch_function(item)) out.overloaded.add(item);
+    out.work += unwrap(item).numel();
+    // Held, because a list may drop it while the op runs.
+    values[i] = boxing::box(out.add_tensor(unwrap(item)));
   }
   return true;
 }
@@ -405,10 +451,11 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
     v = boxing::box(IntSpan(data, n));
     return true;
   }
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
+  const ListItems items(o);
+  const size_t n = items.size();
   int64_t* data = out.room<int64_t>(n);
   for (size_t i = 0; i < n; ++i) {
-    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    PyObject* item = items[i];
     if (!is_index(item)) return false;
     data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(p, item, i);
   }

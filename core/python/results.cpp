@@ -17,8 +17,8 @@ PyObject* named_tuple_repr(PyObject* self) {
   for (Py_ssize_t i = 0; i < n; ++i) {
     const Object value(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
     if (!value) return nullptr;
-    text += concat(i ? ",\n" : "", PyUnicode_AsUTF8(PyTuple_GET_ITEM(fields.get(), i)), "=",
-                   PyUnicode_AsUTF8(value.get()));
+    text += concat(i ? ",\n" : "", show_python(PyTuple_GET_ITEM(fields.get(), i)), "=",
+                   show_python(value.get()));
   }
   return PyUnicode_FromString((text + ")").c_str());
 }

@@ -100,9 +100,9 @@ constexpr Leaf kLeaves[] = {
      1},
     {"wrapped_number",
      [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
-    {"printed::check_written",
+    {"check_written_once",
      [](PyObject* const* a) {
-       printed::check_written(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));
+       check_written_once(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));
        return Py_NewRef(Py_None);
      },
      2},

@@ -58,14 +58,10 @@ uint8_t unwrap_byte(PyObject* o) {
 }
 
 Ref<Storage> from_sequence(PyObject* sequence) {
-  // A tuple of our own: an element's __index__ may change the list.
-  const Object items(must(PySequence_Tuple(sequence)));
-  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(items.get()));
-  Ref<Storage> storage = Storage::allocate(n, Device{});
-  for (size_t i = 0; i < n; ++i) {
-    const uint8_t byte = unwrap_byte(PyTuple_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)));
-    static_cast<uint8_t*>(storage->data())[i] = byte;
-  }
+  const FixedItems items(sequence, "UntypedStorage: expected a sequence of ints");
+  Ref<Storage> storage = Storage::allocate(items.size(), Device{});
+  for (size_t i = 0; i < items.size(); ++i)
+    static_cast<uint8_t*>(storage->data())[i] = unwrap_byte(items[i]);
   return storage;
 }
 
@@ -215,6 +211,9 @@ PyObject* clone(PyObject* self, PyObject*) {
 }
 PyObject* deepcopy(PyObject* self, PyObject* memo) {
   return guarded([&] {
+    if (!PyDict_Check(memo))
+      raise_python(PyExc_TypeError, "__deepcopy__(): memo must be a dict, not %.200s",
+                   Py_TYPE(memo)->tp_name);
     const Object key(must(PyLong_FromVoidPtr(self)));
     if (PyObject* known = PyDict_GetItemWithError(memo, key.get())) return Py_NewRef(known);
     Object copy(make(Py_TYPE(self), copy_of(self)));
@@ -382,6 +381,7 @@ PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
 }  // namespace
 
 PyObject* wrap_storage(Ref<Storage> storage) {
+  storage->expose();
   if (void* known = storage->py_object.load(std::memory_order_relaxed))
     return Py_NewRef(static_cast<PyObject*>(known));
   return make(storage_type, std::move(storage));

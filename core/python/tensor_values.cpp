@@ -12,7 +12,7 @@ using Args = PyObject* const*;
 
 // What a host may read directly: plain bytes in memory.
 bool readable(const Tensor& t) {
-  return !((t.keys() | thread_state.included) & ~kAutograd & ~thread_state.excluded) &&
+  return !((t.keys() | thread_state.included) & ~(kAutograd | kDefer) & ~thread_state.excluded) &&
          !t.is_meta() && t.impl()->storage();
 }
 

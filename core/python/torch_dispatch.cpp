@@ -153,7 +153,7 @@ void keep_identity(const Op& op, const Value* values, Results& results) {
 void handle(const Op& op, const Value* values, Results& results) {
   const EnterPython python;
   const Object result = answer(op, values);
-  results_from_python(op, result.get(), results);
+  results_from_python(op, values, result.get(), results);
   keep_identity(op, values, results);
 }
 
@@ -165,9 +165,7 @@ PyObject* disabled_torch_dispatch(PyObject*, PyObject* const* args, Py_ssize_t n
     PyObject* given[4];
     read_arguments("_disabled_torch_dispatch_impl", kNames, 2, args, n, kwnames, given);
     const Exclude off(kPythonDispatch);
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
-    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
+    return call_with("_disabled_torch_dispatch_impl", given[0], given[2], given[3]);
   });
 }
 

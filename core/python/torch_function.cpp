@@ -172,10 +172,8 @@ bool any_overrides(std::span<PyObject* const> objects) {
 }
 PyObject* has_torch_function(PyObject*, PyObject* objects) {
   return guarded([&] {
-    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
-    return PyBool_FromLong(
-        any_overrides({PySequence_Fast_ITEMS(list.get()),
-                       static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()))}));
+    const FixedItems items(objects, "expected a sequence of arguments");
+    return PyBool_FromLong(any_overrides({items.begin(), items.size()}));
   });
 }
 PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
@@ -188,11 +186,10 @@ PyObject* has_torch_function_unary(PyObject*, PyObject* o) {
 // _overloaded_args(objects): those that override, each type once, subclasses first.
 PyObject* overloaded_args(PyObject*, PyObject* objects) {
   return guarded([&] {
-    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
+    const FixedItems items(objects, "expected a sequence of arguments");
     Overloaded found;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i)
-      if (PyObject* o = PySequence_Fast_GET_ITEM(list.get(), i); overrides_torch_function(o))
-        found.add(o);
+    for (PyObject* o : items)
+      if (overrides_torch_function(o)) found.add(o);
     Object out(must(PyList_New(0)));
     for (PyObject* o : found.objects()) must(PyList_Append(out.get(), o));
     return out.release();
@@ -230,8 +227,12 @@ void Overloaded::add(PyObject* o) {
   }
   check(n_ < kMax, "__torch_function__: more than ", kMax, " types in one call");
   for (size_t i = n_; i > at; --i) objects_[i] = objects_[i - 1];
-  objects_[at] = o;
+  objects_[at] = Py_NewRef(o);
   ++n_;
+}
+
+void Overloaded::release() {
+  while (n_) Py_DECREF(objects_[--n_]);
 }
 
 PyObject* call_torch_function(const Overloaded& who, PyObject* function, PyObject* const* args,

@@ -33,7 +33,7 @@ void call_rule(const Op& op, const Value* values, Results& results) {
   const WithoutLevel without(*level);
   const Object result(must(PyObject_CallMethodObjArgs(
       self.get(), process, function.get(), arguments.args.get(), arguments.kwargs.get(), nullptr)));
-  results_from_python(op, result.get(), results);
+  results_from_python(op, values, result.get(), results);
 }
 
 PyObject* new_level(PyTypeObject* type, PyObject* args, PyObject*) {

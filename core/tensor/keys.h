@@ -10,6 +10,7 @@ namespace flambeau {
 // again.
 enum class Key : uint8_t {
   backend,          // a device whose kernels were registered from outside
+  defer,            // ops are noted, and run when a result is read
   python_dispatch,  // __torch_dispatch__, subclasses and modes
   functionalize,
   negative,   // lazily negated
@@ -31,5 +32,7 @@ constexpr KeySet kAutograd = bit(Key::autograd);
 constexpr KeySet kConjugate = bit(Key::conjugate);
 constexpr KeySet kNegative = bit(Key::negative);
 constexpr KeySet kPythonDispatch = bit(Key::python_dispatch);
+// On for a whole thread and seen by nobody who asks whether something unusual is on.
+constexpr KeySet kDefer = bit(Key::defer);
 
 }  // namespace flambeau

@@ -354,7 +354,7 @@ def check_fits(op, value, dtype):
 # ---- memory: which is looked at, not touched
 
 
-@_leaf("printed::check_written", "(literal, tensor) -> none")
+@_leaf("check_written_once", "(literal, tensor) -> none")
 def check_written(op, t):
     """RuntimeError where elements of a tensor that is written share memory."""
 

@@ -52,6 +52,8 @@ class Record:
     # structured: C++ expressions, or names of functions that take all arguments
     shape: str = ""
     cpu: str = ""
+    opaque: bool = False  # moves elements without reading them: dtypes without loops too
+    checks_values: bool = False  # the kernel may refuse values: out= is written when all is well
     source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
     # native, view, composite: the C++ function
     cxx: str = ""

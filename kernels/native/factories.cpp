@@ -20,8 +20,7 @@ TensorOptions options(std::optional<DType> dtype, std::optional<Layout> layout,
   check<NotImplementedError>(layout.value_or(Layout::strided) == Layout::strided, op,
                              ": layout torch.", layout_name(layout.value_or(Layout::strided)),
                              " is not supported");
-  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{})};
-  if (o.device.is_cpu()) o.device.index = -1;
+  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{}).of_tensors()};
   return o;
 }
 
@@ -253,7 +252,10 @@ void fill_tensor_(const Tensor& self, const Tensor& value) {
         "fill_: fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(),
         " dimensions.");
   check_written_once("fill_", self);
-  if (value.is_meta() || self.is_meta()) return;
+  check(self.is_meta() || !value.is_meta(),
+        "fill_: the value is on device 'meta' and has no bytes, but the tensor to fill is on ",
+        self.device().str());
+  if (self.is_meta()) return;
   const Scalar v = value.value();
   check(!v.is_complex() || self.is_complex(), "fill_: value cannot be converted to type ",
         dtype_name(self.dtype()), " without overflow: it is complex");

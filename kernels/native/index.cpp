@@ -3,7 +3,6 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
-#include "core/tensor/overlap.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"

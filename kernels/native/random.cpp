@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/random/random.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -152,6 +153,12 @@ void check_possible(const Tensor& weights, int64_t samples) {
         samples, " of them)");
 }
 
+void check_deviations(const Tensor& deviation) {
+  if (deviation.numel() == 0) return;
+  check(entry::all(entry::ge_Scalar(deviation, Scalar(int64_t{0}))).item().to_bool(),
+        "normal: normal expects all elements of std >= 0.0");
+}
+
 }  // namespace
 
 void multinomial(const Tensor& result, const Tensor& self, int64_t samples, bool replacement,
@@ -176,9 +183,7 @@ void randperm(const Tensor& result, Generator* generator) {
 
 void normal_of_tensors(const Tensor& result, const Tensor& mean, const Tensor& deviation,
                        Generator* generator) {
-  check(deviation.numel() == 0 ||
-            entry::all(entry::ge_Scalar(deviation, Scalar(int64_t{0}))).item().to_bool(),
-        "normal: normal expects all elements of std >= 0.0");
+  check_deviations(deviation);
   normal_(result, 0, 1, generator);
   entry::mul__Tensor(result, deviation);
   entry::add__Tensor(result, mean, Scalar(int64_t{1}));

@@ -1,10 +1,24 @@
 // Shape rules of convolution and pooling over two dimensions.
 #pragma once
 
+#include "core/tensor/checked.h"
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
 namespace flambeau::shape {
+
+// One dimension of a window that slides over an input, in checked arithmetic: kernels add these
+// numbers to places without a look.
+struct Sliding {
+  int64_t window;  // from the first to the last tap
+  int64_t padded;  // the input with its padding
+
+  Sliding(int64_t in, int64_t kernel, int64_t padding, int64_t dilation)
+      : window(printed::add(printed::mul(dilation, printed::sub(kernel, 1)), 1)),
+        padded(printed::add(in, printed::mul(2, padding))) {
+    printed::add(padded, window);
+  }
+};
 
 template <class T>
 bool channels_last(const T& input, const T& weight) {
@@ -57,12 +71,12 @@ Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride,
         dtype_name(bias.defined() ? bias.dtype() : input.dtype()), ") should be the same");
   Dims sizes{x[0], w[0], 0, 0};
   for (int d = 0; d < 2; ++d) {
-    const int64_t window = dilation[d] * (w[2 + d] - 1) + 1, padded = x[2 + d] + 2 * padding[d];
-    check(window <= padded, "convolution: Calculated padded input size per channel: (",
-          x[2] + 2 * padding[0], " x ", x[3] + 2 * padding[1], "). Kernel size: (",
-          dilation[0] * (w[2] - 1) + 1, " x ", dilation[1] * (w[3] - 1) + 1,
-          "). Kernel size can't be greater than actual input size");
-    sizes[2 + d] = (padded - window) / stride[d] + 1;
+    const auto slide = [&](int i) { return Sliding(x[2 + i], w[2 + i], padding[i], dilation[i]); };
+    const Sliding s = slide(d);
+    check(s.window <= s.padded, "convolution: Calculated padded input size per channel: (",
+          slide(0).padded, " x ", slide(1).padded, "). Kernel size: (", slide(0).window, " x ",
+          slide(1).window, "). Kernel size can't be greater than actual input size");
+    sizes[2 + d] = (s.padded - s.window) / stride[d] + 1;
   }
   return image_spec(sizes, input.dtype(), channels_last(input, weight));
 }

@@ -41,7 +41,11 @@ def empty():
 empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
 
 
-@native(f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor", method=False)
+@native(
+    f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def empty_strided():
     """An empty tensor with the given strides.
 
@@ -152,7 +156,7 @@ scalar_tensor.samples(call(1.5), call(3, dtype=dtype("int64")))
 scalar_tensor.reference(lambda value, dtype=None: np.asarray(value))
 
 
-@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def empty_like():
     """An empty tensor with the shape, dtype and layout of another.
 
@@ -165,7 +169,7 @@ empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
 empty_like.batching("same")
 
 
-@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def zeros_like():
     """Zeros with the shape, dtype and layout of another tensor.
 
@@ -179,7 +183,7 @@ zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
 zeros_like.batching("same")
 
 
-@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def ones_like():
     """Ones with the shape, dtype and layout of another tensor.
 
@@ -193,7 +197,11 @@ ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
 ones_like.batching("same")
 
 
-@native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(
+    f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def full_like():
     """One value with the shape, dtype and layout of another tensor.
 
@@ -207,7 +215,11 @@ full_like.reference(np.full_like)
 full_like.batching("same")
 
 
-@native(f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_empty():
     """An empty tensor with this one's dtype and device.
 
@@ -223,6 +235,7 @@ new_empty.batching("dims")
 @native(
     f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_empty_strided():
     """An empty strided tensor with this one's dtype and device.
@@ -243,7 +256,11 @@ def _(b, self, size, stride):
     )
 
 
-@native(f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_zeros():
     """Zeros with this tensor's dtype and device.
 
@@ -257,7 +274,11 @@ new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
 new_zeros.batching("dims")
 
 
-@native(f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_ones():
     """Ones with this tensor's dtype and device.
 
@@ -274,6 +295,7 @@ new_ones.batching("dims")
 @native(
     f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_full():
     """One value with this tensor's dtype and device.

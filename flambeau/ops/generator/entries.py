@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names, printed
+from flambeau.ops.generator import checks, names, printed
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient, _static_literal
 from flambeau.ops.generator.autograd import entry as autograd_entry
@@ -87,13 +87,14 @@ def _inplace_without_gradient(schema: Schema) -> str:
 
 
 def _body(record: Record, schema: Schema) -> str:
-    return {
+    print_body = {
         "pointwise": _pointwise_body,
         "structured": _structured_body,
         "native": _native_body,
         "view": _view_body,
         "composite": _native_body,
-    }[record.kind](record, schema)
+    }[record.kind]
+    return checks.may_write(record, schema) + print_body(record, schema)
 
 
 def _finish(schema: Schema) -> str:
@@ -194,12 +195,14 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if record.inplace_only:
         return _mutating_body(record, schema)
     results = names.results(record)
-    code = f"  const auto spec = {rule_call(record, schema)};\n"
+    code = f"  const auto spec = {rule_call(record, schema)};\n" + checks.dtypes(record, schema)
+    code += checks.outs(schema, "std::get<{}>(spec).dtype")
     followed = like(schema)
     if followed is not None:
         a = schema.args[followed]
         followed = a.name if a.is_tensor else f"{a.name}[0]"
     inputs = _inputs(schema)
+    when = ", true" if record.checks_values else ""
     if schema.outs and record.separate_out:
         code += _separate(schema)
     for i, r in enumerate(results):
@@ -207,7 +210,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         if schema.outs:
             code += (
                 f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
-                f"{{{inputs}}});\n"
+                f"{{{inputs}}}{when});\n"
             )
         elif record.rule and "placed" in printed.spec_kind(record):
             code += f"  const Tensor {r} = allocate({spec});\n"
@@ -233,7 +236,8 @@ def _mutating_body(record: Record, schema: Schema) -> str:
     """An in-place op of its own: a rule that checks, and a kernel that writes the argument."""
     first = schema.args[0].name
     kernel = call(record.cpu, "cpu", [], schema)
-    return f"  {rule_call(record, schema)};\n  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
+    checked = f"  {rule_call(record, schema)};\n{checks.dtypes(record, schema)}"
+    return f"{checked}  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
 def _inputs(schema: Schema) -> str:
@@ -259,6 +263,11 @@ def body_call(record: Record, schema: Schema) -> str:
 
 def _native_body(record: Record, schema: Schema) -> str:
     functional = body_call(record, schema)
+    refused = checks.dtypes(record, schema) if record.kind == "native" else ""
+    return refused + _given_body(record, schema, functional)
+
+
+def _given_body(record: Record, schema: Schema, functional: str) -> str:
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
@@ -268,6 +277,7 @@ def _native_body(record: Record, schema: Schema) -> str:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
+        code += checks.outs(schema, "std::get<{}>(made).dtype()")
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'

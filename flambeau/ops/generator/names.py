@@ -8,7 +8,8 @@ from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
 ALL_KEYS = (
-    "backend python_dispatch functionalize negative conjugate autograd autocast transform recorder"
+    "backend defer python_dispatch functionalize negative conjugate autograd autocast transform"
+    " recorder"
 ).split()
 
 

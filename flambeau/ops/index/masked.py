@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     Spec,
     broadcast,
     check_fits,
+    check_written,
     dtype_name,
     dtypes,
     same,
@@ -53,9 +54,15 @@ def masked_in_place(self, mask):
             f"masked_fill_: output with shape {show(self.shape)} doesn't match the broadcast shape "
             f"{show(sizes)}"
         )
+    check_written("masked_fill_", self)
 
 
-def check_number(value):
+def check_number(self, value):
+    if value.is_meta and not self.is_meta:
+        raise Error(
+            "masked_fill: the value is on device 'meta' and has no bytes, but the tensor to fill "
+            "is not"
+        )
     if value.dim() != 0:
         raise Error(
             "masked_fill: masked_fill only supports a 0-dimensional value tensor, but got tensor "
@@ -98,7 +105,7 @@ def _(b, self, mask, value):
 
 @masked_fill_tensor.rule
 def _(self, mask, value):
-    check_number(value)
+    check_number(self, value)
     return masked(self, mask)
 
 
@@ -163,7 +170,7 @@ def _(b, self, mask, value):
 
 @masked_fill_tensor_.rule
 def _(self, mask, value):
-    check_number(value)
+    check_number(self, value)
     masked_in_place(self, mask)
 
 
@@ -177,6 +184,7 @@ def _(g, mask, cxx):
     tags=frozenset({"dynamic_shape"}),
     out=True,
     separate_out=True,
+    opaque=True,
 )
 def masked_select():
     """The elements where ``mask`` is true, in one dimension.

@@ -25,6 +25,7 @@ from flambeau.ops.samples import bools, call, ints, np, values
     out=True,
     out_overload="Tensor_out",
     tags=frozenset({"dynamic_shape"}),
+    opaque=True,
 )
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
@@ -51,7 +52,8 @@ def _(g, self, indices, cxx):
 
 @native(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
-    " -> Tensor(a!)"
+    " -> Tensor(a!)",
+    opaque=True,
 )
 def index_put_():
     """Writes ``values`` at the places that index tensors name.
@@ -83,7 +85,10 @@ def _(g, indices, values, accumulate, cxx):
     )
 
 
-@native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+@native(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    opaque=True,
+)
 def index_put():
     """A copy with ``values`` at the places that index tensors name.
 
@@ -116,9 +121,12 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
@@ -188,9 +196,12 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def index_select():
     """The slices along a dimension that a vector of indices names.
@@ -251,8 +262,10 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
+    checks_values=True,
 )
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
@@ -285,6 +298,7 @@ def _(b, self, dim, index, source, alpha):
 @structured(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
     " -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::index_add_into(self, dim, index, source, alpha)",
     function_variant=False,
 )
@@ -381,8 +395,10 @@ def _(g, dim, index, alpha, cxx):
     "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
     "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
+    opaque=True,
 )
 def embedding():
     """The rows of ``weight`` that ``indices`` name.
@@ -438,6 +454,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,
     method=False,

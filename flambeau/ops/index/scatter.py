@@ -17,8 +17,11 @@ from flambeau.ops.samples import call, ints, values
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
+    opaque=True,
+    checks_values=True,
 )
 def scatter():
     """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
@@ -38,8 +41,10 @@ scatter.jvp("linear")
 
 @structured(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
+    opaque=True,
 )
 def scatter_():
     """``scatter`` in place.
@@ -144,8 +149,10 @@ def _(g, dim, index, src, ops, cxx):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
+    checks_values=True,
 )
 def scatter_value():
     """``scatter`` of one value."""
@@ -160,6 +167,7 @@ scatter_value.jvp("linear")
 
 @structured(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::Scatter::write)",
     function_variant=False,
 )
@@ -194,8 +202,10 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_reduce():
     """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
@@ -211,6 +221,7 @@ scatter_reduce.batching("dims")
 @structured(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_into(self, dim, index, src, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -253,8 +264,10 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
+    checks_values=True,
 )
 def scatter_value_reduce():
     """``scatter`` of one value that adds or multiplies."""
@@ -270,6 +283,7 @@ scatter_value_reduce.batching("dims")
 @structured(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -306,8 +320,10 @@ def _(g, dim, index, value, reduce, cxx):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
+    checks_values=True,
 )
 def scatter_add():
     """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
@@ -327,6 +343,7 @@ scatter_add.jvp("linear")
 
 @structured(
     "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
+    tags={"raises_on_values"},
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::add)",
     function_variant=False,
 )

@@ -129,7 +129,13 @@ def softmax_backward_spec(grad, output, dim, input_dtype):
             f"softmax_backward: grad {show(grad.shape)} and output {show(output.shape)} must have "
             "the same shape"
         )
-    if not (input_dtype.is_floating_point and grad.is_floating_point()):
+    if grad.dtype != output.dtype or input_dtype != grad.dtype:
+        raise Error(
+            "softmax_backward: grad, output and input_dtype must be of one dtype, got "
+            f"{dtype_name(grad.dtype)}, {dtype_name(output.dtype)} and {dtype_name(input_dtype)}: "
+            "convert them first"
+        )
+    if not input_dtype.is_floating_point:
         raise NotImplementedError(
             'softmax_backward: "softmax_backward" not implemented for '
             f"'{dtype_name(grad.dtype)}' with input_dtype '{dtype_name(input_dtype)}': convert "

@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     dtype_name,
     dtypes,
     formats,
+    same,
     show,
     suggest_memory_format,
     truncated,
@@ -171,8 +172,21 @@ def _(b, grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, i
 
 
 @max_pool2d_with_indices_backward.rule
-def _(self):
+def _(grad_output, self, indices):
     check_pools("max_pool2d_with_indices_backward", self.dtype)
+    g, planes = grad_output.shape, self.dim() - 2
+    fits = (self.dim() == 3 or self.dim() == 4) and len(g) == self.dim()
+    if not fits or not same(g, indices.shape) or not same(g[:planes], self.shape[:planes]):
+        raise Error(
+            f"max_pool2d_with_indices_backward: grad_output of shape {show(g)} and indices of "
+            f"shape {show(indices.shape)} do not fit an input of shape {show(self.shape)}"
+        )
+    if indices.dtype != dtypes.int64 or grad_output.dtype != self.dtype:
+        raise Error(
+            "max_pool2d_with_indices_backward: indices must be int64 and grad_output of the "
+            f"input's dtype, got {dtype_name(indices.dtype)} and {dtype_name(grad_output.dtype)} "
+            f"for {dtype_name(self.dtype)}"
+        )
     last = self.dim() == 4 and suggest_memory_format(self) == formats.channels_last
     return image_spec(self.shape, self.dtype, last)
 

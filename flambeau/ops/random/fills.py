@@ -627,6 +627,7 @@ def _(low, high, size, dtype, layout, device, pin_memory):
     method=False,
     cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like():
     """``randint`` with the shape and dtype of a tensor.
@@ -650,6 +651,7 @@ def _(self, high, dtype, layout, device, pin_memory, memory_format):
     method=False,
     cpu="cpu::random_range(result, low, high, nullptr)",
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""

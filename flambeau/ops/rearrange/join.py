@@ -26,6 +26,7 @@ from flambeau.ops.samples import call, ints, np, values
     out=True,
     separate_out=True,
     aliases=("concat", "concatenate"),
+    opaque=True,
 )
 def cat():
     """Tensors one after the other along a dimension.
@@ -136,6 +137,7 @@ def _(g, tensors, dim, ops):
     method=False,
     out=True,
     separate_out=True,
+    opaque=True,
 )
 def stack():
     """Tensors of one shape along a new dimension.
@@ -182,7 +184,7 @@ def _(g, tensors, dim, cxx):
     return cxx.stack_backward_list(g, tensors.dtype, dim)
 
 
-@structured("flip(Tensor self, int[] dims) -> Tensor", cpu="flip")
+@structured("flip(Tensor self, int[] dims) -> Tensor", cpu="flip", opaque=True)
 def flip():
     """The order along dimensions reversed.
 
@@ -208,7 +210,9 @@ def _(g, dims, ops):
     return ops.flip(g, dims)
 
 
-@structured("roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll")
+@structured(
+    "roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll", opaque=True
+)
 def roll():
     """Elements moved along dimensions; what leaves at the end comes in at the front.
 
@@ -254,6 +258,7 @@ def _(g, shifts, dims, ops):
     cpu="tril",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def tril():
     """The lower triangle of matrices; the rest is zero.
@@ -293,6 +298,7 @@ def _(g, diagonal, ops):
     cpu="triu",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def triu():
     """The upper triangle of matrices; the rest is zero.
@@ -323,6 +329,7 @@ def _(g, diagonal, ops):
     "repeat(Tensor self, SymInt[] repeats) -> Tensor",
     cpu="repeat",
     function_variant=False,
+    opaque=True,
 )
 def repeat():
     """Copies laid side by side.

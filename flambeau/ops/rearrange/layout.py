@@ -24,6 +24,7 @@ reshape.reference(np.reshape)
     "_unsafe_view(Tensor self, SymInt[] size) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def _unsafe_view():
     """What ``reshape`` runs on its own copy: nobody else sees that memory, so it is no view."""
@@ -356,6 +357,7 @@ contiguous.reference(lambda x: x)
 @native(
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def clone():
     """A copy with memory of its own; gradients pass through.
@@ -381,6 +383,7 @@ def _(g):
     function_variant=False,
     node="CopyBackwards",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def copy_():
     """Copies ``src`` into this tensor, broadcast and cast.
@@ -408,6 +411,7 @@ def _(g, src, cxx):
     method=False,
     node="ToCopyBackward0",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def _to_copy():
     """A copy with another dtype, device or memory format."""
@@ -508,6 +512,7 @@ type_as.reference(lambda x, other: x)
     "select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def select_backward(grad_output, input_sizes, dim, index, ops):
     """The gradient of ``select``: zeros with one slice filled."""
@@ -532,6 +537,7 @@ def _(g, dim, index, ops):
     " -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def slice_backward(grad_output, input_sizes, dim, start, end, step, ops):
     """The gradient of ``slice``: zeros with the slice filled."""
@@ -555,6 +561,7 @@ def _(g, dim, start, end, step, ops):
     " -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def diagonal_backward(grad_output, input_sizes, offset, dim1, dim2, ops):
     """The gradient of ``diagonal``: zeros with the diagonal filled."""
@@ -577,6 +584,7 @@ def _(g, offset, dim1, dim2, ops):
     "unfold_backward(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def unfold_backward(grad_in, input_sizes, dim, size, step, ops):
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""

@@ -212,6 +212,7 @@ resolve_neg.reference(lambda x: x)
     "detach(Tensor(a) self) -> Tensor(a)",
     cxx="detach",
     handles=frozenset({"conjugate", "negative", "autograd"}),
+    opaque=True,
 )
 def detach():
     """The same memory, outside of the graph.
@@ -231,6 +232,7 @@ detach.jvp("none")
     "detach_(Tensor(a!) self) -> Tensor(a!)",
     cxx="detach_",
     handles=frozenset({"conjugate", "negative", "autograd"}),
+    opaque=True,
 )
 def detach_():
     """Takes this tensor out of the graph that made it; it becomes a leaf.
