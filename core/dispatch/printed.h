@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "core/tensor/overlap.h"
-#include "core/dispatch/checked.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
+#include "core/tensor/checked.h"
+#include "core/tensor/overlap.h"
+#include "core/tensor/range.h"
 #include "kernels/shape/index.h"
 #include "kernels/shape/pointwise.h"
 

@@ -1,9 +1,9 @@
 // C++ exceptions become Python's of the same kind.
 #include <new>
 
-#include "core/dispatch/checked.h"
 #include "core/memory/allocator.h"
 #include "core/python/binding.h"
+#include "core/tensor/checked.h"
 
 namespace flambeau::python {
 

@@ -130,7 +130,38 @@ PyObject* call_leaf(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// The built-in ops of which `wanted` holds, by their full names.
+template <class F>
+PyObject* names_of_ops(F&& wanted) {
+  const Object list(must(PyList_New(0)));
+  for (const Op& op : builtin_ops()) {
+    if (!wanted(op)) continue;
+    const std::string full = *op.overload ? concat(op.name, ".", op.overload) : op.name;
+    const Object name(must(PyUnicode_FromString(full.c_str())));
+    if (PyList_Append(list.get(), name.get()) < 0) throw PythonError();
+  }
+  return Py_NewRef(list.get());
+}
+
+constexpr uint32_t kDynamic = tag::dynamic_shape | tag::data_dependent;
+
+// _ops_without_rule(): those that meta, deferral and other devices cannot run by parts.
+PyObject* ops_without_rule(PyObject*, PyObject*) {
+  return guarded([] {
+    return names_of_ops([](const Op& op) {
+      return !op.rule && !(op.tags & (tag::composite_implicit | tag::composite_explicit));
+    });
+  });
+}
+// _ops_of_dynamic_shape(): those whose sizes, or whose plain results, depend on elements.
+PyObject* ops_of_dynamic_shape(PyObject*, PyObject*) {
+  return guarded(
+      [] { return names_of_ops([](const Op& op) { return (op.tags & kDynamic) != 0; }); });
+}
+
 PyMethodDef functions[] = {
+    {"_ops_without_rule", ops_without_rule, METH_NOARGS, nullptr},
+    {"_ops_of_dynamic_shape", ops_of_dynamic_shape, METH_NOARGS, nullptr},
     {"_run_rule", run_rule, METH_VARARGS, nullptr},
     {"_leaf", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_leaf)), METH_FASTCALL,
      nullptr},

@@ -109,6 +109,16 @@ class Record:
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
 
     @property
+    def is_dynamic(self) -> bool:
+        """Sizes, or a plain result, depend on elements: no rule can tell them."""
+        return bool(self.tags & {"dynamic_shape", "data_dependent"})
+
+    @property
+    def has_rule(self) -> bool:
+        """What a call gives is known before it runs, or known not to be."""
+        return self.kind == "pointwise" or self.rule is not None or self.has_body or self.is_dynamic
+
+    @property
     def has_body(self) -> bool:
         """The decorated function is the body, and not words alone."""
         return (

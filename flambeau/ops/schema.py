@@ -1,7 +1,7 @@
 """Operator schemas: one line of text, read into arguments and returns.
 
 The lines are ATen's, with alias sets (``Tensor(a!) self``), keyword-only arguments after ``*`` and
-named returns. ``SymInt`` is read as ``int``: sizes that are symbols travel in boxed values.
+named returns. ``SymInt`` is an ``int`` that is remembered to be a size.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Argument:
     list: bool = False
     list_size: int = 0
     optional_items: bool = False  # Tensor?[]
+    symbolic: bool = False  # SymInt: a size, which may be a symbol in boxed values
     keyword_only: bool = False
     out: bool = False
     alias: str = ""
@@ -86,7 +87,8 @@ class Argument:
         brackets = f"[{self.list_size or ''}]" if self.list else ""
         default = "" if self.default is None else f"={self.default}"
         mark = "?" if self.optional else ""
-        return f"{self.type}{alias}{items}{brackets}{mark} {self.name}{default}"
+        kind = "SymInt" if self.symbolic else self.type
+        return f"{kind}{alias}{items}{brackets}{mark} {self.name}{default}"
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ def _parse_type(text: str) -> dict:
     is_list = m["size"] is not None
     return {
         "type": kind,
+        "symbolic": m["type"] == "SymInt",
         "alias": m["alias"] or "",
         "mutated": bool(m["write"]),
         "list": is_list,

@@ -66,8 +66,6 @@ Tensor index_put(const Tensor& self, TensorSpan indices, const Tensor& values, b
 
 // ---- one index
 
-namespace {}  // namespace
-
 // ---- masks
 
 Tensor masked_select(const Tensor& self, const Tensor& mask) {

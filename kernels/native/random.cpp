@@ -1,6 +1,6 @@
 // Random fills over core/random.
 
-#include "kernels/cpu/random/fills.h"
+#include "core/random/random.h"
 
 #include <cmath>
 #include <limits>
@@ -9,6 +9,7 @@
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/random/fills.h"
 
 namespace flambeau::cpu {
 namespace {

@@ -152,3 +152,69 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value
+
+
+class Unknown(Int):
+    """A size that nobody knows, but for a bound: at least 2. `value` is what it was meanwhile."""
+
+    def __init__(self, value, text, least=2):
+        super().__init__(value)
+        self.text, self.least = text, least
+
+    def __repr__(self):
+        return self.text
+
+
+def _expression(name, sign, bound):
+    plain_form = getattr(Int, f"__{name}__")
+
+    def run(a, b):
+        made = plain_form(a, b)
+        if not isinstance(made, Int):
+            return made
+        return Unknown(made.value, f"({a!r}{sign}{b!r})", bound(_least(a), _least(b)))
+
+    setattr(Unknown, f"__{name}__", run)
+    setattr(Unknown, f"__r{name}__", lambda a, b: run(_lift(b), a))
+
+
+def _lift(x):
+    return x if isinstance(x, Int) else Int(x)
+
+
+def _least(x):
+    return x.least if isinstance(x, Unknown) else _value(x)
+
+
+_expression("add", " + ", lambda x, y: x + y)
+_expression("sub", " - ", lambda x, y: LEAST)
+_expression("mul", " * ", lambda x, y: x * y if min(x, y) >= 0 else LEAST)
+_expression("floordiv", " // ", lambda x, y: 0 if x >= 0 and y > 0 else LEAST)
+_expression("mod", " % ", lambda x, y: 0 if y > 0 else LEAST)
+
+
+def _bounded(name, known):
+    """A comparison that the bound decides asks nothing."""
+    plain_form = getattr(Int, f"__{name}__")
+
+    def run(a, b):
+        if not isinstance(b, Unknown) and isinstance(_value(b), int) and _value(b) < a.least:
+            return known
+        NOTES.append((name, repr(a), repr(b)))
+        return plain_form(a, b)
+
+    setattr(Unknown, f"__{name}__", run)
+
+
+for _name, _known in (("eq", False), ("ne", True), ("lt", False), ("le", False)):
+    _bounded(_name, _known)
+for _name in ("gt", "ge"):
+    _bounded(_name, True)
+Unknown.__hash__ = Int.__hash__
+
+
+def unknown(t):
+    """A tensor whose sizes of 2 and more are unknown; 0 and 1 are what they are."""
+    made = Like(t)
+    made.shape = [Unknown(n, f"s{d}") if n >= 2 else Int(n) for d, n in enumerate(t.shape)]
+    return made

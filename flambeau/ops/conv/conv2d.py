@@ -15,7 +15,8 @@ from flambeau.ops.record import FLOATING, NUMERIC, composite, structured
 from flambeau.ops.samples import call, values
 
 _CONV = (
-    "int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups"
+    "SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, "
+    "SymInt[] output_padding, SymInt groups"
 )
 
 
@@ -193,7 +194,7 @@ def _(
 
 
 @structured(
-    "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, "
+    "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, "
     f"{_CONV}, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
@@ -349,8 +350,9 @@ def _(
 
 
 @composite(
-    "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
-    "int[2] dilation=1, int groups=1) -> Tensor",
+    "conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] "
+    "padding=0, "
+    "SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
 )
 def conv2d():
@@ -371,8 +373,8 @@ conv2d.autocast("lower")
 
 
 @composite(
-    "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
-    "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+    "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, "
+    "str padding='valid', SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
     cxx="conv2d_named",
 )

@@ -24,7 +24,7 @@ _FORMAT = ", MemoryFormat? memory_format=None"
 
 
 @native(
-    f"empty.memory_format(int[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"empty.memory_format(SymInt[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
     cxx="empty",
     method=False,
     out=True,
@@ -41,7 +41,11 @@ def empty():
 empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
 
 
-@native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False, opaque=True)
+@native(
+    f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def empty_strided():
     """An empty tensor with the given strides.
 
@@ -90,7 +94,10 @@ def format_strides(size, memory_format):
 
 
 @structured(
-    f"zeros(int[] size, {_OPTIONS}) -> Tensor", cpu="cpu::fill(result, 0)", method=False, out=True
+    f"zeros(SymInt[] size, {_OPTIONS}) -> Tensor",
+    cpu="cpu::fill(result, 0)",
+    method=False,
+    out=True,
 )
 def zeros():
     """A tensor of zeros.
@@ -110,7 +117,7 @@ zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 zeros.reference(lambda size, dtype=None: np.zeros(size))
 
 
-@native(f"ones(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"ones(SymInt[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
 def ones():
     """A tensor of ones.
 
@@ -123,7 +130,7 @@ ones.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 ones.reference(lambda size, dtype=None: np.ones(size))
 
 
-@native(f"full(int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"full(SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
 def full():
     """A tensor of one value; its dtype follows from the value.
 
@@ -209,7 +216,9 @@ full_like.batching("same")
 
 
 @native(
-    f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+    f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
 )
 def new_empty():
     """An empty tensor with this one's dtype and device.
@@ -224,7 +233,7 @@ new_empty.batching("dims")
 
 
 @native(
-    f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
+    f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
 )
@@ -248,7 +257,9 @@ def _(b, self, size, stride):
 
 
 @native(
-    f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+    f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
 )
 def new_zeros():
     """Zeros with this tensor's dtype and device.
@@ -264,7 +275,9 @@ new_zeros.batching("dims")
 
 
 @native(
-    f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False, opaque=True
+    f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
 )
 def new_ones():
     """Ones with this tensor's dtype and device.
@@ -280,7 +293,7 @@ new_ones.batching("dims")
 
 
 @native(
-    f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
 )
@@ -350,7 +363,7 @@ linspace.samples(call(0, 2, 5), call(1.5, -1, 1), call(0, 1, 0))
 linspace.reference(np.linspace)
 
 
-@native(f"eye(int n, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"eye(SymInt n, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye():
     """The identity matrix.
 
@@ -364,7 +377,7 @@ eye.samples(call(3), call(0))
 eye.reference(np.eye)
 
 
-@native(f"eye.m(int n, int m, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"eye.m(SymInt n, SymInt m, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye_m():
     """An n by m matrix with ones on the diagonal."""
 

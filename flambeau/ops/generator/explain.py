@@ -37,7 +37,7 @@ def table(dynamic: bool = False) -> str:
     """One row per record, or per record whose sizes or results depend on elements."""
     records = load()
     if dynamic:
-        records = [r for r in records if r.tags & {"dynamic_shape", "data_dependent"}]
+        records = [r for r in records if r.is_dynamic]
     nodes = names.node_names(records)
     rows = [("op", "kind", "variants", "gradient", "record")]
     for r in sorted(records, key=lambda r: r.schema.full_name):

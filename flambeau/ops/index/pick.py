@@ -392,7 +392,8 @@ def _(g, dim, index, alpha, cxx):
 
 
 @structured(
-    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
+    "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
+    "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
     tags={"raises_on_values"},
     cpu="cpu::embedding(result, weight, indices)",
@@ -450,7 +451,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
 
 
 @structured(
-    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
+    "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
     tags={"raises_on_values"},

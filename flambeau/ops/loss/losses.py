@@ -140,7 +140,7 @@ def _(g, grad_output, self, target, reduction, ops):
 
 
 _NONE, _MEAN, _SUM = 0, 1, 2  # ATen's numbers of reductions
-_NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index"
+_NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index"
 
 
 @structured(
@@ -444,7 +444,7 @@ def _(g, target, weight, reduction, ignore_index, ops):
 
 
 _NLL_PUBLIC = (
-    "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
+    "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt ignore_index=-100"
 )
 
 
@@ -553,7 +553,7 @@ def _smoothed_cross_entropy(
 
 @composite(
     "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, "
-    "int ignore_index=-100, float label_smoothing=0.0) -> Tensor",
+    "SymInt ignore_index=-100, float label_smoothing=0.0) -> Tensor",
     module="_nn",
     method=False,
 )

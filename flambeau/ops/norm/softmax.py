@@ -225,7 +225,7 @@ def _(g, grad_output, output, dim, ops):
 
 
 @structured(
-    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, "
+    "native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, "
     "float eps)"
     " -> (Tensor, Tensor, Tensor)",
     cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
@@ -332,7 +332,7 @@ def _(g, input, normalized_shape, weight, bias, result1, result2, ops, needs):
 
 
 @structured(
-    "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor "
+    "native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor "
     "mean, "
     "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, "
@@ -453,7 +453,7 @@ def _(grads, grad_out, input, normalized_shape, rstd, weight, ops):
 
 
 @composite(
-    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+    "layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
     "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
     method=False,
 )

@@ -143,7 +143,7 @@ argsort_stable.reference(lambda x, stable, dim=-1: np.argsort(x, dim, kind="stab
 
 
 @structured(
-    "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
+    "topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True)"
     " -> (Tensor values, Tensor indices)",
     cpu="cpu::topk(values, indices, self, k, dim, largest)",
     differentiable=(0,),

@@ -373,7 +373,7 @@ def _(self, p):
 
 
 @structured(
-    "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
+    "multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, "
     "Generator? generator=None) -> Tensor",
     cpu="multinomial",
     tags=_RANDOM,
@@ -473,7 +473,7 @@ def _normal_like_rule(self, dtype, layout, device, pin_memory, memory_format):
 
 _factory(
     "rand",
-    "int[] size",
+    "SymInt[] size",
     """Numbers from the uniform distribution on [0, 1).
 
 >>> flambeau.rand(2, 3).shape
@@ -485,7 +485,7 @@ torch.Size([2, 3])
 )
 _factory(
     "randn",
-    "int[] size",
+    "SymInt[] size",
     """Numbers from the normal distribution.
 
 >>> flambeau.randn(2, 3).shape
@@ -497,7 +497,7 @@ torch.Size([2, 3])
 )
 _factory(
     "randperm",
-    "int n",
+    "SymInt n",
     """The integers 0 to n - 1 in random order.
 
 >>> flambeau.randperm(4).sort().values
@@ -536,7 +536,8 @@ torch.Size([2])
 
 
 @structured(
-    f"randint(int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
+    f"randint(SymInt high, SymInt[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> "
+    f"Tensor",
     method=False,
     cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
@@ -565,7 +566,7 @@ def _(high, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    "randint.generator(int high, int[] size, "
+    "randint.generator(SymInt high, SymInt[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     cpu="cpu::random_range(result, 0, high, generator)",
@@ -584,7 +585,7 @@ def _(high, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    "randint.low(int low, int high, int[] size, "
+    "randint.low(SymInt low, SymInt high, SymInt[] size, "
     f"{_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     cpu="cpu::random_range(result, low, high, nullptr)",
@@ -603,7 +604,7 @@ def _(low, high, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    "randint.low_generator(int low, int high, int[] size, "
+    "randint.low_generator(SymInt low, SymInt high, SymInt[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
     cpu="cpu::random_range(result, low, high, generator)",
@@ -622,7 +623,7 @@ def _(low, high, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"randint_like(Tensor self, SymInt high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
     cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
@@ -646,7 +647,7 @@ def _(self, high, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"randint_like.low_dtype(Tensor self, SymInt low, SymInt high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
     cpu="cpu::random_range(result, low, high, nullptr)",
     tags=_RANDOM,
@@ -684,9 +685,9 @@ normal.samples(call(values(2, 3), values(3, low=0.1)), dtypes=FLOATING | COMPLEX
 
 @normal.rule
 def _(mean, std):
-    check_floating("normal_", mean.dtype)
     if std.is_complex():
         raise TypeError("normal: expects standard deviation to be non-complex")
+    check_floating("normal_", mean.dtype)
     return Spec(broadcast(mean.shape, std.shape, "normal"), mean.dtype)
 
 
@@ -712,7 +713,7 @@ def _(mean, std):
 
 
 @structured(
-    "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, "
+    "normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, "
     "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None)"
     " -> Tensor",
     cpu="cpu::normal_(result, mean, std, generator)",

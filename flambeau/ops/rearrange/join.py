@@ -210,7 +210,9 @@ def _(g, dims, ops):
     return ops.flip(g, dims)
 
 
-@structured("roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll", opaque=True)
+@structured(
+    "roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll", opaque=True
+)
 def roll():
     """Elements moved along dimensions; what leaves at the end comes in at the front.
 
@@ -252,7 +254,7 @@ def _(g, shifts, dims, ops):
 
 
 @structured(
-    "tril(Tensor self, int diagonal=0) -> Tensor",
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="tril",
     inplace=True,
     out=True,
@@ -292,7 +294,7 @@ def _(g, diagonal, ops):
 
 
 @structured(
-    "triu(Tensor self, int diagonal=0) -> Tensor",
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="triu",
     inplace=True,
     out=True,
@@ -324,7 +326,7 @@ def _(g, diagonal, ops):
 
 
 @structured(
-    "repeat(Tensor self, int[] repeats) -> Tensor",
+    "repeat(Tensor self, SymInt[] repeats) -> Tensor",
     cpu="repeat",
     function_variant=False,
     opaque=True,

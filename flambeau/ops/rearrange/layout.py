@@ -6,7 +6,7 @@ from flambeau.ops.samples import call, dtype, np, values
 from flambeau.ops.views.geometry import viewed
 
 
-@composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
+@composite("reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)")
 def reshape():
     """The same elements under another shape: a view where possible, else a copy.
 
@@ -21,7 +21,7 @@ reshape.reference(np.reshape)
 
 
 @native(
-    "_unsafe_view(Tensor self, int[] size) -> Tensor",
+    "_unsafe_view(Tensor self, SymInt[] size) -> Tensor",
     method=False,
     function_variant=False,
     opaque=True,
@@ -92,7 +92,7 @@ expand_as.samples(call(values(3), values(2, 3)))
 expand_as.reference(lambda x, y: np.broadcast_to(x, y.shape))
 
 
-@composite("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)")
+@composite("broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)")
 def broadcast_to():
     """``expand`` as a function.
 
@@ -128,7 +128,7 @@ flatten.reference(
 )
 
 
-@composite("unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", cxx="unflatten")
+@composite("unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", cxx="unflatten")
 def unflatten():
     """One dimension split into several; one size may be -1.
 
@@ -209,7 +209,7 @@ movedim_int.samples(call(values(2, 3, 4), 0, -1), call(values(2, 3, 4), 2, 0))
 movedim_int.reference(np.moveaxis)
 
 
-@composite("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)")
+@composite("narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)")
 def narrow(self, dim, start, length, ops):
     """``length`` elements from ``start`` on along a dimension.
 
@@ -509,7 +509,7 @@ type_as.reference(lambda x, other: x)
 
 
 @native(
-    "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
+    "select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor",
     method=False,
     function_variant=False,
     opaque=True,
@@ -532,7 +532,8 @@ def _(g, dim, index, ops):
 
 
 @native(
-    "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step)"
+    "slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt "
+    "end, SymInt step)"
     " -> Tensor",
     method=False,
     function_variant=False,
@@ -556,7 +557,7 @@ def _(g, dim, start, end, step, ops):
 
 
 @native(
-    "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2)"
+    "diagonal_backward(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2)"
     " -> Tensor",
     method=False,
     function_variant=False,
@@ -580,7 +581,7 @@ def _(g, offset, dim1, dim2, ops):
 
 
 @native(
-    "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
+    "unfold_backward(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step) -> Tensor",
     method=False,
     function_variant=False,
     opaque=True,

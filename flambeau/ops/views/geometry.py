@@ -35,7 +35,7 @@ def _(g):
     return g
 
 
-@view("view(Tensor(a) self, int[] size) -> Tensor(a)", function_variant=False)
+@view("view(Tensor(a) self, SymInt[] size) -> Tensor(a)", function_variant=False)
 def view_(g):
     """The same elements under another shape, without a copy; one size may be -1.
 
@@ -218,7 +218,8 @@ def _(self, dtype):
 
 
 @view(
-    "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    "as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) "
+    "-> Tensor(a)",
     inplace=True,
 )
 def as_strided():
@@ -412,7 +413,7 @@ def _(g, dims, cxx):
 
 
 @view(
-    "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
+    "expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)",
     function_variant=False,
 )
 def expand():
@@ -478,7 +479,7 @@ def _(g, self, cxx):
 
 
 @view(
-    "_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
+    "_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)",
     function_variant=False,
     method=False,
     node="ReshapeAliasBackward0",

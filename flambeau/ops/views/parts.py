@@ -5,7 +5,7 @@ from flambeau.ops.record import view
 from flambeau.ops.samples import call, np, values
 
 
-@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)")
+@view("select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)")
 def select():
     """The slice at ``index`` of a dimension, which goes away.
 
@@ -44,7 +44,8 @@ def _(g, self, dim, index, ops):
 
 
 @view(
-    "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> "
+    "slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt "
+    "step=1) -> "
     "Tensor(a)",
     function_variant=False,
     method=False,
@@ -177,7 +178,7 @@ def _(g, self, dimension, size, step, ops):
 
 
 @view(
-    "split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
+    "split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
     creation="multi_output",
     function_variant=False,
     method=False,
@@ -226,7 +227,7 @@ def _(g, self, split_size, dim, cxx):
 
 
 @view(
-    "split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+    "split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
     creation="multi_output",
 )
 def split_with_sizes():
