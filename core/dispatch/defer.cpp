@@ -172,6 +172,11 @@ bool is_plain(const Tensor& t) {
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
 }
 
+// A kernel that has no loops for a dtype says so when it runs, and that has to be at once.
+bool has_loops(const Op& op, const Tensor& t) {
+  return !t.defined() || (op.tags & tag::pointwise) || t.is_floating() || t.is_complex();
+}
+
 bool can_wait(const Op& op, const Value* args) {
   if ((op.tags & kAtOnce) || !op.rule || !op.nreturns) return false;
   bool tensors = false;
@@ -179,11 +184,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (args[i].tag == Value::Tag::generator || args[i].tag == Value::Tag::device) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !has_loops(op, args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t)) return false;
+        if (!is_plain(t) || !has_loops(op, t)) return false;
     }
   }
   return tensors;

@@ -523,6 +523,7 @@ def _(g, dim, index, alpha, cxx):
 
 @structured(
     "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+    tags={"raises_on_values"},
     shape="masked_fill(self, mask, value)",
     cpu="cpu::masked_fill(result, self, mask, value)",
     function_variant=True,
@@ -550,6 +551,7 @@ def _(g, mask, cxx):
 
 @structured(
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
+    tags={"raises_on_values"},
     shape="masked_fill_tensor(self, mask, value)",
     cpu="cpu::masked_fill_tensor(result, self, mask, value)",
 )
