@@ -163,8 +163,8 @@ bool changes_arguments(const Op& op) {
   return false;
 }
 
-constexpr uint32_t kAtOnce = tag::view | tag::inplace_view | tag::random | tag::dynamic_shape |
-                             tag::data_dependent | tag::raises_on_values;
+constexpr uint32_t kAtOnce =
+    tag::view | tag::inplace_view | tag::random | tag::dynamic_shape | tag::data_dependent;
 
 bool is_plain(const Tensor& t) {
   return !t.defined() ||
@@ -172,9 +172,10 @@ bool is_plain(const Tensor& t) {
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
 }
 
-// A kernel that has no loops for a dtype says so when it runs, and that has to be at once.
-bool has_loops(const Op& op, const Tensor& t) {
-  return !t.defined() || (op.tags & tag::pointwise) || t.is_floating() || t.is_complex();
+// Indices, masks and divisors that are integers may be refused for their values, or their dtype,
+// when the kernel runs, and that has to be at once. Numbers have been looked at.
+bool cannot_be_refused(const Tensor& t) {
+  return !t.defined() || t.is_floating() || t.is_complex() || t.impl()->wrapped_number;
 }
 
 bool can_wait(const Op& op, const Value* args) {
@@ -184,11 +185,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (args[i].tag == Value::Tag::generator || args[i].tag == Value::Tag::device) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor()) || !has_loops(op, args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !cannot_be_refused(args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t) || !has_loops(op, t)) return false;
+        if (!is_plain(t) || !cannot_be_refused(t)) return false;
     }
   }
   return tensors;

@@ -104,7 +104,6 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -177,7 +176,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     shape="scatter(self, dim, index, src)",
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
@@ -231,7 +229,6 @@ def _(g, dim, index, src, ops, cxx):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    tags={"raises_on_values"},
     shape="scatter_value(self, dim, index, value)",
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
@@ -271,7 +268,6 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    tags={"raises_on_values"},
     shape="scatter_reduce(self, dim, index, src, reduce)",
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
@@ -317,7 +313,6 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
-    tags={"raises_on_values"},
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
@@ -358,7 +353,6 @@ def _(g, dim, index, value, reduce, cxx):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     shape="scatter_add(self, dim, index, src)",
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
@@ -407,7 +401,6 @@ def _(g, dim, index, src, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
-    tags={"raises_on_values"},
     shape="index_select(self, dim, index)",
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
@@ -450,7 +443,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    tags={"raises_on_values"},
     shape="index_add(self, dim, index, source, alpha)",
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
@@ -523,7 +515,6 @@ def _(g, dim, index, alpha, cxx):
 
 @structured(
     "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-    tags={"raises_on_values"},
     shape="masked_fill(self, mask, value)",
     cpu="cpu::masked_fill(result, self, mask, value)",
     function_variant=True,
@@ -551,7 +542,6 @@ def _(g, mask, cxx):
 
 @structured(
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-    tags={"raises_on_values"},
     shape="masked_fill_tensor(self, mask, value)",
     cpu="cpu::masked_fill_tensor(result, self, mask, value)",
 )
@@ -699,7 +689,6 @@ where.reference(np.nonzero)
 @structured(
     "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    tags={"raises_on_values"},
     shape="embedding(weight, indices, sparse)",
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
@@ -737,7 +726,6 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
-    tags={"raises_on_values"},
     shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,

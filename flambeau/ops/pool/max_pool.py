@@ -55,7 +55,6 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
 @structured(
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, "
     "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
-    tags={"raises_on_values"},
     shape="max_pool2d_backward(grad_output, self)",
     cpu="cpu::max_pool2d_backward(result, grad_output, indices)",
     module="_nn",
