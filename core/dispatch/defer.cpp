@@ -163,8 +163,8 @@ bool changes_arguments(const Op& op) {
   return false;
 }
 
-constexpr uint32_t kAtOnce =
-    tag::view | tag::inplace_view | tag::random | tag::dynamic_shape | tag::data_dependent;
+constexpr uint32_t kAtOnce = tag::view | tag::inplace_view | tag::random | tag::dynamic_shape |
+                             tag::data_dependent | tag::raises_on_values;
 
 bool is_plain(const Tensor& t) {
   return !t.defined() ||

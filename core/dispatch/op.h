@@ -40,7 +40,8 @@ namespace tag {  // flags of an op
 constexpr uint32_t pointwise = 1, view = 2, inplace = 4, out = 8, inplace_view = 16, random = 32,
                    dynamic_shape = 64, composite_implicit = 128, composite_explicit = 256,
                    reduction = 512, core = 1024, data_dependent = 2048,
-                   factory = 4096;  // takes requires_grad= in Python
+                   factory = 4096,  // takes requires_grad= in Python
+    raises_on_values = 8192;        // an element may make it raise
 }
 
 struct Op;

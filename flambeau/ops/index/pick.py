@@ -104,6 +104,7 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -176,6 +177,7 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    tags={"raises_on_values"},
     shape="scatter(self, dim, index, src)",
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
@@ -229,6 +231,7 @@ def _(g, dim, index, src, ops, cxx):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    tags={"raises_on_values"},
     shape="scatter_value(self, dim, index, value)",
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
@@ -268,6 +271,7 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+    tags={"raises_on_values"},
     shape="scatter_reduce(self, dim, index, src, reduce)",
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
@@ -313,6 +317,7 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
+    tags={"raises_on_values"},
     shape="scatter_value_reduce(self, dim, index, value, reduce)",
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
@@ -353,6 +358,7 @@ def _(g, dim, index, value, reduce, cxx):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    tags={"raises_on_values"},
     shape="scatter_add(self, dim, index, src)",
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
@@ -401,6 +407,7 @@ def _(g, dim, index, src, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    tags={"raises_on_values"},
     shape="index_select(self, dim, index)",
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
@@ -443,6 +450,7 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+    tags={"raises_on_values"},
     shape="index_add(self, dim, index, source, alpha)",
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
@@ -689,6 +697,7 @@ where.reference(np.nonzero)
 @structured(
     "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
+    tags={"raises_on_values"},
     shape="embedding(weight, indices, sparse)",
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
@@ -726,6 +735,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
+    tags={"raises_on_values"},
     shape="embedding_backward(grad_output, indices, num_weights)",
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,

@@ -100,6 +100,7 @@ _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_in
 
 @structured(
     f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+    tags={"raises_on_values"},
     shape="nll_loss(self, target, weight, reduction)",
     cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
@@ -175,6 +176,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
+    tags={"raises_on_values"},
     shape="nll_loss_backward(grad_output, self, target, weight, reduction, total_weight)",
     cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
     " total_weight)",
@@ -211,6 +213,7 @@ def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weigh
 
 @structured(
     f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
+    tags={"raises_on_values"},
     shape="nll_loss2d(self, target, weight, reduction)",
     cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
@@ -259,6 +262,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
+    tags={"raises_on_values"},
     shape="nll_loss2d_backward(grad_output, self, target, weight, reduction, total_weight)",
     cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, "
     "ignore_index,"
