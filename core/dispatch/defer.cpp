@@ -172,6 +172,12 @@ bool is_plain(const Tensor& t) {
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
 }
 
+// Indices, masks and divisors that are integers may be refused for their values, or their dtype,
+// when the kernel runs, and that has to be at once. Numbers have been looked at.
+bool cannot_be_refused(const Tensor& t) {
+  return !t.defined() || t.is_floating() || t.is_complex() || t.impl()->wrapped_number;
+}
+
 bool can_wait(const Op& op, const Value* args) {
   if ((op.tags & kAtOnce) || !op.rule || !op.nreturns) return false;
   bool tensors = false;
@@ -179,11 +185,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (args[i].tag == Value::Tag::generator || args[i].tag == Value::Tag::device) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !cannot_be_refused(args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t)) return false;
+        if (!is_plain(t) || !cannot_be_refused(t)) return false;
     }
   }
   return tensors;

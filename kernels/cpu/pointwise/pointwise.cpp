@@ -477,7 +477,7 @@ void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKe
   if (!spec.strides) {
     cpu::Plan plan(spec.sizes);
     plan.operands = static_cast<int>(inputs.size()) + 1;
-    for (int k = 1; k < plan.operands; ++k) plan.set(k, *inputs[k - 1]);
+    for (int k = 1; k < plan.operands; ++k) plan.set_geometry(k, *inputs[k - 1]);
     plan.order(1);
     spec.strides = plan.dense_strides();
   }
