@@ -169,7 +169,7 @@ def test_a_meta_value_is_no_value():
 
 def test_a_state_dict_that_does_not_fit_changes_nothing():
     def model():
-        return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+        return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
 
     class Own(torch.nn.Linear):
         def _load_from_state_dict(self, *args):
@@ -182,7 +182,7 @@ def test_a_state_dict_that_does_not_fit_changes_nothing():
         made[1].register_load_state_dict_pre_hook(lambda *args: None)
         return made
 
-    for make in (model, hooked, lambda: torch.nn.Sequential(Own(2, 3), torch.nn.BatchNorm1d(3))):
+    for make in (model, hooked, lambda: torch.nn.Sequential(Own(2, 3), torch.nn.LayerNorm(3))):
         for assign in (False, True):
             for spoil in (
                 lambda s: s.update({"1.weight": torch.ones(7)}),
