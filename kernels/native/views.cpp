@@ -321,6 +321,14 @@ Tensor part(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
 
 }  // namespace
 
+namespace {
+// A view has some 250 bytes: more of them would take minutes and gigabytes, for no elements at all.
+void check_count(const char* op, int64_t views) {
+  constexpr int64_t kMost = int64_t{1} << 26;
+  check(views <= kMost, op, ": ", views, " views are asked for, and at most ", kMost, " are made");
+}
+}  // namespace
+
 TensorVec split(const Tensor& self, int64_t split_size, int64_t dim) {
   check(self.dim() > 0, "split: split expects at least a 1-dimensional tensor");
   const int64_t d = wrap_dim(dim, self.dim(), "split"), n = self.sizes()[d];
@@ -332,7 +340,8 @@ TensorVec split(const Tensor& self, int64_t split_size, int64_t dim) {
         n);
   TensorVec out;
   if (split_size == 0) return {part(self, d, 0, 0)};
-  const int64_t parts = std::max<int64_t>((n + split_size - 1) / split_size, 1);
+  const int64_t parts = n == 0 ? 1 : (n - 1) / split_size + 1;
+  check_count("split", parts);
   for (int64_t i = 0; i < parts; ++i)
     out.push_back(part(self, d, i * split_size, std::min(split_size, n - i * split_size)));
   return out;
@@ -364,6 +373,7 @@ TensorVec unbind(const Tensor& self, int64_t dim) {
   check<IndexError>(self.dim() > 0, "unbind: Dimension specified as ", dim,
                     " but tensor has no dimensions");
   const int64_t d = wrap_dim(dim, self.dim(), "unbind");
+  check_count("unbind", self.sizes()[d]);
   TensorVec out;
   for (int64_t i = 0; i < self.sizes()[d]; ++i) out.push_back(select(self, d, i));
   return out;
