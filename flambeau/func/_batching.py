@@ -70,7 +70,6 @@ class Batch:
         self.randomness = level.randomness
         self.given = values
         self.values = list(values)
-        self.any = False
         for i in form.tensors:
             value = values[i]
             if is_tensor(value):
@@ -82,7 +81,6 @@ class Batch:
         parts = self.level.parts(t)
         if parts is None:
             return Operand(t, None, self.size)
-        self.any = True
         return Operand(parts[0], parts[1], self.size)
 
     def operands(self) -> list[Operand]:
@@ -270,12 +268,9 @@ class Batch:
 # ---- rules
 
 
-def apply(level: Any, form: Form, values: list) -> Any:
-    """Runs a call, by the op's rule where a tensor of it belongs to the level."""
+def apply(level: Any, form: Form, values: list, rule: Any) -> Any:
+    """Runs a call of which at least one tensor belongs to the level."""
     b = Batch(level, form, values)
-    rule = form.batching
-    if not b.any and rule != "random":
-        return form.call(values)
     if form.out:
         raise RuntimeError(
             f"Batching rule not implemented for {form.name}; the fallback path doesn't work on "

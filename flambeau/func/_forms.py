@@ -33,7 +33,6 @@ class Form:
         self.is_view = op.is_view and not self.mutated
         self.name = op.name().removesuffix(".default")
         self.takes_keywords = any(self.keyword_only)
-        self.batching = slots.batching_rule(self.record)
         self.jvp = slots.jvp_rule(self.record)
 
     def bind(self, args: tuple, kwargs: dict) -> list:

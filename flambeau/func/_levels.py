@@ -7,6 +7,7 @@ from typing import Any
 from flambeau import _C
 from flambeau.func import _batching, _forward
 from flambeau.func._forms import differentiable, form_of
+from flambeau.ops import slots
 
 _GRAD, _JVP, _VMAP = range(3)
 
@@ -91,4 +92,13 @@ class VmapLevel(Level):
 
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
         form = form_of(op)
-        return _batching.apply(self, form, form.bind(args, kwargs))
+        values = form.bind(args, kwargs)
+        rule = slots.batching_rule(form.record)
+        if rule != "random" and not any(self._holds(values[i]) for i in form.tensors):
+            return op(*args, **kwargs)
+        return _batching.apply(self, form, values, rule)
+
+    def _holds(self, value: Any) -> bool:
+        if isinstance(value, (list, tuple)):
+            return any(map(self._holds, value))
+        return self.parts(value) is not None
