@@ -254,6 +254,7 @@ class Batch:
     def check_writable(self) -> None:
         """What is written to must hold a value for each item where what is read does."""
         written = [self.values[i] for i in self.form.mutated]
+        written = [w for some in written for w in (some if isinstance(some, list) else [some])]
         if all(w.batched for w in written) or not any(o.batched for o in self.operands()):
             return
         raise RuntimeError(
