@@ -27,7 +27,8 @@ Words of ``batching``:
 - ``dynamic``: refused, since each item would give another shape.
 - ``none``: the arguments hold no tensors, or nothing can be derived.
 
-Without one an op that gives nothing back is refused, a composition follows from its parts, and ``vmap`` calls all other ops in a loop.
+Without one an op that gives nothing back is refused, a composition follows from its parts, and
+``vmap`` calls all other ops in a loop.
 """
 
 from __future__ import annotations
