@@ -116,11 +116,16 @@ class _Recording:
 @contextmanager
 def recording(recorder: Callable):
     """Calls ``recorder(op, args, kwargs, outputs)`` after every op that runs inside."""
-    before = _C._set_recorder(recorder)
+
+    def end(context, op, args, kwargs, outputs):
+        if outputs is not NotImplemented:
+            recorder(op, args, kwargs, outputs)
+
+    _C._push_observer(None, end)
     try:
         yield recorder
     finally:
-        _C._set_recorder(before)
+        _C._pop_observer()
 
 
 def record(function: Callable, *args) -> Graph:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 import flambeau
@@ -33,18 +34,6 @@ __all__ = [
     "register_kernel",
 ]
 
-# Dispatch keys that have a meaning here -> the kind of implementation.
-_KEYS = {
-    "": "CompositeExplicit",
-    "default": "CompositeExplicit",
-    "CPU": "CPU",
-    "cpu": "CPU",
-    "Meta": "Meta",
-    "meta": "Meta",
-    "CompositeExplicitAutograd": "CompositeExplicit",
-    "Autograd": "Autograd",
-    "AutogradCPU": "Autograd",
-}
 # tag:: in core/dispatch/op.h
 _INPLACE, _OUT = 4, 8
 
@@ -59,7 +48,8 @@ def _argument_row(a: schemas.Argument) -> tuple:
     return (
         a.name,
         a.type,
-        a.optional or a.optional_items,
+        a.optional,
+        a.optional_items,
         a.list,
         a.list_size,
         a.keyword_only,
@@ -80,7 +70,7 @@ def _register(namespace: str, text: str):
         s.overload,
         f"{namespace}::{s.text()}",
         [_argument_row(a) for a in s.args],
-        [(r.type, r.list, r.mutated, r.alias, r.name) for r in s.returns],
+        [(r.type, r.list, r.mutated, r.alias, r.name, r.optional) for r in s.returns],
         tags,
     )
 
@@ -249,7 +239,7 @@ def register_kernel(op, device_types, function: Callable | None = None):
     def decorate(f: Callable) -> Callable:
         kinds = [device_types] if isinstance(device_types, str) else device_types
         for kind in kinds if kinds is not None else ["default"]:
-            _implement(_find(op), kind, f)
+            _register_for(None, _find(op), _key_of(kind), f)
         return f
 
     return decorate if function is None else decorate(function)
@@ -259,7 +249,7 @@ def register_fake(op, function: Callable | None = None, *, lib=None, _stacklevel
     """Registers the shape-only rule of an op: it runs for tensors on ``meta``."""
 
     def decorate(f: Callable) -> Callable:
-        _C._implement_op(_find(op), "Meta", f)
+        _register_for(lib, _find(op), "Meta", f)
         return f
 
     return decorate if function is None else decorate(function)
@@ -271,10 +261,10 @@ def register_autograd(op, backward: Callable, /, *, setup_context=None, lib=None
     ``setup_context(ctx, inputs, output)`` keeps what backward needs; ``backward(ctx, *grads)``
     gives a gradient for each argument.
     """
-    _implement_autograd(_find(op), backward, setup_context)
+    _implement_autograd(_find(op), backward, setup_context, lib)
 
 
-def _implement_autograd(op, backward: Callable, setup_context: Callable | None) -> None:
+def _implement_autograd(op, backward: Callable, setup_context: Callable | None, lib=None) -> None:
     keyword_only = [a.name for a in op._schema.arguments if a.kwarg_only]
 
     class Differentiated(flambeau.autograd.Function):
@@ -302,7 +292,7 @@ def _implement_autograd(op, backward: Callable, setup_context: Callable | None) 
                 full.append(a.default_value)
         return Differentiated.apply(kwargs, *full)
 
-    _C._implement_op(op, "Autograd", apply)
+    return _register_for(lib, op, "Autograd", apply)
 
 
 def get_ctx():
@@ -313,10 +303,28 @@ def get_ctx():
 # ---- libraries
 
 
-def _implement(op, key: str, function: Callable) -> None:
-    if key not in _KEYS:
-        raise NotImplementedError(f"impl: the dispatch key {key!r} has no meaning here")
-    _C._implement_op(op, _KEYS[key], function)
+_DEFAULT_BODY = "CompositeExplicitAutograd"
+
+
+def _key_of(device_type: str) -> str:
+    """The dispatch key of a device type's kernels; other names are keys already."""
+    if device_type in ("", "default"):
+        return _DEFAULT_BODY
+    names = {"cpu": "CPU", "cuda": "CUDA", "xpu": "XPU", "mps": "MPS", "meta": "Meta"}
+    return names.get(device_type, device_type)
+
+
+def _register_for(lib: Library | None, op, key: str, function: Callable):
+    """Registers for as long as ``lib`` lives, or for ever."""
+    handle = _C._register(op, key, function)
+    if lib is not None:
+        lib._handles.append(handle)
+    return handle
+
+
+def _unregister(handles: list) -> None:
+    while handles:
+        _C._unregister(handles.pop())
 
 
 class Library:
@@ -334,6 +342,12 @@ class Library:
         if kind not in ("DEF", "IMPL", "FRAGMENT"):
             raise ValueError(f"Library: unsupported kind {kind!r}: 'DEF', 'IMPL' or 'FRAGMENT'")
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+        self._handles: list = []
+        self._finalizer = weakref.finalize(self, _unregister, self._handles)
+        self._finalizer.atexit = False
+
+    def __repr__(self) -> str:
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
     def define(self, schema: str, alias_analysis: str = "", *, tags=()) -> str:
         if self.kind == "IMPL":
@@ -341,12 +355,46 @@ class Library:
         op = _register(self.ns, schema)
         return schema.split("(")[0] if op._overloadname == "default" else op.__name__
 
-    def impl(self, op_name, fn: Callable, dispatch_key: str = "", *, with_keyset: bool = False):
+    def impl(
+        self,
+        op_name,
+        fn: Callable,
+        dispatch_key: str = "",
+        *,
+        with_keyset: bool = False,
+        allow_override: bool = False,
+    ):
+        """Registers what runs for an op at a dispatch key, until this library is destroyed.
+
+        The key says where: ``"CPU"`` or ``"Meta"`` in place of the kernel, ``"Autograd"`` or
+        ``"AutocastCPU"`` in place of that layer, ``"CompositeImplicitAutograd"`` in place of the
+        body of an op that is the sum of its parts.
+        """
         if with_keyset:
             raise NotImplementedError("impl: with_keyset is not supported")
-        if isinstance(op_name, str) and "::" not in op_name:
-            op_name = f"{self.ns}::{op_name}"
-        _implement(_find(op_name), dispatch_key or self.dispatch_key, fn)
+        if not callable(fn):
+            raise TypeError(
+                f"Input function is required to be a callable but found type {type(fn)}"
+            )
+        if isinstance(op_name, str):
+            if "::" in op_name and op_name.split("::")[0] != self.ns:
+                raise ValueError(
+                    f"impl: {op_name!r} is not of namespace {self.ns!r} of this library"
+                )
+            op_name = op_name if "::" in op_name else f"{self.ns}::{op_name}"
+        op = _find(op_name)
+        key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if not allow_override and _C._registered(op, key) is not None:
+            raise RuntimeError(
+                f"This is not allowed since there's already a kernel registered from python "
+                f"overriding {op.name()}'s behavior for {key} dispatch key and {self.ns} "
+                "namespace: pass allow_override=True, or destroy the library that did"
+            )
+        _register_for(self, op, key, fn)
+
+    def _destroy(self) -> None:
+        """Takes back all that this library registered."""
+        _unregister(self._handles)
 
 
 def define(qualname, schema: str, *, lib: Library | None = None, tags=()) -> None:

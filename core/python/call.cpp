@@ -300,7 +300,7 @@ PyObject* run_op(const Op& op, Arguments& arguments) {
   invoke(op, arguments.values,
          op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
   if (arguments.requires_grad) [[unlikely]]
-    results.tensors[0].set_requires_grad(true);
+    results.tensor().set_requires_grad(true);
   return wrap_results(op, results);
 }
 

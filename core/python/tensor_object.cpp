@@ -313,7 +313,7 @@ PyObject* as_subclass(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
   const Value values[] = {boxing::box(unwrap(self))};
   Results results;
   op->call(*op, values, results);
-  return wrap_as(type, std::move(results.tensors[0]));
+  return wrap_as(type, std::move(results.tensor()));
 }
 
 template <class F>

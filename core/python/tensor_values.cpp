@@ -141,7 +141,7 @@ Tensor plain_copy(const Tensor& t) {
     const Value args[] = {boxing::box(plain)};
     Results results;
     op->call(*op, args, results);
-    plain = std::move(results.tensors[0]);
+    plain = std::move(results.tensor());
   }
   check(readable(plain), "tolist: the values of this kind of tensor cannot be read");
   return plain;

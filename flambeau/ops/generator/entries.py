@@ -27,7 +27,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     out += f"  constexpr KeySet kConcerned = {names.mask(record, schema)};\n"
-    out += f"  const KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
+    out += f"  KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
     args = names.arguments(schema)
     typed = (
         "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
@@ -35,8 +35,10 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     )
     call = f"call_slow<{schema.cpp_return}>(*op_{schema.symbol}, keys"
     out += (
-        f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
-        f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
+        "  if (keys) [[unlikely]] {\n"
+        f"    if (keys >= kRegistered) keys = settled(*op_{schema.symbol}, keys);\n"
+        f"{typed if autograd else ''}"
+        f"    if (keys) return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )
     return out + _boxed(schema)
 
