@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import copyreg
 import warnings
-from collections import OrderedDict
 from functools import wraps
 from numbers import Number
 
@@ -143,8 +142,13 @@ def _state_of(tensor):
 def _set_state(tensor, state):
     if hasattr(type(tensor), "__setstate__") and type(tensor).__setstate__ is not __setstate__:
         return tensor.__setstate__(state)
-    attributes, slots = state if isinstance(state, tuple) else (state, {})
-    for name, value in {**attributes, **slots}.items():
+    set_attributes(tensor, state)
+
+
+def set_attributes(tensor, state):
+    """What `_state_of` gave, set on another tensor."""
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    for name, value in {**(attributes or {}), **(slots or {})}.items():
         setattr(tensor, name, value)
 
 
@@ -161,8 +165,6 @@ def _defines_getstate(kind):
 
 
 def _reduce_plain(self):
-    from flambeau._rebuild import _rebuild_meta_tensor_no_storage, _rebuild_tensor_v3
-
     with _C.DisableTorchFunctionSubclass():
         if self.requires_grad and not self.is_leaf:
             raise RuntimeError(
@@ -170,18 +172,32 @@ def _reduce_plain(self):
             )
         if self.is_meta:
             args = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
-            return _rebuild_meta_tensor_no_storage, args
+            return rebuild_meta_tensor, args
         bits = {name: True for name in ("conj", "neg") if getattr(self, f"is_{name}")()}
-        return _rebuild_tensor_v3, (
+        return rebuild_tensor, (
             self.untyped_storage(),
             self.storage_offset(),
             tuple(self.size()),
             self.stride(),
             self.requires_grad,
-            OrderedDict(),
             self.dtype,
             bits,
         )
+
+
+def rebuild_tensor(storage, offset, size, stride, requires_grad, dtype, bits):
+    """The tensor of ``dtype`` that sees ``storage`` so, and has the lazy ``bits``."""
+    made = flambeau.empty(0, dtype=dtype).set_(storage, offset, size, stride)
+    if bits.get("conj"):
+        made = made.conj()
+    if bits.get("neg"):
+        made = flambeau._neg_view(made)
+    return made.requires_grad_(requires_grad)
+
+
+def rebuild_meta_tensor(dtype, size, stride, requires_grad):
+    made = flambeau.empty_strided(size, stride, dtype=dtype, device="meta")
+    return made.requires_grad_(requires_grad)
 
 
 def _rebuild_subclass(rebuild, kind, args, state):

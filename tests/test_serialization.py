@@ -7,6 +7,8 @@ import pickle
 import random
 import stat
 import struct
+import subprocess
+import sys
 import threading
 import zipfile
 
@@ -14,7 +16,8 @@ import pytest
 
 import flambeau
 from flambeau import serialization
-from flambeau._weights_only_unpickler import Unpickler
+from flambeau.serialization import writer
+from flambeau.serialization.unpickler import Unpickler
 
 
 def saved(obj, **options) -> bytes:
@@ -147,7 +150,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(Exception, match="pickle"):
         flambeau.save({"a": flambeau.ones(2), "lock": threading.Lock()}, path)
     with pytest.raises(OSError, match="disk"):
-        serialization._replace_file(path, fail_midway)
+        writer._replace_file(path, fail_midway)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.pt"]
 
@@ -370,3 +373,16 @@ def test_a_long_chain_needs_no_recursion():
         (result,) = result
         depth += 1
     assert depth == 199_999
+
+
+def test_a_conjugated_leaf_stays_a_leaf():
+    tensor = flambeau.tensor([1 + 2j]).conj().requires_grad_()
+    assert tensor.is_conj() and tensor.is_leaf
+    for copy in (roundtrip(tensor), pickle.loads(pickle.dumps(tensor))):
+        assert copy.is_leaf and copy.requires_grad and copy.is_conj()
+        assert copy.tolist() == [1 - 2j]
+
+
+def test_layers_do_not_need_checkpoints():
+    code = "import sys, flambeau.nn; assert not any('serialization' in m for m in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@
 #include "core/autograd/node.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/value.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau {
 

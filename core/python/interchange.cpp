@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {
 namespace {

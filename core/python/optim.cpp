@@ -5,8 +5,8 @@
 
 #include "core/parallel/parallel.h"
 #include "core/python/binding.h"
-#include "kernels/cpu/optim_kernels.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/optim/optim_kernels.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {
 namespace {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import flambeau
+from flambeau._tensor import set_attributes
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -68,18 +69,26 @@ class Parameter(flambeau.Tensor, metaclass=_ParameterMeta):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, proto):
-        from .._rebuild import _rebuild_parameter, _rebuild_parameter_with_state
-
         state = self.__dict__.copy()
         # Hooks are not pickled: they would drag arbitrary functions into a checkpoint.
         if not state:
-            return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
+            return rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
         return (
-            _rebuild_parameter_with_state,
+            rebuild_parameter_with_state,
             (self.data, self.requires_grad, OrderedDict(), state),
         )
 
     __torch_function__ = flambeau._C._disabled_torch_function_impl
+
+
+def rebuild_parameter(data, requires_grad, backward_hooks):
+    return Parameter(data, requires_grad)
+
+
+def rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
+    parameter = Parameter(data, requires_grad)
+    set_attributes(parameter, state)
+    return parameter
 
 
 class _BufferMeta(type(flambeau.Tensor)):  # type: ignore[misc]

@@ -4,7 +4,7 @@
 
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {
 namespace {

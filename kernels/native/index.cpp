@@ -1,10 +1,10 @@
 // Ops of indexing that change their first argument, or whose result's shape depends on values.
 
-#include "kernels/cpu/index.h"
+#include "kernels/cpu/index/index.h"
 
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/index.h"
 
 namespace flambeau::native {

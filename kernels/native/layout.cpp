@@ -3,7 +3,7 @@
 #include "core/autograd/node.h"
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {
 namespace {

@@ -1,6 +1,6 @@
 // Sorting by its several signatures, and sets.
 
-#include "kernels/cpu/order.h"
+#include "kernels/cpu/order/order.h"
 
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"

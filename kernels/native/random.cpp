@@ -7,7 +7,7 @@
 
 #include "flambeau/kernels.h"
 #include "flambeau/ops.h"
-#include "kernels/cpu/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {
 namespace {

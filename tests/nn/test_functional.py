@@ -1,5 +1,7 @@
 """Layers and losses against NumPy."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -232,3 +234,12 @@ def test_gradients_by_differences(layer, shape):
                 ends.append(float((layer(x) * weight).sum()))
             flat[i] = old
             assert float(grad[i]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_functions_have_one_name_wherever_they_are_written():
+    for name in F.__all__:
+        function = getattr(F, name)
+        assert not function.__module__.startswith("flambeau.nn.functional."), name
+        assert pickle.loads(pickle.dumps(function)) is function
+    assert F.softmax.__module__ == "flambeau.nn.functional"
+    assert [name for name in dir(F) if not name.startswith("_")] == sorted(F.__all__)

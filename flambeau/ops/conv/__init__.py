@@ -1,1 +1,1 @@
-"""Convolution and pooling."""
+"""Convolution."""

@@ -6,7 +6,7 @@ import pathlib
 import zlib
 from collections.abc import Callable
 
-from flambeau.ops.generator import entries, names, tables
+from flambeau.ops.generator import boxed, entries, names, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
 from flambeau.ops.record import Record, load
@@ -52,14 +52,14 @@ def kernels(records: list[Record]) -> str:
 
 
 def loop_file(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/loops.h"\n\n'
+    code = _NOTE + '#include "kernels/cpu/pointwise/loops.h"\n\n'
     code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
     code += "\n".join(loop.source() for loop in loops)
     return code + "}  // namespace flambeau::cpu\n"
 
 
 def loop_table(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/pointwise.h"\n\nnamespace flambeau {\n'
+    code = _NOTE + '#include "kernels/cpu/pointwise/pointwise.h"\n\nnamespace flambeau {\n'
     return code + "".join(loop.table(ISAS) for loop in loops) + "}  // namespace flambeau\n"
 
 
@@ -86,6 +86,7 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
             code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
         for s in r.schemas():
             code += entries.function(r, s, gradient, node)
+        code += boxed.functions(r)
     return code + "}  // namespace entry\n}  // namespace flambeau\n"
 
 
@@ -95,6 +96,7 @@ def table_file(records, ordered) -> str:
     code += "".join(
         f"void boxed_{s.symbol}(const Op&, const Value*, Results&);\n" for _, s in ordered
     )
+    code += "".join(boxed.declarations(r) for r in records)
     code += "}  // namespace entry\nnamespace {\n"
     code += tables.op_table(ordered) + tables.name_table(records, [s for _, s in ordered])
     code += "}  // namespace\nnamespace entry {\n"

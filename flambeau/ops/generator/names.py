@@ -40,7 +40,7 @@ def node_names(records: list[Record]) -> dict[int, str]:
 
 
 def mask(record: Record, schema: Schema) -> str:
-    """The keys that concern an op, over what core/dispatch/keys.h says of all."""
+    """The keys that concern an op, over what core/tensor/keys.h says of all."""
     if record.kind == "composite":
         return "kCompositeKeys"
     off = set(record.handles)
@@ -59,3 +59,11 @@ def parameters(schema: Schema) -> str:
 
 def arguments(schema: Schema) -> str:
     return ", ".join(a.symbol for a in schema.args)
+
+
+def results(record: Record) -> list[str]:
+    """What bodies and gradients call the outputs."""
+    returns = record.schema.returns
+    if len(returns) == 1:
+        return ["result"]
+    return [r.name or f"result{i}" for i, r in enumerate(returns)]

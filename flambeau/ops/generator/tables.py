@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names
+from flambeau.ops.generator import boxed, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.record import Record
 from flambeau.ops.samples import BOOLEAN
@@ -115,7 +115,7 @@ def op_table(forms: list[tuple[Record, Schema]]) -> str:
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
-            f"entry::boxed_{schema.symbol}, {functional}}}"
+            f"entry::boxed_{schema.symbol}, {functional}, {boxed.fields(record)}}}"
         )
     return code + "const Op kOps[] = {\n" + ",\n".join(rows) + "};\n"
 

@@ -1,1 +1,1 @@
-"""Joining, picking, scattering and masking."""
+"""Picking, scattering and masking."""

@@ -1,1 +1,1 @@
-"""Normalising ops and losses."""
+"""Normalising ops."""

@@ -1,1 +1,1 @@
-"""Reductions and scans: sums, extremes, norms along dimensions."""
+"""Reductions: sums, extremes, norms along dimensions."""

@@ -1,1 +1,1 @@
-"""Views: other geometry over the same memory, and the layout ops built on them."""
+"""Views: other geometry over the same memory."""

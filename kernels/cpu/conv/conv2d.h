@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/gemm/gemm.h"
+#include "kernels/cpu/matmul/gemm/gemm.h"
 
 namespace flambeau::cpu {
 

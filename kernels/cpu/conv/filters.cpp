@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "core/parallel/parallel.h"
-#include "kernels/cpu/gemm/scratch.h"
+#include "kernels/cpu/matmul/gemm/scratch.h"
 
 namespace flambeau::cpu {
 namespace {

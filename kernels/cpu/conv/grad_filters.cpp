@@ -5,7 +5,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/conv/conv2d.h"
 #include "kernels/cpu/conv/pass.h"
-#include "kernels/cpu/gemm/scratch.h"
+#include "kernels/cpu/matmul/gemm/scratch.h"
 
 namespace flambeau::cpu {
 namespace {

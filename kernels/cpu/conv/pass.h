@@ -6,8 +6,8 @@
 
 #include "kernels/cpu/conv/conv2d.h"
 #include "kernels/cpu/conv/patches.h"
-#include "kernels/cpu/gemm/product.h"
-#include "kernels/cpu/gemm/table.h"
+#include "kernels/cpu/matmul/gemm/product.h"
+#include "kernels/cpu/matmul/gemm/table.h"
 
 namespace flambeau::cpu {
 

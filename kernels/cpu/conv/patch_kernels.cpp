@@ -2,7 +2,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/conv/patches.h"
-#include "kernels/cpu/gemm/simd.h"
+#include "kernels/cpu/matmul/gemm/simd.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {

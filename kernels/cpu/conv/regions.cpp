@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/cpu/gemm/product.h"
+#include "kernels/cpu/matmul/gemm/product.h"
 
 namespace flambeau::cpu {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/cpu/conv/patches.h"
-#include "kernels/cpu/gemm/table.h"
+#include "kernels/cpu/matmul/gemm/table.h"
 
 namespace flambeau::cpu {
 

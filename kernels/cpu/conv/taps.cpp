@@ -7,7 +7,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/conv/filters.h"
 #include "kernels/cpu/conv/regions.h"
-#include "kernels/cpu/gemm/scratch.h"
+#include "kernels/cpu/matmul/gemm/scratch.h"
 
 namespace flambeau::cpu {
 namespace {

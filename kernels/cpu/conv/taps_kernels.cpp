@@ -1,6 +1,6 @@
 // Products with planes in place; compiled once per instruction set. See Note [Planes in place].
 #include "kernels/cpu/conv/taps.h"
-#include "kernels/cpu/gemm/block.h"
+#include "kernels/cpu/matmul/gemm/block.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {

@@ -1,0 +1,46 @@
+"""What layers compute, as functions of tensors alone: a file for each family, as in
+``flambeau.nn.modules``.
+
+Where an operator of the core already has PyTorch's name and arguments it is used as it is; the
+functions beside it add what PyTorch's add: checks, deprecated arguments, in-place variants.
+"""
+
+# ruff: noqa: F403
+
+from . import (
+    _activation,
+    _conv,
+    _dropout,
+    _linear,
+    _loss,
+    _normalization,
+    _padding,
+    _pooling,
+    _sparse,
+)
+from ._activation import *
+from ._conv import *
+from ._dropout import *
+from ._linear import *
+from ._loss import *
+from ._normalization import *
+from ._padding import *
+from ._pooling import *
+from ._sparse import *
+
+__all__: list[str] = []
+__all__ += _activation.__all__
+__all__ += _conv.__all__
+__all__ += _dropout.__all__
+__all__ += _linear.__all__
+__all__ += _loss.__all__
+__all__ += _normalization.__all__
+__all__ += _padding.__all__
+__all__ += _pooling.__all__
+__all__ += _sparse.__all__
+
+# A family is where a function is written, not what programs and pickles call it by.
+for _name in __all__:
+    _function = globals()[_name]
+    if _function.__module__.startswith(f"{__name__}."):
+        _function.__module__ = __name__

@@ -1,0 +1,7 @@
+"""Convolutions."""
+
+import flambeau
+
+__all__ = ["conv2d"]
+
+conv2d = flambeau.conv2d

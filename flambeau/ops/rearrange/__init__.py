@@ -1,0 +1,1 @@
+"""Joining, copying and laying out: elements move, none is computed."""

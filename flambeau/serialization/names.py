@@ -1,0 +1,215 @@
+"""What names in a checkpoint stand for: the table of all that a file may name."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter, OrderedDict, defaultdict
+from contextlib import contextmanager
+
+import flambeau
+
+from . import rebuild
+from .rebuild import TYPED_STORAGES, StorageKind
+from .unpickler import Callable, UserClass
+
+_OTHER_DTYPES = (
+    "uint16",
+    "uint32",
+    "uint64",
+    "complex32",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
+)
+_MEMORY_FORMATS = ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+
+
+def _get_layout(name: str):
+    layout = getattr(flambeau, name.rpartition(".")[2], None)
+    if not isinstance(layout, flambeau.layout):
+        raise pickle.UnpicklingError(f"load: {name!r} is no layout")
+    return layout
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    # How protocol 2 writes bytes.
+    if encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
+        raise pickle.UnpicklingError(f"load: the encoding {encoding!r} is not allowed")
+    return text.encode(encoding)
+
+
+def _bytearray(*args) -> bytearray:
+    # A number would ask for that much memory.
+    if not args or isinstance(args[0], bytes):
+        return bytearray(*args[:1])
+    return bytearray(_encode(*args))
+
+
+def _defaultdict(factory=None, *args):
+    plain = factory.function if isinstance(factory, Callable) else factory
+    if plain not in (None, list, dict, set, int, float, str, bool, tuple):
+        raise pickle.UnpicklingError(f"load: a defaultdict of {factory!r} is not allowed")
+    return defaultdict(plain, *args)
+
+
+def _one_number(kind):
+    def make(value=0):
+        if not isinstance(value, (int, float)):
+            raise pickle.UnpicklingError(f"load: {kind.__name__} of {value!r} is not allowed")
+        return kind(value)
+
+    return make
+
+
+_TABLE: dict[str, object] = {}
+_user_globals: dict[str, object] = {}
+
+
+def _table() -> dict[str, object]:
+    """What names in a file stand for, whatever the user allows besides."""
+    if _TABLE:
+        return _TABLE
+    from flambeau.nn import parameter
+
+    table: dict[str, object] = {
+        "collections.OrderedDict": Callable(OrderedDict),
+        "collections.Counter": Callable(Counter),
+        "collections.defaultdict": Callable(_defaultdict),
+        "_codecs.encode": Callable(_encode),
+        "torch.Size": Callable(flambeau.Size),
+        "torch.device": Callable(flambeau.device),
+        "torch.Tensor": flambeau.Tensor,
+        "torch.nn.parameter.Parameter": Callable(parameter.Parameter),
+        "torch.serialization._get_layout": Callable(_get_layout),
+        "torch._tensor._rebuild_from_type_v2": Callable(rebuild.from_type_v2),
+        "torch.storage.UntypedStorage": StorageKind(None),
+    }
+    for name, function in {
+        "_rebuild_tensor": rebuild.tensor_v1,
+        "_rebuild_tensor_v2": rebuild.tensor_v2,
+        "_rebuild_tensor_v3": rebuild.tensor_v3,
+        "_rebuild_meta_tensor_no_storage": rebuild.meta_tensor,
+        "_rebuild_parameter": parameter.rebuild_parameter,
+        "_rebuild_parameter_with_state": parameter.rebuild_parameter_with_state,
+    }.items():
+        table[f"torch._utils.{name}"] = Callable(function)
+    for dtype, storage in TYPED_STORAGES.items():
+        table[f"torch.{storage}"] = StorageKind(getattr(flambeau, dtype))
+    for name in (*TYPED_STORAGES, *_OTHER_DTYPES, *_MEMORY_FORMATS):
+        # A file may be newer than this library, which then does not know all of its dtypes.
+        value = getattr(flambeau, name, None)
+        if value is not None:
+            table[f"torch.{name}"] = value
+    builtin = {
+        "set": Callable(set),
+        "frozenset": Callable(frozenset),
+        "slice": Callable(slice),
+        "range": Callable(range),
+        "complex": Callable(complex),
+        "bytearray": Callable(_bytearray),
+        "int": Callable(_one_number(int)),
+        "float": Callable(_one_number(float)),
+        "bool": Callable(_one_number(bool)),
+        # Only as what a defaultdict makes.
+        "list": list,
+        "dict": dict,
+        "tuple": tuple,
+        "str": str,
+    }
+    for name, value in builtin.items():
+        table[f"builtins.{name}"] = value
+        table[f"__builtin__.{name}"] = value
+    table["__builtin__.xrange"] = builtin["range"]
+    table["__builtin__.long"] = builtin["int"]
+    table["__builtin__.unicode"] = str
+    _TABLE.update(table)
+    return _TABLE
+
+
+def name_in_files(module: str) -> str:
+    """The name of ``module`` in files, which call this library by PyTorch's name."""
+    if module == "flambeau" or module.startswith("flambeau."):
+        return "torch" + module[len("flambeau") :]
+    return module
+
+
+def find_global(module: str, name: str):
+    full = f"{name_in_files(module)}.{name}"
+    found = _table().get(full)
+    if found is not None:
+        return found
+    if full in _user_globals:
+        value = _user_globals[full]
+        return UserClass(value) if isinstance(value, type) else Callable(value)
+    raise pickle.UnpicklingError(
+        f"load: the file names {full}, which is not among the things that a file may name. If you "
+        f"trust it, allow it: flambeau.serialization.add_safe_globals([{name.split('.')[0]}]); or "
+        "save the state_dict() instead of the object itself. Pickles are never executed, "
+        "weights_only=False included."
+    )
+
+
+def add_safe_globals(safe_globals: list) -> None:
+    """Allow files to make instances of these classes, and to call these functions.
+
+    Args:
+        safe_globals: classes and functions, or pairs of one and the name that files have for it.
+
+    Example::
+
+        >>> import datetime
+        >>> add_safe_globals([datetime.timedelta])
+        >>> datetime.timedelta in get_safe_globals()
+        True
+        >>> clear_safe_globals()
+    """
+    for item in safe_globals:
+        if isinstance(item, tuple):
+            value, name = item
+        else:
+            value, name = item, f"{name_in_files(item.__module__)}.{item.__qualname__}"
+        _user_globals[name] = value
+
+
+def get_safe_globals() -> list:
+    """What `add_safe_globals` allowed.
+
+    Example::
+
+        >>> get_safe_globals()
+        []
+    """
+    return list(_user_globals.values())
+
+
+def clear_safe_globals() -> None:
+    """Take back what `add_safe_globals` allowed.
+
+    Example::
+
+        >>> clear_safe_globals()
+    """
+    _user_globals.clear()
+
+
+@contextmanager
+def safe_globals(safe_globals: list):
+    """Allow classes and functions, as `add_safe_globals` does, inside a ``with`` block.
+
+    Example::
+
+        >>> import datetime
+        >>> with safe_globals([datetime.timedelta]):
+        ...     len(get_safe_globals())
+        1
+    """
+    before = dict(_user_globals)
+    add_safe_globals(safe_globals)
+    try:
+        yield
+    finally:
+        _user_globals.clear()
+        _user_globals.update(before)

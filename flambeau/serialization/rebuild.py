@@ -1,0 +1,116 @@
+"""How tensors are put together again from what a file says of them."""
+
+from __future__ import annotations
+
+import pickle
+
+import flambeau
+from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor, set_attributes
+
+from .unpickler import Callable, UserClass
+
+# The storage classes by which files name these dtypes. Tensors of all others carry their dtype.
+TYPED_STORAGES = {
+    "float64": "DoubleStorage",
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage",
+    "int32": "IntStorage",
+    "int16": "ShortStorage",
+    "int8": "CharStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+    "complex128": "ComplexDoubleStorage",
+    "complex64": "ComplexFloatStorage",
+}
+
+
+class Damaged(Exception):
+    """What is wrong with a file; `load` makes it a RuntimeError that names the file."""
+
+
+class MetaStorage:
+    """Stands for a storage on the meta device, which has a size and no bytes."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._nbytes = nbytes
+        self.device = flambeau.device("meta")
+
+    def nbytes(self) -> int:
+        return self._nbytes
+
+
+class TypedStorage:
+    """A storage together with the dtype under which a file names it; None: untyped."""
+
+    def __init__(self, untyped, dtype) -> None:
+        self.untyped = untyped
+        self.dtype = dtype
+
+
+class StorageKind:
+    """A storage class, as a file names it."""
+
+    def __init__(self, dtype) -> None:
+        self.dtype = dtype
+
+
+def tensor_v3(
+    storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
+):
+    """The tensor of ``dtype`` that sees ``storage`` so. Hooks are never in a file."""
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride) or min((storage_offset, *size, *stride), default=0) < 0:
+        raise Damaged(f"a tensor has size {size}, stride {stride}, offset {storage_offset}")
+    if not isinstance(storage, (flambeau.UntypedStorage, MetaStorage)):
+        raise Damaged("a tensor has no storage")
+    last = storage_offset + sum((n - 1) * step for n, step in zip(size, stride))
+    if 0 not in size and (last + 1) * dtype.itemsize > storage.nbytes():
+        raise Damaged(f"a tensor of size {size}, stride {stride} goes past its storage's end")
+    bits = metadata or {}
+    if not isinstance(bits, dict) or bits.keys() - {"conj", "neg"}:
+        raise Damaged(f"a tensor has the unknown properties {bits!r}")
+    if storage.device.type == "meta":
+        return rebuild_meta_tensor(dtype, size, stride, requires_grad)
+    return rebuild_tensor(storage, storage_offset, size, stride, requires_grad, dtype, bits)
+
+
+def tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
+    if not isinstance(storage, TypedStorage):
+        raise Damaged("a tensor has no storage")
+    return tensor_v3(
+        storage.untyped,
+        storage_offset,
+        size,
+        stride,
+        requires_grad,
+        backward_hooks,
+        storage.dtype,
+        metadata,
+    )
+
+
+def tensor_v1(storage, storage_offset, size, stride):
+    return tensor_v2(storage, storage_offset, size, stride, False, None)
+
+
+def meta_tensor(dtype, size, stride, requires_grad):
+    return rebuild_meta_tensor(dtype, tuple(size), tuple(stride), requires_grad)
+
+
+def from_type_v2(function, kind, args, state):
+    """A tensor with attributes, or of a subclass."""
+    if not isinstance(function, Callable):
+        raise pickle.UnpicklingError(f"load: the file calls {function!r} to make a tensor")
+    tensor = function.function(*args)
+    if isinstance(kind, UserClass):
+        tensor = tensor.as_subclass(kind.cls)
+        own = getattr(kind.cls, "__setstate__", None)
+        if own is not getattr(flambeau.Tensor, "__setstate__", None):
+            tensor.__setstate__(state)
+            return tensor
+    elif kind is not flambeau.Tensor:
+        raise pickle.UnpicklingError(f"load: {kind!r} is no class of tensors")
+    set_attributes(tensor, state)
+    return tensor

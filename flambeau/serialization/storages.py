@@ -1,0 +1,28 @@
+"""The bytes of storages: only here is one looked into."""
+
+from __future__ import annotations
+
+import os
+
+import flambeau
+
+
+def view_of(storage) -> memoryview:
+    """The bytes of ``storage``, writable, without a copy."""
+    return memoryview(storage).cast("B")
+
+
+def storage_over(buffer, offset: int, nbytes: int):
+    """A storage whose bytes are those of ``buffer``, without a copy; ``buffer`` stays alive."""
+    import numpy
+
+    array = numpy.frombuffer(buffer, dtype=numpy.uint8, count=nbytes, offset=offset)
+    return flambeau.from_numpy(array).untyped_storage()
+
+
+def new_storage(nbytes: int):
+    return flambeau.UntypedStorage(nbytes)
+
+
+def is_path(f) -> bool:
+    return isinstance(f, (str, bytes, os.PathLike))

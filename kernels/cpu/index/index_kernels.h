@@ -1,0 +1,59 @@
+// The inner loops of indexing; one table per instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/pointwise/convert.h"
+
+namespace flambeau::cpu {
+
+// The two innermost dimensions of an indexed walk, the outer one first. Element (r, i) of the plain
+// operand stands at plain + r * plain_stride[0] + i * plain_stride[1] (bytes); that of the indexed
+// operand likewise, and further offsets[r * offset_stride[0] + i * offset_stride[1]] bytes on.
+struct IndexBlock {
+  char* plain;
+  char* indexed;
+  const int64_t* offsets;
+  int64_t sizes[2];
+  int64_t plain_stride[2], indexed_stride[2], offset_stride[2];
+};
+
+// `factor` points to an element's arithmetic type (see Arithmetic in index_isa.cpp), for loops that
+// have one.
+using IndexLoop = void (*)(const IndexBlock& block, const void* factor);
+
+// Arrays of five are by the logarithm of the element's size.
+struct IndexKernels {
+  IndexLoop load[5];                   // plain = indexed
+  IndexLoop store[5];                  // indexed = plain
+  IndexLoop accumulate[kStoredTypes];  // indexed += factor * plain
+  IndexLoop multiply[kStoredTypes];    // indexed *= plain
+
+  // out[i] = (or, with add, +=) stride * index[i], for i < n. Gives false when an index is not in
+  // [0, size), or with wrap in [-size, size).
+  bool (*offsets)(const int64_t* index, int64_t* out, int64_t n, int64_t size, int64_t stride,
+                  bool wrap, bool add);
+
+  // Masks are bytes; all but 0 are true.
+  // dst[i] = mask[i] ? *value : src[i]; dst may be src.
+  void (*select[5])(void* dst, const void* src, const uint8_t* mask, const void* value, int64_t n);
+  int64_t (*count)(const uint8_t* mask, int64_t n);
+  // The elements where the mask is true, packed. They are written nowhere beyond their number.
+  void (*pack[5])(void* dst, const void* src, const uint8_t* mask, int64_t n);
+  // first + i for each i where the mask is true.
+  void (*positions)(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first);
+};
+
+const IndexKernels& index_kernels();  // of isa()
+
+namespace baseline {
+extern const IndexKernels index_kernels;
+}
+namespace avx2 {
+extern const IndexKernels index_kernels;
+}
+namespace avx512 {
+extern const IndexKernels index_kernels;
+}
+
+}  // namespace flambeau::cpu

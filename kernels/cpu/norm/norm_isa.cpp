@@ -1,0 +1,163 @@
+#include "kernels/cpu/norm/norm_kernels.h"
+#include "kernels/math/leaves.h"
+
+namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace {
+
+// Sums run in kLanes partial sums, joined as a tree: the same bits at any alignment. Each stretch
+// of kStretch elements joins a double, which keeps long rows exact enough.
+constexpr int kLanes = 32;
+constexpr int64_t kStretch = 4096;
+
+template <class T>
+FLAMBEAU_LEAF T tree(T* lanes) {
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+  return lanes[0];
+}
+
+// The sum of term(i) over i < n.
+template <class T, class F>
+FLAMBEAU_LEAF double sum_of(int64_t n, F&& term) {
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kStretch) {
+    const int64_t end = begin + kStretch < n ? begin + kStretch : n;
+    T lanes[kLanes] = {};
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes)
+      for (int j = 0; j < kLanes; ++j) lanes[j] += term(i + j);
+    for (int j = 0; i + j < end; ++j) lanes[j] += term(i + j);
+    total += static_cast<double>(tree(lanes));
+  }
+  return total;
+}
+
+template <class T>
+FLAMBEAU_LEAF T max_of(const T* x, int64_t n) {
+  T lanes[kLanes];
+  for (int j = 0; j < kLanes; ++j) lanes[j] = -static_cast<T>(__builtin_inf());
+  int64_t i = 0;
+  // NaN must win: a comparison that is false for it keeps it.
+  for (; i + kLanes <= n; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) {
+      const T v = x[i + j];
+      lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
+    }
+  for (int j = 0; i + j < n; ++j) {
+    const T v = x[i + j];
+    lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
+  }
+  T best = lanes[0];
+  for (int j = 1; j < kLanes; ++j) best = lanes[j] > best || lanes[j] != lanes[j] ? lanes[j] : best;
+  return best;
+}
+
+template <class T>
+void softmax(T* out, const T* x, int64_t n) {
+  const T top = max_of(x, n);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
+  const T scale = static_cast<T>(1 / sum_of<T>(n, [=](int64_t i) { return out[i]; }));
+  for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+}
+
+template <class T>
+void log_softmax(T* out, const T* x, int64_t n) {
+  const T top = max_of(x, n);
+  // The exponentials wait in `out`, which is written last.
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
+  const T log_sum = math::log(static_cast<T>(sum_of<T>(n, [=](int64_t i) { return out[i]; })));
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
+}
+
+template <class T>
+void softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
+  const T dot = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i] * y[i]; }));
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = (grad[i] - dot) * y[i];
+}
+
+template <class T>
+void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
+  const T sum = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i]; }));
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = grad[i] - math::exp(y[i]) * sum;
+}
+
+template <class T>
+void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
+                double eps) {
+  const T m =
+      static_cast<T>(sum_of<T>(n, [=](int64_t i) { return x[i]; }) / static_cast<double>(n));
+  const double variance = sum_of<T>(n,
+                                    [=](int64_t i) {
+                                      const T d = x[i] - m;
+                                      return d * d;
+                                    }) /
+                          static_cast<double>(n);
+  const T r = static_cast<T>(1 / __builtin_sqrt(variance + eps));
+  *mean = m;
+  *rstd = r;
+  if (weight && bias) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r * weight[i] + bias[i];
+  } else if (weight || bias) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = (x[i] - m) * r * (weight ? weight[i] : T(1)) + (bias ? bias[i] : T(0));
+  } else {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r;
+  }
+}
+
+template <class T>
+void layer_norm_backward(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
+                         int64_t n) {
+  const auto scaled = [=](int64_t i) { return weight ? grad[i] * weight[i] : grad[i]; };
+  const double sum = sum_of<T>(n, scaled);
+  const double dot = sum_of<T>(n, [=](int64_t i) { return scaled(i) * ((x[i] - mean) * rstd); });
+  const T a = static_cast<T>(sum / static_cast<double>(n)),
+          b = static_cast<T>(dot / static_cast<double>(n));
+  if (weight) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = (grad[i] * weight[i] - a - (x[i] - mean) * rstd * b) * rstd;
+  } else {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = (grad[i] - a - (x[i] - mean) * rstd * b) * rstd;
+  }
+}
+
+template <class T>
+void layer_norm_affine(T* grad_weight, T* grad_bias, const T* grad, const T* x, T mean, T rstd,
+                       int64_t n) {
+  if (grad_weight) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) grad_weight[i] += grad[i] * ((x[i] - mean) * rstd);
+  }
+  if (grad_bias) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) grad_bias[i] += grad[i];
+  }
+}
+
+template <class T>
+void accumulate(T* dst, const T* src, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
+}
+
+#define FLAMBEAU_ROWS(T)                                                                 \
+  {softmax<T>,    log_softmax<T>,         softmax_backward<T>,  log_softmax_backward<T>, \
+   layer_norm<T>, layer_norm_backward<T>, layer_norm_affine<T>, accumulate<T>}
+
+}  // namespace
+
+extern const NormKernels norm_kernels;
+const NormKernels norm_kernels = {FLAMBEAU_ROWS(float), FLAMBEAU_ROWS(double)};
+
+#undef FLAMBEAU_ROWS
+}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE

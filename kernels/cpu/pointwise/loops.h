@@ -1,0 +1,91 @@
+// The contiguous loop of pointwise formulas, over whole blocks. Included by files of one
+// instruction set only.
+#pragma once
+
+#include <utility>
+
+#include "kernels/cpu/pointwise/loop.h"
+#include "kernels/math/leaves.h"
+
+namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+
+namespace {
+
+template <class T>
+struct RealOf {
+  using type = T;
+};
+template <class T>
+struct RealOf<math::complex<T>> {
+  using type = T;
+};
+template <class T>
+using real_t = typename RealOf<T>::type;
+
+// A constant, or a real or truth value, as the compute type.
+template <class T, class V>
+FLAMBEAU_LEAF T value(V v) {
+  if constexpr (sizeof(T) > sizeof(real_t<T>))
+    return T{static_cast<real_t<T>>(v), real_t<T>(0)};
+  else
+    return static_cast<T>(v);
+}
+template <class T, class V>
+FLAMBEAU_LEAF T lit(V v) {
+  return value<T>(v);
+}
+
+enum class Kind { value, boolean, real };
+template <class T, Kind k>
+struct Stored {
+  using type = T;
+};
+template <class T>
+struct Stored<T, Kind::boolean> {
+  using type = uint8_t;
+};
+template <class T>
+struct Stored<T, Kind::real> {
+  using type = real_t<T>;
+};
+template <Kind k, class S>
+FLAMBEAU_LEAF auto read(S v) {
+  if constexpr (k == Kind::boolean)
+    return v != 0;
+  else
+    return v;
+}
+
+template <class F, class T, int nparams, Kind out, Kind... in, size_t... I>
+FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
+                       std::index_sequence<I...>) {
+  T p[nparams > 0 ? nparams : 1] = {};
+  for (int i = 0; i < nparams; ++i) p[i] = static_cast<const T*>(params)[i];
+  auto* const dst = reinterpret_cast<typename Stored<T, out>::type*>(ptrs[0]);
+  [[maybe_unused]] const char* const src[] = {ptrs[I + 1]..., nullptr};
+  const auto element = [&](int64_t i) {
+    dst[i] = F::template call<T>(
+        p, read<in>(reinterpret_cast<const typename Stored<T, in>::type*>(src[I])[i])...);
+  };
+  // With nothing left over, the compiler prints one vector loop instead of three of falling width.
+  constexpr bool booleans = ((out == Kind::boolean) || ... || (in == Kind::boolean));
+  const int64_t whole = n & -block_of(booleans ? 1 : sizeof(real_t<T>));
+  // Loads come before the store of the same index, so an output may be one of the inputs: that is
+  // what the pragma states and restrict would deny.
+#pragma GCC ivdep
+  for (int64_t i = 0; i < whole; ++i) element(i);
+  if constexpr (F::kShort && sizeof(T) == sizeof(real_t<T>)) {
+    for (int64_t i = whole; i < n; ++i) {
+      element(i);
+      asm("");  // keeps it from being vectorised
+    }
+  }
+}
+
+template <class F, class T, int nparams, Kind out, Kind... in>
+void loop(char* const* ptrs, int64_t n, const void* params) {
+  run<F, T, nparams, out, in...>(ptrs, n, params, std::make_index_sequence<sizeof...(in)>());
+}
+
+}  // namespace
+}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE

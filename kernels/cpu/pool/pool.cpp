@@ -1,0 +1,111 @@
+#include "kernels/cpu/pool/pool.h"
+
+#include <algorithm>
+
+#include "core/parallel/isa.h"
+#include "core/parallel/parallel.h"
+#include "kernels/cpu/pointwise/packed.h"
+#include "kernels/cpu/pool/pool_kernels.h"
+#include "kernels/shape/conv.h"
+
+namespace flambeau::cpu {
+namespace {
+
+const PoolKernels& pool_kernels() {
+  static const PoolKernels& chosen =
+      of_isa(baseline::pool_kernels, avx2::pool_kernels, avx512::pool_kernels);
+  return chosen;
+}
+
+PoolWindow window_of(const Tensor& in, const Tensor& out, IntSpan kernel_size, IntSpan stride,
+                     IntSpan padding, IntSpan dilation) {
+  const auto kernel = shape::pair_of(kernel_size, "max_pool2d", "kernel_size");
+  const auto step = stride.empty() ? kernel : shape::pair_of(stride, "max_pool2d", "stride");
+  const auto pad = shape::pair_of(padding, "max_pool2d", "padding");
+  const auto dilate = shape::pair_of(dilation, "max_pool2d", "dilation");
+  return {{kernel[0], kernel[1]}, {step[0], step[1]},         {pad[0], pad[1]},
+          {dilate[0], dilate[1]}, {in.size(-2), in.size(-1)}, {out.size(-2), out.size(-1)}};
+}
+
+// Calls f with the kernel for a dtype.
+template <class F>
+void with_kernel(DType dtype, F&& f) {
+  const PoolKernels& kernels = pool_kernels();
+  switch (dtype) {
+    case DType::float64:
+      return f(kernels.f64);
+    case DType::int64:
+      return f(kernels.i64);
+    case DType::int32:
+      return f(kernels.i32);
+    case DType::int16:
+      return f(kernels.i16);
+    case DType::int8:
+      return f(kernels.i8);
+    case DType::uint8:
+      return f(kernels.u8);
+    default:
+      return f(kernels.f32);
+  }
+}
+
+DType compute_dtype(DType dtype) {
+  return dtype == DType::float16 || dtype == DType::bfloat16 ? DType::float32 : dtype;
+}
+
+int64_t planes_at_once(int64_t plane) { return std::max<int64_t>(1, 16384 / plane); }
+
+template <class T>
+void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size) {
+  std::fill_n(to, size, T(0));
+  for (int64_t i = 0; i < count; ++i) {
+    check<IndexError>(static_cast<uint64_t>(where[i]) < static_cast<uint64_t>(size),
+                      "max_pool2d_with_indices_backward: index ", where[i],
+                      " is out of range for a plane of ", size, " elements");
+    to[where[i]] += g[i];
+  }
+}
+
+}  // namespace
+
+void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, IntSpan kernel_size,
+                IntSpan stride, IntSpan padding, IntSpan dilation) {
+  if (out.numel() == 0) return;
+  const DType dtype = compute_dtype(self.dtype());
+  const Tensor x = packed(self, dtype), y = place_for(out, dtype);
+  const Tensor where = place_for(indices, DType::int64);
+  const PoolWindow w = window_of(x, y, kernel_size, stride, padding, dilation);
+  const int64_t plane = w.in[0] * w.in[1], out_plane = w.out[0] * w.out[1];
+  with_kernel(dtype, [&]<class T>(PoolPlane<T> pool) {
+    parallel_for(y.numel() / out_plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
+      for (; p < end; ++p)
+        pool(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
+             where.data<int64_t>() + p * out_plane, w);
+    });
+  });
+  deliver(out, y);
+  deliver(indices, where);
+}
+
+void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices) {
+  if (out.numel() == 0) return;
+  check(same(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
+            std::equal(grad.sizes().begin(), grad.sizes().end() - 2, out.sizes().begin()),
+        "max_pool2d_with_indices_backward: grad_output of shape ", show(grad.sizes()),
+        " and indices of shape ", show(indices.sizes()), " do not fit an input of shape ",
+        show(out.sizes()));
+  const DType dtype = compute_dtype(out.dtype());
+  const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
+  const Tensor made = place_for(out, dtype);
+  const int64_t plane = out.size(-2) * out.size(-1), out_plane = g.size(-2) * g.size(-1);
+  with_kernel(dtype, [&]<class T>(PoolPlane<T>) {
+    parallel_for(made.numel() / plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
+      for (; p < end; ++p)
+        scatter_plane(g.data<T>() + p * out_plane, where.data<int64_t>() + p * out_plane, out_plane,
+                      made.data<T>() + p * plane, plane);
+    });
+  });
+  deliver(out, made);
+}
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,312 @@
+#include "kernels/cpu/rearrange/join.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/parallel/parallel.h"
+#include "kernels/cpu/index/indexed.h"
+#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/shape/join.h"
+
+namespace flambeau::cpu {
+namespace {
+
+int64_t item_of(const Tensor& t) { return static_cast<int64_t>(t.itemsize()); }
+
+// ---- cat, stack
+
+// The memory of one tensor in a row of the result: `bytes` from `data + row * bytes` on.
+struct Part {
+  const char* data;
+  int64_t bytes;
+};
+
+// Dimensions from the outermost in memory to the innermost.
+Dims memory_order(const Tensor& t) {
+  Dims order(t.dim(), 0);
+  for (int64_t d = 0; d < t.dim(); ++d) order[d] = d;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return t.strides()[a] > t.strides()[b] && t.sizes()[a] != 1 && t.sizes()[b] != 1;
+  });
+  return order;
+}
+
+bool packed_in_order(const Tensor& t, IntSpan order) {
+  int64_t step = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    const int64_t d = order[i];
+    if (t.sizes()[d] != 1 && t.strides()[d] != step) return false;
+    step *= t.sizes()[d];
+  }
+  return true;
+}
+
+constexpr int64_t kCopyGrain = 256 << 10;
+
+template <int size>
+void copy_both_ends(char* to, const char* from, int64_t bytes) {
+  char first[size], last[size];
+  std::memcpy(first, from, size);
+  std::memcpy(last, from + bytes - size, size);
+  std::memcpy(to, first, size);
+  std::memcpy(to + bytes - size, last, size);
+}
+
+// memcpy, without the call for a few bytes.
+void copy_bytes(char* to, const char* from, int64_t bytes) {
+  if (bytes > 64)
+    std::memcpy(to, from, bytes);
+  else if (bytes >= 32)
+    copy_both_ends<32>(to, from, bytes);
+  else if (bytes >= 16)
+    copy_both_ends<16>(to, from, bytes);
+  else if (bytes >= 8)
+    copy_both_ends<8>(to, from, bytes);
+  else if (bytes >= 4)
+    copy_both_ends<4>(to, from, bytes);
+  else
+    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+}
+
+void copy_rows(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
+               int64_t row_bytes) {
+  out += begin * row_bytes;
+  for (int64_t row = begin; row < end; ++row)
+    for (const Part& p : parts) {
+      copy_bytes(out, p.data + row * p.bytes, p.bytes);
+      out += p.bytes;
+    }
+}
+
+// The bytes [begin, end) of a result that is one row.
+void copy_range(char* out, const std::vector<Part>& parts, const std::vector<int64_t>& begins,
+                int64_t begin, int64_t end) {
+  size_t part = std::upper_bound(begins.begin(), begins.end(), begin) - begins.begin() - 1;
+  for (; begin < end; ++part) {
+    const int64_t from = begin - begins[part], n = std::min(parts[part].bytes - from, end - begin);
+    std::memcpy(out + begin, parts[part].data + from, n);
+    begin += n;
+  }
+}
+
+// Fills `rows` rows of the result, each made of one piece of every part.
+void copy_parts(char* out, std::vector<Part> parts, int64_t rows) {
+  std::vector<int64_t> begins(1, 0);
+  for (const Part& p : parts) begins.push_back(begins.back() + p.bytes);
+  const int64_t row_bytes = begins.back();
+  if (row_bytes < kCopyGrain)
+    return parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
+      copy_rows(out, parts, begin, end, row_bytes);
+    });
+  for (int64_t row = 0; row < rows; ++row, out += row_bytes) {
+    parallel_for(row_bytes, kCopyGrain,
+                 [&](int64_t begin, int64_t end) { copy_range(out, parts, begins, begin, end); });
+    for (Part& p : parts) p.data += p.bytes;
+  }
+}
+
+// Joins by plain copies of memory where all tensors lie as the result does.
+bool cat_packed(const Tensor& result, const std::vector<const Tensor*>& tensors, int64_t dim) {
+  const Dims order = memory_order(result);
+  if (!packed_in_order(result, order)) return false;
+  for (const Tensor* t : tensors)
+    if (t->dtype() != result.dtype() || !packed_in_order(*t, order)) return false;
+  int64_t rows = 1, inner = item_of(result);
+  const auto place = std::find(order.begin(), order.end(), dim);
+  for (auto d = order.begin(); d != place; ++d) rows *= result.sizes()[*d];
+  for (auto d = place + 1; d != order.end(); ++d) inner *= result.sizes()[*d];
+  std::vector<Part> parts;
+  for (const Tensor* t : tensors) parts.push_back({t->bytes(), t->sizes()[dim] * inner});
+  copy_parts(result.bytes(), parts, rows);
+  return true;
+}
+
+}  // namespace
+
+namespace {
+
+// An out= tensor that is one of those to be joined has been given its new shape already.
+void check_apart(const char* op, const Tensor& result, TensorSpan tensors) {
+  int64_t elements = 0;
+  bool apart = true;
+  for (const Tensor& t : tensors) {
+    elements += t.numel();
+    apart = apart && memory_overlap(t, result) == MemOverlap::none;
+  }
+  check(apart && elements == result.numel(), op,
+        ": unsupported operation: the input tensors cannot "
+        "refer to any of the output memory locations; pass an out= of its own");
+}
+
+}  // namespace
+
+void cat(const Tensor& result, TensorSpan tensors, int64_t dim) {
+  check_apart("cat", result, tensors);
+  if (result.numel() == 0) return;
+  const int64_t d = wrap_dim(dim, result.dim(), "cat");
+  std::vector<const Tensor*> wanted;
+  for (const Tensor& t : tensors)
+    if (t.numel() > 0) wanted.push_back(&t);
+  if (cat_packed(result, wanted, d)) return;
+  int64_t offset = result.offset();
+  for (const Tensor* t : wanted) {
+    copy(Tensor::alias(result, t->sizes(), result.strides(), offset), *t);
+    offset += t->sizes()[d] * result.strides()[d];
+  }
+}
+
+void stack(const Tensor& result, TensorSpan tensors, int64_t dim) {
+  check_apart("stack", result, tensors);
+  if (result.numel() == 0) return;
+  const int64_t d = wrap_dim(dim, result.dim(), "stack");
+  bool packed = result.is_contiguous();
+  for (const Tensor& t : tensors)
+    packed = packed && t.dtype() == result.dtype() && t.is_contiguous();
+  if (packed) {
+    int64_t rows = 1;
+    for (int64_t k = 0; k < d; ++k) rows *= result.sizes()[k];
+    std::vector<Part> parts;
+    for (const Tensor& t : tensors) parts.push_back({t.bytes(), t.numel() / rows * item_of(t)});
+    return copy_parts(result.bytes(), parts, rows);
+  }
+  Dims strides(result.strides());
+  strides.erase(d);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int64_t offset = result.offset() + static_cast<int64_t>(i) * result.strides()[d];
+    copy(Tensor::alias(result, tensors[i].sizes(), strides, offset), tensors[i]);
+  }
+}
+
+// ---- flip, roll, repeat
+
+void flip(const Tensor& result, const Tensor& self, IntSpan dims) {
+  if (result.numel() == 0) return;
+  const uint64_t flipped = shape::dims_mask("flip", dims, self.dim());
+  Dims strides(self.strides());
+  const char* first = self.bytes();
+  for (int64_t d = 0; d < self.dim(); ++d) {
+    if (!(flipped >> d & 1)) continue;
+    first += (self.sizes()[d] - 1) * strides[d] * item_of(self);
+    strides[d] = -strides[d];
+  }
+  // The result's order of dimensions: its memory is walked from front to back.
+  const Dims order = memory_order(result);
+  Dims sizes, to, from;
+  for (const int64_t d : order) {
+    sizes.push_back(result.sizes()[d]);
+    to.push_back(result.strides()[d]);
+    from.push_back(strides[d]);
+  }
+  IndexedWalk walk(sizes);
+  walk.set_plain(result.bytes(), to, item_of(self));
+  walk.set_indexed(const_cast<char*>(first), from, item_of(self));
+  walk.load();
+}
+
+namespace {
+
+// Copies self to result, moved by shift[d] along each dimension d from `d` on: what stays on this
+// side of the end and what comes round are two blocks, each to be moved along the rest.
+void roll_blocks(const Tensor& result, const Tensor& self, const Dims& shift, int64_t d) {
+  while (d < self.dim() && shift[d] == 0) ++d;
+  if (d == self.dim()) return copy(result, self);
+  const int64_t n = self.sizes()[d];
+  const auto block = [&](const Tensor& t, int64_t start, int64_t length) {
+    Dims sizes(t.sizes());
+    sizes[d] = length;
+    return Tensor::alias(t, sizes, t.strides(), t.offset() + start * t.strides()[d]);
+  };
+  roll_blocks(block(result, shift[d], n - shift[d]), block(self, 0, n - shift[d]), shift, d + 1);
+  roll_blocks(block(result, 0, shift[d]), block(self, n - shift[d], shift[d]), shift, d + 1);
+}
+
+Tensor flattened(const Tensor& t) {
+  Tensor flat = t;
+  if (!t.is_contiguous()) {
+    flat = empty(t.sizes(), t.options());
+    copy(flat, t);
+  }
+  return Tensor::alias(flat, {{t.numel()}}, {{1}}, flat.offset());
+}
+
+}  // namespace
+
+void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims) {
+  if (result.numel() == 0) return;
+  const auto positive = [](int64_t shift, int64_t n) { return (shift % n + n) % n; };
+  if (dims.empty()) {
+    const Dims shift(1, positive(shifts[0], self.numel()));
+    return roll_blocks(flattened(result), flattened(self), shift, 0);
+  }
+  Dims shift(self.dim(), 0);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const int64_t d = wrap_dim(dims[i], self.dim(), "roll");
+    const int64_t n = self.sizes()[d];
+    shift[d] = (shift[d] + positive(shifts[i], n)) % n;
+  }
+  roll_blocks(result, self, shift, 0);
+}
+
+// Both sides seen with a dimension for the copies before each dimension of self.
+void repeat(const Tensor& result, const Tensor& self, IntSpan repeats) {
+  if (result.numel() == 0) return;
+  const size_t extra = repeats.size() - self.sizes().size();
+  Dims sizes, to, from;
+  for (size_t d = 0; d < repeats.size(); ++d) {
+    const int64_t n = d < extra ? 1 : self.sizes()[d - extra];
+    sizes.push_back(repeats[d]);
+    to.push_back(n * result.strides()[d]);
+    from.push_back(0);
+    if (d < extra) continue;
+    sizes.push_back(n);
+    to.push_back(result.strides()[d]);
+    from.push_back(self.strides()[d - extra]);
+  }
+  copy(Tensor::alias(result, sizes, to, result.offset()),
+       Tensor::alias(self, sizes, from, self.offset()));
+}
+
+// ---- triangles
+
+namespace {
+
+// Keeps columns [0, r + diagonal] of each row r (lower), or [r + diagonal, end) (upper).
+void triangle(const Tensor& result, const Tensor& self, int64_t diagonal, bool lower) {
+  if (result.numel() == 0) return;
+  Tensor from = self;
+  if (!self.is_contiguous()) {
+    copy(result, self);
+    from = result;
+  }
+  const int64_t rows = self.size(-2), columns = self.size(-1), item = item_of(self);
+  const int64_t all_rows = self.numel() / columns;
+  const int64_t grain = std::max<int64_t>(1, kCopyGrain / (columns * item));
+  // Far diagonals keep or clear everything; bounded, the sums below do not overflow.
+  const int64_t shift = std::clamp(diagonal, -rows - 1, columns + 1);
+  parallel_for(all_rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t edge = std::clamp<int64_t>(r % rows + shift + lower, 0, columns);
+      char* out = result.bytes() + r * columns * item;
+      const char* in = from.bytes() + r * columns * item;
+      const int64_t split = edge * item, bytes = columns * item;
+      if (lower) {
+        if (out != in) std::memcpy(out, in, split);
+        std::memset(out + split, 0, bytes - split);
+      } else {
+        std::memset(out, 0, split);
+        if (out != in) std::memcpy(out + split, in + split, bytes - split);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void tril(const Tensor& result, const Tensor& self, int64_t diagonal) {
+  triangle(result, self, diagonal, true);
+}
+void triu(const Tensor& result, const Tensor& self, int64_t diagonal) {
+  triangle(result, self, diagonal, false);
+}
+
+}  // namespace flambeau::cpu
