@@ -72,7 +72,7 @@ struct Op {
   // those of its functional form, whose arguments come first in its own.
   Rule rule = nullptr;
   Kernel cpu = nullptr;
-  void* runtime = nullptr;           // core/python: of an op that was defined at run time
+  void* runtime = nullptr;  // core/python: of an op that was defined at run time
   mutable const Registrations* registrations = nullptr;  // at run time; see registrations.h
 };
 

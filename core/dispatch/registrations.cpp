@@ -34,10 +34,12 @@ struct DeviceName {
   DeviceType type;
 };
 constexpr DeviceName kDevices[] = {
-    {"CPU", DeviceType::cpu},   {"CUDA", DeviceType::cuda}, {"HIP", DeviceType::hip},
-    {"XLA", DeviceType::xla},   {"XPU", DeviceType::xpu},   {"MPS", DeviceType::mps},
-    {"Meta", DeviceType::meta}, {"HPU", DeviceType::hpu},   {"IPU", DeviceType::ipu},
-    {"VE", DeviceType::ve},     {"Lazy", DeviceType::lazy}, {"MTIA", DeviceType::mtia},
+    {"CPU", DeviceType::cpu},   {"CUDA", DeviceType::cuda},
+    {"HIP", DeviceType::hip},   {"XLA", DeviceType::xla},
+    {"XPU", DeviceType::xpu},   {"MPS", DeviceType::mps},
+    {"Meta", DeviceType::meta}, {"HPU", DeviceType::hpu},
+    {"IPU", DeviceType::ipu},   {"VE", DeviceType::ve},
+    {"Lazy", DeviceType::lazy}, {"MTIA", DeviceType::mtia},
     {"MAIA", DeviceType::maia}, {"PrivateUse1", DeviceType::private_use1}};
 
 std::optional<int> device_named(std::string_view name) {
@@ -86,8 +88,7 @@ std::optional<Place> Place::named(std::string_view name) {
   if (name.empty() || name == "CompositeExplicitAutograd")
     return Place{.kind = Kind::explicit_body};
   if (name == "CompositeImplicitAutograd") return Place{.kind = Kind::implicit_body};
-  if (name == "CompositeExplicitAutogradNonFunctional")
-    return Place{.kind = Kind::functional_body};
+  if (name == "CompositeExplicitAutogradNonFunctional") return Place{.kind = Kind::functional_body};
   if (const auto device = device_named(name)) return Place{.device = *device};
   for (const KeyName& layer : kLayers) {
     if (!name.starts_with(layer.name)) continue;

@@ -14,11 +14,11 @@ namespace flambeau {
 // Where a registration stands: at a layer, or in place of the kernel.
 struct Place {
   enum class Kind : uint8_t {
-    layer,           // `key`
-    kernel,          // of `device`
-    explicit_body,   // of all devices without a kernel of their own
-    functional_body, // the same, for ops that write to no argument
-    implicit_body,   // of all devices and for autograd: the op is the sum of its parts
+    layer,            // `key`
+    kernel,           // of `device`
+    explicit_body,    // of all devices without a kernel of their own
+    functional_body,  // the same, for ops that write to no argument
+    implicit_body,    // of all devices and for autograd: the op is the sum of its parts
   };
   Kind kind = Kind::kernel;
   Key key = Key::backend;

@@ -1,6 +1,6 @@
-// Everything a thread carries from call to call. ThreadState is what calls look at; a ThreadSnapshot
-// is a copy that may be kept and put in force again, here or on another thread: backward passes,
-// checkpointing and worker threads do.
+// Everything a thread carries from call to call. ThreadState is what calls look at; a
+// ThreadSnapshot is a copy that may be kept and put in force again, here or on another thread:
+// backward passes, checkpointing and worker threads do.
 #pragma once
 
 #include <atomic>
@@ -48,8 +48,11 @@ class Stack {
 struct Surroundings : Counted {
   Surroundings() = default;
   Surroundings(const Surroundings& o)
-      : Counted(), default_device(o.default_device), autocast_cache(o.autocast_cache),
-        autocast_nesting(o.autocast_nesting), autocast_enabled(o.autocast_enabled) {
+      : Counted(),
+        default_device(o.default_device),
+        autocast_cache(o.autocast_cache),
+        autocast_nesting(o.autocast_nesting),
+        autocast_enabled(o.autocast_enabled) {
     for (int i = 0; i < kDeviceTypes; ++i) {
       autocast_dtype[i] = o.autocast_dtype[i];
       streams[i] = o.streams[i];
@@ -77,7 +80,7 @@ struct ThreadState {
   TorchFunction torch_function = TorchFunction::enabled;
   Stack dispatch_modes, function_modes, saved_tensor_hooks, profilers, captures, transforms;
   const Surroundings* surroundings_ = nullptr;  // none while all is as it was at the start
-  const void* settled_op = nullptr;  // the op whose next entry looks at no registrations
+  const void* settled_op = nullptr;             // the op whose next entry looks at no registrations
 
   void refresh() {  // the autograd bit follows from two facts
     if (grad_mode && !below_autograd)

@@ -64,13 +64,15 @@ Type type_named(std::string_view name) {
   raise<ValueError>("define: unknown type '", name, "' in the schema");
 }
 
-// (name, type, optional, optional_items, list, list_size, keyword_only, out, mutated, alias, has_default, default)
+// (name, type, optional, optional_items, list, list_size, keyword_only, out, mutated, alias,
+// has_default, default)
 Argument read_argument(RuntimeOp& runtime, PyObject* row) {
   const char *name, *type, *alias;
   int optional, optional_items, list, list_size, keyword_only, out, mutated, has_default;
   PyObject* value;
   if (!PyArg_ParseTuple(row, "sspppipppspO:argument", &name, &type, &optional, &optional_items,
-                        &list, &list_size, &keyword_only, &out, &mutated, &alias, &has_default, &value))
+                        &list, &list_size, &keyword_only, &out, &mutated, &alias, &has_default,
+                        &value))
     throw PythonError();
   Argument a;
   a.name = runtime.keep(name);

@@ -27,10 +27,9 @@ class PythonObserver final : public Observer {
     auto call = std::make_unique<Call>(arguments_to_python(op, values));
     if (begin_ == Py_None) return call;
     const Object function(wrap_op(op));
-    call->context = Object(must(PyObject_CallFunctionObjArgs(begin_, function.get(),
-                                                             call->arguments.args.get(),
-                                                             call->arguments.kwargs.get(),
-                                                             nullptr)));
+    call->context =
+        Object(must(PyObject_CallFunctionObjArgs(begin_, function.get(), call->arguments.args.get(),
+                                                 call->arguments.kwargs.get(), nullptr)));
     return call;
   }
   void end(Counted* context, const Op& op, const Value*, Results* results) const override {

@@ -139,7 +139,8 @@ PyObject* is_enabled(PyObject*, PyObject*) {
   return PyBool_FromLong(thread_state.torch_function == TorchFunction::enabled);
 }
 bool any_overrides(std::span<PyObject* const> objects) {
-  if (torch_function_modes_active() && thread_state.torch_function != TorchFunction::all_off) return true;
+  if (torch_function_modes_active() && thread_state.torch_function != TorchFunction::all_off)
+    return true;
   for (PyObject* o : objects)
     if (!is_exact_tensor(o) && overrides_torch_function(o)) return true;
   return false;
