@@ -322,9 +322,19 @@ def _register_for(lib: Library | None, op, key: str, function: Callable):
     return handle
 
 
-def _unregister(handles: list) -> None:
+_RESERVED = ("prim",)
+_defining: set[str] = set()  # namespaces with a library of kind "DEF"
+
+
+def _take_back(handles: list, defined: list, namespace: str | None) -> None:
+    """What a library did, undone."""
     while handles:
         _C._unregister(handles.pop())
+    while defined:
+        op = defined.pop()
+        _C._remove_op(op)
+        vars(flambeau._ops.namespace(op.namespace)).pop(op._opname, None)
+    _defining.discard(namespace)
 
 
 class Library:
@@ -340,19 +350,38 @@ class Library:
 
     def __init__(self, ns: str, kind: str, dispatch_key: str = ""):
         if kind not in ("DEF", "IMPL", "FRAGMENT"):
-            raise ValueError(f"Library: unsupported kind {kind!r}: 'DEF', 'IMPL' or 'FRAGMENT'")
+            raise ValueError(f"Unsupported kind: {kind}: 'DEF', 'IMPL' or 'FRAGMENT'")
+        if ns in _RESERVED and kind != "IMPL":
+            raise ValueError(f"{ns} is a reserved namespace: choose another for ops of your own")
+        if kind == "DEF" and (ns == "aten" or ns in _defining):
+            raise RuntimeError(
+                f"Only a single Library of kind 'DEF' can define the namespace {ns}: "
+                "further ones are 'FRAGMENT'"
+            )
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
-        self._handles: list = []
-        self._finalizer = weakref.finalize(self, _unregister, self._handles)
+        self._alive = True
+        self._handles: list = []  # of registrations
+        self._defined: list = []
+        if kind == "DEF":
+            _defining.add(ns)
+        owned = (self._handles, self._defined, ns if kind == "DEF" else None)
+        self._finalizer = weakref.finalize(self, _take_back, *owned)
         self._finalizer.atexit = False
 
     def __repr__(self) -> str:
         return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
+    def _check_alive(self) -> None:
+        if not self._alive:
+            raise AssertionError("Library object has been destroyed")
+
     def define(self, schema: str, alias_analysis: str = "", *, tags=()) -> str:
+        """Defines an op from its schema; gives its name."""
+        self._check_alive()
         if self.kind == "IMPL":
             raise RuntimeError("define: a library of kind 'IMPL' only adds implementations")
         op = _register(self.ns, schema)
+        self._defined.append(op)
         return schema.split("(")[0] if op._overloadname == "default" else op.__name__
 
     def impl(
@@ -362,7 +391,7 @@ class Library:
         dispatch_key: str = "",
         *,
         with_keyset: bool = False,
-        allow_override: bool = False,
+        allow_override: bool = True,
     ):
         """Registers what runs for an op at a dispatch key, until this library is destroyed.
 
@@ -376,25 +405,33 @@ class Library:
             raise TypeError(
                 f"Input function is required to be a callable but found type {type(fn)}"
             )
+        self._check_alive()
         if isinstance(op_name, str):
             if "::" in op_name and op_name.split("::")[0] != self.ns:
-                raise ValueError(
-                    f"impl: {op_name!r} is not of namespace {self.ns!r} of this library"
+                raise RuntimeError(
+                    f'impl("{op_name}", ...): the namespace of the operator does not match '
+                    f"namespace {self.ns!r} of this library"
                 )
             op_name = op_name if "::" in op_name else f"{self.ns}::{op_name}"
         op = _find(op_name)
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
         if not allow_override and _C._registered(op, key) is not None:
             raise RuntimeError(
-                f"This is not allowed since there's already a kernel registered from python "
+                "This is not allowed since there's already a kernel registered from python "
                 f"overriding {op.name()}'s behavior for {key} dispatch key and {self.ns} "
                 "namespace: pass allow_override=True, or destroy the library that did"
+            )
+        if key == "Meta" and _C._is_composite(op):
+            raise RuntimeError(
+                f"We should not register a meta kernel directly to the operator '{op.name()}', "
+                "because it is the sum of other operators: register for those instead"
             )
         _register_for(self, op, key, fn)
 
     def _destroy(self) -> None:
         """Takes back all that this library registered."""
-        _unregister(self._handles)
+        self._alive = False
+        self._finalizer()
 
 
 def define(qualname, schema: str, *, lib: Library | None = None, tags=()) -> None:

@@ -30,9 +30,14 @@ constinit Handlers handlers;
 // Ops that were defined at run time. Readers are many and writers rare.
 struct Registry {
   std::shared_mutex mutex;
-  std::deque<Op> ops;
+  std::deque<Op> ops;  // never shrinks: somebody may hold on to one that was removed
+  std::vector<const Op*> removed;
   std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
   std::atomic<bool> any_kernel{false};
+
+  bool is_removed(const Op& op) const {
+    return std::find(removed.begin(), removed.end(), &op) != removed.end();
+  }
 };
 Registry& registry() {
   static Registry* const r = new Registry;  // never destroyed: ops outlive static destruction
@@ -66,7 +71,7 @@ const Op* find_op(std::string_view full) {
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   for (const Op& op : r.ops)
-    if (ns == op.ns && compare(op, name, overload) == 0) return &op;
+    if (ns == op.ns && compare(op, name, overload) == 0 && !r.is_removed(op)) return &op;
   return nullptr;
 }
 
@@ -84,8 +89,15 @@ std::vector<const Op*> runtime_ops() {
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   std::vector<const Op*> out;
-  for (const Op& op : r.ops) out.push_back(&op);
+  for (const Op& op : r.ops)
+    if (!r.is_removed(op)) out.push_back(&op);
   return out;
+}
+
+void remove_op(const Op& op) {
+  Registry& r = registry();
+  std::unique_lock lock(r.mutex);
+  r.removed.push_back(&op);
 }
 
 Kernel kernel_of(const Op& op, DeviceType device) {

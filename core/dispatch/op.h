@@ -83,6 +83,7 @@ std::span<const Op> builtin_ops();
 const Op* find_op(std::string_view name);
 const Op& register_op(Op op);  // takes over; RuntimeError when the name is taken
 std::vector<const Op*> runtime_ops();
+void remove_op(const Op& op);  // one of runtime_ops(): its name is free again
 
 // The kernel for a device: what was registered for it, else the record's where it is the CPU;
 // nullptr where there is none.

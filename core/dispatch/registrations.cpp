@@ -69,14 +69,12 @@ const Registered* of_kind(const Registrations& all, Place::Kind kind, int device
   return nullptr;
 }
 
-// The op's own implementation is a body over other ops, which any implementation replaces.
-bool is_composite(const Op& op) {
-  return op.runtime || (op.tags & (tag::composite_implicit | tag::composite_explicit));
-}
+// The op's own implementation is one body for all devices, which any other such body replaces.
+bool has_one_body(const Op& op) { return op.runtime || !op.cpu; }
 
 const Registered* kernel(const Op& op, const Registrations& all, DeviceType device) {
   if (const Registered* r = of_kind(all, Place::Kind::kernel, static_cast<int>(device))) return r;
-  if (!is_composite(op)) return nullptr;
+  if (!has_one_body(op)) return nullptr;
   if (const Registered* r = of_kind(all, Place::Kind::functional_body)) return r;
   if (const Registered* r = of_kind(all, Place::Kind::explicit_body)) return r;
   return of_kind(all, Place::Kind::implicit_body);
@@ -135,6 +133,17 @@ Ref<const Registered> registration_at(const Op& op, const Place& place) {
 Ref<const Registered> registered_kernel(const Op& op, DeviceType device) {
   const Registrations* all = published(op);
   return Ref<const Registered>(all ? kernel(op, *all, device) : nullptr);
+}
+
+const char* dispatch_key_name(DeviceType device) {
+  for (const DeviceName& d : kDevices)
+    if (d.type == device) return d.name.data();
+  return device_type_name(device);
+}
+
+bool is_implicit(const Op& op) {
+  return (op.tags & tag::composite_implicit) ||
+         registration_at(op, {.kind = Place::Kind::implicit_body});
 }
 
 DeviceType device_of_call(const Op& op, const Value* args) {

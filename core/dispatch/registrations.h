@@ -60,6 +60,10 @@ bool call_registered(const Op& op, KeySet keys, const Value* args, Results& resu
 // What is registered in place of the kernel for tensors of `device`; nullptr when that is nothing.
 Ref<const Registered> registered_kernel(const Op& op, DeviceType device);
 
+const char* dispatch_key_name(DeviceType device);  // "CPU"
+// Whether the op is the sum of its parts, by its record or by what was registered.
+bool is_implicit(const Op& op);
+
 // The device that a call runs on: of its tensors, of its device argument, or the CPU.
 DeviceType device_of_call(const Op& op, const Value* args);
 

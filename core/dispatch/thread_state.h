@@ -131,7 +131,7 @@ class WithThreadState {
 
 namespace detail {
 // Keys that are on for every call of every thread.
-extern std::atomic<KeySet> everywhere [[gnu::visibility("hidden")]];
+extern std::atomic<KeySet> everywhere [[gnu::visibility("hidden")]];  // the entries read it
 // The dtype of floats without one: one for the whole process.
 extern std::atomic<DType> default_dtype;
 }  // namespace detail

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "core/dispatch/observe.h"
 #include "flambeau/ops.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
@@ -488,6 +489,11 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
         "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
     return -1;
   }
+  if (guarded_int([&] {
+        note_read(t, "buffer");
+        return 0;
+      }) < 0)
+    return -1;
   auto* const geometry = new BufferGeometry;
   const Py_ssize_t item = static_cast<Py_ssize_t>(t.itemsize());
   for (int64_t d = 0; d < t.dim(); ++d) {

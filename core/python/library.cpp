@@ -45,7 +45,7 @@ void call_runtime(const Op& op, const Value* values, Results& results) {
   const KeySet keys = settled(op, active_keys(op, values) | kRegistered);
   if (keys) return slow(op, keys, values, results);
   raise<NotImplementedError>(op.ns, "::", op.name, ": there is no implementation for '",
-                             device_type_name(device_of_call(op, values)),
+                             dispatch_key_name(device_of_call(op, values)),
                              "': register one with flambeau.library");
 }
 
@@ -176,8 +176,25 @@ PyObject* registered_function(PyObject*, PyObject* args) {
   });
 }
 
+// _remove_op(op): of those that _register_op made; its name is free again.
+PyObject* remove_op_function(PyObject*, PyObject* object) {
+  return guarded([&] {
+    const Op& op = unwrap_op(object);
+    check(op.runtime != nullptr, "only ops that were defined at run time can be removed");
+    remove_op(op);
+    return Py_NewRef(Py_None);
+  });
+}
+
+// _is_composite(op): whether it is the sum of other ops.
+PyObject* is_composite_function(PyObject*, PyObject* object) {
+  return guarded([&] { return PyBool_FromLong(is_implicit(unwrap_op(object))); });
+}
+
 PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, nullptr},
                            {"_register", register_function, METH_VARARGS, nullptr},
+                           {"_remove_op", remove_op_function, METH_O, nullptr},
+                           {"_is_composite", is_composite_function, METH_O, nullptr},
                            {"_unregister", unregister_function, METH_O, nullptr},
                            {"_registered", registered_function, METH_VARARGS, nullptr},
                            {}};

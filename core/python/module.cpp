@@ -14,7 +14,7 @@ PyMODINIT_FUNC PyInit__C() {
   if (!module) return nullptr;
   constexpr bool (*kParts[])(PyObject*) = {init_types,    init_tensor,   init_call,
                                            init_layers,   init_indexing, init_interchange,
-                                           init_autograd, init_optim};
+                                           init_autograd};
   for (const auto init : kParts) {
     if (init(module)) continue;
     Py_DECREF(module);

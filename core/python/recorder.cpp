@@ -12,14 +12,16 @@ Object outputs_of(const Op& op, const Results* results) {
 }
 
 // begin(op, args, kwargs) -> context; end(context, op, args, kwargs, outputs), where `outputs` is
-// NotImplemented when the op raised. Either may be None.
+// NotImplemented when the op raised; read(tensor, what), see Note [Reads]. Each may be None.
 class PythonObserver final : public Observer {
  public:
-  PythonObserver(PyObject* begin, PyObject* end) : begin_(Py_NewRef(begin)), end_(Py_NewRef(end)) {}
+  PythonObserver(PyObject* begin, PyObject* end, PyObject* read)
+      : begin_(Py_NewRef(begin)), end_(Py_NewRef(end)), read_(Py_NewRef(read)) {}
   ~PythonObserver() override {
     const AcquireGil gil;
     Py_DECREF(begin_);
     Py_DECREF(end_);
+    Py_DECREF(read_);
   }
 
   std::unique_ptr<Counted> begin(const Op& op, const Value* values) const override {
@@ -51,6 +53,12 @@ class PythonObserver final : public Observer {
     }
     call.clear();
   }
+  void read(const Tensor& t, const char* what) const override {
+    if (read_ == Py_None) return;
+    const AcquireGil gil;
+    const Object tensor(must(wrap(Tensor(t))));
+    const Object done(must(PyObject_CallFunction(read_, "Os", tensor.get(), what)));
+  }
 
  private:
   struct Call final : Counted {
@@ -67,7 +75,7 @@ class PythonObserver final : public Observer {
     PythonArguments arguments;
     Object context = Object::borrow(Py_None);
   };
-  PyObject *begin_, *end_;
+  PyObject *begin_, *end_, *read_;
 };
 
 // f(op, args, kwargs, outputs), after the op.
@@ -93,10 +101,10 @@ class PythonCapture final : public Capture {
 };
 
 PyObject* push_observer_function(PyObject*, PyObject* args) {
-  PyObject *begin, *end;
-  if (!PyArg_ParseTuple(args, "OO:_push_observer", &begin, &end)) return nullptr;
+  PyObject *begin, *end, *read = Py_None;
+  if (!PyArg_ParseTuple(args, "OO|O:_push_observer", &begin, &end, &read)) return nullptr;
   return guarded([&] {
-    push_observer(Ref<Observer>::adopt(new PythonObserver(begin, end)));
+    push_observer(Ref<Observer>::adopt(new PythonObserver(begin, end, read)));
     return Py_NewRef(Py_None);
   });
 }

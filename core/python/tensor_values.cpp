@@ -1,5 +1,6 @@
 // Reading a tensor's elements into Python, and the protocols that do: item, tolist, bool, int,
 // iter.
+#include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -11,8 +12,8 @@ using Args = PyObject* const*;
 
 // What a host may read directly: plain bytes in memory.
 bool readable(const Tensor& t) {
-  return !((t.keys() | thread_state.included) & ~kAutograd & ~thread_state.excluded) &&
-         !t.is_meta() && t.impl()->storage();
+  return !read_is_seen(t) && !(t.keys() & (kConjugate | kNegative)) && !t.is_meta() &&
+         t.impl()->storage();
 }
 
 PyObject* item_of_object(PyObject* self) {
@@ -113,6 +114,7 @@ PyObject* make_int64(int64_t v) { return PyLong_FromLongLong(v); }
 PyObject* make_bool(uint8_t v) { return Py_NewRef(v ? Py_True : Py_False); }
 
 PyObject* list_of(const Tensor& t) {
+  note_read(t, "tolist");
   const char* data = t.numel() ? t.bytes() : nullptr;
   const auto with = [&](auto&& read) { return nested(t, data, 0, read); };
   switch (t.dtype()) {
@@ -143,7 +145,8 @@ Tensor plain_copy(const Tensor& t) {
     op->call(*op, args, results);
     plain = std::move(results.tensor());
   }
-  check(readable(plain), "tolist: the values of this kind of tensor cannot be read");
+  check(!(plain.keys() & kSeesReads) && plain.impl()->storage(),
+        "tolist: the values of this kind of tensor cannot be read");
   return plain;
 }
 

@@ -32,7 +32,7 @@ class Nested(torch.autograd.Function):
         if ctx.depth:
             with torch.enable_grad():
                 x = torch.ones(1, requires_grad=True)
-                Nested.apply(x, ctx.depth - 1).sum().backward()
+                (Nested.apply(x, ctx.depth - 1) * torch.ones(1)).sum().backward()
             grad = grad * x.grad
         return grad, None
 
