@@ -68,19 +68,24 @@ namespace {
 
 constexpr Stack ThreadState::* kStacks[] = {
     &ThreadState::dispatch_modes, &ThreadState::function_modes, &ThreadState::saved_tensor_hooks,
-    &ThreadState::profilers,      &ThreadState::captures,       &ThreadState::transforms};
+    &ThreadState::profilers, &ThreadState::captures};
+
+// All that a state counts.
+template <class F>
+void each_counted(const ThreadState& state, F&& f) {
+  for (const auto stack : kStacks)
+    if (const Frame* top = (state.*stack).top()) f(*top);
+  if (state.level) f(*state.level);
+  if (state.surroundings_) f(*state.surroundings_);
+}
 
 void retain(const ThreadState& state) {
-  for (const auto stack : kStacks)
-    if (const Frame* top = (state.*stack).top()) top->retain();
-  if (state.surroundings_) state.surroundings_->retain();
+  each_counted(state, [](const Counted& c) { c.retain(); });
 }
 
 // What a frame held may run Python, which may look at this thread's state: all is put right first.
 void release(const ThreadState& state) {
-  for (const auto stack : kStacks)
-    if (const Frame* top = (state.*stack).top()) top->release();
-  if (state.surroundings_) state.surroundings_->release();
+  each_counted(state, [](const Counted& c) { c.release(); });
 }
 
 }  // namespace

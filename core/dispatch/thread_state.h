@@ -78,7 +78,8 @@ struct ThreadState {
   bool anomaly_mode = false, anomaly_check_nan = true;
   bool multithreading = true, view_replay = false;
   TorchFunction torch_function = TorchFunction::enabled;
-  Stack dispatch_modes, function_modes, saved_tensor_hooks, profilers, captures, transforms;
+  Stack dispatch_modes, function_modes, saved_tensor_hooks, profilers, captures;
+  const Counted* level = nullptr;  // the top one of function transforms; core/autograd/transform.h
   const Surroundings* surroundings_ = nullptr;  // none while all is as it was at the start
   const void* settled_op = nullptr;             // the op whose next entry looks at no registrations
 

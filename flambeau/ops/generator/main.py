@@ -6,9 +6,10 @@ import pathlib
 import zlib
 from collections.abc import Callable
 
-from flambeau.ops.generator import boxed, entries, names, tables
+from flambeau.ops.generator import boxed, entries, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 
@@ -64,8 +65,11 @@ def loop_table(loops: list[pw.Loop]) -> str:
 
 
 def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
+    unit = Unit(every)
+    own = {id(r): printed.own(r, unit) for r in records}
+    gradients = {id(r): Gradient(r, unit) for r in records if nodes.get(id(r))}
     code = _NOTE + '#include "core/dispatch/entry.h"\n\nnamespace flambeau {\n'
-    code += "".join(r.source for r in records)
+    code += "".join(r.source for r in records) + unit.code()
     for r in records:
         if r.kind == "pointwise":
             for loop in pw.loops(r.base or r):
@@ -79,10 +83,9 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
             )
     code += "namespace entry {\n"
     for r in records:
-        gradient = None
-        node = nodes.get(id(r))
+        code += own[id(r)]
+        node, gradient = nodes.get(id(r)), gradients.get(id(r))
         if node:
-            gradient = Gradient(r, every)
             code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
         for s in r.schemas():
             code += entries.function(r, s, gradient, node)
