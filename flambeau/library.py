@@ -32,6 +32,7 @@ __all__ = [
     "register_autograd",
     "register_fake",
     "register_kernel",
+    "register_vmap",
 ]
 
 # tag:: in core/dispatch/op.h
@@ -193,6 +194,10 @@ class CustomOpDef:
         """Registers the rule that gives outputs of the right shape and dtype without values."""
         return register_fake(self._op, function)
 
+    def register_vmap(self, func: Callable | None = None):
+        """Registers the rule for ``func.vmap``, as ``library.register_vmap``."""
+        return register_vmap(self._op, func)
+
     def register_autograd(self, backward: Callable, *, setup_context: Callable | None = None):
         """Registers the gradient, as in ``library.register_autograd``."""
         register_autograd(self._op, backward, setup_context=setup_context)
@@ -262,6 +267,21 @@ def register_autograd(op, backward: Callable, /, *, setup_context=None, lib=None
     gives a gradient for each argument.
     """
     _implement_autograd(_find(op), backward, setup_context, lib)
+
+
+def register_vmap(op, func: Callable | None = None, /, *, lib=None):
+    """Registers how ``func.vmap`` runs an op on all items of a batch at once.
+
+    ``func(info, in_dims, *args, **kwargs)`` gets the arguments with their batch dimensions in
+    place, ``in_dims`` says which these are (None for what has none), and ``info`` has the fields
+    ``batch_size`` and ``randomness``. It gives the output and where its batch dimension is.
+    """
+
+    def decorate(f: Callable) -> Callable:
+        _register_for(lib, _find(op), "FuncTorchBatched", f)
+        return f
+
+    return decorate if func is None else decorate(func)
 
 
 def _implement_autograd(op, backward: Callable, setup_context: Callable | None, lib=None) -> None:
@@ -420,6 +440,10 @@ class Library:
                 "This is not allowed since there's already a kernel registered from python "
                 f"overriding {op.name()}'s behavior for {key} dispatch key and {self.ns} "
                 "namespace: pass allow_override=True, or destroy the library that did"
+            )
+        if key == "FuncTorchBatched":
+            raise NotImplementedError(
+                "impl: rules for vmap are registered with flambeau.library.register_vmap"
             )
         if key == "Meta" and _C._is_composite(op):
             raise RuntimeError(

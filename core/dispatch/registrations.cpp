@@ -170,6 +170,8 @@ bool call_registered(const Op& op, KeySet keys, const Value* args, Results& resu
   if (!thread_state.below_autograd && !thread_state.inference_mode &&
       at_layer(*all, Key::autograd, device))
     layers |= kAutograd;
+  // Rules for vmap are asked by the level itself, which knows what is batched.
+  if (layers && top(layers) == Key::transform_outer) return false;
   Ref<const Registered> found;
   bool body = false;
   if (layers) {

@@ -408,6 +408,7 @@ PyObject* numpy_array(const Tensor& t) {
     const Object numpy(must(PyImport_ImportModule("numpy")));
     asarray = must(PyObject_GetAttrString(numpy.get(), "asarray"));
   }
+  const Exclude told(bit(Key::profiler) | bit(Key::capture));
   // The view is of a detached handle, so that the array keeps the memory and not the graph.
   const Object holder(wrap(flambeau::detach(t)));
   const Object view(must(PyMemoryView_FromObject(holder.get())));
@@ -419,6 +420,7 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* k
   PyObject* given[1];
   read_arguments("numpy", kNames, 0, args, n, kwnames, given);
   Tensor t = unwrap(self);
+  note_read(t, "numpy");
   if (given[0] && PyObject_IsTrue(given[0]) == 1) {
     t = entry::resolve_neg(entry::resolve_conj(flambeau::detach(t)));
     if (!t.device().is_cpu()) t = converted(t, t.dtype(), Device{}, false);

@@ -2,8 +2,9 @@
 
 import threading
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau import _C
 from flambeau.overrides import TorchFunctionMode
 from flambeau.utils._python_dispatch import TorchDispatchMode

@@ -2,10 +2,12 @@
 
 import math
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau._recorder import record
 from flambeau.utils._python_dispatch import TorchDispatchMode
+
 
 class Passing(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -136,9 +138,7 @@ def test_mixed_results_are_recorded():
 
 
 def test_an_in_place_list_gives_its_own_tensors():
-    op = defined(
-        "double_(Tensor(a!)[] xs) -> ()", lambda xs: [x.mul_(2) for x in xs] and None
-    )
+    op = defined("double_(Tensor(a!)[] xs) -> ()", lambda xs: [x.mul_(2) for x in xs] and None)
     ones = [torch.ones(2), torch.ones(3)]
     op(ones)
     assert ones[0].tolist() == [2, 2] and ones[1].tolist() == [2, 2, 2]

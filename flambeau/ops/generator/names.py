@@ -7,6 +7,7 @@ from collections import defaultdict
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
+
 def camel(name: str) -> str:
     """``max_pool2d_with_indices`` -> ``MaxPool2DWithIndices``, as PyTorch names its nodes."""
     out = []

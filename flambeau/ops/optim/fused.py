@@ -5,7 +5,6 @@ wrong. Counters of steps are read, not advanced: the caller has counted this ste
 """
 
 from flambeau.ops.record import native
-from flambeau.ops.samples import call, values
 
 _SCALER = "Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"
 _ADAM = (
