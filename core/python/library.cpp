@@ -27,7 +27,7 @@ class PythonFunction final : public Registered {
     Py_DECREF(function_);
   }
   void call(const Op& op, const Value* values, Results& results) const override {
-    const AcquireGil gil;
+    const EnterPython python;
     const PythonArguments arguments = arguments_to_python(op, values);
     const Object result(
         must(PyObject_Call(function_, arguments.args.get(), arguments.kwargs.get())));

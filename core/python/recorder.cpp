@@ -25,7 +25,7 @@ class PythonObserver final : public Observer {
   }
 
   std::unique_ptr<Counted> begin(const Op& op, const Value* values) const override {
-    const AcquireGil gil;
+    const EnterPython python;
     auto call = std::make_unique<Call>(arguments_to_python(op, values));
     if (begin_ == Py_None) return call;
     const Object function(wrap_op(op));
@@ -35,7 +35,7 @@ class PythonObserver final : public Observer {
     return call;
   }
   void end(Counted* context, const Op& op, const Value*, Results* results) const override {
-    const AcquireGil gil;
+    const EnterPython python;
     auto& call = static_cast<Call&>(*context);
     if (end_ != Py_None) {
       PyObject *type, *value, *traceback;
@@ -55,7 +55,7 @@ class PythonObserver final : public Observer {
   }
   void read(const Tensor& t, const char* what) const override {
     if (read_ == Py_None) return;
-    const AcquireGil gil;
+    const EnterPython python;
     const Object tensor(must(wrap(Tensor(t))));
     const Object done(must(PyObject_CallFunction(read_, "Os", tensor.get(), what)));
   }
@@ -88,7 +88,7 @@ class PythonCapture final : public Capture {
   }
   void call(const Op& op, const Value* values, Results& results) const override {
     redispatch(op, values, results);
-    const AcquireGil gil;
+    const EnterPython python;
     const Object function(wrap_op(op)), outputs = outputs_of(op, &results);
     const PythonArguments arguments = arguments_to_python(op, values);
     const Object done(

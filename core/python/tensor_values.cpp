@@ -119,9 +119,12 @@ PyObject* make_double(double v) { return PyFloat_FromDouble(v); }
 PyObject* make_int64(int64_t v) { return PyLong_FromLongLong(v); }
 PyObject* make_bool(uint8_t v) { return Py_NewRef(v ? Py_True : Py_False); }
 
-PyObject* list_of(const Tensor& t) {
-  note_read(t, "tolist");
-  const char* data = t.numel() ? t.bytes() : nullptr;
+PyObject* list_of(const Tensor& given) {
+  note_read(given, "tolist");
+  // Making a list may run finalizers, which may do to the tensor what they like.
+  const Tensor t = Tensor::alias(given, given.sizes(), given.strides(), given.offset());
+  const Lent lent(t.impl()->storage());
+  const char* data = t.bytes();
   const auto with = [&](auto&& read) { return nested(t, data, 0, read); };
   switch (t.dtype()) {
     case DType::float32:
@@ -149,6 +152,14 @@ Tensor plain_copy(const Tensor& t) {
     const Value args[] = {boxing::box(plain)};
     Results results;
     op->call(*op, args, results);
+    plain = std::move(results.tensor());
+  }
+  if (plain.impl()->storage()->device().type == plain.device().type) {  // its memory, elsewhere
+    const Value args[] = {boxing::box(plain), {}, {}, boxing::box(Device{}), {},
+                          boxing::box(false), {}};
+    const Op& op = *find_op("_to_copy");
+    Results results;
+    op.call(op, args, results);
     plain = std::move(results.tensor());
   }
   check(!(plain.keys() & kSeesReads) && plain.impl()->storage(),

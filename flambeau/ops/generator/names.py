@@ -47,7 +47,9 @@ def mask(record: Record, schema: Schema) -> str:
     off = set(record.handles)
     mutates = schema.inplace or schema.outs
     if not any(a.type == "Tensor" for a in schema.args):
-        off |= {"autograd", "conjugate", "negative", "backend"}
+        off |= {"autograd", "conjugate", "negative"}
+        if not any(a.type == "Device" for a in schema.args):
+            off.add("backend")
     elif record.gradient is None and not mutates:
         off.add("autograd")
     without = "".join(f" & ~bit(Key::{k})" for k in sorted(off))
