@@ -405,15 +405,11 @@ PyObject* numpy_array(const Tensor& t) {
   check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ",
                    dtype_name(t.dtype()), ": NumPy has no such type; convert with .float() first");
   static PyObject* asarray = nullptr;
-  if (!asarray) {
-    const Object numpy(must(PyImport_ImportModule("numpy")));
-    asarray = must(PyObject_GetAttrString(numpy.get(), "asarray"));
-  }
   const Exclude told(bit(Key::profiler) | bit(Key::capture));
   // The view is of a detached handle, so that the array keeps the memory and not the graph.
   const Object holder(wrap(flambeau::detach(t)));
   const Object view(must(PyMemoryView_FromObject(holder.get())));
-  return must(PyObject_CallOneArg(asarray, view.get()));
+  return must(PyObject_CallOneArg(imported(asarray, "numpy", "asarray"), view.get()));
 }
 
 PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

@@ -1,5 +1,7 @@
 #include "core/python/parse.h"
 
+#include "core/python/free_threading.h"
+
 namespace flambeau::python {
 
 // ---- Arguments
@@ -72,6 +74,7 @@ constexpr AliasNames kNumpyNames[] = {
 PyObject* const* numpy_names(const char* name) {
   static PyObject* interned_names[std::size(kNumpyNames)][4];
   static PyObject* const none[] = {nullptr};
+  const TableLock lock;
   for (size_t i = 0; i < std::size(kNumpyNames); ++i) {
     if (std::string_view(kNumpyNames[i].name) != name) continue;
     PyObject** row = interned_names[i];

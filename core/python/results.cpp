@@ -44,8 +44,7 @@ PyTypeObject* named_tuple_type(const Op& op) {
   PyObject* known = PyDict_GetItemWithError(types, key.get());
   if (!known) {
     const Object made(reinterpret_cast<PyObject*>(make_named_tuple(op)));
-    must(PyDict_SetItem(types, key.get(), made.get()));
-    known = made.get();
+    known = must(PyDict_SetDefault(types, key.get(), made.get()));
   }
   return reinterpret_cast<PyTypeObject*>(known);
 }
