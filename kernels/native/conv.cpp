@@ -96,10 +96,4 @@ Tensor conv2d_named(const Tensor& input, const Tensor& weight, const Tensor& bia
   return batched_convolution(wider, weight, bias, stride, before, dilation, groups);
 }
 
-Tensor max_pool2d(const Tensor& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,
-                  IntSpan dilation, bool ceil_mode) {
-  return std::get<0>(
-      entry::max_pool2d_with_indices(self, kernel_size, stride, padding, dilation, ceil_mode));
-}
-
 }  // namespace flambeau::native

@@ -7,16 +7,6 @@
 
 namespace flambeau::native {
 
-Tensor msort(const Tensor& self) { return std::get<0>(entry::sort(self, 0, false)); }
-
-Tensor argsort(const Tensor& self, int64_t dim, bool descending) {
-  return std::get<1>(entry::sort(self, dim, descending));
-}
-
-Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) {
-  return std::get<1>(entry::sort_stable(self, stable, dim, descending));
-}
-
 namespace {
 
 void check_orderable(const char* op, const Tensor& self) {
