@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +61,15 @@ def test_only_public_headers_are_installed():
     headers = {p.relative_to(PACKAGE / "include/flambeau") for p in PACKAGE.glob("include/**/*.h")}
     assert pathlib.Path("flambeau.h") in headers and pathlib.Path("ops.h") in headers
     assert not [h for h in headers if h.parts[0] == "kernels" or "python" in h.parts]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs GCC")
+def test_what_headers_show_inline_is_listed():
+    run(sys.executable, EXAMPLE.parent.parent / "tools/inline_surface.py", "--check")
+
+
+def test_names_carry_the_version():
+    symbols = run("nm", "-D", "-C", "--defined-only", PACKAGE / "libflambeau.so")
+    functions = [s.split(" ", 2)[2] for s in symbols.splitlines() if " T flambeau::" in s]
+    assert functions
+    assert not [f for f in functions if not re.match(r"flambeau::v\d+::", f)]
