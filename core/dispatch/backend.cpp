@@ -300,8 +300,8 @@ class OnDevice {
       const Value move[] = {v, dtype, {}, boxing::box(device), {}, boxing::box(false), {}};
       Results moved;
       redispatch(to_copy, move, moved);
-      moved.tensors[0].impl()->wrapped_number = t.impl()->wrapped_number;
-      kept_.push_back(std::move(moved.tensors[0]));
+      moved.tensor().impl()->wrapped_number = t.impl()->wrapped_number;
+      kept_.push_back(std::move(moved.tensor()));
       v = boxing::box(kept_.back());
     }
   }
