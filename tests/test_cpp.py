@@ -66,10 +66,3 @@ def test_only_public_headers_are_installed():
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs GCC")
 def test_what_headers_show_inline_is_listed():
     run(sys.executable, EXAMPLE.parent.parent / "tools/inline_surface.py", "--check")
-
-
-def test_names_carry_the_version():
-    symbols = run("nm", "-D", "-C", "--defined-only", PACKAGE / "libflambeau.so")
-    functions = [s.split(" ", 2)[2] for s in symbols.splitlines() if " T flambeau::" in s]
-    assert functions
-    assert not [f for f in functions if not re.match(r"flambeau::v\d+::", f)]
