@@ -74,6 +74,11 @@ void check_separate(const char* op, const Tensor& out, std::initializer_list<Ten
             "operation.");
 }
 
+void refuse_gradient(const char* op, bool requires_grad) {
+  check(!requires_grad || !GradMode::enabled(), op, ": derivative for aten::", op,
+        " is not implemented: call it under torch.no_grad()");
+}
+
 void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
   check(same(self.sizes(), result.sizes()), op, ": output with shape ", show(self.sizes()),
         " doesn't match the broadcast shape ", show(result.sizes()));

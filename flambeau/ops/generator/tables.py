@@ -32,8 +32,10 @@ def is_factory(schema: Schema) -> bool:
 
 def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
     fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
-    if a.optional or a.optional_items:
+    if a.optional:
         fields.append(".optional = true")
+    if a.optional_items:
+        fields.append(".optional_items = true")
     if a.list:
         fields.append(".list = true")
     if a.list_size:
@@ -71,7 +73,7 @@ def _returns(schema: Schema) -> str:
         alias = f"'{r.alias}'" if r.alias else "0"
         rows.append(
             f"{{Type::{TYPES[r.type][0]}, {str(r.list).lower()}, {str(r.mutated).lower()}, "
-            f"{alias}, {_quoted(r.name)}}}"
+            f"{alias}, {_quoted(r.name)}, {str(r.optional).lower()}}}"
         )
     return ", ".join(rows)
 
