@@ -22,21 +22,21 @@ void check_parameter(const char* op, const Tensor& p) {
   check(p.defined() && (p.dtype() == DType::float32 || p.dtype() == DType::float64), op,
         ": parameters must be float32 or float64, got ",
         p.defined() ? dtype_name(p.dtype()) : "None");
-  check(p.device().is_cpu() && internal_overlap(p) == Overlap::no, op,
+  check((p.device().is_cpu() || p.is_meta()) && internal_overlap(p) == Overlap::no, op,
         ": parameters must be CPU tensors whose elements do not share memory");
   check_inplace(p, false, op);
-  if (p.numel()) p.bytes();  // raises where the memory is gone
+  if (!p.is_meta()) p.bytes();  // raises where the memory is gone
 }
 
 void check_companion(const char* op, const Tensor& p, const Tensor& t, const char* name) {
   check(t.defined(), op, ": ", name, " of a parameter of shape ", show(p.sizes()), " is None");
-  check(same(p.sizes(), t.sizes()) && t.device().is_cpu(), op, ": ", name, " of shape ",
+  check(same(p.sizes(), t.sizes()) && t.device() == p.device(), op, ": ", name, " of shape ",
         show(t.sizes()), " on ", t.device().str(), " does not fit a parameter of shape ",
-        show(p.sizes()), ": both must have the same shape and lie on the CPU");
+        show(p.sizes()), " on ", p.device().str(), ": shape and device must be the same");
   check(is_floating(t.dtype()), op, ": ", name, " must be floating point, got ",
         dtype_name(t.dtype()));
   check_inplace(t, false, op);
-  if (t.numel()) t.bytes();
+  if (!t.is_meta()) t.bytes();
 }
 
 struct Companion {
@@ -60,18 +60,23 @@ std::vector<double> read_steps(const char* op, TensorSpan params, TensorSpan ste
   std::vector<double> counts;
   for (const Tensor& step : steps) {
     check(step.defined() && step.numel() == 1, op, ": each of state_steps must have one element");
-    counts.push_back(step.item().to_double());
+    counts.push_back(step.is_meta() ? 1 : step.item().to_double());
   }
   return counts;
 }
 
 // Whether gradients of which some are infinite are to be left alone.
 bool skips(const Tensor& found_inf) {
-  return found_inf.defined() && found_inf.item().to_double() == 1;
+  return found_inf.defined() && !found_inf.is_meta() && found_inf.item().to_double() == 1;
 }
 void unscale(TensorSpan grads, const Tensor& grad_scale) {
   if (!grad_scale.defined()) return;
   for (const Tensor& grad : grads) entry::div__Tensor(grad, grad_scale);
+}
+
+double rate_of(const char* op, const Tensor& lr) {
+  check(lr.numel() == 1, op, ": lr must be a tensor of one element, got shape ", show(lr.sizes()));
+  return lr.item().to_double();
 }
 
 // ---- memory
@@ -81,6 +86,7 @@ void unscale(TensorSpan grads, const Tensor& grad_scale) {
 class Lane {
  public:
   Lane(const Tensor& t, const Tensor& like) : own_(&t) {
+    if (t.is_meta()) return;
     const bool fits =
         t.dtype() == like.dtype() && ((t.is_contiguous() && like.is_contiguous()) ||
                                       (t.impl()->dense() && same(t.strides(), like.strides())));
@@ -102,7 +108,7 @@ class Lane {
  private:
   const Tensor* own_;
   Tensor packed_;
-  char* data_;
+  char* data_ = nullptr;
 };
 
 class Lanes {
@@ -134,6 +140,7 @@ const cpu::OptimizerRows<T>& rows() {
 // run(zero of the dtype, first element, how many) over pieces of the parameter.
 template <class Run>
 void by_rows(const Tensor& p, Run&& run) {
+  if (p.is_meta()) return;
   const int64_t n = p.numel();
   if (p.dtype() == DType::float32)
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { run(float{}, begin, end - begin); });
@@ -238,6 +245,44 @@ void fused_adagrad(TensorSpan self, TensorSpan grads, TensorSpan state_sums, Ten
   }
   w.written();
   sums.written();
+}
+
+// ---- the step size as a tensor
+
+void fused_adam_tensor_lr(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs,
+                          TensorSpan exp_avg_sqs, TensorSpan max_exp_avg_sqs,
+                          TensorSpan state_steps, const Tensor& lr, double beta1, double beta2,
+                          double weight_decay, double eps, bool amsgrad, bool maximize,
+                          const Tensor& grad_scale, const Tensor& found_inf) {
+  fused_adam(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps,
+             rate_of("_fused_adam_", lr), beta1, beta2, weight_decay, eps, amsgrad, maximize,
+             grad_scale, found_inf);
+}
+
+void fused_adamw_tensor_lr(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs,
+                           TensorSpan exp_avg_sqs, TensorSpan max_exp_avg_sqs,
+                           TensorSpan state_steps, const Tensor& lr, double beta1, double beta2,
+                           double weight_decay, double eps, bool amsgrad, bool maximize,
+                           const Tensor& grad_scale, const Tensor& found_inf) {
+  fused_adamw(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps,
+              rate_of("_fused_adamw_", lr), beta1, beta2, weight_decay, eps, amsgrad, maximize,
+              grad_scale, found_inf);
+}
+
+void fused_sgd_tensor_lr(TensorSpan self, TensorSpan grads, TensorSpan momentum_buffer_list,
+                         double weight_decay, double momentum, const Tensor& lr, double dampening,
+                         bool nesterov, bool maximize, bool is_first_step, const Tensor& grad_scale,
+                         const Tensor& found_inf) {
+  fused_sgd(self, grads, momentum_buffer_list, weight_decay, momentum, rate_of("_fused_sgd_", lr),
+            dampening, nesterov, maximize, is_first_step, grad_scale, found_inf);
+}
+
+void fused_adagrad_tensor_lr(TensorSpan self, TensorSpan grads, TensorSpan state_sums,
+                             TensorSpan state_steps, const Tensor& lr, double lr_decay,
+                             double weight_decay, double eps, bool maximize,
+                             const Tensor& grad_scale, const Tensor& found_inf) {
+  fused_adagrad(self, grads, state_sums, state_steps, rate_of("_fused_adagrad_", lr), lr_decay,
+                weight_decay, eps, maximize, grad_scale, found_inf);
 }
 
 }  // namespace flambeau::native

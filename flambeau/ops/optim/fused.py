@@ -5,6 +5,7 @@ wrong. Counters of steps are read, not advanced: the caller has counted this ste
 """
 
 from flambeau.ops.record import native
+from flambeau.ops.samples import call, values
 
 _SCALER = "Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"
 _ADAM = (
@@ -21,7 +22,28 @@ _ADAGRAD = (
     "(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] state_sums, {steps}[] state_steps, *, "
     "{lr} lr, float lr_decay, float weight_decay, float eps, bool maximize, " + _SCALER
 )
-_RATE = "lr.item().to_double()"
+
+
+_DTYPES = frozenset({"float32", "float64"})
+_RATES = {"lr": 0.1, "weight_decay": 0.1, "maximize": False}
+_FORMS = {
+    "adam": (3, _RATES | {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "amsgrad": False}),
+    "sgd": (2, _RATES | {"momentum": 0.9, "dampening": 0.1, "nesterov": False}),
+    "adagrad": (2, _RATES | {"lr_decay": 0.01, "eps": 1e-10}),
+}
+
+
+def _sampled(handle, form: str, **changes) -> None:
+    """One step of two parameters, with state that can have come from steps before."""
+    count, options = _FORMS[form]
+    weights = [values(2, 3), values(3)]
+    state = [[values(2, 3, low=0.1), values(3, low=0.1)] for _ in range(count)]
+    steps = [values(low=1, high=2, dtype="float32") for _ in weights]
+    further = {"adam": [[], steps], "adagrad": [steps], "sgd": []}[form]
+    if form == "sgd":
+        changes["is_first_step"] = False
+    sample = call(weights, *state, *further, **(options | changes))
+    handle.samples(sample, dtypes=_DTYPES)
 
 
 def _step(text, cxx):
@@ -41,13 +63,15 @@ def _fused_adam_():
     """
 
 
-@_step(
-    "_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"),
-    f"fused_adam(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, {_RATE}, beta1, "
-    "beta2, weight_decay, eps, amsgrad, maximize, grad_scale, found_inf)",
-)
+_sampled(_fused_adam_, "adam")
+
+
+@_step("_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"), "fused_adam_tensor_lr")
 def _fused_adam_tensor_lr():
     """The step size as a tensor."""
+
+
+_sampled(_fused_adam_tensor_lr, "adam", lr=values(low=0.1, high=0.2, dtype="float64"))
 
 
 @_step("_fused_adamw_" + _ADAM.format(lr="float"), "fused_adamw")
@@ -63,13 +87,15 @@ def _fused_adamw_():
     """
 
 
-@_step(
-    "_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"),
-    f"fused_adamw(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, {_RATE}, "
-    "beta1, beta2, weight_decay, eps, amsgrad, maximize, grad_scale, found_inf)",
-)
+_sampled(_fused_adamw_, "adam")
+
+
+@_step("_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"), "fused_adamw_tensor_lr")
 def _fused_adamw_tensor_lr():
     """The step size as a tensor."""
+
+
+_sampled(_fused_adamw_tensor_lr, "adam", lr=values(low=0.1, high=0.2, dtype="float64"))
 
 
 @_step("_fused_sgd_" + _SGD.format(lr="float"), "fused_sgd")
@@ -84,13 +110,15 @@ def _fused_sgd_():
     """
 
 
-@_step(
-    "_fused_sgd_.tensor_lr" + _SGD.format(lr="Tensor"),
-    f"fused_sgd(self, grads, momentum_buffer_list, weight_decay, momentum, {_RATE}, dampening, "
-    "nesterov, maximize, is_first_step, grad_scale, found_inf)",
-)
+_sampled(_fused_sgd_, "sgd")
+
+
+@_step("_fused_sgd_.tensor_lr" + _SGD.format(lr="Tensor"), "fused_sgd_tensor_lr")
 def _fused_sgd_tensor_lr():
     """The step size as a tensor."""
+
+
+_sampled(_fused_sgd_tensor_lr, "sgd", lr=values(low=0.1, high=0.2, dtype="float64"))
 
 
 @_step("_fused_adagrad_" + _ADAGRAD.format(lr="float", steps="Tensor(d!)"), "fused_adagrad")
@@ -105,10 +133,15 @@ def _fused_adagrad_():
     """
 
 
+_sampled(_fused_adagrad_, "adagrad")
+
+
 @_step(
     "_fused_adagrad_.tensor_lr" + _ADAGRAD.format(lr="Tensor", steps="Tensor"),
-    f"fused_adagrad(self, grads, state_sums, state_steps, {_RATE}, lr_decay, weight_decay, eps, "
-    "maximize, grad_scale, found_inf)",
+    "fused_adagrad_tensor_lr",
 )
 def _fused_adagrad_tensor_lr():
     """The step size as a tensor."""
+
+
+_sampled(_fused_adagrad_tensor_lr, "adagrad", lr=values(low=0.1, high=0.2, dtype="float64"))
