@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs/cpp_inline.txt"
@@ -62,7 +63,7 @@ def surface() -> list[str]:
     found = {_own(line.split(" ", 2)[2]) for line in symbols.splitlines() if " W " in line}
     sizes = re.findall(r"^Class flambeau::(.+)\n\s+size=(\d+) align=(\d+)", classes, re.MULTILINE)
     plain = {(n, s, a) for n, s, a in sizes if "<" not in n and "lambda" not in n}
-    return [
+    lines = [
         "# Made by python tools/inline_surface.py: what a C++ program has compiled into it.",
         "# Beside these, `ops` has one inline function for each overload of an op, which calls it.",
         "",
@@ -70,6 +71,7 @@ def surface() -> list[str]:
         "",
         *sorted(f for f in found if f),
     ]
+    return [textwrap.fill(line, 99, subsequent_indent="    ") for line in lines]
 
 
 if __name__ == "__main__":
