@@ -174,8 +174,9 @@ bool is_plain(const Tensor& t) {
 
 // Indices, masks and divisors that are integers may be refused for their values, or their dtype,
 // when the kernel runs, and that has to be at once. Numbers have been looked at.
-bool cannot_be_refused(const Tensor& t) {
-  return !t.defined() || t.is_floating() || t.is_complex() || t.impl()->wrapped_number;
+bool cannot_be_refused(const Op& op, const Tensor& t) {
+  return !t.defined() || t.is_floating() || t.impl()->wrapped_number ||
+         (t.is_complex() && (op.tags & tag::pointwise));
 }
 
 bool can_be_kept(Value::Tag tag) {
@@ -198,11 +199,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (!can_be_kept(args[i].tag)) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor()) || !cannot_be_refused(args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !cannot_be_refused(op, args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t) || !cannot_be_refused(t)) return false;
+        if (!is_plain(t) || !cannot_be_refused(op, t)) return false;
     }
   }
   return tensors;
@@ -264,8 +265,8 @@ void run_notes() {
   const std::lock_guard guard(all.running, std::adopt_lock);
   here = true;
   while (const Ref<Note> next = all.next()) {
-    --all.size;
     next->run();
+    --all.size;  // only now: who finds none need not wait
   }
   here = false;
 }
