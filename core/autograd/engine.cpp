@@ -43,7 +43,6 @@ GraphTask::GraphTask(std::span<const Edge> roots, std::span<const Edge> inputs,
       options_(options),
       partial_(!inputs.empty()),
       id_(next_task_id.fetch_add(1, std::memory_order_relaxed)),
-      state_before_(thread_state),
       outer_(here.task),
       outer_node_(here.node),
       partial_before_(Node::running_partial_backward) {
@@ -60,7 +59,7 @@ GraphTask::~GraphTask() {
   here.node = outer_node_;
   --here.depth;
   Node::running_partial_backward = partial_before_;
-  thread_state = state_before_;
+  state_before_.restore();
   if (slots_ != inline_slots_) std::free(slots_);
 }
 
@@ -386,7 +385,7 @@ struct OnThread {
   TensorSpan grads;
   std::span<const Edge> inputs;
   BackwardOptions options;
-  ThreadState state;
+  ThreadSnapshot state;
   TensorVec result;
   std::exception_ptr error;
 
@@ -400,7 +399,7 @@ struct OnThread {
     }
   }
   void run() {
-    thread_state = state;
+    const WithThreadState carried(state);
     here.threads = threads;
     try {
       result = run_here(roots, grads, inputs, options);
@@ -420,7 +419,7 @@ TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<
                        const BackwardOptions& options) {
   if (GraphTask::depth() < kMaxDepth) return run_here(roots, grads, inputs, options);
   if (here.threads == kMaxThreads) throw OnThread::too_deep();
-  OnThread other{roots, grads, inputs, options, thread_state, {}, {}, here.threads + 1};
+  OnThread other{roots, grads, inputs, options, {}, {}, {}, here.threads + 1};
   other.options.before_long_run = nullptr;
   other.options.unlocked = true;
   call_unlocked([](void* f) { (*static_cast<OnThread*>(f))(); }, &other);

@@ -172,18 +172,37 @@ bool is_plain(const Tensor& t) {
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
 }
 
+// Indices, masks and divisors that are integers may be refused for their values, or their dtype,
+// when the kernel runs, and that has to be at once. Numbers have been looked at.
+bool cannot_be_refused(const Tensor& t) {
+  return !t.defined() || t.is_floating() || t.is_complex() || t.impl()->wrapped_number;
+}
+
+bool can_be_kept(Value::Tag tag) {
+  switch (tag) {
+    case Value::Tag::generator:
+    case Value::Tag::device:
+    case Value::Tag::symint:
+    case Value::Tag::strings:
+    case Value::Tag::values:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool can_wait(const Op& op, const Value* args) {
   if ((op.tags & kAtOnce) || !op.rule || !op.nreturns) return false;
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::generator || args[i].tag == Value::Tag::device) return false;
+    if (!can_be_kept(args[i].tag)) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !cannot_be_refused(args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t)) return false;
+        if (!is_plain(t) || !cannot_be_refused(t)) return false;
     }
   }
   return tensors;
@@ -200,13 +219,10 @@ void note(const Op& op, Kernel kernel, const Value* args, Results& results) {
                                 : empty(spec.sizes, options));
     made->add(outs.back());
   }
-  results.kind = specs.is_list ? Results::Kind::list : Results::Kind::tensors;
-  if (specs.is_list) {
-    results.list = std::move(outs);
-  } else {
-    results.size = static_cast<int>(outs.size());
-    for (int i = 0; i < results.size; ++i) results.tensors[i] = std::move(outs[i]);
-  }
+  if (specs.is_list)
+    results.add(std::move(outs));
+  else
+    for (Tensor& out : outs) results.add(std::move(out));
   if (notes().add(made) >= kMostNotes) run_notes();
 }
 

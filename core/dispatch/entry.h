@@ -43,6 +43,9 @@ inline void check_may_write(const Tensor& t) {
   if (t.impl()->inference) [[unlikely]]
     check_inference_inplace(t);
 }
+inline void check_may_write(TensorSpan list) {
+  for (const Tensor& t : list) check_may_write(t);
+}
 
 // The view that a rule tells of.
 inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {

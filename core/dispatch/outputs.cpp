@@ -4,6 +4,7 @@
 
 #include "core/autograd/node.h"
 #include "core/dispatch/entry.h"
+#include "core/tensor/convertible.h"
 #include "core/tensor/overlap.h"
 #include "flambeau/ops.h"
 
@@ -13,6 +14,13 @@ namespace {
 void check_dtype(const char* op, DType result, DType out) {
   check(can_cast(result, out), op, ": result type ", dtype_name(result),
         " can't be cast to the desired output type ", dtype_name(out));
+  check<NotImplementedError>(convertible(result, out), op, ": elements of ", dtype_name(result),
+                             " cannot be converted to ", dtype_name(out), ", the dtype of out");
+}
+
+// Raises where an input's bytes are gone, which a kernel would find only when out is resized.
+void check_there(const Tensor& input) {
+  if (input.device().is_cpu()) input.bytes();
 }
 
 void check_device(const char* op, const Tensor& out, const Tensor& input) {
@@ -46,6 +54,7 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
     for (const Tensor& t : list) {
       if (!t.defined()) continue;
       check_device(op, out, t);
+      check_there(t);
       shared = shared || t.is(out) || memory_overlap(t, out) != MemOverlap::none;
     }
   }
@@ -90,6 +99,11 @@ void check_separate(const char* op, const Tensor& out, std::initializer_list<Ten
             "operation.");
 }
 
+void refuse_gradient(const char* op, bool requires_grad) {
+  check(!requires_grad || !GradMode::enabled(), op, ": derivative for aten::", op,
+        " is not implemented: call it under torch.no_grad()");
+}
+
 void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
   check(same(self.sizes(), result.sizes()), op, ": output with shape ", show(self.sizes()),
         " doesn't match the broadcast shape ", show(result.sizes()));
@@ -100,6 +114,7 @@ void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
 
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result) {
   check_dtype(op, result.dtype(), out.dtype());
+  check_device(op, out, result);
   check_written_once(op, out);
   resize_out(out, result.sizes(), op);
   entry::copy_(out, result, false);

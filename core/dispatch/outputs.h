@@ -23,6 +23,9 @@ void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);
 
+// For ops without a gradient that write to lists of tensors.
+void refuse_gradient(const char* op, bool requires_grad);
+
 // The result of a functional body goes into self, which must have its shape and a dtype that holds
 // it.
 void give_inplace(const char* op, const Tensor& self, const Tensor& result);

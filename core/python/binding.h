@@ -121,11 +121,17 @@ PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 void read_arguments(const char* function, std::span<const char* const> names, size_t required,
                     PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out);
 
+// ---- stacks of a thread that hold Python objects (thread_state.cpp)
+void push_object(Stack& stack, PyObject* object, PyObject* second = nullptr);
+PyObject* pop_object(Stack& stack);                  // new reference; the stack holds something
+PyObject* object_at(const Stack& stack, int64_t i);  // new reference; IndexError past the ends
+PyObject* object_of(const Frame& frame);             // borrowed
+PyObject* second_of(const Frame& frame);
+bool init_thread_state(PyObject* module);
+
 // ---- __torch_function__ (torch_function.cpp)
-enum class TorchFunction : uint8_t { enabled, subclasses_off, all_off };
-extern thread_local constinit TorchFunction torch_function_state;
 bool overrides_torch_function(PyObject* o);  // false for exact tensors and plain Python types
-inline bool torch_function_modes_active() { return thread_state.function_modes != nullptr; }
+inline bool torch_function_modes_active() { return static_cast<bool>(thread_state.function_modes); }
 inline bool may_override(PyObject* self) {
   return !is_exact_tensor(self) || torch_function_modes_active();
 }
@@ -158,11 +164,11 @@ PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* con
                             Py_ssize_t n);
 // A scope in which no more than this is overridden.
 struct WithTorchFunction {
-  TorchFunction before = torch_function_state;
+  TorchFunction before = thread_state.torch_function;
   explicit WithTorchFunction(TorchFunction state) {
-    if (before < state) torch_function_state = state;
+    if (before < state) thread_state.torch_function = state;
   }
-  ~WithTorchFunction() { torch_function_state = before; }
+  ~WithTorchFunction() { thread_state.torch_function = before; }
 };
 bool init_torch_function(PyObject* module);
 bool init_default_torch_function(PyObject* module);
@@ -184,6 +190,9 @@ struct PythonArguments {
 };
 PythonArguments arguments_to_python(const Op& op, const Value* values);
 void results_from_python(const Op& op, const Value* args, PyObject* value, Results& results);
+// A Python object as the value of an argument of this type: of defaults and results. TypeError
+// where it is none.
+Owned own_value(const Argument& like, PyObject* o);
 PyObject* results_to_python(const Op& op, const Results& results);  // plain tuples
 
 }  // namespace flambeau::python

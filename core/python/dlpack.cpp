@@ -1,5 +1,6 @@
 // DLPack, both ways: https://dmlc.github.io/dlpack (the C structures are the standard's).
 
+#include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
 #include "core/python/interchange.h"
 #include "flambeau/ops.h"
@@ -69,6 +70,7 @@ struct Export {
 
 template <class M>
 M* exported(const Tensor& t) {
+  note_read(t, "dlpack");
   char* const data = t.bytes();
   auto* const e = new Export<M>{Lent(t.impl()->storage()), {}, {}};
   const int64_t n = t.dim();

@@ -1,12 +1,13 @@
 // Small things that all files of the binding use.
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 
 PyObject* imported(PyObject*& cache, const char* module, const char* name) {
-  if (cache) return cache;
+  if (PyObject* known = published(cache)) return known;
   const Object m(must(PyImport_ImportModule(module)));
-  return cache = must(PyObject_GetAttrString(m.get(), name));
+  return publish_first(cache, must(PyObject_GetAttrString(m.get(), name)), Py_DecRef);
 }
 
 PyObject* interned(const char* text) { return must(PyUnicode_InternFromString(text)); }

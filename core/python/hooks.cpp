@@ -391,12 +391,6 @@ struct PythonSavedHooks final : SavedTensorHooks {
   PyObject* packed_ = nullptr;
 };
 
-// The stack of hooks of a thread; thread_state points to its top.
-struct SavedHooksFrame {
-  PyObject *pack, *unpack;
-  SavedHooksFrame* below;
-};
-
 thread_local std::unique_ptr<std::string> disabled_message;
 
 PyObject* push_saved_hooks(PyObject*, PyObject* args) {
@@ -404,21 +398,15 @@ PyObject* push_saved_hooks(PyObject*, PyObject* args) {
     PyObject *pack, *unpack;
     if (!PyArg_ParseTuple(args, "OO", &pack, &unpack)) throw PythonError();
     if (disabled_message) raise(*disabled_message);
-    thread_state.saved_tensor_hooks =
-        new SavedHooksFrame{Py_NewRef(pack), Py_NewRef(unpack),
-                            static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks)};
+    push_object(thread_state.saved_tensor_hooks, pack, unpack);
     return Py_NewRef(Py_None);
   });
 }
 
 PyObject* pop_saved_hooks(PyObject*, PyObject*) {
   return guarded([&] {
-    auto* top = static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks);
-    check(top != nullptr, "there are no saved tensor hooks to remove");
-    thread_state.saved_tensor_hooks = top->below;
-    Py_DECREF(top->pack);
-    Py_DECREF(top->unpack);
-    delete top;
+    check(bool(thread_state.saved_tensor_hooks), "there are no saved tensor hooks to remove");
+    const Object pack(pop_object(thread_state.saved_tensor_hooks));
     return Py_NewRef(Py_None);
   });
 }
@@ -427,7 +415,7 @@ PyObject* disable_saved_hooks(PyObject*, PyObject* message) {
   return guarded([&] {
     const char* text = PyUnicode_AsUTF8(message);
     if (!text) throw PythonError();
-    check(thread_state.saved_tensor_hooks == nullptr, text);
+    check(!thread_state.saved_tensor_hooks, text);
     disabled_message = std::make_unique<std::string>(text);
     return Py_NewRef(Py_None);
   });
@@ -444,7 +432,7 @@ PyObject* saved_hooks_disabled(PyObject*, PyObject*) {
 }
 
 PyObject* saved_hooks_on(PyObject*, PyObject*) {
-  return PyBool_FromLong(thread_state.saved_tensor_hooks != nullptr);
+  return PyBool_FromLong(bool(thread_state.saved_tensor_hooks));
 }
 
 PyMethodDef saved_functions[] = {
@@ -544,8 +532,8 @@ PyObject* metadata_of(Node& node) {
 bool init_saved_hooks(PyObject* module) {
   default_saved_tensor_hooks = [] {
     const AcquireGil gil;
-    const auto* top = static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks);
-    return make_saved_hooks(top->pack, top->unpack);
+    const Frame& top = *thread_state.saved_tensor_hooks.top();
+    return make_saved_hooks(object_of(top), second_of(top));
   };
   make_anomaly = []() -> std::unique_ptr<Anomaly> { return std::make_unique<PythonAnomaly>(); };
   return PyModule_AddFunctions(module, saved_functions) == 0;

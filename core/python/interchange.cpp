@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
 #include "core/tensor/range.h"
 #include "flambeau/ops.h"
@@ -524,14 +525,11 @@ PyObject* numpy_array(const Tensor& t) {
   check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ",
                    dtype_name(t.dtype()), ": NumPy has no such type; convert with .float() first");
   static PyObject* asarray = nullptr;
-  if (!asarray) {
-    const Object numpy(must(PyImport_ImportModule("numpy")));
-    asarray = must(PyObject_GetAttrString(numpy.get(), "asarray"));
-  }
+  const Exclude told(bit(Key::profiler) | bit(Key::capture));
   // The view is of a detached handle, so that the array keeps the memory and not the graph.
   const Object holder(wrap(flambeau::detach(t)));
   const Object view(must(PyMemoryView_FromObject(holder.get())));
-  return must(PyObject_CallOneArg(asarray, view.get()));
+  return must(PyObject_CallOneArg(imported(asarray, "numpy", "asarray"), view.get()));
 }
 
 PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
@@ -539,6 +537,7 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* k
   PyObject* given[1];
   read_arguments("numpy", kNames, 0, args, n, kwnames, given);
   Tensor t = unwrap(self);
+  note_read(t, "numpy");
   if (given[0] && is_true(given[0])) {
     t = entry::resolve_neg(entry::resolve_conj(flambeau::detach(t)));
     if (!t.device().is_cpu()) t = converted(t, t.dtype(), Device{}, false);
@@ -622,7 +621,12 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     return -1;
   }
   char* data;
-  if (guarded_int([&] { return data = t.bytes(), 0; }) < 0) return -1;
+  const auto read = [&] {
+    note_read(t, "buffer");
+    data = t.bytes();
+    return 0;
+  };
+  if (guarded_int(read) < 0) return -1;
   auto* const geometry = new BufferGeometry{Lent(t.impl()->storage()), {}, {}};
   const Py_ssize_t item = static_cast<Py_ssize_t>(t.itemsize());
   for (int64_t d = 0; d < t.dim(); ++d) {

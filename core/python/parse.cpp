@@ -1,5 +1,7 @@
 #include "core/python/parse.h"
 
+#include "core/python/free_threading.h"
+
 namespace flambeau::python {
 
 // ---- Arguments
@@ -72,6 +74,7 @@ constexpr AliasNames kNumpyNames[] = {
 PyObject* const* numpy_names(const char* name) {
   static PyObject* interned_names[std::size(kNumpyNames)][4];
   static PyObject* const none[] = {nullptr};
+  const TableLock lock;
   for (size_t i = 0; i < std::size(kNumpyNames); ++i) {
     if (std::string_view(kNumpyNames[i].name) != name) continue;
     PyObject** row = interned_names[i];
@@ -84,6 +87,7 @@ PyObject* const* numpy_names(const char* name) {
 
 Parameter::Kind kind_of(const Argument& a) {
   using Kind = Parameter::Kind;
+  if (a.optional_items && a.type != Type::tensor) return Kind::values;
   switch (a.type) {
     case Type::tensor:
       return a.list ? Kind::tensors : Kind::tensor;
@@ -96,17 +100,17 @@ Parameter::Kind kind_of(const Argument& a) {
     case Type::scalar:
       return a.list ? Kind::scalars : Kind::scalar;
     case Type::string:
-      return Kind::string;
+      return a.list ? Kind::strings : Kind::string;
     case Type::dtype:
-      return Kind::dtype;
+      return a.list ? Kind::values : Kind::dtype;
     case Type::device:
-      return Kind::device;
+      return a.list ? Kind::values : Kind::device;
     case Type::layout:
-      return Kind::layout;
+      return a.list ? Kind::values : Kind::layout;
     case Type::memory_format:
-      return Kind::memory_format;
+      return a.list ? Kind::values : Kind::memory_format;
     case Type::generator:
-      return Kind::generator;
+      return a.list ? Kind::values : Kind::generator;
     case Type::none:
       break;
   }
@@ -169,8 +173,6 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
 namespace {
 
 bool takes_none(const Parameter& p) {
-  // `Tensor?[]` is optional item by item.
-  if (p.kind == Parameter::Kind::tensors) return false;
   const Argument& a = *p.argument;
   return a.optional || (a.has_default && a.default_value.is_none());
 }
@@ -256,7 +258,7 @@ bool take_tensors(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
       if (!is_exact_tensor(item) && overrides_torch_function(item)) out.overloaded.add(item);
       list[i] = unwrap(item);
       out.work += list[i].numel();
-    } else if (item == Py_None && p.argument->optional) {
+    } else if (item == Py_None && p.argument->optional_items) {
       continue;
     } else if (overrides_torch_function(item)) {
       out.overloaded.add(item);
@@ -407,6 +409,19 @@ bool take_string(PyObject* o, Value& v) {
   return true;
 }
 
+bool take_strings(Arguments& out, PyObject* o, Value& v) {
+  if (!is_sequence(o)) return false;
+  const size_t n = PySequence_Fast_GET_SIZE(o);
+  auto* data = out.room<std::string_view>(n);
+  for (size_t i = 0; i < n; ++i) {
+    Value item;
+    if (!take_string(PySequence_Fast_ITEMS(o)[i], item)) return false;
+    new (data + i) std::string_view(item.string());
+  }
+  v = boxing::box(std::span<const std::string_view>(data, n));
+  return true;
+}
+
 bool take_device(PyObject* o, Value& v) {
   if (!is_device(o) && !PyUnicode_Check(o) && !(PyLong_Check(o) && !PyBool_Check(o))) return false;
   v = boxing::box(unwrap_device(o));
@@ -440,7 +455,25 @@ bool take_outs(Arguments& out, const Parameter& p, PyObject* o) {
 
 }  // namespace
 
-bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) const {
+// Item by item, as the element's own kind is taken.
+bool Signature::take_values(Arguments& out, const Parameter& p, PyObject* o) {
+  if (!is_sequence(o)) return false;
+  const size_t n = PySequence_Fast_GET_SIZE(o);
+  Argument element = *p.argument;
+  element.list = false;
+  element.optional = element.optional_items;
+  element.optional_items = element.has_default = false;
+  const Parameter one = {.argument = &element, .kind = kind_of(element), .value = p.value};
+  auto* data = out.room<Value>(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (!take(out, one, PySequence_Fast_ITEMS(o)[i])) return false;
+    new (data + i) Value(out.values[p.value]);
+  }
+  out.values[p.value] = boxing::box(std::span<const Value>(data, n));
+  return true;
+}
+
+bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) {
   Value& v = out.values[p.value];
   if (!is_sequence(o)) {
     if (!p.argument->list_size || !is_index(o)) return false;
@@ -463,7 +496,7 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
   return true;
 }
 
-bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
+bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) {
   using Kind = Parameter::Kind;
   Value& v = out.values[p.value];
   if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]]
@@ -496,6 +529,10 @@ bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
       return take_scalars(out, o, v);
     case Kind::string:
       return take_string(o, v);
+    case Kind::strings:
+      return take_strings(out, o, v);
+    case Kind::values:
+      return take_values(out, p, o);
     case Kind::dtype:
       return take_dtype(o, v);
     case Kind::device:
@@ -518,6 +555,17 @@ bool Signature::take_default(Arguments& out, const Parameter& p) const {
   if (p.required) return false;
   if (p.argument) new (&out.values[p.value]) Value(p.argument->default_value);
   return true;
+}
+
+Owned own_value(const Argument& like, PyObject* o) {
+  const Parameter p = {.argument = &like, .kind = kind_of(like)};
+  Arguments taken;
+  new (&taken.values[0]) Value();
+  if (!Signature::take(taken, p, o)) {
+    raise_python(PyExc_TypeError, "'%s' must be %s, not %.200s", like.name, parameter_type(p),
+                 Py_TYPE(o)->tp_name);
+  }
+  return Owned(taken.values[0]);
 }
 
 // ---- taking all

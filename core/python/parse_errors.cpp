@@ -29,6 +29,10 @@ const char* parameter_type(const Parameter& p) {
       return "tuple of Scalars";
     case Kind::string:
       return "str";
+    case Kind::strings:
+      return "tuple of strs";
+    case Kind::values:
+      return "tuple";
     case Kind::dtype:
       return "torch.dtype";
     case Kind::device:

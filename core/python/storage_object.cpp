@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 #include "core/tensor/device_table.h"
 
 namespace flambeau::python {
@@ -22,6 +23,7 @@ Py_ssize_t size_of(PyObject* o) { return static_cast<Py_ssize_t>(storage_of(o).n
 
 PyObject* make(PyTypeObject* type, Ref<Storage> storage) {
   PyObject* self = must(type->tp_alloc(type, 0));
+  allow_try(self);
   storage->py_object.store(self, std::memory_order_relaxed);
   new (&object(self)->storage) Ref<Storage>(std::move(storage));
   return self;
@@ -86,7 +88,11 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 void dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   if (object(self)->weakrefs) PyObject_ClearWeakRefs(self);
-  storage_of(self).py_object.store(nullptr, std::memory_order_relaxed);
+  {
+    const TieLock lock(&storage_of(self));
+    void* own = self;  // another thread may have given it a new object already
+    storage_of(self).py_object.compare_exchange_strong(own, nullptr, std::memory_order_relaxed);
+  }
   object(self)->storage.~Ref();
   type->tp_free(self);
   Py_DECREF(type);
@@ -382,8 +388,9 @@ PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
 
 PyObject* wrap_storage(Ref<Storage> storage) {
   storage->expose();
-  if (void* known = storage->py_object.load(std::memory_order_relaxed))
-    return Py_NewRef(static_cast<PyObject*>(known));
+  const TieLock lock(storage.get());
+  auto* known = static_cast<PyObject*>(storage->py_object.load(std::memory_order_relaxed));
+  if (known && try_new_ref(known)) return known;
   return make(storage_type, std::move(storage));
 }
 

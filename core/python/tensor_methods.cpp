@@ -1,4 +1,5 @@
 // Methods of Tensor that are no ops: what it is, and how it takes other memory.
+#include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -39,6 +40,7 @@ PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
   const Tensor& t = unwrap(self);
   check(t.impl()->storage()->device().type == t.device().type,
         "data_ptr: this tensor has no memory of its own; its class answers for it");
+  note_read(t, "data_ptr");
   t.impl()->storage()->expose();
   return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.device_bytes());
 }

@@ -215,7 +215,7 @@ PyObject* parts_function(PyObject*, PyObject* o) {
 
 // _set_transforms_off(off) -> bool: whether they were. For what looks at values, as printing does.
 PyObject* set_off(PyObject*, PyObject* off) {
-  const bool before = thread_state.excluded & bit(Key::transform);
+  const bool before = thread_state.excluded & bit(Key::transform_outer);
   thread_state.excluded =
       off == Py_True ? thread_state.excluded | kTransforms : thread_state.excluded & ~kTransforms;
   return PyBool_FromLong(before);

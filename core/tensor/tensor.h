@@ -12,6 +12,7 @@
 #include "core/tensor/dtype.h"
 #include "core/tensor/error.h"
 #include "core/tensor/keys.h"
+#include "core/tensor/ref.h"
 #include "core/tensor/scalar.h"
 #include "core/tensor/storage.h"
 

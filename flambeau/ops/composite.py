@@ -49,14 +49,13 @@ def _(g, self, min, max, cxx):
 @composite(
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     aliases=("clip",),
-    number_ok=("min", "max"),
     inplace=True,
     inplace_functions=("clamp", "clip"),
     out=True,
     out_overload="Tensor_out",
 )
 def clamp_tensor(self, min, max, ops):
-    """``clamp`` with tensors as bounds, broadcast, or a tensor and a number."""
+    """``clamp`` with tensors as bounds, broadcast."""
     if min is None and max is None:
         raise Error("clamp: At least one of 'min' or 'max' must not be None")
     result = self
@@ -74,6 +73,29 @@ clamp_tensor.samples(
     dtypes=REAL | BOOL,
 )
 clamp_tensor.reference(lambda x, min=None, max=None: np.clip(x, min, max))
+
+
+@composite(
+    "clamp.Mixed(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+    aliases=("clip",),
+    number_ok=("min", "max"),
+    inplace=True,
+    inplace_functions=("clamp", "clip"),
+    out=True,
+    out_overload="Mixed_out",
+    tried_last=True,
+)
+def clamp_mixed(self, min, max, ops):
+    """``clamp`` with a number and a tensor."""
+    return ops.clamp_Tensor(self, min, max)
+
+
+clamp_mixed.samples(
+    call(values(2, 3), values(2, 3, high=0), values(3, low=0)),
+    call(values(2, 3), -1, values(3, low=0)),
+    dtypes=REAL | BOOL,
+)
+clamp_mixed.reference(lambda x, min=None, max=None: np.clip(x, min, max))
 
 
 @native("equal(Tensor self, Tensor other) -> bool", tags=frozenset({"data_dependent"}))

@@ -82,6 +82,7 @@ class Record:
     flips: str = ""  # views: the lazy bit that the result has other than self
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
+    tried_last: bool = False  # after the overloads of its name, numbers for tensors or not
     base: Record | None = None  # the record whose body an extra overload shares
     # slots: a word, or a Python function that is run at the op's first use under a transform; what
     # is left out is derived, see flambeau/ops/slots.py

@@ -30,6 +30,7 @@ LISTS = {
     "float": ("std::span<const double>", "std::vector<double>"),
     "bool": ("std::span<const bool>", "std::vector<bool>"),
     "Scalar": ("std::span<const Scalar>", "std::vector<Scalar>"),
+    "str": ("std::span<const std::string_view>", "std::vector<std::string>"),
 }
 
 
@@ -98,17 +99,21 @@ class Return:
     alias: str = ""
     mutated: bool = False
     name: str = ""
+    optional: bool = False
 
     @property
     def cpp(self) -> str:
+        element = {"ScalarType": "DType", "int": "int64_t", "float": "double", "str": "std::string"}
+        plain = element.get(self.type, self.type)
         if self.list:
-            return "TensorVec"
-        return {"int": "int64_t", "float": "double"}.get(self.type, self.type)
+            return "TensorVec" if self.type == "Tensor" else f"std::vector<{plain}>"
+        return plain
 
     def text(self) -> str:
         alias = f"({self.alias}{'!' if self.mutated else ''})" if self.alias else ""
         name = f" {self.name}" if self.name else ""
-        return f"{self.type}{alias}{'[]' if self.list else ''}{name}"
+        mark = "?" if self.optional else ""
+        return f"{self.type}{alias}{'[]' if self.list else ''}{mark}{name}"
 
 
 @dataclass(frozen=True)
@@ -256,7 +261,9 @@ def parse(text: str) -> Schema:
         words = part.rsplit(" ", 1)
         kind, ret_name = (words[0], words[1]) if len(words) == 2 else (part, "")
         f = _parse_type(kind)
-        returns.append(Return(f["type"], f["list"], f["alias"], f["mutated"], ret_name))
+        returns.append(
+            Return(f["type"], f["list"], f["alias"], f["mutated"], ret_name, f["optional"])
+        )
     return Schema(name, overload, tuple(args), tuple(returns))
 
 

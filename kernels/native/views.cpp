@@ -66,12 +66,6 @@ Dims infer_size(IntSpan shape, int64_t numel, const char* op) {
 
 }  // namespace
 
-namespace {}  // namespace
-
-namespace {}  // namespace
-
-namespace {}  // namespace
-
 Tensor conj(const Tensor& self) { return self.is_complex() ? entry::_conj(self) : self; }
 
 Tensor real(const Tensor& self) {

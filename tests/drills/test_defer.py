@@ -70,6 +70,14 @@ def test_whoever_reads_runs_the_notes(name):
     assert _C._pending_notes() == 0
 
 
+def test_rules_touch_no_memory():
+    x, column = base(), base().t().contiguous().t()
+    _C._run_notes()
+    with noted(2):
+        y = (x + column) * 2.5
+    assert y[1].tolist() == [15, 20, 25]
+
+
 def test_views_of_promised_memory_wait_too():
     y = base() + 1
     with noted(0):

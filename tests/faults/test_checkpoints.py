@@ -260,7 +260,7 @@ class Full:
         pass
 
 
-def test_saving_to_a_full_disk_says_so_and_nothing_else(tmp_path):
+def test_a_full_disk_leaves_no_temporary_file_and_makes_no_noise(tmp_path):
     noise = run(
         f"""
         import flambeau as torch, gc, os, sys

@@ -19,7 +19,7 @@ from pathlib import Path
 
 BATCH = 20_000
 STILL = 30.0  # seconds without a new call
-MEMORY = 5 << 30
+MEMORY = 2 << 30
 ROOM = 128  # bytes that parent and child share: the number of the call, and a note
 
 

@@ -69,7 +69,7 @@ class Values:
             raise
         except Exception:  # a dtype without conversions
             t = torch.empty(shape, dtype=target)
-        with contextlib.suppress(RuntimeError, NotImplementedError, TypeError, IndexError):
+        with contextlib.suppress(RuntimeError, TypeError, IndexError, ValueError, BufferError):
             t = self.laid_out(t)
         return self.keep(t)
 

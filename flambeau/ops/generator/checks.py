@@ -24,9 +24,11 @@ def dtypes(record: Record, schema: Schema) -> str:
 
 def may_write(record: Record, schema: Schema) -> str:
     """Refuses to write what must not be written (tensors of inference mode, outside of it)."""
-    if record.kind == "composite" or "autograd" in record.handles:
+    if "autograd" in record.handles:
         return ""
-    written = [schema.args[0].name] if schema.inplace else [a.symbol for a in schema.outs]
+    written = [a.symbol for a in schema.outs]
+    if schema.inplace and record.kind != "composite":  # whose parts look for themselves
+        written = [schema.args[0].name]
     return "".join(f"  check_may_write({name});\n" for name in written)
 
 

@@ -27,7 +27,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     out += f"  constexpr KeySet kConcerned = {names.mask(record, schema)};\n"
-    out += f"  const KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
+    out += f"  KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
     args = names.arguments(schema)
     typed = (
         "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
@@ -35,8 +35,10 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     )
     call = f"call_slow<{schema.cpp_return}>(*op_{schema.symbol}, keys"
     out += (
-        f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
-        f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
+        "  if (keys) [[unlikely]] {\n"
+        f"    if (keys >= kRegistered) keys = settled(*op_{schema.symbol}, keys);\n"
+        f"{typed if autograd else ''}"
+        f"    if (keys) return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )
     return out + _boxed(schema)
 
@@ -72,6 +74,13 @@ def _inplace_without_gradient(schema: Schema) -> str:
     """The result does not depend on what self was: its history becomes a node of zeros."""
     tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
     first = schema.args[0].name
+    if schema.args[0].list:
+        return (
+            f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+            f'  refuse_gradient("{schema.name}", any_needs_grad({tensors}));\n'
+            f"  const Exclude off(kAutograd);\n"
+            f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
+        )
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
         f'  check_inplace({first}, any_needs_grad({tensors}), "{schema.name}");\n'
@@ -105,6 +114,8 @@ def _finish(schema: Schema) -> str:
 
 def _value(schema: Schema) -> str:
     """The value of an in-place or out form whose writes were counted by what wrote."""
+    if not schema.returns:
+        return ""
     if schema.inplace:
         return f"  return {schema.args[0].name};\n"
     outs = [a.symbol for a in schema.outs]
@@ -274,6 +285,7 @@ def _given_body(record: Record, schema: Schema, functional: str) -> str:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
         counts = record.kind == "native" and "autograd" not in record.handles
+        counts = counts and schema.args[0].is_tensor
         return code + (_finish(schema) if counts else _value(schema))
     if schema.outs:
         code = _check_out(schema) if record.kind == "composite" else ""

@@ -83,7 +83,7 @@ def _record(record: Record, records: list[Record], every: dict[str, Schema], nod
     parts.append(_section("schemas", "\n".join(f"aten::{s.text()}" for s in schemas)))
     places = docs.python_names(records, {s.symbol for s in schemas})
     parts.append(_section("in Python", "\n".join(places) or "no name"))
-    keys = [f"{s.full_name}: {', '.join(names.keys(record, s))}" for s in schemas]
+    keys = [f"{s.full_name}: {names.mask(record, s)}" for s in schemas]
     parts.append(_section("keys that concern it", "\n".join(keys)))
     parts.append(_section("facts", "\n".join(docs.facts(record))))
     if record.kind == "pointwise":

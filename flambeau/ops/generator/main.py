@@ -36,7 +36,8 @@ def header(ordered) -> str:
     code += "// One typed entry per overload.\nnamespace entry {\n"
     code += "".join(entries.declaration(s) for _, s in ordered)
     code += "}  // namespace entry\n\n// The same by their plain names.\nnamespace ops {\n"
-    code += "".join(entries.public(s) for _, s in ordered)
+    # What takes numbers for tensors has the C++ arguments of the overload that it stands behind.
+    code += "".join(entries.public(s) for r, s in ordered if not r.tried_last)
     return code + "}  // namespace ops\n}  // namespace flambeau\n"
 
 

@@ -32,8 +32,10 @@ def is_factory(schema: Schema) -> bool:
 
 def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
     fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
-    if a.optional or a.optional_items:
+    if a.optional:
         fields.append(".optional = true")
+    if a.optional_items:
+        fields.append(".optional_items = true")
     if a.list:
         fields.append(".list = true")
     if a.list_size:
@@ -71,7 +73,7 @@ def _returns(schema: Schema) -> str:
         alias = f"'{r.alias}'" if r.alias else "0"
         rows.append(
             f"{{Type::{TYPES[r.type][0]}, {str(r.list).lower()}, {str(r.mutated).lower()}, "
-            f"{alias}, {_quoted(r.name)}}}"
+            f"{alias}, {_quoted(r.name)}, {str(r.optional).lower()}}}"
         )
     return ", ".join(rows)
 
@@ -138,14 +140,14 @@ def python_names(records: list[Record]) -> list[Name]:
     """Functions, methods, operators and properties, with their overloads in the order of trial."""
     found: dict[tuple, Name] = {}
 
-    def add(where, module, name, schema, slot=None):
+    def add(where, module, name, schema, slot=None, last=False):
         key = (where, module, name)
         entry = found.setdefault(key, Name(where, module, name, slot))
         entry.slot = entry.slot or slot
         target = entry.outs if schema.outs else entry.schemas
         if schema not in target:
             behind = (i for i, other in enumerate(target) if _precedes(schema, other))
-            target.insert(next(behind, len(target)), schema)
+            target.insert(next(behind, len(target)) if not last else len(target), schema)
 
     for record in records:
         written = record.inplace_functions
@@ -157,9 +159,9 @@ def python_names(records: list[Record]) -> list[Name]:
             for base in (record.name, *record.aliases):
                 name = base + suffix
                 if record.function_variant and (not schema.inplace or base in written):
-                    add("function", record.module, name, schema)
+                    add("function", record.module, name, schema, last=record.tried_last)
                 if record.method and not schema.outs:
-                    add("method", "", name, schema)
+                    add("method", "", name, schema, last=record.tried_last)
             for python, slot in record.slots.items():
                 augmented = python.startswith("__i") and python != "__invert__"
                 if augmented == schema.inplace and not schema.outs:

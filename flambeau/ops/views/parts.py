@@ -198,6 +198,14 @@ def part(self, d, start, length):
     return Spec(sizes, self.dtype, self.stride(), self.storage_offset() + start * self.stride()[d])
 
 
+_MOST = 67108864  # a view has some 250 bytes: more take minutes and gigabytes, for no elements
+
+
+def check_count(op, views):
+    if views > _MOST:
+        raise Error(f"{op}: {views} views are asked for, and at most {_MOST} are made")
+
+
 @split.rule
 def _(self, split_size, dim):
     if self.dim() == 0:
@@ -215,8 +223,10 @@ def _(self, split_size, dim):
                 f"{n}"
             )
         return [part(self, d, 0, 0)]
+    count = max((n - 1) // split_size + 1, 1)
+    check_count("split", count)
     parts = []
-    for i in range(max((n - 1) // split_size + 1, 1)):
+    for i in range(count):
         parts.append(part(self, d, i * split_size, min(split_size, n - i * split_size)))
     return parts
 
@@ -298,6 +308,7 @@ def _(self, dim):
     if self.dim() == 0:
         raise IndexError(f"unbind: Dimension specified as {dim} but tensor has no dimensions")
     d = wrap_dim(dim, self.dim(), "unbind")
+    check_count("unbind", self.shape[d])
     sizes, strides = list(self.shape), list(self.stride())
     del sizes[d]
     del strides[d]

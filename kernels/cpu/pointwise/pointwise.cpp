@@ -3,6 +3,7 @@
 #include "core/dispatch/specs.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "core/tensor/convertible.h"
 #include "core/tensor/range.h"
 #include "core/tensor/rearrange.h"
 #include "kernels/cpu/pointwise/convert.h"
@@ -371,6 +372,8 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
     out = empty_strided(shape, strides, {call.result, call.device});
     return;
   }
+  if (call.device.is_cpu())
+    for (const Tensor* t : call.inputs) t->bytes();  // raises where they are gone
   resize_out(out, shape, call.op);
   if (same(strides, out.strides())) return;
   const Rearranging scope;
@@ -460,6 +463,9 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
           ": In-place ", op, " is not supported for complex tensors.");
     if (out.device() != device) shape::raise_devices(op, device, out.device());
     shape::check_result_cast(op, result, out.dtype());
+    check<NotImplementedError>(convertible(result, out.dtype()), op, ": elements of ",
+                               dtype_name(result), " cannot be converted to ",
+                               dtype_name(out.dtype()), ", the dtype of out");
   }
   run_general({op, kernel, chosen, inputs, numbers.bytes, result, device}, out, inplace);
 }
@@ -477,7 +483,7 @@ void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKe
   if (!spec.strides) {
     cpu::Plan plan(spec.sizes);
     plan.operands = static_cast<int>(inputs.size()) + 1;
-    for (int k = 1; k < plan.operands; ++k) plan.set(k, *inputs[k - 1]);
+    for (int k = 1; k < plan.operands; ++k) plan.set_geometry(k, *inputs[k - 1]);
     plan.order(1);
     spec.strides = plan.dense_strides();
   }
