@@ -161,7 +161,7 @@ inline std::string show_open(IntSpan sizes) { return concat(show(sizes)).substr(
 // ---- leaves under Python's names
 
 inline Device placed(const std::optional<Device>& device) {
-  return !device || device->is_cpu() ? Device() : *device;
+  return device.value_or(Device()).of_tensors();
 }
 inline int64_t storage_bytes(const Tensor& t) {
   return static_cast<int64_t>(t.impl()->storage()->nbytes());

@@ -7,12 +7,14 @@ from flambeau.ops.language import (
     check_fits,
     default_dtype,
     dtype_name,
+    dtypes,
     format_name,
     formats,
     layout_name,
     layouts,
     placed,
     strides_like,
+    to_complex,
 )
 from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
@@ -23,12 +25,12 @@ _OPTIONS = (
 _FORMAT = ", MemoryFormat? memory_format=None"
 
 
-@native(
+@structured(
     f"empty.memory_format(SymInt[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
-    cxx="empty",
     method=False,
     out=True,
     out_overload="out",
+    cpu="",
 )
 def empty():
     """A tensor whose elements are whatever memory held.
@@ -41,10 +43,18 @@ def empty():
 empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
 
 
-@native(
+@empty.rule
+def _(size, dtype, layout, device, pin_memory, memory_format):
+    check_options("empty", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    return Spec(size, kind, format_strides(size, memory_format), device=placed(device))
+
+
+@structured(
     f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
     method=False,
     opaque=True,
+    cpu="",
 )
 def empty_strided():
     """An empty tensor with the given strides.
@@ -55,6 +65,14 @@ def empty_strided():
 
 
 empty_strided.samples(call([2, 3], [1, 2]), call([], []))
+
+
+@empty_strided.rule
+def _(size, stride, dtype, layout, device, pin_memory):
+    check_options("empty_strided", layout, pin_memory)
+    check_strides("empty_strided", size, stride)
+    kind = default_dtype() if dtype is None else dtype
+    return Spec(size, kind, stride, device=placed(device))
 
 
 def check_options(op, layout, pin_memory):
@@ -93,6 +111,22 @@ def format_strides(size, memory_format):
     return channels_last_strides(size)
 
 
+def check_strides(op, size, stride):
+    if len(size) != len(stride):
+        raise Error(
+            f"{op}: dimensionality of sizes ({len(size)}) must match dimensionality of strides "
+            f"({len(stride)})"
+        )
+
+
+def dtype_of_fill(value):
+    if isinstance(value, bool):
+        return dtypes.bool
+    if isinstance(value, int):
+        return dtypes.int64
+    return to_complex(default_dtype()) if isinstance(value, complex) else default_dtype()
+
+
 @structured(
     f"zeros(SymInt[] size, {_OPTIONS}) -> Tensor",
     cpu="cpu::fill(result, 0)",
@@ -117,7 +151,9 @@ zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 zeros.reference(lambda size, dtype=None: np.zeros(size))
 
 
-@native(f"ones(SymInt[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+@structured(
+    f"ones(SymInt[] size, {_OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill(result, 1)"
+)
 def ones():
     """A tensor of ones.
 
@@ -130,7 +166,19 @@ ones.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 ones.reference(lambda size, dtype=None: np.ones(size))
 
 
-@native(f"full(SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
+@ones.rule
+def _(size, dtype, layout, device, pin_memory):
+    check_options("ones", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    return Spec(size, kind, device=placed(device))
+
+
+@structured(
+    f"full(SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    method=False,
+    out=True,
+    cpu="cpu::fill(result, fill_value)",
+)
 def full():
     """A tensor of one value; its dtype follows from the value.
 
@@ -143,7 +191,22 @@ full.samples(call([2, 3], 1.5), call([], True), call([2], 3, dtype=dtype("float6
 full.reference(lambda size, value, dtype=None: np.full(size, value))
 
 
-@native(f"scalar_tensor(Scalar s, {_OPTIONS}) -> Tensor", method=False)
+@full.rule
+def _(size, fill_value, dtype, layout, device, pin_memory):
+    check_options("full", layout, pin_memory)
+    kind = dtype_of_fill(fill_value) if dtype is None else dtype
+    if isinstance(fill_value, complex) and not kind.is_complex:
+        raise Error(
+            f"full: value cannot be converted to type {dtype_name(kind)} without overflow: it is "
+            "complex"
+        )
+    check_fits("full", fill_value, kind)
+    return Spec(size, kind, device=placed(device))
+
+
+@structured(
+    f"scalar_tensor(Scalar s, {_OPTIONS}) -> Tensor", method=False, cpu="cpu::fill(result, s)"
+)
 def scalar_tensor():
     """A 0-dim tensor.
 
@@ -156,7 +219,17 @@ scalar_tensor.samples(call(1.5), call(3, dtype=dtype("int64")))
 scalar_tensor.reference(lambda value, dtype=None: np.asarray(value))
 
 
-@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
+@scalar_tensor.rule
+def _(s, dtype, layout, device, pin_memory):
+    check_options("scalar_tensor", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    check_fits("scalar_tensor", s, kind)
+    return Spec([], kind, device=placed(device))
+
+
+@structured(
+    f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True, cpu=""
+)
 def empty_like():
     """An empty tensor with the shape, dtype and layout of another.
 
@@ -169,7 +242,17 @@ empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
 empty_like.batching("same")
 
 
-@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
+@empty_like.rule
+def _(self, dtype, layout, device, pin_memory, memory_format):
+    return like_spec("empty_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
+    f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    opaque=True,
+    cpu="cpu::fill(result, 0)",
+)
 def zeros_like():
     """Zeros with the shape, dtype and layout of another tensor.
 
@@ -183,7 +266,17 @@ zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
 zeros_like.batching("same")
 
 
-@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
+@zeros_like.rule
+def _(self, dtype, layout, device, pin_memory, memory_format):
+    return like_spec("zeros_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
+    f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    opaque=True,
+    cpu="cpu::fill(result, 1)",
+)
 def ones_like():
     """Ones with the shape, dtype and layout of another tensor.
 
@@ -197,10 +290,16 @@ ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
 ones_like.batching("same")
 
 
-@native(
+@ones_like.rule
+def _(self, dtype, layout, device, pin_memory, memory_format):
+    return like_spec("ones_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
     f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
     opaque=True,
+    cpu="cpu::fill(result, fill_value)",
 )
 def full_like():
     """One value with the shape, dtype and layout of another tensor.
@@ -215,10 +314,17 @@ full_like.reference(np.full_like)
 full_like.batching("same")
 
 
-@native(
+@full_like.rule
+def _(self, fill_value, dtype, layout, device, pin_memory, memory_format):
+    check_fits("full_like", fill_value, self.dtype if dtype is None else dtype)
+    return like_spec("full_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
     f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
+    cpu="",
 )
 def new_empty():
     """An empty tensor with this one's dtype and device.
@@ -232,10 +338,18 @@ new_empty.samples(call(values(2), [2, 3]))
 new_empty.batching("dims")
 
 
-@native(
+@new_empty.rule
+def _(self, size, dtype, layout, device, pin_memory):
+    check_options("new_empty", layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    return Spec(size, kind, None, device=placed(self.device if device is None else device))
+
+
+@structured(
     f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
+    cpu="",
 )
 def new_empty_strided():
     """An empty strided tensor with this one's dtype and device.
@@ -248,6 +362,14 @@ def new_empty_strided():
 new_empty_strided.samples(call(values(2), [2, 3], [1, 2]))
 
 
+@new_empty_strided.rule
+def _(self, size, stride, dtype, layout, device, pin_memory):
+    check_options("new_empty_strided", layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    check_strides("new_empty_strided", size, stride)
+    return Spec(size, kind, stride, device=placed(self.device if device is None else device))
+
+
 @new_empty_strided.batching
 def _(b, self, size, stride):
     extent = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else 0
@@ -256,10 +378,11 @@ def _(b, self, size, stride):
     )
 
 
-@native(
+@structured(
     f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
+    cpu="cpu::fill(result, 0)",
 )
 def new_zeros():
     """Zeros with this tensor's dtype and device.
@@ -274,10 +397,18 @@ new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
 new_zeros.batching("dims")
 
 
-@native(
+@new_zeros.rule
+def _(self, size, dtype, layout, device, pin_memory):
+    check_options("new_zeros", layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    return Spec(size, kind, None, device=placed(self.device if device is None else device))
+
+
+@structured(
     f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
+    cpu="cpu::fill(result, 1)",
 )
 def new_ones():
     """Ones with this tensor's dtype and device.
@@ -292,10 +423,18 @@ new_ones.reference(lambda x, size: np.ones(size, x.dtype))
 new_ones.batching("dims")
 
 
-@native(
+@new_ones.rule
+def _(self, size, dtype, layout, device, pin_memory):
+    check_options("new_ones", layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    return Spec(size, kind, None, device=placed(self.device if device is None else device))
+
+
+@structured(
     f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
+    cpu="cpu::fill(result, fill_value)",
 )
 def new_full():
     """One value with this tensor's dtype and device.
@@ -308,6 +447,14 @@ def new_full():
 new_full.samples(call(values(2), [2, 3], 1), call(values(), [], 0))
 new_full.reference(lambda x, size, value: np.full(size, value, x.dtype))
 new_full.batching("dims")
+
+
+@new_full.rule
+def _(self, size, fill_value, dtype, layout, device, pin_memory):
+    check_options("new_full", layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    check_fits("new_full", fill_value, kind)
+    return Spec(size, kind, None, device=placed(self.device if device is None else device))
 
 
 @native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
@@ -363,7 +510,9 @@ linspace.samples(call(0, 2, 5), call(1.5, -1, 1), call(0, 1, 0))
 linspace.reference(np.linspace)
 
 
-@native(f"eye(SymInt n, {_OPTIONS}) -> Tensor", method=False, out=True)
+@structured(
+    f"eye(SymInt n, {_OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill_diagonal(result)"
+)
 def eye():
     """The identity matrix.
 
@@ -377,13 +526,38 @@ eye.samples(call(3), call(0))
 eye.reference(np.eye)
 
 
-@native(f"eye.m(SymInt n, SymInt m, {_OPTIONS}) -> Tensor", method=False, out=True)
+@eye.rule
+def _(n, dtype, layout, device, pin_memory):
+    return eye_spec(n, n, dtype, layout, device, pin_memory)
+
+
+@structured(
+    f"eye.m(SymInt n, SymInt m, {_OPTIONS}) -> Tensor",
+    method=False,
+    out=True,
+    cpu="cpu::fill_diagonal(result)",
+)
 def eye_m():
     """An n by m matrix with ones on the diagonal."""
 
 
 eye_m.samples(call(2, 3), call(3, 0))
 eye_m.reference(np.eye)
+
+
+def eye_spec(n, m, dtype, layout, device, pin_memory):
+    if n < 0:
+        raise Error(f"eye: n must be greater or equal to 0, got {n}")
+    if m < 0:
+        raise Error(f"eye: m must be greater or equal to 0, got {m}")
+    check_options("zeros", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    return Spec([n, m], kind, device=placed(device))
+
+
+@eye_m.rule
+def _(n, m, dtype, layout, device, pin_memory):
+    return eye_spec(n, m, dtype, layout, device, pin_memory)
 
 
 @structured(
@@ -446,11 +620,11 @@ def _(g, cxx, ops):
     return cxx.zeros_like(g), ops.sum(g, None)
 
 
-@native(
+@structured(
     "fill.Scalar(Tensor self, Scalar value) -> Tensor",
-    cxx="fill_scalar",
     method=False,
     node="FillBackward0",
+    cpu="cpu::fill(result, value)",
 )
 def fill_copy():
     """A copy of the shape and layout of ``self``, filled with a value.
@@ -464,6 +638,12 @@ fill_copy.samples(call(values(2, 3), 1), call(values(), 0))
 fill_copy.reference(np.full_like)
 fill_copy.batching("pointwise")
 fill_copy.jvp("linear")
+
+
+@fill_copy.rule
+def _(self, value):
+    check_fits("fill", value, self.dtype)
+    return Spec(self.shape, self.dtype, strides_like(self))
 
 
 @fill_copy.gradient
@@ -496,7 +676,11 @@ def _(g, cxx, ops):
     return cxx.zeros_like(g), ops.sum(g, None)
 
 
-@native("zero_(Tensor(a!) self) -> Tensor(a!)", handles=frozenset({"conjugate", "negative"}))
+@structured(
+    "zero_(Tensor(a!) self) -> Tensor(a!)",
+    handles=frozenset({"conjugate", "negative"}),
+    cpu="cpu::fill_number(self, Scalar(int64_t{0}))",
+)
 def zero_():
     """Sets all elements to zero.
 
@@ -509,6 +693,11 @@ zero_.samples(call(values(2, 3)), call(values(0)))
 zero_.reference(np.zeros_like)
 zero_.batching("pointwise")
 zero_.jvp("linear")
+
+
+@zero_.rule
+def _(self):
+    return
 
 
 @zero_.gradient

@@ -93,6 +93,8 @@ def _rule_of(record: Record) -> str:
 def _structured(record: Record) -> str:
     schema = record.schema
     results = [] if record.inplace_only else names.results(record)
-    outs = "".join(f"  const Tensor& {r} = outs[{i}];\n" for i, r in enumerate(results))
+    outs = "".join(
+        f"  [[maybe_unused]] const Tensor& {r} = outs[{i}];\n" for i, r in enumerate(results)
+    )
     kernel = f"{_unbox(schema)}{outs}  {entries.call(record.cpu, 'cpu', results, schema)};\n"
     return _rule_of(record) + _kernel(schema.symbol, kernel)

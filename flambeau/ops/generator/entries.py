@@ -184,6 +184,8 @@ def _select(record: Record, symbol: str, name: str) -> str:
 
 def call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
     """A record's C++ expression; a bare name takes everything in order."""
+    if not text:  # nothing is left to do
+        return ""
     if "(" in text:
         return text if "::" in text.split("(")[0] else f"{namespace}::{text}"
     args = [*leading, *(a.name for a in schema.args if not a.out)]
@@ -340,7 +342,7 @@ def kernel_declaration(record: Record) -> list[tuple[str, str]]:
     schema = record.schema
     out = []
     params = names.parameters(schema)
-    if record.kind == "structured" and "(" not in record.cpu:
+    if record.kind == "structured" and record.cpu and "(" not in record.cpu:
         results = [] if record.inplace_only else names.results(record)
         outs = ", ".join(f"const Tensor& {r}_out" for r in results)
         both = ", ".join(p for p in (outs, params) if p)

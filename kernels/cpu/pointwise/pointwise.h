@@ -57,6 +57,8 @@ namespace cpu {
 // dst[...] = cast(src[...]); any strides, any dtypes, src broadcasts to dst.
 void copy(const Tensor& dst, const Tensor& src);
 void fill(const Tensor& dst, const Scalar& value);
+// Ones on the diagonal of a matrix, zeros elsewhere.
+void fill_diagonal(const Tensor& result);
 // n elements, contiguous both sides.
 void convert(DType to, void* dst, DType from, const void* src, int64_t n);
 
