@@ -130,31 +130,35 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
   return Tensor::alias(self, dtype, sizes, strides, offset);
 }
 
-Tensor as_strided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> offset) {
-  check(size.size() == stride.size(),
-        "as_strided: mismatch in length of strides and shape: ", show(size), " and ", show(stride));
-  const int64_t start = offset.value_or(self.offset());
-  check(start >= 0, "as_strided: Tensor: invalid storage offset ", start);
+namespace {
+// A view of any geometry that stays inside the storage.
+Tensor inside(const char* op, const Tensor& self, IntSpan size, IntSpan stride, int64_t start) {
+  check(size.size() == stride.size(), op, ": mismatch in length of strides and shape: ", show(size),
+        " and ", show(stride));
+  check(start >= 0, op, ": Tensor: invalid storage offset ", start);
   int64_t last = start;
   bool empty = false;
   for (size_t i = 0; i < size.size(); ++i) {
-    check(stride[i] >= 0,
-          "as_strided: Negative strides are not supported at the moment, got "
-          "strides: ",
-          show(stride));
-    check(size[i] >= 0, "as_strided: negative dimension ", size[i]);
+    check(stride[i] >= 0, op,
+          ": Negative strides are not supported at the moment, got strides: ", show(stride));
+    check(size[i] >= 0, op, ": negative dimension ", size[i]);
     empty = empty || size[i] == 0;
     int64_t step;
     if (__builtin_mul_overflow(size[i] - 1, stride[i], &step) ||
         __builtin_add_overflow(last, step, &last))
-      raise("as_strided: sizes ", show(size), " and strides ", show(stride), " overflow");
+      raise(op, ": sizes ", show(size), " and strides ", show(stride), " overflow");
   }
   const auto capacity = static_cast<int64_t>(self.impl()->storage()->nbytes() / self.itemsize());
-  check(empty || last < capacity, "as_strided: setStorage: sizes ", show(size), ", strides ",
+  check(empty || last < capacity, op, ": setStorage: sizes ", show(size), ", strides ",
         show(stride), ", storage offset ", start, ", and itemsize ", self.itemsize(),
         " requiring a storage size of ", (last + 1) * static_cast<int64_t>(self.itemsize()),
         " are out of bounds for storage of size ", self.impl()->storage()->nbytes());
   return Tensor::alias(self, size, stride, start);
+}
+}  // namespace
+
+Tensor as_strided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> offset) {
+  return inside("as_strided", self, size, stride, offset.value_or(self.offset()));
 }
 
 Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
@@ -465,7 +469,7 @@ Tensor reshape(const Tensor& self, IntSpan shape) {
 }
 
 Tensor reshape_alias(const Tensor& self, IntSpan size, IntSpan stride) {
-  return same_memory(self, Dims(size), Dims(stride));
+  return inside("_reshape_alias", self, size, stride, self.offset());
 }
 
 Tensor unsafe_view(const Tensor& self, IntSpan size) { return view(self, size); }
