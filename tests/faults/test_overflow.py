@@ -164,3 +164,22 @@ def test_impossible_sizes_end_at_once(call):
         seconds=25,
         memory=3 << 30,
     )
+
+
+def test_a_view_stays_inside_its_storage():
+    t = torch.ones(2, 3)
+    alias = torch.ops.aten._reshape_alias
+    assert alias(t, [3, 2], [2, 1]).shape == (3, 2)
+    for size, stride in (
+        ([7], [1]),
+        ([2], [6]),
+        ([2**40], [1]),
+        ([2**62, 4], [1, 1]),
+        ([2], [2**63 - 1]),
+        ([-1], [1]),
+        ([2], [-1]),
+        ([2, 2], [1]),
+    ):
+        for view in (alias, lambda t, *g: t.as_strided(*g)):
+            with pytest.raises((RuntimeError, IndexError)):
+                view(t, size, stride)

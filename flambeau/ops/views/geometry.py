@@ -234,13 +234,12 @@ def as_strided():
 as_strided.samples(call(values(6), [2, 2], [2, 1], 1), call(values(2, 3), [3], [1]))
 
 
-@as_strided.rule
-def _(self, size, stride, storage_offset):
+def strided(self, size, stride, start):
+    """Any geometry that stays inside the storage."""
     if len(size) != len(stride):
         raise Error(
             f"as_strided: mismatch in length of strides and shape: {show(size)} and {show(stride)}"
         )
-    start = self.storage_offset() if storage_offset is None else storage_offset
     if start < 0:
         raise Error(f"as_strided: Tensor: invalid storage offset {start}")
     last, empty = start, False
@@ -262,6 +261,12 @@ def _(self, size, stride, storage_offset):
             f"out of bounds for storage of size {bytes_}"
         )
     return Spec(size, self.dtype, stride, start)
+
+
+@as_strided.rule
+def _(self, size, stride, storage_offset):
+    start = self.storage_offset() if storage_offset is None else storage_offset
+    return strided(self, size, stride, start)
 
 
 @as_strided.jvp
@@ -494,7 +499,7 @@ _reshape_alias.reference(lambda x, size, stride: np.reshape(x, size))
 
 @_reshape_alias.rule
 def _(self, size, stride):
-    return Spec(size, self.dtype, stride, self.storage_offset())
+    return strided(self, size, stride, self.storage_offset())
 
 
 @_reshape_alias.jvp
