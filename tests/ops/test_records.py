@@ -572,7 +572,10 @@ def test_a_recorded_graph_gives_the_same(record):
 def test_what_is_no_tensor_is_refused_by_name(record):
     place = next(i for i, a in enumerate(record.schema.args) if a.is_tensor)
     args, kwargs = calls(record, limit=1)[0].tensors()
-    args[place] = "no tensor"
+    if place < len(args):
+        args[place] = "no tensor"
+    else:
+        kwargs[record.schema.args[place].name] = "no tensor"
     with pytest.raises(RuntimeError, match=rf"^aten::{record.name}\(\): argument "):
         overload(record.schema)(*args, **kwargs)
 
