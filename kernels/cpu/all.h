@@ -31,3 +31,6 @@
 #if __has_include("kernels/cpu/scan/scan.h")
 #include "kernels/cpu/scan/scan.h"
 #endif
+#if __has_include("kernels/cpu/random/fills.h")
+#include "kernels/cpu/random/fills.h"
+#endif

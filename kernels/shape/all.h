@@ -13,15 +13,6 @@
 #if __has_include("kernels/shape/loss.h")
 #include "kernels/shape/loss.h"
 #endif
-#if __has_include("kernels/shape/matmul.h")
-#include "kernels/shape/matmul.h"
-#endif
-#if __has_include("kernels/shape/norm.h")
-#include "kernels/shape/norm.h"
-#endif
-#if __has_include("kernels/shape/order.h")
-#include "kernels/shape/order.h"
-#endif
 #if __has_include("kernels/shape/reduce.h")
 #include "kernels/shape/reduce.h"
 #endif

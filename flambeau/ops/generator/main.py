@@ -36,7 +36,8 @@ def header(ordered) -> str:
     code += "// One typed entry per overload.\nnamespace entry {\n"
     code += "".join(entries.declaration(s) for _, s in ordered)
     code += "}  // namespace entry\n\n// The same by their plain names.\nnamespace ops {\n"
-    code += "".join(entries.public(s) for _, s in ordered)
+    # What takes numbers for tensors has the C++ arguments of the overload that it stands behind.
+    code += "".join(entries.public(s) for r, s in ordered if not r.tried_last)
     return code + "}  // namespace ops\n}  // namespace flambeau\n"
 
 
@@ -86,9 +87,13 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
         code += own[id(r)]
         node, gradient = nodes.get(id(r)), gradients.get(id(r))
         if node:
-            code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
+            made = gradient.node(node)
+            if r.inplace_node:
+                made += gradient.node(r.inplace_node)
+            code += f"namespace {{\n{made}}}  // namespace\n"
         for s in r.schemas():
-            code += entries.function(r, s, gradient, node)
+            inplace = r.inplace_node if s.inplace else ""
+            code += entries.function(r, s, gradient, inplace or node)
         code += boxed.functions(r)
     return code + "}  // namespace entry\n}  // namespace flambeau\n"
 
