@@ -40,18 +40,21 @@ def sources(folder: pathlib.Path) -> dict[str, str]:
     return {p.name: p.read_text() for p in folder.glob("*.cpp")}
 
 
-class Drill:
-    """A copy of the package with the two records, and a core that has their ops."""
+THROWAWAY = [DRILLS / "squash.py", DRILLS / "blend.py"]
 
-    def __init__(self, folder: pathlib.Path):
+
+class Drill:
+    """A copy of the package with more records, and a core that has their ops."""
+
+    def __init__(self, folder: pathlib.Path, files: list[pathlib.Path]):
         self.folder, self.generated = folder, folder / "generated"
         ignored = shutil.ignore_patterns("__pycache__", "libflambeau.so")
         shutil.copytree(ROOT / "flambeau", folder / "flambeau", ignore=ignored)
         records = folder / "flambeau/ops/drill"
         records.mkdir()
         (records / "__init__.py").write_text("")
-        for name in ("squash.py", "blend.py"):
-            shutil.copy(DRILLS / name, records)
+        for file in files:
+            shutil.copy(file, records)
         (folder / "tools").mkdir()
         for name in ("bare.py", "generate.py"):
             shutil.copy(ROOT / "tools" / name, folder / "tools")
@@ -92,7 +95,7 @@ def run(command: list) -> None:
 
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory):
-    return Drill(tmp_path_factory.mktemp("drill"))
+    return Drill(tmp_path_factory.mktemp("drill"), THROWAWAY)
 
 
 @functools.cache

@@ -197,8 +197,8 @@ class Tensor {
   T* device_data() const {
     return reinterpret_cast<T*>(device_bytes());
   }
-  // Reads the one element. Every read of a value by the host passes here (capture hooks in).
-  Scalar item() const;   // the one element
+  // The one element. What a program reads passes `item`, where layers see it and may answer.
+  Scalar item() const;
   Scalar value() const;  // the same, unseen by layers: for kernels
 
   // Autograd, defined in core/autograd.
