@@ -3,9 +3,9 @@
 import pathlib
 import sys
 
-import bare  # noqa: F401 (first: it stands in for the package)
+import bare  # first: it stands in for the package
 
 from flambeau.ops.generator.main import write
 
 if __name__ == "__main__":
-    write(pathlib.Path(sys.argv[1]))
+    write(pathlib.Path(sys.argv[1]), bare.ROOT)

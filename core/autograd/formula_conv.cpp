@@ -1,7 +1,13 @@
 // Gradients of the gradients of convolution and pooling.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/convolution.h"
+#include "flambeau/ops/convolution_backward.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/gather.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/view.h"
 
 namespace flambeau::formula {
 

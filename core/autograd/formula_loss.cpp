@@ -1,7 +1,10 @@
 // Gradients of the gradients of losses.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/neg.h"
+#include "flambeau/ops/nll_loss_nd.h"
+#include "flambeau/ops/sub.h"
 #include "kernels/shape/loss.h"
 
 namespace flambeau::formula {

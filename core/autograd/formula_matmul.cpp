@@ -1,7 +1,11 @@
 // Gradients of matrix products.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/conj.h"
+#include "flambeau/ops/mm.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/outer.h"
+#include "flambeau/ops/t.h"
 
 namespace flambeau::formula {
 namespace {

@@ -1,7 +1,16 @@
 // Gradients of softmax, layer normalisation and dropout, and their gradients.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/exp.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/mean.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/neg.h"
+#include "flambeau/ops/ones_like.h"
+#include "flambeau/ops/sub.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/to.h"
 
 namespace flambeau::formula {
 namespace {

@@ -1,7 +1,8 @@
 // Gradients of ops that select elements along a dimension.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/scatter.h"
+#include "flambeau/ops/unsqueeze.h"
 
 namespace flambeau::formula {
 

@@ -9,10 +9,6 @@
 #include "core/dispatch/constants.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/outputs.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
-#include "kernels/cpu/all.h"
-#include "kernels/shape/all.h"
 
 namespace flambeau {
 

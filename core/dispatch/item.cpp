@@ -2,7 +2,7 @@
 #include <complex>
 
 #include "core/dispatch/op.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/_local_scalar_dense.h"
 
 namespace flambeau {
 

@@ -65,11 +65,11 @@ const Op* find_op(std::string_view full) {
     name = name.substr(0, dot);
   }
   if (overload == "default") overload = "";
-  const std::span<const Op> table = builtin_ops();
-  const auto it = std::lower_bound(table.begin(), table.end(), 0, [&](const Op& op, int) {
-    return compare(op, name, overload) < 0;
+  const std::span<const Op* const> table = builtin_ops();
+  const auto it = std::lower_bound(table.begin(), table.end(), 0, [&](const Op* op, int) {
+    return compare(*op, name, overload) < 0;
   });
-  if (it != table.end() && compare(*it, name, overload) == 0 && ns == it->ns) return &*it;
+  if (it != table.end() && compare(**it, name, overload) == 0 && ns == (*it)->ns) return *it;
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   for (const Op& op : r.ops)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -62,7 +63,7 @@ struct Op {
 };
 
 // The built-in ops, sorted by name then overload; generated.
-std::span<const Op> builtin_ops();
+std::span<const Op* const> builtin_ops();
 // "aten::add.Tensor" or "add.Tensor"; nullptr when there is none. Looks at the built-in ones first,
 // then at those registered at run time.
 const Op* find_op(std::string_view name);

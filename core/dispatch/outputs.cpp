@@ -1,7 +1,7 @@
 #include "core/dispatch/outputs.h"
 
 #include "core/autograd/node.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
 
 namespace flambeau {
 namespace {

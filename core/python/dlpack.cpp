@@ -1,7 +1,7 @@
 // DLPack, both ways: https://dmlc.github.io/dlpack (the C structures are the standard's).
 
 #include "core/python/interchange.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
 
 namespace flambeau::python {
 namespace {

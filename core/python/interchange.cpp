@@ -4,7 +4,10 @@
 
 #include <cstring>
 
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/resolve_conj.h"
+#include "flambeau/ops/resolve_neg.h"
+#include "flambeau/ops/to.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {

@@ -64,8 +64,8 @@ PyObject* call_op_object(PyObject* self, PyObject* const* args, size_t nargsf, P
 template <class F>
 std::vector<const Op*> ops_where(F&& fits) {
   std::vector<const Op*> found;
-  for (const Op& op : builtin_ops())
-    if (fits(op)) found.push_back(&op);
+  for (const Op* op : builtin_ops())
+    if (fits(*op)) found.push_back(op);
   for (const Op* op : runtime_ops())
     if (fits(*op)) found.push_back(op);
   return found;

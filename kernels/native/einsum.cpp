@@ -3,8 +3,18 @@
 #include <algorithm>
 #include <array>
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/composite.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
+#include "flambeau/ops/bmm.h"
+#include "flambeau/ops/diagonal.h"
+#include "flambeau/ops/movedim.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/permute.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/unsqueeze.h"
 
 namespace flambeau::native {
 namespace {

@@ -1,9 +1,12 @@
 // Empty, constant and regular tensors.
 
+#include "core/dispatch/thread_state.h"
+#include "flambeau/kernels/factories.h"
+
 #include <cmath>
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {

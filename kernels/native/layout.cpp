@@ -1,8 +1,18 @@
 // Copies: clone, copy_, casts and conversions.
 
 #include "core/autograd/node.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
+#include "flambeau/ops/_to_copy.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/diagonal.h"
+#include "flambeau/ops/neg.h"
+#include "flambeau/ops/select.h"
+#include "flambeau/ops/slice.h"
+#include "flambeau/ops/zeros.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {

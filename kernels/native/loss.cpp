@@ -2,8 +2,26 @@
 
 #include "kernels/shape/loss.h"
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/loss.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/div.h"
+#include "flambeau/ops/eq.h"
+#include "flambeau/ops/flatten.h"
+#include "flambeau/ops/index_select.h"
+#include "flambeau/ops/log_softmax.h"
+#include "flambeau/ops/logical_not.h"
+#include "flambeau/ops/masked_fill.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/neg.h"
+#include "flambeau/ops/nll_loss.h"
+#include "flambeau/ops/nll_loss2d_forward.h"
+#include "flambeau/ops/nll_loss_forward.h"
+#include "flambeau/ops/nll_loss_nd.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/view.h"
 
 namespace flambeau::native {
 

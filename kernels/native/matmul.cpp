@@ -1,8 +1,24 @@
 // matmul, linear and outer over the structured products.
 
+#include "flambeau/kernels/matmul.h"
+
 #include "core/autograd/node.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/addmm.h"
+#include "flambeau/ops/bmm.h"
+#include "flambeau/ops/dot.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/mm.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/mv.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/squeeze.h"
+#include "flambeau/ops/t.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/view.h"
 
 namespace flambeau::native {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "kernels/cpu/order/order.h"
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/order.h"
+#include "flambeau/ops/sort.h"
 
 namespace flambeau::native {
 

@@ -5,8 +5,14 @@
 #include <cmath>
 #include <limits>
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/random.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/views.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/contiguous.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/mul.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {

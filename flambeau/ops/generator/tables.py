@@ -54,8 +54,8 @@ def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
         if default not in ("Tensor()", "std::nullopt", "nullptr"):
             value = default
             if a.type == "Scalar":
-                value = f"constant_scalar<{_scalar_text(a.default)}>()"
-            fields.append(f".default_value = boxing::box({value})")
+                value = f"constant_scalar<{_scalar_text(a.default)}>"
+            fields.append(f".default_value = constant({value})")
     return "{" + ", ".join(fields) + "}"
 
 
@@ -93,29 +93,37 @@ def tags(record: Record, schema: Schema) -> str:
     return " | ".join(out) or "0"
 
 
-def op_table(forms: list[tuple[Record, Schema]]) -> str:
-    """Rows sorted by name, then overload."""
+def op_rows(record: Record) -> str:
+    """The table's rows of one record; `op_table` puts those of all into order."""
     code = ""
-    rows = []
-    for record, schema in forms:
+    for schema in record.schemas():
         args = ",\n    ".join(_argument(record, schema, i, a) for i, a in enumerate(schema.args))
         if schema.args:
-            code += f"const Argument args_{schema.symbol}[] = {{{args}}};\n"
+            code += f"static constinit const Argument args_{schema.symbol}[] = {{{args}}};\n"
         if schema.returns:
-            code += f"constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
+            code += f"static constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
         functional = "nullptr"
         if schema.inplace or schema.outs:
             base = record.schema
             functional = _quoted(base.full_name if not record.inplace_only else base.full_name)
-        rows.append(
-            f'    {{"aten", "{schema.name}", "{schema.overload}", '
+        code += (
+            f"extern const Op row_{schema.symbol};\nconstinit const Op row_{schema.symbol} = "
+            f'{{"aten", "{schema.name}", "{schema.overload}", '
             f"{_quoted('aten::' + schema.text())}, "
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
-            f"entry::boxed_{schema.symbol}, {functional}}}"
+            f"entry::boxed_{schema.symbol}, {functional}}};\n"
+            f"const Op* const op_{schema.symbol} = &row_{schema.symbol};\n"
         )
-    return code + "const Op kOps[] = {\n" + ",\n".join(rows) + "};\n"
+    return code
+
+
+def op_table(ordered: list[Schema]) -> str:
+    """Pointers to the rows, sorted by name, then overload."""
+    code = "".join(f"extern const Op row_{s.symbol};\n" for s in ordered)
+    rows = "".join(f"    &row_{s.symbol},\n" for s in ordered)
+    return f"{code}static const Op* const kOps[] = {{\n{rows}}};\n"
 
 
 class Name:
@@ -192,7 +200,7 @@ def rules(record: Record) -> str:
             f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes"))
         )
         code += (
-            f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
+            f"[[maybe_unused]] static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
             f"{str(record.result == 'real').lower()}, "
             f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}}};\n"
