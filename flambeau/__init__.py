@@ -13,8 +13,9 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder autograd backends cli cpu functional library linalg nn ops optim"
-    " overrides return_types serialization special testing utils"
+    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed functional"
+    " library linalg mps mtia nn ops optim overrides return_types serialization special testing"
+    " utils version xpu"
 ).split()
 _LAZY = {
     name: module

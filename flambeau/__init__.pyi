@@ -2,10 +2,17 @@
 from collections.abc import Sequence
 from typing import Any, overload
 
+from flambeau import accelerator as accelerator
 from flambeau import autograd as autograd
+from flambeau import backends as backends
+from flambeau import cpu as cpu
+from flambeau import cuda as cuda
+from flambeau import distributed as distributed
 from flambeau import functional as functional
 from flambeau import library as library
 from flambeau import linalg as linalg
+from flambeau import mps as mps
+from flambeau import mtia as mtia
 from flambeau import nn as nn
 from flambeau import optim as optim
 from flambeau import overrides as overrides
@@ -14,6 +21,8 @@ from flambeau import serialization as serialization
 from flambeau import special as special
 from flambeau import testing as testing
 from flambeau import utils as utils
+from flambeau import version as version
+from flambeau import xpu as xpu
 from flambeau._basics import compile as compile
 from flambeau._basics import is_complex as is_complex
 from flambeau._basics import is_floating_point as is_floating_point

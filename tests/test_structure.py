@@ -74,3 +74,24 @@ def test_an_op_that_the_generator_names_is_found(structure):
     assert structure.generator_findings(files, load()) == [
         "flambeau/ops/generator/x.py: names the op 'embedding'"
     ]
+
+
+def test_an_include_of_a_higher_layer_is_found(structure):
+    def findings(name, included):
+        own = {n: f'#include "core/{i}.h"' for n, i in zip(structure.UPWARD, ["python/x"] * 9)}
+        return structure.layer_findings({**own, name: f'#include "{included}"\n'})
+
+    assert not findings("core/tensor/a.cpp", "core/memory/small.h")
+    assert not findings("core/autograd/a.cpp", "core/dispatch/op.h")
+    for name, included in [
+        ("core/tensor/a.cpp", "core/autograd/node.h"),
+        ("core/tensor/a.h", "core/dispatch/thread_state.h"),
+        ("core/tensor/a.h", "kernels/cpu/copy.h"),
+        ("kernels/cpu/a.h", "core/dispatch/op.h"),
+        ("kernels/math/a.h", "core/tensor/dtype.h"),
+        ("core/dispatch/a.h", "core/python/binding.h"),
+    ]:
+        assert findings(name, included) == [f"{name}: includes {included}, which stands above it"]
+    assert findings("core/tensor/a.h", "other/a.h") == [
+        "core/tensor/a.h: other/a.h belongs to no layer"
+    ]

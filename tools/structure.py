@@ -6,6 +6,7 @@
   count (a gradient may call ``entry::mul_Tensor``), nor do the elementary functions that formulas
   are made of (kernels/math). ``--ops`` prints the counts.
 * The generator names no op and stays short.
+* Arrows point one way: no file includes one of a layer above its own.
 * Files and lines stay short, and nothing is left to be done later.
 """
 
@@ -35,6 +36,19 @@ KERNEL_EXCEPTIONS = {
     "gelu": 1,  # also an epilogue of matrix products
 }
 PYTHON_EXCEPTIONS = {"nonzero": 2, "norm": 3, "split": 2, "unique_consecutive": 2}
+# Layers of the C++ code, lowest first. The longest name that a path begins with says its layer.
+LAYERS = (
+    ("kernels/math/",),
+    ("core/memory/",),
+    ("core/parallel/",),
+    ("core/tensor/",),
+    ("core/random/", "core/dispatch/thread_state.h", "core/dispatch/counted.h"),
+    ("kernels/shape/", "kernels/cpu/", "core/dispatch/specs.h", "flambeau/kernels"),
+    ("core/dispatch/", "core/autograd/", "kernels/native/", "flambeau/"),  # ops call each other
+    ("core/python/",),
+)
+# A kernel that is a body over other ops; the list may only shrink.
+UPWARD = {"kernels/cpu/reduce/reduce.cpp"}
 WRITTEN_BY_TOOLS = ("docs/api.md", "flambeau/__init__.pyi", "flambeau/_C.pyi")
 PAIRED = (".h", ".cpp")
 
@@ -71,6 +85,34 @@ def size_findings(files: dict[str, str]) -> list[str]:
                 found.append(f"{name}:{i}: {len(line)} columns; the limit is {MAX_COLUMNS}")
             if re.search(r"\b(TO" + r"DO|FIX" + r"ME)\b", line):
                 found.append(f"{name}:{i}: do it, or write an issue")
+    return found
+
+
+# ---- layers
+
+
+def layer(path: str) -> int | None:
+    found = [(len(p), i) for i, names in enumerate(LAYERS) for p in names if path.startswith(p)]
+    return max(found)[1] if found else None
+
+
+def layer_findings(files: dict[str, str]) -> list[str]:
+    found, upward = [], set()
+    for name, text in files.items():
+        own = layer(name)
+        if own is None or not name.endswith(PAIRED):
+            continue
+        for included in re.findall(r'^#include "([^"]+)"', text, re.M):
+            other = layer(included)
+            if other is None:
+                found.append(f"{name}: {included} belongs to no layer")
+            elif other > own:
+                upward.add(name)
+                if name not in UPWARD:
+                    found.append(f"{name}: includes {included}, which stands above it")
+    found += [
+        f"{name}: includes nothing above it: take it from the list" for name in UPWARD - upward
+    ]
     return found
 
 
@@ -166,7 +208,8 @@ def main() -> int:
     if "--ops" in sys.argv[1:]:
         for name, (kind, at) in sorted(counted.items()):
             print(f"{name:32} {kind:10} {len(at)}  {', '.join(sorted(at))}")
-    found = size_findings(files) + generator_findings(files, records) + op_findings(counted)
+    found = size_findings(files) + layer_findings(files) + generator_findings(files, records)
+    found += op_findings(counted)
     print("\n".join(found))
     return 1 if found else 0
 

@@ -32,6 +32,8 @@ AutogradMeta::~AutogradMeta() {
   if (base.defined()) unlink_view(*this);
 }
 
+void DropAutograd::operator()(AutogradMeta* meta) const { delete meta; }
+
 AutogradMeta& autograd_meta(const Tensor& t) {
   // See Note [Made on demand].
   static_assert(sizeof(t.impl()->autograd) == sizeof(AutogradMeta*));

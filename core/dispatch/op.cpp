@@ -32,6 +32,8 @@ struct Registry {
   std::deque<Op> ops;
   std::map<std::pair<const Op*, Key>, std::pair<Handler, void*>> overrides;
   std::atomic<bool> any_override{false};
+  std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
+  std::atomic<bool> any_kernel{false};
 };
 Registry& registry() {
   static Registry* const r = new Registry;  // never destroyed: ops outlive static destruction
@@ -93,6 +95,32 @@ std::vector<const Op*> runtime_ops() {
   std::vector<const Op*> out;
   for (const Op& op : r.ops) out.push_back(&op);
   return out;
+}
+
+Kernel kernel_of(const Op& op, DeviceType device) {
+  Registry& r = registry();
+  if (r.any_kernel.load(std::memory_order_acquire)) {
+    std::shared_lock lock(r.mutex);
+    const auto it = r.kernels.find({&op, device});
+    if (it != r.kernels.end()) return it->second;
+  }
+  return device == DeviceType::cpu ? op.cpu : nullptr;
+}
+
+void register_kernel(const Op& op, DeviceType device, Kernel kernel) {
+  Registry& r = registry();
+  std::unique_lock lock(r.mutex);
+  if (kernel)
+    r.kernels[{&op, device}] = kernel;
+  else
+    r.kernels.erase({&op, device});
+  r.any_kernel.store(!r.kernels.empty(), std::memory_order_release);
+}
+
+Device device_of(const OutputSpec& spec, const Value* args) {
+  if (spec.like < 0) return spec.device;
+  const Value& v = args[spec.like];
+  return v.tag == Value::Tag::tensors ? v.tensors()[0].device() : v.tensor().device();
 }
 
 void set_handler(Key key, Handler handler) { handlers.of[static_cast<int>(key)] = handler; }

@@ -7,9 +7,10 @@
 #include <tuple>
 #include <type_traits>
 
-#include "core/dispatch/keys.h"
+#include "core/dispatch/specs.h"
 #include "core/dispatch/thread_state.h"
 #include "core/dispatch/value.h"
+#include "core/tensor/keys.h"
 
 namespace flambeau {
 
@@ -45,6 +46,11 @@ constexpr uint32_t pointwise = 1, view = 2, inplace = 4, out = 8, inplace_view =
 
 struct Op;
 using Boxed = void (*)(const Op& op, const Value* args, Results& results);
+// Checks the arguments and says what the outputs are; touches no memory.
+using Rule = void (*)(const Op& op, const Value* args, Specs& specs);
+// Fills outputs that were allocated as the rule says, and checks nothing. Of in-place ops of their
+// own, `outs` are the mutated arguments.
+using Kernel = void (*)(const Op& op, const Tensor* outs, const Value* args);
 
 struct Op {
   const char* ns;        // "aten"
@@ -59,7 +65,11 @@ struct Op {
   uint32_t tags;
   Boxed call;                        // the typed entry, boxed: takes all keys into account
   const char* functional = nullptr;  // "add.Tensor": the functional twin of an in-place or out op
-  void* runtime = nullptr;           // core/python: what was registered at run time for this op
+  // Below all layers; null for composites, whose parts have them. A derived form (`add_`) shares
+  // those of its functional form, whose arguments come first in its own.
+  Rule rule = nullptr;
+  Kernel cpu = nullptr;
+  void* runtime = nullptr;  // core/python: what was registered at run time for this op
 };
 
 // The built-in ops, sorted by name then overload; generated.
@@ -69,6 +79,12 @@ std::span<const Op* const> builtin_ops();
 const Op* find_op(std::string_view name);
 const Op& register_op(Op op);  // takes over; RuntimeError when the name is taken
 std::vector<const Op*> runtime_ops();
+
+// The kernel for a device: what was registered for it, else the record's where it is the CPU;
+// nullptr where there is none.
+Kernel kernel_of(const Op& op, DeviceType device);
+// At run time, also over the record's own; nullptr takes it away.
+void register_kernel(const Op& op, DeviceType device, Kernel kernel);
 
 // ---- dispatch
 

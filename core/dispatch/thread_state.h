@@ -4,9 +4,9 @@
 
 #include <atomic>
 
-#include "core/dispatch/keys.h"
 #include "core/tensor/device.h"
 #include "core/tensor/dtype.h"
+#include "core/tensor/keys.h"
 
 namespace flambeau {
 

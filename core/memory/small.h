@@ -33,9 +33,9 @@ extern thread_local constinit Cache* cache [[gnu::tls_model("initial-exec")]];
 
 }  // namespace small
 
-// Blocks of up to 512 bytes from thread-local freelists by 16-byte class; larger ones from malloc.
-// A block may be freed on another thread than the one that took it: it joins that thread's list,
-// and what a list has no room for goes back to malloc in batches. Sanitizer builds
+// Blocks of up to kMaxSize bytes from thread-local freelists by size class; larger ones from
+// malloc. A block may be freed on another thread than the one that took it: it joins that thread's
+// list, and what a list has no room for goes back to malloc in batches. Sanitizer builds
 // (FLAMBEAU_NO_CACHE, the same in all that is linked together) go to malloc each time, so that
 // errors are seen.
 #ifdef FLAMBEAU_NO_CACHE

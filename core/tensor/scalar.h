@@ -46,7 +46,7 @@ class Scalar {
   }
   bool to_bool() const;
   DType natural_dtype() const;  // bool, int64, float64 or complex128
-  // Writes the value as one element of `dtype`.
+  // Writes the value as one element of `dtype`. Both are defined in kernels/cpu/pointwise.
   void store(void* dst, DType dtype) const;
   static Scalar load(const void* src, DType dtype);
   bool equal(double v) const { return !is_complex() && to_double() == v; }

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "core/dispatch/keys.h"
 #include "core/memory/small.h"
 #include "core/tensor/device.h"
 #include "core/tensor/dims.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/error.h"
+#include "core/tensor/keys.h"
 #include "core/tensor/scalar.h"
 
 namespace flambeau {
@@ -105,8 +105,11 @@ class Storage : public SmallObject {
 // ---- tensor
 
 class Tensor;
-struct AutogradMeta;  // core/autograd/meta.h
-struct Node;          // core/autograd/node.h
+struct AutogradMeta;  // core/autograd/node.h
+// Deletes it: core/autograd alone knows what it is.
+struct DropAutograd {
+  void operator()(AutogradMeta* meta) const;
+};
 
 // Shared by a tensor and all its views; bumped by each in-place operation.
 class VersionCounter : public SmallObject {
@@ -186,7 +189,7 @@ class TensorImpl : public SmallObject {
   bool inference = false;             // made in inference mode: no version counting, no autograd
   bool allow_metadata_change = true;  // false for x.data and detach results, as in PyTorch
 
-  std::unique_ptr<AutogradMeta> autograd;
+  std::unique_ptr<AutogradMeta, DropAutograd> autograd;
   std::unique_ptr<Payload> payload;
 
   // Note [One Python object]: the Python object of a tensor is made when Python first sees it, and
@@ -301,7 +304,10 @@ Overlap internal_overlap(const Tensor& t);
 enum class MemOverlap { none, full, partial, too_hard };
 MemOverlap memory_overlap(const Tensor& a, const Tensor& b);
 
-// Uninitialised memory. `format`/`strides` variants for layouts.
+// Bytes from the first element to the last of a strided tensor.
+size_t span_bytes(IntSpan sizes, IntSpan strides, size_t item);
+
+// Uninitialised memory; defined in core/dispatch, since inference mode marks what is made.
 Tensor empty(IntSpan sizes, TensorOptions options);
 Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options);
 Tensor empty_like(const Tensor& like);  // dtype and strides kept when dense

@@ -3,7 +3,11 @@
 from flambeau import _C
 
 __all__ = [
+    "Event",
+    "Stream",
+    "StreamContext",
     "current_device",
+    "current_stream",
     "device_count",
     "empty_cache",
     "is_available",
@@ -11,6 +15,7 @@ __all__ = [
     "memory_stats",
     "reset_peak_memory_stats",
     "set_device",
+    "stream",
     "synchronize",
 ]
 
@@ -41,6 +46,78 @@ def set_device(device) -> None:
 
 def synchronize(device=None) -> None:
     """Does nothing: ops on the CPU have finished when they return."""
+
+
+class Stream:
+    """Stands for the order of the program, in which ops on the CPU run anyway.
+
+    Args:
+        priority: makes no difference.
+    """
+
+    def __init__(self, priority: int = -1) -> None:
+        pass
+
+    def wait_stream(self, stream) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+    def record_event(self, event=None) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+    def wait_event(self, event) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+
+class Event:
+    """Stands for a point in the program: once it is passed, all before it has finished."""
+
+    def query(self) -> bool:
+        """True: what was called earlier has finished."""
+        return True
+
+    def record(self, stream=None) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+    def synchronize(self) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+    def wait(self, stream=None) -> None:
+        """Does nothing: what was called earlier has finished."""
+
+
+_default_stream = Stream()
+_current_stream = _default_stream
+
+
+def current_stream(device=None) -> Stream:
+    """The stream that `stream` selected.
+
+    >>> isinstance(flambeau.cpu.current_stream(), flambeau.cpu.Stream)
+    True
+    """
+    return _current_stream
+
+
+class StreamContext:
+    """Selects a stream inside a ``with`` block, which changes what `current_stream` gives."""
+
+    def __init__(self, stream) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> None:
+        global _current_stream
+        self._before = _current_stream
+        if self.stream is not None:
+            _current_stream = self.stream
+
+    def __exit__(self, type, value, traceback) -> None:
+        global _current_stream
+        _current_stream = self._before
+
+
+def stream(stream: Stream) -> StreamContext:
+    """Selects ``stream`` inside a ``with`` block."""
+    return StreamContext(stream)
 
 
 def memory_stats() -> dict[str, int]:

@@ -1,10 +1,10 @@
 // Empty, constant and regular tensors.
 
-#include "core/dispatch/thread_state.h"
 #include "flambeau/kernels/factories.h"
 
 #include <cmath>
 
+#include "core/dispatch/thread_state.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"

@@ -47,7 +47,7 @@ class Gradient:
     def __init__(self, record: Record, ops: dict[str, Schema]):
         self.record, self.schema = record, record.schema
         self.tensors = [a for a in self.schema.args if a.type == "Tensor"]
-        self.results = self._result_names()
+        self.results = names.results(record)
         self.uses: set[tuple[str, str]] = set()
         self.used_for: dict[str, set[str]] = {}  # saved tensor -> arguments whose gradient reads it
         self.body: list[str] = []
@@ -55,12 +55,6 @@ class Gradient:
             self._pointwise()
         else:
             self._structured(ops)
-
-    def _result_names(self) -> list[str]:
-        returns = self.schema.returns
-        if len(returns) == 1:
-            return ["result"]
-        return [r.name or f"result{i}" for i, r in enumerate(returns)]
 
     def differentiable(self) -> list[int]:
         if self.record.differentiable is not None:

@@ -110,7 +110,8 @@ def _value(schema: Schema) -> str:
     return f"  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
 
 
-def _pointwise_body(record: Record, schema: Schema) -> str:
+def pointwise_setup(record: Record, schema: Schema) -> tuple[str, str, str, str]:
+    """Statements that gather the operands, then the names of rule, kernel and numbers."""
     inputs = pw.operands(record)
     lines, pointers = "", []
     for a in inputs:
@@ -122,25 +123,26 @@ def _pointwise_body(record: Record, schema: Schema) -> str:
     params = ", ".join(a.name for a in pw.params(record))
     symbol = (record.base or record).schema.symbol
     name = schema.name
-    target = "Tensor()"
-    if schema.inplace:
-        target = schema.args[0].name
-    elif schema.outs:
-        target = schema.outs[0].symbol
     kernel, rule = f"{symbol}_0", f"rule_{symbol}_0"
     if record.static:
         lines += _select(record, symbol, name)
         kernel, rule = "kernels[chosen]", "rules[chosen]"
         kernel, rule = f"*{kernel}", f"*{rule}"
+    lines += f"  const Scalar scalars[] = {{{params}}};\n" if params else ""
+    lines += f"  const Tensor* const inputs[] = {{{', '.join(pointers)}}};\n"
+    return lines, rule, kernel, "scalars" if params else "{}"
+
+
+def _pointwise_body(record: Record, schema: Schema) -> str:
+    target = "Tensor()"
+    if schema.inplace:
+        target = schema.args[0].name
+    elif schema.outs:
+        target = schema.outs[0].symbol
+    lines, rule, kernel, span = pointwise_setup(record, schema)
     inplace = "true" if schema.inplace else "false"
-    lines += f"  Tensor target = {target};\n"
-    scalars = f"  const Scalar scalars[] = {{{params}}};\n" if params else ""
-    span = "scalars" if params else "{}"
-    lines += scalars
-    lines += (
-        f"  const Tensor* const inputs[] = {{{', '.join(pointers)}}};\n"
-        f'  pointwise("{name}", {rule}, {kernel}, target, inputs, {span}, {inplace});\n'
-    )
+    lines = f"  Tensor target = {target};\n" + lines
+    lines += f'  pointwise("{schema.name}", {rule}, {kernel}, target, inputs, {span}, {inplace});\n'
     if schema.inplace or schema.outs:
         return lines + _finish(schema)
     return lines + "  return target;\n"
@@ -168,7 +170,7 @@ def _select(record: Record, symbol: str, name: str) -> str:
     return code
 
 
-def _call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
+def call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
     """A record's C++ expression; a bare name takes everything in order."""
     if "(" in text:
         return text if text.startswith(namespace) else f"{namespace}::{text}"
@@ -177,10 +179,8 @@ def _call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
 
 
 def _structured_body(record: Record, schema: Schema) -> str:
-    results = [r.name or f"result{i}" for i, r in enumerate(record.schema.returns)]
-    if len(results) == 1:
-        results = ["result"]
-    shape = _call(record.shape, "shape", [], schema)
+    results = names.results(record)
+    shape = call(record.shape, "shape", [], schema)
     like = next(
         a.name if a.is_tensor else f"{a.name}[0]"
         for a in schema.args
@@ -199,7 +199,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
             )
         else:
             code += f"  const Tensor {r} = allocate({spec}, {like});\n"
-    kernel = _call(record.cpu, "cpu", results, schema)
+    kernel = call(record.cpu, "cpu", results, schema)
     code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
     if schema.outs:
         for a, r in zip(schema.outs, results):
@@ -228,7 +228,7 @@ def _separate(schema: Schema) -> str:
 
 
 def _native_body(record: Record, schema: Schema) -> str:
-    functional = f"{_call(record.cxx or record.schema.symbol, 'native', [], schema)}"
+    functional = f"{call(record.cxx or record.schema.symbol, 'native', [], schema)}"
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
@@ -251,10 +251,10 @@ def _native_body(record: Record, schema: Schema) -> str:
 
 def _view_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
-    call = _call(record.cxx or record.schema.symbol, "native", [], schema)
+    made = call(record.cxx or record.schema.symbol, "native", [], schema)
     if schema.inplace:
-        return f"  take_geometry({first}, {call});\n" + _finish(schema)
-    return f"  return as_view({first}, {call}, Creation::{record.creation});\n"
+        return f"  take_geometry({first}, {made});\n" + _finish(schema)
+    return f"  return as_view({first}, {made}, Creation::{record.creation});\n"
 
 
 # ---- declarations

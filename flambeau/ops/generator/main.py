@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from flambeau.ops.generator import entries, headers, names, tables
+from flambeau.ops.generator import boxed, entries, headers, names, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
 from flambeau.ops.generator.shards import Piece, shards
@@ -55,6 +55,7 @@ def entry_text(group: list[Record], every: dict[str, Schema], nodes: dict[int, s
             code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
         for s in r.schemas():
             code += entries.function(r, s, gradient, node)
+        code += boxed.functions(r)
     return code + "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
 
 

@@ -78,3 +78,11 @@ def parameters(schema: Schema) -> str:
 
 def arguments(schema: Schema) -> str:
     return ", ".join(a.symbol for a in schema.args)
+
+
+def results(record: Record) -> list[str]:
+    """What bodies and gradients call the outputs."""
+    returns = record.schema.returns
+    if len(returns) == 1:
+        return ["result"]
+    return [r.name or f"result{i}" for i, r in enumerate(returns)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names
+from flambeau.ops.generator import boxed, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.record import Record
 from flambeau.ops.samples import BOOLEAN
@@ -113,7 +113,7 @@ def op_rows(record: Record) -> str:
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
-            f"entry::boxed_{schema.symbol}, {functional}}};\n"
+            f"entry::boxed_{schema.symbol}, {functional}, {boxed.fields(record)}}};\n"
             f"const Op* const op_{schema.symbol} = &row_{schema.symbol};\n"
         )
     return code

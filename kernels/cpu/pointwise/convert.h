@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/loop.h"
 
 namespace flambeau::cpu {
 

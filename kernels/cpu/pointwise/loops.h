@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/loop.h"
 #include "kernels/math/leaves.h"
 
 namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {

@@ -1,5 +1,6 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 
+#include "core/dispatch/specs.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise/convert.h"
@@ -94,6 +95,11 @@ void check_booleans(const char* op, const char* refusal, Inputs inputs) {
     check(t->dtype() != DType::boolean, op, ": ", refusal,
           " a bool tensor is not supported. If "
           "you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void raise_dtype(const char* op, DType common) {
+  raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
+                             shape::scalar_type_name(common), "'");
 }
 
 // ---- contiguous operands
@@ -336,8 +342,7 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
                            : common_dtype(op, rule, kernel, inputs);
   const Chosen chosen = choose(kernel, common);
   if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) [[unlikely]]
-    raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
-                               shape::scalar_type_name(common), "'");
+    raise_dtype(op, common);
   const DType result = result_dtype(rule, common);
   if (!params.empty()) check_params(op, params, common);
   const Params numbers(op, params, chosen.value);
@@ -357,6 +362,26 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
     shape::check_result_cast(op, result, out.dtype());
   }
   run_general({op, kernel, chosen, inputs, numbers.bytes, result, device}, out, inplace);
+}
+
+void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+                    Inputs inputs, std::span<const Scalar> params, Specs& specs) {
+  if (rule.refuses_bool) check_booleans(op, rule.refuses_bool, inputs);
+  const DType common = common_dtype(op, rule, kernel, inputs);
+  const Chosen chosen = choose(kernel, common);
+  if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) raise_dtype(op, common);
+  if (!params.empty()) check_params(op, params, common);
+  const Device device = shape::common_device(op, inputs);
+  Spec spec{broadcast_shape(op, inputs), result_dtype(rule, common), {}};
+  spec.strides = agreed_strides(spec.sizes, inputs);
+  if (!spec.strides) {
+    cpu::Plan plan(spec.sizes);
+    plan.operands = static_cast<int>(inputs.size()) + 1;
+    for (int k = 1; k < plan.operands; ++k) plan.set(k, *inputs[k - 1]);
+    plan.order(1);
+    spec.strides = plan.dense_strides();
+  }
+  specs.outputs[specs.size++] = {std::move(spec), {}, -1, device};
 }
 
 Tensor pointwise_grad(const PointwiseKernel& kernel, DType compute, DType out_dtype,

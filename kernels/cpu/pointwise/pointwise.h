@@ -2,38 +2,11 @@
 #pragma once
 
 #include "core/tensor/tensor.h"
+#include "kernels/cpu/pointwise/loop.h"
 
 namespace flambeau {
 
-// The types in which formulas are computed. Storage types map onto them: float16 and bfloat16 to
-// f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else
-// i32.
-enum class Compute : uint8_t { f32, f64, i32, i64, u64, b8, c64, c128, count };
-constexpr int kComputes = static_cast<int>(Compute::count);
-
-// Elements that a loop takes at a time: a cache line of its smallest operand, complex numbers
-// counted by their parts.
-constexpr int64_t kMostBlock = 64;
-constexpr int64_t block_of(size_t smallest) { return kMostBlock / static_cast<int64_t>(smallest); }
-
-// A contiguous loop over the whole blocks in n: ptrs holds the outputs, then the inputs; params are
-// of the compute type. Loops of short formulas take what is left over too. See run_loop().
-using Loop = void (*)(char* const* ptrs, int64_t n, const void* params);
-struct LoopSet {
-  Loop by[kComputes];  // nullptr: the formula is not defined there
-  bool is_short;
-  bool takes_any_length(Compute compute) const { return is_short && compute < Compute::c64; }
-};
-
-// Of each operand, outputs first: the compute type itself, a bool byte, or the real type of a
-// complex compute type.
-enum class Operand : uint8_t { value, boolean, real };
-
-struct PointwiseKernel {
-  const LoopSet* const* sets;  // by Isa
-  uint8_t outputs, inputs;
-  Operand operands[8];
-};
+struct Specs;  // core/dispatch/specs.h
 
 // How dtypes follow from the inputs; static data of a record.
 struct PointwiseRule {
@@ -62,6 +35,11 @@ struct PointwiseRule {
 void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
                Tensor& out, std::span<const Tensor* const> inputs, std::span<const Scalar> params,
                bool inplace);
+
+// The rule of the same: what a fresh output will be.
+void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKernel& kernel,
+                    std::span<const Tensor* const> inputs, std::span<const Scalar> params,
+                    Specs& specs);
 
 // For gradients: like pointwise with promotion fixed: computes in `compute_like`'s dtype and stores
 // as `out_dtype` (no checks; inputs broadcast against each other).

@@ -25,7 +25,7 @@ void Plan::set(int i, const Tensor& t) {
     const bool broadcast = d < 0 || (own_sizes[d] == 1 && sizes[k] != 1);
     strides[i][k] = broadcast ? 0 : own_strides[d] * item;
   }
-  base[i] = t.is_meta() ? nullptr : t.bytes();
+  base[i] = t.device().is_cpu() ? t.bytes() : nullptr;
 }
 
 namespace {

@@ -1,7 +1,7 @@
 // What an instruction set offers to the driver of reductions.
 #pragma once
 
-#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/loop.h"
 
 namespace flambeau::cpu {
 

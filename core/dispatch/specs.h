@@ -1,0 +1,44 @@
+// What a rule says of the outputs of a call, before there are any.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "core/tensor/tensor.h"
+#include "kernels/shape/spec.h"
+
+namespace flambeau {
+
+struct OutputSpec : Spec {
+  // Views: where in the storage of their argument they begin, in elements.
+  std::optional<int64_t> offset;
+  int like = -1;  // the argument whose device it follows (a list: its first); -1: `device`
+  Device device;
+};
+
+// Outputs by place, or one list. A mutated argument is no output: in-place ops of their own
+// (`fill_`) have no specs, and derived forms (`add_`, `add.out`) those of the functional form.
+struct Specs {
+  static constexpr int kMax = 6;
+  int size = 0;  // of `outputs`
+  bool is_list = false;
+  OutputSpec outputs[kMax];
+  std::vector<OutputSpec> list;
+
+  void put(const Spec& spec, int like) { outputs[size++] = {spec, {}, like, {}}; }
+  template <size_t N>
+  void put(const std::array<Spec, N>& specs, int like) {
+    for (const Spec& spec : specs) put(spec, like);
+  }
+  // What a kernel is given: the outputs, wherever they stand.
+  std::span<const OutputSpec> all() const {
+    if (is_list) return list;
+    return {outputs, static_cast<size_t>(size)};
+  }
+};
+
+// The device of an output: that of the argument that it follows.
+struct Value;
+Device device_of(const OutputSpec& spec, const Value* args);
+
+}  // namespace flambeau

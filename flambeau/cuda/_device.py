@@ -1,0 +1,3 @@
+from flambeau._absent import Absent
+
+cuda = Absent("CUDA", "cuda", AssertionError)

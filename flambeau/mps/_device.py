@@ -1,0 +1,3 @@
+from flambeau._absent import Absent
+
+mps = Absent("MPS", "mps", RuntimeError)
