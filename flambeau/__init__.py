@@ -13,7 +13,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed functional"
+    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed func functional"
     " library linalg mps mtia nn ops optim overrides return_types serialization special testing"
     " utils version xpu"
 ).split()
@@ -21,6 +21,7 @@ _LAZY = {
     name: module
     for module, names in {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
+        "func": "vmap",
         "serialization": "save load",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (

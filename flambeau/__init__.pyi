@@ -8,6 +8,7 @@ from flambeau import backends as backends
 from flambeau import cpu as cpu
 from flambeau import cuda as cuda
 from flambeau import distributed as distributed
+from flambeau import func as func
 from flambeau import functional as functional
 from flambeau import library as library
 from flambeau import linalg as linalg
@@ -44,6 +45,7 @@ from flambeau.autograd.grad_mode import enable_grad as enable_grad
 from flambeau.autograd.grad_mode import inference_mode as inference_mode
 from flambeau.autograd.grad_mode import no_grad as no_grad
 from flambeau.autograd.grad_mode import set_grad_enabled as set_grad_enabled
+from flambeau.func import vmap as vmap
 from flambeau.functional import argwhere as argwhere
 from flambeau.functional import broadcast_shapes as broadcast_shapes
 from flambeau.functional import broadcast_tensors as broadcast_tensors

@@ -55,7 +55,9 @@ def _alias(a) -> AliasInfo | None:
 
 
 def _type(a) -> str:
-    brackets = f"[{a.list_size or ''}]" if getattr(a, "list_size", 0) or a.list else ""
+    brackets = (
+        f"[{getattr(a, 'list_size', 0) or ''}]" if getattr(a, "list_size", 0) or a.list else ""
+    )
     return f"{a.type}{brackets}{'?' if getattr(a, 'optional', False) else ''}"
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import flambeau
+from flambeau import _C
 
 __all__ = ["get_printoptions", "printoptions", "set_printoptions"]
 
@@ -284,14 +285,35 @@ def _append_suffixes(text: str, suffixes: Iterator[str], indent: int) -> str:
     return "".join(parts) + ")"
 
 
-def _no_modes() -> contextlib.AbstractContextManager[Any]:
-    """Hide the reads that printing makes from dispatch modes, which exist once this is loaded."""
+@contextlib.contextmanager
+def _no_modes() -> Iterator[None]:
+    """Hide the reads that printing makes from function transforms and dispatch modes, which exist
+    once this module is loaded."""
     modes = sys.modules.get("flambeau.utils._python_dispatch")
-    return modes._disable_current_modes() if modes else contextlib.nullcontext()
+    off = _C._set_transforms_off(True)
+    try:
+        with modes._disable_current_modes() if modes else contextlib.nullcontext():
+            yield
+    finally:
+        _C._set_transforms_off(off)
+
+
+def _wrapper_str(kind: str, depth: int | None, value: Any, extra: Any) -> str:
+    """The text of a tensor that belongs to a level of a function transform."""
+    text = repr(value)
+    if kind == "jvp":
+        return text if extra is None else f"{text[:-1]}, tangent={extra!r})"
+    name = "BatchedTensor" if kind == "vmap" else "GradTrackingTensor"
+    place = f", bdim={extra}" if kind == "vmap" else ""
+    inner = text.replace("\n", "\n    ")
+    return f"{name}(lvl={-2 if depth is None else depth}{place}, value=\n    {inner}\n)"
 
 
 def _str(tensor: Any, tensor_contents: str | None = None) -> str:
     """Return ``repr(tensor)``; ``tensor_contents`` replaces the elements' text."""
+    if (parts := _C._transform_parts(tensor)) is not None:
+        with _no_modes():
+            return _wrapper_str(*parts)
     cls = type(tensor)
     # `nn` is looked up for subclasses only: printing a plain tensor must not import it.
     parameter: Any = None if cls is flambeau.Tensor else flambeau.nn.Parameter

@@ -41,6 +41,7 @@ def checks() -> dict[str, list[str]]:
         "c++ format": [*clang_format(), "--dry-run", "-Werror", *cpp_files()],
         "types": module("mypy", "--strict", "--follow-imports=silent", *STUBS),
         "structure": tool("structure"),
+        "slots": tool("slots", "--check"),
         "stubs current": tool("stubs", "--check"),
         "reference current": tool("reference", "--check"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),

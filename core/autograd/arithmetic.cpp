@@ -30,6 +30,10 @@ void copy_(const Tensor& into, const Tensor& from) { ops::copy_(into, from); }
 void zero_(const Tensor& t) { ops::zero_(t); }
 Tensor clone(const Tensor& t, MemoryFormat format) { return ops::clone(t, format); }
 
+Tensor new_empty_strided(const Tensor& like, IntSpan sizes, IntSpan strides) {
+  return ops::new_empty_strided(like, sizes, strides);
+}
+
 Tensor clone_strided(const Tensor& t, IntSpan strides) {
   const Tensor out = ops::new_empty_strided(t, t.sizes(), strides);
   ops::copy_(out, t);

@@ -11,6 +11,7 @@ void copy_(const Tensor& into, const Tensor& from);
 void zero_(const Tensor& t);
 Tensor clone(const Tensor& t, MemoryFormat format);
 // A copy with the given strides, differentiable.
+Tensor new_empty_strided(const Tensor& like, IntSpan sizes, IntSpan strides);
 Tensor clone_strided(const Tensor& t, IntSpan strides);
 Tensor cast(const Tensor& t, DType dtype);
 Tensor real(const Tensor& t);

@@ -11,6 +11,7 @@
 #include "flambeau/ops/div.h"
 #include "flambeau/ops/index_add.h"
 #include "flambeau/ops/mul.h"
+#include "flambeau/ops/new_zeros.h"
 #include "flambeau/ops/ones_like.h"
 #include "flambeau/ops/permute.h"
 #include "flambeau/ops/real.h"
@@ -87,7 +88,9 @@ Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base
       std::max(view_offset + extent(size, stride), base_offset + extent(base_sizes, base_strides));
   const int64_t length[] = {std::max<int64_t>(end - start + 1, 0)};
   const TensorOptions options{g.dtype(), g.device()};
-  const Tensor buffer = zeros(length, options);
+  // Made from g, so that it belongs to the levels that g belongs to.
+  const Tensor buffer =
+      entry::new_zeros(g, length, options.dtype, options.layout, options.device, std::nullopt);
   const bool base_overlaps = internal_overlap(geometry) != Overlap::no;
   Tensor view_probe = empty_strided(size, stride, {g.dtype(), Device{DeviceType::meta}});
   if (internal_overlap(view_probe) == Overlap::no) {

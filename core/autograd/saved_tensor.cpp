@@ -3,6 +3,7 @@
 #include "core/autograd/accumulate.h"
 #include "core/autograd/engine.h"
 #include "core/autograd/node.h"
+#include "core/autograd/transform.h"
 #include "core/autograd/view.h"
 
 namespace flambeau {
@@ -57,6 +58,7 @@ std::string legacy_type(const Tensor& t) {
 Tensor same_memory(const Tensor& t) {
   Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
   copy.impl()->wrapped_number = t.impl()->wrapped_number;
+  if (t.impl()->payload) share_payload(t, copy);
   return copy;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/autograd/accumulate.h"
 #include "core/autograd/arithmetic.h"
+#include "core/autograd/transform.h"
 #include "core/autograd/view.h"
 
 namespace flambeau {
@@ -197,6 +198,7 @@ namespace {
 Tensor shallow_copy(const Tensor& t) {
   Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
   copy.impl()->wrapped_number = t.impl()->wrapped_number;
+  if (t.impl()->payload) share_payload(t, copy);
   return copy;
 }
 

@@ -250,9 +250,7 @@ void CopySlices::apply(const Tensor* grads, Tensor* out) {
     run = inner;
   }
   check(static_cast<bool>(run), kFreedGraph);
-  TensorOptions options = base_options;
-  options.dtype = grads[0].dtype();
-  const Tensor whole = empty_strided(base_sizes, base_strides, options);
+  const Tensor whole = arithmetic::new_empty_strided(grads[0], base_sizes, base_strides);
   arithmetic::copy_(whole, grads[0]);
   const Tensor slice = slice_of(whole);
   const Tensor inner_grad = arithmetic::clone(slice, MemoryFormat::contiguous);

@@ -9,10 +9,22 @@
 #include "core/dispatch/constants.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/outputs.h"
+#include "core/dispatch/printed.h"
 
 namespace flambeau {
 
 constexpr uint32_t bit_of(DType dtype) { return uint32_t{1} << static_cast<int>(dtype); }
+
+// The view that a rule tells of.
+inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {
+  return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);
+}
+inline TensorVec alias_of(const Tensor& self, const std::vector<ViewSpec>& views) {
+  TensorVec out;
+  out.reserve(views.size());
+  for (const ViewSpec& v : views) out.push_back(alias_of(self, v));
+  return out;
+}
 
 // Whether a static argument (a string, a truth value, or none of them) has a given value.
 inline bool is_static(std::string_view v, const char* want) { return want && v == want; }

@@ -1,13 +1,14 @@
 // Reading the one element of a tensor, which subclasses and modes may see.
 #include <complex>
 
-#include "core/dispatch/op.h"
+#include "core/autograd/transform.h"
 #include "flambeau/ops/_local_scalar_dense.h"
 
 namespace flambeau {
 
 Scalar Tensor::item() const {
-  return active_keys(kPythonDispatch, *this) ? entry::_local_scalar_dense(*this) : value();
+  return active_keys(kPythonDispatch | kTransforms, *this) ? entry::_local_scalar_dense(*this)
+                                                           : value();
 }
 
 Scalar Tensor::value() const {

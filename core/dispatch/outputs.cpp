@@ -33,6 +33,12 @@ Tensor allocate(const Spec& spec, const Tensor& like) {
                       : empty(spec.sizes, options);
 }
 
+Tensor allocate(const PlacedSpec& spec) {
+  const TensorOptions options{spec.dtype, spec.device};
+  return spec.strides ? empty_strided(spec.sizes, *spec.strides, options)
+                      : empty(spec.sizes, options);
+}
+
 // An `out` that shares memory with an input keeps its shape until the input has been read.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
                 std::initializer_list<TensorSpan> inputs) {

@@ -4,13 +4,13 @@
 #include <array>
 #include <initializer_list>
 
-#include "core/tensor/tensor.h"
-#include "kernels/shape/spec.h"
+#include "core/dispatch/specs.h"
 
 namespace flambeau {
 
 // A fresh output on the device of `like`.
 Tensor allocate(const Spec& spec, const Tensor& like);
+Tensor allocate(const PlacedSpec& spec);  // on its own device
 
 // out=: `out` itself, resized, when the kernel may write it; else a temporary for give_out to copy.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <tuple>
 #include <vector>
 
 #include "core/tensor/tensor.h"
@@ -16,6 +17,16 @@ struct OutputSpec : Spec {
   Device device;
 };
 
+// What printed rules give: of a view, and of an output that follows no argument.
+struct ViewSpec {
+  Dims sizes, strides;
+  int64_t offset;
+  DType dtype;
+};
+struct PlacedSpec : Spec {
+  Device device;
+};
+
 // Outputs by place, or one list. A mutated argument is no output: in-place ops of their own
 // (`fill_`) have no specs, and derived forms (`add_`, `add.out`) those of the functional form.
 struct Specs {
@@ -26,9 +37,25 @@ struct Specs {
   std::vector<OutputSpec> list;
 
   void put(const Spec& spec, int like) { outputs[size++] = {spec, {}, like, {}}; }
+  void put(const PlacedSpec& spec, int) { outputs[size++] = {spec, {}, -1, spec.device}; }
+  void put(const ViewSpec& v, int like) {
+    outputs[size++] = {{v.sizes, v.dtype, v.strides}, v.offset, like, {}};
+  }
   template <size_t N>
   void put(const std::array<Spec, N>& specs, int like) {
     for (const Spec& spec : specs) put(spec, like);
+  }
+  template <class... S>
+  void put(const std::tuple<S...>& specs, int like) {
+    std::apply([&](const auto&... s) { (put(s, like), ...); }, specs);
+  }
+  template <class S>
+  void put(const std::vector<S>& specs, int like) {
+    is_list = true;
+    for (const S& spec : specs) {
+      put(spec, like);
+      list.push_back(std::move(outputs[--size]));
+    }
   }
   // What a kernel is given: the outputs, wherever they stand.
   std::span<const OutputSpec> all() const {

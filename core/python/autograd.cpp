@@ -2,6 +2,7 @@
 #include "core/python/autograd.h"
 
 #include "core/autograd/arithmetic.h"
+#include "core/autograd/transform.h"
 
 namespace flambeau::python {
 namespace {
@@ -173,6 +174,10 @@ PyObject* wrap_captured(TensorVec grads, bool allow_unreachable) {
 
 PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, bool create_graph,
                           PyObject* inputs, bool allow_unreachable, bool accumulate) {
+  check(!accumulate || !in_function_transform(),
+        "backward() called inside a functorch transform. This is not supported, please use "
+        "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
+        "transforms.");
   const Items root_items(is_gradient_edge(roots) ? Object(must(PyTuple_Pack(1, roots))).get()
                                                  : roots);
   const Items grad_items(grads), input_items(inputs);

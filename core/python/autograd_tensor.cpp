@@ -1,4 +1,5 @@
 // What autograd adds to Tensor: its properties and the methods that are no ops.
+#include "core/autograd/transform.h"
 #include "core/python/autograd.h"
 #include "core/python/binding.h"
 
@@ -11,6 +12,12 @@ void set_requires_grad(PyObject* self, PyObject* value) {
   if (!PyBool_Check(value))
     raise_python(PyExc_RuntimeError, "requires_grad must be a bool, not %s",
                  Py_TYPE(value)->tp_name);
+  check(!in_function_transform(),
+        "You are attempting to call Tensor.requires_grad_() (or perhaps using "
+        "torch.autograd.functional.* APIs) inside of a function being transformed by a functorch "
+        "transform. This is unsupported, please attempt to use the functorch transforms (e.g. "
+        "grad, vjp, jacrev, jacfwd, hessian) or call requires_grad_() outside of a function being "
+        "transformed instead.");
   unwrap(self).set_requires_grad(value == Py_True);
 }
 

@@ -143,7 +143,9 @@ const Op& unwrap_op(PyObject* o);
 bool init_torch_dispatch(PyObject* module);
 bool overrides_torch_dispatch(PyTypeObject* type);
 bool init_recorder(PyObject* module);
+bool init_transforms(PyObject* module);
 bool init_library(PyObject* module);
+bool init_rules(PyObject* module);
 // Arguments as Python sees them: positional ones, keyword-only ones; trailing defaults left out.
 struct PythonArguments {
   Object args, kwargs;

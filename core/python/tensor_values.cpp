@@ -1,5 +1,6 @@
 // Reading a tensor's elements into Python, and the protocols that do: item, tolist, bool, int,
 // iter.
+#include "core/autograd/transform.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -55,6 +56,11 @@ int to_bool(PyObject* self) {
     check(t.numel() == 1,
           "Boolean value of Tensor with more than one value is ambiguous: use "
           "any() or all()");
+    const TransformPayload* p = transform_payload(t);
+    check(!p || p->level->kind != TransformLevel::Kind::vmap,
+          "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
+          "flow. We don't support that yet, please file an issue at "
+          "https://github.com/pytorch/pytorch/issues .");
     return static_cast<int>(t.item().to_bool());
   });
 }

@@ -1,5 +1,6 @@
 """Further compositions in C++ that gradients or C++ programs reach."""
 
+from flambeau.ops.language import Error, default_dtype, dtype_name, is_differentiable, is_integral
 from flambeau.ops.record import BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native
 from flambeau.ops.samples import call, dtype, np, values
 
@@ -28,6 +29,7 @@ clamp.samples(
     dtypes=REAL | BOOL,
 )
 clamp.reference(lambda x, min=None, max=None: np.clip(x, min, max))
+clamp.batching("pointwise")
 
 
 @clamp.gradient
@@ -37,14 +39,21 @@ def _(g, self, min, max, cxx):
 
 @composite(
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
-    cxx="clamp_tensor",
     aliases=("clip",),
     inplace=True,
     out=True,
     out_overload="Tensor_out",
 )
-def clamp_tensor():
+def clamp_tensor(self, min, max, ops):
     """``clamp`` with tensors as bounds, broadcast."""
+    if min is None and max is None:
+        raise Error("clamp: At least one of 'min' or 'max' must not be None")
+    result = self
+    if min is not None:
+        result = ops.clamp_min_Tensor(result, min)
+    if max is not None:
+        result = ops.clamp_max_Tensor(result, max)
+    return result
 
 
 clamp_tensor.samples(
@@ -69,6 +78,7 @@ equal.samples(
     call(values(2, 3), values(2, 3)), call(values(2), values(3)), call(values(0), values(0))
 )
 equal.reference(np.array_equal)
+equal.batching("none")
 
 
 @native(
@@ -82,16 +92,44 @@ _local_scalar_dense.samples(call(values()), call(values(1, 1)))
 _local_scalar_dense.reference(lambda x: x.item())
 
 
+@_local_scalar_dense.batching
+def _(b):
+    raise RuntimeError(
+        "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over "
+        "calling .item() on a Tensor, please try to rewrite what you're doing with other "
+        "operations. If error is occurring somewhere inside PyTorch internals, please file a bug "
+        "report."
+    )
+
+
 @composite(
     "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
     "bool equal_nan=False) -> Tensor"
 )
-def isclose():
+def isclose(self, other, rtol, atol, equal_nan, ops):
     """``abs(self - other) <= atol + rtol * abs(other)`` for each element.
 
     >>> flambeau.isclose(flambeau.tensor([1.]), flambeau.tensor([1. + 1e-9]))
     tensor([True])
     """
+    if self.dtype != other.dtype:
+        raise Error(f"isclose: {dtype_name(self.dtype)} did not match {dtype_name(other.dtype)}")
+    if not rtol >= 0:
+        raise Error(f"isclose: rtol must be greater than or equal to zero, but got {rtol:g}")
+    if not atol >= 0:
+        raise Error(f"isclose: atol must be greater than or equal to zero, but got {atol:g}")
+    close = ops.eq_Tensor(self, other)
+    if equal_nan and is_differentiable(self.dtype):
+        close = ops.logical_or(close, ops.logical_and(ops.isnan(self), ops.isnan(other)))
+    if rtol == 0 and atol == 0:
+        return close
+    integral = is_integral(self.dtype, True)
+    a = ops.to_dtype(self, default_dtype()) if integral else self
+    b = ops.to_dtype(other, default_dtype()) if integral else other
+    allowed = ops.add_Scalar(ops.abs(ops.mul_Scalar(b, rtol)), atol)
+    error = ops.abs(ops.sub_Tensor(a, b))
+    near = ops.logical_and(ops.isfinite(error), ops.le_Tensor(error, allowed))
+    return ops.logical_or(close, near)
 
 
 isclose.samples(

@@ -6,9 +6,11 @@ function is the formula (pointwise ops), or carries the docstring alone (ops who
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +39,7 @@ class Record:
     doc: str
     function: Callable | None = None
     gradient: Callable | None = None
+    rule: Callable | None = None  # what the outputs will be, printed by generator/source.py
     no_gradient: str = ""  # why there is none
     # pointwise
     dtypes: object = ALL  # or {static value: set}
@@ -74,6 +77,14 @@ class Record:
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
     base: Record | None = None  # the record whose body an extra overload shares
+    # slots: a word, or a Python function that is run at the op's first use under a transform; what
+    # is left out is derived, see flambeau/ops/slots.py
+    jvp: str | Callable = ""
+    batching: str | Callable = ""
+    decomposition: Callable | None = None
+    sharding: str | Callable = ""
+    autocast: str = ""  # "lower", "float32" or "promote"
+    benchmark: tuple[Sample, ...] = ()
     # tests
     samples: tuple[Sample, ...] = ()  # of a pointwise op derived from the schema by default
     domain: dict = field(default_factory=dict)  # bounds of arguments in derived samples
@@ -90,6 +101,11 @@ class Record:
         if self.kind != "pointwise" or self.gradient is None:
             return False
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
+
+    @property
+    def has_body(self) -> bool:
+        """The decorated function is the body, and not words alone."""
+        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
 
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""
@@ -124,6 +140,40 @@ class _Handle:
             r.gradient = f
         return f
 
+    def rule(self, f: Callable) -> Callable:
+        for r in self.records:
+            r.rule = f
+        return f
+
+    def _slot(self, name: str, value):
+        for r in self.records:
+            setattr(r, name, value)
+        return value
+
+    def jvp(self, rule: str | Callable):
+        """How tangents pass: a word, or ``@name.jvp`` above a function of them."""
+        return self._slot("jvp", rule)
+
+    def batching(self, rule: str | Callable):
+        """How ``vmap`` runs the op on all items at once: a word, or a function."""
+        return self._slot("batching", rule)
+
+    def decomposition(self, rule: Callable):
+        """The same as a composition of other ops."""
+        return self._slot("decomposition", rule)
+
+    def sharding(self, rule: str | Callable):
+        """Which dimensions of arguments and results may be split together."""
+        return self._slot("sharding", rule)
+
+    def autocast(self, policy: str) -> None:
+        """In which dtype autocast runs it: ``lower``, ``float32`` or ``promote``."""
+        self._slot("autocast", policy)
+
+    def benchmark(self, *calls: Sample) -> None:
+        """The calls that benchmarks time."""
+        self._slot("benchmark", calls)
+
     def samples(self, *calls: Sample, dtypes: frozenset = ALL) -> None:
         """Calls that are tried in tests; of ops that are not pointwise also in which dtypes."""
         for r in self.records:
@@ -139,6 +189,13 @@ class _Handle:
         """The function of arrays that gives the same within units in the last place."""
         for r in self.records:
             r.reference, r.tolerance = f, tolerance
+
+
+def _has_statements(f: Callable) -> bool:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    return any(
+        not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)) for s in tree.body
+    )
 
 
 _RECORDS: list[Record] = []
@@ -184,8 +241,8 @@ def pointwise(text: str, *, scalar_overloads: dict | None = None, **options):
     return decorate
 
 
-def structured(text: str, *, shape: str, cpu: str, **options):
-    """An op with a shape rule and a kernel that gets allocated outputs."""
+def structured(text: str, *, cpu: str, shape: str = "", **options):
+    """An op with a rule and a kernel that gets allocated outputs."""
     return lambda f: _add("structured", text, f, {}, shape=shape, cpu=cpu, **options)
 
 
@@ -214,13 +271,15 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "record", "samples", "schema", "trace", "leaves", "__main__"}
+        skip = {"generator", "language", "leaves", "record", "samples", "schema", "slots", "trace"}
         names = [
             m.name
             for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")
-            if m.name.split(".")[2] not in skip
+            if m.name.split(".")[2] not in skip | {"__main__"}
         ]
         for name in sorted(names):
             importlib.import_module(name)
+        # A family may have been imported before the others, for its slots.
+        _RECORDS.sort(key=lambda r: r.function.__module__)
         _loaded = True
     return _RECORDS

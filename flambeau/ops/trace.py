@@ -245,7 +245,7 @@ class Sym:
         return Sym(code, kind, self.trace)
 
     @property
-    def sizes(self):
+    def shape(self):
         return self._property("sizes", f"{self.code}.sizes()", "ints")
 
     @property

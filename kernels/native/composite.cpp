@@ -8,30 +8,20 @@
 #include "flambeau/kernels/reduce.h"
 #include "flambeau/ops/_clamp_both.h"
 #include "flambeau/ops/_square.h"
-#include "flambeau/ops/abs.h"
-#include "flambeau/ops/add.h"
 #include "flambeau/ops/all.h"
 #include "flambeau/ops/clamp_max.h"
 #include "flambeau/ops/clamp_min.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/eq.h"
 #include "flambeau/ops/isclose.h"
-#include "flambeau/ops/isfinite.h"
-#include "flambeau/ops/isnan.h"
-#include "flambeau/ops/le.h"
 #include "flambeau/ops/linalg_vector_norm.h"
-#include "flambeau/ops/logical_and.h"
-#include "flambeau/ops/logical_or.h"
 #include "flambeau/ops/maximum.h"
 #include "flambeau/ops/minimum.h"
-#include "flambeau/ops/mul.h"
 #include "flambeau/ops/pow.h"
 #include "flambeau/ops/reciprocal.h"
 #include "flambeau/ops/rsqrt.h"
 #include "flambeau/ops/sqrt.h"
 #include "flambeau/ops/std.h"
-#include "flambeau/ops/sub.h"
-#include "flambeau/ops/to.h"
 #include "flambeau/ops/var.h"
 #include "flambeau/ops/var_mean.h"
 
@@ -80,14 +70,6 @@ Tensor clamp_scalar(const Tensor& self, std::optional<Scalar> min, std::optional
   return min ? entry::clamp_min(self, *min) : entry::clamp_max(self, *max);
 }
 
-Tensor clamp_tensor(const Tensor& self, const Tensor& min, const Tensor& max) {
-  check(min.defined() || max.defined(), "clamp: At least one of 'min' or 'max' must not be None");
-  Tensor result = self;
-  if (min.defined()) result = entry::clamp_min_Tensor(result, min);
-  if (max.defined()) result = entry::clamp_max_Tensor(result, max);
-  return result;
-}
-
 Scalar _local_scalar_dense(const Tensor& self) { return self.value(); }
 
 bool equal(const Tensor& self, const Tensor& other) {
@@ -96,25 +78,6 @@ bool equal(const Tensor& self, const Tensor& other) {
   if (!same(self.sizes(), other.sizes())) return false;
   if (self.numel() == 0) return true;
   return entry::all(entry::eq_Tensor(self, other)).item().to_bool();
-}
-
-Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
-  check(self.dtype() == other.dtype(), "isclose: ", dtype_name(self.dtype()), " did not match ",
-        dtype_name(other.dtype()));
-  check(rtol >= 0, "isclose: rtol must be greater than or equal to zero, but got ", rtol);
-  check(atol >= 0, "isclose: atol must be greater than or equal to zero, but got ", atol);
-  Tensor close = entry::eq_Tensor(self, other);
-  if (equal_nan && is_differentiable(self.dtype()))
-    close = entry::logical_or(close, entry::logical_and(entry::isnan(self), entry::isnan(other)));
-  if (rtol == 0 && atol == 0) return close;
-  const bool integral = is_integral(self.dtype(), true);
-  const Tensor a = integral ? entry::to_dtype(self, default_dtype(), false, false, {}) : self;
-  const Tensor b = integral ? entry::to_dtype(other, default_dtype(), false, false, {}) : other;
-  const Tensor allowed = entry::add_Scalar(entry::abs(entry::mul_Scalar(b, Scalar(rtol))),
-                                           Scalar(atol), Scalar(int64_t{1}));
-  const Tensor error = entry::abs(entry::sub_Tensor(a, b, Scalar(int64_t{1})));
-  return entry::logical_or(
-      close, entry::logical_and(entry::isfinite(error), entry::le_Tensor(error, allowed)));
 }
 
 bool allclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {

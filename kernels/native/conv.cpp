@@ -4,7 +4,6 @@
 
 #include "flambeau/kernels/conv.h"
 #include "flambeau/kernels/factories.h"
-#include "flambeau/kernels/matmul.h"
 #include "flambeau/kernels/pool.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"

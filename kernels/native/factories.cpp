@@ -9,7 +9,8 @@
 #include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::native {
+namespace flambeau {
+namespace native {
 namespace {
 
 TensorOptions options(std::optional<DType> dtype, std::optional<Layout> layout,
@@ -280,15 +281,17 @@ Tensor eye(int64_t n, std::optional<DType> dtype, std::optional<Layout> layout,
 
 // ---- fill
 
-void fill_scalar_(const Tensor& self, const Scalar& value) {
-  check(!value.is_complex() || self.is_complex(), "fill_: value cannot be converted to type ",
-        dtype_name(self.dtype()), " without overflow: it is complex");
-  if (self.is_meta()) return;
+}  // namespace native
+
+// A lazily conjugated or negated tensor holds what stands for the value.
+void cpu::fill_number(const Tensor& self, const Scalar& value) {
   Scalar v = value;
   if (self.is_neg()) v = v.is_complex() ? Scalar(-v.to_complex()) : Scalar(-v.to_double());
   if (self.is_conj()) v = Scalar(std::conj(v.to_complex()));
   cpu::fill(self, v);
 }
+
+namespace native {
 
 void fill_tensor_(const Tensor& self, const Tensor& value) {
   check(value.dim() == 0,
@@ -297,7 +300,11 @@ void fill_tensor_(const Tensor& self, const Tensor& value) {
   check(internal_overlap(self) != Overlap::yes,
         "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
         "single memory location. Please clone() the tensor before performing the operation.");
-  if (!value.is_meta()) fill_scalar_(self, value.value());
+  if (value.is_meta() || self.is_meta()) return;
+  const Scalar v = value.value();
+  check(!v.is_complex() || self.is_complex(), "fill_: value cannot be converted to type ",
+        dtype_name(self.dtype()), " without overflow: it is complex");
+  cpu::fill_number(self, v);
 }
 
 Tensor fill_scalar(const Tensor& self, const Scalar& value) {
@@ -310,6 +317,9 @@ Tensor fill_tensor(const Tensor& self, const Tensor& value) {
   return out;
 }
 
-void zero_(const Tensor& self) { fill_scalar_(self, int64_t{0}); }
+void zero_(const Tensor& self) {
+  if (!self.is_meta()) cpu::fill_number(self, int64_t{0});
+}
 
-}  // namespace flambeau::native
+}  // namespace native
+}  // namespace flambeau

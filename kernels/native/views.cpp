@@ -8,21 +8,13 @@
 #include "flambeau/ops/_neg_view.h"
 #include "flambeau/ops/_reshape_alias.h"
 #include "flambeau/ops/_unsafe_view.h"
-#include "flambeau/ops/alias.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/conj.h"
 #include "flambeau/ops/contiguous.h"
 #include "flambeau/ops/expand.h"
 #include "flambeau/ops/mH.h"
-#include "flambeau/ops/mT.h"
-#include "flambeau/ops/movedim.h"
-#include "flambeau/ops/permute.h"
 #include "flambeau/ops/reshape.h"
 #include "flambeau/ops/select.h"
-#include "flambeau/ops/slice.h"
-#include "flambeau/ops/split.h"
-#include "flambeau/ops/split_with_sizes.h"
-#include "flambeau/ops/transpose.h"
 #include "flambeau/ops/view.h"
 #include "flambeau/ops/view_as_real.h"
 
@@ -294,23 +286,6 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
   return Tensor::alias(self, sizes, strides, offset);
 }
 
-Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start,
-             std::optional<int64_t> end, int64_t step) {
-  check(self.dim() > 0, "slice: slice() cannot be applied to a 0-dim tensor.");
-  check(step > 0, "slice: slice step must be positive, got ", step);
-  const int64_t d = wrap_dim(dim, self.dim(), "slice"), n = self.sizes()[d];
-  int64_t from = start.value_or(0), to = end.value_or(n);
-  if (from < 0) from += n;
-  if (to < 0) to += n;
-  from = std::clamp<int64_t>(from, 0, n);
-  to = std::clamp(to, from, n);
-  Dims sizes(self.sizes()), strides(self.strides());
-  const int64_t offset = self.offset() + from * strides[d];
-  sizes[d] = (to - from) / step + ((to - from) % step != 0);
-  strides[d] *= step;
-  return Tensor::alias(self, sizes, strides, offset);
-}
-
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
   const int64_t a = wrap_dim(dim1, self.dim(), "diagonal"),
                 b = wrap_dim(dim2, self.dim(), "diagonal");
@@ -554,75 +529,6 @@ Tensor ravel(const Tensor& self) {
   return entry::reshape(entry::contiguous(self, MemoryFormat::contiguous), all);
 }
 
-Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
-  check(source.size() == destination.size(),
-        "movedim: Invalid source or destination dims: source (", show(source),
-        " dims) should contain the same number of dims as destination (", show(destination),
-        " dims)");
-  const int64_t n = self.dim();
-  Dims order(n, -1);
-  uint64_t used = 0;
-  for (size_t i = 0; i < source.size(); ++i) {
-    const int64_t from = wrap_dim(source[i], n, "movedim"),
-                  to = wrap_dim(destination[i], n, "movedim");
-    check(!(used >> from & 1), "movedim: repeated dim in `source` (", show(source), ")");
-    if (n == 0) continue;
-    check(order[to] < 0, "movedim: repeated dim in `destination` (", show(destination), ")");
-    used |= uint64_t{1} << from;
-    order[to] = from;
-  }
-  if (n == 0) return entry::alias(self);
-  int64_t next = 0;
-  for (int64_t& o : order) {
-    if (o >= 0) continue;
-    while (used >> next & 1) ++next;
-    o = next++;
-  }
-  return entry::permute(self, order);
-}
-
-Tensor movedim_int(const Tensor& self, int64_t source, int64_t destination) {
-  return entry::movedim_intlist(self, {&source, 1}, {&destination, 1});
-}
-
-Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
-  check(self.dim() > 0, "narrow: narrow() cannot be applied to a 0-dim tensor.");
-  check(length >= 0, "narrow: narrow(): length must be non-negative.");
-  const int64_t d = wrap_dim(dim, self.dim(), "narrow"), n = self.sizes()[d];
-  check<IndexError>(start >= -n && start <= n,
-                    "narrow: start out of range (expected to be in range of [", -n, ", ", n,
-                    "], but got ", start, ")");
-  const int64_t from = start < 0 ? start + n : start;
-  check(from <= n - length, "narrow: start (", from, ") + length (", length,
-        ") exceeds dimension size (", n, ").");
-  return entry::slice_Tensor(self, d, from, from + length, 1);
-}
-
-TensorVec chunk(const Tensor& self, int64_t chunks, int64_t dim) {
-  check(self.dim() > 0, "chunk: chunk expects at least a 1-dimensional tensor");
-  check(chunks > 0, "chunk: chunk expects `chunks` to be greater than 0, got: ", chunks);
-  const int64_t d = wrap_dim(dim, self.dim(), "chunk"), n = self.sizes()[d];
-  const int64_t each = (n + chunks - 1) / chunks;
-  if (each == 0) {  // an empty dimension still gives that many parts
-    const Dims sizes(static_cast<size_t>(chunks), 0);
-    return entry::split_with_sizes(self, sizes, d);
-  }
-  return entry::split_Tensor(self, each, d);
-}
-
-Tensor numpy_T(const Tensor& self) {
-  Dims order(self.dim(), 0);
-  for (int64_t i = 0; i < self.dim(); ++i) order[i] = self.dim() - 1 - i;
-  return entry::permute(self, order);
-}
-
-Tensor mT(const Tensor& self) {
-  check(self.dim() >= 2, "mT: tensor.mT is only supported on matrices or batches of matrices. Got ",
-        self.dim(), "-D tensor.");
-  return entry::transpose_int(self, -2, -1);
-}
-
-Tensor mH(const Tensor& self) { return entry::conj(entry::mT(self)); }
 Tensor adjoint(const Tensor& self) {
   check(self.dim() != 1,
         "adjoint: tensor.adjoint() is only supported on matrices or batches of "

@@ -30,26 +30,6 @@ int64_t size_at_least_1d(const T& t, int64_t d) {
   return t.dim() == 0 ? 1 : t.sizes()[d];
 }
 
-template <class T>
-Spec gather(const T& self, int64_t dim, const T& index, bool sparse_grad) {
-  check<NotImplementedError>(!sparse_grad, "gather: sparse_grad=True is not supported");
-  check_same_device("gather", self, index);
-  const int64_t d = wrap_dim(dim, self.dim(), "gather");
-  if (index.numel() != 0) {
-    check(is_index_dtype(index.dtype()), "gather: Expected dtype int32/int64 for index, got ",
-          dtype_name(index.dtype()));
-    check(dims_at_least_one(index) == dims_at_least_one(self),
-          "gather: Index tensor must have the same number of dimensions as input tensor, got "
-          "shapes ",
-          show(index.sizes()), " and ", show(self.sizes()));
-    for (int64_t k = 0; k < dims_at_least_one(self); ++k)
-      check(k == d || size_at_least_1d(index, k) <= size_at_least_1d(self, k),
-            "gather: Size does not match at dimension ", k, " expected index ", show(index.sizes()),
-            " to be no larger than self ", show(self.sizes()), " apart from dimension ", d);
-  }
-  return {Dims(index.sizes()), self.dtype(), {}};
-}
-
 // What all scatters ask of the index, and of `src` where there is one.
 template <class T>
 Spec scattered(const char* op, const T& self, int64_t dim, const T& index, const T* src) {

@@ -6,13 +6,6 @@
 
 namespace flambeau::shape {
 
-// Programs written before tensors could have empty dimensions start from `tensor([])` and join to
-// it: a 1-D tensor without elements is left out, whatever the shape of the others.
-template <class T>
-bool left_out_of_cat(const T& t) {
-  return t.dim() == 1 && t.sizes()[0] == 0;
-}
-
 template <class List>
 DType joined_dtype(const List& tensors) {
   DType dtype = tensors[0].dtype();
@@ -37,39 +30,6 @@ bool all_channels_last(const List& tensors) {
   for (const auto& t : tensors)
     if (t.suggest_memory_format() != format) return false;
   return true;
-}
-
-template <class List>
-Spec cat(const List& tensors, int64_t dim) {
-  check<ValueError>(!tensors.empty(), "cat: expected a non-empty list of Tensors");
-  check_one_device("cat", tensors);
-  const auto* first = &tensors[0];
-  for (size_t i = 0; i < tensors.size(); ++i)
-    check(tensors[i].dim() > 0, "cat: zero-dimensional tensor (at position ", i,
-          ") cannot be concatenated; give it a dimension with unsqueeze(0)");
-  for (const auto& t : tensors) {
-    first = &t;
-    if (!left_out_of_cat(t)) break;
-  }
-  const int64_t d = wrap_dim(dim, first->dim(), "cat");
-  Dims sizes(first->sizes());
-  sizes[d] = 0;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto& t = tensors[i];
-    if (left_out_of_cat(t)) continue;
-    check(t.dim() == first->dim(), "cat: Tensors must have same number of dimensions: got ",
-          first->dim(), " and ", t.dim(), " (shapes ", show(first->sizes()), " and ",
-          show(t.sizes()), ")");
-    for (int64_t k = 0; k < t.dim(); ++k)
-      check(k == d || t.sizes()[k] == sizes[k],
-            "cat: Sizes of tensors must match except in dimension ", d, ". Expected size ",
-            sizes[k], " but got size ", t.sizes()[k], " for tensor number ", i, " in the list.");
-    check(!__builtin_add_overflow(sizes[d], t.sizes()[d], &sizes[d]),
-          "cat: the sizes along dimension ", d, " overflow in sum");
-  }
-  Spec spec{sizes, joined_dtype(tensors), {}};
-  if (all_channels_last(tensors)) spec.strides = channels_last_strides(sizes);
-  return spec;
 }
 
 template <class List>

@@ -7,17 +7,6 @@
 namespace flambeau::shape {
 
 template <class T>
-std::array<Spec, 2> sort(const T& self, int64_t dim) {
-  wrap_dim(dim, self.dim(), "sort");
-  check(!self.is_complex(), "sort: Sort does not support complex dtypes on CPU, got ",
-        dtype_name(self.dtype()));
-  std::optional<Dims> strides;
-  if (!self.is_contiguous()) strides = strides_like(self);
-  return {Spec{Dims(self.sizes()), self.dtype(), strides},
-          Spec{Dims(self.sizes()), DType::int64, strides}};
-}
-
-template <class T>
 std::array<Spec, 2> topk(const T& self, int64_t k, int64_t dim) {
   const int64_t d = wrap_dim(dim, self.dim(), "topk");
   const int64_t n = self.dim() == 0 ? 1 : self.sizes()[d];

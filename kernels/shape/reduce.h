@@ -80,12 +80,6 @@ Spec sum_all(const T& self, const std::optional<DType>& dtype) {
 }
 
 template <class T>
-Spec sum_dim(const T& self, const std::optional<IntSpan>& dim, bool keepdim,
-             const std::optional<DType>& dtype, const char* op = "sum") {
-  return {reduced_sizes(self, dims_of(self, dim, op), keepdim), sum_dtype(self, dtype), {}};
-}
-
-template <class T>
 Spec prod_dim(const T& self, int64_t dim, bool keepdim, const std::optional<DType>& dtype,
               const char* op = "prod") {
   return {reduced_sizes(self, one_dim(self, dim, op), keepdim), sum_dtype(self, dtype), {}};

@@ -1,5 +1,14 @@
 """Convolution over two dimensions."""
 
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    channels_last_strides,
+    dtype_name,
+    formats,
+    show,
+    suggest_memory_format,
+)
 from flambeau.ops.record import FLOATING, NUMERIC, composite, structured
 from flambeau.ops.samples import call, values
 
@@ -10,8 +19,6 @@ _CONV = (
 
 @structured(
     f"convolution(Tensor input, Tensor weight, Tensor? bias, {_CONV}) -> Tensor",
-    shape="convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,"
-    " groups)",
     cpu="cpu::convolution(result, input, weight, bias, stride, padding, dilation, groups)",
     method=False,
 )
@@ -34,6 +41,131 @@ convolution.samples(
 )
 
 
+def channels_last(input, weight):
+    return (
+        suggest_memory_format(input) == formats.channels_last
+        or suggest_memory_format(weight) == formats.channels_last
+    )
+
+
+def image_spec(sizes, dtype, last):
+    if last:
+        return Spec(sizes, dtype, channels_last_strides(sizes))
+    return Spec(sizes, dtype)
+
+
+def check_windows(stride, padding, dilation):
+    if len(stride) != 2 or len(padding) != 2 or len(dilation) != 2:
+        raise Error("convolution: stride, padding and dilation need 2 elements each")
+    for d in range(2):
+        if stride[d] <= 0:
+            raise Error(f"convolution: non-positive stride is not supported, got {show(stride)}")
+        if padding[d] < 0:
+            raise Error(f"convolution: negative padding is not supported, got {show(padding)}")
+        if dilation[d] <= 0:
+            raise Error(f"convolution: dilation should be greater than zero, got {show(dilation)}")
+
+
+def check_channels(x, w, groups):
+    if groups <= 0:
+        raise Error("convolution: non-positive groups is not supported")
+    if w[0] < groups:
+        raise Error(
+            f"convolution: Given groups={groups}, expected weight to be at least {groups} at "
+            f"dimension 0, but got weight of size {show(w)} instead"
+        )
+    if w[0] % groups != 0:
+        raise Error(
+            f"convolution: Given groups={groups}, expected weight to be divisible by {groups} at "
+            f"dimension 0, but got weight of size {show(w)} instead"
+        )
+    if x[1] != w[1] * groups:
+        raise Error(
+            f"convolution: Given groups={groups}, weight of size {show(w)}, expected "
+            f"input{show(x)} to have {w[1] * groups} channels, but got {x[1]} channels instead"
+        )
+
+
+def check_bias(w, bias):
+    if bias.dim() != 1 or bias.shape[0] != w[0]:
+        raise Error(
+            f"convolution: Given weight of size {show(w)}, expected bias to be 1-dimensional with "
+            f"{w[0]} elements, but got bias of size {show(bias.shape)} instead"
+        )
+
+
+def check_input_dtype(what, input, other):
+    if other.dtype != input.dtype:
+        raise Error(
+            f"convolution: Input type ({dtype_name(input.dtype)}) and {what} type "
+            f"({dtype_name(other.dtype)}) should be the same"
+        )
+
+
+def image_sizes(x, w, stride, padding, dilation):
+    sizes = [x[0], w[0]]
+    for d in range(2):
+        window = dilation[d] * (w[2 + d] - 1) + 1
+        padded = x[2 + d] + 2 * padding[d]
+        if window > padded:
+            raise Error(
+                "convolution: Calculated padded input size per channel: "
+                f"({x[2] + 2 * padding[0]} x {x[3] + 2 * padding[1]}). Kernel size: "
+                f"({dilation[0] * (w[2] - 1) + 1} x {dilation[1] * (w[3] - 1) + 1}). Kernel size "
+                "can't be greater than actual input size"
+            )
+        sizes.append((padded - window) // stride[d] + 1)
+    return sizes
+
+
+@convolution.rule
+def _(input, weight, bias, stride, padding, dilation, transposed, groups):
+    if transposed:
+        raise NotImplementedError("convolution: transposed=True is not supported")
+    if input.dim() != 4 or weight.dim() != 4:
+        raise NotImplementedError(
+            "convolution: only 4-D input and weight are supported, got shapes "
+            f"{show(input.shape)} and {show(weight.shape)}"
+        )
+    check_windows(stride, padding, dilation)
+    check_channels(input.shape, weight.shape, groups)
+    if bias is not None:
+        check_bias(weight.shape, bias)
+    check_input_dtype("weight", input, weight)
+    if bias is not None:
+        check_input_dtype("bias", input, bias)
+    sizes = image_sizes(input.shape, weight.shape, stride, padding, dilation)
+    return image_spec(sizes, input.dtype, channels_last(input, weight))
+
+
+@convolution.jvp
+def _(t, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    rest = (stride, padding, dilation, transposed, output_padding, groups)
+    made = t.op(t.get("input"), weight, None, *rest) + t.op(input, t.get("weight"), None, *rest)
+    if bias is None:
+        return made
+    return made + t.get("bias").reshape(-1, *[1] * len(stride))
+
+
+@convolution.batching
+def _(b, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    rest = (stride, padding, dilation, transposed, output_padding)
+    size = b.size
+    x = input.first
+    if not weight.batched:
+        made = b.op(x.flatten(0, 1), weight.value, None, *rest, groups)
+        made = made.unflatten(0, [size, -1])
+    else:
+        # The items side by side among the channels, as groups.
+        x = input.full.movedim(0, 1)
+        w = weight.first.flatten(0, 1)
+        made = b.op(x.flatten(1, 2), w, None, *rest, groups * size)
+        made = made.unflatten(1, [size, -1]).movedim(1, 0)
+    if bias is None:
+        return made
+    return made + bias.first.reshape(-1, 1, bias.shape[0], *[1] * len(stride))
+
+
 @convolution.gradient
 def _(
     g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, ops, cxx
@@ -42,7 +174,7 @@ def _(
         g,
         input,
         weight,
-        cxx.optional_sizes(bias.sizes),
+        cxx.optional_sizes(bias.shape),
         stride,
         padding,
         dilation,
@@ -89,6 +221,36 @@ convolution_backward.samples(
     ),
     dtypes=FLOATING,
 )
+
+
+@convolution_backward.batching
+def _(
+    b,
+    grad_output,
+    input,
+    weight,
+    bias_sizes,
+    stride,
+    padding,
+    dilation,
+    transposed,
+    output_padding,
+    groups,
+    output_mask,
+):
+    size = b.size
+    rest = (stride, padding, dilation, transposed, output_padding)
+    x, w, g = (t.full for t in (input, weight, grad_output))
+    sides = [t.movedim(0, 1).flatten(1, 2) for t in (g, x)]
+    mask = [output_mask[0], output_mask[1], False]
+    to_input, to_weight, _ = b.op(
+        sides[0], sides[1], w.flatten(0, 1), None, *rest, groups * size, mask
+    )
+    return (
+        to_input.unflatten(1, [size, -1]).movedim(1, 0) if mask[0] else None,
+        to_weight.unflatten(0, [size, -1]) if mask[1] else None,
+        g.transpose(1, 2).flatten(2).sum(2) if output_mask[2] else None,
+    )
 
 
 @convolution_backward.gradient

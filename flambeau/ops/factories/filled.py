@@ -1,6 +1,15 @@
 """Empty, constant and regular tensors."""
 
-from flambeau.ops.record import native
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    default_dtype,
+    dtype_name,
+    layout_name,
+    layouts,
+    placed,
+)
+from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
 
 _OPTIONS = (
@@ -39,13 +48,28 @@ def empty_strided():
 empty_strided.samples(call([2, 3], [1, 2]), call([], []))
 
 
-@native(f"zeros(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+def check_options(op, layout, pin_memory):
+    if pin_memory is not None and pin_memory:
+        raise NotImplementedError(f"{op}: pin_memory=True is not supported")
+    if layout is not None and layout != layouts.strided:
+        raise NotImplementedError(f"{op}: layout torch.{layout_name(layout)} is not supported")
+
+
+@structured(
+    f"zeros(int[] size, {_OPTIONS}) -> Tensor", cpu="cpu::fill(result, 0)", method=False, out=True
+)
 def zeros():
     """A tensor of zeros.
 
     >>> flambeau.zeros(2)
     tensor([0., 0.])
     """
+
+
+@zeros.rule
+def _(size, dtype, layout, device, pin_memory):
+    check_options("zeros", layout, pin_memory)
+    return Spec(size, default_dtype() if dtype is None else dtype, device=placed(device))
 
 
 zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
@@ -101,6 +125,7 @@ def empty_like():
 
 
 empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
+empty_like.batching("same")
 
 
 @native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -114,6 +139,7 @@ def zeros_like():
 
 zeros_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
 zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
+zeros_like.batching("same")
 
 
 @native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -127,6 +153,7 @@ def ones_like():
 
 ones_like.samples(call(values(2, 3)), call(values()), call(values(2), dtype=dtype("int64")))
 ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
+ones_like.batching("same")
 
 
 @native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
@@ -140,6 +167,7 @@ def full_like():
 
 full_like.samples(call(values(2, 3), 1), call(values(0), 1))
 full_like.reference(np.full_like)
+full_like.batching("same")
 
 
 @native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
@@ -152,6 +180,7 @@ def new_empty():
 
 
 new_empty.samples(call(values(2), [2, 3]))
+new_empty.batching("dims")
 
 
 @native(
@@ -169,6 +198,14 @@ def new_empty_strided():
 new_empty_strided.samples(call(values(2), [2, 3], [1, 2]))
 
 
+@new_empty_strided.batching
+def _(b, self, size, stride):
+    extent = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else 0
+    return b.ops.new_empty(self.value, [b.size * extent]).as_strided(
+        [b.size, *size], [extent, *stride]
+    )
+
+
 @native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
 def new_zeros():
     """Zeros with this tensor's dtype and device.
@@ -180,6 +217,7 @@ def new_zeros():
 
 new_zeros.samples(call(values(2), [2, 3]), call(values(), []))
 new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
+new_zeros.batching("dims")
 
 
 @native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
@@ -193,6 +231,7 @@ def new_ones():
 
 new_ones.samples(call(values(2), [2, 3]), call(values(), []))
 new_ones.reference(lambda x, size: np.ones(size, x.dtype))
+new_ones.batching("dims")
 
 
 @native(
@@ -209,6 +248,7 @@ def new_full():
 
 new_full.samples(call(values(2), [2, 3], 1), call(values(), [], 0))
 new_full.reference(lambda x, size, value: np.full(size, value, x.dtype))
+new_full.batching("dims")
 
 
 @native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
@@ -287,9 +327,9 @@ eye_m.samples(call(2, 3), call(3, 0))
 eye_m.reference(np.eye)
 
 
-@native(
+@structured(
     "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
-    cxx="fill_scalar_",
+    cpu="fill_number",
     node="FillBackward2",
     handles=frozenset({"conjugate", "negative"}),
 )
@@ -301,8 +341,19 @@ def fill_scalar():
     """
 
 
+@fill_scalar.rule
+def _(self, value):
+    if isinstance(value, complex) and not self.is_complex():
+        raise Error(
+            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
+            "it is complex"
+        )
+
+
 fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))
 fill_scalar.reference(np.full_like)
+fill_scalar.batching("pointwise")
+fill_scalar.jvp("linear")
 
 
 @fill_scalar.gradient
@@ -322,6 +373,12 @@ def fill_tensor():
 
 fill_tensor.samples(call(values(2, 3), values()))
 fill_tensor.reference(np.full_like)
+fill_tensor.jvp("linear")
+
+
+@fill_tensor.batching
+def _(b, self, value):
+    return self.first.copy_(b.aligned(value, self.rank))
 
 
 @fill_tensor.gradient
@@ -345,6 +402,8 @@ def fill_copy():
 
 fill_copy.samples(call(values(2, 3), 1), call(values(), 0))
 fill_copy.reference(np.full_like)
+fill_copy.batching("pointwise")
+fill_copy.jvp("linear")
 
 
 @fill_copy.gradient
@@ -364,6 +423,12 @@ def fill_copy_tensor():
 
 fill_copy_tensor.samples(call(values(2, 3), values()))
 fill_copy_tensor.reference(np.full_like)
+fill_copy_tensor.jvp("linear")
+
+
+@fill_copy_tensor.batching
+def _(b, self, value):
+    return b.ops.empty_like(self.full).copy_(b.aligned(value, self.rank))
 
 
 @fill_copy_tensor.gradient
@@ -382,6 +447,8 @@ def zero_():
 
 zero_.samples(call(values(2, 3)), call(values(0)))
 zero_.reference(np.zeros_like)
+zero_.batching("pointwise")
+zero_.jvp("linear")
 
 
 @zero_.gradient

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from flambeau.ops import trace
 from flambeau.ops.generator import names
 from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.generator.gradients import GradientSource
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Argument, Schema
 
@@ -44,7 +46,7 @@ class Member:
 class Gradient:
     """What a record's gradient saves, and the body of the node's apply()."""
 
-    def __init__(self, record: Record, ops: dict[str, Schema]):
+    def __init__(self, record: Record, unit: Unit):
         self.record, self.schema = record, record.schema
         self.tensors = [a for a in self.schema.args if a.type == "Tensor"]
         self.results = names.results(record)
@@ -53,8 +55,10 @@ class Gradient:
         self.body: list[str] = []
         if record.has_gradient_loops:
             self._pointwise()
+        elif "cxx" in inspect.signature(record.gradient).parameters:
+            self._structured(unit.ops)
         else:
-            self._structured(ops)
+            self._printed(unit)
 
     def differentiable(self) -> list[int]:
         if self.record.differentiable is not None:
@@ -161,6 +165,14 @@ class Gradient:
                 else:
                     self.body.append(f"      if (needs({at})) out[{at}] = {g.use()};\n")
         self.uses |= t.uses
+
+    def _printed(self, unit: Unit) -> None:
+        """A gradient whose Python text is printed."""
+        lists = len(self.schema.returns) == 1 and self.schema.returns[0].list
+        source = GradientSource(self.record, unit, self.tensors, self.results, lists)
+        self.body.append(source.body())
+        self.uses |= source.saved
+        self.used_for = source.used_for
 
     # -- printing
 

@@ -8,7 +8,7 @@ from flambeau.ops.schema import Schema
 
 
 def has_rule(record: Record) -> bool:
-    return record.kind in ("pointwise", "structured")
+    return record.kind in ("pointwise", "structured") or record.rule is not None
 
 
 def has_kernel(record: Record) -> bool:
@@ -35,12 +35,13 @@ def functions(record: Record) -> str:
         return _pointwise(record)
     if record.kind == "structured":
         return _structured(record)
-    return ""
+    return _rule_of(record) if record.rule else ""
 
 
 def _rule(symbol: str, body: str) -> str:
     return (
-        f"void rule_of_{symbol}([[maybe_unused]] const Op& op, const Value* args, Specs& specs) "
+        f"void rule_of_{symbol}([[maybe_unused]] const Op& op, [[maybe_unused]] const Value* args, "
+        f"[[maybe_unused]] Specs& specs) "
         f"{{\n{body}}}\n"
     )
 
@@ -48,7 +49,7 @@ def _rule(symbol: str, body: str) -> str:
 def _kernel(symbol: str, body: str) -> str:
     return (
         f"void kernel_of_{symbol}([[maybe_unused]] const Op& op, "
-        f"[[maybe_unused]] const Tensor* outs, const Value* args) {{\n{body}}}\n"
+        f"[[maybe_unused]] const Tensor* outs, [[maybe_unused]] const Value* args) {{\n{body}}}\n"
     )
 
 
@@ -66,14 +67,19 @@ def _pointwise(record: Record) -> str:
     )
 
 
+def _rule_of(record: Record) -> str:
+    schema = record.schema
+    call = entries.rule_call(record, schema)
+    like = entries.like(schema)
+    put = f"specs.put({call}, {-1 if like is None else like})"
+    if record.inplace_only:
+        put = call
+    return _rule(schema.symbol, f"{_unbox(schema)}  {put};\n")
+
+
 def _structured(record: Record) -> str:
     schema = record.schema
-    like = next(
-        i for i, a in enumerate(schema.args) if a.type == "Tensor" and not (a.optional or a.out)
-    )
-    shape = entries.call(record.shape, "shape", [], schema)
-    rule = f"{_unbox(schema)}  specs.put({shape}, {like});\n"
-    results = names.results(record)
+    results = [] if record.inplace_only else names.results(record)
     outs = "".join(f"  const Tensor& {r} = outs[{i}];\n" for i, r in enumerate(results))
     kernel = f"{_unbox(schema)}{outs}  {entries.call(record.cpu, 'cpu', results, schema)};\n"
-    return _rule(schema.symbol, rule) + _kernel(schema.symbol, kernel)
+    return _rule_of(record) + _kernel(schema.symbol, kernel)

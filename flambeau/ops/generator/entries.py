@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names
+from flambeau.ops.generator import names, printed
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient, _static_literal
 from flambeau.ops.generator.autograd import entry as autograd_entry
@@ -173,34 +173,49 @@ def _select(record: Record, symbol: str, name: str) -> str:
 def call(text: str, namespace: str, leading: list[str], schema: Schema) -> str:
     """A record's C++ expression; a bare name takes everything in order."""
     if "(" in text:
-        return text if text.startswith(namespace) else f"{namespace}::{text}"
+        return text if "::" in text.split("(")[0] else f"{namespace}::{text}"
     args = [*leading, *(a.name for a in schema.args if not a.out)]
     return f"{namespace}::{text}({', '.join(args)})"
 
 
+def rule_call(record: Record, schema: Schema) -> str:
+    return printed.call(record, schema) if record.rule else call(record.shape, "shape", [], schema)
+
+
+def like(schema: Schema) -> int | None:
+    """The argument whose device outputs follow."""
+    for i, a in enumerate(schema.args):
+        if a.type == "Tensor" and not (a.optional or a.out):
+            return i
+    return None
+
+
 def _structured_body(record: Record, schema: Schema) -> str:
+    if record.inplace_only:
+        return _mutating_body(record, schema)
     results = names.results(record)
-    shape = call(record.shape, "shape", [], schema)
-    like = next(
-        a.name if a.is_tensor else f"{a.name}[0]"
-        for a in schema.args
-        if a.type == "Tensor" and not a.optional
-    )
-    code = f"  const auto spec = {shape};\n"
+    code = f"  const auto spec = {rule_call(record, schema)};\n"
+    followed = like(schema)
+    if followed is not None:
+        a = schema.args[followed]
+        followed = a.name if a.is_tensor else f"{a.name}[0]"
     inputs = _inputs(schema)
     if schema.outs and record.separate_out:
         code += _separate(schema)
     for i, r in enumerate(results):
-        spec = "spec" if len(results) == 1 else f"spec[{i}]"
+        spec = "spec" if len(results) == 1 else f"std::get<{i}>(spec)"
         if schema.outs:
             code += (
                 f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
                 f"{{{inputs}}});\n"
             )
+        elif record.rule and "placed" in printed.spec_kind(record):
+            code += f"  const Tensor {r} = allocate({spec});\n"
         else:
-            code += f"  const Tensor {r} = allocate({spec}, {like});\n"
+            code += f"  const Tensor {r} = allocate({spec}, {followed});\n"
     kernel = call(record.cpu, "cpu", results, schema)
-    code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
+    if kernel:
+        code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
     if schema.outs:
         for a, r in zip(schema.outs, results):
             code += f'  give_out("{schema.name}", {a.symbol}, {r});\n'
@@ -212,6 +227,13 @@ def _structured_body(record: Record, schema: Schema) -> str:
     return (
         code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
     )
+
+
+def _mutating_body(record: Record, schema: Schema) -> str:
+    """An in-place op of its own: a rule that checks, and a kernel that writes the argument."""
+    first = schema.args[0].name
+    kernel = call(record.cpu, "cpu", [], schema)
+    return f"  {rule_call(record, schema)};\n  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
 def _inputs(schema: Schema) -> str:
@@ -227,8 +249,14 @@ def _separate(schema: Schema) -> str:
     )
 
 
+def body_call(record: Record, schema: Schema) -> str:
+    if record.has_body:
+        return printed.body_call(record, schema)
+    return call(record.cxx or record.schema.symbol, "native", [], schema)
+
+
 def _native_body(record: Record, schema: Schema) -> str:
-    functional = f"{call(record.cxx or record.schema.symbol, 'native', [], schema)}"
+    functional = body_call(record, schema)
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
@@ -252,6 +280,8 @@ def _native_body(record: Record, schema: Schema) -> str:
 def _view_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
     made = call(record.cxx or record.schema.symbol, "native", [], schema)
+    if record.rule:
+        made = f"alias_of({first}, {printed.call(record, schema)})"
     if schema.inplace:
         return f"  take_geometry({first}, {made});\n" + _finish(schema)
     return f"  return as_view({first}, {made}, Creation::{record.creation});\n"
@@ -288,10 +318,12 @@ def kernel_declaration(record: Record) -> list[tuple[str, str]]:
     out = []
     params = names.parameters(schema)
     if record.kind == "structured" and "(" not in record.cpu:
-        results = [r.name or f"result{i}" for i, r in enumerate(schema.returns)]
+        results = [] if record.inplace_only else names.results(record)
         outs = ", ".join(f"const Tensor& {r}_out" for r in results)
-        out.append(("cpu", f"void {record.cpu}({outs}, {params});\n"))
-    if record.kind in ("native", "view", "composite") and "(" not in record.cxx:
+        both = ", ".join(p for p in (outs, params) if p)
+        out.append(("cpu", f"void {record.cpu}({both});\n"))
+    own = record.has_body or record.rule
+    if record.kind in ("native", "view", "composite") and "(" not in record.cxx and not own:
         result = "void" if record.inplace_only else schema.cpp_return
         out.append(("native", f"{result} {record.cxx or schema.symbol}({params});\n"))
     return out

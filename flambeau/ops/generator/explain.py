@@ -6,10 +6,11 @@ import inspect
 import pathlib
 
 from flambeau.ops import trace
-from flambeau.ops.generator import docs, entries, names
+from flambeau.ops.generator import docs, entries, names, printed
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
 from flambeau.ops.generator.main import forms
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 
@@ -73,7 +74,9 @@ def _section(title: str, text: str) -> str:
 
 def _record(record: Record, records: list[Record], every: dict[str, Schema], node: str) -> str:
     schemas = record.schemas()
-    gradient = Gradient(record, every) if node else None
+    unit = Unit(every)
+    own = printed.own(record, unit)
+    gradient = Gradient(record, unit) if node else None
     parts = [f"==== {record.schema.full_name} ({record.kind}), {place(record)}"]
     parts.append(_section("schemas", "\n".join(f"aten::{s.text()}" for s in schemas)))
     places = docs.python_names(records, {s.symbol for s in schemas})
@@ -92,6 +95,8 @@ def _record(record: Record, records: list[Record], every: dict[str, Schema], nod
         loops = pw.loops(record)
         text = "\n".join(loop.source() for loop in loops) or "the loops of its first overload"
         parts.append(_section("C++ loops, once per instruction set", text))
+    if own:
+        parts.append(_section("C++ of its Python", unit.code() + own))
     for s in schemas:
         code = entries.function(record, s, gradient, node or None)
         parts.append(_section(f"C++ entry of {s.full_name}", code))
@@ -110,6 +115,8 @@ def _formulas(record: Record) -> str:
 def _bodies(record: Record) -> str:
     fields = {"shape rule": record.shape, "CPU kernel": record.cpu, "C++": record.cxx}
     lines = [f"{title}: {text}" for title, text in fields.items() if text]
+    for f in [record.rule] * (record.rule is not None) + [record.function] * record.has_body:
+        lines += inspect.getsource(f).splitlines()
     return "\n".join(lines) or f"C++: native::{record.schema.symbol}"
 
 

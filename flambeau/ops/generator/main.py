@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from flambeau.ops.generator import boxed, entries, headers, names, tables
+from flambeau.ops.generator import boxed, entries, headers, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
 from flambeau.ops.generator.shards import Piece, shards
+from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 
@@ -35,28 +36,32 @@ def loop_file(pieces: list[Piece]) -> str:
 
 
 def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
-    code = "\nnamespace flambeau {\n" + "\n".join(p.text for p in pieces)
-    code += "}  // namespace flambeau\n"
+    helpers = "".join(dict.fromkeys(h for p in pieces for h in p.helpers))
+    code = "\nnamespace flambeau {\n"
+    if helpers:
+        code += f"namespace printed {{\n{helpers}}}  // namespace printed\n"
+    code += "\n".join(p.text for p in pieces) + "}  // namespace flambeau\n"
     return f'#include "core/dispatch/entry.h"\n{headers.includes(known.needed(code))}{code}'
 
 
-def entry_text(group: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
+def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> Piece:
     """A record's entries, with those of the overloads that share its rules and loops."""
-    base = group[0]
+    base, unit = group[0], Unit(every)
     code = headers.kernel_declarations(group) + "".join(r.source for r in group)
     if base.kind == "pointwise":
         code += "".join(loop.table(ISAS) for loop in pw.loops(base)) + tables.rules(base)
     code += "namespace entry {\n"
     for r in group:
-        gradient = None
+        code += printed.own(r, unit)
         node = nodes.get(id(r))
-        if node:
-            gradient = Gradient(r, every)
+        gradient = Gradient(r, unit) if node else None
+        if gradient:
             code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
         for s in r.schemas():
             code += entries.function(r, s, gradient, node)
         code += boxed.functions(r)
-    return code + "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
+    code += "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
+    return Piece(names.family(base), base.schema.full_name, code, tuple(unit.text))
 
 
 def table_file(records: list[Record], ordered: list[Schema]) -> str:
@@ -89,11 +94,10 @@ def generate(root: pathlib.Path) -> dict[str, str]:
     known = headers.Headers(root, ordered)
     loops, bodies = [], []
     for group in grouped(records):
-        family, name = names.family(group[0]), group[0].schema.full_name
         if group[0].kind == "pointwise":
             text = "\n".join(loop.source() for loop in pw.loops(group[0]))
-            loops.append(Piece(family, name, text))
-        bodies.append(Piece(family, name, entry_text(group, every, nodes)))
+            loops.append(Piece(names.family(group[0]), group[0].schema.full_name, text))
+        bodies.append(entry_piece(group, every, nodes))
     files = headers.op_headers(ordered) | headers.kernel_headers(records)
     files["flambeau/ops.h"] = headers.umbrella(headers.op_headers(ordered))
     loop_files = shards(loops, LOOP_LIMIT)

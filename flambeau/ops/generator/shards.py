@@ -17,6 +17,7 @@ class Piece:
     family: str
     name: str
     text: str
+    helpers: tuple[str, ...] = ()  # what the text calls; printed once in a file
 
 
 def shards(pieces: list[Piece], limit: int) -> dict[str, list[Piece]]:

@@ -1,5 +1,6 @@
 """Reading and writing at places that tensors name."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wrap_dim
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
@@ -23,11 +24,17 @@ index.samples(
     call(values(2, 3), [bools([True, False])]),
 )
 index.reference(lambda x, indices: x[tuple(slice(None) if i is None else i for i in indices)])
+index.jvp("linear")
+
+
+@index.batching
+def _(b, self, indices):
+    return b.indexed(self, indices, lambda x, places: b.op(x, places))
 
 
 @index.gradient
 def _(g, self, indices, cxx):
-    return (cxx.index_backward(g, self.sizes, self.options, indices),)
+    return (cxx.index_backward(g, self.shape, self.options, indices),)
 
 
 @native(
@@ -47,6 +54,12 @@ index_put_.samples(
     call(values(3, 4), [None, ints([1, 1])], values(2), True),
     call(values(2, 3), [bools([True, False])], values(3)),
 )
+index_put_.jvp("linear")
+
+
+@index_put_.batching
+def _(b, self, indices, values, accumulate):
+    return b.put(self, indices, values, lambda x, places, v: b.op(x, places, v, accumulate))
 
 
 @index_put_.gradient
@@ -54,7 +67,7 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
@@ -72,6 +85,12 @@ index_put.samples(
     call(values(3, 4), [None, ints([1, 1])], values(2), True),
     call(values(2, 3), [bools([True, False])], values(3)),
 )
+index_put.jvp("linear")
+
+
+@index_put.batching
+def _(b, self, indices, values, accumulate):
+    return b.put(self, indices, values, lambda x, places, v: b.op(x, places, v, accumulate))
 
 
 @index_put.gradient
@@ -79,13 +98,12 @@ def _(g, indices, values, accumulate, cxx):
     return (
         cxx.index_put_backward_self(g, indices, accumulate),
         None,
-        cxx.index_put_backward_values(g, indices, values.sizes, values.dtype),
+        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
     )
 
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    shape="gather(self, dim, index, sparse_grad)",
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -105,11 +123,55 @@ gather.samples(
     call(values(), 0, ints(0)),
 )
 gather.reference(lambda x, dim, index: np.take_along_axis(x, index, dim) if x.ndim else x)
+gather.batching("dims")
+gather.jvp("linear")
+
+
+def check_same_device(op, a, b):
+    if a.device != b.device:
+        raise Error(
+            f"{op}: Expected all tensors to be on the same device, but found at least two devices, "
+            f"{a.device} and {b.device}!"
+        )
+
+
+def at_least_1d(sizes):
+    """A 0-dim tensor counts as one of one dimension."""
+    return sizes if sizes else [1]
+
+
+def check_index_dtype(op, index):
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(f"{op}: Expected dtype int32/int64 for index, got {dtype_name(index.dtype)}")
+
+
+@gather.rule
+def _(self, dim, index, sparse_grad):
+    if sparse_grad:
+        raise NotImplementedError("gather: sparse_grad=True is not supported")
+    check_same_device("gather", self, index)
+    d = wrap_dim(dim, self.dim(), "gather")
+    if index.numel() != 0:
+        check_index_dtype("gather", index)
+        own, places = at_least_1d(self.shape), at_least_1d(index.shape)
+        if len(own) != len(places):
+            raise Error(
+                "gather: Index tensor must have the same number of dimensions as input tensor, got "
+                f"shapes {show(index.shape)} and {show(self.shape)}"
+            )
+        for k in range(len(own)):
+            if k != d and places[k] > own[k]:
+                raise Error(
+                    f"gather: Size does not match at dimension {k} expected index "
+                    f"{show(index.shape)} to be no larger than self {show(self.shape)} apart from "
+                    f"dimension {d}"
+                )
+    return Spec(index.shape, self.dtype)
 
 
 @gather.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.gather_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.gather_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -130,6 +192,8 @@ scatter.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
     call(values(3), 0, ints([2]), values(2)),
 )
+scatter.batching("dims")
+scatter.jvp("linear")
 
 
 @native(
@@ -149,6 +213,8 @@ scatter_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
     call(values(3), 0, ints([2]), values(2)),
 )
+scatter_.batching("dims")
+scatter_.jvp("linear")
 
 
 @scatter.gradient
@@ -157,7 +223,7 @@ def _(g, dim, index, src, ops, cxx):
     return (
         ops.scatter_value(g, dim, index, 0),
         None,
-        cxx.scatter_backward_src(g, dim, index, src.sizes),
+        cxx.scatter_backward_src(g, dim, index, src.shape),
     )
 
 
@@ -174,6 +240,8 @@ def scatter_value():
 scatter_value.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
 )
+scatter_value.batching("dims")
+scatter_value.jvp("linear")
 
 
 @native(
@@ -188,6 +256,8 @@ def scatter_value_():
 scatter_value_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
 )
+scatter_value_.batching("dims")
+scatter_value_.jvp("linear")
 
 
 @scatter_value.gradient
@@ -210,6 +280,7 @@ scatter_reduce.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
     call(values(3), 0, ints([2]), values(2), reduce="add"),
 )
+scatter_reduce.batching("dims")
 
 
 @native(
@@ -226,6 +297,7 @@ scatter_reduce_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
     call(values(3), 0, ints([2]), values(2), reduce="add"),
 )
+scatter_reduce_.batching("dims")
 
 
 @scatter_reduce.gradient
@@ -234,7 +306,7 @@ def _(g, dim, index, src, reduce, cxx):
     return (
         cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
         None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.sizes, reduce),
+        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
     )
 
 
@@ -253,6 +325,7 @@ scatter_value_reduce.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
     call(values(3), 0, ints([2]), 2, reduce="multiply"),
 )
+scatter_value_reduce.batching("dims")
 
 
 @native(
@@ -269,6 +342,7 @@ scatter_value_reduce_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
     call(values(3), 0, ints([2]), 2, reduce="multiply"),
 )
+scatter_value_reduce_.batching("dims")
 
 
 @scatter_value_reduce.gradient
@@ -295,6 +369,8 @@ scatter_add.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
     call(values(3), 0, ints([2, 2]), values(2)),
 )
+scatter_add.batching("dims")
+scatter_add.jvp("linear")
 
 
 @native(
@@ -313,12 +389,14 @@ scatter_add_.samples(
     call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
     call(values(3), 0, ints([2, 2]), values(2)),
 )
+scatter_add_.batching("dims")
+scatter_add_.jvp("linear")
 
 
 @scatter_add.gradient
 @scatter_add_.gradient
 def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.sizes)
+    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
 
 
 @structured(
@@ -342,11 +420,25 @@ index_select.samples(
     call(values(2, 3), -1, ints([])),
 )
 index_select.reference(lambda x, dim, index: np.take(x, np.atleast_1d(index), dim))
+index_select.jvp("linear")
+
+
+@index_select.batching
+def _(b, self, dim, index):
+    x = self.full if self.rank else self.full.unsqueeze(1)
+    d = b.shifted(dim, max(self.rank, 1))
+    if not index.batched:
+        return b.op(x, d, index.value) if self.rank else b.op(x, d, index.value).squeeze(1)
+    places = index.first.reshape(b.size, *[1] * (d - 1), -1, *[1] * (x.dim() - d - 1))
+    sizes = list(x.shape)
+    sizes[d] = places.size(d)
+    picked = x.gather(d, places.expand(sizes))
+    return picked if self.rank else picked.squeeze(1)
 
 
 @index_select.gradient
 def _(g, self, dim, index, cxx):
-    return cxx.index_select_backward(g, self.sizes, self.options, dim, index), None
+    return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
 
 
 @structured(
@@ -367,6 +459,20 @@ index_add.samples(
     call(values(3), 0, ints([2, 2]), values(2)),
     call(values(2, 3), 1, ints([2, 0]), values(2, 2), alpha=2),
 )
+index_add.jvp("linear")
+
+
+@index_add.batching
+def _(b, self, dim, index, source, alpha):
+    x = self.full if self.rank else self.full.unsqueeze(1)
+    s = source.full if source.rank else source.full.unsqueeze(1)
+    d = b.shifted(dim, max(self.rank, 1))
+    if not index.batched:
+        made = b.op(x, d, index.value, s, alpha=alpha)
+    else:
+        places = index.first.reshape(b.size, *[1] * (d - 1), -1, *[1] * (s.dim() - d - 1))
+        made = x.scatter_add(d, places.expand(s.shape), s * alpha)
+    return made if self.rank else made.squeeze(1)
 
 
 @native(
@@ -386,6 +492,19 @@ index_add_.samples(
     call(values(3), 0, ints([2, 2]), values(2)),
     call(values(2, 3), 1, ints([2, 0]), values(2, 2), alpha=2),
 )
+index_add_.jvp("linear")
+
+
+@index_add_.batching
+def _(b, self, dim, index, source, alpha):
+    x = self.full if self.rank else self.full.unsqueeze(1)
+    s = source.full if source.rank else source.full.unsqueeze(1)
+    d = b.shifted(dim, max(self.rank, 1))
+    if not index.batched:
+        b.op(x, d, index.value, s, alpha=alpha)
+    else:
+        places = index.first.reshape(b.size, *[1] * (d - 1), -1, *[1] * (s.dim() - d - 1))
+        x.scatter_add_(d, places.expand(s.shape), s * alpha)
 
 
 @index_add.gradient
@@ -412,6 +531,8 @@ masked_fill_scalar.samples(
     call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
 )
 masked_fill_scalar.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_scalar.batching("pointwise")
+masked_fill_scalar.jvp("linear")
 
 
 @masked_fill_scalar.gradient
@@ -430,6 +551,16 @@ def masked_fill_tensor():
 
 masked_fill_tensor.samples(call(values(2, 3), bools([[True], [False]]), values()))
 masked_fill_tensor.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_tensor.jvp("linear")
+
+
+@masked_fill_tensor.batching
+def _(b, self, mask, value):
+    rank = max(self.rank, mask.rank)
+    x, m = b.aligned(self, rank), b.aligned(mask, rank)
+    if not value.batched:
+        return b.op(x, m, value.value)
+    return b.ops.where.self(m, b.aligned(value, rank).to(self.dtype), x)
 
 
 @masked_fill_tensor.gradient
@@ -454,6 +585,8 @@ masked_fill_scalar_.samples(
     call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
 )
 masked_fill_scalar_.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_scalar_.batching("pointwise")
+masked_fill_scalar_.jvp("linear")
 
 
 @masked_fill_scalar_.gradient
@@ -472,6 +605,15 @@ def masked_fill_tensor_():
 
 masked_fill_tensor_.samples(call(values(2, 3), bools([[True], [False]]), values()))
 masked_fill_tensor_.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_tensor_.jvp("linear")
+
+
+@masked_fill_tensor_.batching
+def _(b, self, mask, value):
+    x, m = self.first, b.aligned(mask, self.rank)
+    if not value.batched:
+        return b.op(x, m, value.value)
+    return x.copy_(b.ops.where.self(m, b.aligned(value, self.rank).to(self.dtype), x))
 
 
 @masked_fill_tensor_.gradient
@@ -497,11 +639,13 @@ masked_select.samples(
     call(values(2, 3), bools([True, False, True])), call(values(2), bools([False, False]))
 )
 masked_select.reference(lambda x, mask: x[np.broadcast_to(mask, x.shape)])
+masked_select.batching("dynamic")
+masked_select.jvp("linear")
 
 
 @masked_select.gradient
 def _(g, self, mask, cxx):
-    return cxx.masked_select_backward(g, self.sizes, self.options, mask), None
+    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
 
 
 @native(
@@ -517,6 +661,7 @@ def nonzero():
 
 nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4])))
 nonzero.reference(np.argwhere)
+nonzero.batching("dynamic")
 
 
 @composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
@@ -558,12 +703,22 @@ def embedding():
 
 embedding.samples(call(values(3, 2), ints([[2, 0], [1, 1]])), call(values(3, 2), ints(1)))
 embedding.reference(lambda weight, indices: weight[indices])
+embedding.jvp("linear")
+
+
+@embedding.batching
+def _(b, weight, indices, padding_idx, scale_grad_by_freq, sparse):
+    if not weight.batched:
+        made = b.op(weight.value, indices.value, padding_idx, scale_grad_by_freq, sparse)
+        return b.at(made, indices.batch_dim)
+    rows, width = weight.shape
+    return b.op(weight.first.reshape(-1, width), b.offset(indices, rows))
 
 
 @embedding.gradient
 def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     return ops.embedding_dense_backward(
-        g, indices, cxx.first(weight.sizes), padding_idx, scale_grad_by_freq
+        g, indices, cxx.first(weight.shape), padding_idx, scale_grad_by_freq
     ), None
 
 
@@ -590,6 +745,23 @@ embedding_dense_backward.samples(
     call(values(3, 2), ints([1, 0, 1]), 4, -1, False),
     call(values(3, 2), ints([1, 0, 1]), 2, 0, False),
 )
+embedding_dense_backward.jvp("linear")
+
+
+@embedding_dense_backward.batching
+def _(b, grad_output, indices, num_weights, padding_idx, scale_grad_by_freq):
+    if scale_grad_by_freq or padding_idx >= 0:
+        kept = indices.full != padding_idx
+        g = grad_output.full * kept.unsqueeze(-1)
+    else:
+        g = grad_output.full
+    if scale_grad_by_freq:
+        counts = b.ops.new_zeros(g, [b.size * num_weights])
+        flat = b.offset(indices, num_weights).flatten()
+        counts = counts.index_add(0, flat, b.ops.ones_like(flat, dtype=g.dtype))
+        g = g / counts.index_select(0, flat).reshape(g.shape[:-1]).unsqueeze(-1)
+    made = b.op(g, b.offset(indices, num_weights), b.size * num_weights, -1, False)
+    return made.unflatten(0, [b.size, num_weights])
 
 
 @embedding_dense_backward.gradient

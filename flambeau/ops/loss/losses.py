@@ -31,6 +31,12 @@ mse_loss.reference(
 )
 
 
+@mse_loss.batching
+def _(b, self, target, reduction):
+    rank = max(self.rank, target.rank)
+    return b.reduced((b.aligned(self, rank) - b.aligned(target, rank)) ** 2, reduction)
+
+
 @mse_loss.gradient
 def _(g, self, target, reduction, ops):
     grad = ops.mse_loss_backward(g, self, target, reduction)
@@ -58,6 +64,14 @@ mse_loss_backward.samples(
     call(values(2), values(2), values(2), 0),
     dtypes=FLOATING,
 )
+
+
+@mse_loss_backward.batching
+def _(b, grad_output, self, target, reduction):
+    rank = max(self.rank, target.rank)
+    slope = (b.spread(self, rank) - b.spread(target, rank)) * 2
+    count = slope[0].numel() if reduction == 1 else 1
+    return b.aligned(grad_output, rank) * slope / count
 
 
 @mse_loss_backward.gradient
@@ -95,6 +109,46 @@ nll_loss_forward.samples(
 )
 
 
+def _by_class(x):
+    """Items, samples, classes, places."""
+    samples = x.full if x.rank > 1 else x.full.unsqueeze(1)
+    return samples.flatten(3) if samples.dim() > 3 else samples.unsqueeze(3)
+
+
+def _targets(b, x, target, ignore_index):
+    places = _by_class(x)
+    t = target.full.reshape(b.size, places.size(1), 1, places.size(3))
+    return t.masked_fill(t == ignore_index, 0)
+
+
+def _picked(b, x, target, ignore_index):
+    return _by_class(x).gather(2, _targets(b, x, target, ignore_index))
+
+
+def _class_weights(b, x, target, weight, ignore_index):
+    """The weight of each target's class; 0 where it is to be ignored."""
+    places = _by_class(x)
+    t = target.full.reshape(b.size, places.size(1), places.size(3))
+    kept = (t != ignore_index).to(x.dtype)
+    if weight is None:
+        return kept
+    classes = _targets(b, x, target, ignore_index).flatten(1)
+    return kept * weight.full.gather(1, classes).reshape(t.shape)
+
+
+@nll_loss_forward.batching
+def _(b, self, target, weight, reduction, ignore_index):
+    picked = -_picked(b, self, target, ignore_index).squeeze(2)
+    each = _class_weights(b, self, target, weight, ignore_index)
+    losses = picked * each
+    if reduction == 0:
+        losses = losses.reshape([b.size, *target.shape])
+        return losses, b.ops.new_zeros(losses, [b.size])
+    total = each.flatten(1).sum(1)
+    losses = losses.flatten(1).sum(1)
+    return (losses / total if reduction == 1 else losses), total
+
+
 @nll_loss_forward.gradient
 def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
     return ops.nll_loss_backward(
@@ -126,6 +180,18 @@ nll_loss_backward.samples(
 )
 
 
+@nll_loss_backward.batching
+def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
+    each = _class_weights(b, self, target, weight, ignore_index)
+    g = grad_output.full
+    if reduction == 1:
+        g = g / total_weight.full
+    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
+    shape = b.ops.zeros_like(_by_class(self))
+    made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
+    return made.reshape(self.full.shape)
+
+
 @structured(
     f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
     shape="nll_loss2d(self, target, weight, reduction)",
@@ -151,6 +217,19 @@ nll_loss2d_forward.samples(
     call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1, constant=True), 0, 2),
     dtypes=FLOATING,
 )
+
+
+@nll_loss2d_forward.batching
+def _(b, self, target, weight, reduction, ignore_index):
+    picked = -_picked(b, self, target, ignore_index).squeeze(2)
+    each = _class_weights(b, self, target, weight, ignore_index)
+    losses = picked * each
+    if reduction == 0:
+        losses = losses.reshape([b.size, *target.shape])
+        return losses, b.ops.new_zeros(losses, [b.size])
+    total = each.flatten(1).sum(1)
+    losses = losses.flatten(1).sum(1)
+    return (losses / total if reduction == 1 else losses), total
 
 
 @nll_loss2d_forward.gradient
@@ -183,6 +262,18 @@ nll_loss2d_backward.samples(
     call(values(), values(1, 3, 2, 1), ints([[[1], [2]]]), None, 2, -100, values(constant=True)),
     dtypes=FLOATING,
 )
+
+
+@nll_loss2d_backward.batching
+def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
+    each = _class_weights(b, self, target, weight, ignore_index)
+    g = grad_output.full
+    if reduction == 1:
+        g = g / total_weight.full
+    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
+    shape = b.ops.zeros_like(_by_class(self))
+    made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
+    return made.reshape(self.full.shape)
 
 
 @nll_loss_backward.gradient

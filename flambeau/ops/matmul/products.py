@@ -1,10 +1,26 @@
 """Products of matrices and vectors."""
 
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    broadcast,
+    count,
+    dtype_name,
+    show,
+)
 from flambeau.ops.record import NUMERIC, composite, structured
 from flambeau.ops.samples import call, np, values
 
 
-@structured("mm(Tensor self, Tensor mat2) -> Tensor", shape="mm", cpu="mm", out=True)
+def check_same_dtype(op, a, b):
+    if a.dtype != b.dtype:
+        raise Error(
+            f"{op}: expected m1 and m2 to have the same dtype, but got: {dtype_name(a.dtype)} != "
+            f"{dtype_name(b.dtype)}; convert one with .to()"
+        )
+
+
+@structured("mm(Tensor self, Tensor mat2) -> Tensor", cpu="mm", out=True)
 def mm():
     """The product of two matrices: (n, k) times (k, m) gives (n, m).
 
@@ -16,13 +32,42 @@ def mm():
 
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
+mm.jvp("multilinear")
+
+
+@mm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
+
+
+def product_of_matrices(self, mat2):
+    if self.dim() != 2:
+        raise Error(
+            f"mm: self must be a matrix, got {self.dim()}-D tensor of shape {show(self.shape)}"
+        )
+    if mat2.dim() != 2:
+        raise Error(
+            f"mm: mat2 must be a matrix, got {mat2.dim()}-D tensor of shape {show(mat2.shape)}"
+        )
+    a, b = self.shape, mat2.shape
+    if a[1] != b[0]:
+        raise Error(
+            f"mm: mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})"
+        )
+    check_same_dtype("mm", self, mat2)
+    return Spec([a[0], b[1]], self.dtype)
+
+
+@mm.rule
+def _(self, mat2):
+    return product_of_matrices(self, mat2)
 
 
 @mm.gradient
 def _(g, self, mat2, cxx):
     return (
-        cxx.matrix_gradient_left(g, mat2, self.sizes, self.strides),
-        cxx.matrix_gradient_right(g, self, mat2.sizes, mat2.strides),
+        cxx.matrix_gradient_left(g, mat2, self.shape, self.strides),
+        cxx.matrix_gradient_right(g, self, mat2.shape, mat2.strides),
     )
 
 
@@ -39,6 +84,12 @@ bmm.samples(
     call(values(2, 2, 3), values(2, 3, 1)), call(values(0, 2, 3), values(0, 3, 1)), dtypes=NUMERIC
 )
 bmm.reference(np.matmul)
+bmm.jvp("multilinear")
+
+
+@bmm.batching
+def _(b, self, mat2):
+    return b.product(self, mat2)
 
 
 @bmm.gradient
@@ -60,6 +111,12 @@ def mv():
 
 mv.samples(call(values(2, 3), values(3)), call(values(2, 0), values(0)), dtypes=NUMERIC)
 mv.reference(np.matmul)
+mv.jvp("multilinear")
+
+
+@mv.batching
+def _(b, self, vec):
+    return b.product(self, vec)
 
 
 @mv.gradient
@@ -78,6 +135,12 @@ def dot():
 
 dot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 dot.reference(np.dot)
+dot.jvp("multilinear")
+
+
+@dot.batching
+def _(b, self, tensor):
+    return b.product(self, tensor)
 
 
 @dot.gradient
@@ -99,6 +162,12 @@ def vdot():
 
 vdot.samples(call(values(3), values(3)), call(values(0), values(0)), dtypes=NUMERIC)
 vdot.reference(np.vdot)
+vdot.jvp("multilinear")
+
+
+@vdot.batching
+def _(b, self, other):
+    return b.product(b.at(self.value.conj(), self.batch_dim), other)
 
 
 @vdot.gradient
@@ -130,12 +199,23 @@ addmm.samples(
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+@addmm.batching
+def _(b, self, mat1, mat2, beta, alpha):
+    product = b.product(mat1, mat2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmm.jvp
+def _(t, mat1, mat2, beta, alpha):
+    return t.get("self") * beta + (t.get("mat1") @ mat2 + mat1 @ t.get("mat2")) * alpha
+
+
 @addmm.gradient
 def _(g, self, mat1, mat2, beta, alpha, cxx):
     return (
-        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
-        cxx.scaled(cxx.matrix_gradient_left(g, mat2, mat1.sizes, mat1.strides), alpha),
-        cxx.scaled(cxx.matrix_gradient_right(g, mat1, mat2.sizes, mat2.strides), alpha),
+        cxx.scaled(cxx.sum_to(g, self.shape), beta),
+        cxx.scaled(cxx.matrix_gradient_left(g, mat2, mat1.shape, mat1.strides), alpha),
+        cxx.scaled(cxx.matrix_gradient_right(g, mat1, mat2.shape, mat2.strides), alpha),
     )
 
 
@@ -162,10 +242,21 @@ addmv.samples(
 addmv.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+@addmv.batching
+def _(b, self, mat, vec, beta, alpha):
+    product = b.product(mat, vec)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@addmv.jvp
+def _(t, mat, vec, beta, alpha):
+    return t.get("self") * beta + (t.get("mat") @ vec + mat @ t.get("vec")) * alpha
+
+
 @addmv.gradient
 def _(g, self, mat, vec, beta, alpha, cxx, ops):
     return (
-        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
+        cxx.scaled(cxx.sum_to(g, self.shape), beta),
         cxx.scaled(cxx.outer(g, ops.conj(vec)), alpha),
         cxx.scaled(ops.mv(ops.conj(ops.t(mat)), g), alpha),
     )
@@ -195,10 +286,21 @@ baddbmm.samples(
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 
 
+@baddbmm.batching
+def _(b, self, batch1, batch2, beta, alpha):
+    product = b.product(batch1, batch2)
+    return b.scaled_sum(b.aligned(self, product.dim() - 1), product, beta, alpha)
+
+
+@baddbmm.jvp
+def _(t, batch1, batch2, beta, alpha):
+    return t.get("self") * beta + (t.get("batch1") @ batch2 + batch1 @ t.get("batch2")) * alpha
+
+
 @baddbmm.gradient
 def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
     return (
-        cxx.scaled(cxx.sum_to(g, self.sizes), beta),
+        cxx.scaled(cxx.sum_to(g, self.shape), beta),
         cxx.scaled(ops.bmm(g, ops.conj(ops.transpose_int(batch2, 1, 2))), alpha),
         cxx.scaled(ops.bmm(ops.conj(ops.transpose_int(batch1, 1, 2)), g), alpha),
     )
@@ -209,7 +311,7 @@ def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
     out=True,
     slots={"__matmul__": "nb_matrix_multiply", "__rmatmul__": "nb_matrix_multiply"},
 )
-def matmul():
+def matmul(self, other, ops):
     """The matrix product of the last two dimensions, with the others broadcast.
 
     A 1-dim argument is a row (left) or column (right) that goes away in the result.
@@ -217,6 +319,50 @@ def matmul():
     >>> flambeau.matmul(flambeau.ones(2, 3), flambeau.ones(3))
     tensor([3., 3.])
     """
+    a, b = self.dim(), other.dim()
+    if a == 0 or b == 0:
+        raise Error(
+            f"matmul: both arguments to matmul need to be at least 1D, but they are {a}D and {b}D"
+        )
+    if a == 1 and b == 1:
+        return ops.dot(self, other)
+    if a == 2 and b == 1:
+        return ops.mv(self, other)
+    if a == 1 and b == 2:
+        return ops.squeeze__dim(ops.mm(ops.unsqueeze(self, 0), other), 0)
+    if a == 2 and b == 2:
+        return ops.mm(self, other)
+    if a >= 3 and b <= 2:
+        return folded_product(self, other, ops)
+    return batched_product(self, other, ops)
+
+
+def folded_product(a, b, ops):
+    """(..., n, k) @ (k) or (k, m): the leading dimensions are rows of one large matrix."""
+    leading = a.shape[:-1]
+    matrix = ops.reshape(a, [count(leading), a.size(-1)])
+    if b.dim() == 1:
+        return ops.view(ops.mv(matrix, b), leading)
+    return ops.view(ops.mm(matrix, b), leading + [b.size(1)])
+
+
+def batched_product(a, b, ops):
+    n, k = a.size(-2) if a.dim() > 1 else 1, a.size(-1)
+    kb, m = b.size(-2) if b.dim() > 1 else b.size(0), b.size(-1) if b.dim() > 1 else 1
+    batch = broadcast(a.shape[:-2], b.shape[:-2], "matmul")
+    total = count(batch)
+
+    def as_batch(t, rows, columns):
+        matrix = ops.reshape(t, [rows, columns]) if t.dim() == 1 else t
+        return ops.reshape(ops.expand(matrix, batch + [rows, columns]), [total, rows, columns])
+
+    product = ops.bmm(as_batch(a, n, k), as_batch(b, kb, m))
+    shape = list(batch)
+    if a.dim() > 1:
+        shape.append(n)
+    if b.dim() > 1:
+        shape.append(m)
+    return ops.view(product, shape)
 
 
 matmul.samples(
@@ -230,13 +376,18 @@ matmul.reference(np.matmul)
 
 
 @composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
-def outer():
+def outer(self, vec2, ops):
     """All products of an element of one vector with one of the other.
 
     >>> flambeau.outer(flambeau.tensor([1., 2.]), flambeau.tensor([3., 4.]))
     tensor([[3., 4.],
             [6., 8.]])
     """
+    if self.dim() != 1:
+        raise Error(f"outer: Expected 1-D argument self, but got {self.dim()}-D")
+    if vec2.dim() != 1:
+        raise Error(f"outer: Expected 1-D argument vec2, but got {vec2.dim()}-D")
+    return ops.mul_Tensor(ops.unsqueeze(self, 1), vec2)
 
 
 outer.samples(call(values(2), values(3)), call(values(0), values(3)))
@@ -249,12 +400,25 @@ outer.reference(np.outer)
     method=False,
     out=True,
 )
-def linear():
+def linear(input, weight, bias, ops):
     """``input @ weight.T + bias``: (..., in) with weight (out, in) gives (..., out).
 
     >>> flambeau.nn.functional.linear(flambeau.ones(1, 2), flambeau.ones(3, 2))
     tensor([[2., 2., 2.]])
     """
+    if weight.dim() != 2 and weight.dim() != 1:
+        raise Error(f"linear: weight must be 1-D or 2-D, got shape {show(weight.shape)}")
+    transposed = ops.t(weight)
+    if bias is None:
+        return ops.matmul(input, transposed)
+    if input.dim() == 2 and weight.dim() == 2:
+        return ops.addmm(bias, input, transposed)
+    if input.dim() > 2 and weight.dim() == 2 and input.is_contiguous() and input.size(-1) > 0:
+        last = input.size(-1)
+        rows = ops.view(input, [input.numel() // last, last])
+        out = ops.addmm(bias, rows, transposed)
+        return ops.view(out, input.shape[:-1] + [weight.size(0)])
+    return ops.add_Tensor(ops.matmul(input, transposed), bias)
 
 
 linear.samples(

@@ -53,6 +53,7 @@ def _softmax():
 
 _softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
 _softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.ndim else np.ones(()))
+_softmax.batching("dims")
 
 
 @_softmax.gradient
@@ -77,6 +78,7 @@ _softmax_backward_data.samples(
 _softmax_backward_data.reference(
     lambda g, y, dim, dtype: y * (g - np.sum(g * y, dim, keepdims=True))
 )
+_softmax_backward_data.batching("dims")
 
 
 @_softmax_backward_data.gradient
@@ -99,6 +101,7 @@ _log_softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dty
 _log_softmax.reference(
     lambda x, dim, half_to_float: special.log_softmax(x, dim) if x.ndim else np.zeros(())
 )
+_log_softmax.batching("dims")
 
 
 @_log_softmax.gradient
@@ -123,6 +126,7 @@ _log_softmax_backward_data.samples(
 _log_softmax_backward_data.reference(
     lambda g, y, dim, dtype: g - np.exp(y) * np.sum(g, dim, keepdims=True)
 )
+_log_softmax_backward_data.batching("dims")
 
 
 @_log_softmax_backward_data.gradient
@@ -152,6 +156,20 @@ native_layer_norm.samples(
     call(values(2, 1, 3), [1, 3], None, None, 1e-5),
     dtypes=FLOATING,
 )
+
+
+@native_layer_norm.batching
+def _(b, input, normalized_shape, weight, bias, eps):
+    plain = [w is None or not w.batched for w in (weight, bias)]
+    given = [w.value if w is not None and p else None for w, p in zip((weight, bias), plain)]
+    if all(plain):
+        return b.op(input.full, normalized_shape, *given, eps)
+    out, mean, rstd = b.op(input.full, normalized_shape, None, None, eps)
+    if weight is not None:
+        out = out * b.aligned(weight, input.rank)
+    if bias is not None:
+        out = out + b.aligned(bias, input.rank)
+    return out, mean, rstd
 
 
 @native_layer_norm.gradient
@@ -194,6 +212,29 @@ native_layer_norm_backward.samples(
         [True, True, True],
     )
 )
+
+
+@native_layer_norm_backward.batching
+def _(b, grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask):
+    g, x = grad_out.full, input.full
+    inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
+    outer = list(range(1, g.dim() - len(normalized_shape)))
+    of_input = of_weight = of_bias = None
+    if output_mask[0]:
+        scaled = g if weight is None else g * b.aligned(weight, input.rank)
+        rest = (normalized_shape, mean.full, rstd.full, None, None, [True, False, False])
+        of_input = b.op(scaled, x, *rest)[0]
+    if output_mask[1]:
+        # Mean and deviation anew, since they are constants where they are results.
+        centered = x - x.mean(inner, True)
+        variance = (centered * centered).mean(inner, True)
+        eps = (rstd.full**-2 - variance).detach()
+        normal = centered * (variance + eps).rsqrt()
+        normal = normal + ((x - mean.full) * rstd.full - normal).detach()
+        of_weight = (g * normal).sum(outer) if outer else g * normal
+    if output_mask[2]:
+        of_bias = g.sum(outer) if outer else g
+    return of_input, of_weight, of_bias
 
 
 @native_layer_norm_backward.gradient
@@ -249,6 +290,14 @@ def native_dropout():
 native_dropout.samples(
     call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), dtypes=REAL | BOOL
 )
+
+
+@native_dropout.jvp
+def _(t, p, train, result):
+    tangent = t.get("input")
+    if train is False:
+        return tangent, None
+    return tangent * result[1] * (1 / (1 - p) if p < 1 else 0.0), None
 
 
 @native_dropout.gradient

@@ -1,10 +1,10 @@
 """Sorting and sets."""
 
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, strides_like, wrap_dim
 from flambeau.ops.record import BOOL, REAL, composite, native, structured
 from flambeau.ops.samples import call, ints, np, values
 
 _SORT = {
-    "shape": "sort(self, dim)",
     "cpu": "cpu::sort(values, indices, self, dim, descending)",
     "differentiable": (0,),
     "out": True,
@@ -31,6 +31,7 @@ sort.samples(
     call(values()),
     dtypes=REAL | BOOL,
 )
+sort.batching("dims")
 
 
 @structured(
@@ -48,12 +49,27 @@ sort_stable.samples(
     call(values(2, 3), stable=True, dim=0, descending=True),
     dtypes=REAL | BOOL,
 )
+sort_stable.batching("dims")
+
+
+@sort.rule
+@sort_stable.rule
+def _(self, dim):
+    wrap_dim(dim, self.dim(), "sort")
+    if self.is_complex():
+        raise Error(
+            f"sort: Sort does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
+        )
+    if self.is_contiguous():
+        return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
+    strides = strides_like(self)
+    return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
 
 
 @sort.gradient
 @sort_stable.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @composite("msort(Tensor self) -> Tensor", out=True)
@@ -116,11 +132,12 @@ def topk():
 topk.samples(
     call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
 )
+topk.batching("dims")
 
 
 @topk.gradient
 def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, True)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
 
 
 @native(
@@ -134,6 +151,7 @@ def _unique2():
 
 
 _unique2.samples(call(values(2, 3)), call(ints([3, 1, 3]), True, True, True), dtypes=REAL | BOOL)
+_unique2.batching("dynamic")
 
 
 @native(
@@ -150,6 +168,7 @@ def unique_dim():
 unique_dim.samples(
     call(values(2, 3), 0), call(ints([[3, 1], [3, 1]]), 0, True, True, True), dtypes=REAL | BOOL
 )
+unique_dim.batching("dynamic")
 
 
 @native(
@@ -170,3 +189,4 @@ unique_consecutive.samples(
     call(ints([[3, 3, 1]]), dim=1),
     dtypes=REAL | BOOL,
 )
+unique_consecutive.batching("dynamic")

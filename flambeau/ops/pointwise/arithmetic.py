@@ -36,6 +36,7 @@ def add(self, other, alpha):
 
 
 add.reference(lambda x, y, alpha=1: np.add(x, np.multiply(alpha, y)))
+add.jvp("holomorphic")
 
 
 @add.gradient
@@ -62,6 +63,7 @@ def sub(self, other, alpha):
 
 
 sub.reference(lambda x, y, alpha=1: x - alpha * y)
+sub.jvp("holomorphic")
 
 
 @sub.gradient
@@ -86,6 +88,7 @@ def mul(self, other):
 
 
 mul.reference(np.multiply)
+mul.jvp("holomorphic")
 
 
 @mul.gradient
@@ -115,6 +118,7 @@ def div(self, other):
 
 div.domain(other=(0.5, 3.0))
 div.reference(np.true_divide)
+div.jvp("holomorphic")
 
 
 @div.gradient
@@ -258,6 +262,7 @@ def rsub(self, other, alpha):
 
 
 rsub.reference(lambda x, y, alpha=1: y - alpha * x)
+rsub.jvp("holomorphic")
 
 
 @rsub.gradient
@@ -282,6 +287,7 @@ def neg(self):
 
 
 neg.reference(np.negative)
+neg.jvp("holomorphic")
 
 
 @neg.gradient
@@ -362,6 +368,7 @@ def reciprocal(self):
 
 reciprocal.domain(self=(0.5, 3.0))
 reciprocal.reference(np.reciprocal)
+reciprocal.jvp("holomorphic")
 
 
 @reciprocal.gradient
@@ -414,6 +421,12 @@ pow_scalar.samples(
     call(values(2, 3, low=0.5), 3), call(values(2, low=0.5), 0), call(values(0, 3), 2)
 )
 pow_scalar.reference(np.power, tolerance=8)
+pow_scalar.batching("pointwise")
+
+
+@pow_scalar.jvp
+def _(t, self, exponent):
+    return t.get("self") * (exponent * self ** (exponent - 1) if exponent != 0 else 0)
 
 
 @pow_scalar.gradient
@@ -439,6 +452,7 @@ def pow(self, exponent):
 
 pow.domain(self=(0.5, 3.0), exponent=(0.2, 2.5))
 pow.reference(np.power, tolerance=8)
+pow.jvp("holomorphic")
 
 
 @pow.gradient
@@ -464,6 +478,7 @@ pow_of_scalar.samples(
     call(2, values(2, 3, low=0, high=3)), call(3, values(low=0)), call(2, values(0, 3))
 )
 pow_of_scalar.reference(np.power, tolerance=8)
+pow_of_scalar.batching("pointwise")
 
 
 @pow_of_scalar.gradient
@@ -492,6 +507,7 @@ def lerp(self, end, weight):
 
 lerp.domain(weight=(0.1, 0.9))
 lerp.reference(lambda x, end, weight: x + weight * (end - x), tolerance=16)
+lerp.jvp("holomorphic")
 
 
 @lerp.gradient
@@ -514,6 +530,7 @@ def addcmul(self, tensor1, tensor2, value):
 
 
 addcmul.reference(lambda x, y, z, value=1: x + value * y * z, tolerance=32)
+addcmul.jvp("holomorphic")
 
 
 @addcmul.gradient
@@ -537,6 +554,7 @@ def addcdiv(self, tensor1, tensor2, value):
 
 addcdiv.domain(tensor2=(0.5, 3.0))
 addcdiv.reference(lambda x, y, z, value=1: x + value * y / z, tolerance=32)
+addcdiv.jvp("holomorphic")
 
 
 @addcdiv.gradient

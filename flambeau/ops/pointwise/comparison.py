@@ -376,6 +376,7 @@ def where(condition, self, other):
 
 
 where.reference(np.where)
+where.jvp("holomorphic")
 
 
 @where.gradient

@@ -16,6 +16,7 @@ def exp(self):
 
 
 exp.reference(np.exp)
+exp.jvp("holomorphic")
 
 
 @exp.gradient
@@ -34,6 +35,7 @@ def expm1(self):
 
 
 expm1.reference(np.expm1)
+expm1.jvp("holomorphic")
 
 
 @expm1.gradient
@@ -53,6 +55,7 @@ def log(self):
 
 log.domain(self=(0.1, 3.0))
 log.reference(np.log)
+log.jvp("holomorphic")
 
 
 @log.gradient
@@ -72,6 +75,7 @@ def log1p(self):
 
 log1p.domain(self=(-0.8, 3.0))
 log1p.reference(np.log1p)
+log1p.jvp("holomorphic")
 
 
 @log1p.gradient
@@ -91,6 +95,7 @@ def log2(self):
 
 log2.domain(self=(0.1, 3.0))
 log2.reference(np.log2)
+log2.jvp("holomorphic")
 
 
 @log2.gradient
@@ -110,6 +115,7 @@ def log10(self):
 
 log10.domain(self=(0.1, 3.0))
 log10.reference(np.log10)
+log10.jvp("holomorphic")
 
 
 @log10.gradient
@@ -129,6 +135,7 @@ def sqrt(self):
 
 sqrt.domain(self=(0.1, 3.0))
 sqrt.reference(np.sqrt)
+sqrt.jvp("holomorphic")
 
 
 @sqrt.gradient
@@ -148,6 +155,7 @@ def rsqrt(self):
 
 rsqrt.domain(self=(0.1, 3.0))
 rsqrt.reference(lambda x: 1 / np.sqrt(x))
+rsqrt.jvp("holomorphic")
 
 
 @rsqrt.gradient
@@ -166,6 +174,7 @@ def sin(self):
 
 
 sin.reference(np.sin)
+sin.jvp("holomorphic")
 
 
 @sin.gradient
@@ -184,6 +193,7 @@ def cos(self):
 
 
 cos.reference(np.cos)
+cos.jvp("holomorphic")
 
 
 @cos.gradient
@@ -202,6 +212,7 @@ def tanh(self):
 
 
 tanh.reference(np.tanh)
+tanh.jvp("holomorphic")
 
 
 @tanh.gradient
@@ -220,6 +231,7 @@ def sigmoid(self):
 
 
 sigmoid.reference(lambda x: 1 / (1 + np.exp(-x)))
+sigmoid.jvp("holomorphic")
 
 
 @sigmoid.gradient

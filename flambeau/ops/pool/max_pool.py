@@ -33,6 +33,18 @@ max_pool2d_with_indices.samples(
 )
 
 
+@max_pool2d_with_indices.jvp
+def _(t, self, result):
+    picked = t.get("self").flatten(-2).gather(-1, result[1].flatten(-2))
+    return picked.reshape(result[0].shape), None
+
+
+@max_pool2d_with_indices.batching
+def _(b, self, kernel_size, stride, padding, dilation, ceil_mode):
+    rest = (kernel_size, stride, padding, dilation, ceil_mode)
+    return b.folded(lambda x: b.op(x, *rest), 4, self)
+
+
 @max_pool2d_with_indices.gradient
 def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
     return ops.max_pool2d_with_indices_backward(
@@ -63,6 +75,13 @@ max_pool2d_with_indices_backward.samples(
     call(values(1, 2, 2), values(1, 2, 4), [1, 2], [1, 2], 0, 1, False, ints([[[0, 3], [5, 6]]])),
     dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
 )
+max_pool2d_with_indices_backward.jvp("linear")
+
+
+@max_pool2d_with_indices_backward.batching
+def _(b, grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, indices):
+    rest = (kernel_size, stride, padding, dilation, ceil_mode)
+    return b.folded(lambda g, x, i: b.op(g, x, *rest, i), 4, grad_output, self, indices)
 
 
 @max_pool2d_with_indices_backward.gradient

@@ -1,12 +1,22 @@
 """Joining and rearranging."""
 
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    channels_last_strides,
+    formats,
+    grad_to,
+    promote,
+    show,
+    suggest_memory_format,
+    wrap_dim,
+)
 from flambeau.ops.record import composite, structured
 from flambeau.ops.samples import call, ints, np, values
 
 
 @structured(
     "cat(Tensor[] tensors, int dim=0) -> Tensor",
-    shape="cat(tensors, dim)",
     cpu="cpu::cat(result, tensors, dim)",
     method=False,
     out=True,
@@ -23,11 +33,96 @@ def cat():
 
 cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0), values(2, 2)], 1))
 cat.reference(np.concatenate)
+cat.batching("dims")
+cat.jvp("linear")
+
+
+def check_one_device(op, tensors):
+    for t in tensors:
+        if t.device != tensors[0].device:
+            raise Error(
+                f"{op}: Expected all tensors to be on the same device, but found at least two "
+                f"devices, {tensors[0].device} and {t.device}!"
+            )
+
+
+def joined_dtype(tensors):
+    dtype = tensors[0].dtype
+    for t in tensors:
+        dtype = promote(dtype, t.dtype)
+    return dtype
+
+
+def all_channels_last(tensors):
+    """Whether all tensors agree on channels_last (or channels_last_3d)."""
+    form = suggest_memory_format(tensors[0])
+    if form == formats.contiguous_format:
+        return False
+    return all(suggest_memory_format(t) == form for t in tensors)
+
+
+def left_out_of_cat(sizes):
+    """Programs written before tensors could have empty dimensions start from ``tensor([])`` and
+    join to it: a 1-D tensor without elements is left out, whatever the shape of the others."""
+    return len(sizes) == 1 and sizes[0] == 0
+
+
+@cat.rule
+def _(tensors, dim):
+    if not tensors:
+        raise ValueError("cat: expected a non-empty list of Tensors")
+    check_one_device("cat", tensors)
+    for i, t in enumerate(tensors):
+        if t.dim() == 0:
+            raise Error(
+                f"cat: zero-dimensional tensor (at position {i}) cannot be concatenated; give it a "
+                f"dimension with unsqueeze(0)"
+            )
+    first = len(tensors) - 1
+    for i, t in enumerate(tensors):
+        if not left_out_of_cat(t.shape):
+            first = i
+            break
+    shape = tensors[first].shape
+    d = wrap_dim(dim, len(shape), "cat")
+    total = 0
+    for i, t in enumerate(tensors):
+        if left_out_of_cat(t.shape):
+            continue
+        if t.dim() != len(shape):
+            raise Error(
+                f"cat: Tensors must have same number of dimensions: got {len(shape)} and "
+                f"{t.dim()} (shapes {show(shape)} and {show(t.shape)})"
+            )
+        for k in range(len(shape)):
+            if k != d and t.shape[k] != shape[k]:
+                raise Error(
+                    f"cat: Sizes of tensors must match except in dimension {d}. Expected size "
+                    f"{shape[k]} but got size {t.shape[k]} for tensor number {i} in the list."
+                )
+        total = total + t.shape[d]
+    sizes = list(shape)
+    sizes[d] = total
+    dtype = joined_dtype(tensors)
+    if all_channels_last(tensors):
+        return Spec(sizes, dtype, strides=channels_last_strides(sizes))
+    return Spec(sizes, dtype)
 
 
 @cat.gradient
-def _(g, tensors, dim, cxx):
-    return cxx.cat_backward_list(g, tensors.sizes, tensors.dtype, dim)
+def _(g, tensors, dim, ops):
+    shapes, dtypes_ = [t.shape for t in tensors], [t.dtype for t in tensors]
+    d = wrap_dim(dim, g.dim(), "cat_backward")
+    start = 0
+    parts = []
+    for shape, dtype in zip(shapes, dtypes_):
+        if left_out_of_cat(shape):  # whatever the dimensions of g
+            parts.append(ops.zeros(shape, dtype, g.layout, g.device))
+            continue
+        part = ops.slice_Tensor(g, d, start, start + shape[d])
+        parts.append(grad_to(part, shape, dtype, ops))
+        start = start + shape[d]
+    return parts
 
 
 @structured(
@@ -51,6 +146,12 @@ stack.samples(
     call([values(2, 3), values(2, 3)]), call([values(2)], -1), call([values(0, 2), values(0, 2)], 1)
 )
 stack.reference(np.stack)
+stack.jvp("linear")
+
+
+@stack.batching
+def _(b, tensors, dim):
+    return b.op([t.full for t in tensors], b.shifted(dim, tensors[0].rank + 1))
 
 
 @stack.gradient
@@ -69,6 +170,8 @@ def flip():
 
 flip.samples(call(values(2, 3), [0]), call(values(2, 3), [0, -1]), call(values(0, 3), [1]))
 flip.reference(np.flip)
+flip.batching("dims")
+flip.jvp("linear")
 
 
 @flip.gradient
@@ -87,11 +190,19 @@ def roll():
 
 roll.samples(call(values(2, 3), 2), call(values(2, 3), [1, -1], [0, 1]), call(values(0, 3), 1, 0))
 roll.reference(lambda x, shifts, dims=None: np.roll(x, shifts, dims))
+roll.jvp("linear")
+
+
+@roll.batching
+def _(b, self, shifts, dims):
+    if not dims:
+        return b.op(b.flat(self), shifts, [1]).reshape(self.first.shape)
+    return b.op(self.first, shifts, b.shifted(dims, self.rank))
 
 
 @roll.gradient
-def _(g, shifts, dims, cxx):
-    return cxx.roll_backward(g, shifts, dims)
+def _(g, shifts, dims, ops):
+    return ops.roll(g, [-s for s in shifts], dims)
 
 
 @structured(
@@ -112,6 +223,8 @@ def tril():
 
 tril.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 tril.reference(np.tril)
+tril.batching("front")
+tril.jvp("linear")
 
 
 @tril.gradient
@@ -137,6 +250,8 @@ def triu():
 
 triu.samples(call(values(3, 3)), call(values(2, 3, 4), 1), call(values(0, 3), -1))
 triu.reference(np.triu)
+triu.batching("front")
+triu.jvp("linear")
 
 
 @triu.gradient
@@ -160,11 +275,29 @@ def repeat():
 
 repeat.samples(call(values(2, 3), [2, 1, 3]), call(values(2), [0]), call(values(), [2]))
 repeat.reference(np.tile)
+repeat.jvp("linear")
+
+
+@repeat.batching
+def _(b, self, repeats):
+    return b.op(b.aligned(self, len(repeats)), [1, *repeats])
 
 
 @repeat.gradient
-def _(g, self, repeats, cxx):
-    return cxx.repeat_backward(g, repeats, self.sizes)
+def _(g, self, repeats, ops):
+    # The copies get dimensions of their own, which are summed.
+    extra = len(repeats) - self.dim()
+    split, copies = [], []
+    for d, times in enumerate(repeats):
+        if times == 0:
+            return ops.zeros(self.shape, g.dtype, g.layout, g.device)
+        if times > 1:
+            copies.append(len(split))
+            split.append(times)
+        if d >= extra:
+            split.append(self.shape[d - extra])
+    parts = ops.reshape(g, split)
+    return ops.sum_dim_IntList(parts, copies) if copies else parts
 
 
 @composite("one_hot(Tensor self, int num_classes=-1) -> Tensor", module="_nn", method=False)

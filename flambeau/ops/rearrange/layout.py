@@ -1,5 +1,6 @@
 """Shapes by name: compositions of views, and copies where a view will not do."""
 
+from flambeau.ops.language import Error, show, wrap_dim
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, dtype, np, values
 
@@ -30,11 +31,17 @@ def _unsafe_view():
 
 _unsafe_view.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]))
 _unsafe_view.reference(np.reshape)
+_unsafe_view.batching(lambda b, self, size: self.full.reshape([b.size, *size]))
+
+
+@_unsafe_view.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
 
 
 @_unsafe_view.gradient
 def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+    return ops.reshape(g, self.shape)
 
 
 @composite("reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
@@ -143,15 +150,40 @@ ravel.reference(np.ravel)
 
 @composite(
     "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
-    cxx="movedim",
     aliases=("moveaxis",),
 )
-def movedim():
+def movedim(self, source, destination, ops):
     """Dimensions moved to other places, the rest kept in order.
 
     >>> flambeau.movedim(flambeau.zeros(2, 3, 5), 0, -1).shape
     torch.Size([3, 5, 2])
     """
+    if len(source) != len(destination):
+        raise Error(
+            f"movedim: Invalid source or destination dims: source ({show(source)} dims) should "
+            f"contain the same number of dims as destination ({show(destination)} dims)"
+        )
+    n = self.dim()
+    order, used = [-1] * n, []
+    for i in range(len(source)):
+        start, end = wrap_dim(source[i], n, "movedim"), wrap_dim(destination[i], n, "movedim")
+        if start in used:
+            raise Error(f"movedim: repeated dim in `source` ({show(source)})")
+        if n == 0:
+            continue
+        if order[end] >= 0:
+            raise Error(f"movedim: repeated dim in `destination` ({show(destination)})")
+        used.append(start)
+        order[end] = start
+    if n == 0:
+        return ops.alias(self)
+    left = [d for d in range(n) if d not in used]
+    place = 0
+    for i in range(n):
+        if order[i] < 0:
+            order[i] = left[place]
+            place = place + 1
+    return ops.permute(self, order)
 
 
 movedim.samples(call(values(2, 3, 4), [0, 1], [-1, 0]))
@@ -160,11 +192,11 @@ movedim.reference(np.moveaxis)
 
 @composite(
     "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
-    cxx="movedim_int",
     aliases=("moveaxis",),
 )
-def movedim_int():
+def movedim_int(self, source, destination, ops):
     """One dimension moved to another place."""
+    return ops.movedim_intlist(self, [source], [destination])
 
 
 movedim_int.samples(call(values(2, 3, 4), 0, -1), call(values(2, 3, 4), 2, 0))
@@ -172,12 +204,26 @@ movedim_int.reference(np.moveaxis)
 
 
 @composite("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)")
-def narrow():
+def narrow(self, dim, start, length, ops):
     """``length`` elements from ``start`` on along a dimension.
 
     >>> flambeau.narrow(flambeau.arange(5), 0, 1, 3)
     tensor([1, 2, 3])
     """
+    if self.dim() == 0:
+        raise Error("narrow: narrow() cannot be applied to a 0-dim tensor.")
+    if length < 0:
+        raise Error("narrow: narrow(): length must be non-negative.")
+    d = wrap_dim(dim, self.dim(), "narrow")
+    n = self.size(d)
+    if start < -n or start > n:
+        raise IndexError(
+            f"narrow: start out of range (expected to be in range of [{-n}, {n}], but got {start})"
+        )
+    first = start + n if start < 0 else start
+    if first > n - length:
+        raise Error(f"narrow: start ({first}) + length ({length}) exceeds dimension size ({n}).")
+    return ops.slice_Tensor(self, d, first, first + length)
 
 
 narrow.samples(call(values(5), 0, 1, 3), call(values(2, 3), 1, -2, 2), call(values(2, 3), 0, 0, 0))
@@ -185,12 +231,21 @@ narrow.reference(lambda x, dim, start, n: np.take(x, range(start, start + n), di
 
 
 @composite("chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]")
-def chunk():
+def chunk(self, chunks, dim, ops):
     """About equal parts along a dimension, at most ``chunks`` of them.
 
     >>> [len(c) for c in flambeau.chunk(flambeau.arange(5), 2)]
     [3, 2]
     """
+    if self.dim() == 0:
+        raise Error("chunk: chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise Error(f"chunk: chunk expects `chunks` to be greater than 0, got: {chunks}")
+    d = wrap_dim(dim, self.dim(), "chunk")
+    each = (self.size(d) + chunks - 1) // chunks
+    if each == 0:  # an empty dimension still gives that many parts
+        return ops.split_with_sizes(self, [0] * chunks, d)
+    return ops.split_Tensor(self, each, d)
 
 
 chunk.samples(call(values(5), 2), call(values(2, 3), 3, 1))
@@ -200,12 +255,13 @@ chunk.reference(np.array_split)
 @composite(
     "numpy_T(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="T"
 )
-def numpy_T():
+def numpy_T(self, ops):
     """The dimensions in reverse order.
 
     >>> flambeau.zeros(2, 3).T.shape
     torch.Size([3, 2])
     """
+    return ops.permute(self, list(reversed(range(self.dim()))))
 
 
 numpy_T.samples(call(values(2, 3)))
@@ -229,12 +285,18 @@ matrix_H.reference(lambda x: np.conj(x).T)
 
 
 @composite("mT(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mT")
-def mT():
+def mT(self, ops):
     """The last two dimensions exchanged.
 
     >>> flambeau.zeros(4, 2, 3).mT.shape
     torch.Size([4, 3, 2])
     """
+    if self.dim() < 2:
+        raise Error(
+            f"mT: tensor.mT is only supported on matrices or batches of matrices. Got {self.dim()}"
+            "-D tensor."
+        )
+    return ops.transpose_int(self, -2, -1)
 
 
 mT.samples(call(values(2, 3, 4)))
@@ -242,13 +304,14 @@ mT.reference(lambda x: np.swapaxes(x, -1, -2))
 
 
 @composite("mH(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="mH")
-def mH():
+def mH(self, ops):
     """The last two dimensions exchanged, conjugated.
 
     >>> flambeau.tensor([[1 + 1j, 2j]]).mH
     tensor([[1.-1.j],
             [0.-2.j]])
     """
+    return ops.conj(ops.mT(self))
 
 
 mH.samples(call(values(2, 3, 4)))
@@ -299,6 +362,8 @@ def clone():
 
 clone.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 clone.reference(lambda x: x)
+clone.batching("same")
+clone.jvp("linear")
 
 
 @clone.gradient
@@ -322,11 +387,13 @@ def copy_():
 
 copy_.samples(call(values(2, 3), values(2, 3)), call(values(2, 3), values(3)))
 copy_.reference(lambda x, source: np.broadcast_to(source, x.shape))
+copy_.batching("pointwise")
+copy_.jvp("linear")
 
 
 @copy_.gradient
 def _(g, src, cxx):
-    return cxx.zeros_like(g), cxx.copy_backward(g, src.sizes, src.options)
+    return cxx.zeros_like(g), cxx.copy_backward(g, src.shape, src.options)
 
 
 @native(
@@ -343,11 +410,13 @@ def _to_copy():
 
 _to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
 _to_copy.reference(lambda x, dtype=None: x)
+_to_copy.batching("same")
+_to_copy.jvp("linear")
 
 
 @_to_copy.gradient
 def _(g, self, cxx):
-    return cxx.copy_backward(g, self.sizes, self.options)
+    return cxx.copy_backward(g, self.shape, self.options)
 
 
 @composite(
@@ -440,6 +509,8 @@ def select_backward():
 
 
 select_backward.samples(call(values(2), [2, 3], 1, 2))
+select_backward.batching("dims")
+select_backward.jvp("linear")
 
 
 @select_backward.gradient
@@ -458,6 +529,8 @@ def slice_backward():
 
 
 slice_backward.samples(call(values(2, 2), [4, 2], 0, 0, 3, 2))
+slice_backward.batching("dims")
+slice_backward.jvp("linear")
 
 
 @slice_backward.gradient
@@ -476,6 +549,8 @@ def diagonal_backward():
 
 
 diagonal_backward.samples(call(values(2), [2, 3], 0, 0, 1))
+diagonal_backward.batching("dims")
+diagonal_backward.jvp("linear")
 
 
 @diagonal_backward.gradient
@@ -493,6 +568,8 @@ def unfold_backward():
 
 
 unfold_backward.samples(call(values(2, 3), [5], 0, 3, 2))
+unfold_backward.batching("dims")
+unfold_backward.jvp("linear")
 
 
 @unfold_backward.gradient

@@ -27,6 +27,7 @@ amax.samples(
     dtypes=REAL | BOOL,
 )
 amax.reference(lambda x, dim=(), keepdim=False: np.amax(x, tuple(dim) or None, keepdims=keepdim))
+amax.batching("reduce")
 
 
 @amax.gradient
@@ -57,6 +58,7 @@ amin.samples(
     dtypes=REAL | BOOL,
 )
 amin.reference(lambda x, dim=(), keepdim=False: np.amin(x, tuple(dim) or None, keepdims=keepdim))
+amin.batching("reduce")
 
 
 @amin.gradient
@@ -81,6 +83,11 @@ def max():
 
 max.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
 max.reference(np.amax)
+
+
+@max.batching
+def _(b, self):
+    return b.ops.amax(b.flat(self), [1])
 
 
 @max.gradient
@@ -120,11 +127,12 @@ max_dim.reference(
         np.argmax(x, dim, keepdims=keepdim),
     )
 )
+max_dim.batching("dims")
 
 
 @max_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(
@@ -144,6 +152,11 @@ def min():
 
 min.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
 min.reference(np.amin)
+
+
+@min.batching
+def _(b, self):
+    return b.ops.amin(b.flat(self), [1])
 
 
 @min.gradient
@@ -183,11 +196,12 @@ min_dim.reference(
         np.argmin(x, dim, keepdims=keepdim),
     )
 )
+min_dim.batching("dims")
 
 
 @min_dim.gradient
 def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.sizes, keepdim)
+    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
 
 
 @structured(
@@ -215,6 +229,11 @@ aminmax.reference(
 )
 
 
+@aminmax.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, dim=d, keepdim=keep))
+
+
 @aminmax.gradient
 def _(grads, self, min, max, dim, keepdim, cxx):
     return cxx.aminmax_backward(grads, self, min, max, dim, keepdim)
@@ -238,6 +257,11 @@ argmax.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, 
 argmax.reference(lambda x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=keepdim))
 
 
+@argmax.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
+
+
 @structured(
     "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     shape="arg_extreme(self, dim, keepdim)",
@@ -254,6 +278,11 @@ def argmin():
 
 argmin.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, True), dtypes=REAL)
 argmin.reference(lambda x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=keepdim))
+
+
+@argmin.batching
+def _(b, self, dim, keepdim):
+    return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
 
 
 @structured(
@@ -275,6 +304,11 @@ any.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 any.reference(np.any)
 
 
+@any.batching
+def _(b, self):
+    return b.op_of("dim")(b.flat(self), 1)
+
+
 @structured(
     "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     shape="truth_dim(self, dim, keepdim)",
@@ -288,6 +322,7 @@ def any_dim():
 
 any_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
 any_dim.reference(lambda x, dim, keepdim=False: np.any(x, dim, keepdims=keepdim))
+any_dim.batching("dims")
 
 
 @structured(
@@ -307,6 +342,7 @@ any_dims.reference(
         x, None if dim is None else tuple(dim), keepdims=keepdim
     )
 )
+any_dims.batching("reduce")
 
 
 @structured(
@@ -328,6 +364,11 @@ all.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 all.reference(np.all)
 
 
+@all.batching
+def _(b, self):
+    return b.op_of("dim")(b.flat(self), 1)
+
+
 @structured(
     "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     shape="truth_dim(self, dim, keepdim)",
@@ -341,6 +382,7 @@ def all_dim():
 
 all_dim.samples(call(values(2, 3), 1), call(values(0, 3), 0, True))
 all_dim.reference(lambda x, dim, keepdim=False: np.all(x, dim, keepdims=keepdim))
+all_dim.batching("dims")
 
 
 @structured(
@@ -360,3 +402,4 @@ all_dims.reference(
         x, None if dim is None else tuple(dim), keepdims=keepdim
     )
 )
+all_dims.batching("reduce")

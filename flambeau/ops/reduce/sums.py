@@ -1,6 +1,14 @@
 """Sums, means, products, variances."""
 
+from flambeau.ops.language import Spec
 from flambeau.ops.record import COMPLEX, FLOATING, structured
+from flambeau.ops.reduce.dims import (
+    expanded,
+    reduced_count,
+    reduced_dims,
+    reduced_sizes,
+    sum_dtype,
+)
 from flambeau.ops.samples import call, dtype, np, special, values
 
 
@@ -21,17 +29,22 @@ sum.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 sum.reference(lambda x, dtype=None: np.sum(x), tolerance=16)
+sum.jvp("linear")
+
+
+@sum.batching
+def _(b, self, dtype):
+    return b.op_of("dim_IntList")(b.flat(self), [1], dtype=dtype)
 
 
 @sum.gradient
 def _(g, self, ops):
-    return ops.expand(g, self.sizes)
+    return ops.expand(g, self.shape)
 
 
 @structured(
     "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) "
     "-> Tensor",
-    shape="sum_dim(self, dim, keepdim, dtype)",
     cpu="cpu::sum(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="IntList_out",
@@ -49,11 +62,19 @@ sum_dim.samples(
 sum_dim.reference(
     lambda x, dim, keepdim=False: np.sum(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+sum_dim.batching("reduce")
+sum_dim.jvp("linear")
+
+
+@sum_dim.rule
+def _(self, dim, keepdim, dtype):
+    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, "sum"), keepdim)
+    return Spec(sizes, sum_dtype(self.dtype, dtype))
 
 
 @sum_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.expand_reduced(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    return expanded(g, self.shape, dim, keepdim, ops)
 
 
 @structured(
@@ -78,11 +99,17 @@ mean.samples(
     dtypes=FLOATING | COMPLEX,
 )
 mean.reference(lambda x, dtype=None: np.mean(x), tolerance=16)
+mean.jvp("linear")
+
+
+@mean.batching
+def _(b, self, dtype):
+    return b.op_of("dim")(b.flat(self), [1], dtype=dtype)
 
 
 @mean.gradient
 def _(g, self, cxx):
-    return cxx.mean_backward(g, self.sizes)
+    return cxx.mean_backward(g, self.shape)
 
 
 @structured(
@@ -106,11 +133,14 @@ mean_dim.samples(
 mean_dim.reference(
     lambda x, dim, keepdim=False: np.mean(x, dim and tuple(dim), keepdims=keepdim), tolerance=16
 )
+mean_dim.batching("reduce")
+mean_dim.jvp("linear")
 
 
 @mean_dim.gradient
-def _(g, self, dim, keepdim, cxx):
-    return cxx.mean_dim_backward(g, self.sizes, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    wide = expanded(g, self.shape, dim, keepdim, ops)
+    return ops.div_Scalar(wide, reduced_count(self.shape, dim))
 
 
 @structured(
@@ -132,6 +162,11 @@ prod.samples(
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 
 
+@prod.batching
+def _(b, self, dtype):
+    return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
+
+
 @prod.gradient
 def _(g, self, result, cxx):
     return cxx.prod_backward(g, self, result)
@@ -150,6 +185,7 @@ def prod_dim():
 
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
+prod_dim.batching("dims")
 
 
 @prod_dim.gradient
@@ -185,6 +221,7 @@ var.reference(
     ),
     tolerance=16,
 )
+var.batching("reduce")
 
 
 @var.gradient
@@ -220,6 +257,7 @@ std.reference(
     ),
     tolerance=16,
 )
+std.batching("reduce")
 
 
 @std.gradient
@@ -249,6 +287,7 @@ var_mean.samples(
     call(values(2, 3, 2), [0, -1], correction=2, keepdim=True),
     dtypes=FLOATING | COMPLEX,
 )
+var_mean.batching("reduce")
 
 
 @var_mean.gradient
@@ -274,6 +313,7 @@ logsumexp.samples(call(values(2, 3), [1]), call(values(2, 3, 2), [0, -1], True))
 logsumexp.reference(
     lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
 )
+logsumexp.batching("reduce")
 
 
 @logsumexp.gradient
@@ -310,6 +350,7 @@ linalg_vector_norm.reference(
     ),
     tolerance=16,
 )
+linalg_vector_norm.batching("reduce")
 
 
 @linalg_vector_norm.gradient

@@ -1,12 +1,13 @@
 """Cumulative sums and products."""
 
+from flambeau.ops.language import Spec, wrap_dim
 from flambeau.ops.record import structured
+from flambeau.ops.reduce.dims import sum_dtype
 from flambeau.ops.samples import call, np, values
 
 
 @structured(
     "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-    shape="cumulative(self, dim, dtype)",
     cpu="cpu::cumsum(result, self, dim)",
     out=True,
     inplace=True,
@@ -21,6 +22,14 @@ def cumsum():
 
 cumsum.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
 cumsum.reference(np.cumsum, tolerance=16)
+cumsum.batching("dims")
+cumsum.jvp("linear")
+
+
+@cumsum.rule
+def _(self, dim, dtype):
+    wrap_dim(dim, self.dim(), "cumsum/cumprod")
+    return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 
 @cumsum.gradient
@@ -45,6 +54,7 @@ def cumprod():
 
 cumprod.samples(call(values(2, 3), 1), call(values(2, 3), 0), call(values(0, 3), 1))
 cumprod.reference(np.cumprod, tolerance=16)
+cumprod.batching("dims")
 
 
 @cumprod.gradient

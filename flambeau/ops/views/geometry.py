@@ -1,5 +1,6 @@
 """Ops that give other geometry over the same memory."""
 
+from flambeau.ops.language import Error, Spec, show, wrap_dim
 from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, dtype, np, values
 
@@ -11,6 +12,8 @@ def alias():
 
 alias.samples(call(values(2, 3)))
 alias.reference(lambda x: x)
+alias.batching("same")
+alias.jvp("linear")
 
 
 @alias.gradient
@@ -32,11 +35,17 @@ def view_(g):
 
 view_.samples(call(values(2, 3), [3, 2]), call(values(2, 3), [-1]), call(values(0, 3), [3, 0]))
 view_.reference(np.reshape)
+view_.batching("dims")
+
+
+@view_.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
 
 
 @view_.gradient
 def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+    return ops.reshape(g, self.shape)
 
 
 @view(
@@ -50,6 +59,8 @@ def view_dtype():
 
 
 view_dtype.samples(call(values(2, 4), dtype("uint8")))
+view_dtype.batching(lambda b, self, dtype: b.op(self.full.contiguous(), dtype))
+view_dtype.jvp("none")
 
 
 @view(
@@ -66,6 +77,26 @@ def as_strided():
 
 
 as_strided.samples(call(values(6), [2, 2], [2, 1], 1), call(values(2, 3), [3], [1]))
+
+
+@as_strided.jvp
+def _(t, self, size, stride, storage_offset):
+    tangent = t.get("self")
+    if tangent.stride() != self.stride() or tangent.storage_offset() != self.storage_offset():
+        buffer = self.new_zeros(self.untyped_storage().nbytes() // self.element_size())
+        tangent = (
+            buffer.as_strided(self.shape, self.stride(), self.storage_offset()).copy_(tangent)
+            if self.numel()
+            else tangent
+        )
+    return tangent.as_strided(size, stride, storage_offset)
+
+
+@as_strided.batching
+def _(b, self, size, stride, storage_offset):
+    x = self.first
+    offset = x.storage_offset() if storage_offset is None else storage_offset
+    return x.as_strided([b.size, *size], [x.stride(0), *stride], offset)
 
 
 @as_strided.gradient
@@ -92,6 +123,8 @@ def transpose():
 
 transpose.samples(call(values(2, 3), 0, 1), call(values(2, 3, 4), -1, 0), call(values(0, 3), 0, 1))
 transpose.reference(np.swapaxes)
+transpose.batching("dims")
+transpose.jvp("linear")
 
 
 @transpose.gradient
@@ -110,6 +143,12 @@ def t():
 
 t.samples(call(values(2, 3)), call(values(3)), call(values()))
 t.reference(np.transpose)
+t.jvp("linear")
+
+
+@t.batching
+def _(b, self):
+    return self.first.transpose(1, 2) if self.rank == 2 else self.first
 
 
 @t.gradient
@@ -128,6 +167,12 @@ def permute():
 
 permute.samples(call(values(2, 3, 4), [2, 0, 1]), call(values(), []))
 permute.reference(np.transpose)
+permute.jvp("linear")
+
+
+@permute.batching
+def _(b, self, dims):
+    return self.first.permute([0, *b.shifted(dims, self.rank)])
 
 
 @permute.gradient
@@ -150,11 +195,18 @@ def expand():
 
 expand.samples(call(values(3), [2, 3]), call(values(2, 1), [-1, 3]), call(values(), [2]))
 expand.reference(lambda x, size: np.broadcast_to(x, [x.shape[0] if n < 0 else n for n in size]))
+expand.jvp("linear")
+
+
+@expand.batching
+def _(b, self, size):
+    padded = b.aligned(self, len(size))
+    return padded.expand([b.size, *size])
 
 
 @expand.gradient
 def _(g, self, cxx):
-    return cxx.sum_to(g, self.sizes)
+    return cxx.sum_to(g, self.shape)
 
 
 @view(
@@ -172,9 +224,19 @@ _reshape_alias.samples(call(values(2, 3), [3, 2], [2, 1]))
 _reshape_alias.reference(lambda x, size, stride: np.reshape(x, size))
 
 
+@_reshape_alias.jvp
+def _(t, size):
+    return t.get("self").reshape(size)
+
+
+@_reshape_alias.batching
+def _(b, self, size):
+    return self.first.reshape([b.size, *size])
+
+
 @_reshape_alias.gradient
 def _(g, self, ops):
-    return ops.reshape(g, self.sizes)
+    return ops.reshape(g, self.shape)
 
 
 @view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
@@ -188,11 +250,17 @@ def squeeze():
 
 squeeze.samples(call(values(1, 3, 1)), call(values(2, 3)), call(values(1)))
 squeeze.reference(np.squeeze)
+squeeze.jvp("linear")
+
+
+@squeeze.batching
+def _(b, self):
+    return self.first.squeeze([i + 1 for i, n in enumerate(self.shape) if n == 1])
 
 
 @squeeze.gradient
 def _(g, self, cxx):
-    return cxx.unsqueeze_to(g, self.sizes)
+    return cxx.unsqueeze_to(g, self.shape)
 
 
 @view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", cxx="squeeze_dim", inplace=True)
@@ -202,11 +270,13 @@ def squeeze_dim():
 
 squeeze_dim.samples(call(values(1, 3, 1), -1), call(values(2, 3), 0))
 squeeze_dim.reference(lambda x, dim: np.squeeze(x, dim) if x.shape[dim] == 1 else x)
+squeeze_dim.batching("dims")
+squeeze_dim.jvp("linear")
 
 
 @squeeze_dim.gradient
 def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dim_to(g, self.sizes, dim)
+    return cxx.unsqueeze_dim_to(g, self.shape, dim)
 
 
 @view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
@@ -216,11 +286,13 @@ def squeeze_dims():
 
 squeeze_dims.samples(call(values(1, 3, 1), [0, 2]), call(values(1, 3), [0]))
 squeeze_dims.reference(lambda x, dims: np.squeeze(x, tuple(dims)))
+squeeze_dims.batching("dims")
+squeeze_dims.jvp("linear")
 
 
 @squeeze_dims.gradient
 def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dims_to(g, self.sizes, dim)
+    return cxx.unsqueeze_dims_to(g, self.shape, dim)
 
 
 @view("unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
@@ -235,14 +307,20 @@ def unsqueeze():
 
 unsqueeze.samples(call(values(2, 3), 1), call(values(), -1), call(values(0), 0))
 unsqueeze.reference(np.expand_dims)
+unsqueeze.jvp("linear")
+
+
+@unsqueeze.batching
+def _(b, self, dim):
+    return self.first.unsqueeze(b.shifted(dim, self.rank + 1))
 
 
 @unsqueeze.gradient
 def _(g, self, dim, cxx):
-    return cxx.squeeze_back(g, self.sizes, dim)
+    return cxx.squeeze_back(g, self.shape, dim)
 
 
-@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)", cxx="select")
+@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)")
 def select():
     """The slice at ``index`` of a dimension, which goes away.
 
@@ -253,17 +331,36 @@ def select():
 
 select.samples(call(values(2, 3), 1, 2), call(values(2, 3), 0, -1))
 select.reference(lambda x, dim, index: np.take(x, index, dim))
+select.batching("dims")
+select.jvp("linear")
+
+
+@select.rule
+def _(self, dim, index):
+    if self.dim() == 0:
+        raise IndexError("select: cannot be applied to a 0-dim tensor.")
+    d = wrap_dim(dim, self.dim(), "select")
+    n = self.shape[d]
+    if index < -n or index >= n:
+        raise IndexError(
+            f"select: index {index} out of range for tensor of size {show(self.shape)} at "
+            f"dimension {d}"
+        )
+    sizes, strides = list(self.shape), list(self.stride())
+    start = self.storage_offset() + (index + n if index < 0 else index) * strides[d]
+    del sizes[d]
+    del strides[d]
+    return Spec(sizes, self.dtype, strides, start)
 
 
 @select.gradient
 def _(g, self, dim, index, ops):
-    return ops.select_backward(g, self.sizes, dim, index)
+    return ops.select_backward(g, self.shape, dim, index)
 
 
 @view(
     "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> "
     "Tensor(a)",
-    cxx="slice",
     function_variant=False,
     method=False,
 )
@@ -275,11 +372,35 @@ slice.samples(call(values(4, 2), 0, 1, 4, 2), call(values(2, 3), 1, -2), call(va
 slice.reference(
     lambda x, dim, start, end=None, step=1: np.take(x, range(x.shape[dim])[start:end:step], dim)
 )
+slice.batching("dims")
+slice.jvp("linear")
+
+
+@slice.rule
+def _(self, dim, start, end, step):
+    if self.dim() == 0:
+        raise Error("slice: slice() cannot be applied to a 0-dim tensor.")
+    if step <= 0:
+        raise Error(f"slice: slice step must be positive, got {step}")
+    d = wrap_dim(dim, self.dim(), "slice")
+    n = self.shape[d]
+    first, last = 0 if start is None else start, n if end is None else end
+    if first < 0:
+        first = max(first + n, 0)
+    if last < 0:
+        last = last + n
+    first = min(first, n)
+    last = min(max(last, first), n)
+    sizes, strides = list(self.shape), list(self.stride())
+    offset = self.storage_offset() + first * strides[d]
+    sizes[d] = (last - first) // step + (1 if (last - first) % step != 0 else 0)
+    strides[d] = strides[d] * step
+    return Spec(sizes, self.dtype, strides, offset)
 
 
 @slice.gradient
 def _(g, self, dim, start, end, step, cxx):
-    return cxx.slice_backward(g, self.sizes, dim, start, end, step)
+    return cxx.slice_backward(g, self.shape, dim, start, end, step)
 
 
 @view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)")
@@ -293,11 +414,13 @@ def diagonal():
 
 diagonal.samples(call(values(3, 3)), call(values(2, 3), 1), call(values(2, 3, 2), -1, 0, 2))
 diagonal.reference(np.diagonal)
+diagonal.batching("dims")
+diagonal.jvp("linear")
 
 
 @diagonal.gradient
 def _(g, self, offset, dim1, dim2, ops):
-    return ops.diagonal_backward(g, self.sizes, offset, dim1, dim2)
+    return ops.diagonal_backward(g, self.shape, offset, dim1, dim2)
 
 
 @view(
@@ -314,11 +437,13 @@ def unfold():
 
 
 unfold.samples(call(values(5), 0, 2, 2), call(values(2, 4), 1, 3, 1))
+unfold.batching("dims")
+unfold.jvp("linear")
 
 
 @unfold.gradient
 def _(g, self, dimension, size, step, ops):
-    return ops.unfold_backward(g, self.sizes, dimension, size, step)
+    return ops.unfold_backward(g, self.shape, dimension, size, step)
 
 
 @view(
@@ -333,11 +458,13 @@ def split():
 
 
 split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
+split.batching("dims")
+split.jvp("linear")
 
 
 @split.gradient
 def _(g, self, split_size, dim, cxx):
-    return cxx.split_backward(g, self.sizes, self.options, split_size, dim)
+    return cxx.split_backward(g, self.shape, self.options, split_size, dim)
 
 
 @view(
@@ -354,11 +481,13 @@ def split_with_sizes():
 
 split_with_sizes.samples(call(values(5), [2, 3]), call(values(2, 3), [0, 1, 2], 1))
 split_with_sizes.reference(lambda x, sizes, dim=0: np.split(x, np.cumsum(sizes)[:-1], dim))
+split_with_sizes.batching("dims")
+split_with_sizes.jvp("linear")
 
 
 @split_with_sizes.gradient
 def _(g, self, split_sizes, dim, cxx):
-    return cxx.split_with_sizes_backward(g, self.sizes, self.options, split_sizes, dim)
+    return cxx.split_with_sizes_backward(g, self.shape, self.options, split_sizes, dim)
 
 
 @view(
@@ -376,11 +505,13 @@ def unbind():
 
 unbind.samples(call(values(2, 3)), call(values(2, 3), -1))
 unbind.reference(lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)))
+unbind.batching("dims")
+unbind.jvp("linear")
 
 
 @unbind.gradient
 def _(g, self, dim, cxx):
-    return cxx.unbind_backward(g, self.sizes, self.options, dim)
+    return cxx.unbind_backward(g, self.shape, self.options, dim)
 
 
 @view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
@@ -394,6 +525,8 @@ def view_as_real():
 
 view_as_real.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
 view_as_real.reference(lambda x: np.stack([x.real, x.imag], -1))
+view_as_real.batching("same")
+view_as_real.jvp("linear")
 
 
 @view_as_real.gradient
@@ -414,6 +547,8 @@ view_as_complex.samples(
     call(values(2, 3, 2)), call(values(2)), dtypes=frozenset({"float64", "float32"})
 )
 view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
+view_as_complex.batching(lambda b, self: b.op(self.full.contiguous()))
+view_as_complex.jvp("linear")
 
 
 @view_as_complex.gradient
@@ -428,6 +563,8 @@ def _conj():
 
 _conj.samples(call(values(2, 3)), dtypes=COMPLEX)
 _conj.reference(np.conj)
+_conj.batching("same")
+_conj.jvp("linear")
 
 
 @_conj.gradient
@@ -441,6 +578,8 @@ def _neg_view():
 
 
 _neg_view.samples(call(values(2, 3)))
+_neg_view.batching("same")
+_neg_view.jvp("linear")
 
 
 @_neg_view.gradient
@@ -528,6 +667,8 @@ def detach():
 
 detach.samples(call(values(2, 3)), call(values()))
 detach.reference(lambda x: x)
+detach.batching("same")
+detach.jvp("none")
 
 
 @native(
@@ -545,3 +686,9 @@ def detach_():
 
 detach_.samples(call(values(2, 3)), call(values()))
 detach_.reference(lambda x: x)
+detach_.jvp("none")
+
+
+@detach_.batching
+def _(b, self):
+    return b.op(self.value)

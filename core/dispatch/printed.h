@@ -1,0 +1,164 @@
+// What printed Python functions stand on: Python's meaning of integers and lists, checked.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/dispatch/checked.h"
+#include "core/dispatch/specs.h"
+#include "core/dispatch/value.h"
+#include "kernels/shape/pointwise.h"
+
+namespace flambeau::printed {
+
+// ---- lists
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void raise_index() {
+  raise<IndexError>("list index out of range");
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void raise_none() {
+  raise<TypeError>("a value is None where one is needed");
+}
+
+template <class L>
+decltype(auto) at(L&& list, int64_t i) {
+  const auto n = static_cast<int64_t>(list.size());
+  if (i < 0) i += n;
+  if (i < 0 || i >= n) [[unlikely]]
+    raise_index();
+  return list[static_cast<size_t>(i)];
+}
+
+template <class L>
+int64_t len(const L& list) {
+  return static_cast<int64_t>(list.size());
+}
+
+// list[from:to], bounds as Python cuts them.
+template <class T>
+std::span<const T> slice(std::span<const T> list, std::optional<int64_t> from,
+                         std::optional<int64_t> to) {
+  const auto n = static_cast<int64_t>(list.size());
+  const auto place = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
+  const int64_t a = place(from.value_or(0)), b = std::max(a, place(to.value_or(n)));
+  return list.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
+}
+
+inline Dims joined(IntSpan a, IntSpan b) {
+  Dims out(a);
+  for (const int64_t v : b) out.push_back(v);
+  return out;
+}
+inline TensorVec joined(TensorSpan a, TensorSpan b) {
+  TensorVec out(a.begin(), a.end());
+  out.insert(out.end(), b.begin(), b.end());
+  return out;
+}
+inline Dims repeated(IntSpan list, int64_t times) {
+  Dims out;
+  for (int64_t k = 0; k < times; ++k)
+    for (const int64_t v : list) out.push_back(v);
+  return out;
+}
+inline Dims reversed(IntSpan list) {
+  Dims out(list);
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+inline Dims sorted(IntSpan list) {
+  Dims out(list);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+inline int64_t place_to_insert(size_t size, int64_t i) {
+  const auto n = static_cast<int64_t>(size);
+  return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n);
+}
+inline void insert(Dims& list, int64_t i, int64_t v) {
+  list.insert(static_cast<size_t>(place_to_insert(list.size(), i)), v);
+}
+template <class T>
+void insert(std::vector<T>& list, int64_t i, T v) {
+  list.insert(list.begin() + place_to_insert(list.size(), i), std::move(v));
+}
+inline void erase(Dims& list, int64_t i) {
+  at(list, i);
+  list.erase(static_cast<size_t>(i < 0 ? i + len(list) : i));
+}
+template <class T>
+void erase(std::vector<T>& list, int64_t i) {
+  at(list, i);
+  list.erase(list.begin() + (i < 0 ? i + len(list) : i));
+}
+inline int64_t pop(Dims& list) {
+  const int64_t v = at(list, -1);
+  list.erase(list.size() - 1);
+  return v;
+}
+template <class L, class T>
+bool contains(const L& list, const T& v) {
+  for (const auto& item : list)
+    if (item == v) return true;
+  return false;
+}
+inline int64_t sum(IntSpan list) {
+  int64_t total = 0;
+  for (const int64_t v : list) total = add(total, v);
+  return total;
+}
+inline int64_t prod(IntSpan list) {
+  int64_t total = 1;
+  for (const int64_t v : list) total = mul(total, v);
+  return total;
+}
+template <class T>
+T larger(T a, T b) {
+  return b > a ? b : a;
+}
+template <class T>
+T smaller(T a, T b) {
+  return b < a ? b : a;
+}
+inline int64_t larger(IntSpan list) {
+  if (list.empty()) raise<ValueError>("max() arg is an empty sequence");
+  return *std::max_element(list.begin(), list.end());
+}
+inline int64_t smaller(IntSpan list) {
+  if (list.empty()) raise<ValueError>("min() arg is an empty sequence");
+  return *std::min_element(list.begin(), list.end());
+}
+
+// ---- what may be None
+
+template <class T>
+const T& some(const std::optional<T>& v) {
+  if (!v) [[unlikely]]
+    raise_none();
+  return *v;
+}
+inline const Tensor& some(const Tensor& t) {
+  if (!t.defined()) [[unlikely]]
+    raise_none();
+  return t;
+}
+
+// ---- numbers in messages
+
+inline const char* shown(bool v) { return v ? "True" : "False"; }
+
+// ---- leaves under Python's names
+
+inline Device placed(const std::optional<Device>& device) {
+  return !device || device->is_cpu() ? Device() : *device;
+}
+inline MemoryFormat suggest_memory_format(const Tensor& t) { return t.suggest_memory_format(); }
+inline DType result_type(TensorSpan list) {
+  shape::Promotion promotion;
+  for (const Tensor& t : list) promotion.add(t);
+  return promotion.result();
+}
+
+}  // namespace flambeau::printed

@@ -1,0 +1,127 @@
+// Rules of ops from Python, and the C++ that rules in Python call.
+#include "core/dispatch/printed.h"
+#include "core/python/binding.h"
+#include "core/python/parse.h"
+
+namespace flambeau::python {
+namespace {
+
+std::string_view text_of(PyObject* o) {
+  Py_ssize_t n;
+  const char* text = PyUnicode_AsUTF8AndSize(o, &n);
+  if (!text) throw PythonError();
+  return {text, static_cast<size_t>(n)};
+}
+
+PyObject* spec_to_python(const OutputSpec& spec, const Value* args) {
+  const Object sizes(must(wrap_size(spec.sizes)));
+  const Object dtype(must(wrap(spec.dtype)));
+  const Object strides(spec.strides ? must(wrap_size(*spec.strides)) : Py_NewRef(Py_None));
+  const Object offset(spec.offset ? must(PyLong_FromLongLong(*spec.offset)) : Py_NewRef(Py_None));
+  const Object device(must(wrap(device_of(spec, args))));
+  return must(PyTuple_Pack(5, sizes.get(), dtype.get(), strides.get(), offset.get(), device.get()));
+}
+
+// _run_rule(op, args, kwargs): (sizes, dtype, strides, offset, device) of each output; None where
+// the op has no rule.
+PyObject* run_rule(PyObject*, PyObject* given) {
+  PyObject *object, *args, *kwargs;
+  if (!PyArg_ParseTuple(given, "OO!O!", &object, &PyTuple_Type, &args, &PyDict_Type, &kwargs))
+    return nullptr;
+  return guarded([&]() -> PyObject* {
+    const Op& op = unwrap_op(object);
+    if (!op.rule) return Py_NewRef(Py_None);
+    std::vector<PyObject*> values;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i)
+      values.push_back(PyTuple_GET_ITEM(args, i));
+    const Object names(must(PyTuple_New(PyDict_GET_SIZE(kwargs))));
+    PyObject *key, *value;
+    Py_ssize_t at = 0, n = 0;
+    while (PyDict_Next(kwargs, &at, &key, &value)) {
+      PyTuple_SET_ITEM(names.get(), n++, Py_NewRef(key));
+      values.push_back(value);
+    }
+    const Signature signature(op, Style::schema);
+    Arguments arguments;
+    const Py_ssize_t positional = PyTuple_GET_SIZE(args);
+    if (!signature.parse(arguments, values.data(), positional, names.get()))
+      raise<TypeError>(signature.mismatch(op.name, values.data(), positional, names.get()));
+    Specs specs;
+    op.rule(op, arguments.values, specs);
+    const Object out(must(PyList_New(0)));
+    for (const OutputSpec& spec : specs.all()) {
+      const Object one(spec_to_python(spec, arguments.values));
+      if (PyList_Append(out.get(), one.get()) < 0) throw PythonError();
+    }
+    return Py_NewRef(out.get());
+  });
+}
+
+// ---- leaves
+
+struct Leaf {
+  const char* name;
+  PyObject* (*call)(PyObject* const* args);
+  Py_ssize_t nargs;
+};
+
+TensorVec tensors_of(PyObject* list) {
+  const Object items(must(PySequence_Fast(list, "expected a list of Tensors")));
+  TensorVec out;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
+    if (!is_tensor(item)) raise<TypeError>("expected a list of Tensors");
+    out.push_back(unwrap(item));
+  }
+  return out;
+}
+
+constexpr Leaf kLeaves[] = {
+    {"printed::suggest_memory_format",
+     [](PyObject* const* a) {
+       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
+       return must(wrap(unwrap(a[0]).suggest_memory_format()));
+     },
+     1},
+    {"printed::result_type",
+     [](PyObject* const* a) {
+       const TensorVec tensors = tensors_of(a[0]);
+       if (tensors.empty()) raise<ValueError>("result_type of no tensors");
+       return must(wrap(printed::result_type(tensors)));
+     },
+     1},
+    {"shape::scalar_type_name",
+     [](PyObject* const* a) {
+       return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
+     },
+     1},
+    {"shape::check_fits",
+     [](PyObject* const* a) {
+       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),
+                         unwrap_dtype(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
+};
+
+// _leaf(name, *args): a function of flambeau/ops/language.py whose body is C++.
+PyObject* call_leaf(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    if (n > 0)
+      for (const Leaf& leaf : kLeaves)
+        if (leaf.nargs == n - 1 && text_of(args[0]) == leaf.name) return leaf.call(args + 1);
+    raise<TypeError>("_leaf: no such function, or not with ", n - 1, " arguments");
+  });
+}
+
+PyMethodDef functions[] = {
+    {"_run_rule", run_rule, METH_VARARGS, nullptr},
+    {"_leaf", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_leaf)), METH_FASTCALL,
+     nullptr},
+    {}};
+
+}  // namespace
+
+bool init_rules(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+
+}  // namespace flambeau::python

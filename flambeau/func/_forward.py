@@ -1,0 +1,462 @@
+"""How tangents pass through one op: the words that the slot ``jvp`` may be, and what is derived.
+
+A rule is called with the level off the stack and gives a tangent for each result, or None, which
+stands for zero.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import flambeau
+from flambeau import _C
+from flambeau.func._forms import Form, differentiable, form_of, is_tensor, map_tensors, run
+from flambeau.ops import slots
+
+
+class Tangents:
+    """One call: its primal values, and the tangents of its arguments by name."""
+
+    def __init__(self, level: Any, form: Form, given: list) -> None:
+        self.level, self.form, self.given = level, form, given
+        self.values: list = []
+        self.tangents: list = []
+        for i, value in enumerate(given):
+            held = i in form.tensors
+            self.values.append(map_tensors(level.unwrap, value) if held else value)
+            tangent = None
+            if held and isinstance(value, (list, tuple)):
+                tangent = [tangent_of(level, v) if is_tensor(v) else None for v in value]
+            elif held and is_tensor(value):
+                tangent = tangent_of(level, value)
+            self.tangents.append(tangent)
+
+    @property
+    def any(self) -> bool:
+        return any(
+            any(is_tensor(p) for p in t) if isinstance(t, list) else t is not None
+            for t in self.tangents
+        )
+
+    @property
+    def op(self) -> Any:
+        return self.form.op
+
+    def get(self, name: str) -> Any:
+        """The tangent of an argument; zeros where it has none."""
+        i = self.form.names.index(name)
+        return _filled(self.values[i], self.tangents[i])
+
+
+def tangent_of(level: Any, t: Any) -> Any:
+    """The tangent of a tensor of the level, or None."""
+    parts = level.parts(t)
+    if parts is None:
+        return None
+    value, tangent = parts
+    if tangent is None and (base := level.base(t)) is not None:
+        # A view of something that has been given a tangent since.
+        whole = tangent_of(level, base)
+        if whole is not None:
+            offset = value.storage_offset() - level.unwrap(base).storage_offset()
+            tangent = whole.as_strided(value.shape, value.stride(), whole.storage_offset() + offset)
+            level.set_tangent(t, tangent)
+    return tangent
+
+
+def _filled(value: Any, tangent: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        parts = tangent if isinstance(tangent, list) else [None] * len(value)
+        return [_filled(v, t) for v, t in zip(value, parts)]
+    if tangent is None and is_tensor(value) and differentiable(value):
+        return flambeau.zeros_like(value)
+    return value if tangent is None else tangent
+
+
+# ---- one call
+
+
+def apply(level: Any, form: Form, given: list) -> Any:
+    call = Tangents(level, form, given)
+    if form.out and call.any:
+        raise RuntimeError(
+            f"{form.name}: out= arguments do not support forward mode AD, but one of the "
+            "arguments has a tangent"
+        )
+    if form.mutated and not form.out:
+        return _inplace(call)
+    result = form.call(call.values)
+    tangents = _tangents(call, result) if call.any else None
+    return _wrapped(call, result, tangents)
+
+
+def _wrapped(call: Tangents, result: Any, tangents: Any) -> Any:
+    level = call.level
+    base = None
+    if call.form.is_view and level.parts(call.given[0]) is not None:
+        base = level.base(call.given[0])
+        base = call.given[0] if base is None else base
+    if is_tensor(result):
+        return level.wrap(result, _checked(result, tangents), base)
+    if not isinstance(result, (list, tuple)):
+        return result
+    parts = tangents if tangents is not None else [None] * len(result)
+    return tuple(
+        level.wrap(r, _checked(r, t), base) if is_tensor(r) else r for r, t in zip(result, parts)
+    )
+
+
+def _checked(value: Any, tangent: Any) -> Any:
+    if tangent is None or not differentiable(value):
+        return None
+    if tangent.dtype != value.dtype:
+        tangent = tangent.real if tangent.is_complex() and not value.is_complex() else tangent
+        tangent = tangent.to(value.dtype)
+    return tangent if tangent.shape == value.shape else tangent.expand(value.shape)
+
+
+def _inplace(call: Tangents) -> Any:
+    level, form = call.level, call.form
+    i = form.mutated[0]
+    target = call.given[i]
+    if level.parts(target) is None:
+        if not call.any:
+            form.call(call.values)
+            return target
+        raise RuntimeError(
+            "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to "
+            f"call in-place operation ({form.name}) that would mutate a captured Tensor. This is "
+            "not supported; please rewrite the function being transformed to explicitly accept "
+            "the mutated Tensor(s) as inputs."
+        )
+    if not call.any:
+        form.call(call.values)
+        level.refresh(target)
+        return target
+    if form.op._opname in ("detach_", "requires_grad_"):
+        form.call(call.values)
+        level.set_tangent(target, None)
+        return target
+    changes_geometry = form.record is not None and form.record.kind == "view"
+    if changes_geometry:
+        tangent = call.tangents[i]
+        form.call(call.values)
+        if tangent is not None:
+            moved = list(call.values)
+            moved[i] = tangent
+            form.call(moved)
+        level.refresh(target)
+        return target
+    before = list(call.values)
+    before[i] = call.values[i].clone()
+    form.call(call.values)
+    result = call.values[i]
+    call.values = before
+    _write_tangent(call, target, _checked(result, _tangents(call, result)))
+    return target
+
+
+def _write_tangent(call: Tangents, target: Any, tangent: Any) -> None:
+    level = call.level
+    current = call.tangents[call.form.mutated[0]]
+    if current is not None:
+        current.copy_(tangent if tangent is not None else flambeau.zeros_like(current))
+        return
+    if tangent is None:
+        return
+    base = level.base(target)
+    if base is None:
+        # Laid out as the value is, so that views of it are views of the tangent.
+        value = level.unwrap(target)
+        own = flambeau.empty_like(value)
+        own.copy_(tangent)
+        level.set_tangent(target, own)
+        return
+    whole = level.unwrap(base)
+    level.set_tangent(base, flambeau.zeros_like(whole))
+    tangent_of(level, target).copy_(tangent)
+
+
+# ---- rules
+
+
+def _tangents(call: Tangents, result: Any) -> Any:
+    rule = slots.jvp_rule(call.form.record)
+    if not isinstance(rule, str):
+        return _own(call, result, rule)
+    return _WORDS[rule](call, result)
+
+
+def _own(call: Tangents, result: Any, rule: Any) -> Any:
+    known = {"t": call, "result": result, **dict(zip(call.form.names, call.values))}
+    return rule(**{n: known[n] for n in inspect.signature(rule).parameters})
+
+
+def _none(call: Tangents, result: Any) -> Any:
+    return None
+
+
+def _functional(call: Tangents, values: list) -> Any:
+    """The op, out of place for in-place forms."""
+    form = call.form
+    if not form.mutated:
+        return form.call(values)
+    if form.functional is not None:
+        return run(form.functional, form.names, form.keyword_only, values)
+    values = list(values)
+    i = form.mutated[0]
+    values[i] = values[i].clone()
+    form.call(values)
+    return values[i]
+
+
+def _linear(call: Tangents, result: Any) -> Any:
+    form = call.form
+    values = []
+    for i, (name, value) in enumerate(zip(form.names, call.values)):
+        if i in form.tensors:
+            value = _filled(value, call.tangents[i])
+        elif name == "value":
+            value = 0
+        values.append(value)
+    return _functional(call, values)
+
+
+def _multilinear(call: Tangents, result: Any) -> Any:
+    total = None
+    for i in call.form.tensors:
+        if call.tangents[i] is None:
+            continue
+        values = list(call.values)
+        values[i] = call.tangents[i]
+        part = _functional(call, values)
+        total = part if total is None else total + part
+    return total
+
+
+# ---- derived from the gradient's formula
+
+
+def _formula(call: Tangents, result: Any) -> Any:
+    """A pointwise op: what a gradient is multiplied with, a tangent is multiplied with too.
+
+    Of complex numbers the gradient takes the conjugate, so a holomorphic op's tangent is
+    conj(grad(conj t)).
+    """
+    from flambeau.ops import trace
+
+    record = call.form.record
+    complexes = any(v.is_complex() for i in call.form.tensors if is_tensor(v := call.values[i]))
+    if complexes and record.jvp != "holomorphic":
+        return _twice(call, result)
+    names = call.form.names
+    known = dict(zip(names, call.values))
+    if not record.has_gradient_loops:
+        return _formula_of_ops(call, result, complexes)
+    static = tuple(known[n] for n in record.static)
+    total = None
+    for name, gradient in _formulas(call.form, static).items():
+        t = call.tangents[names.index(name)]
+        if t is None:
+            continue
+        read = {**known, "result": result, "g": t.conj() if complexes else t}
+        part = _evaluate(gradient, read, trace)
+        if not is_tensor(part):
+            part = flambeau.full_like(t, part)
+        part = part.conj() if complexes else part
+        total = part if total is None else total + part
+    return total
+
+
+def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
+    """The same where the gradient is written with other ops: each part for its own tangent."""
+    record, names = call.form.record, call.form.names
+    known = {**dict(zip(names, call.values)), "result": result, "ops": _OpsBySymbol()}
+    wanted = inspect.signature(record.gradient).parameters
+    total = None
+    for k, name in enumerate(names[i] for i in call.form.tensors):
+        t = call.tangents[names.index(name)]
+        if t is None:
+            continue
+        known["g"] = t.conj() if complexes else t
+        made = record.gradient(**{n: known[n] for n in wanted})
+        part = made[k] if isinstance(made, tuple) else made
+        part = part.conj() if complexes else part
+        total = part if total is None else total + part
+    return total
+
+
+class _OpsBySymbol:
+    """``ops.add_Tensor(a, b, 1)`` as it stands in a gradient."""
+
+    def __getattr__(self, symbol: str) -> Any:
+        op = _op_by_symbol(symbol)
+        form = form_of(op)
+
+        def call(*args: Any) -> Any:
+            return form.call([*args, *form.defaults[len(args) :]])
+
+        return call
+
+
+@functools.lru_cache(None)
+def _op_by_symbol(symbol: str) -> Any:
+    parts = symbol.split("_")
+    for cut in range(len(parts), 0, -1):
+        name, overload = "_".join(parts[:cut]), "_".join(parts[cut:])
+        if op := _C._find_op(f"aten::{name}.{overload}" if overload else f"aten::{name}"):
+            return op
+    raise AttributeError(f"no op has the symbol {symbol!r}")
+
+
+@functools.lru_cache(None)
+def _formulas(form: Form, static: tuple) -> dict:
+    from flambeau.ops.generator import pointwise
+
+    return pointwise.gradient_formulas(form.record, static)
+
+
+def _evaluate(e: Any, known: dict, trace: Any) -> Any:
+    """A formula as calls of ops."""
+    if e.op in ("operand", "param"):
+        return known[e.value]
+    if e.op == "const":
+        return e.value
+    args = [_evaluate(a, known, trace) for a in e.args]
+    if not any(map(is_tensor, args)):
+        args = [flambeau.scalar_tensor(a, dtype=_number_dtype(a, known)) for a in args]
+    return _leaf(e.op)(*args)
+
+
+def _number_dtype(number: Any, known: dict) -> Any:
+    like = next(v for v in known.values() if is_tensor(v) and differentiable(v))
+    return like.dtype
+
+
+def _mul_i(x: Any) -> Any:
+    return x * 1j if x.is_complex() else flambeau.zeros_like(x)
+
+
+def _reflected(f: Any) -> Any:
+    """Of a number and a tensor, where the op wants a tensor first."""
+
+    def call(a: Any, *rest: Any) -> Any:
+        if not is_tensor(a):
+            like = next(r for r in rest if is_tensor(r))
+            a = flambeau.scalar_tensor(a, dtype=like.dtype)
+        return f(a, *rest)
+
+    return call
+
+
+@functools.lru_cache(None)
+def _leaf(name: str) -> Any:
+    """What a leaf of a formula is called among the ops."""
+    import operator
+
+    own = {
+        "add": operator.add,
+        "sub": operator.sub,
+        "mul": operator.mul,
+        "div": operator.truediv,
+        "pow": operator.pow,
+        "neg": operator.neg,
+        "eq": operator.eq,
+        "ne": operator.ne,
+        "lt": operator.lt,
+        "le": operator.le,
+        "gt": operator.gt,
+        "ge": operator.ge,
+        "and_": operator.and_,
+        "or_": operator.or_,
+        "xor_": operator.xor,
+        "not_": flambeau.logical_not,
+        "bit_and": operator.and_,
+        "bit_or": operator.or_,
+        "bit_xor": operator.xor,
+        "bit_not": operator.invert,
+        "nonzero": lambda x: x != 0,
+        "mul_i": _mul_i,
+        "trunc_divide": lambda a, b: flambeau.trunc(a / b),
+        "trigamma": lambda x: flambeau.ops.aten._trigamma(x),
+        "real": lambda x: x.real if x.is_complex() else x,
+        "imag": lambda x: x.imag if x.is_complex() else flambeau.zeros_like(x),
+        "conj": flambeau.conj,
+        "where": flambeau.where,
+        "left_shift": flambeau.bitwise_left_shift,
+        "right_shift": flambeau.bitwise_right_shift,
+    }
+    return own[name] if name in own else _reflected(getattr(flambeau, name))
+
+
+# ---- derived by differentiating the gradient
+
+
+def _twice(call: Tangents, result: Any) -> Any:
+    """The gradient is linear in what arrives, so its own gradient brings tangents forward."""
+    from flambeau.func._reverse import vjp
+
+    places = [
+        (i, j)
+        for i in call.form.tensors
+        for j, t in (
+            enumerate(call.tangents[i])
+            if isinstance(call.tangents[i], list)
+            else [(None, call.tangents[i])]
+        )
+        if is_tensor(t) and differentiable(_at(call.values, i, j))
+    ]
+    primals = [_at(call.values, i, j) for i, j in places]
+    tangents = [_at(call.tangents, i, j) for i, j in places]
+    chosen = _outputs(call, result)
+
+    def function(*tensors: Any) -> tuple:
+        values = [list(v) if isinstance(v, (list, tuple)) else v for v in call.values]
+        for (i, j), t in zip(places, tensors):
+            if j is None:
+                values[i] = t
+            else:
+                values[i][j] = t
+        made = _functional(call, values)
+        made = (made,) if is_tensor(made) else tuple(made)
+        return tuple(made[k] for k in chosen)
+
+    if not chosen or not places:
+        return None
+    outputs, pull = vjp(function, *primals)
+    _, push = vjp(pull, tuple(flambeau.zeros_like(o) for o in outputs))
+    (pushed,) = push(tuple(tangents))
+    if is_tensor(result):
+        return pushed[0]
+    out = [None] * len(result)
+    for k, t in zip(chosen, pushed):
+        out[k] = t
+    return out
+
+
+def _at(values: list, i: int, j: int | None) -> Any:
+    return values[i] if j is None else values[i][j]
+
+
+def _outputs(call: Tangents, result: Any) -> list[int]:
+    """Which results have gradients."""
+    results = [result] if is_tensor(result) else list(result)
+    record = call.form.record
+    stated = None if record is None or call.form.gives_list else record.differentiable
+    return [
+        k
+        for k, r in enumerate(results)
+        if differentiable(r) and r.numel() and (stated is None or k in stated)
+    ]
+
+
+_WORDS = {
+    "none": _none,
+    "linear": _linear,
+    "multilinear": _multilinear,
+    "formula": _formula,
+    "twice": _twice,
+    "parts": _twice,
+}

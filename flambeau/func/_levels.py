@@ -1,0 +1,85 @@
+"""The levels of transforms: what a call does when one of them is on top of the stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flambeau import _C
+from flambeau.func import _batching, _forward
+from flambeau.func._forms import differentiable, form_of
+from flambeau.ops import slots
+
+_GRAD, _JVP, _VMAP = range(3)
+
+
+class Level(_C._TransformLevel):
+    """A transform that is running, as a context."""
+
+    kind: int
+
+    def __new__(cls, *args: Any) -> Level:
+        return super().__new__(cls, cls.kind)
+
+    def __enter__(self) -> Level:
+        return self.enter()
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.leave()
+
+    def unwrap(self, value: Any) -> Any:
+        """What a wrapper of this level holds; anything else as it is."""
+        parts = self.parts(value)
+        return value if parts is None else parts[0]
+
+
+class GradLevel(Level):
+    """Reverse mode: autograd records the calls on tensors of this level."""
+
+    kind = _GRAD
+
+
+class JvpLevel(Level):
+    """Forward mode: a tensor of this level is a value with its tangent."""
+
+    kind = _JVP
+
+    def dual(self, primal: Any, tangent: Any) -> Any:
+        if primal.shape != tangent.shape:
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the "
+                "original Tensor, this is not supported. Tensor is of size "
+                f"{list(primal.shape)} while the given forward gradient is of size "
+                f"{list(tangent.shape)}."
+            )
+        return self.wrap(primal, tangent if differentiable(primal) else None)
+
+    def pair(self, t: Any) -> tuple:
+        """A tensor's value and tangent, which may be None."""
+        parts = self.parts(t)
+        return (t, None) if parts is None else (parts[0], _forward.tangent_of(self, t))
+
+    def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
+        form = form_of(op)
+        return _forward.apply(self, form, form.bind(args, kwargs))
+
+
+class VmapLevel(Level):
+    """A tensor of this level is one item that stands for all of a batch."""
+
+    kind = _VMAP
+
+    def __init__(self, batch_size: int, randomness: str) -> None:
+        self.batch_size, self.randomness = batch_size, randomness
+
+    def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
+        form = form_of(op)
+        values = form.bind(args, kwargs)
+        rule = slots.batching_rule(form.record)
+        if rule != "random" and not any(self._holds(values[i]) for i in form.tensors):
+            return op(*args, **kwargs)
+        return _batching.apply(self, form, values, rule)
+
+    def _holds(self, value: Any) -> bool:
+        if isinstance(value, (list, tuple)):
+            return any(map(self._holds, value))
+        return self.parts(value) is not None

@@ -1,0 +1,70 @@
+"""Rules and bodies of records as typed C++ functions."""
+
+from __future__ import annotations
+
+import inspect
+
+from flambeau.ops.generator import kinds
+from flambeau.ops.generator.source import Function, Unit
+from flambeau.ops.record import Record
+from flambeau.ops.schema import Schema
+
+_SPECS: dict[int, str] = {}  # id of a record -> what its rule gives
+
+
+def _params(function, schema: Schema) -> dict[str, str]:
+    """The types of a function's parameters, by the schema's arguments."""
+    types = {a.name: kinds.of_argument(a) for a in schema.args}
+    wanted = [n for n in inspect.signature(function).parameters if n != "ops"]
+    unknown = [n for n in wanted if n not in types]
+    if unknown:
+        where = Function(function, {}, Unit({})).where
+        raise where(f"{schema.full_name} has no argument {', '.join(unknown)}")
+    return {n: types[n] for n in wanted}
+
+
+def rule(record: Record, unit: Unit) -> str:
+    """The rule as a function of typed arguments."""
+    f = Function(record.rule, _params(record.rule, record.schema), unit)
+    code, kind = f.define(f"static {{}} typed_rule_{record.schema.symbol}")
+    words = kinds.members(kind) if kind.startswith("(") else [kind.removesuffix("[]")]
+    if any(w not in (*kinds.SPECS, "none") for w in words):
+        raise f.where(f"a rule gives Spec(...), and this one gives {kind}")
+    _SPECS[id(record)] = kind
+    return code
+
+
+def spec_kind(record: Record) -> str:
+    """spec, view, placed, none, a list or a tuple of them."""
+    return _SPECS[id(record)]
+
+
+def call(record: Record, schema: Schema) -> str:
+    """The call of a typed rule, from any form of the record."""
+    own = {a.name: b.symbol for a, b in zip(record.schema.args, schema.args, strict=False)}
+    args = ", ".join(own[n] for n in _params(record.rule, record.schema))
+    return f"typed_rule_{record.schema.symbol}({args})"
+
+
+def result_kind(schema: Schema) -> str:
+    made = [kinds.OF_SCHEMA[r.type] + ("[]" if r.list else "") for r in schema.returns]
+    return made[0] if len(made) == 1 else f"({', '.join(made)})" if made else "none"
+
+
+def body(record: Record, unit: Unit) -> str:
+    """The body of a composite."""
+    want = "none" if record.inplace_only else result_kind(record.schema)
+    f = Function(record.function, _params(record.function, record.schema), unit, want)
+    return f.define(f"static {{}} body_of_{record.schema.symbol}")[0]
+
+
+def own(record: Record, unit: Unit) -> str:
+    """What of a record is printed before its entries."""
+    if record.rule:
+        return rule(record, unit)
+    return body(record, unit) if record.has_body else ""
+
+
+def body_call(record: Record, schema: Schema) -> str:
+    names = _params(record.function, record.schema)
+    return f"body_of_{record.schema.symbol}({', '.join(names)})"

@@ -1,0 +1,289 @@
+"""What rules, bodies and gradients of records use beside Python itself. See docs/records.md.
+
+Most of it has a twin in C++, which the printed form calls: the text here is what runs in Python, on
+sizes that are symbols too. What has no body here is C++ on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Error = RuntimeError
+
+
+class _Names:
+    """``dtypes.int64`` is ``flambeau.int64``, looked up when a function runs."""
+
+    def __getattr__(self, name):
+        import flambeau
+
+        return getattr(flambeau, name)
+
+
+dtypes = formats = layouts = _Names()
+
+
+class Ops:
+    """Ops by the symbols of their overloads: ``ops.slice_Tensor(t, dim, 0, 1)`` calls
+    ``slice.Tensor``. All arguments may be given by position.
+    """
+
+    def __getattr__(self, symbol):
+        import flambeau
+
+        cuts = [i for i, c in enumerate(symbol) if c == "_" and 0 < i < len(symbol) - 1]
+        names = [f"{symbol[:i]}.{symbol[i + 1 :]}" for i in reversed(cuts)]
+        found = filter(None, (flambeau._C._find_op(f"aten::{n}") for n in [symbol, *names]))
+        overload = next(found, None)
+        if overload is None:
+            raise AttributeError(f"no op has the symbol {symbol!r}")
+        keywords = [a.name for a in overload._schema.arguments if a.kwarg_only]
+        most = len(overload._schema.arguments) - len(keywords)
+
+        def call(*args, **given):
+            return overload(*args[:most], **dict(zip(keywords, args[most:], strict=False)), **given)
+
+        setattr(self, symbol, call)
+        return call
+
+
+ops = Ops()  # what bodies are given, unless who calls them has ops of its own
+
+
+@dataclass
+class Spec:
+    """What a rule says of one output: strides are row-major unless given.
+
+    A view has strides and ``offset``. The output is on the device of the first tensor that is
+    always given, or on ``device``.
+    """
+
+    sizes: object
+    dtype: object
+    strides: object = None
+    offset: object = None
+    device: object = None
+
+
+@dataclass
+class Twin:
+    """A function that C++ has too: its name there, and ``(int, str) -> int``."""
+
+    cxx: str
+    args: list[str]
+    result: str
+    function: Callable | None
+
+    def __call__(self, *args):
+        if self.function is not None:
+            return self.function(*args)
+        import flambeau
+
+        return flambeau._C._leaf(self.cxx, *args)
+
+
+def _twin(cxx: str, signature: str, has_body: bool = True) -> Callable:
+    args, result = signature.split(" -> ")
+    args = [a.strip() for a in args.strip("()").split(",") if a.strip()]
+    return lambda f: Twin(cxx, args, result, f if has_body else None)
+
+
+def _leaf(cxx: str, signature: str) -> Callable:
+    return _twin(cxx, signature, has_body=False)
+
+
+# ---- geometry
+
+
+@_twin("wrap_dim", "(int, int, literal) -> int")
+def wrap_dim(dim, ndim, op):
+    """A dimension counted from the front; IndexError beyond the ends."""
+    most = 1 if ndim == 0 else ndim
+    if dim < -most or dim >= most:
+        raise IndexError(
+            f"{op}: Dimension out of range (expected to be in range of [{-most}, {most - 1}], "
+            f"but got {dim})"
+        )
+    return dim + most if dim < 0 else dim
+
+
+@_twin("broadcast", "(int[], int[], literal) -> int[]")
+def broadcast(a, b, op):
+    """The shape that both broadcast to."""
+    n = max(len(a), len(b))
+    out = []
+    for i in range(n):
+        x = 1 if i < n - len(a) else a[i - (n - len(a))]
+        y = 1 if i < n - len(b) else b[i - (n - len(b))]
+        if x != 1 and y != 1 and x != y:
+            raise Error(
+                f"{op}: The size of tensor a ({x}) must match the size of tensor b ({y}) at "
+                f"non-singleton dimension {i}: shapes {show(a)} and {show(b)} do not broadcast"
+            )
+        out.append(y if x == 1 else x)
+    return out
+
+
+@_twin("contiguous_strides", "(int[]) -> int[]")
+def contiguous_strides(sizes):
+    """Row-major strides; a dimension of no elements counts as one of one."""
+    step, strides = 1, []
+    for n in reversed(sizes):
+        strides.insert(0, step)
+        if n > 1:
+            step = step * n
+    return strides
+
+
+@_twin("channels_last_strides", "(int[]) -> int[]")
+def channels_last_strides(sizes):
+    strides, step = [1] * len(sizes), 1
+    for d in [1, *range(len(sizes) - 1, 1, -1), 0]:
+        strides[d] = step
+        if sizes[d] > 1:
+            step = step * sizes[d]
+    return strides
+
+
+@_twin("same", "(int[], int[]) -> bool")
+def same(a, b):
+    """Whether two lists of integers are equal, of whatever kinds they are."""
+    return len(a) == len(b) and all(x == y for x, y in zip(a, b, strict=True))
+
+
+@_twin("count", "(int[]) -> int")
+def count(sizes):
+    """The number of elements."""
+    if any(n == 0 for n in sizes):
+        return 0
+    total = 1
+    for n in sizes:
+        total = total * n
+    return total
+
+
+@_twin("strides_like", "(tensor) -> int[]")
+def strides_like(t):
+    """The strides that ``empty_like`` gives."""
+    import flambeau
+
+    return list(flambeau.empty_like(t, device="meta").stride())
+
+
+@_twin("printed::suggest_memory_format", "(tensor) -> format")
+def suggest_memory_format(t):
+    """The format that the strides of a tensor suggest."""
+    import flambeau
+
+    return flambeau._C._leaf("printed::suggest_memory_format", t)
+
+
+@_twin("printed::placed", "(device?) -> device")
+def placed(device):
+    """The device of a factory: the CPU unless given, and without an index."""
+    import flambeau
+
+    return flambeau.device("cpu") if device is None or device.type == "cpu" else device
+
+
+@_twin("sum_to", "(tensor, int[]) -> tensor")
+def sum_to(t, sizes, ops):
+    """``t`` summed to the shape that was broadcast to its own."""
+    if not sizes and t.dim() > 0:
+        return ops.sum(t)
+    leading = t.dim() - len(sizes)
+    over = [
+        d for d in range(t.dim()) if d < leading or (sizes[d - leading] == 1 and t.shape[d] != 1)
+    ]
+    out = ops.sum_dim_IntList(t, over, True) if over else t
+    return ops.view(out, sizes) if leading else out
+
+
+@_twin("grad_to", "(tensor, int[], dtype) -> tensor")
+def grad_to(t, sizes, dtype, ops):
+    """A gradient as one of a tensor of this shape and dtype."""
+    if t.is_complex() and not dtype.is_complex:
+        t = ops.real(t)
+    if not same(t.shape, sizes):
+        t = sum_to(t, sizes, ops)
+    return ops.to_dtype(t, dtype) if t.dtype != dtype and is_differentiable(dtype) else t
+
+
+# ---- numbers and dtypes
+
+
+@_twin("show", "(int[]) -> str")
+def show(sizes):
+    """``[2, 3]``, as sizes stand in messages."""
+    return "[" + ", ".join(str(n) for n in sizes) + "]"
+
+
+@_leaf("shape::scalar_type_name", "(dtype) -> literal")
+def scalar_type_name(dtype):
+    """``Float``, as dtypes are called in some of PyTorch's messages."""
+
+
+@_twin("dtype_name", "(dtype) -> literal")
+def dtype_name(dtype):
+    """``float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
+@_twin("layout_name", "(layout) -> literal")
+def layout_name(layout):
+    """``strided``."""
+    return str(layout).removeprefix("torch.")
+
+
+@_twin("is_integral", "(dtype, bool) -> bool")
+def is_integral(dtype, or_bool):
+    if dtype == dtypes.bool:
+        return or_bool
+    return not (dtype.is_floating_point or dtype.is_complex)
+
+
+@_twin("is_differentiable", "(dtype) -> bool")
+def is_differentiable(dtype):
+    return dtype.is_floating_point or dtype.is_complex
+
+
+@_twin("to_real", "(dtype) -> dtype")
+def to_real(dtype):
+    return dtype.to_real() if dtype.is_complex else dtype
+
+
+@_twin("to_complex", "(dtype) -> dtype")
+def to_complex(dtype):
+    return dtype.to_complex()
+
+
+@_twin("default_dtype", "() -> dtype")
+def default_dtype():
+    import flambeau
+
+    return flambeau.get_default_dtype()
+
+
+@_twin("can_cast", "(dtype, dtype) -> bool")
+def can_cast(a, b):
+    import flambeau
+
+    return flambeau.can_cast(a, b)
+
+
+@_twin("promote", "(dtype, dtype) -> dtype")
+def promote(a, b):
+    import flambeau
+
+    return flambeau.promote_types(a, b)
+
+
+@_leaf("printed::result_type", "(tensor[]) -> dtype")
+def result_type(tensors):
+    """The dtype that tensors promote to, numbers that stand for tensors being weak."""
+
+
+@_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")
+def check_fits(op, value, dtype):
+    """RuntimeError where a number does not fit an element."""

@@ -1,0 +1,143 @@
+"""Slots of the records: what transforms, distribution and autocast know of an op.
+
+A slot is a word or a Python function in the op's own record. It is read when an op first meets a
+transform, and then the family that the op belongs to is imported, and no other.
+
+Words of ``jvp``:
+
+- ``linear``: the op of the tangents. A number called ``value`` stands for a constant, and so for 0.
+- ``multilinear``: linear in each tensor by itself; the sum over the tensors that have a tangent.
+- ``holomorphic``: of pointwise ops with complex numbers, that the gradient's formula serves too.
+- ``none``: no tangent passes.
+
+Without one: random numbers and ops that have no gradient pass no tangent, a pointwise op uses its
+gradient's formula, and all others differentiate their gradient, which is linear, once more.
+
+Words of ``batching``:
+
+- ``pointwise``: ranks are brought in line, and the op runs once. Every pointwise op has it.
+- ``same``: one tensor whose dimensions the op does not look at.
+- ``front``: the batch dimension first; the op works on the last dimensions.
+- ``dims``: the batch dimension first; arguments that name dimensions count from one further, and
+  sizes begin with the batch.
+- ``reduce``: as ``dims``; no dimensions stand for all.
+- ``fold``: the batch becomes part of the first dimension of all tensors.
+- ``random``: draws for each item, or once, as the caller of ``vmap`` says. Every op with this tag
+  has it.
+- ``dynamic``: refused, since each item would give another shape.
+- ``none``: the arguments hold no tensors, or nothing can be derived.
+
+Without one a composition follows from its parts, and ``vmap`` calls all other ops in a loop.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pathlib
+import re
+
+SLOTS = ("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+
+
+# The first words of what makes a record: @structured(f"conv(..., _factory("rand", ...
+_NAMED = re.compile(r'^@?\w+\(\s*f?"(\w+)[".(]', re.M)
+
+
+@functools.lru_cache(None)
+def _families() -> dict[str, list[str]]:
+    """Op name -> the modules that have records of this name, found without importing them."""
+    root = pathlib.Path(__file__).parent
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if parts[0] == "generator":
+            continue
+        module = ".".join(("flambeau.ops", *parts))
+        for name in set(_NAMED.findall(path.read_text())):
+            found.setdefault(name, []).append(module)
+    return found
+
+
+@functools.lru_cache(None)
+def _forms(module: str) -> dict[str, object]:
+    """Full name of an op -> its record, for one family."""
+    from flambeau.ops import record
+
+    importlib.import_module(module)
+    return {
+        s.full_name: r
+        for r in record._RECORDS
+        if r.function.__module__ == module
+        for s in r.schemas()
+    }
+
+
+@functools.lru_cache(None)
+def record_of(op):
+    """The record of an op of the core, or None for one that was registered at run time."""
+    if op.namespace != "aten":
+        return None
+    overload = op._overloadname
+    full = op._opname if overload == "default" else f"{op._opname}.{overload}"
+    families = _families()
+    for name in (op._opname, op._opname.removesuffix("_")):
+        for module in families.get(name, ()):
+            if full in (forms := _forms(module)):
+                return forms[full]
+    return _all_forms().get(full)
+
+
+@functools.lru_cache(None)
+def _all_forms() -> dict[str, object]:
+    """For the few whose name no line of their family begins with."""
+    from flambeau.ops.record import load
+
+    return {s.full_name: r for r in load() for s in r.schemas()}
+
+
+def jvp_rule(record) -> object:
+    """The slot ``jvp``, derived where the record does not say it."""
+    if record is None:
+        return "twice"
+    if record.jvp and record.jvp != "holomorphic":
+        return record.jvp
+    if record.kind == "composite":
+        return "parts"
+    if record.gradient is None or "random" in record.tags:
+        return "none"
+    return "formula" if record.kind == "pointwise" and not _in_cxx(record) else "twice"
+
+
+def _in_cxx(record) -> bool:
+    return "cxx" in inspect.signature(record.gradient).parameters
+
+
+def batching_rule(record) -> object:
+    """The slot ``batching``, derived where the record does not say it."""
+    if record is None:
+        return "loop"
+    if record.batching:
+        return record.batching
+    if "random" in record.tags:
+        return "random"
+    if record.kind in ("pointwise", "composite"):
+        return "pointwise" if record.kind == "pointwise" else "parts"
+    tensors = any(a.type == "Tensor" for a in record.schema.args)
+    return "loop" if tensors else "none"
+
+
+def missing(slot: str, record) -> bool:
+    """Whether a record neither states a slot nor has it derived by a rule of its own."""
+    if slot == "jvp":
+        return jvp_rule(record) == "twice"
+    if slot == "batching":
+        return batching_rule(record) == "loop"
+    if slot == "decomposition":
+        return record.decomposition is None and record.kind not in ("composite", "pointwise")
+    if slot == "sharding":
+        return not record.sharding and record.kind not in ("composite", "pointwise")
+    if slot == "autocast":
+        return not record.autocast and record.kind not in ("composite", "pointwise", "view")
+    return not record.benchmark and record.kind != "pointwise"
