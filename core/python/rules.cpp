@@ -2,6 +2,7 @@
 #include "core/dispatch/printed.h"
 #include "core/python/binding.h"
 #include "core/python/parse.h"
+#include "kernels/shape/index.h"
 
 namespace flambeau::python {
 namespace {
