@@ -30,7 +30,7 @@ _LAZY = {
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"
-            " use_deterministic_algorithms compile"
+            " use_deterministic_algorithms compile _register_device_module get_device_module"
         ),
     }.items()
     for name in names.split()

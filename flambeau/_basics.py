@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import flambeau
 from flambeau import _C
 
 __all__ = [
+    "_register_device_module",
     "compile",
+    "get_device_module",
     "is_complex",
     "is_floating_point",
     "is_nonzero",
@@ -78,3 +82,33 @@ def use_deterministic_algorithms(mode, *, warn_only=False):
 def compile(model=None, **options):
     """Graph mode does not exist yet."""
     raise NotImplementedError("compile: graph mode is not supported; run the model as it is")
+
+
+def _register_device_module(device_type, module):
+    """Make ``module`` the one of a device that a package from outside brings: ``flambeau.<name>``.
+
+    Args:
+        device_type: the name that the device was given.
+        module: has functions such as ``device_count`` and ``is_available``.
+    """
+    name = flambeau.device(device_type).type
+    if hasattr(flambeau, name):
+        raise RuntimeError(
+            f"The runtime module of '{name}' has already been registered with "
+            f"{getattr(flambeau, name)!r}"
+        )
+    setattr(flambeau, name, module)
+    sys.modules[f"flambeau.{name}"] = module
+
+
+def get_device_module(device=None):
+    """The module of a device: ``flambeau.cpu`` for the CPU.
+
+    >>> flambeau.get_device_module("cpu").__name__
+    'flambeau.cpu'
+    """
+    name = flambeau.device("cpu" if device is None else device).type
+    module = getattr(flambeau, name, None)
+    if module is None:
+        raise RuntimeError(f"Invalid device '{name}': no module is registered for it")
+    return module

@@ -87,6 +87,13 @@ def __rdiv__(self, other):
 # ---- copies
 
 
+def whole_storage(tensor):
+    """The storage of a tensor, which has to hold all of its elements: an error where it does not
+    any more."""
+    tensor.data_ptr()
+    return tensor.untyped_storage()
+
+
 def __deepcopy__(self, memo):
     if id(self) in memo:
         return memo[id(self)]
@@ -96,7 +103,7 @@ def __deepcopy__(self, memo):
             "deepcopy protocol at the moment; copy tensor.detach() instead"
         )
     with flambeau.no_grad():
-        result = self._new_over(copy.deepcopy(self.untyped_storage(), memo))
+        result = self._new_over(copy.deepcopy(whole_storage(self), memo))
         if self.grad is not None:
             result.grad = copy.deepcopy(self.grad, memo)
         if self.requires_grad:
@@ -175,7 +182,7 @@ def _reduce_plain(self):
             return rebuild_meta_tensor, args
         bits = {name: True for name in ("conj", "neg") if getattr(self, f"is_{name}")()}
         return rebuild_tensor, (
-            self.untyped_storage(),
+            whole_storage(self),
             self.storage_offset(),
             tuple(self.size()),
             self.stride(),
@@ -187,12 +194,17 @@ def _reduce_plain(self):
 
 def rebuild_tensor(storage, offset, size, stride, requires_grad, dtype, bits):
     """The tensor of ``dtype`` that sees ``storage`` so, and has the lazy ``bits``."""
-    made = flambeau.empty(0, dtype=dtype).set_(storage, offset, size, stride)
+    made = flambeau.empty(0, dtype=dtype, device=storage.device)
+    made.set_(storage, offset, size, stride)
     if bits.get("conj"):
         made = made.conj()
     if bits.get("neg"):
         made = flambeau._neg_view(made)
     return made.requires_grad_(requires_grad)
+
+
+def rebuild_storage(data, device):
+    return flambeau.UntypedStorage.from_buffer(data).to(device)
 
 
 def rebuild_meta_tensor(dtype, size, stride, requires_grad):

@@ -1,7 +1,7 @@
 """Copies what C++ programs need: ``python tools/public_headers.py OUTPUT_FOLDER GENERATED_FOLDER``.
 
-``flambeau/flambeau.h`` and the headers it reaches go to ``OUTPUT_FOLDER/flambeau``, so that one
-include path serves and none of their names can meet a program's own.
+The headers of ``include/flambeau`` and those that they reach go to ``OUTPUT_FOLDER/flambeau``, so
+that one include path serves and none of their names can meet a program's own.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ _INCLUDE = re.compile(r'^#include "(?:flambeau/)?(.+)"$', re.MULTILINE)
 def closure(generated: pathlib.Path) -> dict[str, str]:
     """Name below ``flambeau/`` -> text of each public header."""
     headers: dict[str, str] = {}
-    names = ["flambeau.h"]
+    names = [p.name for p in (ROOT / "include/flambeau").glob("*.h")]
     while names:
         name = names.pop()
         if name in headers:

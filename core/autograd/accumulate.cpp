@@ -2,6 +2,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/formulas.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 namespace {
@@ -58,8 +59,10 @@ void AccumulateGrad::apply(const Tensor* grads, Tensor*) {
   check(!grad_fn(variable), "leaf variable has been moved into the graph interior");
   const AutogradMeta& meta = autograd_meta(variable);
   if (grads[0].defined() && meta.requires_grad) {
-    if (!mutex_.try_lock())
+    if (!mutex_.try_lock()) {
+      const Away away;
       call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &mutex_);
+    }
     const std::lock_guard guard(mutex_, std::adopt_lock);
     accumulate(grads[0]);
   }

@@ -7,6 +7,7 @@
 
 #include "core/autograd/accumulate.h"
 #include "core/autograd/arithmetic.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 namespace {
@@ -181,14 +182,22 @@ bool GraphTask::large() {
 // ---- running it
 
 void GraphTask::run(TensorSpan grads) {
-  if (options_.before_long_run && large()) options_.before_long_run(options_.context);
-  for (size_t i = 0; i < roots_.size(); ++i)
-    deliver(find(roots_[i].node.get()), roots_[i].input,
-            validated(roots_[i], i, grads[i], nullptr));
+  bool unlocked = options_.unlocked;
+  if (options_.before_long_run && large()) {
+    options_.before_long_run(options_.context);
+    unlocked = true;
+  }
+  {
+    const Computing scope(unlocked);
+    for (size_t i = 0; i < roots_.size(); ++i)
+      deliver(find(roots_[i].node.get()), roots_[i].input,
+              validated(roots_[i], i, grads[i], nullptr));
+  }
   while (!ready_.empty()) {
     std::pop_heap(ready_.begin(), ready_.end());
     const uint32_t next = ready_.back().state;
     ready_.pop();
+    const Computing scope(unlocked);
     evaluate(next);
   }
   run_callbacks();
@@ -395,6 +404,7 @@ TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<
   if (GraphTask::depth() < kMaxDepth) return run_here(roots, grads, inputs, options);
   OnThread other{roots, grads, inputs, options, thread_state, {}, {}};
   other.options.before_long_run = nullptr;
+  other.options.unlocked = true;
   call_unlocked([](void* f) { (*static_cast<OnThread*>(f))(); }, &other);
   if (other.error) std::rethrow_exception(other.error);
   return std::move(other.result);

@@ -392,6 +392,7 @@ struct BackwardOptions {
   // Called once, before the first node runs, when the graph has much to compute.
   void (*before_long_run)(void* context) = nullptr;
   void* context = nullptr;
+  bool unlocked = false;  // runs without Python's lock; see Note [Memory that moves]
 };
 // Runs from `roots` with `grads`; with `inputs`, only what leads to them runs, and unless they
 // accumulate their gradients are returned (undefined where unreachable).

@@ -5,6 +5,7 @@
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/transform.h"
 #include "core/autograd/view.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 namespace {
@@ -173,6 +174,7 @@ Tensor& grad_slot(AutogradMeta& meta) {
 Tensor Tensor::grad() const { return impl_->autograd ? grad_slot(*impl_->autograd) : Tensor(); }
 
 void Tensor::set_grad(Tensor grad) const {
+  const Rearranging scope;
   if (!grad.defined()) {
     if (impl_->autograd) grad_slot(*impl_->autograd) = Tensor();
     return;
@@ -224,6 +226,7 @@ void set_data(const Tensor& t, const Tensor& data) {
         "incompatible tensor type.");
   check(!needs_grad(t) || is_differentiable(data.dtype()),
         "data set to a tensor that requires gradients must be floating point or complex dtype");
+  const Rearranging scope;
   if (to.autograd && (!same(to.sizes(), from.sizes()) || to.dtype() != from.dtype() ||
                       !(to.device() == from.device()))) {
     // The accumulator expects gradients of the former kind.

@@ -4,6 +4,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/engine.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 
@@ -130,6 +131,7 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation) {
 
 // The version is the caller's to bump.
 void take_geometry(const Tensor& self, const Tensor& alias) {
+  const Rearranging scope;
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
     meta->replay->items.push_back(

@@ -1,6 +1,7 @@
 // Tensors without a parent. They stand here because inference mode, which marks them, is the
 // thread's.
 #include "core/dispatch/thread_state.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/tensor.h"
 
 namespace flambeau {
@@ -8,6 +9,11 @@ namespace {
 
 Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
   Tensor t = Tensor::adopt(impl);
+  if (!device.is_cpu()) [[unlikely]] {
+    device = resolved(device);
+    impl->set_device(device);
+    impl->keys |= bit(Key::backend);
+  }
   impl->set_storage(Storage::allocate(nbytes, device));
   impl->inference = thread_state.inference_mode;
   return t;
@@ -45,7 +51,13 @@ Tensor empty_like(const Tensor& like, DType dtype) {
 
 Tensor scalar_tensor(const Scalar& value, DType dtype, Device device) {
   Tensor t = empty({}, {dtype, device});
-  if (!device.is_meta()) value.store(t.bytes(), dtype);
+  if (device.is_cpu()) {
+    value.store(t.bytes(), dtype);
+  } else if (!device.is_meta()) {
+    alignas(16) char element[16];
+    value.store(element, dtype);
+    require_device(device.type).copy(t.device_bytes(), t.device(), element, Device{}, t.itemsize());
+  }
   return t;
 }
 

@@ -7,8 +7,8 @@
 namespace flambeau {
 
 Scalar Tensor::item() const {
-  return active_keys(kPythonDispatch | kTransforms, *this) ? entry::_local_scalar_dense(*this)
-                                                           : value();
+  constexpr KeySet kReaders = kPythonDispatch | kTransforms | bit(Key::backend);
+  return active_keys(kReaders, *this) ? entry::_local_scalar_dense(*this) : value();
 }
 
 Scalar Tensor::value() const {

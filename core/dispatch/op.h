@@ -111,6 +111,11 @@ inline KeySet keys_of(TensorSpan list) {
   for (const Tensor& t : list) keys |= keys_of(t);
   return keys;
 }
+// A device that is asked for: the CPU alone needs no layer.
+inline KeySet keys_of(Device device) { return device.is_cpu() ? 0 : bit(Key::backend); }
+inline KeySet keys_of(const std::optional<Device>& device) {
+  return device && !device->is_cpu() ? bit(Key::backend) : 0;
+}
 template <class T>
 inline KeySet keys_of(const T&) {
   return 0;

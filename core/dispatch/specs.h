@@ -5,8 +5,8 @@
 #include <tuple>
 #include <vector>
 
+#include "core/tensor/spec.h"
 #include "core/tensor/tensor.h"
-#include "kernels/shape/spec.h"
 
 namespace flambeau {
 

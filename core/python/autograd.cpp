@@ -235,7 +235,7 @@ struct PythonCallback final : EngineCallback {
     Py_DECREF(function);
   }
   void run() override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object own = Object::borrow(function);
     call(own.get());
   }

@@ -73,7 +73,7 @@ Object FunctionNode::arguments(const Tensor* grads) const {
 }
 
 void FunctionNode::apply(const Tensor* grads, Tensor* out) {
-  const AcquireGil gil;
+  const EnterPython python;
   const Object apply(must_carry(PyObject_GetAttrString(object_of(object), "apply")));
   Object results(must_carry(PyObject_Call(apply.get(), arguments(grads).get(), nullptr)));
   if (!PyTuple_Check(results.get())) results = Object(must_carry(PyTuple_Pack(1, results.get())));

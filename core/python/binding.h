@@ -48,6 +48,7 @@ bool init_size(PyObject* module);
 bool init_generator(PyObject* module);
 bool init_storage(PyObject* module);
 bool init_runtime(PyObject* module);
+bool init_devices(PyObject* module);
 bool is_dtype_like(PyObject* o);  // a dtype, or float, int, bool, complex
 inline bool is_device(PyObject* o) { return PyObject_TypeCheck(o, device_type); }
 inline bool is_layout(PyObject* o) { return Py_TYPE(o) == layout_type; }
@@ -57,7 +58,7 @@ Layout unwrap_layout(PyObject* o);
 MemoryFormat unwrap_memory_format(PyObject* o);
 inline bool is_generator(PyObject* o) { return PyObject_TypeCheck(o, generator_type); }
 Generator* unwrap_generator(PyObject* o);
-PyObject* wrap_generator(Generator* g);
+PyObject* wrap_generator(Generator* g, Device device = {});
 PyObject* wrap_storage(Ref<Storage> storage);
 const Ref<Storage>& unwrap_storage(PyObject* o);
 inline bool is_storage(PyObject* o) { return PyObject_TypeCheck(o, storage_type); }

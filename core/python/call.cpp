@@ -38,12 +38,13 @@ int64_t tensor_work(const Op& op, const Value* values) {
 
 bool worth_releasing(int64_t work) {
   // Layers in Python would take the lock right back.
-  return work >= kReleaseAbove && !thread_state.included && !thread_state.saved_tensor_hooks;
+  return work >= kReleaseAbove && !thread_state.included && !thread_state.saved_tensor_hooks &&
+         !others_rearrange();
 }
 
 void invoke(const Op& op, const Value* values, int64_t work, Results& results) {
   if (worth_releasing(work)) {
-    const ReleaseGil released(true);
+    const ReleaseGil released;
     op.call(op, values, results);
   } else {
     op.call(op, values, results);

@@ -58,26 +58,26 @@ DType dtype_of(DlType type) {
   raise("from_dlpack: Unsupported type: code ", int{type.code}, " of ", int{type.bits}, " bits");
 }
 
-// What an exported capsule owns: the tensor and its geometry.
+// What an exported capsule owns: the memory and the geometry.
 template <class M>
 struct Export {
+  Lent lent;
   M managed;
-  Tensor tensor;
   int64_t geometry[128];
 };
 
 template <class M>
 M* exported(const Tensor& t) {
-  auto* const e = new Export<M>{};
-  e->tensor = t;
+  char* const data = t.bytes();
+  auto* const e = new Export<M>{Lent(t.impl()->storage()), {}, {}};
   const int64_t n = t.dim();
   for (int64_t d = 0; d < n; ++d) {
     e->geometry[d] = t.sizes()[d];
     e->geometry[64 + d] = t.strides()[d];
   }
   e->managed.tensor = {
-      t.bytes(),        {kCpu, 0}, static_cast<int32_t>(n), type_of(t.dtype()), e->geometry,
-      e->geometry + 64, 0};
+      data, {kCpu, 0}, static_cast<int32_t>(n), type_of(t.dtype()), e->geometry, e->geometry + 64,
+      0};
   e->managed.context = e;
   e->managed.deleter = [](M* m) { delete static_cast<Export<M>*>(m->context); };
   return &e->managed;

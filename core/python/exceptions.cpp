@@ -31,6 +31,8 @@ void translate_exception(const char* op) noexcept {
     PyErr_Format(out_of_memory_error, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
   } catch (const memory::SizeOverflow& e) {
     PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
+  } catch (const NoMemory& e) {
+    PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
   } catch (const std::bad_alloc&) {
     PyErr_Format(out_of_memory_error, "%s%sout of memory", op ? op : "", op ? ": " : "");
   } catch (const std::exception& e) {

@@ -2,6 +2,7 @@
 #include "core/random/generator.h"
 
 #include "core/python/binding.h"
+#include "core/tensor/device_table.h"
 
 namespace flambeau::python {
 
@@ -12,6 +13,7 @@ namespace {
 struct GeneratorObject {
   PyObject_HEAD Generator* generator;
   bool owned;  // false for the default one, which the core keeps
+  Device device;
   PyObject* weakrefs;
 };
 
@@ -20,10 +22,11 @@ Generator& generator_of(PyObject* o) { return *object(o)->generator; }
 
 PyObject* default_object;
 
-PyObject* make(PyTypeObject* type, Generator* generator, bool owned) {
+PyObject* make(PyTypeObject* type, Generator* generator, bool owned, Device device = {}) {
   PyObject* self = must(type->tp_alloc(type, 0));
   object(self)->generator = generator;
   object(self)->owned = owned;
+  object(self)->device = device;
   return self;
 }
 
@@ -34,10 +37,9 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(kNames),
                                      &device))
       throw PythonError();
-    if (device && device != Py_None && !unwrap_device(device).is_cpu())
-      raise("Generator: device type ", unwrap_device(device).str(),
-            " is not supported: this build has generators for 'cpu'");
-    return make(type, new Generator(), true);
+    const Device where = device && device != Py_None ? resolved(unwrap_device(device)) : Device{};
+    check(!where.is_meta(), "Generator: device type meta is not supported: it draws no numbers");
+    return make(type, new Generator(), true, where);
   });
 }
 
@@ -111,17 +113,18 @@ PyObject* clone_state(PyObject* self, PyObject*) {
       const std::lock_guard lock(generator_of(self).mutex);
       copy->copy_state(generator_of(self));
     }
-    PyObject* made = make(generator_type, copy.get(), true);
+    PyObject* made = make(generator_type, copy.get(), true, object(self)->device);
     copy.release();
     return made;
   });
 }
-PyObject* get_device(PyObject*, void*) { return wrap(Device{}); }
+PyObject* get_device(PyObject* self, void*) { return wrap(object(self)->device); }
 
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
     const Object state(must(wrap(state_of(generator_of(self)))));
-    return must(Py_BuildValue("O(s)O", generator_type, "cpu", state.get()));
+    return must(
+        Py_BuildValue("O(s)O", generator_type, object(self)->device.str().c_str(), state.get()));
   });
 }
 
@@ -150,8 +153,23 @@ PyType_Slot slots[] = {
 PyType_Spec spec = {"flambeau.Generator", sizeof(GeneratorObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
 
+// Seeds the default generators of all devices.
 PyObject* default_manual_seed(PyObject*, PyObject* value) {
-  return manual_seed(default_object, value);
+  return guarded([&] {
+    const uint64_t number = unwrap_seed(value);
+    const auto reseed = [&](Generator& generator) {
+      const std::lock_guard lock(generator.mutex);
+      generator.manual_seed(number);
+    };
+    reseed(default_generator());
+    for (int type = 0; type < kDeviceTypes; ++type) {
+      const DeviceTable* const table = device_table(static_cast<DeviceType>(type));
+      const int count = table && table->generator ? table->count() : 0;
+      for (int i = 0; i < count; ++i)
+        if (Generator& own = table->generator(i); &own != &default_generator()) reseed(own);
+    }
+    return Py_NewRef(default_object);
+  });
 }
 PyObject* default_seed(PyObject*, PyObject*) { return seed(default_object, nullptr); }
 PyObject* default_initial_seed(PyObject*, PyObject*) {
@@ -178,11 +196,11 @@ Generator* unwrap_generator(PyObject* o) {
   raise_python(PyExc_TypeError, "expected a torch.Generator, got %.200s", Py_TYPE(o)->tp_name);
 }
 
-// Only the default generator can come from C++ without an object of its own.
-PyObject* wrap_generator(Generator* g) {
+// Only the default generators can come from C++ without an object of their own.
+PyObject* wrap_generator(Generator* g, Device device) {
   if (!g) return Py_NewRef(Py_None);
   if (g == object(default_object)->generator) return Py_NewRef(default_object);
-  return make(generator_type, g, false);
+  return make(generator_type, g, false, device);
 }
 
 bool init_generator(PyObject* module) {

@@ -112,7 +112,7 @@ void take_gradients(PyObject* result, Tensor* grads, size_t n, PyObject* hook) {
 struct PythonTensorHooks final : PythonHooks {
   using PythonHooks::PythonHooks;
   void pre(Tensor* grads, size_t) override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object hooks = snapshot();
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks.get()); ++i) {
       PyObject* hook = PyTuple_GET_ITEM(hooks.get(), i);
@@ -126,7 +126,7 @@ struct PythonTensorHooks final : PythonHooks {
 struct PythonAccumulatedHooks final : PythonHooks {
   using PythonHooks::PythonHooks;
   void accumulated(const Tensor& leaf) override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object hooks = snapshot(), tensor(must_carry(wrap(leaf)));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks.get()); ++i) {
       const Object result = call(PyTuple_GET_ITEM(hooks.get(), i), tensor);
@@ -138,7 +138,7 @@ struct PythonAccumulatedHooks final : PythonHooks {
 struct PythonNodePreHooks final : PythonHooks {
   using PythonHooks::PythonHooks;
   void pre(Tensor* grads, size_t n) override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object hooks = snapshot();
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks.get()); ++i) {
       PyObject* hook = PyTuple_GET_ITEM(hooks.get(), i);
@@ -151,7 +151,7 @@ struct PythonNodePreHooks final : PythonHooks {
 struct PythonNodePostHooks final : PythonHooks {
   using PythonHooks::PythonHooks;
   void post(const Tensor* grads, size_t n, Tensor* out, size_t n_out) override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object hooks = snapshot(), arrived = wrap_gradients(grads, n);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks.get()); ++i) {
       PyObject* hook = PyTuple_GET_ITEM(hooks.get(), i);
@@ -368,12 +368,12 @@ struct PythonSavedHooks final : SavedTensorHooks {
     Py_XDECREF(packed_);
   }
   void pack(const Tensor& t) override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object tensor(must_carry(wrap(t)));
     packed_ = call(pack_, tensor).release();
   }
   Tensor unpack() override {
-    const AcquireGil gil;
+    const EnterPython python;
     const Object packed = Object::borrow(packed_);
     const Object result = call(unpack_, packed);
     if (!is_tensor(result.get()))

@@ -399,6 +399,7 @@ const char* format_of(DType dtype) {
 }
 
 struct BufferGeometry {
+  Lent lent;
   Py_ssize_t sizes[64], strides[64];
 };
 
@@ -491,13 +492,15 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
         "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
     return -1;
   }
-  auto* const geometry = new BufferGeometry;
+  char* data;
+  if (guarded_int([&] { return data = t.bytes(), 0; }) < 0) return -1;
+  auto* const geometry = new BufferGeometry{Lent(t.impl()->storage()), {}, {}};
   const Py_ssize_t item = static_cast<Py_ssize_t>(t.itemsize());
   for (int64_t d = 0; d < t.dim(); ++d) {
     geometry->sizes[d] = t.sizes()[d];
     geometry->strides[d] = t.strides()[d] * item;
   }
-  view->buf = t.bytes();
+  view->buf = data;
   view->obj = Py_NewRef(self);
   view->len = t.numel() * item;
   view->itemsize = item;

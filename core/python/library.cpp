@@ -59,7 +59,7 @@ void bump_mutated(const Op& op, const Value* values) {
 }
 
 void call_kernel(const Op& op, const Value* values, Results& results) {
-  const AcquireGil gil;
+  const EnterPython python;
   const char* device = on_meta(op, values) ? "Meta" : "CPU";
   PyObject* function = implementation(op, device);
   if (!function) function = implementation(op, "CompositeExplicit");
@@ -79,7 +79,7 @@ void call_runtime(const Op& op, const Value* values, Results& results) {
 }
 
 void call_autograd(const Op& op, const Value* values, Results& results) {
-  const AcquireGil gil;
+  const EnterPython python;
   call_python(op, static_cast<PyObject*>(override_context(op, Key::autograd)), values, results);
 }
 

@@ -61,6 +61,7 @@ class Lane {
 void check_step(const char* op, const Tensor& p, const Tensor& t, const char* name) {
   check(same(p.sizes(), t.sizes()) && t.device().is_cpu(), op, ": ", name, " of shape ",
         show(t.sizes()), " does not fit a parameter of shape ", show(p.sizes()));
+  t.bytes();  // raises where they are not there
 }
 
 template <class Run>
@@ -87,6 +88,7 @@ void check_parameter(const char* op, const Tensor& p) {
         dtype_name(p.dtype()));
   check(p.device().is_cpu() && internal_overlap(p) == Overlap::no, op,
         ": parameters must be CPU tensors whose elements do not share memory");
+  p.bytes();
 }
 
 double number_of(PyObject* o) {

@@ -191,7 +191,8 @@ Tensor number_tensor(const Scalar& number) {
   if (t.defined()) {
     const TensorImpl& impl = *t.impl();
     if (impl.use_count() == 1 && impl.storage()->use_count() == 1 && !impl.autograd &&
-        impl.version() == 0 && !impl.inference && !impl.py_object.load(std::memory_order_relaxed)) {
+        impl.version() == 0 && !impl.inference && impl.storage()->ready() &&
+        !impl.py_object.load(std::memory_order_relaxed)) {
       number.store(t.bytes(), t.dtype());
       return t;
     }

@@ -9,6 +9,7 @@
 #include "core/autograd/node.h"
 #include "core/dispatch/names.h"
 #include "core/dispatch/op.h"
+#include "core/tensor/rearrange.h"
 #include "core/tensor/tensor.h"
 
 namespace flambeau::python {
@@ -129,17 +130,21 @@ bool has_python_hooks(const Tensor& t);
 int get_buffer(PyObject* self, Py_buffer* view, int flags);
 void release_buffer(PyObject* self, Py_buffer* view);
 
-// True when a call releases the GIL around the kernel: decided by the size of its tensors.
+// Around a kernel, when that is worth it. See Note [Memory that moves].
 struct ReleaseGil {
-  PyThreadState* state;
-  explicit ReleaseGil(bool on) : state(on ? PyEval_SaveThread() : nullptr) {}
-  ~ReleaseGil() {
-    if (state) PyEval_RestoreThread(state);
-  }
+  const Computing computing{Computing::HasLock{}};  // until the lock is back
+  PyThreadState* const state;
+  ReleaseGil() : state(PyEval_SaveThread()) {}
+  ~ReleaseGil() { PyEval_RestoreThread(state); }
 };
 struct AcquireGil {
   PyGILState_STATE state = PyGILState_Ensure();
   ~AcquireGil() { PyGILState_Release(state); }
+};
+// Where Python's code is called in the middle of an op or a backward, and may do what it likes.
+struct EnterPython {
+  const AcquireGil gil;
+  const Pause pause;
 };
 
 }  // namespace flambeau::python

@@ -12,7 +12,7 @@ PyObject* recorder() { return static_cast<PyObject*>(thread_state.recorder); }
 void handle(const Op& op, const Value* values, Results& results) {
   const Exclude off(kRecorder);
   redispatch(op, values, results);
-  const AcquireGil gil;
+  const EnterPython python;
   if (!recorder()) return;
   const Object function(wrap_op(op)), outputs(must(results_to_python(op, results)));
   const PythonArguments arguments = arguments_to_python(op, values);

@@ -1,4 +1,7 @@
 // Settings and facts of the core: default dtype, promotion, threads, memory.
+#include <chrono>
+#include <thread>
+
 #include "core/memory/allocator.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
@@ -122,10 +125,22 @@ PyMethodDef functions[] = {
     {"_trim_memory", trim_memory, METH_NOARGS, "Gives cached memory back to the system."},
     {}};
 
+// Python's lock as the core wants it, for who changes memory that others compute with.
+void* take_lock() { return reinterpret_cast<void*>(uintptr_t{PyGILState_Ensure()}); }
+void leave_lock(void* taken) {
+  PyGILState_Release(static_cast<PyGILState_STATE>(reinterpret_cast<uintptr_t>(taken)));
+}
+void yield_lock() {
+  PyThreadState* const state = PyEval_SaveThread();
+  std::this_thread::sleep_for(std::chrono::microseconds(20));
+  PyEval_RestoreThread(state);
+}
+
 }  // namespace
 
 bool init_runtime(PyObject* module) {
   set_warning_handler(warn_in_python);
+  set_shared_lock({take_lock, leave_lock, yield_lock});
   return PyModule_AddFunctions(module, functions) == 0;
 }
 

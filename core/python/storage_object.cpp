@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/python/binding.h"
+#include "core/tensor/device_table.h"
 
 namespace flambeau::python {
 
@@ -12,7 +13,6 @@ namespace {
 
 struct StorageObject {
   PyObject_HEAD Ref<Storage> storage;
-  Py_ssize_t exports;  // buffers in use: they forbid resizing
   PyObject* weakrefs;
 };
 
@@ -27,12 +27,20 @@ PyObject* make(PyTypeObject* type, Ref<Storage> storage) {
   return self;
 }
 
-// The bytes, which a storage on meta does not have.
+// The bytes. Whatever may run Python (an __index__) comes before: it may move them.
 uint8_t* bytes_of(PyObject* o) {
   Storage& s = storage_of(o);
-  if (s.device().is_meta())
-    raise<NotImplementedError>("UntypedStorage: a storage on device 'meta' has no bytes to read");
+  if (!s.device().is_cpu())
+    raise<NotImplementedError>("UntypedStorage: a storage on device '", s.device().str(),
+                               "' has no bytes that the host can reach: use .cpu()");
   return static_cast<uint8_t*>(s.data());
+}
+
+// Equally many bytes of one storage into another, wherever they are.
+void copy_bytes(Storage& to, const Storage& from) {
+  if (!to.nbytes()) return;
+  const Device device = from.device().is_cpu() ? to.device() : from.device();
+  require_device(device.type).copy(to.data(), to.device(), from.data(), from.device(), to.nbytes());
 }
 
 size_t unwrap_nbytes(PyObject* o, const char* function) {
@@ -50,12 +58,14 @@ uint8_t unwrap_byte(PyObject* o) {
 }
 
 Ref<Storage> from_sequence(PyObject* sequence) {
-  const Object fast(must(PySequence_Fast(sequence, "UntypedStorage: expected a sequence of ints")));
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.get()));
+  // A tuple of our own: an element's __index__ may change the list.
+  const Object items(must(PySequence_Tuple(sequence)));
+  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(items.get()));
   Ref<Storage> storage = Storage::allocate(n, Device{});
-  for (size_t i = 0; i < n; ++i)
-    static_cast<uint8_t*>(storage->data())[i] =
-        unwrap_byte(PySequence_Fast_GET_ITEM(fast.get(), static_cast<Py_ssize_t>(i)));
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t byte = unwrap_byte(PyTuple_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)));
+    static_cast<uint8_t*>(storage->data())[i] = byte;
+  }
   return storage;
 }
 
@@ -89,7 +99,7 @@ void dealloc(PyObject* self) {
 // ---- elements
 
 Py_ssize_t checked_index(PyObject* self, PyObject* index) {
-  const int64_t n = size_of(self), i = unwrap_int(index);
+  const int64_t i = unwrap_int(index), n = size_of(self);
   check<IndexError>(i >= -n && i < n, "UntypedStorage: index ", i, " out of range for ", n,
                     " bytes");
   return static_cast<Py_ssize_t>(i < 0 ? i + n : i);
@@ -106,17 +116,22 @@ Range checked_slice(PyObject* self, PyObject* slice) {
   return {begin, length};
 }
 
-void drop_parent(void*, size_t, void* parent) { static_cast<Storage*>(parent)->release(); }
+void drop_parent(void*, size_t, void* parent) { delete static_cast<Lent*>(parent); }
 
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&]() -> PyObject* {
-    if (!PySlice_Check(key)) return PyLong_FromLong(bytes_of(self)[checked_index(self, key)]);
+    if (!PySlice_Check(key)) {
+      const Py_ssize_t i = checked_index(self, key);
+      return PyLong_FromLong(bytes_of(self)[i]);
+    }
     const Range range = checked_slice(self, key);
-    Storage& parent = storage_of(self);
     uint8_t* data = bytes_of(self) + range.begin;
-    parent.retain();
-    return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length),
-                                             parent.device(), drop_parent, &parent));
+    const Ref<Storage>& own = object(self)->storage;
+    // A slice of a slice holds the storage that has the memory: no chain grows.
+    const auto* above = static_cast<const Lent*>(own->context_of(drop_parent));
+    auto* const parent = new Lent(above ? above->storage() : own);
+    return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length), own->device(),
+                                             drop_parent, parent));
   });
 }
 
@@ -125,7 +140,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (!value) raise<TypeError>("UntypedStorage: bytes cannot be deleted");
     const uint8_t byte = unwrap_byte(value);
     if (!PySlice_Check(key)) {
-      bytes_of(self)[checked_index(self, key)] = byte;
+      const Py_ssize_t i = checked_index(self, key);
+      bytes_of(self)[i] = byte;
       return 0;
     }
     const Range range = checked_slice(self, key);
@@ -141,11 +157,11 @@ int get_bytes_buffer(PyObject* self, Py_buffer* view, int flags) {
     static char nothing;  // a buffer of no bytes still needs an address
     void* data = size_of(self) ? bytes_of(self) : nullptr;
     must(PyBuffer_FillInfo(view, self, data ? data : &nothing, size_of(self), 0, flags));
-    ++object(self)->exports;
+    storage_of(self).lend();
     return 0;
   });
 }
-void release_bytes_buffer(PyObject* self, Py_buffer*) { --object(self)->exports; }
+void release_bytes_buffer(PyObject* self, Py_buffer*) { storage_of(self).take_back(); }
 
 // ---- methods
 
@@ -160,11 +176,30 @@ PyObject* resizable(PyObject* self, PyObject*) {
 PyObject* no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
+PyObject* moved(PyObject* self, Device device) {
+  const Storage& source = storage_of(self);
+  device = resolved(device);
+  if (device == source.device()) return Py_NewRef(self);
+  Ref<Storage> copy = Storage::allocate(source.nbytes(), device);
+  copy_bytes(*copy, source);
+  return make(Py_TYPE(self), std::move(copy));
+}
+PyObject* to_cpu(PyObject* self, PyObject*) {
+  return guarded([&] { return moved(self, Device{}); });
+}
+PyObject* to_device(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&] {
+    static const char* const kNames[] = {"device", "non_blocking"};
+    PyObject* given[2];
+    read_arguments("to", kNames, 1, args, n, kwnames, given);
+    return moved(self, unwrap_device(given[0]));
+  });
+}
+
 PyObject* resize(PyObject* self, PyObject* n) {
   return guarded([&] {
-    check(object(self)->exports == 0,
-          "resize_: the storage is in use as a buffer of another object");
-    storage_of(self).resize(unwrap_nbytes(n, "resize_"));
+    const size_t nbytes = unwrap_nbytes(n, "resize_");
+    storage_of(self).resize(nbytes);
     return Py_NewRef(self);
   });
 }
@@ -172,7 +207,7 @@ PyObject* resize(PyObject* self, PyObject* n) {
 Ref<Storage> copy_of(PyObject* self) {
   const Storage& source = storage_of(self);
   Ref<Storage> copy = Storage::allocate(source.nbytes(), source.device());
-  if (source.data() && source.nbytes()) std::memcpy(copy->data(), source.data(), source.nbytes());
+  copy_bytes(*copy, source);
   return copy;
 }
 PyObject* clone(PyObject* self, PyObject*) {
@@ -197,22 +232,26 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
                    Py_TYPE(given[0])->tp_name);
     check(size_of(self) == size_of(given[0]), "copy_: size does not match, self was ",
           size_of(self), " bytes but src was ", size_of(given[0]), " bytes");
-    if (size_of(self)) std::memmove(bytes_of(self), bytes_of(given[0]), size_of(self));
+    copy_bytes(storage_of(self), storage_of(given[0]));
     return Py_NewRef(self);
   });
 }
 PyObject* fill(PyObject* self, PyObject* value) {
   return guarded([&] {
     const uint8_t byte = unwrap_byte(value);
-    if (size_of(self)) std::memset(bytes_of(self), byte, size_of(self));
+    Storage& s = storage_of(self);
+    if (s.nbytes())
+      require_device(s.device().type).fill(s.data(), byte, s.nbytes(), s.device().index);
     return Py_NewRef(self);
   });
 }
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
+    const Lent lent(object(self)->storage);  // making a list may run finalizers
     const uint8_t* data = bytes_of(self);
-    Object list(must(PyList_New(size_of(self))));
-    for (Py_ssize_t i = 0; i < size_of(self); ++i)
+    const Py_ssize_t n = size_of(self);
+    Object list(must(PyList_New(n)));
+    for (Py_ssize_t i = 0; i < n; ++i)
       PyList_SET_ITEM(list.get(), i, must(PyLong_FromLong(data[i])));
     return list.release();
   });
@@ -255,11 +294,17 @@ PyObject* share_memory(PyObject*, PyObject*) {
 }
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
+    const Device device = storage_of(self).device();
+    if (device.is_meta()) bytes_of(self);  // raises
     const Object rebuild(
         must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(self)), "from_buffer")));
-    const Object bytes(must(
-        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes_of(self)), size_of(self))));
-    return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
+    const Object here(moved(self, Device{}));
+    const Object bytes(must(PyBytes_FromStringAndSize(
+        reinterpret_cast<const char*>(bytes_of(here.get())), size_of(self))));
+    if (device.is_cpu()) return must(Py_BuildValue("O(O)", rebuild.get(), bytes.get()));
+    static PyObject* elsewhere = nullptr;
+    return must(Py_BuildValue("O(OO)", imported(elsewhere, "flambeau._tensor", "rebuild_storage"),
+                              bytes.get(), Object(wrap(device)).get()));
   });
 }
 
@@ -267,7 +312,7 @@ PyObject* repr(PyObject* self) {
   return guarded([&] {
     const Storage& s = storage_of(self);
     std::string text;
-    if (!s.device().is_meta())
+    if (s.device().is_cpu())
       for (size_t i = 0; i < s.nbytes(); ++i)
         text += concat(" ", static_cast<int>(static_cast<const uint8_t*>(s.data())[i]), "\n");
     else
@@ -295,7 +340,9 @@ PyMethodDef methods[] = {
      "Whether the memory is page-locked for an accelerator."},
     {"resize_", resize, METH_O, "Changes the number of bytes; the common part is kept."},
     {"clone", clone, METH_NOARGS, "A copy."},
-    {"cpu", itself, METH_NOARGS, "The same storage, when it is on the CPU."},
+    {"cpu", to_cpu, METH_NOARGS, "Itself where it is on the CPU, else a copy there."},
+    {"to", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(to_device)),
+     METH_FASTCALL | METH_KEYWORDS, "Itself where it is on that device, else a copy there."},
     {"untyped", itself, METH_NOARGS, "The storage itself."},
     {"copy_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(copy_from)),
      METH_FASTCALL | METH_KEYWORDS, "Copies another storage of the same size."},

@@ -37,9 +37,9 @@ PLAIN(untyped_storage, "untyped_storage", wrap_storage(t.impl()->storage()))
 PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
   no_arguments("data_ptr", n, kwnames);
   const Tensor& t = unwrap(self);
-  check(!(t.keys() & bit(Key::backend)),
+  check(t.impl()->storage()->device().type == t.device().type,
         "data_ptr: this tensor has no memory of its own; its class answers for it");
-  return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.bytes());
+  return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.device_bytes());
 }
 
 // size(dim=None) and stride(dim=None): all of them, or one.
@@ -175,6 +175,7 @@ int64_t bytes_needed(IntSpan sizes, IntSpan strides, int64_t offset, size_t item
 
 void set_memory(const Tensor& t, Ref<Storage> storage, IntSpan sizes, IntSpan strides,
                 int64_t offset) {
+  const Rearranging scope;
   check(offset >= 0, "set_: Tensor: invalid storage offset ", offset);
   check(sizes.size() == strides.size(),
         "set_: mismatch in length of strides and shape: ", strides.size(), " and ", sizes.size());

@@ -118,8 +118,11 @@ PyObject* make_double(double v) { return PyFloat_FromDouble(v); }
 PyObject* make_int64(int64_t v) { return PyLong_FromLongLong(v); }
 PyObject* make_bool(uint8_t v) { return Py_NewRef(v ? Py_True : Py_False); }
 
-PyObject* list_of(const Tensor& t) {
-  const char* data = t.numel() ? t.bytes() : nullptr;
+PyObject* list_of(const Tensor& given) {
+  // Making a list may run finalizers, which may do to the tensor what they like.
+  const Tensor t = Tensor::alias(given, given.sizes(), given.strides(), given.offset());
+  const Lent lent(t.impl()->storage());
+  const char* data = t.bytes();
   const auto with = [&](auto&& read) { return nested(t, data, 0, read); };
   switch (t.dtype()) {
     case DType::float32:
@@ -147,6 +150,14 @@ Tensor plain_copy(const Tensor& t) {
     const Value args[] = {boxing::box(plain)};
     Results results;
     op->call(*op, args, results);
+    plain = std::move(results.tensors[0]);
+  }
+  if (plain.impl()->storage()->device().type == plain.device().type) {  // its memory, elsewhere
+    const Value args[] = {boxing::box(plain), {}, {}, boxing::box(Device{}), {},
+                          boxing::box(false), {}};
+    const Op& op = *find_op("_to_copy");
+    Results results;
+    op.call(op, args, results);
     plain = std::move(results.tensors[0]);
   }
   check(readable(plain), "tolist: the values of this kind of tensor cannot be read");

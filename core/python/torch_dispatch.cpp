@@ -151,18 +151,10 @@ void keep_identity(const Op& op, const Value* values, Results& results) {
 }
 
 void handle(const Op& op, const Value* values, Results& results) {
-  const AcquireGil gil;
+  const EnterPython python;
   const Object result = answer(op, values);
   results_from_python(op, result.get(), results);
   keep_identity(op, values, results);
-}
-
-// Note [Tensors without memory]: a wrapper subclass has a geometry and no bytes. Its backend bit
-// keeps it from kernels when the class does not answer.
-void refuse(const Op& op, const Value*, Results&) {
-  raise<NotImplementedError>(op.name,
-                             ": a tensor without memory of its own reached the kernel; "
-                             "its __torch_dispatch__ must unwrap it");
 }
 
 // __torch_dispatch__ of classes that do not override it: the op on the tensors as they are.
@@ -235,7 +227,6 @@ bool init_torch_dispatch(PyObject* module) {
   if (!attribute_name || PyModule_AddFunctions(module, functions) < 0) return false;
   disabled_function = PyObject_GetAttrString(module, "_disabled_torch_dispatch_impl");
   set_handler(Key::python_dispatch, handle);
-  set_handler(Key::backend, refuse);
   return disabled_function &&
          PyObject_SetAttr(reinterpret_cast<PyObject*>(tensor_type), attribute_name,
                           disabled_function) == 0 &&

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include "core/tensor/error.h"
 
@@ -129,7 +130,15 @@ void Generator::set_state(const uint8_t* bytes, size_t byte_count) {
   if (has_float_normal != 0) next_float_normal = saved.float_normal;
 }
 
+namespace {
+thread_local constinit Generator* in_use = nullptr;
+}
+
+UseGenerator::UseGenerator(Generator& generator) : before_(std::exchange(in_use, &generator)) {}
+UseGenerator::~UseGenerator() { in_use = before_; }
+
 Generator& default_generator() {
+  if (in_use) return *in_use;
   static Generator& generator = *new Generator(system_seed());  // outlives all its users
   return generator;
 }

@@ -51,6 +51,16 @@ struct Generator {
 
 // The generator of ops that are given none; seeded by the system.
 Generator& default_generator();
+// The scope in which this thread has another default generator: that of a device.
+class UseGenerator {
+ public:
+  explicit UseGenerator(Generator& generator);
+  ~UseGenerator();
+  UseGenerator(const UseGenerator&) = delete;
+
+ private:
+  Generator* const before_;
+};
 void manual_seed(uint64_t seed);  // of the default generator
 
 uint64_t system_seed();  // 53 bits, so that it is exact as a double

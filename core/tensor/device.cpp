@@ -1,12 +1,17 @@
 #include "core/tensor/device.h"
 
+#include <atomic>
+#include <cctype>
 #include <charconv>
-#include <iterator>
+#include <cstring>
+#include <mutex>
 
 #include "core/tensor/error.h"
 
 namespace flambeau {
 namespace {
+
+constinit std::atomic<const char*> private_name{"privateuseone"};
 
 constexpr const char* kDeviceNames[kDeviceTypes] = {
     "cpu",  "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip",
@@ -15,7 +20,26 @@ constexpr const char* kDeviceNames[kDeviceTypes] = {
 
 }  // namespace
 
-const char* device_type_name(DeviceType type) { return kDeviceNames[static_cast<int>(type)]; }
+const char* device_type_name(DeviceType type) {
+  if (type == DeviceType::private_use1) return private_name.load(std::memory_order_acquire);
+  return kDeviceNames[static_cast<int>(type)];
+}
+
+void rename_private_device(std::string_view name) {
+  bool valid = !name.empty() && std::isalpha(static_cast<unsigned char>(name[0]));
+  for (const char c : name) valid &= std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  check(valid, "rename_privateuse1_backend: '", name, "' is no name: letters, digits and _");
+  for (const char* known : kDeviceNames)
+    check(name == "privateuseone" || name != known, "rename_privateuse1_backend: '", name,
+          "' is the name of another kind of device");
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  const char* const now = private_name.load(std::memory_order_relaxed);
+  if (name == now) return;
+  check(std::string_view(now) == "privateuseone",
+        "rename_privateuse1_backend: the backend has been named '", now, "' already");
+  private_name.store(strdup(std::string(name).c_str()), std::memory_order_release);  // for ever
+}
 
 Device Device::parse(std::string_view text) {
   const size_t colon = text.find(':');
@@ -23,7 +47,7 @@ Device Device::parse(std::string_view text) {
   Device device;
   int found = -1;
   for (int i = 0; i < kDeviceTypes; ++i)
-    if (kind == kDeviceNames[i]) found = i;
+    if (kind == kDeviceNames[i] || kind == device_type_name(static_cast<DeviceType>(i))) found = i;
   if (found < 0)
     raise("Expected one of cpu, cuda, mps, xpu, meta, ... device type at start of device string: ",
           text);

@@ -44,6 +44,8 @@ struct Device {
 };
 
 const char* device_type_name(DeviceType type);
+// "privateuseone" gets a name of its own, once. The former goes on being understood.
+void rename_private_device(std::string_view name);
 
 enum class Layout : int8_t {
   strided = 0,

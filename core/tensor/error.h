@@ -25,6 +25,10 @@ struct NotImplementedError : Error {
 struct LinAlgError : Error {
   using Error::Error;
 };
+// The memory of a tensor is not there to be read. The dispatcher adds the op.
+struct NoMemory : Error {
+  using Error::Error;
+};
 
 template <class... A>
 [[gnu::cold, gnu::noinline]] std::string concat(const A&... parts) {

@@ -1,27 +1,46 @@
-#include <cstring>
+#include "core/tensor/storage.h"
+
+#include <algorithm>
 
 #include "core/memory/allocator.h"
-#include "core/tensor/tensor.h"
+#include "core/tensor/device_table.h"
+#include "core/tensor/error.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 namespace {
 
+// Note [Memory of a tensor]
+// A tensor is made within its storage: its geometry is checked there once, where views, set_ and
+// as_strided make it, and never again. What can go wrong later goes wrong in the storage: it has
+// no memory that the host may touch, or was resized to less than it had, so that tensors may reach
+// past its end. `ready()` is null in all these cases, so that Tensor::bytes(), which every reader
+// and kernel passes, leaves its one straight path and has the extent of its own tensor checked.
+
 void free_cpu(void* data, size_t nbytes, void*) { memory::deallocate(data, nbytes); }
+
+// Memory of another device; the context says which.
+void* encoded(Device device) {
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(device.type) << 8 |
+                                 static_cast<uint8_t>(device.index));
+}
+void free_elsewhere(void* data, size_t nbytes, void* context) {
+  const auto code = reinterpret_cast<uintptr_t>(context);
+  require_device(static_cast<DeviceType>(code >> 8))
+      .free(data, nbytes, static_cast<int8_t>(code & 0xff));
+}
 
 }  // namespace
 
-// Called with the last reference gone when Python's object belongs to the storage; set by the
-// binding.
-void (*release_storage_object)(Storage*) = nullptr;
-
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
-  if (device.is_meta())
-    return Ref<Storage>::adopt(new Storage(nullptr, nbytes, device, nullptr, nullptr, true));
-  if (!device.is_cpu())
-    raise<NotImplementedError>("no backend is registered for device '", device.str(),
-                               "': this build has cpu and meta");
-  void* data = memory::allocate(nbytes);
-  return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
+  if (device.is_cpu()) [[likely]] {
+    void* data = memory::allocate(nbytes);
+    return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
+  }
+  device = resolved(device);
+  void* data = require_device(device.type).allocate(nbytes, device.index);
+  return Ref<Storage>::adopt(
+      new Storage(data, nbytes, device, free_elsewhere, encoded(device), true));
 }
 
 Ref<Storage> Storage::wrap(void* data, size_t nbytes, Device device, Deleter deleter,
@@ -34,27 +53,39 @@ void Storage::destroy() {
   delete this;
 }
 
-void Storage::resize(size_t nbytes) {
-  if (!resizable_)
-    raise("Trying to resize storage that is not resizable: it wraps memory of another owner");
-  if (device_.is_meta()) {
-    nbytes_ = nbytes;
-    return;
-  }
-  void* data = memory::allocate(nbytes);
-  if (data_ && data) std::memcpy(data, data_, nbytes < nbytes_ ? nbytes : nbytes_);
-  if (deleter_) deleter_(data_, nbytes_, context_);
+void Storage::take(void* data, size_t nbytes) {
   data_ = data;
   nbytes_ = nbytes;
+  reach_ = std::max(reach_, nbytes);
+  ready_ = device_.is_cpu() && nbytes == reach_ ? static_cast<char*>(data) : nullptr;
 }
 
-void Storage::swap_data(Storage& o) noexcept {
-  std::swap(data_, o.data_);
-  std::swap(nbytes_, o.nbytes_);
+void Storage::resize(size_t nbytes) {
+  const Rearranging scope;
+  constexpr const char* kRefused = "Trying to resize storage that is not resizable: ";
+  if (!resizable_) raise(kRefused, "it wraps memory of another owner");
+  if (lent())
+    raise(kRefused,
+          "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
+          "delete that first, or resize a clone");
+  const DeviceTable& table = require_device(device_.type);
+  void* data = table.allocate(nbytes, device_.index);
+  if (data_ && data) table.copy(data, device_, data_, device_, std::min(nbytes, nbytes_));
+  if (deleter_) deleter_(data_, nbytes_, context_);
+  take(data, nbytes);
+}
+
+void Storage::swap_data(Storage& o) {
+  const Rearranging scope;
+  check(!lent() && !o.lent(), "swap_data: the memory of a storage is in use by its address");
   std::swap(deleter_, o.deleter_);
   std::swap(context_, o.context_);
   std::swap(device_, o.device_);
   std::swap(resizable_, o.resizable_);
+  void* const data = data_;
+  const size_t nbytes = nbytes_;
+  take(o.data_, o.nbytes_);
+  o.take(data, nbytes);
 }
 
 }  // namespace flambeau

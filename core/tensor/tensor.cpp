@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "core/memory/allocator.h"
+#include "core/tensor/rearrange.h"
 
 namespace flambeau {
 
@@ -199,6 +200,44 @@ MemoryFormat Tensor::suggest_memory_format() const {
   return MemoryFormat::contiguous;
 }
 
+// ---- memory
+
+namespace {
+
+// Bytes of its storage that a tensor reaches.
+size_t reach_of(const Tensor& t) {
+  size_t bytes;
+  if (__builtin_mul_overflow(static_cast<size_t>(t.offset()), t.itemsize(), &bytes) ||
+      __builtin_add_overflow(bytes, span_bytes(t.sizes(), t.strides(), t.itemsize()), &bytes))
+    raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(t.sizes()),
+                                " and offset=", t.offset());
+  return bytes;
+}
+
+}  // namespace
+
+char* Tensor::cold_bytes() const {
+  const Storage& storage = *impl_->storage_;
+  if (numel() > 0 && !storage.device().is_cpu())
+    raise<NoMemory>("a tensor of sizes=", show(sizes()), " has no memory that the host can reach: ",
+                    device().is_cpu() ? "its class answers for its values"
+                                      : concat("it is on device '", device().str(), "'"));
+  return device_bytes();
+}
+
+char* Tensor::device_bytes() const {
+  alignas(64) static char nothing[64];
+  if (numel() == 0) return nothing;
+  const Storage& storage = *impl_->storage_;
+  const size_t reach = reach_of(*this);
+  if (reach > storage.nbytes() || !storage.data())
+    raise<NoMemory>("a tensor of sizes=", show(sizes()), ", strides=", show(strides()),
+                    " and offset=", offset(), " of ", dtype_name(dtype()), " needs a storage of ",
+                    reach, " bytes, but its storage was resized to ", storage.nbytes(),
+                    ": resize the storage back before its values are used");
+  return static_cast<char*>(storage.data()) + offset() * static_cast<int64_t>(itemsize());
+}
+
 // ---- geometry
 
 int64_t wrap_dim(int64_t dim, int64_t ndim, const char* op) {
@@ -317,13 +356,14 @@ Overlap internal_overlap(const Tensor& t) {
 
 namespace {
 
-struct Range {
-  const char *begin, *end;
+struct Range {  // bytes of the storage
+  int64_t begin, end;
 };
 Range range_of(const Tensor& t) {
-  int64_t last = 0;
+  int64_t last = t.offset();
   for (int64_t d = 0; d < t.dim(); ++d) last += (t.sizes()[d] - 1) * t.strides()[d];
-  return {t.bytes(), t.bytes() + (last + 1) * static_cast<int64_t>(t.itemsize())};
+  const auto item = static_cast<int64_t>(t.itemsize());
+  return {t.offset() * item, (last + 1) * item};
 }
 
 }  // namespace
@@ -361,6 +401,7 @@ void resize(const Tensor& t, IntSpan sizes) {
   if (same(t.sizes(), sizes)) return;
   check_sizes(sizes, t.itemsize());
   TensorImpl* impl = t.impl();
+  const Rearranging scope;
   const Dims strides = contiguous_strides(sizes);
   const int64_t offset = t.offset();
   const size_t needed =

@@ -1,4 +1,4 @@
-// Storage, TensorImpl and the handle that everybody passes around: Tensor.
+// TensorImpl and the handle that everybody passes around: Tensor.
 #pragma once
 
 #include <atomic>
@@ -7,100 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "core/memory/small.h"
 #include "core/tensor/device.h"
 #include "core/tensor/dims.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/error.h"
 #include "core/tensor/keys.h"
 #include "core/tensor/scalar.h"
+#include "core/tensor/storage.h"
 
 namespace flambeau {
-
-// Intrusive counting. T offers retain() and release().
-template <class T>
-class Ref {
- public:
-  Ref() = default;
-  Ref(std::nullptr_t) {}
-  explicit Ref(T* p) : p_(p) {
-    if (p_) p_->retain();
-  }
-  static Ref adopt(T* p) {
-    Ref r;
-    r.p_ = p;
-    return r;
-  }
-  Ref(const Ref& o) : Ref(o.p_) {}
-  Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  template <class U>
-  Ref(Ref<U>&& o) : p_(o.forget()) {}
-  template <class U>
-  Ref(const Ref<U>& o) : Ref(o.get()) {}
-  Ref& operator=(Ref o) noexcept {
-    std::swap(p_, o.p_);
-    return *this;
-  }
-  ~Ref() {
-    if (p_) p_->release();
-  }
-  T* get() const { return p_; }
-  T* operator->() const { return p_; }
-  T& operator*() const { return *p_; }
-  explicit operator bool() const { return p_ != nullptr; }
-  T* forget() { return std::exchange(p_, nullptr); }
-  bool operator==(const Ref& o) const { return p_ == o.p_; }
-
- private:
-  T* p_ = nullptr;
-};
-
-// ---- storage
-
-// Bytes on a device. The deleter is called with its context when the last user is gone.
-class Storage : public SmallObject {
- public:
-  using Deleter = void (*)(void* data, size_t nbytes, void* context);
-
-  static Ref<Storage> allocate(size_t nbytes, Device device);  // meta: no memory
-  static Ref<Storage> wrap(void* data, size_t nbytes, Device device, Deleter deleter,
-                           void* context);
-
-  void* data() const { return data_; }
-  size_t nbytes() const { return nbytes_; }
-  Device device() const { return device_; }
-  bool resizable() const { return resizable_; }
-  void resize(size_t nbytes);           // keeps the common prefix; Error when not resizable
-  void swap_data(Storage& o) noexcept;  // for set_data, module.to and shared memory
-  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
-
-  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
-  void release() {
-    if (refs_.load(std::memory_order_acquire) == 1 ||
-        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      destroy();
-  }
-  // The one Python object of this storage (borrowed), see Note [One Python object].
-  std::atomic<void*> py_object{nullptr};
-
- private:
-  Storage(void* data, size_t nbytes, Device device, Deleter deleter, void* context, bool resizable)
-      : data_(data),
-        nbytes_(nbytes),
-        deleter_(deleter),
-        context_(context),
-        device_(device),
-        resizable_(resizable) {}
-  void destroy();
-
-  void* data_;
-  size_t nbytes_;
-  Deleter deleter_;
-  void* context_;
-  std::atomic<uint32_t> refs_{1};
-  Device device_;
-  bool resizable_;
-};
 
 // ---- tensor
 
@@ -262,13 +177,23 @@ class Tensor {
   bool is_neg() const { return impl_->keys & kNegative; }
   KeySet keys() const { return impl_->keys; }
 
-  char* bytes() const {  // first element
-    return static_cast<char*>(impl_->storage_->data()) +
-           impl_->offset_ * static_cast<int64_t>(itemsize());
+  // The first element, in the memory of the host. Raises where not all elements lie there; without
+  // elements it is some address.
+  char* bytes() const {
+    char* const start = impl_->storage_->ready();
+    if (!start) [[unlikely]]
+      return cold_bytes();
+    return start + impl_->offset_ * static_cast<int64_t>(itemsize());
   }
   template <class T>
   T* data() const {
     return reinterpret_cast<T*>(bytes());
+  }
+  // The first element, wherever it is: for the kernels of other devices.
+  char* device_bytes() const;
+  template <class T>
+  T* device_data() const {
+    return reinterpret_cast<T*>(device_bytes());
   }
   // Reads the one element. Every read of a value by the host passes here (capture hooks in).
   Scalar item() const;   // the one element
@@ -284,6 +209,8 @@ class Tensor {
                 bool create_graph = false) const;
 
  private:
+  [[gnu::cold, gnu::noinline]] char* cold_bytes() const;
+
   Ref<TensorImpl> impl_;
 };
 

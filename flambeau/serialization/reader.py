@@ -245,10 +245,13 @@ def default_restore_location(storage, location: str):
         return storage
     if kind == "meta":
         return MetaStorage(storage.nbytes())
-    raise RuntimeError(
-        f"load: the file holds a tensor of device {location!r}, which is not available here; use "
-        "map_location='cpu' to load it to the CPU."
-    )
+    try:
+        return storage.to(location)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"load: the file holds a tensor of device {location!r}, which is not available here; "
+            "use map_location='cpu' to load it to the CPU."
+        ) from error
 
 
 def _restore(storage, location: str, map_location):

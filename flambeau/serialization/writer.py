@@ -13,6 +13,7 @@ from collections import OrderedDict
 from contextlib import suppress
 
 import flambeau
+from flambeau._tensor import whole_storage
 
 from .names import name_in_files
 from .rebuild import TYPED_STORAGES, TypedStorage
@@ -149,7 +150,7 @@ def _reduce_plain(tensor):
         args = (tensor.dtype, size, stride, tensor.requires_grad)
         return _utils("_rebuild_meta_tensor_no_storage"), args
     typed = _dtype_name(tensor.dtype) in TYPED_STORAGES
-    storage = TypedStorage(tensor.untyped_storage(), tensor.dtype if typed else None)
+    storage = TypedStorage(whole_storage(tensor), tensor.dtype if typed else None)
     args = (storage, tensor.storage_offset(), size, stride, tensor.requires_grad, OrderedDict())
     if not typed:
         return _utils("_rebuild_tensor_v3"), (*args, tensor.dtype)
@@ -233,7 +234,7 @@ def save(
         if not _disable_byteorder_record:
             archive.write("byteorder", sys.byteorder.encode())
         for key, storage in pickler.storages.items():
-            archive.write(f"data/{key}", view_of(storage))
+            archive.write(f"data/{key}", view_of(storage.cpu()))
         archive.write("version", b"3\n")
         archive.close()
 

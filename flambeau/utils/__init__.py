@@ -5,16 +5,23 @@ import os as _os
 # Where CMake's find_package(flambeau) looks: -DCMAKE_PREFIX_PATH=...
 cmake_prefix_path = _os.path.join(_os.path.dirname(_os.path.dirname(__file__)), "share", "cmake")
 
-_SUBMODULES = ("data", "hooks", "_pytree")
+_SUBMODULES = ("backend_registration", "data", "hooks", "_pytree")
+_BACKENDS = (
+    "generate_methods_for_privateuse1_backend",
+    "rename_privateuse1_backend",
+    "set_backend_fallback",
+)
 
 
 def __getattr__(name: str):
-    if name in _SUBMODULES:
-        import importlib
+    import importlib
 
+    if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _BACKENDS:
+        return getattr(importlib.import_module(f"{__name__}.backend_registration"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES})
+    return sorted({*globals(), *_SUBMODULES, *_BACKENDS})

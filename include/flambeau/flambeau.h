@@ -6,6 +6,7 @@
 //   manual_seed(0), Generator                      core/random
 //   t.set_requires_grad(true), loss.backward(), t.grad(), grad(outputs, inputs), NoGrad
 //   set_num_threads(2)                             core/parallel
+//   Computing, where threads resize shared tensors core/tensor/rearrange.h
 //
 // Errors are exceptions derived from std::runtime_error: Error and those of core/tensor/error.h, or
 // memory::OutOfMemory.
@@ -14,6 +15,7 @@
 #include "core/autograd/node.h"
 #include "core/parallel/parallel.h"
 #include "core/random/generator.h"
+#include "core/tensor/rearrange.h"
 #include "flambeau/ops.h"
 
 namespace flambeau {

@@ -1,6 +1,7 @@
 // Copies: clone, copy_, casts and conversions.
 
 #include "core/autograd/node.h"
+#include "core/tensor/device_table.h"
 #include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
@@ -122,14 +123,13 @@ namespace {
 Tensor to(const Tensor& self, const TensorOptions& o, bool non_blocking, bool copy,
           std::optional<MemoryFormat> format) {
   const MemoryFormat f = format.value_or(MemoryFormat::preserve);
-  const bool same_device = o.device.type == self.device().type &&
-                           (o.device.index == self.device().index || o.device.index <= 0);
+  const Device wanted = o.device.type == self.device().type ? resolved(o.device) : o.device;
+  const bool same_device = wanted == self.device();
   if (!copy && o.dtype == self.dtype() && o.layout == self.layout() && same_device &&
       (f == MemoryFormat::preserve || self.is_contiguous(f)))
     return self;
-  Device device = o.device;
-  if (device.is_cpu()) device.index = -1;
-  return entry::_to_copy(self, o.dtype, o.layout, device, std::nullopt, non_blocking, f);
+  return entry::_to_copy(self, o.dtype, o.layout, resolved(o.device), std::nullopt, non_blocking,
+                         f);
 }
 
 }  // namespace

@@ -1,18 +1,4 @@
-// What a shape rule says of one output.
+// Shape rules give `Spec`s, which public headers name too: so they stand with tensors.
 #pragma once
 
-#include <array>
-#include <optional>
-
-#include "core/tensor/dims.h"
-#include "core/tensor/dtype.h"
-
-namespace flambeau {
-
-struct Spec {
-  Dims sizes;
-  DType dtype;
-  std::optional<Dims> strides;  // row-major when absent
-};
-
-}  // namespace flambeau
+#include "core/tensor/spec.h"

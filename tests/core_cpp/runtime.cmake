@@ -1,4 +1,4 @@
-# The core without tensors: memory, threads and random numbers, with the project's flags.
+# The core below the ops: memory, tensors, threads and random numbers, with the project's flags.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -24,10 +24,11 @@ if(FLAMBEAU_SANITIZE)
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS ${root}/core/memory/*.cpp ${root}/core/parallel/*.cpp
-     ${root}/core/random/*.cpp)
+     ${root}/core/random/*.cpp ${root}/core/tensor/*.cpp)
 list(FILTER sources EXCLUDE REGEX "_isa\\.cpp$")
-add_library(runtime SHARED ${sources} ${root}/core/tensor/dtype.cpp)
+add_library(runtime SHARED ${sources})
 target_link_libraries(runtime PUBLIC flags)
+target_compile_definitions(runtime PUBLIC FLAMBEAU_WITHOUT_AUTOGRAD)
 
 set(baseline_flags -march=x86-64-v2)
 set(avx2_flags -march=x86-64-v3)

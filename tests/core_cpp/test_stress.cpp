@@ -128,6 +128,57 @@ TEST(all_take_the_first_views_of_one_base) {
   CHECK(base.impl()->version() == 100 * kThreads);
 }
 
+TEST(memory_moves_while_others_compute) {
+  const Threads scope(2);
+  const Tensor shared = ops::ones(Dims{kLarge}), view = ops::slice(shared, 0, 0, kLarge / 2);
+  const Tensor out = ops::empty(Dims{0});
+  std::atomic<int> left = kThreads / 2, sums = 0;
+  const auto compute = [&] {
+    while (left > 0) {
+      const Computing here;
+      try {
+        const Tensor sum = ops::sum(shared + 1.0);
+        CHECK(sum.dim() == 0);
+        ops::mul(view, 2.0);
+        ++sums;
+      } catch (const NoMemory&) {  // it was away
+      }
+    }
+  };
+  const auto change = [&](int thread) {
+    for (int i = 0; i < 40; ++i) {
+      Ref<Storage> storage;
+      {
+        const Computing here;
+        storage = shared.impl()->storage();
+      }
+      switch ((thread + i) % 4) {
+        case 0:
+          storage->resize(0);
+          break;
+        case 1:
+          storage->resize(kLarge * sizeof(float));
+          break;
+        case 2:
+          resize(shared, Dims{2, (i + 1) * 1000, 1, 1, 1, 1});
+          break;
+        default:
+          set_data(shared, ops::ones(Dims{kLarge + i}));
+      }
+      const Computing here;
+      try {
+        ops::add_out(ops::ones(Dims{100 + i}), ops::ones(Dims{1}), 1, out);
+      } catch (const Error& error) {
+        CHECK(std::string(error.what()).find("while both compute") != std::string::npos);
+      }
+    }
+    --left;
+  };
+  on_threads([&](int thread) { thread % 2 ? compute() : change(thread); });
+  set_data(shared, ops::ones(Dims{kLarge}));
+  CHECK(total(shared) == kLarge && sums > 0);
+}
+
 TEST(random_numbers_are_drawn_by_all) {
   manual_seed(0);
   on_threads([&](int thread) {

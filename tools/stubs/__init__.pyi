@@ -23,7 +23,9 @@ from flambeau import testing as testing
 from flambeau import utils as utils
 from flambeau import version as version
 from flambeau import xpu as xpu
+from flambeau._basics import _register_device_module as _register_device_module
 from flambeau._basics import compile as compile
+from flambeau._basics import get_device_module as get_device_module
 from flambeau._basics import is_complex as is_complex
 from flambeau._basics import is_floating_point as is_floating_point
 from flambeau._basics import is_nonzero as is_nonzero

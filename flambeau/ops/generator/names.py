@@ -62,7 +62,9 @@ def keys(record: Record, schema: Schema) -> list[str]:
     mutates = schema.inplace or schema.outs
     tensors = any(a.type == "Tensor" for a in schema.args)
     if not tensors:
-        off |= {"autograd", "conjugate", "negative", "backend"}
+        off |= {"autograd", "conjugate", "negative"}
+        if not any(a.type == "Device" for a in schema.args):
+            off.add("backend")
     elif record.gradient is None and not mutates:
         off.add("autograd")
     return [k for k in ALL_KEYS if k not in off]

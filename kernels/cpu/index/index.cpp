@@ -174,9 +174,8 @@ void append_index(const char* op, const Tensor& self, const Tensor& index, size_
   check<IndexError>(dtype == DType::int64 || dtype == DType::int32, op,
                     ": tensors used as indices must be long, int, byte or bool tensors, got ",
                     dtype_name(dtype));
-  check(index.device() == self.device(), op,
-        ": indices should be on the same device as the indexed "
-        "tensor (",
+  check(index.device().is_cpu() || index.device() == self.device(), op,
+        ": indices should be either on cpu or on the same device as the indexed tensor (",
         self.device().str(), "), got ", index.device().str());
   at.dims.push_back(dim++);
   at.indices.push_back(index);

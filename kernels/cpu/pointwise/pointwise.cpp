@@ -3,6 +3,7 @@
 #include "core/dispatch/specs.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "core/tensor/rearrange.h"
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/pointwise/run_loop.h"
@@ -280,7 +281,9 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
     return;
   }
   resize_out(out, shape, call.op);
-  if (!same(strides, out.strides())) out.impl()->set_geometry(shape, strides, out.offset());
+  if (same(strides, out.strides())) return;
+  const Rearranging scope;
+  out.impl()->set_geometry(shape, strides, out.offset());
 }
 
 // Any shapes, strides and dtypes.

@@ -1,0 +1,26 @@
+// What happens below all layers to tensors that are not plain ones on the CPU. See docs/devices.md.
+#pragma once
+
+#include "core/dispatch/op.h"
+#include "core/tensor/device_table.h"
+
+namespace flambeau {
+
+// The body for all ops on tensors of one kind of device and one layout. It is called when all
+// tensors are on one device (0-dim ones may be on the CPU), or the op moves between devices.
+void set_backend_handler(DeviceType device, Layout layout, Handler handler);
+
+// The body that strided tensors of registered devices have. Views are views; else the op's rule,
+// outputs from the device's table, and the kernel that was registered for the device; where there
+// is none, the fall-back: arguments are copied to the CPU, the op runs there, and what it gave or
+// changed is copied back.
+void run_on_device(const Op& op, const Value* args, Results& results);
+
+// A kernel that does not take these arguments (a dtype, strides) throws this; the fall-back runs.
+struct NoKernel {};
+
+// What the fall-back says: a warning once for each op, nothing, or that it may not be.
+enum class Fallback : uint8_t { warn, silent, refuse };
+void set_fallback(DeviceType device, Fallback fallback);
+
+}  // namespace flambeau

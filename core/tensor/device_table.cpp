@@ -1,0 +1,114 @@
+#include "core/tensor/device_table.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+
+#include "core/memory/allocator.h"
+#include "core/tensor/error.h"
+
+namespace flambeau {
+
+Generator& default_generator();  // core/random, which stands above
+
+namespace {
+
+int one_device() { return 1; }
+int first_device() { return 0; }
+void only_first(int index) { check(index <= 0, "there is one device of this kind, not ", index); }
+
+// ---- the CPU: the host itself, and work is done when a kernel returns
+
+using Clock = std::chrono::steady_clock;
+struct CpuEvent {
+  Clock::time_point at;
+  bool recorded = false;
+};
+CpuEvent& cpu_event(void* event) { return *static_cast<CpuEvent*>(event); }
+
+constexpr DeviceTable::Events kCpuEvents = {
+    [](int) -> void* { return new CpuEvent; },
+    [](void* event) noexcept { delete static_cast<CpuEvent*>(event); },
+    [](void* event, int, uint64_t) { cpu_event(event) = {Clock::now(), true}; },
+    [](void*, int, uint64_t) {},
+    [](void*) { return true; },
+    [](void*) {},
+    [](void* event, void* later) {
+      check(cpu_event(event).recorded && cpu_event(later).recorded,
+            "elapsed_time: both events must be recorded before");
+      return std::chrono::duration<double, std::milli>(cpu_event(later).at - cpu_event(event).at)
+          .count();
+    }};
+
+constexpr DeviceTable kCpu = {
+    one_device,
+    first_device,
+    only_first,
+    [](size_t nbytes, int) { return memory::allocate(nbytes); },
+    [](void* data, size_t nbytes, int) noexcept { memory::deallocate(data, nbytes); },
+    [](void* to, Device, const void* from, Device, size_t nbytes) {
+      std::memmove(to, from, nbytes);
+    },
+    [](void* data, uint8_t byte, size_t nbytes, int) { std::memset(data, byte, nbytes); },
+    nullptr,
+    &kCpuEvents,
+    [](int) -> Generator& { return default_generator(); }};
+
+// ---- meta: sizes, and nothing behind them
+
+constexpr DeviceTable kMeta = {one_device,
+                               first_device,
+                               only_first,
+                               [](size_t, int) -> void* { return nullptr; },
+                               [](void*, size_t, int) noexcept {},
+                               [](void*, Device to, const void*, Device, size_t) {
+                                 check<NotImplementedError>(
+                                     to.is_meta(), "Cannot copy out of meta tensor; no data!");
+                               },
+                               [](void*, uint8_t, size_t, int) {},
+                               nullptr,
+                               nullptr,
+                               [](int) -> Generator& { return default_generator(); }};
+
+constinit std::atomic<const DeviceTable*> tables[kDeviceTypes] = {};
+
+}  // namespace
+
+const DeviceTable* device_table(DeviceType type) {
+  if (type == DeviceType::cpu) return &kCpu;
+  if (type == DeviceType::meta) return &kMeta;
+  return tables[static_cast<int>(type)].load(std::memory_order_acquire);
+}
+
+const DeviceTable& require_device(DeviceType type) {
+  const DeviceTable* const table = device_table(type);
+  if (!table)
+    raise<NotImplementedError>("no backend is registered for device '", device_type_name(type),
+                               "': this build has cpu and meta");
+  return *table;
+}
+
+void register_device(DeviceType type, const DeviceTable& table) {
+  const DeviceTable* before = nullptr;
+  check(type != DeviceType::cpu && type != DeviceType::meta &&
+            tables[static_cast<int>(type)].compare_exchange_strong(before, &table),
+        "register_device: there is a backend for '", device_type_name(type), "' already");
+}
+
+Device resolved(Device device) {
+  if (device.is_cpu()) return {device.type, -1};
+  const DeviceTable& table = require_device(device.type);
+  if (device.is_meta()) return device;
+  if (device.index < 0) device.index = static_cast<int8_t>(table.current());
+  const int count = table.count();
+  check(device.index < count, "device '", device.str(), "' is not there: there are ", count,
+        " of this kind");
+  return device;
+}
+
+void synchronize(Device device) {
+  const DeviceTable& table = require_device(device.type);
+  if (table.stream) table.stream->synchronize(resolved(device).index, DeviceTable::kAllStreams);
+}
+
+}  // namespace flambeau

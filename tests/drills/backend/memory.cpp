@@ -1,0 +1,112 @@
+// Two devices of pages that nobody may touch, and what a device has to be able to do.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "guarded.h"
+
+using namespace flambeau;
+
+namespace guarded {
+namespace {
+
+struct Block {
+  size_t size;
+  int index;
+  int opened = 0;
+};
+std::mutex mutex;
+std::map<const char*, Block> blocks;  // by their first byte
+
+size_t whole_pages(size_t nbytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (nbytes + page - 1) / page * page;
+}
+
+void* allocate(size_t nbytes, int index) {
+  if (nbytes == 0) return nullptr;
+  const size_t size = whole_pages(nbytes);
+  void* const block = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) throw memory::OutOfMemory(nbytes, 0);
+  const std::lock_guard lock(mutex);
+  blocks[static_cast<char*>(block)] = {size, index};
+  return block;
+}
+
+void free_block(void* data, size_t, int) noexcept {
+  if (!data) return;
+  size_t size;
+  {
+    const std::lock_guard lock(mutex);
+    const auto it = blocks.find(static_cast<char*>(data));
+    size = it->second.size;
+    blocks.erase(it);
+  }
+  munmap(data, size);
+}
+
+void copy(void* to, Device to_device, const void* from, Device from_device, size_t nbytes) {
+  std::optional<Open> target, source;
+  if (!to_device.is_cpu()) target.emplace(to);
+  if (!from_device.is_cpu()) source.emplace(from);
+  std::memmove(to, from, nbytes);
+}
+
+void fill(void* data, uint8_t byte, size_t nbytes, int) {
+  const Open open(data);
+  std::memset(data, byte, nbytes);
+}
+
+std::atomic<int> device{0};
+
+Generator& generator(int index) {
+  static Generator own[2];
+  return own[index];
+}
+
+const DeviceTable table = {[] { return 2; },
+                           [] { return device.load(); },
+                           [](int index) { device = index; },
+                           allocate,
+                           free_block,
+                           copy,
+                           fill,
+                           nullptr,
+                           nullptr,
+                           generator};
+
+}  // namespace
+
+Open::Open(const void* address) {
+  const std::lock_guard lock(mutex);
+  auto it = blocks.upper_bound(static_cast<const char*>(address));
+  if (it == blocks.begin() || static_cast<const char*>(address) >= (--it)->first + it->second.size)
+    throw Error("guarded: an address that is not on the device");
+  block_ = const_cast<char*>(it->first);
+  if (it->second.opened++ == 0) mprotect(block_, it->second.size, PROT_READ | PROT_WRITE);
+}
+
+Open::~Open() {
+  const std::lock_guard lock(mutex);
+  Block& block = blocks.find(static_cast<char*>(block_))->second;
+  if (--block.opened == 0) mprotect(block_, block.size, PROT_NONE);
+}
+
+void register_memory() { register_device(DeviceType::private_use1, table); }
+
+}  // namespace guarded
+
+extern "C" {
+void guarded_register() {
+  guarded::register_memory();
+  guarded::register_kernels();
+}
+size_t guarded_blocks() {
+  const std::lock_guard lock(guarded::mutex);
+  return guarded::blocks.size();
+}
+}
