@@ -52,4 +52,4 @@ sanitize: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/sanitize.py
 
 clean:
-	rm -rf build $(VENV)
+	rm -rf build $(VENV) flambeau/*.so flambeau/*.pyi flambeau/_docstrings flambeau/include flambeau/share

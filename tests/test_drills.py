@@ -74,6 +74,7 @@ def copied(folder: pathlib.Path, records: dict[str, str]) -> set[str]:
         (folder / name).symlink_to(ROOT / name)
     made = folder / "generated"
     subprocess.run([sys.executable, folder / "tools/generate.py", made], check=True)
+    shutil.copy(made / "docstrings", folder / "flambeau/_docstrings")
     before, after = texts(BUILD / "generated"), texts(made)
     return {n for n in after if after[n] != before.get(n)}
 

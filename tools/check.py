@@ -42,7 +42,7 @@ def checks() -> dict[str, list[str]]:
         "types": module("mypy", "--strict", "--follow-imports=silent", *STUBS),
         "structure": tool("structure"),
         "slots": tool("slots", "--check"),
-        "stubs current": tool("stubs", "--check"),
+        "includes current": tool("includes", "--check"),
         "reference current": tool("reference", "--check"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),
     }

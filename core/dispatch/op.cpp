@@ -30,6 +30,7 @@ constinit Handlers handlers;
 struct Registry {
   std::shared_mutex mutex;
   std::deque<Op> ops;
+  std::atomic<size_t> count{0};  // of `ops`
   std::map<std::pair<const Op*, Key>, std::pair<Handler, void*>> overrides;
   std::atomic<bool> any_override{false};
   std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
@@ -86,8 +87,11 @@ const Op& register_op(Op op) {
         ") that exists already: give it another name or namespace");
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
+  r.count.store(r.ops.size() + 1, std::memory_order_release);
   return r.ops.emplace_back(op);
 }
+
+size_t runtime_op_count() { return registry().count.load(std::memory_order_acquire); }
 
 std::vector<const Op*> runtime_ops() {
   Registry& r = registry();

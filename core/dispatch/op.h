@@ -79,6 +79,7 @@ std::span<const Op* const> builtin_ops();
 const Op* find_op(std::string_view name);
 const Op& register_op(Op op);  // takes over; RuntimeError when the name is taken
 std::vector<const Op*> runtime_ops();
+size_t runtime_op_count();
 
 // The kernel for a device: what was registered for it, else the record's where it is the CPU;
 // nullptr where there is none.

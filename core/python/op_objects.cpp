@@ -18,6 +18,8 @@ struct PacketObject {  // all overloads of a name
   PyObject* ns;
   PyObject* name;
   PyObject* dict;
+  std::vector<const Op*>* overloads;  // found when `registered` ops had been added to the table
+  size_t registered;
 };
 PyTypeObject *op_type, *packet_type;
 
@@ -75,8 +77,16 @@ std::vector<const Op*> overloads_of(const char* ns, const char* name) {
     return std::string_view(op.ns) == ns && std::string_view(op.name) == name;
   });
 }
-std::vector<const Op*> overloads_of(PyObject* packet) {
-  return overloads_of(utf8(as_packet(packet)->ns), utf8(as_packet(packet)->name));
+// The packet keeps them, until more ops are registered; a list that a caller may be walking stays.
+// Packets live as long as the program.
+const std::vector<const Op*>& overloads_of(PyObject* packet) {
+  PacketObject* p = as_packet(packet);
+  const size_t registered = runtime_op_count();
+  if (!p->overloads || p->registered != registered) [[unlikely]] {
+    p->overloads = new std::vector(overloads_of(utf8(p->ns), utf8(p->name)));
+    p->registered = registered;
+  }
+  return *p->overloads;
 }
 
 PyObject* packet_for(const char* ns, const char* name) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from flambeau.ops.generator import boxed, entries, headers, names, printed, tables
+from flambeau.ops.generator import boxed, docs, entries, headers, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
 from flambeau.ops.generator.shards import Piece, shards
@@ -69,7 +69,7 @@ def table_file(records: list[Record], ordered: list[Schema]) -> str:
         '#include "core/dispatch/names.h"\n\nnamespace flambeau {\nnamespace entry {\n'
         + tables.op_table(ordered)
         + "}  // namespace entry\nnamespace {\n"
-        + tables.name_table(records, ordered)
+        + tables.name_table(records, ordered, lambda name: docs.docstring(name, records))
         + "}  // namespace\n"
         "std::span<const Op* const> builtin_ops() { return entry::kOps; }\n"
         "std::span<const PythonName> python_names() { return kNames; }\n}  // namespace flambeau\n"
@@ -105,7 +105,8 @@ def generate(root: pathlib.Path) -> dict[str, str]:
     files |= {f"loops_{n}.cpp": loop_file(pieces) for n, pieces in loop_files.items()}
     files |= {f"entries_{n}.cpp": entry_file(pieces, known) for n, pieces in entry_files.items()}
     files["table.cpp"] = table_file(records, schemas)
-    return {name: _NOTE + text for name, text in files.items()} | {"sources.cmake": _cmake(files)}
+    printed_files = {name: _NOTE + text for name, text in files.items()}
+    return printed_files | {"sources.cmake": _cmake(files), "docstrings": docs.book(records)}
 
 
 def _cmake(files: dict[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flambeau.ops.generator import boxed, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.record import Record
@@ -172,16 +174,16 @@ def python_names(records: list[Record]) -> list[Name]:
     return list(found.values())
 
 
-def name_table(records: list[Record], ordered: list[Schema]) -> str:
-    from flambeau.ops.generator.docs import docstring  # which needs the names themselves
-
+def name_table(
+    records: list[Record], ordered: list[Schema], docstring: Callable[[str], str]
+) -> str:
     index = {s.symbol: i for i, s in enumerate(ordered)}
     code, rows = "", []
     for i, n in enumerate(python_names(records)):
         ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
-        doc = _quoted(docstring(n.name, records)) if n.where == "property" else "nullptr"
+        doc = _quoted(docstring(n.name)) if n.where == "property" else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
             f"{len(n.schemas) + len(n.outs)}, {slot}, {doc}}}"
