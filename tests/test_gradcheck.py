@@ -211,19 +211,11 @@ def test_bad_inputs():
         gradcheck(lambda x: x * 2, expanded)
 
 
-@pytest.mark.parametrize(
-    ("check", "argument"),
-    [
-        (gradcheck, "check_forward_ad"),
-        (gradcheck, "check_batched_grad"),
-        (gradcheck, "check_batched_forward_grad"),
-        (gradgradcheck, "check_fwd_over_rev"),
-        (gradgradcheck, "check_batched_grad"),
-    ],
-)
-def test_what_is_not_available_says_so(check, argument):
-    with pytest.raises(NotImplementedError, match=f"{argument}=True"):
-        check(lambda x: x * x, real(2), **{argument: True})
+def test_forward_over_reverse():
+    assert gradgradcheck(lambda x: (x.sin(), x.prod()), real(3), check_fwd_over_rev=True)
+    assert gradgradcheck(
+        lambda x, y: x.exp() * y, (real(3), real(3)), check_fwd_over_rev=True, fast_mode=True
+    )
 
 
 def test_something_must_be_checked():

@@ -20,6 +20,11 @@
 
 namespace flambeau::formula {
 
+Tensor scaled(const Tensor& t, const Scalar& factor) {
+  if (factor.equal(1)) return t;
+  return entry::mul_Tensor(t, wrapped_number(conj_of(factor)));
+}
+
 Tensor trunc_divide(const Tensor& a, const Tensor& b) {
   return entry::trunc(entry::div_Tensor(a, b));
 }

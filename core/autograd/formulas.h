@@ -6,11 +6,7 @@
 #include <string>
 #include <tuple>
 
-#include "core/autograd/formulas_conv.h"
 #include "core/autograd/formulas_index.h"
-#include "core/autograd/formulas_loss.h"
-#include "core/autograd/formulas_norm.h"
-#include "core/autograd/formulas_order.h"
 #include "core/autograd/formulas_reduce.h"
 #include "core/autograd/node.h"
 #include "core/dispatch/op.h"
@@ -95,10 +91,17 @@ Tensor zeros_like(const Tensor& t);
 // What a gradient g is added to. No memory stands behind it where nobody looks: what is written
 // there makes a copy anyway.
 Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& options);
+inline Tensor zeros_for(const Tensor& g, IntSpan sizes) { return zeros_for(g, sizes, g.options()); }
+// A gradient times the conjugate of a number.
+Tensor scaled(const Tensor& t, const Scalar& factor);
 inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
 Tensor trunc_divide(const Tensor& a, const Tensor& b);
 [[noreturn]] Tensor trigamma_backward(const Tensor& g);
+// Valid as long as the node that keeps `sizes` is.
+inline std::optional<IntSpan> optional_sizes(const Dims& sizes) {
+  return sizes.empty() ? std::nullopt : std::optional<IntSpan>(sizes);
+}
 Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result);
 Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
 Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,
@@ -122,12 +125,6 @@ Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options
 Tensor view_as_real_backward(const Tensor& g);
 Tensor view_as_complex_backward(const Tensor& g);
 Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options);
-
-// Gradients of a matrix product, in the memory order of the factor they belong to.
-Tensor matrix_gradient_left(const Tensor& g, const Tensor& right, IntSpan sizes, IntSpan strides);
-Tensor matrix_gradient_right(const Tensor& g, const Tensor& left, IntSpan sizes, IntSpan strides);
-Tensor scaled(const Tensor& t, const Scalar& factor);
-Tensor outer(const Tensor& a, const Tensor& b);
 
 }  // namespace formula
 }  // namespace flambeau

@@ -58,8 +58,8 @@ WithoutLevel::WithoutLevel(TransformLevel& level) : top_(top_level), before_(thr
   thread_state.included &= ~kInner;
   thread_state.excluded &= ~(below(Key::transform) | kOuter);
   thread_state.below_autograd = false;
-  // What a function transformed by grad switches off is its own level's recording.
-  if (level.kind == TransformLevel::Kind::grad) thread_state.grad_mode = level.grad_mode;
+  // no_grad around grad(f) holds for all levels but grad's own; inside f it holds for all.
+  if (level.kind == TransformLevel::Kind::grad && !level.grad_mode) thread_state.grad_mode = false;
   thread_state.refresh();
 }
 

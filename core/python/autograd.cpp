@@ -172,6 +172,19 @@ PyObject* wrap_captured(TensorVec grads, bool allow_unreachable) {
 
 }  // namespace
 
+namespace {
+
+// What it recorded holds values without tangents.
+void refuse_dual(PyObject* root) {
+  const TransformPayload* p = is_tensor(root) ? transform_payload(unwrap(root)) : nullptr;
+  check<NotImplementedError>(
+      !p || !p->level->alive || p->level->kind != TransformLevel::Kind::jvp,
+      "backward() of a dual tensor is not supported, because its gradients would have no tangents: "
+      "use autograd.grad, or flambeau.func.jvp of flambeau.func.grad");
+}
+
+}  // namespace
+
 PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, bool create_graph,
                           PyObject* inputs, bool allow_unreachable, bool accumulate) {
   check(!accumulate || !in_function_transform(),
@@ -188,6 +201,7 @@ PyObject* run_from_python(PyObject* roots, PyObject* grads, bool retain_graph, b
   Few<Tensor> gradients(n);
   for (size_t i = 0; i < n; ++i) {
     PyObject* root = root_items[i];
+    refuse_dual(root);
     PyObject* grad = grad_items.size() ? grad_items[i] : Py_None;
     Edge& edge = edges[i] = root_of(root, i);
     if (grad != Py_None)

@@ -46,7 +46,7 @@ SavedTensor = _C._SavedTensor
 is_multithreading_enabled = _C._is_multithreading_enabled
 is_view_replay_enabled = _C._is_view_replay_enabled
 
-_LAZY = ("functional", "graph")
+_LAZY = ("forward_ad", "functional", "graph")
 
 
 def __getattr__(name: str) -> Any:
@@ -140,7 +140,8 @@ def grad(
         create_graph: record the computation of the gradients, for higher derivatives.
         only_inputs: deprecated, True.
         allow_unused: give None, instead of an error, for inputs that the outputs do not depend on.
-        is_grads_batched: not supported.
+        is_grads_batched: the first dimension of each of ``grad_outputs`` is a batch: gives the
+            gradients for all its items, by one backward.
         materialize_grads: give zeros for inputs that the outputs do not depend on.
 
     Shape:
@@ -154,10 +155,6 @@ def grad(
         >>> torch.autograd.grad(g, x)
         (tensor(2.),)
     """
-    if is_grads_batched:
-        raise NotImplementedError(
-            "grad: is_grads_batched=True is not supported; call grad once for each gradient"
-        )
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
@@ -177,15 +174,24 @@ def grad(
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if retain_graph is None:
         retain_graph = create_graph
-    result = _C._run_backward(
-        _items(outputs),
-        _items(grad_outputs),
-        retain_graph,
-        create_graph,
-        wanted,
-        allow_unused,
-        False,
-    )
+
+    def run(*gradients: Any) -> tuple:
+        level = _C._transform_level()
+        roots = (*_items(outputs), *wanted)
+        if level is not None and level.kind == 1 and any(map(level.parts, roots)):
+            from flambeau.func._dual_backward import grad_of_duals
+
+            return grad_of_duals(
+                level, _items(outputs), wanted, gradients, retain_graph, create_graph, allow_unused
+            )
+        return _C._run_backward(
+            _items(outputs), gradients, retain_graph, create_graph, wanted, allow_unused, False
+        )
+
+    if is_grads_batched:
+        result = _run_batched(run, _items(grad_outputs))
+    else:
+        result = run(*_items(grad_outputs))
     if not materialize_grads:
         return result
     if not all(isinstance(i, flambeau.Tensor) for i in wanted):
@@ -196,6 +202,19 @@ def grad(
         flambeau.zeros_like(i, requires_grad=create_graph) if g is None else g
         for g, i in zip(result, wanted)
     )
+
+
+def _run_batched(run: Any, gradients: tuple) -> tuple:
+    """One backward for all items of the first dimension of the gradients that arrive."""
+    missing: list = []
+
+    def one(*items: Any) -> tuple:
+        made = run(*items)
+        missing[:] = [g is None for g in made]
+        return tuple(g for g in made if g is not None)
+
+    found = iter(flambeau.vmap(one, randomness="error")(*gradients))
+    return tuple(None if absent else next(found) for absent in missing)
 
 
 def variable(*args: Any, **kwargs: Any) -> Any:

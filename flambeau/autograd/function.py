@@ -60,7 +60,7 @@ class FunctionCtx:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors) -> None:
-        """Keep tensors for ``jvp``."""
+        """Keep tensors for ``jvp``, in ``ctx.saved_tensors``."""
         self.saved_for_forward = tensors
 
     def mark_dirty(self, *args) -> None:
@@ -217,6 +217,12 @@ class Function(_C._FunctionBase, FunctionCtx, _HookMixin, metaclass=FunctionMeta
     @classmethod
     def apply(cls, *args, **kwargs):
         """Call the function, and record it when an argument requires grad."""
+        if (level := _C._transform_level()) is not None:
+            from flambeau.func._custom import apply_at
+
+            if cls.setup_context is not _no_setup_context:
+                args, kwargs = _bound(cls.forward, args, kwargs), {}
+            return apply_at(level, cls, args)
         if cls.setup_context is _no_setup_context:
             if kwargs:
                 raise TypeError(

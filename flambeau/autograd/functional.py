@@ -176,8 +176,9 @@ def jacobian(
         inputs: a tensor or a tuple.
         create_graph: make the result differentiable.
         strict: an output that does not depend on an input is an error.
-        vectorize: not supported.
-        strategy: ``"reverse-mode"``.
+        vectorize: run all passes at once, by ``vmap``.
+        strategy: ``"reverse-mode"``, a pass per element of the outputs, or ``"forward-mode"``, a
+            pass per element of the inputs, with ``vectorize`` alone.
 
     Shape:
         - (outputs..., inputs...) for each pair.
@@ -189,16 +190,91 @@ def jacobian(
         tensor([[2., 0.],
                 [0., 4.]])
     """
-    if vectorize:
-        raise NotImplementedError("jacobian: vectorize=True is not supported")
-    if strategy != "reverse-mode":
-        raise NotImplementedError(
-            f"jacobian: strategy={strategy!r} is not supported, only 'reverse-mode' is"
-        )
+    _check_strategy(strategy, vectorize, create_graph, strict, "jacobian")
+    if strategy == "forward-mode":
+        return _forward_jacobian(func, inputs)
     many_in, own, many_out, outputs = _evaluate(func, inputs, create_graph, "jacobian")
     _check_strict(strict, outputs, "jacobian")
-    rows = tuple(_untuple(_jacobian_of(out, own, create_graph, strict), many_in) for out in outputs)
+    if vectorize:
+        rows = tuple(
+            _untuple(_batched_jacobian_of(out, own, create_graph), many_in) for out in outputs
+        )
+    else:
+        rows = tuple(
+            _untuple(_jacobian_of(out, own, create_graph, strict), many_in) for out in outputs
+        )
     return _untuple(rows, many_out)
+
+
+def _check_strategy(
+    strategy: str, vectorize: bool, create_graph: bool, strict: bool, name: str
+) -> None:
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise ValueError(
+            f'{name}: expected strategy to be either "forward-mode" or "reverse-mode", got '
+            f"{strategy!r}"
+        )
+    if strategy == "forward-mode":
+        if create_graph:
+            raise NotImplementedError(
+                f"torch.autograd.functional.{name}: `create_graph=True` and "
+                '`strategy="forward-mode"` are not supported together: use '
+                "`torch.func.jacfwd`, whose results are always differentiable"
+            )
+        if strict:
+            raise RuntimeError(
+                f'torch.autograd.functional.{name}: `strict=True` and `strategy="forward-mode"` '
+                'are not supported together. Please either set `strict=False` or `strategy="'
+                'reverse-mode"`.'
+            )
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only "
+                "implemented for `vectorize=True`."
+            )
+    if vectorize and strict:
+        raise RuntimeError(
+            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not "
+            "supported together. Please either set `strict=False` or `vectorize=False`."
+        )
+
+
+def _forward_jacobian(func: Callable, inputs: Any) -> Any:
+    many_in, given = _tuple(inputs, "inputs given to jacobian", "jacobian")
+    many_out = False
+
+    def outputs_of(*own: Any) -> tuple:
+        nonlocal many_out
+        many_out, outputs = _tuple(func(*own), "outputs of the function", "jacobian")
+        return outputs
+
+    plain = tuple(x.detach() for x in given)
+    rows = flambeau.func.jacfwd(outputs_of, tuple(range(len(plain))))(*plain)
+    return _untuple(tuple(_untuple(row, many_in) for row in rows), many_out)
+
+
+def _batched_jacobian_of(out: Any, inputs: tuple, create_graph: bool) -> tuple:
+    """One backward pass for all elements of the output."""
+    n = out.numel()
+    if not out.requires_grad:
+        return tuple(out.new_zeros(tuple(out.shape) + tuple(x.shape)) for x in inputs)
+    with flambeau.enable_grad():
+        rows = flambeau.eye(n, dtype=out.dtype, device=out.device).reshape(n, *out.shape)
+        grads = flambeau.autograd.grad(
+            out,
+            inputs,
+            rows,
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+            is_grads_batched=True,
+        )
+        return tuple(
+            out.new_zeros(tuple(out.shape) + tuple(x.shape))
+            if g is None
+            else g.reshape(tuple(out.shape) + tuple(x.shape))
+            for g, x in zip(grads, inputs)
+        )
 
 
 def _jacobian_of(out: Any, inputs: tuple, create_graph: bool, strict: bool) -> tuple:
@@ -236,8 +312,8 @@ def hessian(
         inputs: a tensor or a tuple.
         create_graph: make the result differentiable.
         strict: a gradient that does not depend on an input is an error.
-        vectorize: not supported.
-        outer_jacobian_strategy: ``"reverse-mode"``.
+        vectorize: run all passes at once, by ``vmap``.
+        outer_jacobian_strategy: how the gradient is differentiated, as in :func:`jacobian`.
 
     Shape:
         - (inputs..., inputs...) for each pair.
@@ -249,7 +325,18 @@ def hessian(
         tensor([[ 6.,  0.],
                 [ 0., 12.]])
     """
-    many_in, _ = _tuple(inputs, "inputs given to hessian", "hessian")
+    many_in, given = _tuple(inputs, "inputs given to hessian", "hessian")
+    if outer_jacobian_strategy == "forward-mode":
+        _check_strategy(outer_jacobian_strategy, vectorize, create_graph, strict, "hessian")
+
+        def value(*own):
+            _, outputs = _tuple(func(*own), "outputs of the function", "hessian")
+            _scalar(outputs, "hessian")
+            return outputs[0].reshape(())
+
+        slope = flambeau.func.grad(value, tuple(range(len(given))))
+        found = _forward_jacobian(slope, given)
+        return found if many_in else found[0][0]
 
     def gradient(*own):
         _, outputs = _tuple(func(*own), "outputs of the function", "hessian")

@@ -83,9 +83,9 @@ def gradcheck(
         check_undefined_grad: whether to check that outputs without a gradient count as outputs
             with a gradient of zero.
         check_grad_dtypes: whether a gradient must have the dtype of its input.
-        check_batched_grad: needs ``vmap`` and is not available yet.
-        check_batched_forward_grad: needs ``vmap`` and forward mode and is not available yet.
-        check_forward_ad: needs forward mode and is not available yet.
+        check_batched_grad: whether to check that backward passes can be mapped by ``vmap``.
+        check_batched_forward_grad: whether to check that forward mode can be.
+        check_forward_ad: whether to check forward mode.
         check_backward_ad: whether to check backward mode.
         fast_mode: whether to compare one random combination of the Jacobian's elements instead of
             every element.
@@ -103,22 +103,25 @@ def gradcheck(
     """
     if not (check_forward_ad or check_backward_ad):
         raise AssertionError("gradcheck: check_forward_ad or check_backward_ad must be True")
-    _refuse(
-        "gradcheck",
-        check_forward_ad=check_forward_ad,
-        check_batched_grad=check_batched_grad,
-        check_batched_forward_grad=check_batched_forward_grad,
-    )
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("gradcheck: check_batched_grad needs check_backward_ad")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("gradcheck: check_batched_forward_grad needs check_forward_ad")
     options = _Options(eps, atol, rtol, nondet_tol, check_grad_dtypes, bool(masked))
     compare = _compare_fast if fast_mode else _compare_slow
     arguments = _as_tuple(inputs)
     _check_inputs(arguments)
     try:
-        for variant in _variants(func, arguments):
-            compare(variant, arguments, options)
-        _check_zero_cotangents(func, arguments, options)
-        if check_undefined_grad:
-            _check_undefined_cotangents(func, arguments)
+        if check_forward_ad:
+            _check_forward(func, arguments, options, fast_mode, check_batched_forward_grad)
+        if check_backward_ad:
+            for variant in _variants(func, arguments):
+                compare(variant, arguments, options)
+            _check_zero_cotangents(func, arguments, options)
+            if check_undefined_grad:
+                _check_undefined_cotangents(func, arguments)
+        if check_batched_grad:
+            _check_batched(func, arguments, options)
     except GradcheckError:
         if raise_exception:
             raise
@@ -155,7 +158,7 @@ def gradgradcheck(
         inputs: its arguments, a tensor or a tuple; some must require a gradient.
         grad_outputs: gradients of the outputs; random ones if left out.
         gen_non_contig_grad_outputs: whether these random ones are not contiguous.
-        check_fwd_over_rev: needs forward mode and is not available yet.
+        check_fwd_over_rev: whether to check forward mode of a backward pass.
         check_rev_over_rev: whether to check a backward pass of a backward pass.
 
     Returns:
@@ -169,11 +172,6 @@ def gradgradcheck(
     """
     if not (check_fwd_over_rev or check_rev_over_rev):
         raise AssertionError("gradgradcheck: check_fwd_over_rev or check_rev_over_rev must be True")
-    _refuse(
-        "gradgradcheck",
-        check_fwd_over_rev=check_fwd_over_rev,
-        check_batched_grad=check_batched_grad,
-    )
     arguments = _as_tuple(inputs)
     if grad_outputs is None:
         cotangents = _random_cotangents(func, arguments, gen_non_contig_grad_outputs)
@@ -199,6 +197,9 @@ def gradgradcheck(
         nondet_tol=nondet_tol,
         check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
         masked=masked,
     )
@@ -221,13 +222,35 @@ def _random_cotangents(
     )
 
 
+def _check_forward(
+    func: Callable[..., Any], inputs: tuple[Any, ...], o: _Options, fast: bool, batched: bool
+) -> None:
+    from flambeau.autograd._gradcheck_forward import check_forward
+
+    wrong = check_forward(
+        func,
+        inputs,
+        _sources(inputs),
+        eps=o.eps,
+        atol=o.atol,
+        rtol=o.rtol,
+        fast=fast,
+        batched=batched,
+    )
+    if wrong:
+        raise GradcheckError(wrong)
+
+
+def _check_batched(func: Callable[..., Any], inputs: tuple[Any, ...], o: _Options) -> None:
+    from flambeau.autograd._gradcheck_forward import check_batched_backward
+
+    outputs = _differentiable(_as_tuple(func(*inputs)))
+    wrong = check_batched_backward(outputs, _sources(inputs), atol=o.atol, rtol=o.rtol)
+    if wrong:
+        raise GradcheckError(wrong)
+
+
 # --- Inputs and outputs ---------------------------------------------------------------------------
-
-
-def _refuse(name: str, **requested: bool) -> None:
-    for argument, value in requested.items():
-        if value:
-            raise NotImplementedError(f"{name}: {argument}=True is not available yet")
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

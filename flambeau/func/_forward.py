@@ -98,14 +98,20 @@ def _wrapped(call: Tangents, result: Any, tangents: Any) -> Any:
     if call.form.is_view and level.parts(call.given[0]) is not None:
         base = level.base(call.given[0])
         base = call.given[0] if base is None else base
+
+    def one(value: Any, tangent: Any) -> Any:
+        if not is_tensor(value):
+            return value
+        tangent = _checked(value, tangent)
+        if tangent is None and base is None and not level.wraps_constants:
+            return value
+        return level.wrap(value, tangent, base)
+
     if is_tensor(result):
-        return level.wrap(result, _checked(result, tangents), base)
+        return one(result, tangents)
     if not isinstance(result, (list, tuple)):
         return result
-    parts = tangents if tangents is not None else [None] * len(result)
-    return tuple(
-        level.wrap(r, _checked(r, t), base) if is_tensor(r) else r for r, t in zip(result, parts)
-    )
+    return tuple(map(one, result, tangents if tangents is not None else [None] * len(result)))
 
 
 def _checked(value: Any, tangent: Any) -> Any:

@@ -42,6 +42,12 @@ class JvpLevel(Level):
     """Forward mode: a tensor of this level is a value with its tangent."""
 
     kind = _JVP
+    # Whether results without a tangent belong to the level too, so that they can be given one.
+    wraps_constants = True
+
+    def __init__(self) -> None:
+        # The tensors that were given tangents, with these.
+        self.sources: list[tuple] = []
 
     def dual(self, primal: Any, tangent: Any) -> Any:
         if primal.shape != tangent.shape:
@@ -51,7 +57,14 @@ class JvpLevel(Level):
                 f"{list(primal.shape)} while the given forward gradient is of size "
                 f"{list(tangent.shape)}."
             )
-        return self.wrap(primal, tangent if differentiable(primal) else None)
+        if differentiable(primal):
+            self.sources.append((primal, tangent))
+            return self.wrap(primal, tangent)
+        return self.wrap(primal)
+
+    def constant(self, value: Any) -> Any:
+        """A result without a tangent."""
+        return self.wrap(value) if self.wraps_constants else value
 
     def pair(self, t: Any) -> tuple:
         """A tensor's value and tangent, which may be None."""
@@ -61,6 +74,12 @@ class JvpLevel(Level):
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
         form = form_of(op)
         return _forward.apply(self, form, form.bind(args, kwargs))
+
+
+class DualLevel(JvpLevel):
+    """The level of ``autograd.forward_ad``: what has no tangent is a tensor like any other."""
+
+    wraps_constants = False
 
 
 class VmapLevel(Level):

@@ -8,6 +8,8 @@ from typing import Any
 
 import flambeau
 
+_ABSENT = object()
+
 
 def functional_call(
     module: flambeau.nn.Module,
@@ -120,18 +122,21 @@ def _exchanged(
             raise TypeError(f"{name}: {tensor} is not an instance of torch.Tensor")
         path, _, last = name.rpartition(".")
         holder = module.get_submodule(path)
-        table = next((t for t in (holder._parameters, holder._buffers) if last in t), None)
-        if table is None:
-            raise AttributeError(f"{type(holder).__name__} has no parameter or buffer `{last}`")
+        tables = (holder._parameters, holder._buffers)
+        # A name that the module does not have is an attribute for the time of the call.
+        table = next((t for t in tables if last in t), holder.__dict__)
         places.append((table, last, tensor))
-    before = [table[last] for table, last, _ in places]
+    before = [table.get(last, _ABSENT) for table, last, _ in places]
     try:
         for table, last, tensor in places:
             table[last] = tensor
         yield
     finally:
         for (table, last, _), tensor in zip(places, before):
-            table[last] = tensor
+            if tensor is _ABSENT:
+                del table[last]
+            else:
+                table[last] = tensor
 
 
 def stack_module_state(models: Sequence) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -32,6 +32,14 @@ clamp.reference(lambda x, min=None, max=None: np.clip(x, min, max))
 clamp.batching("pointwise")
 
 
+@clamp.jvp
+def _(t, self, min, max):
+    moved = t.get("self")
+    if min is not None:
+        moved = moved.masked_fill(self < min, 0)
+    return moved if max is None else moved.masked_fill(self > max, 0)
+
+
 @clamp.gradient
 def _(g, self, min, max, cxx):
     return cxx.clamp_backward(g, self, min, max)

@@ -210,6 +210,20 @@ def grad_to(t, sizes, dtype, ops):
     return ops.to_dtype(t, dtype) if t.dtype != dtype and is_differentiable(dtype) else t
 
 
+@_twin("formula::scaled", "(tensor, scalar) -> tensor")
+def scaled(t, factor, ops):
+    """A gradient times the conjugate of a number; no op where that is 1."""
+    if factor == 1:
+        return t
+    return ops.mul_Tensor(t, factor.conjugate() if isinstance(factor, complex) else factor)
+
+
+@_twin("formula::zeros_for", "(tensor, int[]) -> tensor")
+def zeros_for(g, sizes, ops):
+    """What a gradient is added to."""
+    return ops.new_zeros(g, sizes)
+
+
 # ---- numbers and dtypes
 
 

@@ -4,7 +4,6 @@
 
 #include "flambeau/kernels/conv.h"
 #include "flambeau/kernels/factories.h"
-#include "flambeau/kernels/pool.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
 #include "flambeau/ops/add.h"
@@ -12,7 +11,6 @@
 #include "flambeau/ops/convolution.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/matmul.h"
-#include "flambeau/ops/max_pool2d_with_indices.h"
 #include "flambeau/ops/new_zeros.h"
 #include "flambeau/ops/reshape.h"
 #include "flambeau/ops/slice.h"
@@ -109,12 +107,6 @@ Tensor conv2d_named(const Tensor& input, const Tensor& weight, const Tensor& bia
   // An odd total: one more row or column of zeros behind.
   const Tensor wider = padded(input, Dims{0, 0}, extra);
   return batched_convolution(wider, weight, bias, stride, before, dilation, groups);
-}
-
-Tensor max_pool2d(const Tensor& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,
-                  IntSpan dilation, bool ceil_mode) {
-  return std::get<0>(
-      entry::max_pool2d_with_indices(self, kernel_size, stride, padding, dilation, ceil_mode));
 }
 
 }  // namespace flambeau::native

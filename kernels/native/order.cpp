@@ -3,19 +3,8 @@
 #include "kernels/cpu/order/order.h"
 
 #include "flambeau/kernels/order.h"
-#include "flambeau/ops/sort.h"
 
 namespace flambeau::native {
-
-Tensor msort(const Tensor& self) { return std::get<0>(entry::sort(self, 0, false)); }
-
-Tensor argsort(const Tensor& self, int64_t dim, bool descending) {
-  return std::get<1>(entry::sort(self, dim, descending));
-}
-
-Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) {
-  return std::get<1>(entry::sort_stable(self, stable, dim, descending));
-}
 
 namespace {
 

@@ -332,7 +332,12 @@ def test_final_callbacks():
         queue(lambda: None)
 
 
-def test_batched_gradients_are_refused_by_name():
-    x = leaf(1.0)
-    with pytest.raises(NotImplementedError, match="is_grads_batched"):
-        torch.autograd.grad(x * 2, x, torch.ones(3, 1), is_grads_batched=True)
+def test_batched_gradients_are_those_of_a_loop():
+    x, unused = leaf(1.0, 2.0), leaf(1.0)
+    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]])
+    got = torch.autograd.grad(x**2, x, rows, is_grads_batched=True)[0]
+    assert got.tolist() == [[2.0, 0.0], [0.0, 4.0], [4.0, 12.0]]
+    assert (
+        torch.autograd.grad(x**2, (unused, x), rows, is_grads_batched=True, allow_unused=True)[0]
+        is None
+    )

@@ -79,5 +79,24 @@ def test_errors():
     with pytest.raises(TypeError, match="must be a Tensor"):
         F.jacobian(affine, 3)
     with pytest.raises(NotImplementedError, match="vectorize"):
-        F.jacobian(affine, t(X), vectorize=True)
+        F.jacobian(affine, t(X), strategy="forward-mode")
+    with pytest.raises(ValueError, match="strategy"):
+        F.jacobian(affine, t(X), strategy="sideways")
+    with pytest.raises(RuntimeError, match="strict"):
+        F.jacobian(affine, t(X), strict=True, vectorize=True)
     assert F.jacobian(lambda x: torch.ones(2), t(X)).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+def test_vectorized_jacobians_are_the_same(strategy):
+    def f(x, y):
+        return x.sin() * y, (x * y).sum(), torch.ones(2)
+
+    x, y = t([1.0, 2.0]), t([3.0, 4.0])
+    got = F.jacobian(f, (x, y), vectorize=True, strategy=strategy)
+    for row, expected in zip(got, F.jacobian(f, (x, y))):
+        for a, b in zip(row, expected):
+            assert torch.allclose(a, b.to(a.dtype)) and a.shape == b.shape
+    g = lambda x: (x.sin() * x).sum()  # noqa: E731
+    hessian = F.hessian(g, x, vectorize=True, outer_jacobian_strategy=strategy)
+    assert torch.allclose(hessian, F.hessian(g, x))

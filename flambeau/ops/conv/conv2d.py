@@ -39,6 +39,7 @@ convolution.samples(
     call(values(1, 2, 4, 4), values(2, 1, 2, 2), None, [2, 1], [1, 0], [1, 2], False, [0, 0], 2),
     dtypes=FLOATING,
 )
+convolution.autocast("lower")
 
 
 def channels_last(input, weight):
@@ -253,6 +254,10 @@ def _(
     )
 
 
+def _plus(total, t):
+    return t if total is None else total + t
+
+
 @convolution_backward.gradient
 def _(
     grads,
@@ -265,21 +270,48 @@ def _(
     transposed,
     output_padding,
     groups,
-    cxx,
+    ops,
+    needs,
 ):
-    return cxx.convolution_double_backward_all(
-        grads,
-        grad_output,
-        input,
-        weight,
-        stride,
-        padding,
-        dilation,
-        transposed,
-        output_padding,
-        groups,
-        cxx.needs,
-    )
+    # The gradients are convolutions too, linear in each argument: the gradient with respect to
+    # grad_output is the forward of (gx, weight), (input, gw) and gb; that to the input is its own
+    # gradient under the weight gw, and the other way round.
+    gx, gw, gb = grads[0], grads[1], grads[2]
+
+    def forward(x, w):
+        return ops.convolution(
+            x, w, None, stride, padding, dilation, transposed, output_padding, groups
+        )
+
+    def gradient(x, w, mask):
+        return ops.convolution_backward(
+            grad_output,
+            x,
+            w,
+            None,
+            stride,
+            padding,
+            dilation,
+            transposed,
+            output_padding,
+            groups,
+            mask,
+        )
+
+    to_grad, to_input, to_weight = None, None, None
+    if needs[0]:
+        if gx is not None:
+            to_grad = forward(gx, weight)
+        if gw is not None:
+            to_grad = _plus(to_grad, forward(input, gw))
+        if gb is not None:
+            wide = ops.expand(ops.view(gb, [1, gb.shape[0], 1, 1]), grad_output.shape)
+            to_grad = _plus(to_grad, wide)
+    if needs[1] and gw is not None:
+        to_input = gradient(input, gw, [True, False, False])[0]
+    if needs[2] and gx is not None:
+        to_weight = gradient(gx, weight, [False, True, False])[1]
+    return to_grad, to_input, to_weight
 
 
 @composite(
@@ -301,6 +333,7 @@ conv2d.samples(
     call(values(2, 4, 3), values(2, 2, 1, 2)),
     dtypes=NUMERIC,
 )
+conv2d.autocast("lower")
 
 
 @composite(

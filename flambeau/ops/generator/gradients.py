@@ -79,9 +79,12 @@ class GradientSource(Function):
 
     def ex_Name(self, e):
         v = super().ex_Name(e)
-        if e.id in self.own and v.code in (e.id, f"(*{e.id})"):
-            self.keep(e.id, "value" if e.id in self.kept else "plain")
+        self.reads(e.id, v)
         return v
+
+    def reads(self, name, v):
+        if name in self.own and v.code in (name, f"(*{name})"):
+            self.keep(name, "value" if name in self.kept else "plain")
 
     def is_kept(self, e) -> bool:
         return (

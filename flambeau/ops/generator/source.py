@@ -129,6 +129,9 @@ class Function(Expressions):
         """Further names that the body knows."""
         return {}
 
+    def reads(self, name: str, v: Val) -> None:
+        """Is told of a name that was read, by functions inside of this one too."""
+
     # -- where variables live
 
     def scopes(self, statements: list) -> None:
@@ -415,6 +418,15 @@ class Nested(Function):
 
     def given(self):
         return {n: v for n, v in self.captured.items() if n not in self.params}
+
+    def ex_Name(self, e):
+        v = super().ex_Name(e)
+        self.reads(e.id, v)
+        return v
+
+    def reads(self, name, v):
+        if v is self.captured.get(name):
+            self.outer.reads(name, v)
 
     def where(self, text, node=None):
         return super().where(text, node or self.node)

@@ -1,5 +1,6 @@
 """Losses."""
 
+from flambeau.ops.language import Error, count, dtype_name, same, show, sum_to
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, np, values
 
@@ -29,6 +30,13 @@ mse_loss.samples(
 mse_loss.reference(
     lambda x, y, reduction=1: (lambda a: a, np.mean, np.sum)[reduction]((x - y) ** 2)
 )
+mse_loss.autocast("float32")
+
+
+@mse_loss.jvp
+def _(t, self, target, reduction):
+    each = 2 * (self - target) * (t.get("self") - t.get("target"))
+    return each if reduction == 0 else each.mean() if reduction == 1 else each.sum()
 
 
 @mse_loss.batching
@@ -75,10 +83,18 @@ def _(b, grad_output, self, target, reduction):
 
 
 @mse_loss_backward.gradient
-def _(g, grad_output, self, target, reduction, cxx):
-    return cxx.mse_loss_double_backward_all(g, grad_output, self, target, reduction)
+def _(g, grad_output, self, target, reduction, ops):
+    scale = 2.0 / float(max(g.numel(), 1)) if reduction == 1 else 2.0
+    scaled = ops.mul_Scalar(g, scale)
+    of_self = scaled * grad_output
+    return (
+        sum_to(scaled * (self - target), grad_output.shape, ops),
+        sum_to(of_self, self.shape, ops),
+        sum_to(-of_self, target.shape, ops),
+    )
 
 
+_NONE, _MEAN, _SUM = 0, 1, 2  # ATen's numbers of reductions
 _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index"
 
 
@@ -107,6 +123,7 @@ nll_loss_forward.samples(
     call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0),
     dtypes=FLOATING,
 )
+nll_loss_forward.autocast("float32")
 
 
 def _by_class(x):
@@ -217,6 +234,7 @@ nll_loss2d_forward.samples(
     call(values(1, 3, 2, 1), ints([[[1], [2]]]), values(3, low=0.1, constant=True), 0, 2),
     dtypes=FLOATING,
 )
+nll_loss2d_forward.autocast("float32")
 
 
 @nll_loss2d_forward.batching
@@ -278,10 +296,9 @@ def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weigh
 
 @nll_loss_backward.gradient
 @nll_loss2d_backward.gradient
-def _(g, target, weight, reduction, ignore_index, total_weight, cxx):
-    return cxx.nll_loss_double_backward(
-        g, target, weight, reduction, ignore_index, total_weight
-    ), None
+def _(g, target, weight, reduction, ignore_index, ops):
+    # The gradient is linear in grad_output, so this is the loss itself, of g.
+    return ops.nll_loss_nd(g, target, weight, reduction, ignore_index), None
 
 
 _NLL_PUBLIC = (
@@ -290,12 +307,13 @@ _NLL_PUBLIC = (
 
 
 @composite(f"nll_loss({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
-def nll_loss():
+def nll_loss(self, target, weight, reduction, ignore_index, ops):
     """The mean (or sum) of ``-weight[t] * self[n, t]`` over rows n with target t.
 
     >>> flambeau.nn.functional.nll_loss(flambeau.tensor([[-1., -2.]]), flambeau.tensor([0]))
     tensor(1.)
     """
+    return ops.nll_loss_forward(self, target, weight, reduction, ignore_index)[0]
 
 
 nll_loss.samples(
@@ -307,12 +325,34 @@ nll_loss.samples(
 
 
 @composite(f"nll_loss_nd({_NLL_PUBLIC}) -> Tensor", module="_nn", method=False)
-def nll_loss_nd():
+def nll_loss_nd(self, target, weight, reduction, ignore_index, ops):
     """``nll_loss`` for any number of dimensions after the classes.
 
     >>> flambeau._C._nn.nll_loss_nd(flambeau.tensor([[-1., -2.]]), flambeau.tensor([1]), None, 1)
     tensor(2.)
     """
+    n = self.dim()
+    if n < 1:
+        raise ValueError(f"nll_loss: Expected 1 or more dimensions (got {n})")
+    if n > 1 and (target.dim() == 0 or self.shape[0] != target.shape[0]):
+        raise ValueError(
+            f"nll_loss: Expected input batch_size ({self.shape[0]}) to match target batch_size "
+            f"({target.shape[0] if target.dim() > 0 else 0})."
+        )
+    if n <= 2:
+        return ops.nll_loss(self, target, weight, reduction, ignore_index)
+    if n == 4:
+        return ops.nll_loss2d_forward(self, target, weight, reduction, ignore_index)[0]
+    # Any number of dimensions behind the classes is one plane.
+    batch, classes = self.shape[0], self.shape[1]
+    made = [batch] + self.shape[2:]
+    if not same(target.shape, made):
+        raise ValueError(f"nll_loss: Expected target size {show(made)}, got {show(target.shape)}")
+    inner = count(made) // max(batch, 1)
+    scores = ops.reshape(self, [batch, classes, inner, 1])
+    wanted = ops.reshape(target, [batch, inner, 1])
+    result = ops.nll_loss2d_forward(scores, wanted, weight, reduction, ignore_index)[0]
+    return ops.view(result, made) if reduction == _NONE else result
 
 
 nll_loss_nd.samples(
@@ -322,18 +362,97 @@ nll_loss_nd.samples(
 )
 
 
+def _weighted(terms, weight, class_dim, ops):
+    if weight is None:
+        return terms
+    shape = [1] * terms.dim()
+    shape[class_dim] = terms.shape[class_dim]
+    return terms * ops.view(weight, shape)
+
+
+def _soft_cross_entropy(log_p, target, weight, reduction, smoothing, class_dim, ops):
+    """Of targets that are probabilities."""
+    classes = log_p.shape[class_dim]
+    wanted = target
+    if smoothing > 0:
+        kept = ops.mul_Scalar(target, 1 - smoothing)
+        wanted = ops.add_Scalar(kept, smoothing / float(classes))
+    terms = _weighted(log_p * wanted, weight, class_dim, ops)
+    if reduction == _NONE:
+        return -ops.sum_dim_IntList(terms, [class_dim])
+    total = -ops.sum(terms)
+    if reduction == _SUM:
+        return total
+    return ops.div_Scalar(total, max(log_p.numel() // max(classes, 1), 1))
+
+
+def _smoothed_cross_entropy(
+    log_p, target, weight, reduction, ignore_index, smoothing, class_dim, ops
+):
+    """Of class indices, some of whose weight goes to all classes alike."""
+    nll = ops.nll_loss_nd(log_p, target, weight, reduction, ignore_index)
+    terms = _weighted(log_p, weight, class_dim, ops)
+    ignored = ops.eq_Scalar(target, ignore_index)
+    smooth = ops.masked_fill_Scalar(-ops.sum_dim_IntList(terms, [class_dim]), ignored, 0.0)
+    if reduction == _SUM:
+        smooth = ops.sum(smooth)
+    elif reduction == _MEAN:
+        kept = ops.logical_not(ignored)
+        if weight is None:
+            total = ops.sum(kept, log_p.dtype)
+        else:
+            safe = ops.masked_fill_Scalar(target, ignored, 0)
+            own = ops.index_select(weight, 0, ops.flatten_using_ints(safe, 0, -1))
+            total = ops.sum(own * ops.flatten_using_ints(kept, 0, -1))
+        smooth = ops.sum(smooth) / total
+    share = smoothing / float(log_p.shape[class_dim])
+    return ops.mul_Scalar(nll, 1 - smoothing) + ops.mul_Scalar(smooth, share)
+
+
 @composite(
     "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, "
     "int ignore_index=-100, float label_smoothing=0.0) -> Tensor",
     module="_nn",
     method=False,
 )
-def cross_entropy_loss():
+def cross_entropy_loss(self, target, weight, reduction, ignore_index, label_smoothing, ops):
     """``nll_loss`` of ``log_softmax``; targets are class indices or probabilities.
 
     >>> flambeau.nn.functional.cross_entropy(flambeau.zeros(1, 2), flambeau.tensor([0]))
     tensor(0.6931)
     """
+    if reduction < _NONE or reduction > _SUM:
+        raise ValueError(
+            f"cross_entropy: {reduction} is not a valid value for reduction: 0 is none, 1 mean, "
+            "2 sum"
+        )
+    if self.dim() == 0:
+        raise Error("cross_entropy: expected input with a dimension of classes, got a 0-dim tensor")
+    class_dim = 0 if self.dim() == 1 else 1
+    soft = same(self.shape, target.shape)
+    if soft and not target.is_floating_point():
+        raise Error(
+            "cross_entropy: Expected floating point type for target with class probabilities, "
+            f"got {dtype_name(target.dtype)}"
+        )
+    if soft and ignore_index >= 0:
+        raise Error("cross_entropy: ignore_index is not supported for floating point target")
+    if not soft and (
+        label_smoothing < 0 or label_smoothing > 1 or label_smoothing != label_smoothing
+    ):
+        raise Error(
+            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}"
+        )
+    log_p = ops.log_softmax_int(self, class_dim, self.dtype)
+    if soft:
+        return _soft_cross_entropy(
+            log_p, target, weight, reduction, label_smoothing, class_dim, ops
+        )
+    if label_smoothing > 0:
+        return _smoothed_cross_entropy(
+            log_p, target, weight, reduction, ignore_index, label_smoothing, class_dim, ops
+        )
+    return ops.nll_loss_nd(log_p, target, weight, reduction, ignore_index)
 
 
 cross_entropy_loss.samples(

@@ -6,7 +6,9 @@ from flambeau.ops.language import (
     broadcast,
     count,
     dtype_name,
+    scaled,
     show,
+    sum_to,
 )
 from flambeau.ops.record import NUMERIC, composite, structured
 from flambeau.ops.samples import call, np, values
@@ -33,6 +35,7 @@ def mm():
 mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), dtypes=NUMERIC)
 mm.reference(np.matmul)
 mm.jvp("multilinear")
+mm.autocast("lower")
 
 
 @mm.batching
@@ -63,11 +66,28 @@ def _(self, mat2):
     return product_of_matrices(self, mat2)
 
 
+def _column_major(sizes, strides):
+    return strides[0] == 1 and strides[1] == sizes[0]
+
+
+def of_left(g, right, sizes, strides, ops):
+    """The gradient of a product's left factor, in that factor's order of memory."""
+    if _column_major(sizes, strides):
+        return ops.t(ops.mm(ops.conj(right), ops.t(g)))
+    return ops.mm(g, ops.conj(ops.t(right)))
+
+
+def of_right(g, left, sizes, strides, ops):
+    if _column_major(sizes, strides):
+        return ops.t(ops.mm(ops.t(g), ops.conj(left)))
+    return ops.mm(ops.conj(ops.t(left)), g)
+
+
 @mm.gradient
-def _(g, self, mat2, cxx):
+def _(g, self, mat2, ops):
     return (
-        cxx.matrix_gradient_left(g, mat2, self.shape, self.strides),
-        cxx.matrix_gradient_right(g, self, mat2.shape, mat2.strides),
+        of_left(g, mat2, self.shape, self.stride(), ops),
+        of_right(g, self, mat2.shape, mat2.stride(), ops),
     )
 
 
@@ -85,6 +105,7 @@ bmm.samples(
 )
 bmm.reference(np.matmul)
 bmm.jvp("multilinear")
+bmm.autocast("lower")
 
 
 @bmm.batching
@@ -120,8 +141,8 @@ def _(b, self, vec):
 
 
 @mv.gradient
-def _(g, self, vec, cxx, ops):
-    return cxx.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
+def _(g, self, vec, ops):
+    return ops.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
 
 
 @structured("dot(Tensor self, Tensor tensor) -> Tensor", shape="dot", cpu="dot", out=True)
@@ -197,6 +218,7 @@ addmm.samples(
     dtypes=NUMERIC,
 )
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+addmm.autocast("lower")
 
 
 @addmm.batching
@@ -211,11 +233,11 @@ def _(t, mat1, mat2, beta, alpha):
 
 
 @addmm.gradient
-def _(g, self, mat1, mat2, beta, alpha, cxx):
+def _(g, self, mat1, mat2, beta, alpha, ops):
     return (
-        cxx.scaled(cxx.sum_to(g, self.shape), beta),
-        cxx.scaled(cxx.matrix_gradient_left(g, mat2, mat1.shape, mat1.strides), alpha),
-        cxx.scaled(cxx.matrix_gradient_right(g, mat1, mat2.shape, mat2.strides), alpha),
+        scaled(sum_to(g, self.shape, ops), beta, ops),
+        scaled(of_left(g, mat2, mat1.shape, mat1.stride(), ops), alpha, ops),
+        scaled(of_right(g, mat1, mat2.shape, mat2.stride(), ops), alpha, ops),
     )
 
 
@@ -254,11 +276,11 @@ def _(t, mat, vec, beta, alpha):
 
 
 @addmv.gradient
-def _(g, self, mat, vec, beta, alpha, cxx, ops):
+def _(g, self, mat, vec, beta, alpha, ops):
     return (
-        cxx.scaled(cxx.sum_to(g, self.shape), beta),
-        cxx.scaled(cxx.outer(g, ops.conj(vec)), alpha),
-        cxx.scaled(ops.mv(ops.conj(ops.t(mat)), g), alpha),
+        scaled(sum_to(g, self.shape, ops), beta, ops),
+        scaled(ops.outer(g, ops.conj(vec)), alpha, ops),
+        scaled(ops.mv(ops.conj(ops.t(mat)), g), alpha, ops),
     )
 
 
@@ -284,6 +306,7 @@ baddbmm.samples(
     dtypes=NUMERIC,
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+baddbmm.autocast("lower")
 
 
 @baddbmm.batching
@@ -298,11 +321,11 @@ def _(t, batch1, batch2, beta, alpha):
 
 
 @baddbmm.gradient
-def _(g, self, batch1, batch2, beta, alpha, cxx, ops):
+def _(g, self, batch1, batch2, beta, alpha, ops):
     return (
-        cxx.scaled(cxx.sum_to(g, self.shape), beta),
-        cxx.scaled(ops.bmm(g, ops.conj(ops.transpose_int(batch2, 1, 2))), alpha),
-        cxx.scaled(ops.bmm(ops.conj(ops.transpose_int(batch1, 1, 2)), g), alpha),
+        scaled(sum_to(g, self.shape, ops), beta, ops),
+        scaled(ops.bmm(g, ops.conj(ops.transpose_int(batch2, 1, 2))), alpha, ops),
+        scaled(ops.bmm(ops.conj(ops.transpose_int(batch1, 1, 2)), g), alpha, ops),
     )
 
 
@@ -373,6 +396,7 @@ matmul.samples(
     dtypes=NUMERIC,
 )
 matmul.reference(np.matmul)
+matmul.autocast("lower")
 
 
 @composite("outer(Tensor self, Tensor vec2) -> Tensor", out=True, aliases=("ger",))
@@ -428,3 +452,4 @@ linear.samples(
     dtypes=NUMERIC,
 )
 linear.reference(lambda x, weight, bias=0: x @ weight.T + bias)
+linear.autocast("lower")

@@ -1,18 +1,27 @@
 """Softmax, layer normalisation and dropout."""
 
+from flambeau.ops.language import sum_to
 from flambeau.ops.record import BOOL, FLOATING, REAL, composite, native, structured
 from flambeau.ops.samples import call, dtype, np, special, values
 
 
-@composite(
-    "softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", cxx="softmax", out=True
-)
-def softmax():
+def cast(t, dtype, ops):
+    return t if dtype is None or dtype == t.dtype else ops.to_dtype(t, dtype)
+
+
+def check_probability(p):
+    if p < 0 or p > 1 or p != p:
+        raise ValueError(f"dropout: dropout probability has to be between 0 and 1, but got {p:g}")
+
+
+@composite("softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", out=True)
+def softmax(self, dim, dtype, ops):
     """``exp(self) / sum(exp(self))`` along a dimension, without overflow.
 
     >>> flambeau.softmax(flambeau.tensor([0., 0.]), 0)
     tensor([0.5000, 0.5000])
     """
+    return ops._softmax(cast(self, dtype, ops), dim, False)
 
 
 softmax.samples(
@@ -23,15 +32,15 @@ softmax.reference(special.softmax)
 
 @composite(
     "log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-    cxx="log_softmax",
     out=True,
 )
-def log_softmax():
+def log_softmax(self, dim, dtype, ops):
     """``log(softmax(self, dim))``, accurate for small probabilities.
 
     >>> flambeau.log_softmax(flambeau.tensor([0., 0.]), 0)
     tensor([-0.6931, -0.6931])
     """
+    return ops._log_softmax(cast(self, dtype, ops), dim, False)
 
 
 log_softmax.samples(
@@ -54,6 +63,12 @@ def _softmax():
 _softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
 _softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.ndim else np.ones(()))
 _softmax.batching("dims")
+
+
+@_softmax.jvp
+def _(t, dim, result):
+    moved = t.get("self").to(result.dtype)
+    return result * (moved - (result * moved).sum(dim, True))
 
 
 @_softmax.gradient
@@ -82,8 +97,11 @@ _softmax_backward_data.batching("dims")
 
 
 @_softmax_backward_data.gradient
-def _(g, grad_output, output, dim, input_dtype, cxx):
-    return cxx.softmax_double_backward_all(g, grad_output, output, dim, input_dtype)
+def _(g, grad_output, output, dim, ops):
+    # y = softmax, dx = (grad - sum(grad y)) y
+    dot = ops.sum_dim_IntList(grad_output * output, [dim], True)
+    weighted = ops.sum_dim_IntList(g * output, [dim], True)
+    return (g - weighted) * output, g * grad_output - g * dot - weighted * grad_output
 
 
 @structured(
@@ -102,6 +120,12 @@ _log_softmax.reference(
     lambda x, dim, half_to_float: special.log_softmax(x, dim) if x.ndim else np.zeros(())
 )
 _log_softmax.batching("dims")
+
+
+@_log_softmax.jvp
+def _(t, dim, result):
+    moved = t.get("self").to(result.dtype)
+    return moved - (result.exp() * moved).sum(dim, True)
 
 
 @_log_softmax.gradient
@@ -130,8 +154,13 @@ _log_softmax_backward_data.batching("dims")
 
 
 @_log_softmax_backward_data.gradient
-def _(g, grad_output, output, dim, cxx):
-    return cxx.log_softmax_double_backward_all(g, grad_output, output, dim)
+def _(g, grad_output, output, dim, ops):
+    # y = log_softmax, dx = grad - exp(y) sum(grad)
+    p = ops.exp(output)
+    return (
+        g - ops.sum_dim_IntList(g * p, [dim], True),
+        -(g * p * ops.sum_dim_IntList(grad_output, [dim], True)),
+    )
 
 
 @structured(
@@ -158,6 +187,18 @@ native_layer_norm.samples(
 )
 
 
+@native_layer_norm.jvp
+def _(t, input, normalized_shape, weight, bias, result):
+    inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
+    normal = (input - result[1]) * result[2]
+    moved = t.get("input")
+    centered = moved - moved.mean(inner, True)
+    made = (centered - normal * (normal * moved).mean(inner, True)) * result[2]
+    if weight is not None:
+        made = made * weight + normal * t.get("weight")
+    return (made if bias is None else made + t.get("bias")), None, None
+
+
 @native_layer_norm.batching
 def _(b, input, normalized_shape, weight, bias, eps):
     plain = [w is None or not w.batched for w in (weight, bias)]
@@ -173,9 +214,9 @@ def _(b, input, normalized_shape, weight, bias, eps):
 
 
 @native_layer_norm.gradient
-def _(g, input, normalized_shape, weight, bias, result1, result2, ops, cxx):
+def _(g, input, normalized_shape, weight, bias, result1, result2, ops, needs):
     return ops.native_layer_norm_backward(
-        g, input, normalized_shape, result1, result2, weight, bias, cxx.needs
+        g, input, normalized_shape, result1, result2, weight, bias, [needs[0], needs[1], needs[2]]
     )
 
 
@@ -237,11 +278,44 @@ def _(b, grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mas
     return of_input, of_weight, of_bias
 
 
+def _plus(total, t):
+    return t if total is None else total + t
+
+
+def _normal(v, xhat, rstd, inner, ops):
+    """The normalising map, which is its own adjoint: rstd (v - mean(v) - xhat mean(v xhat))."""
+    along = ops.mean_dim(v * xhat, inner, True)
+    return rstd * (v - ops.mean_dim(v, inner, True) - xhat * along)
+
+
 @native_layer_norm_backward.gradient
-def _(grads, grad_out, input, normalized_shape, mean, rstd, weight, cxx):
-    return cxx.layer_norm_double_backward_all(
-        grads, grad_out, input, normalized_shape, mean, rstd, weight
-    )
+def _(grads, grad_out, input, normalized_shape, rstd, weight, ops):
+    gx, gw, gb = grads[0], grads[1], grads[2]
+    # Over the normalised dimensions. The mean comes anew from the input, so that it is
+    # differentiated with it.
+    inner = list(range(input.dim() - len(normalized_shape), input.dim()))
+    xhat = (input - ops.mean_dim(input, inner, True)) * rstd
+    to_grad, to_input, to_weight = None, None, None
+    if gx is not None:
+        dy = grad_out if weight is None else grad_out * weight
+        n = _normal(gx, xhat, rstd, inner, ops)
+        to_grad = n if weight is None else n * weight
+        if weight is not None:
+            to_weight = sum_to(n * grad_out, weight.shape, ops)
+        # dx = rstd (dy - a - xhat b): its derivative along gx with respect to xhat and rstd.
+        b = ops.mean_dim(dy * xhat, inner, True)
+        through_xhat = -(rstd * (gx * b + dy * ops.mean_dim(gx * xhat, inner, True)))
+        dx = _normal(dy, xhat, rstd, inner, ops)
+        through_rstd = -(xhat * rstd * ops.mean_dim(gx * dx, inner, True))
+        to_input = _normal(through_xhat, xhat, rstd, inner, ops) + through_rstd
+    if gw is not None:
+        to_grad = _plus(to_grad, xhat * gw)
+        to_input = _plus(to_input, _normal(grad_out * gw, xhat, rstd, inner, ops))
+    if gb is not None:
+        to_grad = _plus(to_grad, ops.expand(gb, input.shape))
+    if to_input is not None and to_input.dtype != input.dtype:
+        to_input = ops.to_dtype(to_input, input.dtype)
+    return to_grad, to_input, None, None, to_weight, None
 
 
 @composite(
@@ -249,12 +323,13 @@ def _(grads, grad_out, input, normalized_shape, mean, rstd, weight, cxx):
     "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
     method=False,
 )
-def layer_norm():
+def layer_norm(input, normalized_shape, weight, bias, eps, ops):
     """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts.
 
     >>> flambeau.layer_norm(flambeau.tensor([[1., 3.]]), (2,))
     tensor([[-1.0000,  1.0000]])
     """
+    return ops.native_layer_norm(input, normalized_shape, weight, bias, eps)[0]
 
 
 layer_norm.samples(
@@ -301,19 +376,29 @@ def _(t, p, train, result):
 
 
 @native_dropout.gradient
-def _(g, result1, p, train, cxx):
-    return cxx.dropout_backward(g, result1, p, train)
+def _(g, result1, p, train, ops):
+    off = train is not None and not train
+    return ops.mul_Scalar(g * result1, 1.0 if off else 0.0 if p == 1 else 1 / (1 - p))
 
 
 @composite(
     "dropout(Tensor input, float p, bool train) -> Tensor", method=False, tags=frozenset({"random"})
 )
-def dropout():
+def dropout(input, p, train, ops):
     """Zeros elements with probability ``p`` and scales the rest by 1 / (1 - p), when training.
 
     >>> flambeau.dropout(flambeau.ones(2), 0.5, False)
     tensor([1., 1.])
     """
+    check_probability(p)
+    if p == 0 or not train or input.numel() == 0:
+        return input
+    if p == 1:
+        return input * ops.zeros([], input.dtype, None, input.device)
+    noise = ops.empty_like(input)
+    ops.bernoulli__float(noise, 1 - p)
+    ops.div__Scalar(noise, 1 - p)
+    return input * noise
 
 
 dropout.samples(call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), dtypes=FLOATING)
@@ -324,12 +409,22 @@ dropout.samples(call(values(2, 3), 0.5, True), call(values(2, 3), 0.5, False), d
     method=False,
     tags=frozenset({"random"}),
 )
-def dropout_():
+def dropout_(self, p, train, ops):
     """``dropout`` in place.
 
     >>> flambeau.dropout_(flambeau.ones(2), 1.0, True)
     tensor([0., 0.])
     """
+    check_probability(p)
+    if p == 0 or not train or self.numel() == 0:
+        return
+    if p == 1:
+        ops.mul__Tensor(self, ops.zeros([], self.dtype, None, self.device))
+        return
+    noise = ops.empty_like(self)
+    ops.bernoulli__float(noise, 1 - p)
+    ops.div__Scalar(noise, 1 - p)
+    ops.mul__Tensor(self, noise)
 
 
 dropout_.samples(call(values(2, 3), 0.5, True), dtypes=FLOATING)

@@ -1,8 +1,25 @@
 """Sorting and sets."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, strides_like, wrap_dim
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    dtype_name,
+    dtypes,
+    strides_like,
+    wrap_dim,
+    zeros_for,
+)
 from flambeau.ops.record import BOOL, REAL, composite, native, structured
 from flambeau.ops.samples import call, ints, np, values
+
+
+def put_back(g, dim, indices, sizes, keepdim, ops):
+    """The gradient of elements that were picked along a dimension, in a tensor of these sizes."""
+    zeros = zeros_for(g, sizes, ops)
+    if keepdim or not sizes:
+        return ops.scatter_src(zeros, dim, indices, g)
+    return ops.scatter_src(zeros, dim, ops.unsqueeze(indices, dim), ops.unsqueeze(g, dim))
+
 
 _SORT = {
     "cpu": "cpu::sort(values, indices, self, dim, descending)",
@@ -32,6 +49,11 @@ sort.samples(
     dtypes=REAL | BOOL,
 )
 sort.batching("dims")
+
+
+@sort.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
 
 
 @structured(
@@ -66,19 +88,25 @@ def _(self, dim):
     return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
 
 
+@sort_stable.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
+
+
 @sort.gradient
 @sort_stable.gradient
-def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
+def _(g, self, indices, dim, ops):
+    return put_back(g, dim, indices, self.shape, True, ops)
 
 
 @composite("msort(Tensor self) -> Tensor", out=True)
-def msort():
+def msort(self, ops):
     """The elements along the first dimension in order.
 
     >>> flambeau.msort(flambeau.tensor([3, 1, 2]))
     tensor([1, 2, 3])
     """
+    return ops.sort(self, 0, False)[0]
 
 
 msort.samples(call(values(3, 2)), call(values(0)), dtypes=REAL | BOOL)
@@ -86,12 +114,13 @@ msort.reference(lambda x: np.sort(x, 0))
 
 
 @composite("argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor")
-def argsort():
+def argsort(self, dim, descending, ops):
     """The indices that sort along a dimension.
 
     >>> flambeau.argsort(flambeau.tensor([3, 1, 2]))
     tensor([1, 2, 0])
     """
+    return ops.sort(self, dim, descending)[1]
 
 
 argsort.samples(call(values(2, 3)), call(values(2, 3), 0), call(values(0, 3)), dtypes=REAL | BOOL)
@@ -100,10 +129,10 @@ argsort.reference(lambda x, dim=-1: np.argsort(x, dim, kind="stable"))
 
 @composite(
     "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-    cxx="argsort_stable",
 )
-def argsort_stable():
+def argsort_stable(self, stable, dim, descending, ops):
     """``argsort`` with the order of equal elements kept."""
+    return ops.sort_stable(self, stable, dim, descending)[1]
 
 
 argsort_stable.samples(
@@ -135,9 +164,14 @@ topk.samples(
 topk.batching("dims")
 
 
+@topk.jvp
+def _(t, dim, result):
+    return t.get("self").gather(dim, result[1]), None
+
+
 @topk.gradient
-def _(g, self, indices, dim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, True)
+def _(g, self, indices, dim, ops):
+    return put_back(g, dim, indices, self.shape, True, ops)
 
 
 @native(

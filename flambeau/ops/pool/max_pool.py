@@ -85,17 +85,23 @@ def _(b, grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, i
 
 
 @max_pool2d_with_indices_backward.gradient
-def _(g, indices, cxx):
-    return cxx.max_pool2d_double_backward(g, indices), None, None
+def _(g, indices, ops):
+    # Each window's gradient came from one place of its plane: it is read there.
+    lead = indices.dim() - 2
+    planes = ops.reshape(g, g.shape[:lead] + [g.shape[lead] * g.shape[lead + 1]])
+    at = indices.shape[:lead] + [indices.shape[lead] * indices.shape[lead + 1]]
+    read = ops.gather(planes, -1, ops.reshape(indices, at))
+    return ops.view(read, indices.shape), None, None
 
 
 @composite(f"max_pool2d(Tensor self, {_POOL}) -> Tensor", method=False)
-def max_pool2d():
+def max_pool2d(self, kernel_size, stride, padding, dilation, ceil_mode, ops):
     """The largest element in each window.
 
     >>> flambeau.max_pool2d(flambeau.arange(4.).view(1, 1, 2, 2), 2)
     tensor([[[[3.]]]])
     """
+    return ops.max_pool2d_with_indices(self, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 
 max_pool2d.samples(

@@ -35,6 +35,7 @@ cat.samples(call([values(2, 3), values(1, 3)]), call([values(2, 1), values(2, 0)
 cat.reference(np.concatenate)
 cat.batching("dims")
 cat.jvp("linear")
+cat.autocast("promote")
 
 
 def check_one_device(op, tensors):
@@ -147,6 +148,7 @@ stack.samples(
 )
 stack.reference(np.stack)
 stack.jvp("linear")
+stack.autocast("promote")
 
 
 @stack.batching

@@ -1,5 +1,6 @@
 """Largest and smallest elements, and truth over dimensions."""
 
+from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -130,9 +131,18 @@ max_dim.reference(
 max_dim.batching("dims")
 
 
+@max_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @max_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(
@@ -199,9 +209,18 @@ min_dim.reference(
 min_dim.batching("dims")
 
 
+@min_dim.jvp
+def _(t, self, dim, keepdim, result):
+    if not self.dim():
+        return t.get("self"), None
+    picked = result[1] if keepdim else result[1].unsqueeze(dim)
+    moved = t.get("self").gather(dim, picked)
+    return (moved if keepdim else moved.squeeze(dim)), None
+
+
 @min_dim.gradient
-def _(g, self, indices, dim, keepdim, cxx):
-    return cxx.value_selecting_backward(g, dim, indices, self.shape, keepdim)
+def _(g, self, indices, dim, keepdim, ops):
+    return put_back(g, dim, indices, self.shape, keepdim, ops)
 
 
 @structured(

@@ -160,6 +160,7 @@ prod.samples(
     call(values(2, 3)), call(values()), call(values(0, 3)), call(values(2), dtype=dtype("double"))
 )
 prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
+prod.autocast("float32")
 
 
 @prod.batching
@@ -186,6 +187,7 @@ def prod_dim():
 prod_dim.samples(call(values(2, 3), 1), call(values(2, 3), 0, True), call(values(0, 3), 0))
 prod_dim.reference(lambda x, dim, keepdim=False: np.prod(x, dim, keepdims=keepdim), tolerance=16)
 prod_dim.batching("dims")
+prod_dim.autocast("float32")
 
 
 @prod_dim.gradient
@@ -314,6 +316,14 @@ logsumexp.reference(
     lambda x, dim, keepdim=False: special.logsumexp(x, tuple(dim), keepdims=keepdim)
 )
 logsumexp.batching("reduce")
+
+
+@logsumexp.jvp
+def _(t, self, dim, keepdim, result):
+    dims = dim or list(range(self.dim()))
+    top = result if keepdim else t.op(self, dim, True)
+    share = (self - top).exp().masked_fill(top.isinf(), 0)
+    return (t.get("self") * share).sum(dims, keepdim)
 
 
 @logsumexp.gradient
