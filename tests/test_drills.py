@@ -86,7 +86,7 @@ class Drill:
         library = self.folder / "flambeau/libflambeau.so"
         run(
             [
-                words[1] if "ccache" in words[0] else words[0],
+                words[0],
                 "-o",
                 library,
                 *kept,

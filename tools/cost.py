@@ -42,13 +42,21 @@ def changed(before: pathlib.Path, after: pathlib.Path) -> set[str]:
     return {n for n in new if new[n] != old.get(n)}
 
 
+def ninja() -> str:
+    beside = pathlib.Path(sys.executable).with_name("ninja")
+    return str(beside) if beside.exists() else "ninja"
+
+
 def dependencies(build: pathlib.Path) -> dict[str, set[str]]:
     """Object -> the files that it was compiled from, as ninja noted them."""
-    done = subprocess.run(["ninja", "-t", "deps"], cwd=build, capture_output=True, text=True)
+    done = subprocess.run([ninja(), "-t", "deps"], cwd=build, capture_output=True, text=True)
     found: dict[str, set[str]] = {}
     for block in done.stdout.split("\n\n"):
         target, *files = block.strip().splitlines() or [""]
-        found[target.partition(":")[0]] = {os.path.relpath(build / f.strip(), build) for f in files}
+        if target.endswith("(VALID)"):
+            found[target.partition(":")[0]] = {
+                os.path.relpath(build / f.strip(), build) for f in files
+            }
     return found
 
 
