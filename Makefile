@@ -20,7 +20,9 @@ build: $(VENV)/ready
 	$(BIN)/cmake -S . -B build/dev -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
 		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DFLAMBEAU_IN_PLACE=ON \
 		$(CMAKE_ARGS) > build.log 2>&1 || (cat build.log; exit 1)
-	$(BIN)/cmake --build build/dev
+	@echo "Building: a few minutes the first time, then only what changed"
+	@if [ -t 1 ]; then $(BIN)/cmake --build build/dev; \
+	else $(BIN)/cmake --build build/dev -- --quiet; fi
 	@rm -f build.log
 	@echo "$(CURDIR)" > $$($(BIN)/python -c \
 		'import sysconfig; print(sysconfig.get_path("purelib"))')/flambeau.pth
@@ -51,5 +53,9 @@ $(VENV)/dev: $(VENV)/ready
 sanitize: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/sanitize.py
 
+# All that git ignores, whether there is a git or not.
 clean:
-	rm -rf build $(VENV) flambeau/*.so flambeau/*.pyi flambeau/_docstrings flambeau/include flambeau/share
+	rm -rf build build.log $(VENV) dist demo-out digits-demo flambeau/include flambeau/share
+	rm -rf .ruff_cache .mypy_cache .pytest_cache .hypothesis *.egg-info
+	rm -f flambeau/*.so flambeau/*.pyi flambeau/_docstrings
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -4,7 +4,17 @@
 submodules, and functions that are written in Python, are loaded when they are first touched.
 """
 
-from flambeau import _C
+try:
+    from flambeau import _C
+except ImportError:
+    import importlib.util
+
+    if importlib.util.find_spec("flambeau._C") is not None:
+        raise  # it is there and does not load, which its own message explains
+    raise ImportError(
+        "flambeau is not built: there is no flambeau._C beside its Python files. In a checkout, "
+        "`make build` builds it in place (`make demo` does too); `pip install .` makes a wheel."
+    ) from None
 from flambeau._C import *  # noqa: F403
 from flambeau._version import __version__  # noqa: F401
 

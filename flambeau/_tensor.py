@@ -291,6 +291,48 @@ def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
     return flambeau.norm(self, p, dim, keepdim, dtype=dtype)
 
 
+# ---- NumPy's arrays as operands
+
+_UFUNCS = {
+    "nb_add": "add",
+    "nb_subtract": "subtract",
+    "nb_multiply": "multiply",
+    "nb_remainder": "remainder",
+    "nb_lshift": "left_shift",
+    "nb_rshift": "right_shift",
+    "nb_and": "bitwise_and",
+    "nb_xor": "bitwise_xor",
+    "nb_or": "bitwise_or",
+    "nb_floor_divide": "floor_divide",
+    "nb_matrix_multiply": "matmul",
+    "nb_power": "power",
+}
+
+
+def __array_wrap__(self, array, context=None, return_scalar=False):
+    """What NumPy computed of a tensor, as a tensor; truth values become uint8.
+
+    >>> import numpy as np
+    >>> flambeau.ones(2) * np.array([1., 2.])
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    if array.dtype == bool:
+        array = array.astype("uint8")
+    return flambeau.from_numpy(array)
+
+
+def array_operator(slot, left, right):
+    """The operator of ``slot`` where NumPy's own leaves it to the tensor: with the array first,
+    and for comparisons."""
+    if slot.startswith("__"):
+        return getattr(left, slot)(flambeau.as_tensor(right))
+    if slot == "nb_true_divide":
+        return right.reciprocal() * left
+    import numpy
+
+    return getattr(numpy, _UFUNCS[slot])(left, right)
+
+
 # ---- others
 
 
@@ -320,6 +362,7 @@ _METHODS = {
         __contains__,
         __reversed__,
         __pos__,
+        __array_wrap__,
         __deepcopy__,
         __reduce_ex__,
         type_,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,36 @@ def test_every_command_explains_itself(run, name):
 
 def test_version(run):
     assert run("--version") == (0, f"{flambeau.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["flambeau.ops list", "flambeau doctor"])
+def test_a_reader_that_goes_away_ends_it_in_silence(command):
+    # The pipe is closed before anything is written.
+    code = (
+        f"import runpy, sys, time; sys.argv = {['x', *command.split()[1:]]!r};"
+        f" sys.stdin.read(); runpy.run_module({command.split()[0]!r}, run_name='__main__')"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    program.stdout.close()
+    program.stdin.close()
+    assert program.stderr.read() == b""
+    assert program.wait() == 141
+
+
+def test_an_unbuilt_checkout_says_what_to_do(tmp_path):
+    folder = tmp_path / "flambeau"
+    shutil.copytree(ROOT / "flambeau", folder, ignore=shutil.ignore_patterns("*.so", "include"))
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "flambeau"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "make build" in done.stderr
+    assert "circular" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["demo", "--fly"], ["demo", "--epochs", "0"]])

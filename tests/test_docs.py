@@ -1,6 +1,7 @@
 """Documentation: every op has an example, every example runs, the reference is current."""
 
 import doctest
+import importlib.util
 import inspect
 import pathlib
 import re
@@ -92,3 +93,28 @@ def test_files_that_the_pages_name_exist(page):
         r"`((?:core|kernels|flambeau|tools|tests|docs|examples)/[^`*<> ]+)`", page.read_text()
     ):
         assert (ROOT / name).exists(), name
+
+
+@pytest.fixture(scope="module")
+def coverage():
+    spec = importlib.util.spec_from_file_location("coverage_tool", ROOT / "tools/coverage.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_lists_what_raises_not_implemented_error(coverage):
+    assert coverage.main() == 0
+    assert len(coverage.messages()) > 60
+
+
+def test_an_error_that_the_page_does_not_list_is_found(coverage):
+    cpp = 'check<NotImplementedError>(ok(a, b), op, ": a whole new refusal of ", name);\n'
+    python = 'def f():\n    raise NotImplementedError(f"frobnicate: {x} is not there")\n'
+    found = [("a.cpp", m) for m in coverage.cpp_messages(cpp)]
+    found += [("a.py", m) for m in coverage.python_messages(python)]
+    assert [m for _, m in found] == ["…: a whole new refusal of …", "frobnicate: … is not there"]
+    page = (ROOT / "docs/coverage.md").read_text()
+    assert len(coverage.findings(found, page)) == 2
+    page += "`frobnicate` | all; a whole new refusal of"
+    assert not coverage.findings(found, page)

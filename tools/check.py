@@ -1,9 +1,11 @@
 """All that is quick to check, in under a minute: ``make check`` or ``tools/check``.
 
-Formats, lint, types, structure, written files and the tests that tell most.
+Formats, lint, types, structure, written files, the tests that tell most, and those of the records
+that changed. Files that git does not know yet are looked at as well.
 """
 
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -21,9 +23,34 @@ QUICK_TESTS = [
 ]
 
 
-def cpp_files() -> list[str]:
-    command = ["git", "ls-files", "*.cpp", "*.h"]
+def git(*arguments: str) -> list[str]:
+    command = ["git", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+
+
+def files(*patterns: str) -> list[str]:
+    """All files of the project, those that are not added yet included."""
+    found = git("ls-files", "--cached", "--others", "--exclude-standard", *patterns)
+    return [name for name in found if (ROOT / name).is_file()]
+
+
+def changed_ops() -> list[str]:
+    """The ops of the record files that changed: since the branch left main, and since then."""
+    start = (
+        git("merge-base", "HEAD", "main") or git("merge-base", "HEAD", "origin/main") or ["HEAD"]
+    )
+    changed = {*git("diff", "--name-only", *start), *git("ls-files", "-o", "--exclude-standard")}
+    records = changed & set(files("flambeau/ops/*.py"))
+    texts = [(ROOT / name).read_text() for name in records]
+    return sorted({name for text in texts for name in re.findall(r'@\w+\(\s*"(\w+)', text)})
+
+
+def record_tests() -> dict[str, list[str]]:
+    ops = changed_ops()
+    if not ops:
+        return {}
+    chosen = ["-k", " or ".join(ops)]
+    return {"changed records": module("pytest", "-x", "-q", "tests/ops/test_records.py", *chosen)}
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -38,13 +65,15 @@ def checks() -> dict[str, list[str]]:
     return {
         "python format": module("ruff", "format", "--check", "--quiet", "."),
         "python lint": module("ruff", "check", "--quiet", "."),
-        "c++ format": [*clang_format(), "--dry-run", "-Werror", *cpp_files()],
+        "c++ format": [*clang_format(), "--dry-run", "-Werror", *files("*.cpp", "*.h")],
         "types": module("mypy", "--strict", "--follow-imports=silent", *STUBS),
         "structure": tool("structure"),
+        "coverage": tool("coverage"),
         "slots": tool("slots", "--check"),
         "includes current": tool("includes", "--check"),
         "reference current": tool("reference", "--check"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),
+        **record_tests(),
     }
 
 

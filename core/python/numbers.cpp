@@ -17,8 +17,7 @@ bool is_instance(PyObject* o, PyObject* type) {
 }
 
 bool is_zero_dim_array(PyObject* o) {
-  static PyObject* ndarray = nullptr;
-  if (!is_instance(o, numpy_type(ndarray, "ndarray"))) return false;
+  if (!is_ndarray(o)) return false;
   const Object ndim(PyObject_GetAttrString(o, "ndim"));
   const long n = ndim ? PyLong_AsLong(ndim.get()) : -1;
   PyErr_Clear();
@@ -65,6 +64,11 @@ bool read_number(PyObject* o, Scalar& out) {
 }
 
 }  // namespace
+
+bool is_ndarray(PyObject* o) {
+  static PyObject* ndarray = nullptr;
+  return is_instance(o, numpy_type(ndarray, "ndarray"));
+}
 
 bool is_numpy_scalar(PyObject* o) {
   static PyObject* generic = nullptr;

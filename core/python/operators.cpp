@@ -87,6 +87,16 @@ PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b
   });
 }
 
+// An operator that found nothing that fits. With an array it is Python's: arrays leave to a tensor
+// what they could do themselves, and have no comparison with one.
+PyObject* or_with_array(PyObject* result, const char* slot, PyObject* a, PyObject* b) {
+  if (result != Py_NotImplemented || !(is_ndarray(a) || is_ndarray(b))) [[likely]]
+    return result;
+  Py_DECREF(result);
+  const Object module(PyImport_ImportModule("flambeau._tensor"));
+  return module ? PyObject_CallMethod(module.get(), "array_operator", "sOO", slot, a, b) : nullptr;
+}
+
 constexpr bool is_commutative(std::string_view slot) {
   return slot == "nb_add" || slot == "nb_multiply" || slot == "nb_and" || slot == "nb_or" ||
          slot == "nb_xor";
@@ -96,7 +106,7 @@ template <size_t I>
 PyObject* binary(PyObject* a, PyObject* b) {
   const Operator& op = binary_ops[I];
   if (!is_tensor(a)) [[unlikely]]
-    return reflect(op, is_commutative(kBinary[I]), a, b);
+    return or_with_array(reflect(op, is_commutative(kBinary[I]), a, b), kBinary[I], a, b);
   PyObject* const args[] = {a, b};
   return call_operator(op.forward, op.public_name, args, 2);
 }
@@ -118,7 +128,7 @@ PyObject* unary(PyObject* a) {
 
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
-  if (!is_tensor(a)) return reflect(power_op, false, a, b);
+  if (!is_tensor(a)) return or_with_array(reflect(power_op, false, a, b), "nb_power", a, b);
   PyObject* const args[] = {a, b};
   return call_operator(power_op.forward, power_op.public_name, args, 2);
 }
@@ -131,7 +141,8 @@ PyObject* inplace_power(PyObject* a, PyObject* b, PyObject* modulus) {
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   PyObject* const args[] = {a, b};
-  return call_operator(compare_ops[how].forward, compare_ops[how].public_name, args, 2);
+  PyObject* result = call_operator(compare_ops[how].forward, compare_ops[how].public_name, args, 2);
+  return or_with_array(result, kComparePublic[how], a, b);
 }
 
 template <size_t... I>

@@ -6,11 +6,11 @@ namespace flambeau::python {
 namespace {
 
 constexpr const char* kNames[] = {
-    "__repr__",     "__format__",   "__dir__",       "__contains__",
-    "__reversed__", "__deepcopy__", "__reduce_ex__", "__setstate__",
-    "__rdiv__",     "type",         "storage",       "module_load",
-    "_new_over",    "nonzero",      "unique",        "unique_consecutive",
-    "split",        "norm"};
+    "__repr__",           "__format__",     "__dir__",      "__contains__",
+    "__reversed__",       "__array_wrap__", "__deepcopy__", "__reduce_ex__",
+    "__setstate__",       "__rdiv__",       "type",         "storage",
+    "module_load",        "_new_over",      "nonzero",      "unique",
+    "unique_consecutive", "split",          "norm"};
 
 template <size_t I>
 PyObject* load_and_call(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

@@ -232,15 +232,12 @@ PyObject* set(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   return Py_NewRef(self);
 }
 
-PyObject* not_supported(const char* what) {
-  PyErr_SetString(PyExc_NotImplementedError, what);
-  throw PythonError();
-}
 PyObject* pin_memory(PyObject*, Args, Py_ssize_t, PyObject*) {
-  return not_supported("pin_memory: page-locked memory needs an accelerator, and there is none");
+  raise<NotImplementedError>(
+      "pin_memory: page-locked memory needs an accelerator, and there is none");
 }
 PyObject* share_memory(PyObject*, Args, Py_ssize_t, PyObject*) {
-  return not_supported("share_memory_: memory shared between processes is not supported");
+  raise<NotImplementedError>("share_memory_: memory shared between processes is not supported");
 }
 
 const NativeMethod methods[] = {

@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Sequence
 
 import flambeau
+from flambeau._pipe import ends_with_its_reader
 
 COMMANDS = {
     "demo": "train a network on handwritten digits and check all that it gives",
@@ -17,6 +18,7 @@ COMMANDS = {
 }
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (by default the program's own) name."""
     width = max(map(len, COMMANDS))

@@ -193,7 +193,7 @@ def constant_(tensor, val: float):
         return tensor.fill_(val)
 
 
-def ones_(tensor):
+def ones_(tensor: flambeau.Tensor) -> flambeau.Tensor:
     """Fill with 1.
 
     Shape:
@@ -208,7 +208,7 @@ def ones_(tensor):
     return constant_(tensor, 1.0)
 
 
-def zeros_(tensor):
+def zeros_(tensor: flambeau.Tensor) -> flambeau.Tensor:
     """Fill with 0.
 
     Shape:
@@ -224,7 +224,7 @@ def zeros_(tensor):
         return tensor.zero_()
 
 
-def eye_(tensor):
+def eye_(tensor: flambeau.Tensor) -> flambeau.Tensor:
     """Make the identity matrix: a linear layer passes as many of its inputs on as it can.
 
     Shape:

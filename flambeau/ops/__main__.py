@@ -4,10 +4,12 @@ import argparse
 import difflib
 import sys
 
+from flambeau._pipe import ends_with_its_reader
 from flambeau.ops.generator import explain
 from flambeau.ops.record import load
 
 
+@ends_with_its_reader
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m flambeau.ops", description="What the records of the ops say and give."

@@ -17,6 +17,7 @@ class Leaf:
     tensor: str = ""  # symbol of the op's typed entry; the leaf's name by default
     extra: str = ""  # further arguments of that entry
     infix: str = ""  # C++ operator
+    loop: str = ""  # what stands in its place in a loop over the compute type T
     scalar: str = ""  # symbol of the entry whose second operand is a number
     commutes: bool = False
     short: bool = False  # an instruction or two, as the operators are
@@ -61,7 +62,14 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("bit_and", 2, infix="&", tensor="bitwise_and_Tensor"),
         _leaf("bit_or", 2, infix="|", tensor="bitwise_or_Tensor"),
         _leaf("bit_xor", 2, infix="^", tensor="bitwise_xor_Tensor"),
-        _leaf("bit_not", 1, infix="~", tensor="bitwise_not"),
+        # Truth values are computed as bytes, of which one bit is theirs.
+        _leaf(
+            "bit_not",
+            1,
+            infix="~",
+            loop="lit<T>(sizeof(T) == 1 ? 1 : -1) ^ ",
+            tensor="bitwise_not",
+        ),
         _leaf("where", 3, tensor="where_self", short=True),
         # composed: see trace.tensor_code
         _leaf("nonzero", 1, result="B", tensor="logical_not", short=True),

@@ -184,7 +184,9 @@ def loop_code(e: Expr) -> str:
     codes = [_cast_code(a, c, mixed) for a, c in zip(e.args, codes)]
     if leaf.infix:
         return (
-            f"({leaf.infix}{codes[0]})" if leaf.arity == 1 else f"({f' {leaf.infix} '.join(codes)})"
+            f"({leaf.loop or leaf.infix}{codes[0]})"
+            if leaf.arity == 1
+            else f"({f' {leaf.infix} '.join(codes)})"
         )
     return f"math::{e.op}({', '.join(codes)})"
 

@@ -119,7 +119,7 @@ class Adam(Optimizer):
                         float(param_state["step"]), dtype=scalar_dtype()
                     )
 
-    def step(self, closure=None):
+    def step(self, closure=None) -> float | None:
         """Change all parameters that have a gradient once.
 
         Args:

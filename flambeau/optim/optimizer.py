@@ -337,7 +337,7 @@ class Optimizer:
                         param.grad.requires_grad_(False)
                     param.grad.zero_()
 
-    def step(self, closure=None):
+    def step(self, closure=None) -> float | None:
         """Change all parameters once. ``closure`` computes the loss (and its gradients) anew."""
         raise NotImplementedError(f"{type(self).__name__}.step: a subclass must define it.")
 

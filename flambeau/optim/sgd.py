@@ -91,7 +91,7 @@ class SGD(Optimizer):
             group.setdefault("differentiable", False)
             group.setdefault("fused", False)
 
-    def step(self, closure=None):
+    def step(self, closure=None) -> float | None:
         """Change all parameters that have a gradient once.
 
         Args:

@@ -30,7 +30,7 @@ def python(program: str, limit: int = 60) -> str:
 def passes(path: str, at_least: int = 1, *arguments: str, limit: int = 900) -> None:
     """A test file of the suite exists, passes, and leaves nothing out."""
     assert (ROOT / path).exists(), f"there is no {path}"
-    output = run(sys.executable, "-m", "pytest", "-q", path, *arguments, limit=limit)
+    output = run(sys.executable, "-m", "pytest", path, *arguments, limit=limit)
     count = re.search(r"(\d+) passed", output)
     assert count and int(count[1]) >= at_least, output[-500:]
     assert "skipped" not in output and "xfailed" not in output, output[-500:]

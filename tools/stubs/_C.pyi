@@ -108,6 +108,9 @@ class UntypedStorage:
 
 class Tensor:
     __array_priority__: _int
+    def __array_wrap__(
+        self, array: Any, context: Any = ..., return_scalar: _bool = ...
+    ) -> Tensor: ...
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @classmethod
     def __torch_function__(

@@ -18,7 +18,7 @@ gelu = flambeau._C._nn.gelu
 relu_ = flambeau.relu_
 
 
-def relu(input, inplace: bool = False):
+def relu(input: flambeau.Tensor, inplace: bool = False) -> flambeau.Tensor:
     """``max(input, 0)``, elementwise; into ``input`` itself when ``inplace``.
 
     Shape:
@@ -36,7 +36,7 @@ def relu(input, inplace: bool = False):
     return relu_(input) if inplace else _relu(input)
 
 
-def silu(input, inplace: bool = False):
+def silu(input: flambeau.Tensor, inplace: bool = False) -> flambeau.Tensor:
     """``input * sigmoid(input)``, elementwise; into ``input`` itself when ``inplace``.
 
     Shape:
@@ -54,7 +54,7 @@ def silu(input, inplace: bool = False):
     return _silu_(input) if inplace else _silu(input)
 
 
-def sigmoid(input):
+def sigmoid(input: flambeau.Tensor) -> flambeau.Tensor:
     """``1 / (1 + exp(-input))``, elementwise.
 
     Shape:
@@ -70,7 +70,7 @@ def sigmoid(input):
     return input.sigmoid()
 
 
-def tanh(input):
+def tanh(input: flambeau.Tensor) -> flambeau.Tensor:
     """The hyperbolic tangent, elementwise.
 
     Shape:
@@ -96,7 +96,9 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+def softmax(
+    input: flambeau.Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None
+) -> flambeau.Tensor:
     """``exp(x) / sum(exp(x))`` along ``dim``.
 
     Args:

@@ -11,7 +11,12 @@ __all__ = ["bilinear", "linear"]
 linear = flambeau._C._nn.linear
 
 
-def bilinear(input1, input2, weight, bias=None):
+def bilinear(
+    input1: flambeau.Tensor,
+    input2: flambeau.Tensor,
+    weight: flambeau.Tensor,
+    bias: flambeau.Tensor | None = None,
+) -> flambeau.Tensor:
     """``input1^T W input2 + bias`` for each matrix W of ``weight``.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flambeau
+
 from .. import functional as F
 from .module import Module
 
@@ -31,7 +33,7 @@ class ReLU(Module):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.relu(input, self.inplace)
 
     def extra_repr(self) -> str:
@@ -61,7 +63,7 @@ class SiLU(Module):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.silu(input, self.inplace)
 
     def extra_repr(self) -> str:
@@ -91,7 +93,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.gelu(input, approximate=self.approximate)
 
     def extra_repr(self) -> str:
@@ -111,7 +113,7 @@ class Sigmoid(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return input.sigmoid()
 
 
@@ -128,7 +130,7 @@ class Tanh(Module):
         tensor([0., 0.])
     """
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return input.tanh()
 
 
@@ -159,7 +161,7 @@ class Softmax(Module):
         super().__setstate__(state)
         self.__dict__.setdefault("dim", None)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.softmax(input, self.dim, _stacklevel=5)
 
     def extra_repr(self) -> str:
@@ -193,7 +195,7 @@ class LogSoftmax(Module):
         super().__setstate__(state)
         self.__dict__.setdefault("dim", None)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.log_softmax(input, self.dim, _stacklevel=5)
 
     def extra_repr(self) -> str:

@@ -13,6 +13,10 @@ from ..parameter import Parameter
 from . import _hooks
 from .module import Module, _addindent
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 _plain_call = Module.__call__
@@ -119,7 +123,7 @@ class Sequential(_Indexed):
             return type(self)(OrderedDict(list(self._modules.items())[idx]))
         return self._modules[self._key(idx)]
 
-    def forward(self, input):
+    def forward(self, input) -> Any:
         # `module(input)`, without the two calls in between for a module that is called plainly.
         # See Note [When a call may skip the hooks].
         for module in self._modules.values():

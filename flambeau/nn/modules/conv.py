@@ -211,7 +211,7 @@ class Conv2d(_ConvNd):
             padding = 0
         return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         # See Note [Reading parameters].
         params = self._parameters
         try:

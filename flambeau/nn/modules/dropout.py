@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flambeau
+
 from .. import functional as F
 from .module import Module
 
@@ -42,5 +44,5 @@ class Dropout(_DropoutNd):
         tensor([1., 1., 1.])
     """
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)

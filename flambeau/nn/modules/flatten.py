@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flambeau
+
 from .module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -30,7 +32,7 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
@@ -79,7 +81,7 @@ class Unflatten(Module):
                     f"{type(size).__name__} at pos {i}"
                 )
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:

@@ -30,7 +30,7 @@ class Identity(Module):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return input
 
 
@@ -84,7 +84,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         # See Note [Reading parameters].
         params = self._parameters
         try:
@@ -159,7 +159,7 @@ class Bilinear(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input1, input2):
+    def forward(self, input1: flambeau.Tensor, input2: flambeau.Tensor) -> flambeau.Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:

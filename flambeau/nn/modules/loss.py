@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flambeau
+
 from .. import _reduction
 from .. import functional as F
 from .module import Module
@@ -52,7 +54,7 @@ class MSELoss(_Loss):
 
     __constants__ = ["reduction"]
 
-    def forward(self, input, target):
+    def forward(self, input: flambeau.Tensor, target: flambeau.Tensor) -> flambeau.Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
@@ -90,7 +92,7 @@ class NLLLoss(_WeightedLoss):
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
-    def forward(self, input, target):
+    def forward(self, input: flambeau.Tensor, target: flambeau.Tensor) -> flambeau.Tensor:
         return F.nll_loss(
             input,
             target,
@@ -139,7 +141,7 @@ class CrossEntropyLoss(_WeightedLoss):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
-    def forward(self, input, target):
+    def forward(self, input: flambeau.Tensor, target: flambeau.Tensor) -> flambeau.Tensor:
         return F.cross_entropy(
             input,
             target,

@@ -45,6 +45,13 @@ from ._state_dict import (  # noqa: F401 - likewise
     _IncompatibleKeys,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from typing_extensions import Self
+
 __all__ = [
     "Module",
     "register_module_backward_hook",
@@ -136,9 +143,10 @@ class Module(HookedCall, Stateful):
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
-    forward = _forward_unimplemented
+    # An attribute and no method: a subclass takes what arguments it wants.
+    forward: Callable[..., Any] = _forward_unimplemented
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, **kwargs) -> Any:
         # See Note [When a call may skip the hooks].
         if _hooks.ever_used:
             return self._call_impl(*args, **kwargs)
@@ -425,36 +433,38 @@ class Module(HookedCall, Stateful):
                     seen.add(value)
                 yield (f"{module_prefix}.{name}" if module_prefix else name), value
 
-    def parameters(self, recurse: bool = True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once; this module's own only, unless ``recurse``."""
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ):
+    ) -> Iterator[tuple[str, Parameter]]:
         """``(dotted name, parameter)`` pairs."""
         yield from self._named_members(
             lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
         )
 
-    def buffers(self, recurse: bool = True):
+    def buffers(self, recurse: bool = True) -> Iterator[flambeau.Tensor]:
         """All buffers, each once; this module's own only, unless ``recurse``."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, flambeau.Tensor]]:
         """``(dotted name, buffer)`` pairs."""
         yield from self._named_members(
             lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
         )
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         """The direct child modules, each once."""
         for _, module in self.named_children():
             yield module
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """``(name, module)`` for the direct child modules, each once."""
         seen = set()
         for name, module in self._modules.items():
@@ -462,14 +472,14 @@ class Module(HookedCall, Stateful):
                 seen.add(module)
                 yield name, module
 
-    def modules(self, remove_duplicate: bool = True):
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it, parents first."""
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_modules(
         self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
-    ):
+    ) -> Iterator[tuple[str, Module]]:
         """``(dotted name, module)`` for this module and all below it, parents first."""
         if memo is None:
             memo = set()
@@ -483,14 +493,14 @@ class Module(HookedCall, Stateful):
                 inner = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, inner, remove_duplicate)
 
-    def apply(self, fn):
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn`` on every module of the tree, children first."""
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> Self:
         """Set training mode here and below; Dropout and the like depend on it."""
         if not isinstance(mode, bool):
             raise ValueError("train: mode is expected to be boolean")
@@ -499,11 +509,11 @@ class Module(HookedCall, Stateful):
             module.train(mode)
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Same as ``train(False)``."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Turn gradients of all parameters on or off."""
         for param in self.parameters():
             param.requires_grad_(requires_grad)
@@ -544,7 +554,7 @@ class Module(HookedCall, Stateful):
                 self._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args, **kwargs):
+    def to(self, *args, **kwargs) -> Self:
         """Move and cast parameters and buffers in place: ``to(device)``, ``to(dtype)``,
         ``to(device, dtype)``, ``to(tensor)``, each with ``non_blocking`` and ``memory_format``.
 
@@ -577,39 +587,39 @@ class Module(HookedCall, Stateful):
     def _cast_floating(self, dtype):
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
-    def float(self):
+    def float(self) -> Self:
         """Cast floating-point parameters and buffers to float32."""
         return self._cast_floating(flambeau.float32)
 
-    def double(self):
+    def double(self) -> Self:
         """Cast floating-point parameters and buffers to float64."""
         return self._cast_floating(flambeau.float64)
 
-    def half(self):
+    def half(self) -> Self:
         """Cast floating-point parameters and buffers to float16."""
         return self._cast_floating(flambeau.float16)
 
-    def bfloat16(self):
+    def bfloat16(self) -> Self:
         """Cast floating-point parameters and buffers to bfloat16."""
         return self._cast_floating(flambeau.bfloat16)
 
-    def type(self, dst_type):
+    def type(self, dst_type) -> Self:
         """Cast all parameters and buffers, whatever they hold, to ``dst_type``."""
         return self._apply(lambda t: t.type(dst_type))
 
-    def cpu(self):
+    def cpu(self) -> Self:
         """Move parameters and buffers to the CPU."""
         return self._apply(lambda t: t.cpu())
 
-    def cuda(self, device=None):
+    def cuda(self, device=None) -> Self:
         """Move parameters and buffers to a CUDA device."""
         return self._apply(lambda t: t.cuda(device))
 
-    def to_empty(self, *, device, recurse: bool = True):
+    def to_empty(self, *, device, recurse: bool = True) -> Self:
         """Move to ``device`` without copying: memory is allocated and left as it comes."""
         return self._apply(lambda t: flambeau.empty_like(t, device=device), recurse=recurse)
 
-    def share_memory(self):
+    def share_memory(self) -> Self:
         """Move parameters and buffers to memory that forked processes share."""
         return self._apply(lambda t: t.share_memory_())
 

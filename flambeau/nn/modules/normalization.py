@@ -69,7 +69,7 @@ class LayerNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         # See Note [Reading parameters].
         params = self._parameters
         try:

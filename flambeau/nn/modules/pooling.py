@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flambeau
+
 from .. import functional as F
 from .module import Module
 
@@ -68,7 +70,7 @@ class MaxPool2d(_MaxPoolNd):
                  [13., 15.]]])
     """
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.max_pool2d(
             input,
             self.kernel_size,

@@ -106,7 +106,7 @@ class Embedding(Module):
             with flambeau.no_grad():
                 self.weight[self.padding_idx].fill_(0)
 
-    def forward(self, input):
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         # See Note [Reading parameters].
         weight = self._parameters.get("weight")
         return F.embedding(

@@ -294,12 +294,19 @@ def bitwise_xor(self, other):
 bitwise_xor.reference(np.bitwise_xor)
 
 
-@pointwise("bitwise_not(Tensor self) -> Tensor", dtypes=INTEGRAL, slots={"__invert__": "nb_invert"})
+@pointwise(
+    "bitwise_not(Tensor self) -> Tensor",
+    dtypes=INTEGRAL | BOOL,
+    bool_loop=True,
+    slots={"__invert__": "nb_invert"},
+)
 def bitwise_not(self):
     """``~self``; for truth values, the logical complement.
 
     >>> flambeau.bitwise_not(flambeau.tensor([0, 5]))
     tensor([-1, -6])
+    >>> ~flambeau.tensor([True, False])
+    tensor([False,  True])
     """
     return ~self
 

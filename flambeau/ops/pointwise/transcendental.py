@@ -24,7 +24,7 @@ def _(g, result):
     return g * f.conj(result)
 
 
-@pointwise("expm1(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("expm1(Tensor self) -> Tensor", promote="floating")
 def expm1(self):
     """``exp(self) - 1`` without cancellation near zero.
 
@@ -40,7 +40,7 @@ expm1.jvp("holomorphic")
 
 @expm1.gradient
 def _(g, result):
-    return g * (result + 1)
+    return g * f.conj(result + 1)
 
 
 @pointwise("log(Tensor self) -> Tensor", promote="floating")
@@ -63,7 +63,7 @@ def _(g, self):
     return g / f.conj(self)
 
 
-@pointwise("log1p(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log1p(Tensor self) -> Tensor", promote="floating")
 def log1p(self):
     """``log(1 + self)``, accurate near zero.
 
@@ -80,10 +80,10 @@ log1p.jvp("holomorphic")
 
 @log1p.gradient
 def _(g, self):
-    return g / (self + 1)
+    return g / f.conj(self + 1)
 
 
-@pointwise("log2(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log2(Tensor self) -> Tensor", promote="floating")
 def log2(self):
     """The logarithm to base 2.
 
@@ -100,10 +100,10 @@ log2.jvp("holomorphic")
 
 @log2.gradient
 def _(g, self):
-    return g / (self * 0.6931471805599453)
+    return g / (f.conj(self) * 0.6931471805599453)
 
 
-@pointwise("log10(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise("log10(Tensor self) -> Tensor", promote="floating")
 def log10(self):
     """The logarithm to base 10.
 
@@ -120,7 +120,7 @@ log10.jvp("holomorphic")
 
 @log10.gradient
 def _(g, self):
-    return g / (self * 2.302585092994046)
+    return g / (f.conj(self) * 2.302585092994046)
 
 
 @pointwise("sqrt(Tensor self) -> Tensor", promote="floating")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-import types
 import warnings
+from collections.abc import Sequence
+
+from flambeau.utils._generic import Generic, T_co
 
 from . import _utils
 from ._utils.collate import default_collate, default_convert
-from .dataset import IterableDataset
+from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 
-def get_worker_info():
+def get_worker_info() -> None:
     """What a worker process is told about itself; None in the main process.
 
     Shape:
@@ -56,7 +58,7 @@ _FIXED = frozenset(
 )
 
 
-class DataLoader:
+class DataLoader(Generic[T_co]):
     """Batches of a dataset's samples, in the order that a sampler gives.
 
     Args:
@@ -88,14 +90,12 @@ class DataLoader:
         [(2, 2), (1, 2)]
     """
 
-    # `DataLoader[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
     __initialized = False
     _iterator = None
 
     def __init__(
         self,
-        dataset,
+        dataset: Dataset[T_co] | Sequence[T_co],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler=None,

@@ -6,10 +6,10 @@ import bisect
 import collections.abc
 import itertools
 import math
-import types
 import warnings
 
 import flambeau
+from flambeau.utils._generic import Generic, T_co
 
 __all__ = [
     "ChainDataset",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class Dataset:
+class Dataset(Generic[T_co]):
     """Samples by index. A subclass defines ``__getitem__``, and ``__len__`` for most samplers; it
     may define ``__getitems__``, which gives the samples of a whole list of indices.
 
@@ -41,17 +41,14 @@ class Dataset:
         4
     """
 
-    # `Dataset[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
-
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
-    def __add__(self, other: Dataset) -> Dataset:
+    def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset, collections.abc.Iterable):
+class IterableDataset(Dataset[T_co], collections.abc.Iterable[T_co]):
     """Samples in the order in which they come. A subclass defines ``__iter__``.
 
     Shape:
@@ -66,11 +63,11 @@ class IterableDataset(Dataset, collections.abc.Iterable):
         [2, 1, 0, 2, 1, 0]
     """
 
-    def __add__(self, other: Dataset) -> Dataset:
+    def __add__(self, other: Dataset[T_co]) -> ChainDataset:  # type: ignore[override]
         return ChainDataset([self, other])
 
 
-class TensorDataset(Dataset):
+class TensorDataset(Dataset[tuple[flambeau.Tensor, ...]]):
     """Samples are tuples of rows, one of each tensor.
 
     Args:
@@ -86,12 +83,12 @@ class TensorDataset(Dataset):
         (tensor(2), tensor(20))
     """
 
-    def __init__(self, *tensors) -> None:
+    def __init__(self, *tensors: flambeau.Tensor) -> None:
         if any(tensors[0].size(0) != tensor.size(0) for tensor in tensors):
             raise AssertionError("Size mismatch between tensors")
         self.tensors = tensors
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> tuple[flambeau.Tensor, ...]:
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __len__(self) -> int:
@@ -128,7 +125,7 @@ class StackDataset(Dataset):
             raise ValueError(f"StackDataset: size mismatch between datasets: {sorted(lengths)}")
         self._length = lengths.pop()
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int):
         if isinstance(self.datasets, dict):
             return {key: dataset[index] for key, dataset in self.datasets.items()}
         return tuple(dataset[index] for dataset in self.datasets)
@@ -157,7 +154,7 @@ def _samples_of(dataset, indices: list) -> list:
     return samples
 
 
-class ConcatDataset(Dataset):
+class ConcatDataset(Dataset[T_co]):
     """Datasets one after the other.
 
     Args:
@@ -177,7 +174,7 @@ class ConcatDataset(Dataset):
         """Where each dataset ends."""
         return list(itertools.accumulate(len(dataset) for dataset in sequence))
 
-    def __init__(self, datasets) -> None:
+    def __init__(self, datasets: collections.abc.Iterable[Dataset[T_co]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
             raise AssertionError("datasets should not be an empty iterable")
@@ -188,7 +185,7 @@ class ConcatDataset(Dataset):
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
-    def __getitem__(self, idx: int):
+    def __getitem__(self, idx: int) -> T_co:
         if idx < 0:
             if -idx > len(self):
                 raise ValueError("absolute value of index should not exceed dataset length")
@@ -219,7 +216,7 @@ class ChainDataset(IterableDataset):
     def __init__(self, datasets) -> None:
         self.datasets = datasets
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator:
         for dataset in self.datasets:
             self._check(dataset)
             yield from dataset
@@ -237,7 +234,7 @@ class ChainDataset(IterableDataset):
             raise AssertionError("ChainDataset only supports IterableDataset")
 
 
-class Subset(Dataset):
+class Subset(Dataset[T_co]):
     """Some of a dataset's samples.
 
     Args:
@@ -253,11 +250,11 @@ class Subset(Dataset):
         'd'
     """
 
-    def __init__(self, dataset, indices) -> None:
+    def __init__(self, dataset: Dataset[T_co], indices) -> None:
         self.dataset = dataset
         self.indices = indices
 
-    def __getitem__(self, idx):
+    def __getitem__(self, idx) -> T_co:
         if isinstance(idx, list):
             return self.dataset[[self.indices[i] for i in idx]]
         return self.dataset[self.indices[idx]]
@@ -271,7 +268,7 @@ class Subset(Dataset):
         return len(self.indices)
 
 
-def random_split(dataset, lengths, generator=None) -> list[Subset]:
+def random_split(dataset: Dataset[T_co], lengths, generator=None) -> list[Subset[T_co]]:
     """Split at random into parts that do not overlap.
 
     Args:

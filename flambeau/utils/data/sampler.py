@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc
 import itertools
-import types
 
 import flambeau
+from flambeau.utils._generic import Generic, T_co
 
 __all__ = [
     "BatchSampler",
@@ -27,7 +28,7 @@ def _require_positive(name: str, value) -> None:
         raise ValueError(f"{name} should be a positive integer value, but got {name}={value}")
 
 
-class Sampler:
+class Sampler(Generic[T_co]):
     """Base class of the samplers. A subclass defines ``__iter__``, which gives indices or lists of
     indices, and ``__len__`` where it can.
 
@@ -45,14 +46,11 @@ class Sampler:
         [2, 1, 0]
     """
 
-    # `Sampler[int]`, without the price of importing `typing`.
-    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
-
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[T_co]:
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
 
 
-class SequentialSampler(Sampler):
+class SequentialSampler(Sampler[int]):
     """0, 1, 2, ...
 
     Args:
@@ -70,14 +68,14 @@ class SequentialSampler(Sampler):
     def __init__(self, data_source) -> None:
         self.data_source = data_source
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[int]:
         return iter(range(len(self.data_source)))
 
     def __len__(self) -> int:
         return len(self.data_source)
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[int]):
     """All indices in random order, or random indices.
 
     Args:
@@ -118,7 +116,7 @@ class RandomSampler(Sampler):
         # The dataset may grow or shrink between two passes.
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[int]:
         n = len(self.data_source)
         generator = self.generator
         if generator is None:
@@ -137,7 +135,7 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler):
+class SubsetRandomSampler(Sampler[int]):
     """The given indices in random order.
 
     Args:
@@ -157,7 +155,7 @@ class SubsetRandomSampler(Sampler):
         self.indices = indices
         self.generator = generator
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[int]:
         for i in flambeau.randperm(len(self.indices), generator=self.generator).tolist():
             yield self.indices[i]
 
@@ -165,7 +163,7 @@ class SubsetRandomSampler(Sampler):
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler):
+class WeightedRandomSampler(Sampler[int]):
     """Random indices, each as probable as its weight says.
 
     Args:
@@ -199,7 +197,7 @@ class WeightedRandomSampler(Sampler):
         self.replacement = replacement
         self.generator = generator
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[int]:
         drawn = flambeau.multinomial(
             self.weights, self.num_samples, self.replacement, generator=self.generator
         )
@@ -209,7 +207,7 @@ class WeightedRandomSampler(Sampler):
         return self.num_samples
 
 
-class BatchSampler(Sampler):
+class BatchSampler(Sampler[list[int]]):
     """Lists of ``batch_size`` indices from another sampler.
 
     Args:
@@ -234,7 +232,7 @@ class BatchSampler(Sampler):
         self.batch_size = batch_size
         self.drop_last = drop_last
 
-    def __iter__(self):
+    def __iter__(self) -> collections.abc.Iterator[list[int]]:
         indices = iter(self.sampler)
         while batch := list(itertools.islice(indices, self.batch_size)):
             if self.drop_last and len(batch) < self.batch_size:
