@@ -1,10 +1,10 @@
-"""What one more op costs: ``python tools/cost.py [--many] [--write]``.
+"""What one more op costs: ``python tools/cost.py [--many] [--write] [--build FOLDER]``.
 
 For a renamed copy of one record of each kind: the objects that it makes stale, the CPU time of
 compiling them with the build's own commands, the machine code that they grow by, and the lines of
 the record. ``--many`` builds 1,300 records, copies of the real ones in their mix, from nothing, and
 times what follows from their number; that takes minutes. ``--write`` puts the rows into
-docs/cost.md. Needs a finished build with ninja in build/dev, in Release.
+docs/cost.md. Needs a finished build with ninja, in build/dev unless told.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/dev"
+if "--build" in sys.argv:
+    BUILD = pathlib.Path(sys.argv[sys.argv.index("--build") + 1]).resolve()
 PAGE = ROOT / "docs/cost.md"
 MANY = 1300
 # One of each kind, with a gradient and the usual variants.
