@@ -23,8 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUDGET = ROOT / "tools/budget.json"
 SKIPS = re.compile(r"\bpytest\.(?:skip|importorskip|xfail)\(|\bmark\.(?:skip|skipif|xfail)\b")
 IMPORTED = (
-    "import sys; before = set(sys.modules); import flambeau; "
-    "print(len(set(sys.modules) - before))"
+    "import sys; before = set(sys.modules); import flambeau; print(len(set(sys.modules) - before))"
 )
 
 

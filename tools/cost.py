@@ -79,6 +79,12 @@ def commands(build: pathlib.Path = BUILD) -> dict[str, str]:
     return {c["output"]: c["command"] for c in listed if "output" in c}
 
 
+def gone(before: pathlib.Path, after: pathlib.Path) -> set[str]:
+    """The objects of printed sources that are there no more: their file was halved."""
+    names = {n for n in texts(before) if n.endswith(".cpp")} - texts(after).keys()
+    return {f"CMakeFiles/{t}.dir/generated/{n}.o" for n in names for t in (*ISAS, "flambeau")}
+
+
 def command_for(name: str, known: dict[str, str]) -> str:
     """As the build's; an object of a new source takes the command of another of its target."""
     if name in known:
@@ -145,6 +151,7 @@ def of_a_record(kind: str) -> dict[str, float]:
             words[at] = str(folder / "object.o")
             total += spent(words, BUILD)
             grown += code_size(folder / "object.o")
+        for name in objects | gone(BUILD / "generated", made):
             grown -= code_size(BUILD / name) if (BUILD / name).exists() else 0
     lines = lines_of(RECORDS[kind])
     return {"objects": len(objects), "CPU-s": total, "KB": grown / 1024, "lines": lines}

@@ -96,7 +96,9 @@ def generate(root: pathlib.Path) -> dict[str, str]:
     for group in grouped(records):
         if group[0].kind == "pointwise":
             text = "\n".join(loop.source() for loop in pw.loops(group[0]))
-            loops.append(Piece(names.family(group[0]), group[0].schema.full_name, text))
+            # Under another name: one record should not halve a file of loops and one of entries.
+            name = f"loops of {group[0].schema.full_name}"
+            loops.append(Piece(names.family(group[0]), name, text))
         bodies.append(entry_piece(group, every, nodes))
     files = headers.op_headers(ordered) | headers.kernel_headers(records)
     files["flambeau/ops.h"] = headers.umbrella(headers.op_headers(ordered))
