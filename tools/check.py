@@ -72,6 +72,7 @@ def checks() -> dict[str, list[str]]:
         "slots": tool("slots", "--check"),
         "includes current": tool("includes", "--check"),
         "reference current": tool("reference", "--check"),
+        "budget": tool("budget"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),
         **record_tests(),
     }
