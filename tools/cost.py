@@ -75,8 +75,11 @@ def stale(names: set[str], build: pathlib.Path = BUILD) -> set[str]:
 
 def commands(build: pathlib.Path = BUILD) -> dict[str, str]:
     """Object -> the command that compiles it."""
-    listed = json.loads((build / "compile_commands.json").read_text())
-    return {c["output"]: c["command"] for c in listed if "output" in c}
+    found = {}
+    for c in json.loads((build / "compile_commands.json").read_text()):
+        output = re.search(r" -o (\S+)", c["command"])[1]
+        found[os.path.relpath(build / output, build)] = c["command"]
+    return found
 
 
 def gone(before: pathlib.Path, after: pathlib.Path) -> set[str]:
