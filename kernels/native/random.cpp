@@ -1,6 +1,6 @@
 // Random fills and factories over core/random.
 
-#include "core/random/random.h"
+#include "kernels/cpu/random/random.h"
 
 #include <cmath>
 #include <limits>
@@ -21,7 +21,7 @@ namespace {
 Generator& pick(Generator* g) { return g ? *g : default_generator(); }
 
 // Runs fill(dst, n) on the elements of `self` in the order of its memory (see
-// core/random/random.h); what is not dense is filled through a packed copy.
+// kernels/cpu/random/random.h); what is not dense is filled through a packed copy.
 template <class F>
 void fill_in_memory_order(const Tensor& self, Generator* generator, F&& fill) {
   if (self.is_meta() || self.numel() == 0) return;
@@ -291,7 +291,7 @@ Tensor randperm_generator(int64_t n, Generator* generator, FLAMBEAU_OPTIONS) {
   if (out.is_meta()) return out;
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
-  flambeau::randperm(g, out.dtype(), out.bytes(), n);
+  fill_permutation(g, out.dtype(), out.bytes(), n);
   return out;
 }
 Tensor randperm(int64_t n, FLAMBEAU_OPTIONS) {
