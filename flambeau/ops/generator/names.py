@@ -13,7 +13,7 @@ ALL_KEYS = (
 
 
 def family(record: Record) -> str:
-    """The folder of the record below flambeau/ops (or its file, where it stands in none)."""
+    """The folder of the record below flambeau/ops."""
     return record.function.__module__.split(".")[2]
 
 
