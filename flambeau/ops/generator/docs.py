@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from flambeau.ops.generator import pointwise as pw
@@ -155,14 +154,14 @@ def docstring(name: str, records: list[Record]) -> str:
 def book(records: list[Record]) -> str:
     """All docstrings, behind a line that says which bytes are whose (see `flambeau.ops.doc`)."""
     own, others = _names(records)
-    places, text, at = {}, [], 0
+    places, text, at = [" "], [], 0
     for name in sorted({*own, *others} - {"", None}):
         doc = docstring(name, records)
         length = len(doc.encode())
-        places[name] = at, length
+        places.append(f"{name}:{at}:{length} ")
         at += length
         text.append(doc)
-    return json.dumps(places, separators=(",", ":")) + "\n" + "".join(text)
+    return "".join(places) + "\n" + "".join(text)
 
 
 def variants(record: Record) -> str:
