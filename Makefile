@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test acceptance build check cpp-tests sanitize clean
+.PHONY: demo test acceptance build check cpp-tests fuzz sanitize clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) tools/check_compiler.py
@@ -48,6 +48,11 @@ check: build $(VENV)/dev
 $(VENV)/dev: $(VENV)/ready
 	$(PIP) install $$($(PYTHON) tools/requirements.py dev)
 	touch $@
+
+# Calls of every record with valid and hostile arguments: FUZZ="--seed 7 --calls 2000000".
+FUZZ ?= --seconds 60 --seed 0
+fuzz: build
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # Minutes of building, and the suite at a fraction of its speed: not part of `make test`.
 sanitize: $(VENV)/ready

@@ -82,6 +82,7 @@ def run(folder: pathlib.Path) -> list[pathlib.Path]:
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONMALLOC": "pymalloc",
         "FLAMBEAU_ISA": "avx2",
+        "FLAMBEAU_DEFER": "0",
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -33,6 +33,7 @@ _LAZY = {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",
+        "_streams": "Stream Event",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
@@ -62,3 +63,7 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_SUBMODULES, *_LAZY})
+
+
+if _C._deferred:
+    from flambeau import _deferral  # noqa: F401

@@ -9,6 +9,7 @@ tensor(12.)
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,15 @@ class Node:
     kwargs: dict
     outputs: object
 
+    def check(self, out) -> None:
+        """The graph holds what the program did with values that it read, and nothing else."""
+        for old, new in zip(pytree.tree_leaves(self.outputs, is_leaf=_is_slot), out):
+            if not _is_slot(old) and not _same(old, new):
+                raise RuntimeError(
+                    f"{self.op} gave {new!r} to the program, but {old!r} when it was recorded, and "
+                    "the graph holds what was done with that: record it again for these inputs"
+                )
+
     def __repr__(self) -> str:
         values = [repr(a) for a in self.args]
         values += [f"{k}={v!r}" for k, v in self.kwargs.items()]
@@ -65,12 +75,35 @@ class Graph:
         values.update(zip((slot.index for slot in self.inputs), given))
         for node in self.nodes:
             out = node.op(*_fill(node.args, values), **_fill(node.kwargs, values))
+            node.check(pytree.tree_leaves(out))
             _keep(node.outputs, out, values)
         return _fill(self.results, values)
 
 
 def _is_slot(value) -> bool:
     return isinstance(value, Slot)
+
+
+def _same(old, new) -> bool:
+    return type(old) is type(new) and (old == new or (old != old and new != new))
+
+
+class _Read:
+    """Stands for an op that hands all elements of a tensor to the program."""
+
+    def __init__(self, what: str):
+        self.what = what
+
+    def __repr__(self) -> str:
+        return f"read.{self.what}"
+
+    def __call__(self, tensor):
+        return _elements(tensor)
+
+
+def _elements(tensor) -> bytes:
+    """What the elements are, to be compared."""
+    return pickle.dumps((tuple(tensor.shape), str(tensor.dtype), tensor.detach().tolist()))
 
 
 def _fill(tree, values):
@@ -112,15 +145,24 @@ class _Recording:
         taken = self._map(self.used, args), self._map(self.used, kwargs)
         self.graph.nodes.append(Node(op, *taken, self._map(self.slot, outputs)))
 
+    def read(self, tensor, what: str) -> None:
+        """The program looks at all elements: what they are is part of the graph."""
+        self.graph.nodes.append(Node(_Read(what), (self.used(tensor),), {}, _elements(tensor)))
+
 
 @contextmanager
 def recording(recorder: Callable):
     """Calls ``recorder(op, args, kwargs, outputs)`` after every op that runs inside."""
-    before = _C._set_recorder(recorder)
+
+    def end(context, op, args, kwargs, outputs):
+        if outputs is not NotImplemented:
+            recorder(op, args, kwargs, outputs)
+
+    _C._push_observer(None, end, getattr(recorder, "read", None))
     try:
         yield recorder
     finally:
-        _C._set_recorder(before)
+        _C._pop_observer()
 
 
 def record(function: Callable, *args) -> Graph:

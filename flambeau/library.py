@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 import flambeau
@@ -31,20 +32,9 @@ __all__ = [
     "register_autograd",
     "register_fake",
     "register_kernel",
+    "register_vmap",
 ]
 
-# Dispatch keys that have a meaning here -> the kind of implementation.
-_KEYS = {
-    "": "CompositeExplicit",
-    "default": "CompositeExplicit",
-    "CPU": "CPU",
-    "cpu": "CPU",
-    "Meta": "Meta",
-    "meta": "Meta",
-    "CompositeExplicitAutograd": "CompositeExplicit",
-    "Autograd": "Autograd",
-    "AutogradCPU": "Autograd",
-}
 # tag:: in core/dispatch/op.h
 _INPLACE, _OUT = 4, 8
 
@@ -59,7 +49,8 @@ def _argument_row(a: schemas.Argument) -> tuple:
     return (
         a.name,
         a.type,
-        a.optional or a.optional_items,
+        a.optional,
+        a.optional_items,
         a.list,
         a.list_size,
         a.keyword_only,
@@ -80,7 +71,7 @@ def _register(namespace: str, text: str):
         s.overload,
         f"{namespace}::{s.text()}",
         [_argument_row(a) for a in s.args],
-        [(r.type, r.list, r.mutated, r.alias, r.name) for r in s.returns],
+        [(r.type, r.list, r.mutated, r.alias, r.name, r.optional) for r in s.returns],
         tags,
     )
 
@@ -203,6 +194,10 @@ class CustomOpDef:
         """Registers the rule that gives outputs of the right shape and dtype without values."""
         return register_fake(self._op, function)
 
+    def register_vmap(self, func: Callable | None = None):
+        """Registers the rule for ``func.vmap``, as ``library.register_vmap``."""
+        return register_vmap(self._op, func)
+
     def register_autograd(self, backward: Callable, *, setup_context: Callable | None = None):
         """Registers the gradient, as in ``library.register_autograd``."""
         register_autograd(self._op, backward, setup_context=setup_context)
@@ -249,7 +244,7 @@ def register_kernel(op, device_types, function: Callable | None = None):
     def decorate(f: Callable) -> Callable:
         kinds = [device_types] if isinstance(device_types, str) else device_types
         for kind in kinds if kinds is not None else ["default"]:
-            _implement(_find(op), kind, f)
+            _register_for(None, _find(op), _key_of(kind), f)
         return f
 
     return decorate if function is None else decorate(function)
@@ -259,7 +254,7 @@ def register_fake(op, function: Callable | None = None, *, lib=None, _stacklevel
     """Registers the shape-only rule of an op: it runs for tensors on ``meta``."""
 
     def decorate(f: Callable) -> Callable:
-        _C._implement_op(_find(op), "Meta", f)
+        _register_for(lib, _find(op), "Meta", f)
         return f
 
     return decorate if function is None else decorate(function)
@@ -271,10 +266,25 @@ def register_autograd(op, backward: Callable, /, *, setup_context=None, lib=None
     ``setup_context(ctx, inputs, output)`` keeps what backward needs; ``backward(ctx, *grads)``
     gives a gradient for each argument.
     """
-    _implement_autograd(_find(op), backward, setup_context)
+    _implement_autograd(_find(op), backward, setup_context, lib)
 
 
-def _implement_autograd(op, backward: Callable, setup_context: Callable | None) -> None:
+def register_vmap(op, func: Callable | None = None, /, *, lib=None):
+    """Registers how ``func.vmap`` runs an op on all items of a batch at once.
+
+    ``func(info, in_dims, *args, **kwargs)`` gets the arguments with their batch dimensions in
+    place, ``in_dims`` says which these are (None for what has none), and ``info`` has the fields
+    ``batch_size`` and ``randomness``. It gives the output and where its batch dimension is.
+    """
+
+    def decorate(f: Callable) -> Callable:
+        _register_for(lib, _find(op), "FuncTorchBatched", f)
+        return f
+
+    return decorate if func is None else decorate(func)
+
+
+def _implement_autograd(op, backward: Callable, setup_context: Callable | None, lib=None) -> None:
     keyword_only = [a.name for a in op._schema.arguments if a.kwarg_only]
 
     class Differentiated(flambeau.autograd.Function):
@@ -302,7 +312,7 @@ def _implement_autograd(op, backward: Callable, setup_context: Callable | None) 
                 full.append(a.default_value)
         return Differentiated.apply(kwargs, *full)
 
-    _C._implement_op(op, "Autograd", apply)
+    return _register_for(lib, op, "Autograd", apply)
 
 
 def get_ctx():
@@ -313,10 +323,38 @@ def get_ctx():
 # ---- libraries
 
 
-def _implement(op, key: str, function: Callable) -> None:
-    if key not in _KEYS:
-        raise NotImplementedError(f"impl: the dispatch key {key!r} has no meaning here")
-    _C._implement_op(op, _KEYS[key], function)
+_DEFAULT_BODY = "CompositeExplicitAutograd"
+
+
+def _key_of(device_type: str) -> str:
+    """The dispatch key of a device type's kernels; other names are keys already."""
+    if device_type in ("", "default"):
+        return _DEFAULT_BODY
+    names = {"cpu": "CPU", "cuda": "CUDA", "xpu": "XPU", "mps": "MPS", "meta": "Meta"}
+    return names.get(device_type, device_type)
+
+
+def _register_for(lib: Library | None, op, key: str, function: Callable):
+    """Registers for as long as ``lib`` lives, or for ever."""
+    handle = _C._register(op, key, function)
+    if lib is not None:
+        lib._handles.append(handle)
+    return handle
+
+
+_RESERVED = ("prim",)
+_defining: set[str] = set()  # namespaces with a library of kind "DEF"
+
+
+def _take_back(handles: list, defined: list, namespace: str | None) -> None:
+    """What a library did, undone."""
+    while handles:
+        _C._unregister(handles.pop())
+    while defined:
+        op = defined.pop()
+        _C._remove_op(op)
+        vars(flambeau._ops.namespace(op.namespace)).pop(op._opname, None)
+    _defining.discard(namespace)
 
 
 class Library:
@@ -332,21 +370,92 @@ class Library:
 
     def __init__(self, ns: str, kind: str, dispatch_key: str = ""):
         if kind not in ("DEF", "IMPL", "FRAGMENT"):
-            raise ValueError(f"Library: unsupported kind {kind!r}: 'DEF', 'IMPL' or 'FRAGMENT'")
+            raise ValueError(f"Unsupported kind: {kind}: 'DEF', 'IMPL' or 'FRAGMENT'")
+        if ns in _RESERVED and kind != "IMPL":
+            raise ValueError(f"{ns} is a reserved namespace: choose another for ops of your own")
+        if kind == "DEF" and (ns == "aten" or ns in _defining):
+            raise RuntimeError(
+                f"Only a single Library of kind 'DEF' can define the namespace {ns}: "
+                "further ones are 'FRAGMENT'"
+            )
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+        self._alive = True
+        self._handles: list = []  # of registrations
+        self._defined: list = []
+        if kind == "DEF":
+            _defining.add(ns)
+        owned = (self._handles, self._defined, ns if kind == "DEF" else None)
+        self._finalizer = weakref.finalize(self, _take_back, *owned)
+        self._finalizer.atexit = False
+
+    def __repr__(self) -> str:
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
+
+    def _check_alive(self) -> None:
+        if not self._alive:
+            raise AssertionError("Library object has been destroyed")
 
     def define(self, schema: str, alias_analysis: str = "", *, tags=()) -> str:
+        """Defines an op from its schema; gives its name."""
+        self._check_alive()
         if self.kind == "IMPL":
             raise RuntimeError("define: a library of kind 'IMPL' only adds implementations")
         op = _register(self.ns, schema)
+        self._defined.append(op)
         return schema.split("(")[0] if op._overloadname == "default" else op.__name__
 
-    def impl(self, op_name, fn: Callable, dispatch_key: str = "", *, with_keyset: bool = False):
+    def impl(
+        self,
+        op_name,
+        fn: Callable,
+        dispatch_key: str = "",
+        *,
+        with_keyset: bool = False,
+        allow_override: bool = True,
+    ):
+        """Registers what runs for an op at a dispatch key, until this library is destroyed.
+
+        The key says where: ``"CPU"`` or ``"Meta"`` in place of the kernel, ``"Autograd"`` or
+        ``"AutocastCPU"`` in place of that layer, ``"CompositeImplicitAutograd"`` in place of the
+        body of an op that is the sum of its parts.
+        """
         if with_keyset:
             raise NotImplementedError("impl: with_keyset is not supported")
-        if isinstance(op_name, str) and "::" not in op_name:
-            op_name = f"{self.ns}::{op_name}"
-        _implement(_find(op_name), dispatch_key or self.dispatch_key, fn)
+        if not callable(fn):
+            raise TypeError(
+                f"Input function is required to be a callable but found type {type(fn)}"
+            )
+        self._check_alive()
+        if isinstance(op_name, str):
+            if "::" in op_name and op_name.split("::")[0] != self.ns:
+                raise RuntimeError(
+                    f'impl("{op_name}", ...): the namespace of the operator does not match '
+                    f"namespace {self.ns!r} of this library"
+                )
+            op_name = op_name if "::" in op_name else f"{self.ns}::{op_name}"
+        op = _find(op_name)
+        key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if not allow_override and _C._registered(op, key) is not None:
+            raise RuntimeError(
+                "This is not allowed since there's already a kernel registered from python "
+                f"overriding {op.name()}'s behavior for {key} dispatch key and {self.ns} "
+                "namespace: pass allow_override=True, or destroy the library that did"
+            )
+        if key == "FuncTorchBatched":
+            raise NotImplementedError(
+                "impl: rules for vmap are registered with flambeau.library.register_vmap"
+            )
+        if key == "Meta" and _C._is_composite(op):
+            raise RuntimeError(
+                f"We should not register a meta kernel directly to the operator '{op.name()}', "
+                "because it is the sum of other operators: register for those instead"
+            )
+        _register_for(self, op, key, fn)
+
+    def _destroy(self) -> None:
+        """Takes back all that this library registered."""
+        self._alive = False
+        self._finalizer()
 
 
 def define(qualname, schema: str, *, lib: Library | None = None, tags=()) -> None:

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +61,8 @@ def test_only_public_headers_are_installed():
     headers = {p.relative_to(PACKAGE / "include/flambeau") for p in PACKAGE.glob("include/**/*.h")}
     assert pathlib.Path("flambeau.h") in headers and pathlib.Path("ops.h") in headers
     assert not [h for h in headers if h.parts[0] == "kernels" or "python" in h.parts]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs GCC")
+def test_what_headers_show_inline_is_listed():
+    run(sys.executable, EXAMPLE.parent.parent / "tools/inline_surface.py", "--check")

@@ -83,3 +83,11 @@ def test_it_works_without_a_built_core():
         [sys.executable, ROOT / "tools/ops.py", "show", "exp"], capture_output=True, text=True
     )
     assert done.returncode == 0 and "ExpBackward0" in done.stdout
+
+
+def test_the_list_of_ops_whose_sizes_depend_on_elements(capsys):
+    code, text = run(capsys, "list", "--dynamic")
+    assert code == 0
+    names = {line.split()[0] for line in text.out.splitlines()[1:-2]}
+    assert {"nonzero", "masked_select", "_unique2", "index.Tensor"} <= names
+    assert "add.Tensor" not in names

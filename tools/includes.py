@@ -11,7 +11,7 @@ import bare  # first: it stands in for the package
 from structure import texts, tracked
 from written import write_or_check
 
-from flambeau.ops.generator import headers, names
+from flambeau.ops.generator import headers
 from flambeau.ops.generator.main import forms
 from flambeau.ops.record import load
 
@@ -21,13 +21,8 @@ FOLDERS = ("core/", "kernels/")
 
 class Includes:
     def __init__(self) -> None:
-        records = load()
-        self.known = headers.Headers(bare.ROOT, forms(records))
-        self.families: dict[tuple[str, str], str] = {}  # a function that a record names -> header
-        for r in records:
-            for namespace, text in headers.entries.kernel_declaration(r):
-                function = re.search(r"(\w+)\(", text)[1]
-                self.families[namespace, function] = f"flambeau/kernels/{names.family(r)}.h"
+        self.known = headers.Headers(bare.ROOT, forms(load()))
+        self.families = self.known.families
 
     def wanted(self, code: str) -> set[str]:
         found = {n for n in self.known.needed(code) if n.startswith("flambeau/ops/")}

@@ -2,7 +2,8 @@
 
 ``address``: AddressSanitizer and UndefinedBehaviorSanitizer over the C++ tests and the whole suite,
 with the allocator's cache and all freelists bypassed. ``thread``: ThreadSanitizer over the C++
-tests. Each builds in ``build/NAME``; the first build takes minutes.
+tests. Each builds in ``build/NAME``; the first build takes minutes. ``fuzz``, followed by options
+of ``python -m tests.fuzz``, runs hostile calls on the libraries of ``address``.
 """
 
 import os
@@ -58,7 +59,7 @@ def build(name: str) -> pathlib.Path:
     return site
 
 
-def run_suite(site: pathlib.Path) -> None:
+def environment(site: pathlib.Path) -> dict[str, str]:
     # Python itself is not instrumented: the run time library, and the one whose exceptions it is to
     # intercept, must be there before it starts.
     libraries = (
@@ -67,14 +68,28 @@ def run_suite(site: pathlib.Path) -> None:
         ).stdout.strip()
         for name in ("libasan.so", "libstdc++.so")
     )
-    run(
-        pathlib.Path(sys.executable).with_name("pytest"), *NOT_SANITIZED,
-        **OPTIONS, LD_PRELOAD=" ".join(libraries), PYTHONPATH=str(site), PYTHONSAFEPATH="1",
-        PYTHONMALLOC="malloc",
-    )  # fmt: skip
+    return {
+        **OPTIONS,
+        "LD_PRELOAD": " ".join(libraries),
+        "PYTHONPATH": f"{site}{os.pathsep}{ROOT}",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONMALLOC": "malloc",
+    }
+
+
+def run_suite(site: pathlib.Path) -> None:
+    run(pathlib.Path(sys.executable).with_name("pytest"), *NOT_SANITIZED, **environment(site))
+
+
+def run_fuzz(site: pathlib.Path, options: list[str]) -> None:
+    # Shadow memory is address space, which a limit would count.
+    run(sys.executable, "-m", "tests.fuzz", "--memory", "0", *options, **environment(site))
 
 
 def main(names: list[str]) -> None:
+    if names[:1] == ["fuzz"]:
+        run_fuzz(build("address"), names[1:])
+        return
     for name in names or FLAGS:
         site = build(name)
         run("ctest", "--test-dir", ROOT / "build" / name, "--output-on-failure", **OPTIONS)

@@ -75,6 +75,10 @@ void AccumulateGrad::apply(const Tensor* grads, Tensor*) {
 
 void AccumulateGrad::accumulate(const Tensor& grad) {
   AutogradMeta& meta = autograd_meta(variable);
+  check(
+      same(grad.sizes(), variable.sizes()), "backward: the gradient of a leaf has the shape ",
+      show(grad.sizes()), " that the leaf had when it was used, but the leaf was given the shape ",
+      show(variable.sizes()), " in place since: reshape it before it is used, or use a view of it");
   if (meta.grad.defined()) {
     if (GradMode::enabled())
       meta.grad = arithmetic::add(meta.grad, grad);

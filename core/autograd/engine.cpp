@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <system_error>
 #include <thread>
 
 #include "core/autograd/accumulate.h"
@@ -14,13 +15,17 @@ namespace {
 
 // Backward within backward recurses on the stack up to here, then goes on in a thread of its own.
 constexpr int kMaxDepth = 40;
+// All threads together: what nests deeper than this is a hook that never ends.
+constexpr int kMaxThreads = 250;
 
 struct EngineThread {
   GraphTask* task;
   Node* node;
   int depth;
+  int threads;  // that wait for this one
 };
-thread_local constinit EngineThread here [[gnu::tls_model("initial-exec")]] = {nullptr, nullptr, 0};
+thread_local constinit EngineThread here
+    [[gnu::tls_model("initial-exec")]] = {nullptr, nullptr, 0, 0};
 
 std::atomic<int64_t> next_task_id{0};
 
@@ -38,7 +43,6 @@ GraphTask::GraphTask(std::span<const Edge> roots, std::span<const Edge> inputs,
       options_(options),
       partial_(!inputs.empty()),
       id_(next_task_id.fetch_add(1, std::memory_order_relaxed)),
-      state_before_(thread_state),
       outer_(here.task),
       outer_node_(here.node),
       partial_before_(Node::running_partial_backward) {
@@ -55,7 +59,7 @@ GraphTask::~GraphTask() {
   here.node = outer_node_;
   --here.depth;
   Node::running_partial_backward = partial_before_;
-  thread_state = state_before_;
+  state_before_.restore();
   if (slots_ != inline_slots_) std::free(slots_);
 }
 
@@ -381,19 +385,31 @@ struct OnThread {
   TensorSpan grads;
   std::span<const Edge> inputs;
   BackwardOptions options;
-  ThreadState state;
+  ThreadSnapshot state;
   TensorVec result;
   std::exception_ptr error;
 
+  int threads;
+
   void operator()() {
-    std::thread([this] {
-      thread_state = state;
-      try {
-        result = run_here(roots, grads, inputs, options);
-      } catch (...) {
-        error = std::current_exception();
-      }
-    }).join();
+    try {
+      std::thread([this] { run(); }).join();
+    } catch (const std::system_error&) {
+      error = std::make_exception_ptr(too_deep());
+    }
+  }
+  void run() {
+    const WithThreadState carried(state);
+    here.threads = threads;
+    try {
+      result = run_here(roots, grads, inputs, options);
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
+  static RecursionError too_deep() {
+    return RecursionError(
+        "backward: maximum depth exceeded: a hook runs the backward that it is a part of");
   }
 };
 
@@ -402,7 +418,8 @@ struct OnThread {
 TensorVec run_backward(std::span<const Edge> roots, TensorSpan grads, std::span<const Edge> inputs,
                        const BackwardOptions& options) {
   if (GraphTask::depth() < kMaxDepth) return run_here(roots, grads, inputs, options);
-  OnThread other{roots, grads, inputs, options, thread_state, {}, {}};
+  if (here.threads == kMaxThreads) throw OnThread::too_deep();
+  OnThread other{roots, grads, inputs, options, {}, {}, {}, here.threads + 1};
   other.options.before_long_run = nullptr;
   other.options.unlocked = true;
   call_unlocked([](void* f) { (*static_cast<OnThread*>(f))(); }, &other);

@@ -128,7 +128,7 @@ class GraphTask {
   uint32_t inline_slots_[2 * kInlineNodes] = {};
 
   // What the thread comes back to.
-  const ThreadState state_before_;
+  const ThreadSnapshot state_before_;
   GraphTask* const outer_;
   Node* const outer_node_;
   const bool partial_before_;

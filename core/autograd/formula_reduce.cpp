@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "core/autograd/formulas.h"
+#include "flambeau/ops/_cumprod_grad.h"
+#include "flambeau/ops/_prod_others.h"
 #include "flambeau/ops/abs.h"
 #include "flambeau/ops/add.h"
 #include "flambeau/ops/cat.h"
@@ -68,10 +70,11 @@ double reduced_count(IntSpan sizes, OptionalDims dim) {
 
 double correction_of(const std::optional<Scalar>& c) { return c ? c->to_double() : 1.0; }
 
-// Products of all elements but each one, along the last dimension: what stands before times what
-// stands behind.
-Tensor products_of_others(const Tensor& t) {
+// Products of all elements but each one, along the last dimension. Where they are differentiated
+// again: what stands before times what stands behind.
+Tensor products_of_others(const Tensor& t, bool again) {
   const int64_t last = t.dim() - 1, n = t.sizes()[last];
+  if (!again) return entry::_prod_others(t, last);
   Dims edge(t.sizes());
   edge[last] = 1;
   const Tensor one = entry::new_ones(t, edge, {}, {}, {}, {});
@@ -83,6 +86,17 @@ Tensor products_of_others(const Tensor& t) {
   const Tensor before = exclusive(t);
   const Tensor behind = entry::flip(exclusive(entry::flip(t, flip)), flip);
   return mul(before, behind);
+}
+
+// From the mean; once more from the mean of the distances, since a large mean is rounded by as much
+// as small distances are.
+Tensor distances(const Tensor& self, OptionalDims dim) {
+  const auto mean = [&](const Tensor& t) {
+    return dim && !dim->empty() ? entry::mean_dim(t, dim, true, {}) : entry::mean(t, {});
+  };
+  const Tensor rough = sub(self, mean(self));
+  // A dispatch mode sees the ops that it knows.
+  return active_keys(kPythonDispatch, self) ? rough : sub(rough, mean(rough));
 }
 
 }  // namespace
@@ -105,7 +119,8 @@ Tensor prod_backward(const Tensor& g, const Tensor& self, const Tensor&) {
   if (self.numel() == 0) return zeros_like(self);
   const int64_t flat[] = {-1};
   const Tensor line = entry::reshape(self, flat);
-  const Tensor others = entry::reshape(products_of_others(line), self.sizes());
+  const Tensor others =
+      entry::reshape(products_of_others(line, wants_ops({&g, &self})), self.sizes());
   return mul(g, conj_if_complex(others));
 }
 
@@ -115,7 +130,8 @@ Tensor prod_dim_backward(const Tensor& g, const Tensor& self, const Tensor&, int
   if (self.numel() == 0) return zeros_like(self);
   const int64_t d = wrap_dim(dim, self.dim(), "prod_backward");
   const Tensor moved = entry::transpose_int(self, d, -1);
-  const Tensor others = entry::transpose_int(products_of_others(moved), d, -1);
+  const Tensor others =
+      entry::transpose_int(products_of_others(moved, wants_ops({&g, &self})), d, -1);
   const int64_t dims[] = {d};
   return mul(restore(g, self.sizes(), IntSpan(dims), keepdim), conj_if_complex(others));
 }
@@ -129,17 +145,23 @@ Tensor var_backward(const Tensor& g, const Tensor& self, OptionalDims dim,
     const double slope = rest == 0 && n > 0 ? __builtin_nan("") : __builtin_inf();
     return mul(wide, entry::full_like(self, Scalar(slope), {}, {}, {}, {}, {}));
   }
-  const Tensor mean =
-      dim && !dim->empty() ? entry::mean_dim(self, dim, true, {}) : entry::mean(self, {});
-  return mul(entry::mul_Scalar(wide, Scalar(2.0 / rest)), sub(self, mean));
+  return mul(entry::mul_Scalar(wide, Scalar(2.0 / rest)), distances(self, dim));
 }
 
 Tensor std_backward(const Tensor& g, const Tensor& self, const Tensor& result, OptionalDims dim,
                     const std::optional<Scalar>& correction, bool keepdim) {
-  const Tensor scaled = div(g, entry::mul_Scalar(result, Scalar(2.0)));
-  const Tensor safe =
-      entry::masked_fill_Scalar(scaled, entry::eq_Scalar(result, Scalar(int64_t{0})), Scalar(0.0));
-  return var_backward(safe, self, dim, correction, keepdim);
+  const double rest = reduced_count(self.sizes(), dim) - correction_of(correction);
+  const Tensor zero = entry::eq_Scalar(result, Scalar(int64_t{0}));
+  if (rest <= 0) {
+    const Tensor scaled = div(g, entry::mul_Scalar(result, Scalar(2.0)));
+    return var_backward(entry::masked_fill_Scalar(scaled, zero, Scalar(0.0)), self, dim, correction,
+                        keepdim);
+  }
+  // Distances in units of the deviation are about 1, whatever that is.
+  const Tensor safe = entry::masked_fill_Scalar(result, zero, Scalar(1.0));
+  const Tensor shares = div(distances(self, dim), restore(safe, self.sizes(), dim, keepdim));
+  const Tensor wide = entry::masked_fill_Scalar(g, zero, Scalar(0.0));
+  return mul(entry::div_Scalar(restore(wide, self.sizes(), dim, keepdim), Scalar(rest)), shares);
 }
 
 Tensor var_mean_backward(TensorSpan grads, const Tensor& self, OptionalDims dim,
@@ -170,23 +192,28 @@ Tensor norm_backward(const Tensor& g, const Tensor& self, const Tensor& result, 
   if (p == 0) return zeros_like(self);
   if (p == 1) return mul(wide, entry::sgn(self));
   const Tensor zero = entry::eq_Scalar(norm, Scalar(int64_t{0}));
-  if (p == 2) return entry::masked_fill_Scalar(mul(wide, div(self, norm)), zero, Scalar(0.0));
+  // Powers above 1 are taken of shares of the norm: they do not overflow.
+  const Tensor safe = entry::masked_fill_Scalar(norm, zero, Scalar(1.0));
+  if (p == 2) return entry::masked_fill_Scalar(mul(wide, div(self, safe)), zero, Scalar(0.0));
   const Tensor size = entry::abs(self);
   if (std::isinf(p)) {
     const Tensor at = entry::eq_Tensor(size, norm);
     const Tensor ties = entry::sum_dim_IntList(at, dim, true, std::optional<DType>(norm.dtype()));
     return mul(mul(entry::sgn(self), at), div(wide, ties));
   }
-  if (p < 2) {
-    const Tensor slope = mul(entry::sgn(self), entry::pow_Tensor_Scalar(size, Scalar(p - 1)));
-    const Tensor safe =
-        entry::masked_fill_Scalar(slope, entry::eq_Scalar(self, Scalar(int64_t{0})), Scalar(0.0));
-    const Tensor scale = div(wide, entry::pow_Tensor_Scalar(norm, Scalar(p - 1)));
-    return mul(safe, entry::masked_fill_Scalar(scale, zero, Scalar(0.0)));
+  const Tensor weight = entry::masked_fill_Scalar(wide, zero, Scalar(0.0));
+  const auto power = [&](const Tensor& t) { return entry::pow_Tensor_Scalar(t, Scalar(p - 1)); };
+  const Tensor none = entry::eq_Scalar(self, Scalar(int64_t{0}));
+  if (p > 0 && p < 2) {
+    const Tensor slope = mul(entry::sgn(self), power(size));
+    return mul(entry::masked_fill_Scalar(slope, none, Scalar(0.0)), div(weight, power(safe)));
   }
-  const Tensor slope = mul(self, entry::pow_Tensor_Scalar(size, Scalar(p - 2)));
-  const Tensor scale = div(wide, entry::pow_Tensor_Scalar(norm, Scalar(p - 1)));
-  return mul(slope, entry::masked_fill_Scalar(scale, zero, Scalar(0.0)));
+  const Tensor share = div(size, safe);
+  if (p < 0) {
+    const Tensor slope = mul(entry::sgn(self), power(share));
+    return mul(entry::masked_fill_Scalar(slope, none, Scalar(0.0)), weight);
+  }
+  return mul(mul(div(self, safe), entry::pow_Tensor_Scalar(share, Scalar(p - 2))), weight);
 }
 
 Tensor cumsum_backward(const Tensor& g, int64_t dim, DType dtype) {
@@ -200,6 +227,7 @@ Tensor cumsum_backward(const Tensor& g, int64_t dim, DType dtype) {
 
 Tensor cumprod_backward(const Tensor& g, const Tensor& self, int64_t dim, const Tensor& result) {
   if (self.dim() == 0 || self.numel() <= 1) return g;
+  if (!wants_ops({&g, &self})) return entry::_cumprod_grad(g, self, dim);
   const int64_t d = wrap_dim(dim, self.dim(), "cumprod_backward"), n = self.sizes()[d];
   // Where an element is zero the quotient result / self has no meaning; the sum over the products
   // without it has, and is differentiable everywhere: for each k, the products of self[:j] with

@@ -24,9 +24,9 @@ inline bool any_defined(const Tensor* grads, size_t n) {
 // Whether a gradient is to be computed by ops instead of one loop: it is recorded itself, or a
 // layer other than those that the loop resolves wants to see what runs.
 inline bool wants_ops(std::initializer_list<const Tensor*> operands) {
-  KeySet keys = thread_state.included;
+  KeySet keys = thread_state.included | detail::everywhere.load(std::memory_order_relaxed);
   for (const Tensor* t : operands) keys |= keys_of(*t);
-  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative;
+  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative | kDefer;
   return GradMode::enabled() || (keys & ~kSilent & ~thread_state.excluded);
 }
 

@@ -10,12 +10,20 @@ Handler transform_rule = nullptr;
 
 namespace {
 
-thread_local TransformLevel* top_level = nullptr;
+constexpr KeySet kOuter = bit(Key::transform_outer), kInner = bit(Key::transform_inner);
 
-constexpr KeySet kOuter = bit(Key::transform), kInner = bit(kTransformInner);
+TransformLevel* top_level() {
+  return const_cast<TransformLevel*>(static_cast<const TransformLevel*>(thread_state.level));
+}
+
+// The thread holds its top level.
+void hold_top(TransformLevel* level) {
+  const auto before = Ref<const Counted>::adopt(
+      std::exchange(thread_state.level, Ref<const Counted>(level).forget()));
+}
 
 void set_top(TransformLevel* level) {
-  top_level = level;
+  hold_top(level);
   if (level)
     thread_state.included |= kOuter;
   else
@@ -24,10 +32,10 @@ void set_top(TransformLevel* level) {
 
 }  // namespace
 
-TransformLevel* current_level() { return top_level; }
+TransformLevel* current_level() { return top_level(); }
 
 bool in_function_transform() {
-  for (const TransformLevel* level = top_level; level; level = level->outer)
+  for (const TransformLevel* level = top_level(); level; level = level->outer)
     if (level->kind != TransformLevel::Kind::jvp) return true;
   return false;
 }
@@ -37,15 +45,15 @@ void enter_level(TransformLevel& level) {
   level.alive = true;
   level.grad_mode = thread_state.grad_mode;
   level.excluded = thread_state.excluded;
-  level.outer = top_level;
-  level.depth = top_level ? top_level->depth + 1 : 1;
+  level.outer = top_level();
+  level.depth = top_level() ? top_level()->depth + 1 : 1;
   level.retain();
   thread_state.excluded &= ~kTransforms;
   set_top(&level);
 }
 
 void leave_level(TransformLevel& level) {
-  check(top_level == &level,
+  check(top_level() == &level,
         "transform: levels end in the reverse of the order in which they begin");
   thread_state.excluded = (thread_state.excluded & ~kTransforms) | (level.excluded & kTransforms);
   set_top(level.outer);
@@ -53,10 +61,10 @@ void leave_level(TransformLevel& level) {
   level.release();
 }
 
-WithoutLevel::WithoutLevel(TransformLevel& level) : top_(top_level), before_(thread_state) {
+WithoutLevel::WithoutLevel(TransformLevel& level) : top_(top_level()), before_(thread_state) {
   set_top(level.outer);
   thread_state.included &= ~kInner;
-  thread_state.excluded &= ~(below(Key::transform) | kOuter);
+  thread_state.excluded &= ~(below(Key::transform_outer) | kOuter);
   thread_state.below_autograd = false;
   // no_grad around grad(f) holds for all levels but grad's own; inside f it holds for all.
   if (level.kind == TransformLevel::Kind::grad && !level.grad_mode) thread_state.grad_mode = false;
@@ -64,7 +72,7 @@ WithoutLevel::WithoutLevel(TransformLevel& level) : top_(top_level), before_(thr
 }
 
 WithoutLevel::~WithoutLevel() {
-  top_level = top_;
+  hold_top(top_);
   thread_state.included = before_.included;
   thread_state.excluded = before_.excluded;
   thread_state.below_autograd = before_.below_autograd;
@@ -233,7 +241,7 @@ void handle_outer(const Op& op, const Value* args, Results& results) {
     const Replaced alive(op, args, [](const Tensor& t, const Argument&) { return living(t); });
     return redispatch(op, alive.values(), results);
   }
-  TransformLevel* level = top_level;
+  TransformLevel* level = top_level();
   check(level, op.name,
         ": a tensor that belongs to a function transform reached code outside of it");
   if (level->kind == TransformLevel::Kind::grad) return record(*level, op, args, results);
@@ -266,7 +274,7 @@ void refresh_written(const Op& op, const Value* args) {
 
 // The inner key, below autograd: the same call one level further out.
 void handle_inner(const Op& op, const Value* args, Results& results) {
-  TransformLevel* level = top_level;
+  TransformLevel* level = top_level();
   if (!level || level->kind != TransformLevel::Kind::grad) {
     const Exclude off(kInner);
     return redispatch(op, args, results);
@@ -281,29 +289,24 @@ void handle_inner(const Op& op, const Value* args, Results& results) {
   }
   refresh_written(op, args);
   const bool view = (op.tags & tag::view) && args[0].tag == Value::Tag::tensor;
-  if (results.kind == Results::Kind::tensors) {
-    for (int i = 0; i < results.size; ++i) {
-      Tensor& t = results.tensors[i];
-      if (const Tensor* self = written(op, i, args)) {
-        t = *self;
-        continue;
-      }
-      t = wrap_grad(*level, t);
-      if (view && payload_at(*level, args[0].tensor())) t = as_view(args[0].tensor(), t);
-    }
-  } else if (results.kind == Results::Kind::list) {
-    for (Tensor& t : results.list) {
-      t = wrap_grad(*level, t);
-      if (view && payload_at(*level, args[0].tensor()))
-        t = as_view(args[0].tensor(), t, Creation::multi_output);
-    }
+  const auto wrap = [&](Tensor& t, Creation creation) {
+    t = wrap_grad(*level, t);
+    if (view && payload_at(*level, args[0].tensor())) t = as_view(args[0].tensor(), t, creation);
+  };
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (const Tensor* self = written(op, static_cast<int>(i), args))
+      results[i] = Owned(*self);
+    else if (results[i].is_tensor())
+      wrap(results[i].tensor(), Creation::plain);
+    else if (results[i].tag() == Value::Tag::tensors)
+      for (Tensor& t : results[i].tensors()) wrap(t, Creation::multi_output);
   }
 }
 
 struct Install {
   Install() {
-    set_handler(Key::transform, handle_outer);
-    set_handler(kTransformInner, handle_inner);
+    set_handler(Key::transform_outer, handle_outer);
+    set_handler(Key::transform_inner, handle_inner);
   }
 };
 

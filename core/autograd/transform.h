@@ -13,26 +13,19 @@ namespace flambeau {
 // - grad by autograd, which records on the wrappers as on any tensors; below it the inner key takes
 //   the wrappers off and calls again with the level off the stack.
 // So a call passes one level after the other until none is left.
-struct TransformLevel : SmallObject {
+struct TransformLevel : Counted {
   enum class Kind : uint8_t { grad, jvp, vmap };
 
   explicit TransformLevel(Kind k) : kind(k) {}
 
   const Kind kind;
-  bool alive = false;               // on a stack; what outlives it is a constant, or has escaped
+  bool alive =
+      false;  // on a stack (ThreadState::level); what outlives it is a constant, or has escaped
   bool grad_mode = true;            // outside of the transform
   int depth = 0;                    // counted from 1, the outermost
   TransformLevel* outer = nullptr;  // borrowed: a level ends before those outside of it
   KeySet excluded = 0;              // what was off where the level began
   void* rule = nullptr;             // of jvp and vmap; core/python
-
-  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
-  void release() {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-
- private:
-  std::atomic<uint32_t> refs_{1};
 };
 
 // What a wrapper carries.
@@ -44,8 +37,7 @@ struct TransformPayload final : Payload {
   Tensor base;            // jvp: of which wrapper this one is a view
 };
 
-constexpr Key kTransformInner = Key::functionalize;
-constexpr KeySet kTransforms = bit(Key::transform) | bit(kTransformInner);
+constexpr KeySet kTransforms = bit(Key::transform_outer) | bit(Key::transform_inner);
 
 TransformLevel* current_level();  // the innermost one of this thread; null when there is none
 void enter_level(TransformLevel& level);
@@ -56,7 +48,7 @@ bool in_function_transform();
 
 // Null for tensors that are no wrappers.
 inline TransformPayload* transform_payload(const Tensor& t) {
-  if (!t.defined() || !(t.keys() & bit(Key::transform))) return nullptr;
+  if (!t.defined() || !(t.keys() & bit(Key::transform_outer))) return nullptr;
   return static_cast<TransformPayload*>(t.impl()->payload.get());
 }
 // The payload of a wrapper of this level; null for everything else.

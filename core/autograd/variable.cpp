@@ -5,6 +5,7 @@
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/transform.h"
 #include "core/autograd/view.h"
+#include "core/memory/in_turn.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau {
@@ -32,6 +33,8 @@ void move_hooks(const Tensor& t, Node* before, Node& after, uint32_t output_befo
 
 AutogradMeta::~AutogradMeta() {
   if (base.defined()) unlink_view(*this);
+  if (grad.defined())  // it may have a gradient too: see Note [Chains]
+    memory::in_turn([](void* t) { static_cast<TensorImpl*>(t)->release(); }, grad.forget());
 }
 
 void DropAutograd::operator()(AutogradMeta* meta) const { delete meta; }
@@ -137,7 +140,7 @@ void bump_version(const Tensor& t) {
   TensorImpl& impl = *t.impl();
   if (impl.inference) [[unlikely]] {
     check_inference_inplace(t);
-    return;
+    if (!impl.counts_versions()) return;
   }
   impl.bump_version();
 }
@@ -204,17 +207,24 @@ Tensor shallow_copy(const Tensor& t) {
   return copy;
 }
 
+// Outside inference mode what is detached is a tensor of its own, which may be changed.
+void count_own_versions(const Tensor& t) {
+  if (t.impl()->inference && !thread_state.inference_mode) t.impl()->version_counter();
+}
+
 }  // namespace
 
 Tensor detach(const Tensor& t) {
   Tensor out = shallow_copy(t);
   out.impl()->allow_metadata_change = false;
+  count_own_versions(out);
   return out;
 }
 
 Tensor variable_data(const Tensor& t) {
   Tensor out = detach(t);
   out.impl()->new_version();
+  count_own_versions(out);
   return out;
 }
 

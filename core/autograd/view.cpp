@@ -192,7 +192,7 @@ void check_creation(const AutogradMeta& meta, bool indirect, const char* op) {
 }  // namespace
 
 void check_inference_inplace(const Tensor& t) {
-  check(!t.impl()->inference || thread_state.inference_mode,
+  check(t.impl()->counts_versions() || thread_state.inference_mode,
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
         "clone to get a normal tensor before doing inplace update.");
 }

@@ -149,8 +149,11 @@ class Staged {
       else
         overwrite(pair.own, pair.cpu);
     }
-    for (Tensor& t : results.tensors) t = given_back(std::move(t), device);
-    for (Tensor& t : results.list) t = given_back(std::move(t), device);
+    for (Owned& result : results) {
+      if (result.is_tensor()) result.tensor() = given_back(std::move(result.tensor()), device);
+      if (result.tag() == Value::Tag::tensors)
+        for (Tensor& t : result.tensors()) t = given_back(std::move(t), device);
+    }
   }
 
  private:
@@ -234,7 +237,7 @@ class Staged {
     const Value args[] = {boxing::box(t), boxing::box(MemoryFormat::contiguous)};
     Results results;
     redispatch(op, args, results);
-    return std::move(results.tensors[0]);
+    return std::move(results.tensor());
   }
 
   static Tensor moved(const Tensor& t, Device device) {
@@ -297,8 +300,8 @@ class OnDevice {
       const Value move[] = {v, dtype, {}, boxing::box(device), {}, boxing::box(false), {}};
       Results moved;
       redispatch(to_copy, move, moved);
-      moved.tensors[0].impl()->wrapped_number = t.impl()->wrapped_number;
-      kept_.push_back(std::move(moved.tensors[0]));
+      moved.tensor().impl()->wrapped_number = t.impl()->wrapped_number;
+      kept_.push_back(std::move(moved.tensor()));
       v = boxing::box(kept_.back());
     }
   }
@@ -346,13 +349,11 @@ bool run_kernel(const Op& op, const Value* args, Results& results, Device device
   } catch (const NoKernel&) {
     return false;
   }
-  results.kind = specs.is_list ? Results::Kind::list : Results::Kind::tensors;
   if (specs.is_list) {
-    results.list = std::move(outs);
+    results.add(std::move(outs));
     return true;
   }
-  results.size = static_cast<int>(own_inplace ? given.size() : outs.size());
-  for (int i = 0; i < results.size; ++i) {
+  for (size_t i = 0; i < (own_inplace ? given : outs).size(); ++i) {
     if (own_inplace) {
       bump_version(given[i]);
     } else if (!given.empty()) {
@@ -361,7 +362,7 @@ bool run_kernel(const Op& op, const Value* args, Results& results, Device device
       else
         resize_and_give(op.name, given[i], outs[i]);
     }
-    results.tensors[i] = given.empty() ? outs[i] : given[i];
+    results.add(given.empty() ? outs[i] : given[i]);
   }
   return true;
 }

@@ -6,6 +6,7 @@
 
 #include "core/autograd/formulas.h"
 #include "core/autograd/node.h"
+#include "core/autograd/view.h"
 #include "core/dispatch/constants.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/outputs.h"
@@ -14,6 +15,33 @@
 namespace flambeau {
 
 constexpr uint32_t bit_of(DType dtype) { return uint32_t{1} << static_cast<int>(dtype); }
+inline uint32_t bits_of(const Tensor& t) { return t.defined() ? bit_of(t.dtype()) : 0; }
+inline uint32_t bits_of(TensorSpan list) {
+  uint32_t bits = 0;
+  for (const Tensor& t : list) bits |= bits_of(t);
+  return bits;
+}
+
+// The dtypes that kernels have loops for; the others are moved as bytes and nothing else.
+constexpr uint32_t kLoops = bit_of(DType::uint8) | bit_of(DType::int8) | bit_of(DType::int16) |
+                            bit_of(DType::int32) | bit_of(DType::int64) | bit_of(DType::uint16) |
+                            bit_of(DType::uint32) | bit_of(DType::uint64) | bit_of(DType::float16) |
+                            bit_of(DType::bfloat16) | bit_of(DType::float32) |
+                            bit_of(DType::float64) | bit_of(DType::complex64) |
+                            bit_of(DType::complex128) | bit_of(DType::boolean);
+[[noreturn, gnu::cold]] void refuse_dtype(const char* op, uint32_t bits);
+inline void check_loops(const char* op, uint32_t given) {
+  if (given & ~kLoops) [[unlikely]]
+    refuse_dtype(op, given & ~kLoops);
+}
+// What an in-place or out= form writes to, before it does.
+inline void check_may_write(const Tensor& t) {
+  if (t.impl()->inference) [[unlikely]]
+    check_inference_inplace(t);
+}
+inline void check_may_write(TensorSpan list) {
+  for (const Tensor& t : list) check_may_write(t);
+}
 
 // The view that a rule tells of.
 inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {
@@ -24,6 +52,11 @@ inline TensorVec alias_of(const Tensor& self, const std::vector<ViewSpec>& views
   out.reserve(views.size());
   for (const ViewSpec& v : views) out.push_back(alias_of(self, v));
   return out;
+}
+
+inline Tensor flipped(Tensor t, KeySet lazy) {
+  t.impl()->keys ^= lazy;
+  return t;
 }
 
 // Whether a static argument (a string, a truth value, or none of them) has a given value.

@@ -1,14 +1,28 @@
-// Reading the one element of a tensor, which subclasses and modes may see.
+// Reading values of a tensor, which layers may see.
 #include <complex>
 
 #include "core/autograd/transform.h"
+#include "core/dispatch/observe.h"
 #include "flambeau/ops/_local_scalar_dense.h"
 
 namespace flambeau {
 
 Scalar Tensor::item() const {
-  constexpr KeySet kReaders = kPythonDispatch | kTransforms | bit(Key::backend);
-  return active_keys(kReaders, *this) ? entry::_local_scalar_dense(*this) : value();
+  return read_is_seen(*this) ? entry::_local_scalar_dense(*this) : value();
+}
+
+bool read_is_seen(const Tensor& t) { return active_keys(kSeesReads, t) != 0; }
+
+void note_read(const Tensor& t, const char* what) {
+  constexpr KeySet kTold = bit(Key::profiler) | bit(Key::capture);
+  if (!active_keys(kTold, t)) return;
+  const Exclude off(kTold);  // they may look at it themselves
+  const Ref<const Frame> observers(thread_state.profilers.top()),
+      captures(thread_state.captures.top());
+  for (const Frame* f = observers.get(); f; f = f->below())
+    static_cast<const Observer*>(f)->read(t, what);
+  for (const Frame* f = captures.get(); f; f = f->below())
+    static_cast<const Capture*>(f)->read(t, what);
 }
 
 Scalar Tensor::value() const {

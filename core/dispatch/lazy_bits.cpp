@@ -31,10 +31,14 @@ class PlainArguments {
       if (!r.mutated) continue;
       resize(r.lazy, r.plain.sizes());
       entry::copy_(r.lazy, r.plain, false);
-      for (Tensor& t : results.tensors)
+      const auto put_back = [&](Tensor& t) {
         if (t.is(r.plain)) t = r.lazy;
-      for (Tensor& t : results.list)
-        if (t.is(r.plain)) t = r.lazy;
+      };
+      for (Owned& result : results) {
+        if (result.is_tensor()) put_back(result.tensor());
+        if (result.tag() == Value::Tag::tensors)
+          for (Tensor& t : result.tensors()) put_back(t);
+      }
     }
   }
 

@@ -7,10 +7,10 @@
 #include <mutex>
 #include <shared_mutex>
 
-namespace flambeau {
+#include "core/dispatch/observe.h"
+#include "core/dispatch/registrations.h"
 
-thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
-std::atomic<DType> detail::default_dtype{DType::float32};
+namespace flambeau {
 
 namespace {
 
@@ -19,22 +19,26 @@ struct Handlers {
   Handler of[kKeys] = {};
 
   constexpr Handlers() {
+    of[static_cast<int>(Key::capture)] = call_capture;
+    of[static_cast<int>(Key::profiler)] = call_observed;
     of[static_cast<int>(Key::conjugate)] = resolve_lazy_bits;
     of[static_cast<int>(Key::negative)] = resolve_lazy_bits;
   }
 };
 constinit Handlers handlers;
 
-// What was registered at run time. Readers are many and writers rare; the flag spares a program
-// that registers nothing the lock.
+// Ops that were defined at run time. Readers are many and writers rare.
 struct Registry {
   std::shared_mutex mutex;
-  std::deque<Op> ops;
-  std::atomic<size_t> count{0};  // of `ops`
-  std::map<std::pair<const Op*, Key>, std::pair<Handler, void*>> overrides;
-  std::atomic<bool> any_override{false};
+  std::deque<Op> ops;  // never shrinks: somebody may hold on to one that was removed
+  std::vector<const Op*> removed;
+  std::atomic<size_t> changes{0};  // how often ops came or went
   std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
   std::atomic<bool> any_kernel{false};
+
+  bool is_removed(const Op& op) const {
+    return std::find(removed.begin(), removed.end(), &op) != removed.end();
+  }
 };
 Registry& registry() {
   static Registry* const r = new Registry;  // never destroyed: ops outlive static destruction
@@ -44,14 +48,6 @@ Registry& registry() {
 int compare(const Op& op, std::string_view name, std::string_view overload) {
   const int c = std::string_view(op.name).compare(name);
   return c ? c : std::string_view(op.overload).compare(overload);
-}
-
-Handler override_of(const Op& op, Key key) {
-  Registry& r = registry();
-  if (!r.any_override.load(std::memory_order_acquire)) return nullptr;
-  std::shared_lock lock(r.mutex);
-  const auto it = r.overrides.find({&op, key});
-  return it == r.overrides.end() ? nullptr : it->second.first;
 }
 
 }  // namespace
@@ -76,7 +72,7 @@ const Op* find_op(std::string_view full) {
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   for (const Op& op : r.ops)
-    if (ns == op.ns && compare(op, name, overload) == 0) return &op;
+    if (ns == op.ns && compare(op, name, overload) == 0 && !r.is_removed(op)) return &op;
   return nullptr;
 }
 
@@ -87,18 +83,26 @@ const Op& register_op(Op op) {
         ") that exists already: give it another name or namespace");
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
-  r.count.store(r.ops.size() + 1, std::memory_order_release);
+  r.changes.fetch_add(1, std::memory_order_release);
   return r.ops.emplace_back(op);
 }
 
-size_t runtime_op_count() { return registry().count.load(std::memory_order_acquire); }
+size_t runtime_op_changes() { return registry().changes.load(std::memory_order_acquire); }
 
 std::vector<const Op*> runtime_ops() {
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   std::vector<const Op*> out;
-  for (const Op& op : r.ops) out.push_back(&op);
+  for (const Op& op : r.ops)
+    if (!r.is_removed(op)) out.push_back(&op);
   return out;
+}
+
+void remove_op(const Op& op) {
+  Registry& r = registry();
+  std::unique_lock lock(r.mutex);
+  r.removed.push_back(&op);
+  r.changes.fetch_add(1, std::memory_order_release);
 }
 
 Kernel kernel_of(const Op& op, DeviceType device) {
@@ -129,25 +133,35 @@ Device device_of(const OutputSpec& spec, const Value* args) {
 
 void set_handler(Key key, Handler handler) { handlers.of[static_cast<int>(key)] = handler; }
 
-void set_override(const Op& op, Key key, Handler handler, void* context) {
-  Registry& r = registry();
-  std::unique_lock lock(r.mutex);
-  r.overrides[{&op, key}] = {handler, context};
-  r.any_override.store(true, std::memory_order_release);
+KeySet active_keys(const Op& op, const Value* args) {
+  KeySet keys = thread_state.included | detail::everywhere.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (args[i].tag == Value::Tag::tensor) keys |= keys_of(args[i].tensor());
+    if (args[i].tag == Value::Tag::tensors) keys |= keys_of(args[i].tensors());
+  }
+  return keys & ~thread_state.excluded & op.mask;
 }
 
-void* override_context(const Op& op, Key key) {
-  Registry& r = registry();
-  std::shared_lock lock(r.mutex);
-  const auto it = r.overrides.find({&op, key});
-  return it == r.overrides.end() ? nullptr : it->second.second;
+KeySet settled(const Op& op, KeySet keys) {
+  if (thread_state.settled_op == &op)
+    thread_state.settled_op = nullptr;
+  else if (has_registrations(op))
+    return keys;
+  return keys & ~kRegistered;
 }
 
 void slow(const Op& op, KeySet keys, const Value* args, Results& results) {
+  if (keys & kRegistered) {
+    if (call_registered(op, keys, args, results)) return;
+    keys &= ~kRegistered;
+    // Typed entries record for autograd and hold the body.
+    if (keys < 2 * kAutograd && (!keys || (keys & kAutograd))) {
+      thread_state.settled_op = &op;
+      return redispatch(op, args, results);
+    }
+  }
   const Key key = top(keys);
-  Handler handler = override_of(op, key);
-  if (!handler) handler = handlers.of[static_cast<int>(key)];
-  if (handler) return handler(op, args, results);
+  if (const Handler handler = handlers.of[static_cast<int>(key)]) return handler(op, args, results);
   // A layer without a body (its module is not loaded) lets the call through.
   const Exclude off(bit(key));
   redispatch(op, args, results);

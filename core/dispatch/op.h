@@ -7,6 +7,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "core/dispatch/results.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/thread_state.h"
 #include "core/dispatch/value.h"
@@ -18,6 +19,7 @@ struct Argument {
   const char* name;
   Type type;
   bool optional = false;
+  bool optional_items = false;  // Tensor?[]
   bool list = false;
   int8_t list_size = 0;  // int[2]: one int stands for two
   bool keyword_only = false;
@@ -35,16 +37,19 @@ struct Return {
   bool mutated = false;
   char alias = 0;
   const char* name = "";  // of a named tuple's field
+  bool optional = false;
 };
 
 namespace tag {  // flags of an op
 constexpr uint32_t pointwise = 1, view = 2, inplace = 4, out = 8, inplace_view = 16, random = 32,
                    dynamic_shape = 64, composite_implicit = 128, composite_explicit = 256,
                    reduction = 512, core = 1024, data_dependent = 2048,
-                   factory = 4096;  // takes requires_grad= in Python
+                   factory = 4096,  // takes requires_grad= in Python
+    raises_on_values = 8192;        // an element may make it raise
 }
 
 struct Op;
+class Registrations;
 using Boxed = void (*)(const Op& op, const Value* args, Results& results);
 // Checks the arguments and says what the outputs are; touches no memory.
 using Rule = void (*)(const Op& op, const Value* args, Specs& specs);
@@ -69,7 +74,8 @@ struct Op {
   // those of its functional form, whose arguments come first in its own.
   Rule rule = nullptr;
   Kernel cpu = nullptr;
-  void* runtime = nullptr;  // core/python: what was registered at run time for this op
+  void* runtime = nullptr;  // core/python: of an op that was defined at run time
+  mutable const Registrations* registrations = nullptr;  // at run time; see registrations.h
 };
 
 // The built-in ops, sorted by name then overload; generated.
@@ -79,7 +85,8 @@ std::span<const Op* const> builtin_ops();
 const Op* find_op(std::string_view name);
 const Op& register_op(Op op);  // takes over; RuntimeError when the name is taken
 std::vector<const Op*> runtime_ops();
-size_t runtime_op_count();
+void remove_op(const Op& op);  // one of runtime_ops(): its name is free again
+size_t runtime_op_changes();   // how often one was registered or removed
 
 // The kernel for a device: what was registered for it, else the record's where it is the CPU;
 // nullptr where there is none.
@@ -95,13 +102,9 @@ using Handler = void (*)(const Op& op, const Value* args, Results& results);
 void set_handler(Key key, Handler handler);
 // The body of the conjugate and negative layers, which are always there.
 void resolve_lazy_bits(const Op& op, const Value* args, Results& results);
-// The boxed path: gives the call to the outermost layer in `keys`.
+// The boxed path: gives the call to the outermost layer in `keys`, or to what was registered for
+// this op there.
 [[gnu::noinline]] void slow(const Op& op, KeySet keys, const Value* args, Results& results);
-// A kernel, decomposition or rule for one op under one key, registered at run time; it wins over
-// the layer's own body.
-void set_override(const Op& op, Key key, Handler handler, void* context);
-void* override_context(const Op& op, Key key);
-
 inline void redispatch(const Op& op, const Value* args, Results& results) {
   op.call(op, args, results);
 }
@@ -121,87 +124,93 @@ template <class T>
 inline KeySet keys_of(const T&) {
   return 0;
 }
+KeySet active_keys(const Op& op, const Value* args);
+// Without the bit of registrations, where this op has none or slow() found none that applies.
+[[gnu::cold, gnu::noinline]] KeySet settled(const Op& op, KeySet keys);
 template <class... A>
 inline KeySet active_keys(KeySet mask, const A&... args) {
-  return (thread_state.included | (KeySet{0} | ... | keys_of(args))) & ~thread_state.excluded &
-         mask;
+  return (thread_state.included | detail::everywhere.load(std::memory_order_relaxed) |
+          (KeySet{0} | ... | keys_of(args))) &
+         ~thread_state.excluded & mask;
 }
 
 namespace boxing {
 
+Scalar number(const Results& r, size_t i);  // Error where it is none
+
 template <class T>
-struct Give;  // moves a typed result into Results and back
+struct Take;  // one result of this type
+template <>
+struct Take<Tensor> {
+  static Tensor from(Results& r, size_t i) { return std::move(r.tensor(i)); }
+};
+template <>
+struct Take<TensorVec> {
+  static TensorVec from(Results& r, size_t i) {
+    check(i < r.size() && r[i].tag() == Value::Tag::tensors,
+          "expected a list of Tensors as result of a layer");
+    return std::move(r[i].tensors());
+  }
+};
+template <class T>
+  requires(std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, bool> ||
+           std::is_same_v<T, Scalar>)
+struct Take<T> {
+  static T from(Results& r, size_t i) {
+    const Scalar s = number(r, i);
+    if constexpr (std::is_same_v<T, int64_t>)
+      return s.to_int();
+    else if constexpr (std::is_same_v<T, double>)
+      return s.to_double();
+    else if constexpr (std::is_same_v<T, bool>)
+      return s.to_bool();
+    else
+      return s;
+  }
+};
+template <class T>
+struct Take {
+  static T from(Results& r, size_t i) {
+    check(i < r.size(), "a layer gave ", r.size(), " results, which is too few");
+    return T(Unbox<T>::get(r[i].view()));
+  }
+};
+template <class T>
+struct Take<std::vector<T>> {
+  static std::vector<T> from(Results& r, size_t i) {
+    const auto list = Take<std::span<const T>>::from(r, i);
+    return {list.begin(), list.end()};
+  }
+};
+template <>
+struct Take<std::string> {
+  static std::string from(Results& r, size_t i) {
+    return std::string(Take<std::string_view>::from(r, i));
+  }
+};
+
+// Moves what a typed entry gives into Results and back.
+template <class T>
+struct Give {
+  static void put(Results& r, T&& v) { r.add(std::move(v)); }
+  static T take(Results& r) { return Take<T>::from(r, 0); }
+};
 template <>
 struct Give<void> {
   static void take(Results&) {}
 };
-template <>
-struct Give<Tensor> {
-  static void put(Results& r, Tensor&& t) {
-    r.kind = Results::Kind::tensors;
-    r.size = 1;
-    r.tensors[0] = std::move(t);
-  }
-  static Tensor take(Results& r) { return std::move(r.tensors[0]); }
-};
 template <class... T>
 struct Give<std::tuple<T...>> {
   static void put(Results& r, std::tuple<T...>&& t) {
-    r.kind = Results::Kind::tensors;
-    r.size = sizeof...(T);
-    put_all(r, t, std::index_sequence_for<T...>());
+    std::apply([&](T&... v) { (r.add(std::move(v)), ...); }, t);
   }
   static std::tuple<T...> take(Results& r) { return take_all(r, std::index_sequence_for<T...>()); }
 
  private:
   template <size_t... I>
-  static void put_all(Results& r, std::tuple<T...>& t, std::index_sequence<I...>) {
-    ((r.tensors[I] = std::move(std::get<I>(t))), ...);
-  }
-  template <size_t... I>
   static std::tuple<T...> take_all(Results& r, std::index_sequence<I...>) {
-    return {std::move(r.tensors[I])...};
+    return {Take<T>::from(r, I)...};
   }
-};
-template <>
-struct Give<TensorVec> {
-  static void put(Results& r, TensorVec&& t) {
-    r.kind = Results::Kind::list;
-    r.list = std::move(t);
-  }
-  static TensorVec take(Results& r) { return std::move(r.list); }
-};
-template <>
-struct Give<int64_t> {
-  static void put(Results& r, int64_t v) {
-    r.kind = Results::Kind::integer;
-    r.scalar = v;
-  }
-  static int64_t take(Results& r) { return r.scalar.to_int(); }
-};
-template <>
-struct Give<double> {
-  static void put(Results& r, double v) {
-    r.kind = Results::Kind::floating;
-    r.scalar = v;
-  }
-  static double take(Results& r) { return r.scalar.to_double(); }
-};
-template <>
-struct Give<bool> {
-  static void put(Results& r, bool v) {
-    r.kind = Results::Kind::boolean;
-    r.scalar = v;
-  }
-  static bool take(Results& r) { return r.scalar.to_bool(); }
-};
-template <>
-struct Give<Scalar> {
-  static void put(Results& r, const Scalar& v) {
-    r.kind = Results::Kind::scalar;
-    r.scalar = v;
-  }
-  static Scalar take(Results& r) { return r.scalar; }
 };
 
 // The boxed form of a typed entry: `Boxer<&ops::add_Tensor>::call`.

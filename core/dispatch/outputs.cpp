@@ -1,6 +1,11 @@
 #include "core/dispatch/outputs.h"
 
+#include <bit>
+
 #include "core/autograd/node.h"
+#include "core/dispatch/entry.h"
+#include "core/tensor/convertible.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/ops/copy.h"
 
 namespace flambeau {
@@ -9,6 +14,13 @@ namespace {
 void check_dtype(const char* op, DType result, DType out) {
   check(can_cast(result, out), op, ": result type ", dtype_name(result),
         " can't be cast to the desired output type ", dtype_name(out));
+  check<NotImplementedError>(convertible(result, out), op, ": elements of ", dtype_name(result),
+                             " cannot be converted to ", dtype_name(out), ", the dtype of out");
+}
+
+// Raises where an input's bytes are gone, which a kernel would find only when out is resized.
+void check_there(const Tensor& input) {
+  if (input.device().is_cpu()) input.bytes();
 }
 
 void check_device(const char* op, const Tensor& out, const Tensor& input) {
@@ -16,13 +28,6 @@ void check_device(const char* op, const Tensor& out, const Tensor& input) {
         ": Expected all tensors to be on the same device, but "
         "found at least two devices, ",
         input.device().str(), " and ", out.device().str(), "!");
-}
-
-void check_written_once(const char* op, const Tensor& out) {
-  check(internal_overlap(out) != Overlap::yes, op,
-        ": unsupported operation: more than one element "
-        "of the written-to tensor refers to a single memory location. Please clone() the tensor "
-        "before performing the operation.");
 }
 
 }  // namespace
@@ -41,14 +46,15 @@ Tensor allocate(const PlacedSpec& spec) {
 
 // An `out` that shares memory with an input keeps its shape until the input has been read.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
-                std::initializer_list<TensorSpan> inputs) {
+                std::initializer_list<TensorSpan> inputs, bool late) {
   check_dtype(op, spec.dtype, out.dtype());
   check_written_once(op, out);
-  bool shared = false;
+  bool shared = late;
   for (const TensorSpan list : inputs) {
     for (const Tensor& t : list) {
       if (!t.defined()) continue;
       check_device(op, out, t);
+      check_there(t);
       shared = shared || t.is(out) || memory_overlap(t, out) != MemOverlap::none;
     }
   }
@@ -56,6 +62,25 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
   resize_out(out, spec.sizes, op);
   const bool direct = out.dtype() == spec.dtype && out.is_contiguous() && !spec.strides;
   return direct ? out : allocate(spec, out);
+}
+
+void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
+                std::initializer_list<DType> results) {
+  const DType* result = results.begin();
+  for (const Tensor* const* out = outs.begin(); out != outs.end(); ++out, ++result) {
+    check_dtype(op, *result, (*out)->dtype());
+    check_written_once(op, **out);
+    for (const Tensor* const* other = outs.begin(); other != out; ++other)
+      check(!(*other)->is(**out) && memory_overlap(**other, **out) == MemOverlap::none, op,
+            ": two of the tensors given as out= share memory. Please clone() one of them before "
+            "performing the operation.");
+  }
+}
+
+void refuse_dtype(const char* op, uint32_t bits) {
+  const auto dtype = static_cast<DType>(std::countr_zero(bits));
+  raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
+                             shape::scalar_type_name(dtype), "': convert with .to(torch.float32)");
 }
 
 void give_out(const char* op, const Tensor& out, const Tensor& result) {
@@ -74,6 +99,11 @@ void check_separate(const char* op, const Tensor& out, std::initializer_list<Ten
             "operation.");
 }
 
+void refuse_gradient(const char* op, bool requires_grad) {
+  check(!requires_grad || !GradMode::enabled(), op, ": derivative for aten::", op,
+        " is not implemented: call it under torch.no_grad()");
+}
+
 void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
   check(same(self.sizes(), result.sizes()), op, ": output with shape ", show(self.sizes()),
         " doesn't match the broadcast shape ", show(result.sizes()));
@@ -84,6 +114,7 @@ void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
 
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result) {
   check_dtype(op, result.dtype(), out.dtype());
+  check_device(op, out, result);
   check_written_once(op, out);
   resize_out(out, result.sizes(), op);
   entry::copy_(out, result, false);

@@ -13,11 +13,18 @@ Tensor allocate(const Spec& spec, const Tensor& like);
 Tensor allocate(const PlacedSpec& spec);  // on its own device
 
 // out=: `out` itself, resized, when the kernel may write it; else a temporary for give_out to copy.
+// `late`: always a temporary, because the kernel may yet refuse.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
-                std::initializer_list<TensorSpan> inputs);
+                std::initializer_list<TensorSpan> inputs, bool late = false);
+// Of several out=, that each can hold its result and none shares memory with another.
+void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
+                std::initializer_list<DType> results);
 void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);
+
+// For ops without a gradient that write to lists of tensors.
+void refuse_gradient(const char* op, bool requires_grad);
 
 // The result of a functional body goes into self, which must have its shape and a dtype that holds
 // it.

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "core/dispatch/checked.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
+#include "core/tensor/checked.h"
+#include "core/tensor/overlap.h"
+#include "core/tensor/range.h"
 #include "kernels/shape/pointwise.h"
 
 namespace flambeau::printed {
@@ -149,16 +151,39 @@ inline const Tensor& some(const Tensor& t) {
 
 inline const char* shown(bool v) { return v ? "True" : "False"; }
 
+inline int64_t truncated(int64_t a, int64_t b) {
+  const int64_t q = floordiv(absolute(a), absolute(b));
+  return (a < 0) == (b < 0) ? q : -q;
+}
+inline std::string show_open(IntSpan sizes) { return concat(show(sizes)).substr(1); }
+
 // ---- leaves under Python's names
 
 inline Device placed(const std::optional<Device>& device) {
   return !device || device->is_cpu() ? Device() : *device;
 }
+inline int64_t storage_bytes(const Tensor& t) {
+  return static_cast<int64_t>(t.impl()->storage()->nbytes());
+}
 inline MemoryFormat suggest_memory_format(const Tensor& t) { return t.suggest_memory_format(); }
+inline DType joint_dtype(const Tensor& a, const Tensor& b) {
+  shape::Promotion promotion;
+  promotion.add(a);
+  promotion.add(b);
+  return promotion.result();
+}
 inline DType result_type(TensorSpan list) {
   shape::Promotion promotion;
   for (const Tensor& t : list) promotion.add(t);
   return promotion.result();
+}
+
+// An op that writes element by element must know where each element stands.
+inline void check_apart(const char* op, const Tensor& written, const Tensor& read) {
+  check(memory_overlap(written, read) == MemOverlap::none, op,
+        ": unsupported operation: some "
+        "elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation.");
 }
 
 }  // namespace flambeau::printed

@@ -4,11 +4,19 @@
 #include <optional>
 #include <string_view>
 
+#include "core/dispatch/counted.h"
 #include "core/tensor/tensor.h"
 
 namespace flambeau {
 
 struct Generator;  // core/random
+
+// A whole number that is not known yet: a size under capture. Who captures derives from it; here it
+// is only passed on.
+class SymInt : public Counted {
+ public:
+  virtual void* python() const { return nullptr; }  // its Python object, borrowed
+};
 
 // What an argument may be, as the schema says. `optional` and `list` are flags on top.
 enum class Type : uint8_t {
@@ -31,21 +39,25 @@ struct Value {
   enum class Tag : uint8_t {
     none,
     tensor,
-    tensors,
     integer,
-    integers,
     floating,
-    floatings,
     boolean,
-    booleans,
     scalar,
-    scalars,
-    string,
     dtype,
     device,
     layout,
     memory_format,
     generator,
+    symint,
+    tensors,
+    // The rest points to text or to a list.
+    integers,
+    floatings,
+    booleans,
+    scalars,
+    string,
+    strings,
+    values,  // a list of anything else: sizes with symbols in them, optional numbers, dtypes
   };
   Tag tag = Tag::none;
   bool is_none() const { return tag == Tag::none; }
@@ -61,6 +73,7 @@ struct Value {
     MemoryFormat memory_format_;
     Generator* generator_;
     const Scalar* scalar_;
+    const SymInt* symint_;
     struct {
       const void* data;
       uint32_t size;
@@ -82,6 +95,12 @@ struct Value {
   }
   std::span<const Scalar> scalars() const {
     return {static_cast<const Scalar*>(list_.data), list_.size};
+  }
+  std::span<const std::string_view> strings() const {
+    return {static_cast<const std::string_view*>(list_.data), list_.size};
+  }
+  std::span<const Value> values() const {
+    return {static_cast<const Value*>(list_.data), list_.size};
   }
   std::string_view string() const { return {static_cast<const char*>(list_.data), list_.size}; }
 };
@@ -137,6 +156,16 @@ inline Value box(std::span<const double> s) {
 }
 inline Value box(std::span<const bool> s) { return list(Value::Tag::booleans, s.data(), s.size()); }
 inline Value box(std::string_view s) { return list(Value::Tag::string, s.data(), s.size()); }
+inline Value box(std::span<const std::string_view> s) {
+  return list(Value::Tag::strings, s.data(), s.size());
+}
+inline Value box(std::span<const Value> s) { return list(Value::Tag::values, s.data(), s.size()); }
+inline Value box(const SymInt& s) {
+  Value v;
+  v.tag = Value::Tag::symint;
+  v.symint_ = &s;
+  return v;
+}
 inline Value box(DType d) {
   Value v;
   v.tag = Value::Tag::dtype;
@@ -220,6 +249,14 @@ struct Unbox<std::string_view> {
   static std::string_view get(const Value& v) { return v.string(); }
 };
 template <>
+struct Unbox<std::span<const std::string_view>> {
+  static std::span<const std::string_view> get(const Value& v) { return v.strings(); }
+};
+template <>
+struct Unbox<std::span<const Value>> {
+  static std::span<const Value> get(const Value& v) { return v.values(); }
+};
+template <>
 struct Unbox<DType> {
   static DType get(const Value& v) { return v.dtype_; }
 };
@@ -253,16 +290,5 @@ struct Unbox<std::optional<T>> {
 };
 
 }  // namespace boxing
-
-// What a call gave back: up to kMax tensors, or one list, or one plain value.
-struct Results {
-  static constexpr int kMax = 6;
-  enum class Kind : uint8_t { nothing, tensors, list, integer, floating, boolean, scalar };
-  Kind kind = Kind::nothing;
-  int size = 0;  // of `tensors`
-  Tensor tensors[kMax];
-  TensorVec list;
-  Scalar scalar;  // integer, floating, boolean and scalar results
-};
 
 }  // namespace flambeau

@@ -11,7 +11,7 @@ namespace {
 class Items {
  public:
   explicit Items(PyObject* o) {
-    if (PyTuple_Check(o) || PyList_Check(o)) {
+    if (PyTuple_Check(o)) {
       held_ = Object::borrow(o);
       data_ = PySequence_Fast_ITEMS(o);
       size_ = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));

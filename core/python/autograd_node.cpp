@@ -4,6 +4,7 @@
 
 #include "core/autograd/accumulate.h"
 #include "core/python/autograd.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 namespace {
@@ -234,7 +235,10 @@ void node_dealloc(PyObject* self) {
   auto* object = reinterpret_cast<NodeObject*>(self);
   if (object->weakrefs) PyObject_ClearWeakRefs(self);
   PyTypeObject* type = Py_TYPE(self);
-  if (object->node->py_object == self) object->node->py_object = nullptr;
+  {
+    const TieLock lock(object->node.get());
+    if (object->node->py_object == self) object->node->py_object = nullptr;
+  }
   object->node.~Ref<Node>();
   type->tp_free(self);
   Py_DECREF(type);
@@ -299,7 +303,10 @@ PyGetSetDef* kind_properties(const Node& node) {
 
 PyTypeObject* type_of(const Node& node) {
   static auto* const types = new std::unordered_map<std::string, PyTypeObject*>();
-  if (const auto it = types->find(node.name()); it != types->end()) return it->second;
+  {
+    const TableLock lock;
+    if (const auto it = types->find(node.name()); it != types->end()) return it->second;
+  }
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
                          {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
                          {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
@@ -310,8 +317,8 @@ PyTypeObject* type_of(const Node& node) {
   PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, kNodeFlags, slots};
   const Object bases(must(PyTuple_Pack(1, node_base)));
   auto* type = reinterpret_cast<PyTypeObject*>(must(PyType_FromSpecWithBases(&spec, bases.get())));
-  types->emplace(node.name(), type);
-  return type;
+  const TableLock lock;
+  return types->try_emplace(node.name(), type).first->second;  // a type that is too late stays
 }
 
 }  // namespace
@@ -319,10 +326,13 @@ PyTypeObject* type_of(const Node& node) {
 PyObject* wrap(const Ref<Node>& node) {
   if (!node) Py_RETURN_NONE;
   if (PyObject* twin = twin_of(*node)) return Py_NewRef(twin);
-  if (node->py_object) return Py_NewRef(static_cast<PyObject*>(node->py_object));
   PyTypeObject* type = type_of(*node);
+  const TieLock lock(node.get());
+  auto* known = static_cast<PyObject*>(node->py_object);
+  if (known && try_new_ref(known)) return known;
   PyObject* self = must(type->tp_alloc(type, 0));
   new (&reinterpret_cast<NodeObject*>(self)->node) Ref<Node>(node);
+  allow_try(self);
   node->py_object = self;
   return self;
 }

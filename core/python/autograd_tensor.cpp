@@ -96,7 +96,7 @@ PyObject* get_base(PyObject* self) {
 PyObject* get_version(PyObject* self) {
   return guarded([&] {
     const TensorImpl& impl = *unwrap(self).impl();
-    check(!impl.inference, "Inference tensors do not track version counter.");
+    check(impl.counts_versions(), "Inference tensors do not track version counter.");
     return PyLong_FromUnsignedLong(impl.version());
   });
 }
@@ -123,6 +123,9 @@ PyObject* requires_grad_method(PyObject* self, PyObject* const* args, Py_ssize_t
     static constexpr const char* names[] = {"requires_grad"};
     PyObject* on[1] = {};
     read_arguments("requires_grad_", names, 0, args, n, kwnames, on);
+    if (on[0] && !PyBool_Check(on[0]))
+      raise<TypeError>("requires_grad_(): argument 'requires_grad' (position 1) must be bool, not ",
+                       Py_TYPE(on[0])->tp_name);
     set_requires_grad(self, on[0] ? on[0] : Py_True);
     return Py_NewRef(self);
   });

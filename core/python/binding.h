@@ -35,6 +35,26 @@ inline bool is_keyword(PyObject* name, const char* text) {
 }
 [[noreturn, gnu::cold]] void unexpected_keyword(const char* function, PyObject* name);
 
+// The items of a list, a tuple or any iterable, which stay as they are: code of Python's that runs
+// meanwhile (__index__, __bool__, ...) may change the list they came from.
+class FixedItems {
+ public:
+  // TypeError with `message` for what is no sequence.
+  FixedItems(PyObject* sequence, const char* message);
+  size_t size() const { return static_cast<size_t>(PyTuple_GET_SIZE(tuple_.get())); }
+  PyObject* operator[](size_t i) const { return PyTuple_GET_ITEM(tuple_.get(), i); }
+  PyObject* const* begin() const { return PySequence_Fast_ITEMS(tuple_.get()); }
+  PyObject* const* end() const { return begin() + size(); }
+
+ private:
+  Object tuple_;
+};
+// Whether it is true, as Python's `if` sees it; PythonError when its __bool__ raises.
+inline bool is_true(PyObject* o) { return must(PyObject_IsTrue(o)) != 0; }
+// func(*args, **kwargs) for what Python handed over: TypeError where args is no tuple (or list) and
+// kwargs no dict.
+PyObject* call_with(const char* function, PyObject* func, PyObject* args, PyObject* kwargs);
+
 // ---- numbers (numbers.cpp)
 bool is_numpy_scalar(PyObject* o);  // numpy.generic or a 0-dim array; never imports numpy
 bool is_index(PyObject* o);         // what PyTorch takes as an int: int, __index__, no bool
@@ -49,6 +69,8 @@ bool init_generator(PyObject* module);
 bool init_storage(PyObject* module);
 bool init_runtime(PyObject* module);
 bool init_devices(PyObject* module);
+bool init_streams(PyObject* module);
+bool init_deferral(PyObject* module);
 bool is_dtype_like(PyObject* o);  // a dtype, or float, int, bool, complex
 inline bool is_device(PyObject* o) { return PyObject_TypeCheck(o, device_type); }
 inline bool is_layout(PyObject* o) { return Py_TYPE(o) == layout_type; }
@@ -99,23 +121,38 @@ PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 void read_arguments(const char* function, std::span<const char* const> names, size_t required,
                     PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out);
 
+// ---- stacks of a thread that hold Python objects (thread_state.cpp)
+void push_object(Stack& stack, PyObject* object, PyObject* second = nullptr);
+PyObject* pop_object(Stack& stack);                  // new reference; the stack holds something
+PyObject* object_at(const Stack& stack, int64_t i);  // new reference; IndexError past the ends
+PyObject* object_of(const Frame& frame);             // borrowed
+PyObject* second_of(const Frame& frame);
+bool init_thread_state(PyObject* module);
+
 // ---- __torch_function__ (torch_function.cpp)
-enum class TorchFunction : uint8_t { enabled, subclasses_off, all_off };
-extern thread_local constinit TorchFunction torch_function_state;
 bool overrides_torch_function(PyObject* o);  // false for exact tensors and plain Python types
-inline bool torch_function_modes_active() { return thread_state.function_modes != nullptr; }
+inline bool torch_function_modes_active() { return static_cast<bool>(thread_state.function_modes); }
 inline bool may_override(PyObject* self) {
   return !is_exact_tensor(self) || torch_function_modes_active();
 }
-// Types that override, subclasses first, each once.
+// Types that override, subclasses first, each once. They are held: a list that they came from may
+// change.
 class Overloaded {
  public:
+  Overloaded() {}
+  Overloaded(const Overloaded&) = delete;
+  ~Overloaded() { clear(); }
   void add(PyObject* o);
   bool empty() const { return n_ == 0; }
-  void clear() { n_ = 0; }
+  void clear() {
+    if (n_) [[unlikely]]
+      release();
+  }
   std::span<PyObject* const> objects() const { return {objects_, n_}; }
 
  private:
+  void release();
+
   static constexpr size_t kMax = 32;
   PyObject* objects_[kMax];
   size_t n_ = 0;
@@ -127,11 +164,11 @@ PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* con
                             Py_ssize_t n);
 // A scope in which no more than this is overridden.
 struct WithTorchFunction {
-  TorchFunction before = torch_function_state;
+  TorchFunction before = thread_state.torch_function;
   explicit WithTorchFunction(TorchFunction state) {
-    if (before < state) torch_function_state = state;
+    if (before < state) thread_state.torch_function = state;
   }
-  ~WithTorchFunction() { torch_function_state = before; }
+  ~WithTorchFunction() { thread_state.torch_function = before; }
 };
 bool init_torch_function(PyObject* module);
 bool init_default_torch_function(PyObject* module);
@@ -152,7 +189,10 @@ struct PythonArguments {
   Object args, kwargs;
 };
 PythonArguments arguments_to_python(const Op& op, const Value* values);
-void results_from_python(const Op& op, PyObject* value, Results& results);
+void results_from_python(const Op& op, const Value* args, PyObject* value, Results& results);
+// A Python object as the value of an argument of this type: of defaults and results. TypeError
+// where it is none.
+Owned own_value(const Argument& like, PyObject* o);
 PyObject* results_to_python(const Op& op, const Results& results);  // plain tuples
 
 }  // namespace flambeau::python

@@ -4,18 +4,16 @@
 namespace flambeau::python {
 namespace {
 
-template <class Span>
-bool same_items(Span a, Span b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+template <class Span, class F>
+bool same_items(Span a, Span b, F&& same) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
 }
 
 bool same_scalar(const Scalar& a, const Scalar& b) {
   return a.kind() == b.kind() && a.to_complex() == b.to_complex();
 }
 
-bool is_default(const Value& v, const Argument& a) {
-  if (!a.has_default) return false;
-  const Value& d = a.default_value;
+bool same_value(const Value& v, const Value& d) {
   if (v.tag != d.tag) return false;
   switch (v.tag) {
     case Value::Tag::none:
@@ -39,44 +37,55 @@ bool is_default(const Value& v, const Argument& a) {
     case Value::Tag::memory_format:
       return v.memory_format_ == d.memory_format_;
     case Value::Tag::integers:
-      return same_items(v.integers(), d.integers());
+      return same_items(v.integers(), d.integers(), std::equal_to<>());
     case Value::Tag::floatings:
-      return same_items(v.floatings(), d.floatings());
+      return same_items(v.floatings(), d.floatings(), std::equal_to<>());
     case Value::Tag::booleans:
-      return same_items(v.booleans(), d.booleans());
+      return same_items(v.booleans(), d.booleans(), std::equal_to<>());
+    case Value::Tag::scalars:
+      return same_items(v.scalars(), d.scalars(), same_scalar);
+    case Value::Tag::strings:
+      return same_items(v.strings(), d.strings(), std::equal_to<>());
+    case Value::Tag::values:
+      return same_items(v.values(), d.values(), same_value);
     default:
       return false;
   }
 }
 
-Tensor tensor_from(const Op& op, PyObject* o) {
-  if (o == Py_None) return {};
+// Whether the call may leave out its i-th result: a mask that says which ones are wanted.
+bool may_lack(const Op& op, const Value* args, size_t i) {
+  for (size_t a = 0; a < op.nargs; ++a)
+    if (op.args[a].type == Type::boolean && op.args[a].list &&
+        args[a].tag == Value::Tag::booleans && args[a].booleans().size() == op.nreturns)
+      return !args[a].booleans()[i];
+  return false;
+}
+
+bool is_default(const Value& v, const Argument& a) {
+  return a.has_default && same_value(v, a.default_value);
+}
+
+Tensor tensor_from(const Op& op, PyObject* o, bool may_lack = false) {
+  if (o == Py_None && may_lack) return {};
   if (!is_tensor(o))
     raise_python(PyExc_TypeError, "%s::%s: expected a Tensor as result, got %.200s", op.ns, op.name,
                  Py_TYPE(o)->tp_name);
   return unwrap(o);
 }
 
-void take_one(const Op& op, PyObject* value, Results& results) {
-  const Return& r = op.returns[0];
-  if (r.list) {
-    const Object list(must(PySequence_Fast(value, "expected a list of Tensors as result")));
-    results.kind = Results::Kind::list;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i)
-      results.list.push_back(tensor_from(op, PySequence_Fast_GET_ITEM(list.get(), i)));
-    return;
+// What Python gave for one return of the schema.
+Owned value_from(const Op& op, const Return& r, PyObject* value, bool may_lack = false) {
+  if (r.type == Type::tensor && !r.list) return tensor_from(op, value, may_lack);
+  if (value == Py_None && r.optional) return Owned();
+  if (r.type != Type::tensor) {
+    const Argument like = {.name = *r.name ? r.name : "result", .type = r.type, .list = r.list};
+    return own_value(like, value);
   }
-  if (r.type == Type::tensor) {
-    results.kind = Results::Kind::tensors;
-    results.size = 1;
-    results.tensors[0] = tensor_from(op, value);
-    return;
-  }
-  results.scalar = unwrap_scalar(value);
-  results.kind = r.type == Type::integer    ? Results::Kind::integer
-                 : r.type == Type::floating ? Results::Kind::floating
-                 : r.type == Type::boolean  ? Results::Kind::boolean
-                                            : Results::Kind::scalar;
+  const FixedItems items(value, "expected a list of Tensors as result");
+  TensorVec tensors;
+  for (PyObject* item : items) tensors.push_back(tensor_from(op, item));
+  return tensors;
 }
 
 // Numbers that stand for tensors are numbers again.
@@ -106,17 +115,15 @@ PythonArguments arguments_to_python(const Op& op, const Value* values) {
   return out;
 }
 
-void results_from_python(const Op& op, PyObject* value, Results& results) {
+void results_from_python(const Op& op, const Value* args, PyObject* value, Results& results) {
   if (op.nreturns == 0) return;
-  if (op.nreturns == 1) return take_one(op, value, results);
-  const Object list(must(PySequence_Fast(value, "expected a tuple of results")));
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
-  check<TypeError>(n == op.nreturns && n <= Results::kMax, op.ns, "::", op.name, ": expected ",
+  if (op.nreturns == 1) return results.add(value_from(op, op.returns[0], value));
+  const FixedItems items(value, "expected a tuple of results");
+  const size_t n = items.size();
+  check<TypeError>(n == op.nreturns, op.ns, "::", op.name, ": expected ",
                    static_cast<int>(op.nreturns), " results, got ", n);
-  results.kind = Results::Kind::tensors;
-  results.size = static_cast<int>(n);
-  for (Py_ssize_t i = 0; i < n; ++i)
-    results.tensors[i] = tensor_from(op, PySequence_Fast_GET_ITEM(list.get(), i));
+  for (size_t i = 0; i < n; ++i)
+    results.add(value_from(op, op.returns[i], items[i], may_lack(op, args, i)));
 }
 
 }  // namespace flambeau::python

@@ -38,8 +38,8 @@ int64_t tensor_work(const Op& op, const Value* values) {
 
 bool worth_releasing(int64_t work) {
   // Layers in Python would take the lock right back.
-  return work >= kReleaseAbove && !thread_state.included && !thread_state.saved_tensor_hooks &&
-         !others_rearrange();
+  return work >= kReleaseAbove && !(thread_state.included & ~kDefer) &&
+         !thread_state.saved_tensor_hooks && !others_rearrange();
 }
 
 void invoke(const Op& op, const Value* values, int64_t work, Results& results) {
@@ -131,10 +131,10 @@ PyObject* get_doc(PyObject* self, void*) {
   FunctionObject* f = as_function(self);
   return guarded([&] {
     static PyObject* doc = nullptr;
-    if (!f->doc)
-      f->doc =
-          must(PyObject_CallFunction(imported(doc, "flambeau.ops", "doc"), "s", f->name->name));
-    return Py_NewRef(f->doc);
+    if (PyObject* known = published(f->doc)) return Py_NewRef(known);
+    PyObject* made =
+        must(PyObject_CallFunction(imported(doc, "flambeau.ops", "doc"), "s", f->name->name));
+    return Py_NewRef(publish_first(f->doc, made, Py_DecRef));
   });
 }
 PyObject* get_signature(PyObject* self, void*) {
@@ -288,12 +288,13 @@ bool add_name(PyObject* module, const PythonName& name) {
 
 }  // namespace
 
-void prepare(FunctionObject* f) {
+Signature** prepare(FunctionObject* f) {
   const size_t n = f->name->nops;
   auto made = std::make_unique<Signature*[]>(n);
   for (size_t i = 0; i < n; ++i)
     made[i] = new Signature(*builtin_ops()[f->name->ops[i]], style_of(f));
-  f->signatures = made.release();
+  // One that comes too late stays: others of its kind live for ever.
+  return publish_first(f->signatures, made.release(), [](Signature**) {});
 }
 
 PyObject* run_op(const Op& op, Arguments& arguments) {
@@ -301,7 +302,7 @@ PyObject* run_op(const Op& op, Arguments& arguments) {
   invoke(op, arguments.values,
          op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
   if (arguments.requires_grad) [[unlikely]]
-    results.tensors[0].set_requires_grad(true);
+    results.tensor().set_requires_grad(true);
   return wrap_results(op, results);
 }
 

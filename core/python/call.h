@@ -1,6 +1,7 @@
 // Function objects over the overloads of an op's Python name.
 #pragma once
 
+#include "core/python/free_threading.h"
 #include "core/python/parse.h"
 
 namespace flambeau::python {
@@ -13,11 +14,12 @@ struct FunctionObject {
 };
 
 inline FunctionObject* as_function(PyObject* o) { return reinterpret_cast<FunctionObject*>(o); }
-void prepare(FunctionObject* f);
+Signature** prepare(FunctionObject* f);
 inline std::span<Signature* const> signatures_of(FunctionObject* f) {
-  if (!f->signatures) [[unlikely]]
-    prepare(f);
-  return {f->signatures, f->name->nops};
+  Signature** made = published(f->signatures);
+  if (!made) [[unlikely]]
+    made = prepare(f);
+  return {made, f->name->nops};
 }
 
 // Calls the first overload that fits; nullptr without an error when none does. `public_name`: the

@@ -1,5 +1,7 @@
 // DLPack, both ways: https://dmlc.github.io/dlpack (the C structures are the standard's).
 
+#include "core/dispatch/observe.h"
+#include "core/memory/in_turn.h"
 #include "core/python/interchange.h"
 #include "flambeau/ops/clone.h"
 
@@ -68,6 +70,7 @@ struct Export {
 
 template <class M>
 M* exported(const Tensor& t) {
+  note_read(t, "dlpack");
   char* const data = t.bytes();
   auto* const e = new Export<M>{Lent(t.impl()->storage()), {}, {}};
   const int64_t n = t.dim();
@@ -106,6 +109,11 @@ void check_exportable(const Tensor& t) {
   check<TypeError>(t.device().is_cpu(),
                    "__dlpack__: only CPU tensors can be exported, this one is on ",
                    t.device().str());
+  check<TypeError>(!(t.keys() & bit(Key::backend)) && t.impl()->storage(),
+                   "__dlpack__: a tensor without memory of its own cannot be exported: unwrap it "
+                   "first");
+  check<TypeError>(info(t.dtype()).usable, "__dlpack__: torch.", dtype_name(t.dtype()),
+                   " has no DLPack type");
   if (t.requires_grad())
     raise_python(PyExc_BufferError,
                  "Can't export tensors that require gradient, use tensor.detach()");
@@ -120,10 +128,12 @@ PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
   read_arguments("__dlpack__", kNames, 0, args, n, kwnames, given);
   Tensor t = unwrap(self);
   check_exportable(t);
-  if (given[3] && given[3] == Py_True) t = entry::clone(t, std::nullopt);
   bool versioned = false;
   if (given[1] && PyTuple_Check(given[1]) && PyTuple_GET_SIZE(given[1]) == 2)
     versioned = unwrap_int(PyTuple_GET_ITEM(given[1], 0)) >= 1;
+  const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
+  check_exportable(t);  // what was run above may have changed it
+  if (copy) t = entry::clone(t, std::nullopt);
   return to_capsule(t, versioned);
 }
 
@@ -141,24 +151,22 @@ Tensor imported(M* m) {
   check(d.device.type == kCpu, "from_dlpack: Unsupported device type ", d.device.type,
         ": only CPU memory can be shared");
   const DType dtype = dtype_of(d.dtype);
+  check<ValueError>(d.ndim >= 0 && d.ndim <= 64 && (d.shape || !d.ndim), "from_dlpack: ", d.ndim,
+                    " dimensions");
   const Dims sizes(IntSpan(d.shape, d.ndim));
   const Dims strides = d.strides ? Dims(IntSpan(d.strides, d.ndim)) : contiguous_strides(sizes);
-  int64_t last = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    check(strides[i] >= 0, "from_dlpack: negative strides are not supported: copy the array first");
-    last += (sizes[i] - 1) * strides[i];
-  }
-  const size_t bytes = count(sizes) ? static_cast<size_t>(last + 1) * itemsize(dtype) : 0;
+  for (const int64_t step : strides)
+    check(step >= 0, "from_dlpack: negative strides are not supported: copy the array first");
   const auto release = [](void*, size_t, void* context) {
-    auto* const owner = static_cast<M*>(context);
-    if (owner->deleter) owner->deleter(owner);
+    memory::in_turn(
+        [](void* managed) {
+          auto* const owner = static_cast<M*>(managed);
+          if (owner->deleter) owner->deleter(owner);
+        },
+        context);
   };
-  auto* const impl = new TensorImpl(
-      Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, bytes, Device{}, release, m), dtype,
-      Device{});
-  Tensor t = Tensor::adopt(impl);
-  impl->set_geometry(sizes, strides, 0);
-  return t;
+  char* const address = d.data ? static_cast<char*>(d.data) + d.byte_offset : nullptr;
+  return over_memory("from_dlpack", address, dtype, sizes, strides, release, m);
 }
 
 PyObject* from_dlpack(PyObject*, PyObject* source) {

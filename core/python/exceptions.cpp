@@ -1,9 +1,9 @@
 // C++ exceptions become Python's of the same kind.
 #include <new>
 
-#include "core/dispatch/checked.h"
 #include "core/memory/allocator.h"
 #include "core/python/binding.h"
+#include "core/tensor/checked.h"
 
 namespace flambeau::python {
 
@@ -23,6 +23,8 @@ void translate_exception(const char* op) noexcept {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const NotImplementedError& e) {
     PyErr_SetString(PyExc_NotImplementedError, e.what());
+  } catch (const RecursionError& e) {
+    PyErr_SetString(PyExc_RecursionError, e.what());
   } catch (const ZeroDivisionError& e) {
     PyErr_SetString(PyExc_ZeroDivisionError, e.what());
   } catch (const LinAlgError& e) {

@@ -51,27 +51,32 @@ void dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-uint64_t unwrap_seed(PyObject* o) {
-  const Object index(must(PyNumber_Index(o)));
+// What int() takes is a seed for flambeau.manual_seed, and integers alone for a generator.
+uint64_t unwrap_seed(PyObject* o, bool converts) {
+  if (!converts && !PyIndex_Check(o))
+    raise("manual_seed: manual_seed expected a long, but got ", Py_TYPE(o)->tp_name);
+  const Object index(must(converts ? PyNumber_Long(o) : PyNumber_Index(o)));
   int overflow;
   const long long v = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
   if (!overflow) return static_cast<uint64_t>(v);  // -1 is the largest seed, as in PyTorch
   const uint64_t u = PyLong_AsUnsignedLongLong(index.get());
   if (PyErr_Occurred()) {
     PyErr_Clear();
-    raise("manual_seed: Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
+    raise<ValueError>(
+        "manual_seed: Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
   }
   return u;
 }
 
-PyObject* manual_seed(PyObject* self, PyObject* seed) {
+PyObject* seed_with(PyObject* self, PyObject* seed, bool converts) {
   return guarded([&] {
-    const uint64_t value = unwrap_seed(seed);
+    const uint64_t value = unwrap_seed(seed, converts);
     const std::lock_guard lock(generator_of(self).mutex);
     generator_of(self).manual_seed(value);
     return Py_NewRef(self);
   });
 }
+PyObject* manual_seed(PyObject* self, PyObject* seed) { return seed_with(self, seed, false); }
 PyObject* seed(PyObject* self, PyObject*) {
   return guarded([&] {
     const std::lock_guard lock(generator_of(self).mutex);
@@ -156,7 +161,7 @@ PyType_Spec spec = {"flambeau.Generator", sizeof(GeneratorObject), 0,
 // Seeds the default generators of all devices.
 PyObject* default_manual_seed(PyObject*, PyObject* value) {
   return guarded([&] {
-    const uint64_t number = unwrap_seed(value);
+    const uint64_t number = unwrap_seed(value, true);
     const auto reseed = [&](Generator& generator) {
       const std::lock_guard lock(generator.mutex);
       generator.manual_seed(number);

@@ -1,12 +1,13 @@
 // Small things that all files of the binding use.
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 
 PyObject* imported(PyObject*& cache, const char* module, const char* name) {
-  if (cache) return cache;
+  if (PyObject* known = published(cache)) return known;
   const Object m(must(PyImport_ImportModule(module)));
-  return cache = must(PyObject_GetAttrString(m.get(), name));
+  return publish_first(cache, must(PyObject_GetAttrString(m.get(), name)), Py_DecRef);
 }
 
 PyObject* interned(const char* text) { return must(PyUnicode_InternFromString(text)); }
@@ -45,6 +46,30 @@ void read_arguments(const char* function, std::span<const char* const> names, si
     if (!out[i])
       raise_python(PyExc_TypeError, "%s() missing 1 required positional arguments: \"%s\"",
                    function, names[i]);
+}
+
+FixedItems::FixedItems(PyObject* sequence, const char* message) {
+  if (PyTuple_Check(sequence)) {
+    tuple_ = Object::borrow(sequence);
+    return;
+  }
+  tuple_ = Object(PySequence_Tuple(sequence));
+  if (tuple_) return;
+  if (!Py_TYPE(sequence)->tp_iter && !PySequence_Check(sequence))
+    raise_python(PyExc_TypeError, "%s, got %.200s", message, Py_TYPE(sequence)->tp_name);
+  throw PythonError();
+}
+
+PyObject* call_with(const char* function, PyObject* func, PyObject* args, PyObject* kwargs) {
+  const Object positional(args ? PySequence_Tuple(args) : PyTuple_New(0));
+  if (!positional)
+    raise_python(PyExc_TypeError, "%s: args must be a tuple, not %.200s", function,
+                 Py_TYPE(args)->tp_name);
+  if (kwargs == Py_None) kwargs = nullptr;
+  if (kwargs && !PyDict_Check(kwargs))
+    raise_python(PyExc_TypeError, "%s: kwargs must be a dict, not %.200s", function,
+                 Py_TYPE(kwargs)->tp_name);
+  return must(PyObject_Call(func, positional.get(), kwargs));
 }
 
 std::string show_python(PyObject* o) {

@@ -1,5 +1,6 @@
 // Hooks that are written in Python: of tensors, of nodes, and around saved tensors.
 #include "core/python/autograd.h"
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 
@@ -53,7 +54,7 @@ namespace {
 
 std::string hook_name(PyObject* hook) {
   const Object name(PyObject_GetAttrString(hook, "__name__"));
-  if (name && PyUnicode_Check(name.get())) return PyUnicode_AsUTF8(name.get());
+  if (name && PyUnicode_Check(name.get())) return show_python(name.get());
   PyErr_Clear();
   return Py_TYPE(hook)->tp_name;
 }
@@ -390,12 +391,6 @@ struct PythonSavedHooks final : SavedTensorHooks {
   PyObject* packed_ = nullptr;
 };
 
-// The stack of hooks of a thread; thread_state points to its top.
-struct SavedHooksFrame {
-  PyObject *pack, *unpack;
-  SavedHooksFrame* below;
-};
-
 thread_local std::unique_ptr<std::string> disabled_message;
 
 PyObject* push_saved_hooks(PyObject*, PyObject* args) {
@@ -403,21 +398,15 @@ PyObject* push_saved_hooks(PyObject*, PyObject* args) {
     PyObject *pack, *unpack;
     if (!PyArg_ParseTuple(args, "OO", &pack, &unpack)) throw PythonError();
     if (disabled_message) raise(*disabled_message);
-    thread_state.saved_tensor_hooks =
-        new SavedHooksFrame{Py_NewRef(pack), Py_NewRef(unpack),
-                            static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks)};
+    push_object(thread_state.saved_tensor_hooks, pack, unpack);
     return Py_NewRef(Py_None);
   });
 }
 
 PyObject* pop_saved_hooks(PyObject*, PyObject*) {
   return guarded([&] {
-    auto* top = static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks);
-    check(top != nullptr, "there are no saved tensor hooks to remove");
-    thread_state.saved_tensor_hooks = top->below;
-    Py_DECREF(top->pack);
-    Py_DECREF(top->unpack);
-    delete top;
+    check(bool(thread_state.saved_tensor_hooks), "there are no saved tensor hooks to remove");
+    const Object pack(pop_object(thread_state.saved_tensor_hooks));
     return Py_NewRef(Py_None);
   });
 }
@@ -426,7 +415,7 @@ PyObject* disable_saved_hooks(PyObject*, PyObject* message) {
   return guarded([&] {
     const char* text = PyUnicode_AsUTF8(message);
     if (!text) throw PythonError();
-    check(thread_state.saved_tensor_hooks == nullptr, text);
+    check(!thread_state.saved_tensor_hooks, text);
     disabled_message = std::make_unique<std::string>(text);
     return Py_NewRef(Py_None);
   });
@@ -443,7 +432,7 @@ PyObject* saved_hooks_disabled(PyObject*, PyObject*) {
 }
 
 PyObject* saved_hooks_on(PyObject*, PyObject*) {
-  return PyBool_FromLong(thread_state.saved_tensor_hooks != nullptr);
+  return PyBool_FromLong(bool(thread_state.saved_tensor_hooks));
 }
 
 PyMethodDef saved_functions[] = {
@@ -520,7 +509,7 @@ void PythonAnomaly::report(const char* node_name) {
     while (parent) {
       const Object name(must(PyObject_CallMethod(parent, "name", nullptr)));
       const Object metadata(must(PyObject_GetAttrString(parent, "metadata")));
-      report_from(metadata.get(), PyUnicode_AsUTF8(name.get()), false);
+      report_from(metadata.get(), show_python(name.get()).c_str(), false);
       parent = PyDict_GetItemString(metadata.get(), "parent_");
     }
   } catch (const PythonError&) {
@@ -543,8 +532,8 @@ PyObject* metadata_of(Node& node) {
 bool init_saved_hooks(PyObject* module) {
   default_saved_tensor_hooks = [] {
     const AcquireGil gil;
-    const auto* top = static_cast<SavedHooksFrame*>(thread_state.saved_tensor_hooks);
-    return make_saved_hooks(top->pack, top->unpack);
+    const Frame& top = *thread_state.saved_tensor_hooks.top();
+    return make_saved_hooks(object_of(top), second_of(top));
   };
   make_anomaly = []() -> std::unique_ptr<Anomaly> { return std::make_unique<PythonAnomaly>(); };
   return PyModule_AddFunctions(module, saved_functions) == 0;

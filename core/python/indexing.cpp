@@ -2,6 +2,7 @@
 
 #include "core/python/binding.h"
 #include "core/python/interchange.h"
+#include "core/tensor/range.h"
 #include "flambeau/ops/alias.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/expand.h"
@@ -18,6 +19,8 @@
 namespace flambeau::python {
 namespace {
 
+constexpr size_t kMaxItems = 1024;  // far more than there are dimensions
+
 // What an index asks for: a view, then tensors that pick from it.
 struct Picked {
   Tensor view;
@@ -29,21 +32,29 @@ bool is_integer(PyObject* o) {
          (!PyBool_Check(o) && !is_tensor(o) && !PySequence_Check(o) && PyIndex_Check(o));
 }
 
-// How many dimensions an item uses up.
-int64_t consumed(PyObject* item) {
-  if (item == Py_None || item == Py_Ellipsis || PyBool_Check(item)) return 0;
-  if (is_tensor(item)) {
-    const Tensor& t = unwrap(item);
-    const bool mask = t.dtype() == DType::boolean || t.dtype() == DType::uint8;
-    return mask ? t.dim() : 1;
-  }
-  return 1;
-}
+// One item of an index, with all of Python's code behind it run: what it says can no longer change.
+struct Item {
+  enum class Kind : uint8_t { integer, slice, ellipsis, none, truth, tensor };
+  Kind kind;
+  int64_t integer = 0;                // also 0 or 1 for truth
+  std::optional<int64_t> start, end;  // of a slice
+  int64_t step = 1;
+  Tensor tensor;
 
-std::optional<int64_t> bound(PyObject* o) {
-  if (o == Py_None) return std::nullopt;
-  return unwrap_int(o);
-}
+  bool mask() const { return tensor.dtype() == DType::boolean || tensor.dtype() == DType::uint8; }
+  // How many dimensions it uses up.
+  int64_t consumed() const {
+    switch (kind) {
+      case Kind::integer:
+      case Kind::slice:
+        return 1;
+      case Kind::tensor:
+        return mask() ? tensor.dim() : 1;
+      default:
+        return 0;
+    }
+  }
+};
 
 int64_t clipped(PyObject* o) {
   // A bound past 64 bits is clipped, as Python's slices do.
@@ -55,21 +66,28 @@ int64_t clipped(PyObject* o) {
   return v;
 }
 
+Item slice_item(PyObject* o) {
+  auto* const s = reinterpret_cast<PySliceObject*>(o);
+  Item item{Item::Kind::slice};
+  if (s->step != Py_None) item.step = unwrap_int(s->step);
+  check<ValueError>(item.step > 0, "slice: step must be greater than zero");
+  if (s->start != Py_None) item.start = clipped(s->start);
+  if (s->stop != Py_None) item.end = clipped(s->stop);
+  return item;
+}
+
 // A slice of everything changes nothing; `always`: it is an op nevertheless, as in t[:].
-Tensor slice(const Tensor& t, int64_t dim, PyObject* item, bool always) {
-  auto* const s = reinterpret_cast<PySliceObject*>(item);
-  const std::optional<int64_t> step = bound(s->step);
-  check<ValueError>(step.value_or(1) > 0, "slice: step must be greater than zero");
-  const auto end_of = [](PyObject* o) {
-    return o == Py_None ? std::optional<int64_t>() : std::optional<int64_t>(clipped(o));
-  };
-  const std::optional<int64_t> start = end_of(s->start), end = end_of(s->stop);
-  const bool whole = start.value_or(0) == 0 && end.value_or(INT64_MAX) >= t.sizes()[dim];
-  if (whole && step.value_or(1) == 1 && !always) return t;
-  return entry::slice_Tensor(t, dim, start, end, step.value_or(1));
+Tensor slice(const Tensor& t, int64_t dim, const Item& s, bool always) {
+  const bool whole =
+      s.start.value_or(0) == 0 && dim < t.dim() && s.end.value_or(INT64_MAX) >= t.sizes()[dim];
+  if (whole && s.step == 1 && !always) return t;
+  return entry::slice_Tensor(t, dim, s.start, s.end, s.step);
 }
 
 [[noreturn]] void bad_index(PyObject* item) {
+  if (PyUnicode_Check(item) || PyBytes_Check(item))
+    raise<TypeError>("index: invalid data type '", Py_TYPE(item)->tp_name,
+                     "': text names no element");
   raise<IndexError>(
       "index: only integers, slices (`:`), ellipsis (`...`), None and long or byte "
       "Variables are valid indices (got ",
@@ -87,93 +105,84 @@ Tensor truth(bool on, Device device) {
   return Tensor::alias(t, one, one, 0);
 }
 
-Picked pick(const Tensor& self, std::span<PyObject* const> items, bool always_slice = false) {
+Item read_item(PyObject* o, Device device) {
+  using Kind = Item::Kind;
+  if (is_integer(o)) return {.kind = Kind::integer, .integer = unwrap_int(o)};
+  if (PySlice_Check(o)) return slice_item(o);
+  if (o == Py_Ellipsis) return {.kind = Kind::ellipsis};
+  if (o == Py_None) return {.kind = Kind::none};
+  if (PyBool_Check(o)) return {.kind = Kind::truth, .integer = o == Py_True};
+  if (is_tensor(o)) return {.kind = Kind::tensor, .tensor = unwrap(o)};
+  if (!PySequence_Check(o) || PyUnicode_Check(o)) bad_index(o);
+  Tensor t = tensor_from(o, std::nullopt, device);
+  if (t.numel() == 0 && t.dtype() != DType::boolean)
+    t = entry::to_dtype(t, DType::int64, false, false, {});
+  return {.kind = Kind::tensor, .tensor = std::move(t)};
+}
+
+Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) {
+  using Kind = Item::Kind;
   int64_t used = 0;
-  for (PyObject* item : items) used += consumed(item);
-  check<IndexError>(used <= self.dim(), "index: too many indices for tensor of dimension ",
-                    self.dim());
+  for (const Item& item : items) used += item.consumed();
+  const int64_t rest = self.dim() - used;
+  check<IndexError>(rest >= 0, "index: too many indices for tensor of dimension ", self.dim());
   Picked p{self, {}};
   int64_t dim = 0;
   bool ellipsis = false;
-  for (PyObject* item : items) {
-    if (is_integer(item)) {
-      p.view = entry::select_int(p.view, dim, unwrap_int(item));
-    } else if (PySlice_Check(item)) {
-      p.view = slice(p.view, dim, item, always_slice);
-      ++dim;
-    } else if (item == Py_Ellipsis) {
-      if (!ellipsis) dim += self.dim() - used;
-      ellipsis = true;
-    } else if (item == Py_None) {
-      p.view = entry::unsqueeze(p.view, dim++);
-    } else if (PyBool_Check(item)) {
-      p.view = entry::unsqueeze(p.view, dim);
-      put_index(p, dim++, truth(item == Py_True, p.view.device()));
-    } else if (is_tensor(item)) {
-      const Tensor& t = unwrap(item);
-      const bool mask = t.dtype() == DType::boolean || t.dtype() == DType::uint8;
-      if (t.dim() == 0 && is_integral(t.dtype(), false) && t.dtype() != DType::uint8) {
-        p.view = entry::select_int(p.view, dim, t.item().to_int());
-      } else if (t.dim() == 0 && mask) {
+  for (const Item& item : items) {
+    switch (item.kind) {
+      case Kind::integer:
+        p.view = entry::select_int(p.view, dim, item.integer);
+        break;
+      case Kind::slice:
+        p.view = slice(p.view, dim++, item, always_slice);
+        break;
+      case Kind::ellipsis:
+        if (!ellipsis) dim += rest;
+        ellipsis = true;
+        break;
+      case Kind::none:
+        p.view = entry::unsqueeze(p.view, dim++);
+        break;
+      case Kind::truth:
         p.view = entry::unsqueeze(p.view, dim);
-        const int64_t one[] = {1};
-        put_index(p, dim++, entry::reshape(t, one));
-      } else {
-        put_index(p, dim, t);
-        dim += mask ? t.dim() : 1;
+        put_index(p, dim++, truth(item.integer != 0, p.view.device()));
+        break;
+      case Kind::tensor: {
+        const Tensor& t = item.tensor;
+        if (t.dim() == 0 && is_integral(t.dtype(), false) && t.dtype() != DType::uint8) {
+          p.view = entry::select_int(p.view, dim, t.item().to_int());
+        } else if (t.dim() == 0 && item.mask()) {
+          p.view = entry::unsqueeze(p.view, dim);
+          const int64_t one[] = {1};
+          put_index(p, dim++, entry::reshape(t, one));
+        } else {
+          put_index(p, dim, t);
+          dim += item.mask() ? t.dim() : 1;
+        }
+        break;
       }
-    } else if (PySequence_Check(item) && !PyUnicode_Check(item)) {
-      const Tensor t = tensor_from(item, std::nullopt, self.device());
-      const Tensor index = t.numel() == 0 ? entry::to_dtype(t, DType::int64, false, false, {}) : t;
-      put_index(p, dim, index);
-      dim += index.dtype() == DType::boolean ? index.dim() : 1;
-    } else {
-      bad_index(item);
     }
   }
   return p;
 }
-
-// The items of an index: a tuple's, or itself. A mask of several dimensions inside a tuple counts
-// for as many; `consumed` has lists for one, so they are made tensors first.
-class Items {
- public:
-  Items(PyObject* index, Device device) {
-    if (PyTuple_Check(index)) {
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(index); ++i)
-        add(PyTuple_GET_ITEM(index, i), device);
-    } else {
-      add(index, device);
-    }
-  }
-  std::span<PyObject* const> get() const { return items_; }
-
- private:
-  void add(PyObject* item, Device device) {
-    const bool sequence = !is_tensor(item) && PySequence_Check(item) && !PyUnicode_Check(item);
-    if (!sequence) {
-      items_.push_back(item);
-      return;
-    }
-    Tensor t = tensor_from(item, std::nullopt, device);
-    if (t.numel() == 0 && t.dtype() != DType::boolean)
-      t = entry::to_dtype(t, DType::int64, false, false, {});
-    owned_.emplace_back(wrap(std::move(t)));
-    items_.push_back(owned_.back().get());
-  }
-
-  std::vector<PyObject*> items_;
-  std::vector<Object> owned_;
-};
 
 bool plain_view(PyObject* index) {
   return is_integer(index) || PySlice_Check(index) || index == Py_None;
 }
 
 Picked pick(const Tensor& self, PyObject* index, bool get) {
-  if (plain_view(index)) return pick(self, {&index, 1}, get);
-  const Items items(index, self.device());
-  return pick(self, items.get());
+  if (!PyTuple_Check(index)) {
+    const Item one[] = {read_item(index, self.device())};
+    return pick(self, one, get && plain_view(index));
+  }
+  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(index));
+  check<IndexError>(n <= kMaxItems, "index: too many indices: ", n);
+  std::vector<Item> items;
+  items.reserve(n);
+  for (size_t i = 0; i < n; ++i)
+    items.push_back(read_item(PyTuple_GET_ITEM(index, static_cast<Py_ssize_t>(i)), self.device()));
+  return pick(self, items, false);
 }
 
 // The value for an assignment, as a tensor of self's dtype and device.
@@ -184,6 +193,7 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
     check<TypeError>(!s.is_complex() || self.is_complex(),
                      "setitem: can't assign a complex number to a ", dtype_name(self.dtype()),
                      " tensor");
+    check_fits("setitem", s, self.dtype());
     return scalar_tensor(s, self.dtype(), self.device());
   }
   if (PySequence_Check(value) && !PyUnicode_Check(value))
@@ -225,8 +235,9 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     const Tensor& t = unwrap(self);
     check<IndexError>(t.dim() > 0 || !PyLong_CheckExact(index),
                       "setitem: invalid index of a 0-dim tensor. Use `tensor.fill_()` to set it");
-    const Picked p = pick(t, index, false);
+    // First the value, then the index: what either runs is over before a view is made.
     const Tensor source = value_tensor(value, t);
+    const Picked p = pick(t, index, false);
     if (p.indices.empty()) {
       if (same(source.sizes(), p.view.sizes()))
         entry::copy_(p.view, source, false);

@@ -4,6 +4,9 @@
 
 #include <cstring>
 
+#include "core/dispatch/observe.h"
+#include "core/memory/in_turn.h"
+#include "core/tensor/range.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/resolve_conj.h"
 #include "flambeau/ops/resolve_neg.h"
@@ -27,14 +30,100 @@ constexpr TypeString kTypes[] = {
     {"<c8", DType::complex64}, {"<c16", DType::complex128},
 };
 
+// See Note [Chains]: the owner of an array may be a tensor over an array, and so on.
 void drop_owner(void*, size_t, void* owner) {
   if (!Py_IsInitialized()) return;
-  const AcquireGil gil;
-  Py_DECREF(static_cast<PyObject*>(owner));
+  memory::in_turn(
+      [](void* o) {
+        const AcquireGil gil;
+        Py_DECREF(static_cast<PyObject*>(o));
+      },
+      owner);
 }
 
-PyObject* field(PyObject* interface, const char* name) {
-  return PyDict_GetItemString(interface, name);  // borrowed
+void drop_storage(void*, size_t, void* storage) { static_cast<Storage*>(storage)->release(); }
+
+// The value of a key; PythonError (TypeError) when `interface` is no dict or `required` is absent.
+PyObject* field(PyObject* interface, const char* name, bool required = false) {  // borrowed
+  if (!PyDict_Check(interface))
+    raise_python(PyExc_TypeError, "from_numpy: __array_interface__ must be a dict, got %.200s",
+                 Py_TYPE(interface)->tp_name);
+  PyObject* const value = PyDict_GetItemString(interface, name);
+  if (!value && required)
+    raise_python(PyExc_TypeError, "from_numpy: __array_interface__ has no '%s'", name);
+  return value == Py_None ? nullptr : value;
+}
+
+DType dtype_of_array(PyObject* interface) {
+  PyObject* const text = field(interface, "typestr", true);
+  const std::string type = text && PyUnicode_Check(text) ? show_python(text) : "(no string)";
+  for (const TypeString& t : kTypes)
+    if (type == t.text) return t.dtype;
+  raise<TypeError>(
+      "from_numpy: can't convert np.ndarray of type ", type,
+      ". The only supported types are: float64, float32, float16, complex64, complex128, "
+      "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
+}
+
+Dims shape_of_array(PyObject* interface) {
+  PyObject* const shape = field(interface, "shape", true);
+  if (!shape || !PyTuple_Check(shape))
+    raise<TypeError>("from_numpy: 'shape' in __array_interface__ must be a tuple");
+  return unwrap_dims(shape);
+}
+
+Dims strides_of_array(PyObject* interface, IntSpan sizes, int64_t item) {
+  PyObject* const steps = field(interface, "strides");
+  if (!steps) return contiguous_strides(sizes);
+  if (!PyTuple_Check(steps))
+    raise<TypeError>("from_numpy: 'strides' in __array_interface__ must be a tuple");
+  Dims strides = unwrap_dims(steps);
+  check<ValueError>(strides.size() == sizes.size(), "from_numpy: ", strides.size(), " strides for ",
+                    sizes.size(), " dimensions in __array_interface__");
+  for (int64_t& step : strides) {
+    check<ValueError>(
+        step >= 0,
+        "from_numpy: At least one stride in the given numpy array is "
+        "negative, and tensors with negative strides are not currently supported. (You "
+        "can probably work around this by making a copy of your array  with "
+        "array.copy().) ");
+    check<ValueError>(step % item == 0,
+                      "from_numpy: given numpy array strides not a multiple of the "
+                      "element byte size. Copy the numpy array to reallocate the memory.");
+    step /= item;
+  }
+  return strides;
+}
+
+struct ArrayMemory {
+  void* address;
+  bool read_only;
+};
+ArrayMemory memory_of_array(PyObject* interface) {
+  PyObject* const data = field(interface, "data", true);
+  if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2 ||
+      !PyLong_Check(PyTuple_GET_ITEM(data, 0)))
+    raise<TypeError>("from_numpy: 'data' in __array_interface__ must be (address, read_only)");
+  void* const address = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data, 0));
+  if (!address && PyErr_Occurred()) throw PythonError();
+  return {address, is_true(PyTuple_GET_ITEM(data, 1))};
+}
+
+// The bytes from the first element to the end of the last one; ValueError on overflow.
+size_t bytes_spanned(const char* op, IntSpan sizes, IntSpan strides, int64_t item) {
+  int64_t last = 0, step = 0, bytes = 0;
+  bool overflow = false, none = false;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    check<ValueError>(sizes[d] >= 0, op, ": a dimension cannot have size ", sizes[d]);
+    none |= sizes[d] == 0;
+    overflow |= __builtin_mul_overflow(sizes[d] - 1, strides[d], &step) ||
+                __builtin_add_overflow(last, step, &last);
+  }
+  if (none) return 0;
+  overflow |= __builtin_add_overflow(last, 1, &last) || __builtin_mul_overflow(last, item, &bytes);
+  check<ValueError>(!overflow, op, ": an array of shape ", show(sizes), " with strides ",
+                    show(strides), " does not fit in memory");
+  return static_cast<size_t>(bytes);
 }
 
 }  // namespace
@@ -44,45 +133,29 @@ bool is_array(PyObject* o) {
   return !is_tensor(o) && !PyType_Check(o) && type_attribute(Py_TYPE(o), name);
 }
 
+Tensor over_memory(const char* op, void* address, DType dtype, IntSpan sizes, IntSpan strides,
+                   Storage::Deleter release, void* owner) {
+  check<ValueError>(sizes.size() <= 64 && strides.size() == sizes.size(), op,
+                    ": a tensor has at most 64 dimensions, not ", sizes.size());
+  const size_t bytes = bytes_spanned(op, sizes, strides, static_cast<int64_t>(itemsize(dtype)));
+  check<ValueError>(address || !bytes, op, ": ", bytes, " bytes at address 0");
+  auto* const impl = new TensorImpl(Ref<Storage>(), dtype, Device{});
+  Tensor t = Tensor::adopt(impl);
+  impl->set_geometry(sizes, strides, 0);  // may refuse: the owner is not ours yet
+  impl->set_storage(Storage::wrap(address, bytes, Device{}, release, owner));
+  return t;
+}
+
 Tensor from_array(PyObject* array) {
   const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
-  const char* const type = PyUnicode_AsUTF8(must(field(interface.get(), "typestr")));
-  const DType* dtype = nullptr;
-  for (const TypeString& t : kTypes)
-    if (std::strcmp(t.text, type) == 0) dtype = &t.dtype;
-  check<TypeError>(
-      dtype, "from_numpy: can't convert np.ndarray of type ", type,
-      ". The only supported types are: float64, float32, float16, complex64, complex128, "
-      "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
-  const Dims sizes = unwrap_dims(field(interface.get(), "shape"));
-  Dims strides = contiguous_strides(sizes);
-  const int64_t item = static_cast<int64_t>(itemsize(*dtype));
-  PyObject* const steps = field(interface.get(), "strides");
-  if (steps && steps != Py_None) {
-    const Dims bytes = unwrap_dims(steps);
-    for (size_t d = 0; d < sizes.size(); ++d) {
-      check<ValueError>(
-          bytes[d] >= 0,
-          "from_numpy: At least one stride in the given numpy array is "
-          "negative, and tensors with negative strides are not currently supported. (You "
-          "can probably work around this by making a copy of your array  with "
-          "array.copy().) ");
-      check<ValueError>(bytes[d] % item == 0,
-                        "from_numpy: given numpy array strides not a multiple of the "
-                        "element byte size. Copy the numpy array to reallocate the memory.");
-      strides[d] = bytes[d] / item;
-    }
-  }
-  PyObject* const data = must(field(interface.get(), "data"));
-  void* const address = PyLong_AsVoidPtr(PyTuple_GetItem(data, 0));
-  if (!address && PyErr_Occurred()) throw PythonError();
-  int64_t last = 0;
-  for (size_t d = 0; d < sizes.size(); ++d) last += (sizes[d] - 1) * strides[d];
-  const size_t bytes = count(sizes) == 0 ? 0 : static_cast<size_t>((last + 1) * item);
-  auto* const impl = new TensorImpl(
-      Storage::wrap(address, bytes, Device{}, drop_owner, Py_NewRef(array)), *dtype, Device{});
-  Tensor t = Tensor::adopt(impl);
-  impl->set_geometry(sizes, strides, 0);
+  PyObject* const fields = interface.get();
+  const DType dtype = dtype_of_array(fields);
+  const Dims sizes = shape_of_array(fields);
+  const Dims strides = strides_of_array(fields, sizes, static_cast<int64_t>(itemsize(dtype)));
+  const ArrayMemory memory = memory_of_array(fields);
+  const Tensor t =
+      over_memory("from_numpy", memory.address, dtype, sizes, strides, drop_owner, array);
+  Py_INCREF(array);
   return t;
 }
 
@@ -114,13 +187,28 @@ DType leaf_dtype(PyObject* o) {
   return default_dtype();
 }
 
-// NumPy arrays and tensors inside a sequence stand for their own nested lists.
-Object as_sequence(PyObject* o) {
-  if (is_array(o) || is_tensor(o)) return Object(must(PyObject_CallMethod(o, "tolist", nullptr)));
-  Object fast(PySequence_Fast(o, "tensor: a sequence was expected"));
-  must(fast.get());
-  return fast;
-}
+// The items of a sequence, one after the other. Reading one may run code of Python's that changes
+// the list, so its length is looked at each time and the item is held.
+class Sequence {
+ public:
+  // NumPy arrays and tensors inside a sequence stand for their own nested lists.
+  explicit Sequence(PyObject* o)
+      : list_(PySequence_Fast(is_array(o) || is_tensor(o) ? (made_ = list_of(o)).get() : o,
+                              "tensor: a sequence was expected")) {
+    must(list_.get());
+  }
+  Py_ssize_t size() const { return PySequence_Fast_GET_SIZE(list_.get()); }
+  Object item(Py_ssize_t i) const {
+    check<ValueError>(i < size(), "tensor: a sequence changed while it was read");
+    return Object::borrow(PySequence_Fast_GET_ITEM(list_.get(), i));
+  }
+
+ private:
+  static Object list_of(PyObject* o) {
+    return Object(must(PyObject_CallMethod(o, "tolist", nullptr)));
+  }
+  Object made_, list_;
+};
 
 void join_dtype(Found& f, DType dtype) {
   f.dtype = f.any ? promote(f.dtype, dtype) : dtype;
@@ -145,8 +233,8 @@ void explore(PyObject* o, int depth, Found& f) {
                     kMaxNesting);
   if (is_array(o) || is_tensor(o))
     join_dtype(f, is_tensor(o) ? unwrap(o).dtype() : from_array(o).dtype());
-  const Object sequence = as_sequence(o);
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
+  const Sequence sequence(o);
+  const Py_ssize_t n = sequence.size();
   if (depth == static_cast<int>(f.shape.size())) {
     check<TypeError>(!f.complete, "tensor: only equally nested sequences make a tensor");
     f.shape.push_back(n);
@@ -158,7 +246,8 @@ void explore(PyObject* o, int depth, Found& f) {
   const bool typed = is_array(o) || is_tensor(o);
   for (Py_ssize_t i = 0; i < n; ++i) {
     Found own = f;
-    explore(PySequence_Fast_GET_ITEM(sequence.get(), i), depth + 1, own);
+    const Object item = sequence.item(i);
+    explore(item.get(), depth + 1, own);
     f.shape = own.shape;
     f.complete = own.complete;
     if (!typed) {
@@ -172,28 +261,47 @@ Scalar leaf_value(PyObject* o, DType dtype) {
   const Scalar s = is_tensor(o) ? unwrap(o).item() : unwrap_scalar(o);
   check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
         dtype_name(dtype), " without overflow: it is complex");
-  if (s.is_integral(false) && is_integral(dtype, false) && itemsize(dtype) < 8) {
-    const int64_t v = s.to_int();
-    const int bits = static_cast<int>(itemsize(dtype)) * 8;
-    const bool is_signed = info(dtype).is_signed;
-    const int64_t high = (int64_t{1} << (bits - (is_signed ? 1 : 0))) - 1;
-    const int64_t low = -high - 1;  // negative numbers wrap in unsigned types
-    check(v >= low && v <= high, "tensor: value ", v, " cannot be converted to type ",
-          dtype_name(dtype), " without overflow");
-  }
+  // Floating dtypes take what is too large as infinite, as float() does.
+  if (is_integral(dtype, false) && !fits(s, dtype)) [[unlikely]]
+    raise("tensor: value ", s.is_floating() ? concat(s.to_double()) : concat(s.to_int()),
+          " cannot be converted to type ", dtype_name(dtype), " without overflow");
   return s;
 }
 
-void store(PyObject* o, char*& dst, DType dtype) {
-  if (is_leaf(o)) {
-    leaf_value(o, dtype).store(dst, dtype);
-    dst += itemsize(dtype);
-    return;
+// Writes the elements in order. What was explored may have changed since, or have lied: nothing is
+// written past the end.
+class Writer {
+ public:
+  explicit Writer(const Tensor& t)
+      : dims_(t.dim()), dtype_(t.dtype()), at_(t.bytes()), end_(at_ + t.numel() * t.itemsize()) {}
+
+  void write(PyObject* o, int64_t depth = 0) {
+    if (is_leaf(o)) {
+      const Scalar value = leaf_value(o, dtype_);
+      must_fit(depth == dims_ && at_ < end_);
+      value.store(at_, dtype_);
+      at_ += itemsize(dtype_);
+      return;
+    }
+    must_fit(depth < dims_);
+    const Sequence sequence(o);
+    const Py_ssize_t n = sequence.size();
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      const Object item = sequence.item(i);
+      write(item.get(), depth + 1);
+    }
   }
-  const Object sequence = as_sequence(o);
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
-  for (Py_ssize_t i = 0; i < n; ++i) store(PySequence_Fast_GET_ITEM(sequence.get(), i), dst, dtype);
-}
+  void finish() const { must_fit(at_ == end_); }
+
+ private:
+  static void must_fit(bool fits) {
+    check<ValueError>(fits, "tensor: a sequence changed while it was read");
+  }
+
+  int64_t dims_;
+  DType dtype_;
+  char *at_, *end_;
+};
 
 Tensor converted(const Tensor& t, std::optional<DType> dtype, Device device, bool copy) {
   const Exclude off(kAutograd);
@@ -212,8 +320,9 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device) {
   explore(data, 0, found);
   const DType chosen = dtype.value_or(found.any ? found.dtype : default_dtype());
   Tensor t = empty(found.shape, {chosen, Device{}});
-  char* dst = t.bytes();
-  store(data, dst, chosen);
+  Writer writer(t);
+  writer.write(data);
+  writer.finish();
   return device.is_cpu() ? t : converted(t, chosen, device, false);
 }
 
@@ -236,8 +345,8 @@ Options read_options(PyObject* dtype, PyObject* device, PyObject* requires_grad,
     if (o.device.is_cpu()) o.device.index = -1;
     o.device_given = true;
   }
-  if (requires_grad) o.requires_grad = PyObject_IsTrue(requires_grad) == 1;
-  check<NotImplementedError>(!pin_memory || PyObject_IsTrue(pin_memory) != 1, op,
+  if (requires_grad) o.requires_grad = is_true(requires_grad);
+  check<NotImplementedError>(!pin_memory || !is_true(pin_memory), op,
                              ": pin_memory=True is not supported");
   return o;
 }
@@ -293,7 +402,7 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwna
     PyObject* given[5];
     read_arguments("asarray", kNames, 1, args, n, kwnames, given);
     const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
-    const bool copy = given[3] && given[3] == Py_True;
+    const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
     Tensor t = shared_or_copied(given[0], o);
     if (copy) t = entry::clone(t, std::nullopt);
     return finish(std::move(t), o);
@@ -304,14 +413,14 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
   return guarded([&]() -> PyObject* {
     check<TypeError>(is_array(array), "from_numpy: expected np.ndarray (got ",
                      Py_TYPE(array)->tp_name, ")");
+    const Tensor t = from_array(array);
     const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
-    PyObject* const data = field(interface.get(), "data");
-    if (data && PyTuple_Check(data) && PyTuple_GetItem(data, 1) == Py_True)
+    if (memory_of_array(interface.get()).read_only)
       warn(
           "The given NumPy array is not writable, and tensors here are: writing to this one "
           "changes "
           "memory that NumPy holds for constant. Copy the array first (array.copy()).");
-    return wrap(from_array(array));
+    return wrap(t);
   });
 }
 
@@ -324,6 +433,7 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
     int64_t count = given[2] ? unwrap_int(given[2]) : -1;
     const int64_t offset = given[3] ? unwrap_int(given[3]) : 0,
                   item = static_cast<int64_t>(itemsize(dtype));
+    const bool requires_grad = given[4] && is_true(given[4]);
     auto* const view = new Py_buffer;
     if (PyObject_GetBuffer(given[0], view, PyBUF_WRITABLE) < 0) {
       PyErr_Clear();
@@ -333,13 +443,16 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
       }
     }
     const auto release = [](void*, size_t, void* context) {
-      const AcquireGil gil;
-      PyBuffer_Release(static_cast<Py_buffer*>(context));
-      delete static_cast<Py_buffer*>(context);
+      if (!Py_IsInitialized()) return;
+      memory::in_turn(
+          [](void* view) {
+            const AcquireGil gil;
+            PyBuffer_Release(static_cast<Py_buffer*>(view));
+            delete static_cast<Py_buffer*>(view);
+          },
+          context);
     };
-    const Ref<Storage> storage = Storage::wrap(
-        static_cast<char*>(view->buf) + offset,
-        static_cast<size_t>(std::max<int64_t>(view->len - offset, 0)), Device{}, release, view);
+    const Ref<Storage> owner = Storage::wrap(view->buf, 0, Device{}, release, view);
     check<ValueError>(view->len > 0 && count != 0, "frombuffer: both buffer length (", view->len,
                       ") and count (", count, ") must not be 0");
     check<ValueError>(offset >= 0 && offset < view->len, "frombuffer: offset (", offset,
@@ -349,14 +462,15 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
                       view->len - offset, " bytes) after offset (", offset,
                       " bytes) must be a multiple of element size (", item, ")");
     if (count < 0) count = (view->len - offset) / item;
-    check<ValueError>(offset + count * item <= view->len, "frombuffer: requested buffer length (",
+    check<ValueError>(count <= (view->len - offset) / item, "frombuffer: requested buffer length (",
                       count, " * ", item, " bytes) after offset (", offset,
                       " bytes) must not be greater than actual buffer length (", view->len,
                       " bytes)");
-    auto* const impl = new TensorImpl(storage, dtype, Device{});
-    Tensor t = Tensor::adopt(impl);
-    impl->set_contiguous({&count, 1});
-    if (given[4] && PyObject_IsTrue(given[4]) == 1) t.set_requires_grad(true);
+    const int64_t one = 1;
+    Tensor t = over_memory("frombuffer", static_cast<char*>(view->buf) + offset, dtype, {&count, 1},
+                           {&one, 1}, drop_storage, owner.get());
+    owner->retain();
+    if (requires_grad) t.set_requires_grad(true);
     return wrap(std::move(t));
   });
 }
@@ -403,18 +517,22 @@ struct BufferGeometry {
   Py_ssize_t sizes[64], strides[64];
 };
 
+// A wrapper subclass has a geometry and no bytes, see Note [Tensors without memory].
+void check_has_memory(const char* op, const Tensor& t) {
+  check<TypeError>(!(t.keys() & bit(Key::backend)) && t.impl()->storage(), op,
+                   ": a tensor without memory of its own cannot be shown: unwrap it first");
+}
+
 PyObject* numpy_array(const Tensor& t) {
+  check_has_memory("numpy", t);
   check<TypeError>(format_of(t.dtype()), "numpy: Got unsupported ScalarType ",
                    dtype_name(t.dtype()), ": NumPy has no such type; convert with .float() first");
   static PyObject* asarray = nullptr;
-  if (!asarray) {
-    const Object numpy(must(PyImport_ImportModule("numpy")));
-    asarray = must(PyObject_GetAttrString(numpy.get(), "asarray"));
-  }
+  const Exclude told(bit(Key::profiler) | bit(Key::capture));
   // The view is of a detached handle, so that the array keeps the memory and not the graph.
   const Object holder(wrap(flambeau::detach(t)));
   const Object view(must(PyMemoryView_FromObject(holder.get())));
-  return must(PyObject_CallOneArg(asarray, view.get()));
+  return must(PyObject_CallOneArg(imported(asarray, "numpy", "asarray"), view.get()));
 }
 
 PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
@@ -422,7 +540,8 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* k
   PyObject* given[1];
   read_arguments("numpy", kNames, 0, args, n, kwnames, given);
   Tensor t = unwrap(self);
-  if (given[0] && PyObject_IsTrue(given[0]) == 1) {
+  note_read(t, "numpy");
+  if (given[0] && is_true(given[0])) {
     t = entry::resolve_neg(entry::resolve_conj(flambeau::detach(t)));
     if (!t.device().is_cpu()) t = converted(t, t.dtype(), Device{}, false);
     return numpy_array(t);
@@ -446,9 +565,21 @@ PyObject* array(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* k
   static const char* const kNames[] = {"dtype", "copy"};
   PyObject* given[2];
   read_arguments("__array__", kNames, 0, args, n, kwnames, given);
-  const Object plain(numpy(self, nullptr, 0, nullptr));
-  if (!given[0] || given[0] == Py_None) return Py_NewRef(plain.get());
-  return must(PyObject_CallMethod(plain.get(), "astype", "O", given[0]));
+  const bool may_copy = !given[1] || given[1] == Py_None || is_true(given[1]);
+  const bool must_copy = may_copy && given[1] && given[1] != Py_None;
+  Object result(numpy(self, nullptr, 0, nullptr));
+  const Object shared = result;
+  if (given[0] && given[0] != Py_None) {
+    const Object cast(must(PyObject_GetAttrString(shared.get(), "astype")));
+    const Object args(must(PyTuple_Pack(1, given[0])));
+    const Object options(must(Py_BuildValue("{s:O}", "copy", Py_False)));
+    result = Object(must(PyObject_Call(cast.get(), args.get(), options.get())));
+  }
+  if (result.get() == shared.get() && must_copy)
+    return must(PyObject_CallMethod(result.get(), "copy", nullptr));
+  check<ValueError>(may_copy || result.get() == shared.get(),
+                    "__array__: another dtype needs a copy, and copy=False forbids it");
+  return result.release();
 }
 
 const NativeMethod kMethods[] = {
@@ -485,7 +616,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   const char* const format = format_of(t.dtype());
   // What a reader of bytes could misread is refused; NumPy then asks __array__, which explains.
   const bool plain = t.device().is_cpu() && !t.is_conj() && !t.is_neg() &&
-                     !(t.keys() & (kPythonDispatch | kAutograd));
+                     !(t.keys() & (kPythonDispatch | kAutograd | bit(Key::backend)));
   if (!format || !plain || ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !t.is_contiguous())) {
     PyErr_SetString(
         PyExc_BufferError,
@@ -493,7 +624,12 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     return -1;
   }
   char* data;
-  if (guarded_int([&] { return data = t.bytes(), 0; }) < 0) return -1;
+  const auto read = [&] {
+    note_read(t, "buffer");
+    data = t.bytes();
+    return 0;
+  };
+  if (guarded_int(read) < 0) return -1;
   auto* const geometry = new BufferGeometry{Lent(t.impl()->storage()), {}, {}};
   const Py_ssize_t item = static_cast<Py_ssize_t>(t.itemsize());
   for (int64_t d = 0; d < t.dim(); ++d) {

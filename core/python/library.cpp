@@ -1,86 +1,52 @@
 // Ops that are registered at run time, with implementations in Python. See flambeau/library.py.
-#include <cstring>
 #include <deque>
 
+#include "core/dispatch/registrations.h"
 #include "core/python/parse.h"
 
 namespace flambeau::python {
 namespace {
 
-// What belongs to an op of Python's: its texts, and a function per kind of implementation.
+// What belongs to an op of Python's.
 struct RuntimeOp {
   std::deque<std::string> texts;
   std::vector<Argument> args;
   std::vector<Return> returns;
-  std::deque<Scalar> scalars;
-  std::deque<std::vector<int64_t>> lists;
-  PyObject* implementations = nullptr;  // dict: "CPU", "Meta", "CompositeExplicit", "Autograd"
+  std::deque<Owned> defaults;
 
   const char* keep(std::string text) { return texts.emplace_back(std::move(text)).c_str(); }
 };
 
-RuntimeOp& runtime_of(const Op& op) { return *static_cast<RuntimeOp*>(op.runtime); }
-
 // ---- calling
 
-KeySet keys_of_arguments(const Op& op, const Value* values) {
-  KeySet keys = 0;
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (values[i].tag == Value::Tag::tensor) keys |= keys_of(values[i].tensor());
-    if (values[i].tag == Value::Tag::tensors) keys |= keys_of(values[i].tensors());
+class PythonFunction final : public Registered {
+ public:
+  explicit PythonFunction(PyObject* function) : function_(Py_NewRef(function)) {}
+  ~PythonFunction() override {
+    const AcquireGil gil;
+    Py_DECREF(function_);
   }
-  return keys;
-}
-
-bool on_meta(const Op& op, const Value* values) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (values[i].tag == Value::Tag::tensor && values[i].tensor().is_meta()) return true;
-    if (values[i].tag == Value::Tag::device && values[i].device_.is_meta()) return true;
-    if (values[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : values[i].tensors())
-        if (t.defined() && t.is_meta()) return true;
+  void call(const Op& op, const Value* values, Results& results) const override {
+    const EnterPython python;
+    const PythonArguments arguments = arguments_to_python(op, values);
+    const Object result(
+        must(PyObject_Call(function_, arguments.args.get(), arguments.kwargs.get())));
+    results_from_python(op, values, result.get(), results);
   }
-  return false;
-}
+  void* python() const override { return function_; }
 
-PyObject* implementation(const Op& op, const char* kind) {
-  return PyDict_GetItemString(runtime_of(op).implementations, kind);
-}
+ private:
+  PyObject* function_;
+};
 
-void call_python(const Op& op, PyObject* function, const Value* values, Results& results) {
-  const PythonArguments arguments = arguments_to_python(op, values);
-  const Object result(must(PyObject_Call(function, arguments.args.get(), arguments.kwargs.get())));
-  results_from_python(op, result.get(), results);
-}
-
-void bump_mutated(const Op& op, const Value* values) {
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (op.args[i].mutated && values[i].tag == Value::Tag::tensor) bump_version(values[i].tensor());
-}
-
-void call_kernel(const Op& op, const Value* values, Results& results) {
-  const EnterPython python;
-  const char* device = on_meta(op, values) ? "Meta" : "CPU";
-  PyObject* function = implementation(op, device);
-  if (!function) function = implementation(op, "CompositeExplicit");
-  if (!function)
-    raise<NotImplementedError>(op.ns, "::", op.name, ": there is no implementation for '", device,
-                               "': register one with flambeau.library");
-  call_python(op, function, values, results);
-  bump_mutated(op, values);
-}
-
-// The entry of all ops of Python's: as the generated ones, one branch on the active keys.
+// The entry of all ops of Python's: as the generated ones, one branch on the active keys. Kernels
+// are among the registrations.
 void call_runtime(const Op& op, const Value* values, Results& results) {
-  const KeySet keys =
-      (thread_state.included | keys_of_arguments(op, values)) & ~thread_state.excluded & op.mask;
+  const KeySet keys = settled(op, active_keys(op, values) | kRegistered);
   if (keys) return slow(op, keys, values, results);
-  call_kernel(op, values, results);
-}
-
-void call_autograd(const Op& op, const Value* values, Results& results) {
-  const EnterPython python;
-  call_python(op, static_cast<PyObject*>(override_context(op, Key::autograd)), values, results);
+  raise<NotImplementedError>(op.ns, "::", op.name, ": there is no implementation for '",
+                             dispatch_key_name(device_of_call(op, values)),
+                             "': register one with flambeau.library");
 }
 
 // ---- registering
@@ -98,49 +64,21 @@ Type type_named(std::string_view name) {
   raise<ValueError>("define: unknown type '", name, "' in the schema");
 }
 
-// A default as a boxed value whose memory belongs to the op.
-Value default_value(RuntimeOp& runtime, const Argument& a, PyObject* o) {
-  if (o == Py_None) return Value();
-  if (a.list) {
-    auto& list = runtime.lists.emplace_back();
-    check<NotImplementedError>(a.type == Type::integer,
-                               "define: only lists of ints can have a default");
-    const Dims dims = unwrap_dims(o);
-    list.assign(dims.begin(), dims.end());
-    return boxing::box(IntSpan(list));
-  }
-  switch (a.type) {
-    case Type::integer:
-      return boxing::box(unwrap_int(o));
-    case Type::floating:
-      return boxing::box(unwrap_scalar(o).to_double());
-    case Type::boolean:
-      return boxing::box(o == Py_True);
-    case Type::scalar:
-      return boxing::box(runtime.scalars.emplace_back(unwrap_scalar(o)));
-    case Type::string:
-      return boxing::box(std::string_view(runtime.keep(show_python(o))));
-    case Type::dtype:
-      return boxing::box(unwrap_dtype(o));
-    case Type::memory_format:
-      return boxing::box(unwrap_memory_format(o));
-    default:
-      raise<NotImplementedError>("define: argument '", a.name, "' cannot have this default");
-  }
-}
-
-// (name, type, optional, list, list_size, keyword_only, out, mutated, alias, has_default, default)
+// (name, type, optional, optional_items, list, list_size, keyword_only, out, mutated, alias,
+// has_default, default)
 Argument read_argument(RuntimeOp& runtime, PyObject* row) {
   const char *name, *type, *alias;
-  int optional, list, list_size, keyword_only, out, mutated, has_default;
+  int optional, optional_items, list, list_size, keyword_only, out, mutated, has_default;
   PyObject* value;
-  if (!PyArg_ParseTuple(row, "ssppipppspO:argument", &name, &type, &optional, &list, &list_size,
-                        &keyword_only, &out, &mutated, &alias, &has_default, &value))
+  if (!PyArg_ParseTuple(row, "sspppipppspO:argument", &name, &type, &optional, &optional_items,
+                        &list, &list_size, &keyword_only, &out, &mutated, &alias, &has_default,
+                        &value))
     throw PythonError();
   Argument a;
   a.name = runtime.keep(name);
   a.type = type_named(type);
   a.optional = optional;
+  a.optional_items = optional_items;
   a.list = list;
   a.list_size = static_cast<int8_t>(list_size);
   a.keyword_only = keyword_only;
@@ -148,17 +86,18 @@ Argument read_argument(RuntimeOp& runtime, PyObject* row) {
   a.mutated = mutated;
   a.alias = *alias;
   a.has_default = has_default;
-  if (has_default) a.default_value = default_value(runtime, a, value);
+  if (has_default && value != Py_None)
+    a.default_value = runtime.defaults.emplace_back(own_value(a, value)).view();
   return a;
 }
 
-// (type, list, mutated, alias, name)
+// (type, list, mutated, alias, name, optional)
 Return read_return(RuntimeOp& runtime, PyObject* row) {
   const char *type, *alias, *name;
-  int list, mutated;
-  if (!PyArg_ParseTuple(row, "sppss:return", &type, &list, &mutated, &alias, &name))
+  int list, mutated, optional;
+  if (!PyArg_ParseTuple(row, "sppssp:return", &type, &list, &mutated, &alias, &name, &optional))
     throw PythonError();
-  return {type_named(type), list != 0, mutated != 0, *alias, runtime.keep(name)};
+  return {type_named(type), list != 0, mutated != 0, *alias, runtime.keep(name), optional != 0};
 }
 
 // _register_op(ns, name, overload, schema, arguments, returns, tags)
@@ -176,7 +115,6 @@ PyObject* register_op_function(PyObject*, PyObject* args) {
       runtime->args.push_back(read_argument(*runtime, PyList_GET_ITEM(arguments, i)));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(returns); ++i)
       runtime->returns.push_back(read_return(*runtime, PyList_GET_ITEM(returns, i)));
-    runtime->implementations = must(PyDict_New());
     Op op = {};
     op.ns = runtime->keep(ns);
     op.name = runtime->keep(name);
@@ -186,7 +124,7 @@ PyObject* register_op_function(PyObject*, PyObject* args) {
     op.nargs = static_cast<uint8_t>(runtime->args.size());
     op.returns = runtime->returns.data();
     op.nreturns = static_cast<uint8_t>(runtime->returns.size());
-    op.mask = bit(Key::count) - 1;
+    op.mask = kAllKeys;
     op.tags = tags;
     op.call = call_runtime;
     op.runtime = runtime;
@@ -194,27 +132,71 @@ PyObject* register_op_function(PyObject*, PyObject* args) {
   });
 }
 
-// _implement_op(op, kind, function): what runs for 'CPU', 'Meta', 'CompositeExplicit', 'Autograd'.
-PyObject* implement_op(PyObject*, PyObject* args) {
+// A registration as Python holds it: a capsule that names what was registered.
+constexpr const char* kCapsule = "flambeau.registration";
+
+// _register(op, key, function): what runs at a dispatch key; gives what _unregister takes.
+PyObject* register_function(PyObject*, PyObject* args) {
   PyObject *object, *function;
-  const char* kind;
-  if (!PyArg_ParseTuple(args, "OsO:_implement_op", &object, &kind, &function)) return nullptr;
+  const char* key;
+  if (!PyArg_ParseTuple(args, "OsO:_register", &object, &key, &function)) return nullptr;
   return guarded([&] {
     const Op& op = unwrap_op(object);
-    if (std::strcmp(kind, "Autograd") == 0) {
-      set_override(op, Key::autograd, call_autograd, Py_NewRef(function));
-    } else {
-      if (!op.runtime)
-        raise<NotImplementedError>("impl: the kernels of built-in ops cannot be replaced (",
-                                   op.schema, "); an 'Autograd' rule can");
-      must(PyDict_SetItemString(runtime_of(op).implementations, kind, function));
-    }
+    const std::optional<Place> place = Place::named(key);
+    check(place.has_value(), "could not parse dispatch key: ", key);
+    auto* made = new PythonFunction(function);
+    add_registration(op, *place, Ref<const Registered>::adopt(made));
+    return must(Py_BuildValue("ON", object, PyCapsule_New(made, kCapsule, nullptr)));
+  });
+}
+
+// _unregister((op, capsule)): the registration before it counts again.
+PyObject* unregister_function(PyObject*, PyObject* pair) {
+  return guarded([&] {
+    PyObject *object, *capsule;
+    if (!PyArg_ParseTuple(pair, "OO:_unregister", &object, &capsule)) throw PythonError();
+    void* made = PyCapsule_GetPointer(capsule, kCapsule);
+    if (!made) throw PythonError();
+    remove_registration(unwrap_op(object), static_cast<const Registered*>(made));
     return Py_NewRef(Py_None);
   });
 }
 
+// _registered(op, key): the function that counts there, or None.
+PyObject* registered_function(PyObject*, PyObject* args) {
+  PyObject* object;
+  const char* key;
+  if (!PyArg_ParseTuple(args, "Os:_registered", &object, &key)) return nullptr;
+  return guarded([&] {
+    const std::optional<Place> place = Place::named(key);
+    check(place.has_value(), "could not parse dispatch key: ", key);
+    const Ref<const Registered> found = registration_at(unwrap_op(object), *place);
+    auto* function = found ? static_cast<PyObject*>(found->python()) : nullptr;
+    return Py_NewRef(function ? function : Py_None);
+  });
+}
+
+// _remove_op(op): of those that _register_op made; its name is free again.
+PyObject* remove_op_function(PyObject*, PyObject* object) {
+  return guarded([&] {
+    const Op& op = unwrap_op(object);
+    check(op.runtime != nullptr, "only ops that were defined at run time can be removed");
+    remove_op(op);
+    return Py_NewRef(Py_None);
+  });
+}
+
+// _is_composite(op): whether it is the sum of other ops.
+PyObject* is_composite_function(PyObject*, PyObject* object) {
+  return guarded([&] { return PyBool_FromLong(is_implicit(unwrap_op(object))); });
+}
+
 PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, nullptr},
-                           {"_implement_op", implement_op, METH_VARARGS, nullptr},
+                           {"_register", register_function, METH_VARARGS, nullptr},
+                           {"_remove_op", remove_op_function, METH_O, nullptr},
+                           {"_is_composite", is_composite_function, METH_O, nullptr},
+                           {"_unregister", unregister_function, METH_O, nullptr},
+                           {"_registered", registered_function, METH_VARARGS, nullptr},
                            {}};
 
 }  // namespace
@@ -224,7 +206,7 @@ bool init_library(PyObject* module) { return PyModule_AddFunctions(module, funct
 bool init_layers(PyObject* module) {
   return init_op_objects(module) && init_torch_function(module) && init_torch_dispatch(module) &&
          init_recorder(module) && init_transforms(module) && init_library(module) &&
-         init_rules(module);
+         init_rules(module) && init_thread_state(module);
 }
 
 }  // namespace flambeau::python

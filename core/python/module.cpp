@@ -12,9 +12,12 @@ PyMODINIT_FUNC PyInit__C() {
   using namespace flambeau::python;
   PyObject* module = PyModule_Create(&definition);
   if (!module) return nullptr;
-  constexpr bool (*kParts[])(PyObject*) = {init_types,    init_tensor,   init_call,
-                                           init_layers,   init_indexing, init_interchange,
-                                           init_autograd, init_optim};
+  constexpr bool (*kParts[])(PyObject*) = {init_types,   init_tensor,   init_call,
+                                           init_layers,  init_indexing, init_interchange,
+                                           init_autograd};
+#ifdef Py_GIL_DISABLED
+  PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);  // see free_threading.h
+#endif
   for (const auto init : kParts) {
     if (init(module)) continue;
     Py_DECREF(module);

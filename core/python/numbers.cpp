@@ -1,15 +1,17 @@
 // Numbers: Python's, NumPy's and one-element tensors.
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 namespace {
 
 // A name from numpy when the program has loaded it; NumPy is never imported for this.
 PyObject* numpy_type(PyObject*& cache, const char* name) {
-  if (cache) return cache;
+  if (PyObject* known = published(cache)) return known;
   PyObject* numpy = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy");  // borrowed
   if (!numpy || !PyObject_HasAttrString(numpy, name)) return nullptr;
-  return cache = PyObject_GetAttrString(numpy, name);
+  PyObject* type = PyObject_GetAttrString(numpy, name);
+  return type ? publish_first(cache, type, Py_DecRef) : nullptr;
 }
 
 bool is_instance(PyObject* o, PyObject* type) {
@@ -145,10 +147,9 @@ int64_t unwrap_int(PyObject* o) {
 }
 
 Dims unwrap_dims(PyObject* o) {
-  const Object fast(must(PySequence_Fast(o, "expected a sequence of ints")));
+  const FixedItems items(o, "expected a sequence of ints");
   Dims dims;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
-    dims.push_back(unwrap_int(PySequence_Fast_GET_ITEM(fast.get(), i)));
+  for (PyObject* item : items) dims.push_back(unwrap_int(item));
   return dims;
 }
 

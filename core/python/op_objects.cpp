@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/python/call.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 namespace {
@@ -18,8 +19,8 @@ struct PacketObject {  // all overloads of a name
   PyObject* ns;
   PyObject* name;
   PyObject* dict;
-  std::vector<const Op*>* overloads;  // found when `registered` ops had been added to the table
-  size_t registered;
+  std::vector<const Op*>* overloads;  // found after so many `changes` of the table
+  size_t changes;
 };
 PyTypeObject *op_type, *packet_type;
 
@@ -77,14 +78,14 @@ std::vector<const Op*> overloads_of(const char* ns, const char* name) {
     return std::string_view(op.ns) == ns && std::string_view(op.name) == name;
   });
 }
-// The packet keeps them, until more ops are registered; a list that a caller may be walking stays.
+// The packet keeps them, until ops come or go; a list that a caller may be walking stays.
 // Packets live as long as the program.
 const std::vector<const Op*>& overloads_of(PyObject* packet) {
   PacketObject* p = as_packet(packet);
-  const size_t registered = runtime_op_count();
-  if (!p->overloads || p->registered != registered) [[unlikely]] {
+  const size_t changes = runtime_op_changes();
+  if (!p->overloads || p->changes != changes) [[unlikely]] {
     p->overloads = new std::vector(overloads_of(utf8(p->ns), utf8(p->name)));
-    p->registered = registered;
+    p->changes = changes;
   }
   return *p->overloads;
 }
@@ -115,8 +116,7 @@ PyObject* packet_for(const char* ns, const char* name) {
   };
   as_packet(made.get())->ns = must(PyUnicode_FromString(ns));
   as_packet(made.get())->name = must(PyUnicode_FromString(name));
-  must(PyDict_SetItem(packets, key.get(), made.get()));
-  return Py_NewRef(made.get());
+  return Py_NewRef(must(PyDict_SetDefault(packets, key.get(), made.get())));
 }
 
 // ---- attributes
@@ -335,14 +335,18 @@ PyMethodDef functions[] = {{"_find_op", find_op_function, METH_O, nullptr},
 
 PyObject* wrap_op(const Op& op) {
   static std::map<const Op*, PyObject*> made;
-  PyObject*& slot = made[&op];
-  if (!slot) {
-    slot = must(op_type->tp_alloc(op_type, 0));
-    as_op(slot)->call = call_op_object;
-    as_op(slot)->op = &op;
-    as_op(slot)->signature = new Signature(op, Style::schema);
+  {
+    const TableLock lock;
+    if (const auto it = made.find(&op); it != made.end()) return Py_NewRef(it->second);
   }
-  return Py_NewRef(slot);
+  Object fresh(must(op_type->tp_alloc(op_type, 0)));
+  as_op(fresh.get())->call = call_op_object;
+  as_op(fresh.get())->op = &op;
+  as_op(fresh.get())->signature = new Signature(op, Style::schema);
+  const TableLock lock;
+  const auto [it, first] = made.try_emplace(&op, fresh.get());
+  if (first) return Py_NewRef(fresh.release());  // the table keeps one
+  return Py_NewRef(it->second);
 }
 bool is_op(PyObject* o) { return Py_TYPE(o) == op_type; }
 const Op& unwrap_op(PyObject* o) {

@@ -60,7 +60,7 @@ PyObject* call_operator(FunctionObject* f, const char* public_name, PyObject* co
 
 // Reflections that are Python functions come with the module that has them.
 bool load_reflections() {
-  static bool loaded = false;
+  static std::atomic<bool> loaded{false};
   if (!loaded) loaded = static_cast<bool>(Object(PyImport_ImportModule("flambeau._tensor")));
   return loaded;
 }

@@ -1,5 +1,7 @@
 #include "core/python/parse.h"
 
+#include "core/python/free_threading.h"
+
 namespace flambeau::python {
 
 // ---- Arguments
@@ -72,6 +74,7 @@ constexpr AliasNames kNumpyNames[] = {
 PyObject* const* numpy_names(const char* name) {
   static PyObject* interned_names[std::size(kNumpyNames)][4];
   static PyObject* const none[] = {nullptr};
+  const TableLock lock;
   for (size_t i = 0; i < std::size(kNumpyNames); ++i) {
     if (std::string_view(kNumpyNames[i].name) != name) continue;
     PyObject** row = interned_names[i];
@@ -84,6 +87,7 @@ PyObject* const* numpy_names(const char* name) {
 
 Parameter::Kind kind_of(const Argument& a) {
   using Kind = Parameter::Kind;
+  if (a.optional_items && a.type != Type::tensor) return Kind::values;
   switch (a.type) {
     case Type::tensor:
       return a.list ? Kind::tensors : Kind::tensor;
@@ -96,17 +100,17 @@ Parameter::Kind kind_of(const Argument& a) {
     case Type::scalar:
       return a.list ? Kind::scalars : Kind::scalar;
     case Type::string:
-      return Kind::string;
+      return a.list ? Kind::strings : Kind::string;
     case Type::dtype:
-      return Kind::dtype;
+      return a.list ? Kind::values : Kind::dtype;
     case Type::device:
-      return Kind::device;
+      return a.list ? Kind::values : Kind::device;
     case Type::layout:
-      return Kind::layout;
+      return a.list ? Kind::values : Kind::layout;
     case Type::memory_format:
-      return Kind::memory_format;
+      return a.list ? Kind::values : Kind::memory_format;
     case Type::generator:
-      return Kind::generator;
+      return a.list ? Kind::values : Kind::generator;
     case Type::none:
       break;
   }
@@ -169,8 +173,6 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
 namespace {
 
 bool takes_none(const Parameter& p) {
-  // `Tensor?[]` is optional item by item.
-  if (p.kind == Parameter::Kind::tensors) return false;
   const Argument& a = *p.argument;
   return a.optional || (a.has_default && a.default_value.is_none());
 }
@@ -219,10 +221,36 @@ bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v
 
 bool is_sequence(PyObject* o) { return PyTuple_Check(o) || PyList_Check(o); }
 
+// The items of a list or tuple that is an argument. Where reading an item may run code of Python's,
+// which could change the list, a copy of it is read.
+class ListItems {
+ public:
+  explicit ListItems(PyObject* o) : from_(o) {
+    if (PyTuple_Check(o)) return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); ++i)
+      if (PyObject* item = PyList_GET_ITEM(o, i); !is_inert(item)) {
+        copy_ = Object(must(PyList_AsTuple(o)));
+        from_ = copy_.get();
+        return;
+      }
+  }
+  size_t size() const { return static_cast<size_t>(PySequence_Fast_GET_SIZE(from_)); }
+  PyObject* operator[](size_t i) const { return PySequence_Fast_ITEMS(from_)[i]; }
+
+ private:
+  static bool is_inert(PyObject* o) {
+    return PyLong_CheckExact(o) || PyFloat_CheckExact(o) || PyBool_Check(o) || o == Py_None ||
+           is_exact_tensor(o);
+  }
+
+  PyObject* from_;
+  Object copy_;
+};
+
 bool take_tensors(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
   if (!is_sequence(o)) return false;
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
-  PyObject** items = PySequence_Fast_ITEMS(o);
+  const ListItems items(o);
+  const size_t n = items.size();
   Tensor* list = out.tensors(n);
   for (size_t i = 0; i < n; ++i) {
     PyObject* item = items[i];
@@ -230,7 +258,7 @@ bool take_tensors(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
       if (!is_exact_tensor(item) && overrides_torch_function(item)) out.overloaded.add(item);
       list[i] = unwrap(item);
       out.work += list[i].numel();
-    } else if (item == Py_None && p.argument->optional) {
+    } else if (item == Py_None && p.argument->optional_items) {
       continue;
     } else if (overrides_torch_function(item)) {
       out.overloaded.add(item);
@@ -322,33 +350,46 @@ bool take_scalar(Arguments& out, PyObject* o, Value& v) {
 }
 
 bool take_floatings(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
-  const bool list = is_sequence(o);
-  if (!list && !p.argument->list_size) return false;
-  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
-  double* data = out.room<double>(n);
-  for (size_t i = 0; i < n; ++i)
-    if (!as_double(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
-  v = boxing::box(std::span<const double>(data, n));
+  if (!is_sequence(o)) {
+    const size_t n = p.argument->list_size;
+    double* data = out.room<double>(n);
+    if (!n || !as_double(o, data[0])) return false;
+    std::fill(data + 1, data + n, data[0]);
+    v = boxing::box(std::span<const double>(data, n));
+    return true;
+  }
+  const ListItems items(o);
+  double* data = out.room<double>(items.size());
+  for (size_t i = 0; i < items.size(); ++i)
+    if (!as_double(items[i], data[i])) return false;
+  v = boxing::box(std::span<const double>(data, items.size()));
   return true;
 }
 
 bool take_booleans(Arguments& out, const Parameter& p, PyObject* o, Value& v) {
-  const bool list = is_sequence(o);
-  if (!list && !p.argument->list_size) return false;
-  const size_t n = list ? PySequence_Fast_GET_SIZE(o) : p.argument->list_size;
-  bool* data = out.room<bool>(n);
-  for (size_t i = 0; i < n; ++i)
-    if (!as_bool(list ? PySequence_Fast_ITEMS(o)[i] : o, data[i])) return false;
-  v = boxing::box(std::span<const bool>(data, n));
+  if (!is_sequence(o)) {
+    const size_t n = p.argument->list_size;
+    bool* data = out.room<bool>(n);
+    if (!n || !as_bool(o, data[0])) return false;
+    std::fill(data + 1, data + n, data[0]);
+    v = boxing::box(std::span<const bool>(data, n));
+    return true;
+  }
+  const ListItems items(o);
+  bool* data = out.room<bool>(items.size());
+  for (size_t i = 0; i < items.size(); ++i)
+    if (!as_bool(items[i], data[i])) return false;
+  v = boxing::box(std::span<const bool>(data, items.size()));
   return true;
 }
 
 bool take_scalars(Arguments& out, PyObject* o, Value& v) {
   if (!is_sequence(o)) return false;
-  const size_t n = PySequence_Fast_GET_SIZE(o);
+  const ListItems items(o);
+  const size_t n = items.size();
   Scalar* data = out.room<Scalar>(n);
   for (size_t i = 0; i < n; ++i) {
-    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    PyObject* item = items[i];
     if (!is_number(item) && !is_scalar_tensor(item)) return false;
     new (data + i) Scalar(unwrap_scalar(item));
   }
@@ -360,8 +401,24 @@ bool take_string(PyObject* o, Value& v) {
   if (!PyUnicode_Check(o)) return false;
   Py_ssize_t size;
   const char* utf8 = PyUnicode_AsUTF8AndSize(o, &size);
-  if (!utf8) throw PythonError();
+  if (!utf8) {  // half a surrogate pair: no name of anything
+    PyErr_Clear();
+    return false;
+  }
   v = boxing::box(std::string_view(utf8, static_cast<size_t>(size)));
+  return true;
+}
+
+bool take_strings(Arguments& out, PyObject* o, Value& v) {
+  if (!is_sequence(o)) return false;
+  const size_t n = PySequence_Fast_GET_SIZE(o);
+  auto* data = out.room<std::string_view>(n);
+  for (size_t i = 0; i < n; ++i) {
+    Value item;
+    if (!take_string(PySequence_Fast_ITEMS(o)[i], item)) return false;
+    new (data + i) std::string_view(item.string());
+  }
+  v = boxing::box(std::span<const std::string_view>(data, n));
   return true;
 }
 
@@ -387,14 +444,36 @@ bool take_outs(Arguments& out, const Parameter& p, PyObject* o) {
   if (!is_sequence(o) || PySequence_Fast_GET_SIZE(o) != p.count) return false;
   for (size_t i = 0; i < p.count; ++i) {
     PyObject* item = PySequence_Fast_ITEMS(o)[i];
-    if (!is_tensor(item) || !take_other_tensor(out, p, item, values[i])) return false;
+    if (!is_tensor(item)) return false;
+    if (!is_exact_tensor(item) && overrides_torch_function(item)) out.overloaded.add(item);
+    out.work += unwrap(item).numel();
+    // Held, because a list may drop it while the op runs.
+    values[i] = boxing::box(out.add_tensor(unwrap(item)));
   }
   return true;
 }
 
 }  // namespace
 
-bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) const {
+// Item by item, as the element's own kind is taken.
+bool Signature::take_values(Arguments& out, const Parameter& p, PyObject* o) {
+  if (!is_sequence(o)) return false;
+  const size_t n = PySequence_Fast_GET_SIZE(o);
+  Argument element = *p.argument;
+  element.list = false;
+  element.optional = element.optional_items;
+  element.optional_items = element.has_default = false;
+  const Parameter one = {.argument = &element, .kind = kind_of(element), .value = p.value};
+  auto* data = out.room<Value>(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (!take(out, one, PySequence_Fast_ITEMS(o)[i])) return false;
+    new (data + i) Value(out.values[p.value]);
+  }
+  out.values[p.value] = boxing::box(std::span<const Value>(data, n));
+  return true;
+}
+
+bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) {
   Value& v = out.values[p.value];
   if (!is_sequence(o)) {
     if (!p.argument->list_size || !is_index(o)) return false;
@@ -405,10 +484,11 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
     v = boxing::box(IntSpan(data, n));
     return true;
   }
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(o));
+  const ListItems items(o);
+  const size_t n = items.size();
   int64_t* data = out.room<int64_t>(n);
   for (size_t i = 0; i < n; ++i) {
-    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    PyObject* item = items[i];
     if (!is_index(item)) return false;
     data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(p, item, i);
   }
@@ -416,7 +496,7 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) c
   return true;
 }
 
-bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
+bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) {
   using Kind = Parameter::Kind;
   Value& v = out.values[p.value];
   if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]]
@@ -449,6 +529,10 @@ bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) const {
       return take_scalars(out, o, v);
     case Kind::string:
       return take_string(o, v);
+    case Kind::strings:
+      return take_strings(out, o, v);
+    case Kind::values:
+      return take_values(out, p, o);
     case Kind::dtype:
       return take_dtype(o, v);
     case Kind::device:
@@ -471,6 +555,17 @@ bool Signature::take_default(Arguments& out, const Parameter& p) const {
   if (p.required) return false;
   if (p.argument) new (&out.values[p.value]) Value(p.argument->default_value);
   return true;
+}
+
+Owned own_value(const Argument& like, PyObject* o) {
+  const Parameter p = {.argument = &like, .kind = kind_of(like)};
+  Arguments taken;
+  new (&taken.values[0]) Value();
+  if (!Signature::take(taken, p, o)) {
+    raise_python(PyExc_TypeError, "'%s' must be %s, not %.200s", like.name, parameter_type(p),
+                 Py_TYPE(o)->tp_name);
+  }
+  return Owned(taken.values[0]);
 }
 
 // ---- taking all

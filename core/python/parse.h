@@ -73,11 +73,13 @@ struct Parameter {
     scalar,
     scalars,
     string,
+    strings,
     dtype,
     device,
     layout,
     memory_format,
     generator,
+    values,         // lists of anything else
     outs,           // Python's out=: one tensor, or a tuple for several schema arguments
     requires_grad,  // of factories; no schema argument
   };
@@ -116,13 +118,14 @@ class Signature {
   bool takes_out() const { return takes_out_; }
   std::span<const Parameter> parameters() const { return {parameters_, n_}; }
 
-  bool take(Arguments& out, const Parameter& p, PyObject* o) const;
+  static bool take(Arguments& out, const Parameter& p, PyObject* o);
 
  private:
   std::string mismatch(const std::string& function, const Parameter& p, PyObject* o,
                        size_t position) const;
   bool take_default(Arguments& out, const Parameter& p) const;
-  bool take_integers(Arguments& out, const Parameter& p, PyObject* o) const;
+  static bool take_integers(Arguments& out, const Parameter& p, PyObject* o);
+  static bool take_values(Arguments& out, const Parameter& p, PyObject* o);
   bool parse_keywords(Arguments& out, size_t from, PyObject* const* args, PyObject* kwnames) const;
   bool takes_varargs(PyObject* const* args, Py_ssize_t n) const;
   bool takes_varargs_list(Arguments& out, PyObject* const* args, Py_ssize_t n) const;

@@ -29,6 +29,10 @@ const char* parameter_type(const Parameter& p) {
       return "tuple of Scalars";
     case Kind::string:
       return "str";
+    case Kind::strings:
+      return "tuple of strs";
+    case Kind::values:
+      return "tuple";
     case Kind::dtype:
       return "torch.dtype";
     case Kind::device:
@@ -141,15 +145,18 @@ bool Signature::hidden_behind(const Signature& other) const {
 std::string Signature::mismatch(const std::string& function, const Parameter& p, PyObject* o,
                                 size_t position) const {
   const std::string name = utf8(p.name);
-  if (p.kind == Kind::tensors && (PyTuple_Check(o) || PyList_Check(o))) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-      if (PyObject* item = PySequence_Fast_ITEMS(o)[i]; !is_tensor(item))
+  const bool list = PyTuple_Check(o) || PyList_Check(o);
+  if (p.kind == Kind::tensors && list) {
+    const FixedItems items(o, "");
+    for (size_t i = 0; i < items.size(); ++i)
+      if (PyObject* item = items[i]; !is_tensor(item))
         return concat(function, "(): expected Tensor as element ", i, " in argument '", name,
                       "', but got ", type_of(item));
   }
-  if (p.kind == Kind::integers && (PyTuple_Check(o) || PyList_Check(o))) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-      if (PyObject* item = PySequence_Fast_ITEMS(o)[i]; !is_index(item))
+  if (p.kind == Kind::integers && list) {
+    const FixedItems items(o, "");
+    for (size_t i = 0; i < items.size(); ++i)
+      if (PyObject* item = items[i]; !is_index(item))
         return concat(function, "(): argument '", name, "' (position ", position,
                       ") must be tuple of ints, but found element of type ", type_of(item),
                       " at pos ", i);

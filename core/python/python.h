@@ -118,7 +118,6 @@ bool init_indexing(PyObject* module);  // get_item, set_item below
 bool init_interchange(
     PyObject* module);                 // tensor(), as_tensor, from_numpy, numpy(), dlpack, buffer
 bool init_autograd(PyObject* module);  // Function, hooks, nodes, run_backward, grad modes
-bool init_optim(PyObject* module);     // fused optimiser steps
 
 // indexing.cpp: the mapping protocol of Tensor.
 PyObject* get_item(PyObject* self, PyObject* index);

@@ -1,47 +1,140 @@
-// The recorder: a Python function that is told of each op with its arguments and results.
+// Python functions that are told of ops: observers of what the program calls, and captures of what
+// would run below autograd.
+#include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
 
-constexpr KeySet kRecorder = bit(Key::recorder);
-
-PyObject* recorder() { return static_cast<PyObject*>(thread_state.recorder); }
-
-// An op's own body is not recorded: what counts is what the program called.
-void handle(const Op& op, const Value* values, Results& results) {
-  const Exclude off(kRecorder);
-  redispatch(op, values, results);
-  const EnterPython python;
-  if (!recorder()) return;
-  const Object function(wrap_op(op)), outputs(must(results_to_python(op, results)));
-  const PythonArguments arguments = arguments_to_python(op, values);
-  const Object done(
-      must(PyObject_CallFunctionObjArgs(recorder(), function.get(), arguments.args.get(),
-                                        arguments.kwargs.get(), outputs.get(), nullptr)));
+Object outputs_of(const Op& op, const Results* results) {
+  return results ? Object(must(results_to_python(op, *results)))
+                 : Object::borrow(Py_NotImplemented);
 }
 
-// _set_recorder(f): f(op, args, kwargs, outputs) is called after each op of this thread, until
-// _set_recorder(None). Gives the recorder before.
-PyObject* set_recorder(PyObject*, PyObject* function) {
-  PyObject* before = recorder();
-  if (function == Py_None) {
-    thread_state.recorder = nullptr;
-    thread_state.included &= ~kRecorder;
-  } else {
-    thread_state.recorder = Py_NewRef(function);
-    thread_state.included |= kRecorder;
+// begin(op, args, kwargs) -> context; end(context, op, args, kwargs, outputs), where `outputs` is
+// NotImplemented when the op raised; read(tensor, what), see Note [Reads]. Each may be None.
+class PythonObserver final : public Observer {
+ public:
+  PythonObserver(PyObject* begin, PyObject* end, PyObject* read)
+      : begin_(Py_NewRef(begin)), end_(Py_NewRef(end)), read_(Py_NewRef(read)) {}
+  ~PythonObserver() override {
+    const AcquireGil gil;
+    Py_DECREF(begin_);
+    Py_DECREF(end_);
+    Py_DECREF(read_);
   }
-  return before ? before : Py_NewRef(Py_None);
+
+  std::unique_ptr<Counted> begin(const Op& op, const Value* values) const override {
+    const EnterPython python;
+    auto call = std::make_unique<Call>(arguments_to_python(op, values));
+    if (begin_ == Py_None) return call;
+    const Object function(wrap_op(op));
+    call->context =
+        Object(must(PyObject_CallFunctionObjArgs(begin_, function.get(), call->arguments.args.get(),
+                                                 call->arguments.kwargs.get(), nullptr)));
+    return call;
+  }
+  void end(Counted* context, const Op& op, const Value*, Results* results) const override {
+    const EnterPython python;
+    auto& call = static_cast<Call&>(*context);
+    if (end_ != Py_None) {
+      PyObject *type, *value, *traceback;
+      PyErr_Fetch(&type, &value, &traceback);
+      const Object function(wrap_op(op)), outputs = outputs_of(op, results);
+      const Object done(PyObject_CallFunctionObjArgs(
+          end_, call.context.get(), function.get(), call.arguments.args.get(),
+          call.arguments.kwargs.get(), outputs.get(), nullptr));
+      if (results) {
+        must(done.get());
+      } else {  // the op's own error counts
+        PyErr_Clear();
+        PyErr_Restore(type, value, traceback);
+      }
+    }
+    call.clear();
+  }
+  void read(const Tensor& t, const char* what) const override {
+    if (read_ == Py_None) return;
+    const EnterPython python;
+    const Object tensor(must(wrap(Tensor(t))));
+    const Object done(must(PyObject_CallFunction(read_, "Os", tensor.get(), what)));
+  }
+
+ private:
+  struct Call final : Counted {
+    explicit Call(PythonArguments a) : arguments(std::move(a)) {}
+    ~Call() override {
+      if (!arguments.args) return;
+      const AcquireGil gil;
+      clear();
+    }
+    void clear() {
+      arguments = {};
+      context = Object();
+    }
+    PythonArguments arguments;
+    Object context = Object::borrow(Py_None);
+  };
+  PyObject *begin_, *end_, *read_;
+};
+
+// f(op, args, kwargs, outputs), after the op.
+class PythonCapture final : public Capture {
+ public:
+  explicit PythonCapture(PyObject* function) : function_(Py_NewRef(function)) {}
+  ~PythonCapture() override {
+    const AcquireGil gil;
+    Py_DECREF(function_);
+  }
+  void call(const Op& op, const Value* values, Results& results) const override {
+    redispatch(op, values, results);
+    const EnterPython python;
+    const Object function(wrap_op(op)), outputs = outputs_of(op, &results);
+    const PythonArguments arguments = arguments_to_python(op, values);
+    const Object done(
+        must(PyObject_CallFunctionObjArgs(function_, function.get(), arguments.args.get(),
+                                          arguments.kwargs.get(), outputs.get(), nullptr)));
+  }
+
+ private:
+  PyObject* function_;
+};
+
+PyObject* push_observer_function(PyObject*, PyObject* args) {
+  PyObject *begin, *end, *read = Py_None;
+  if (!PyArg_ParseTuple(args, "OO|O:_push_observer", &begin, &end, &read)) return nullptr;
+  return guarded([&] {
+    push_observer(Ref<Observer>::adopt(new PythonObserver(begin, end, read)));
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* pop_observer_function(PyObject*, PyObject*) {
+  return guarded([] {
+    pop_observer();
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* push_capture_function(PyObject*, PyObject* function) {
+  return guarded([&] {
+    push_capture(Ref<Capture>::adopt(new PythonCapture(function)));
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* pop_capture_function(PyObject*, PyObject*) {
+  return guarded([] {
+    pop_capture();
+    return Py_NewRef(Py_None);
+  });
 }
 
-PyMethodDef functions[] = {{"_set_recorder", set_recorder, METH_O, nullptr}, {}};
+PyMethodDef functions[] = {{"_push_observer", push_observer_function, METH_VARARGS, nullptr},
+                           {"_pop_observer", pop_observer_function, METH_NOARGS, nullptr},
+                           {"_push_capture", push_capture_function, METH_O, nullptr},
+                           {"_pop_capture", pop_capture_function, METH_NOARGS, nullptr},
+                           {}};
 
 }  // namespace
 
-bool init_recorder(PyObject* module) {
-  set_handler(Key::recorder, handle);
-  return PyModule_AddFunctions(module, functions) == 0;
-}
+bool init_recorder(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
 
 }  // namespace flambeau::python

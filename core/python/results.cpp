@@ -17,8 +17,8 @@ PyObject* named_tuple_repr(PyObject* self) {
   for (Py_ssize_t i = 0; i < n; ++i) {
     const Object value(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
     if (!value) return nullptr;
-    text += concat(i ? ",\n" : "", PyUnicode_AsUTF8(PyTuple_GET_ITEM(fields.get(), i)), "=",
-                   PyUnicode_AsUTF8(value.get()));
+    text += concat(i ? ",\n" : "", show_python(PyTuple_GET_ITEM(fields.get(), i)), "=",
+                   show_python(value.get()));
   }
   return PyUnicode_FromString((text + ")").c_str());
 }
@@ -44,8 +44,7 @@ PyTypeObject* named_tuple_type(const Op& op) {
   PyObject* known = PyDict_GetItemWithError(types, key.get());
   if (!known) {
     const Object made(reinterpret_cast<PyObject*>(make_named_tuple(op)));
-    must(PyDict_SetItem(types, key.get(), made.get()));
-    known = made.get();
+    known = must(PyDict_SetDefault(types, key.get(), made.get()));
   }
   return reinterpret_cast<PyTypeObject*>(known);
 }
@@ -69,36 +68,28 @@ PyObject* return_type(PyObject*, PyObject* name) {
 }
 PyMethodDef functions[] = {{"_return_type", return_type, METH_O, nullptr}, {}};
 
-// Outputs that the schema calls Tensor; an op without a name for each gives a plain tuple.
-PyObject* wrap_several(const Op& op, Results& results, bool named) {
-  const Py_ssize_t n = results.size;
-  Object tuple(
-      must(named && has_names(op) ? PyStructSequence_New(named_tuple_type(op)) : PyTuple_New(n)));
+PyObject* give(Owned& v) {
+  if (v.is_tensor()) return wrap(std::move(v.tensor()));
+  if (v.tag() == Value::Tag::tensors) return wrap(std::move(v.tensors()));
+  return box_to_python(v.view());
+}
+
+// An op without a name for each of several results gives a plain tuple.
+PyObject* give_several(const Op& op, Results& results, bool named) {
+  const auto n = static_cast<Py_ssize_t>(results.size());
+  named = named && n == op.nreturns && has_names(op);
+  Object tuple(must(named ? PyStructSequence_New(named_tuple_type(op)) : PyTuple_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i)
-    PyTuple_SET_ITEM(tuple.get(), i, wrap(std::move(results.tensors[i])));
+    PyTuple_SET_ITEM(tuple.get(), i, must(give(results[static_cast<size_t>(i)])));
   return tuple.release();
 }
 
 PyObject* convert(const Op& op, Results& results, bool named) {
-  switch (results.kind) {
-    case Results::Kind::tensors:
-      if (results.size == 1) [[likely]]
-        return wrap(std::move(results.tensors[0]));
-      return wrap_several(op, results, named);
-    case Results::Kind::nothing:
-      return Py_NewRef(Py_None);
-    case Results::Kind::list:
-      return wrap(std::move(results.list));
-    case Results::Kind::integer:
-      return PyLong_FromLongLong(results.scalar.to_int());
-    case Results::Kind::floating:
-      return PyFloat_FromDouble(results.scalar.to_double());
-    case Results::Kind::boolean:
-      return PyBool_FromLong(results.scalar.to_bool());
-    case Results::Kind::scalar:
-      return wrap(results.scalar);
+  if (results.size() == 1) [[likely]] {
+    Owned& only = results[0];
+    return only.is_tensor() ? wrap(std::move(only.tensor())) : give(only);
   }
-  return nullptr;
+  return results.empty() ? Py_NewRef(Py_None) : give_several(op, results, named);
 }
 
 template <class Span, class F>
@@ -107,6 +98,10 @@ PyObject* make_list(Span items, F&& item_to_python) {
   for (size_t i = 0; i < items.size(); ++i)
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), must(item_to_python(items[i])));
   return list.release();
+}
+
+PyObject* string_to_python(std::string_view s) {
+  return PyUnicode_FromStringAndSize(s.data(), static_cast<Py_ssize_t>(s.size()));
 }
 
 }  // namespace
@@ -144,9 +139,16 @@ PyObject* box_to_python(const Value& v) {
       return wrap(*v.scalar_);
     case Value::Tag::scalars:
       return make_list(v.scalars(), [](const Scalar& s) { return wrap(s); });
+    case Value::Tag::symint:
+      if (!v.symint_->python())
+        raise_python(PyExc_NotImplementedError, "a symbolic size that Python does not know");
+      return Py_NewRef(static_cast<PyObject*>(v.symint_->python()));
+    case Value::Tag::strings:
+      return make_list(v.strings(), string_to_python);
+    case Value::Tag::values:
+      return make_list(v.values(), box_to_python);
     case Value::Tag::string:
-      return PyUnicode_FromStringAndSize(v.string().data(),
-                                         static_cast<Py_ssize_t>(v.string().size()));
+      return string_to_python(v.string());
     case Value::Tag::dtype:
       return wrap(v.dtype_);
     case Value::Tag::device:

@@ -66,6 +66,11 @@ struct Leaf {
   Py_ssize_t nargs;
 };
 
+const Tensor& tensor_of(PyObject* o) {
+  if (!is_tensor(o)) raise<TypeError>("expected a Tensor");
+  return unwrap(o);
+}
+
 TensorVec tensors_of(PyObject* list) {
   const Object items(must(PySequence_Fast(list, "expected a list of Tensors")));
   TensorVec out;
@@ -78,12 +83,10 @@ TensorVec tensors_of(PyObject* list) {
 }
 
 constexpr Leaf kLeaves[] = {
+    {"strides_like",
+     [](PyObject* const* a) { return must(wrap_size(strides_like(tensor_of(a[0])))); }, 1},
     {"printed::suggest_memory_format",
-     [](PyObject* const* a) {
-       if (!is_tensor(a[0])) raise<TypeError>("expected a Tensor");
-       return must(wrap(unwrap(a[0]).suggest_memory_format()));
-     },
-     1},
+     [](PyObject* const* a) { return must(wrap(tensor_of(a[0]).suggest_memory_format())); }, 1},
     {"printed::result_type",
      [](PyObject* const* a) {
        const TensorVec tensors = tensors_of(a[0]);
@@ -96,10 +99,23 @@ constexpr Leaf kLeaves[] = {
        return must(PyUnicode_FromString(shape::scalar_type_name(unwrap_dtype(a[0]))));
      },
      1},
-    {"shape::check_fits",
+    {"wrapped_number",
+     [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
+    {"check_written_once",
      [](PyObject* const* a) {
-       shape::check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]),
-                         unwrap_dtype(a[2]));
+       check_written_once(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));
+       return Py_NewRef(Py_None);
+     },
+     2},
+    {"printed::check_apart",
+     [](PyObject* const* a) {
+       printed::check_apart(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
+    {"check_fits",
+     [](PyObject* const* a) {
+       check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]), unwrap_dtype(a[2]));
        return Py_NewRef(Py_None);
      },
      3},
@@ -115,7 +131,39 @@ PyObject* call_leaf(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// The built-in ops of which `wanted` holds, by their full names.
+template <class F>
+PyObject* names_of_ops(F&& wanted) {
+  const Object list(must(PyList_New(0)));
+  for (const Op* const each : builtin_ops()) {
+    const Op& op = *each;
+    if (!wanted(op)) continue;
+    const std::string full = *op.overload ? concat(op.name, ".", op.overload) : op.name;
+    const Object name(must(PyUnicode_FromString(full.c_str())));
+    if (PyList_Append(list.get(), name.get()) < 0) throw PythonError();
+  }
+  return Py_NewRef(list.get());
+}
+
+constexpr uint32_t kDynamic = tag::dynamic_shape | tag::data_dependent;
+
+// _ops_without_rule(): those that meta, deferral and other devices cannot run by parts.
+PyObject* ops_without_rule(PyObject*, PyObject*) {
+  return guarded([] {
+    return names_of_ops([](const Op& op) {
+      return !op.rule && !(op.tags & (tag::composite_implicit | tag::composite_explicit));
+    });
+  });
+}
+// _ops_of_dynamic_shape(): those whose sizes, or whose plain results, depend on elements.
+PyObject* ops_of_dynamic_shape(PyObject*, PyObject*) {
+  return guarded(
+      [] { return names_of_ops([](const Op& op) { return (op.tags & kDynamic) != 0; }); });
+}
+
 PyMethodDef functions[] = {
+    {"_ops_without_rule", ops_without_rule, METH_NOARGS, nullptr},
+    {"_ops_of_dynamic_shape", ops_of_dynamic_shape, METH_NOARGS, nullptr},
     {"_run_rule", run_rule, METH_VARARGS, nullptr},
     {"_leaf", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_leaf)), METH_FASTCALL,
      nullptr},

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 #include "core/tensor/device_table.h"
 
 namespace flambeau::python {
@@ -22,6 +23,7 @@ Py_ssize_t size_of(PyObject* o) { return static_cast<Py_ssize_t>(storage_of(o).n
 
 PyObject* make(PyTypeObject* type, Ref<Storage> storage) {
   PyObject* self = must(type->tp_alloc(type, 0));
+  allow_try(self);
   storage->py_object.store(self, std::memory_order_relaxed);
   new (&object(self)->storage) Ref<Storage>(std::move(storage));
   return self;
@@ -58,14 +60,10 @@ uint8_t unwrap_byte(PyObject* o) {
 }
 
 Ref<Storage> from_sequence(PyObject* sequence) {
-  // A tuple of our own: an element's __index__ may change the list.
-  const Object items(must(PySequence_Tuple(sequence)));
-  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(items.get()));
-  Ref<Storage> storage = Storage::allocate(n, Device{});
-  for (size_t i = 0; i < n; ++i) {
-    const uint8_t byte = unwrap_byte(PyTuple_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)));
-    static_cast<uint8_t*>(storage->data())[i] = byte;
-  }
+  const FixedItems items(sequence, "UntypedStorage: expected a sequence of ints");
+  Ref<Storage> storage = Storage::allocate(items.size(), Device{});
+  for (size_t i = 0; i < items.size(); ++i)
+    static_cast<uint8_t*>(storage->data())[i] = unwrap_byte(items[i]);
   return storage;
 }
 
@@ -90,7 +88,11 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 void dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   if (object(self)->weakrefs) PyObject_ClearWeakRefs(self);
-  storage_of(self).py_object.store(nullptr, std::memory_order_relaxed);
+  {
+    const TieLock lock(&storage_of(self));
+    void* own = self;  // another thread may have given it a new object already
+    storage_of(self).py_object.compare_exchange_strong(own, nullptr, std::memory_order_relaxed);
+  }
   object(self)->storage.~Ref();
   type->tp_free(self);
   Py_DECREF(type);
@@ -215,6 +217,9 @@ PyObject* clone(PyObject* self, PyObject*) {
 }
 PyObject* deepcopy(PyObject* self, PyObject* memo) {
   return guarded([&] {
+    if (!PyDict_Check(memo))
+      raise_python(PyExc_TypeError, "__deepcopy__(): memo must be a dict, not %.200s",
+                   Py_TYPE(memo)->tp_name);
     const Object key(must(PyLong_FromVoidPtr(self)));
     if (PyObject* known = PyDict_GetItemWithError(memo, key.get())) return Py_NewRef(known);
     Object copy(make(Py_TYPE(self), copy_of(self)));
@@ -382,8 +387,10 @@ PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
 }  // namespace
 
 PyObject* wrap_storage(Ref<Storage> storage) {
-  if (void* known = storage->py_object.load(std::memory_order_relaxed))
-    return Py_NewRef(static_cast<PyObject*>(known));
+  storage->expose();
+  const TieLock lock(storage.get());
+  auto* known = static_cast<PyObject*>(storage->py_object.load(std::memory_order_relaxed));
+  if (known && try_new_ref(known)) return known;
   return make(storage_type, std::move(storage));
 }
 

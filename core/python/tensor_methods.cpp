@@ -1,4 +1,5 @@
 // Methods of Tensor that are no ops: what it is, and how it takes other memory.
+#include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -39,6 +40,8 @@ PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
   const Tensor& t = unwrap(self);
   check(t.impl()->storage()->device().type == t.device().type,
         "data_ptr: this tensor has no memory of its own; its class answers for it");
+  note_read(t, "data_ptr");
+  t.impl()->storage()->expose();
   return PyLong_FromVoidPtr(t.numel() == 0 || t.is_meta() ? nullptr : t.device_bytes());
 }
 
@@ -168,7 +171,8 @@ int64_t bytes_needed(IntSpan sizes, IntSpan strides, int64_t offset, size_t item
       raise("set_: Storage size calculation overflowed with sizes=", show(sizes));
   }
   int64_t bytes;
-  if (__builtin_mul_overflow(last + 1, static_cast<int64_t>(item), &bytes))
+  if (__builtin_add_overflow(last, 1, &last) ||
+      __builtin_mul_overflow(last, static_cast<int64_t>(item), &bytes))
     raise("set_: Storage size calculation overflowed with sizes=", show(sizes));
   return bytes;
 }

@@ -1,6 +1,7 @@
 // flambeau.Tensor: the Python object of a tensor. See Note [One Python object] in tensor.h.
 
 #include "core/python/binding.h"
+#include "core/python/free_threading.h"
 
 namespace flambeau::python {
 
@@ -25,8 +26,9 @@ class FreeList {
   }
 
  private:
-#ifdef FLAMBEAU_NO_CACHE
-  static constexpr size_t kMax = 0;  // sanitizers must see every object die
+#if defined(FLAMBEAU_NO_CACHE) || defined(Py_GIL_DISABLED)
+  // Sanitizers must see every object die; free-threaded Python has such lists of its own.
+  static constexpr size_t kMax = 0;
 #else
   static constexpr size_t kMax = 128;
 #endif
@@ -50,6 +52,7 @@ PyObject* new_exact() {
 }
 
 void bind(PyObject* self, Tensor t) {
+  allow_try(self);
   t.impl()->py_object.store(self, std::memory_order_relaxed);
   new (&object(self)->tensor) Tensor(std::move(t));
 }
@@ -58,7 +61,11 @@ void bind(PyObject* self, Tensor t) {
 void unbind(PyObject* self) {
   TensorImpl* impl = object(self)->tensor.forget();
   if (!impl) return;
-  impl->py_object.store(nullptr, std::memory_order_relaxed);
+  {
+    const TieLock lock(impl);
+    void* own = self;  // another thread may have given it a new object already
+    impl->py_object.compare_exchange_strong(own, nullptr, std::memory_order_relaxed);
+  }
   impl->release();
 }
 
@@ -72,9 +79,15 @@ bool has_state(PyObject* self) {
 bool give_to_cpp(PyObject* self) {
   TensorImpl* impl = object(self)->tensor.impl();
   if (!impl || impl->use_count() == 1 || !has_state(self)) return false;
-  _Py_NewReference(self);  // this one reference is the tensor's
-  impl->py_owned = true;
-  impl->release();  // the object's bits stay, but no longer count
+  {
+    const TieLock lock(impl);
+    if (impl->py_object.load(std::memory_order_relaxed) != self) return false;
+    _Py_NewReference(self);  // this one reference is the tensor's
+    allow_try(self);
+    PyObject_GC_Track(self);
+    impl->py_owned = true;
+  }
+  impl->release();  // the object's bits stay, but no longer count; both may be gone after this
   return true;
 }
 
@@ -115,10 +128,7 @@ bool run_finalizers(PyTypeObject* type, PyObject* self) {
 void dealloc_slow(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  if (give_to_cpp(self)) {
-    PyObject_GC_Track(self);
-    return;
-  }
+  if (give_to_cpp(self)) return;
   if (!run_finalizers(type, self)) return;
   if (object(self)->weakrefs) PyObject_ClearWeakRefs(self);
   clear_slots(self);
@@ -313,7 +323,7 @@ PyObject* as_subclass(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
   const Value values[] = {boxing::box(unwrap(self))};
   Results results;
   op->call(*op, values, results);
-  return wrap_as(type, std::move(results.tensors[0]));
+  return wrap_as(type, std::move(results.tensor()));
 }
 
 template <class F>
@@ -389,19 +399,18 @@ PyObject* wrap(Tensor t) {
   TensorImpl* impl = t.impl();
   if (!impl) [[unlikely]]
     return Py_NewRef(Py_None);
+  const TieLock lock(impl);
   auto* known = static_cast<PyObject*>(impl->py_object.load(std::memory_order_relaxed));
-  if (!known) {
-    PyObject* self = new_exact();
-    bind(self, std::move(t));
-    if (impl->autograd && impl->autograd->hooks && has_python_hooks(unwrap(self))) track(self);
-    return self;
-  }
-  if (impl->py_owned) {
+  if (known && impl->py_owned) {
     impl->py_owned = false;
     t.forget();  // its count becomes the object's; the object's reference becomes the caller's
     return known;
   }
-  return Py_NewRef(known);
+  if (known && try_new_ref(known)) return known;
+  PyObject* self = new_exact();
+  bind(self, std::move(t));
+  if (impl->autograd && impl->autograd->hooks && has_python_hooks(unwrap(self))) track(self);
+  return self;
 }
 
 PyObject* wrap(TensorVec list) {

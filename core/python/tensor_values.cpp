@@ -1,6 +1,7 @@
 // Reading a tensor's elements into Python, and the protocols that do: item, tolist, bool, int,
 // iter.
 #include "core/autograd/transform.h"
+#include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -12,8 +13,8 @@ using Args = PyObject* const*;
 
 // What a host may read directly: plain bytes in memory.
 bool readable(const Tensor& t) {
-  return !((t.keys() | thread_state.included) & ~kAutograd & ~thread_state.excluded) &&
-         !t.is_meta() && t.impl()->storage();
+  return !read_is_seen(t) && !(t.keys() & (kConjugate | kNegative)) && !t.is_meta() &&
+         t.impl()->storage();
 }
 
 PyObject* item_of_object(PyObject* self) {
@@ -119,6 +120,7 @@ PyObject* make_int64(int64_t v) { return PyLong_FromLongLong(v); }
 PyObject* make_bool(uint8_t v) { return Py_NewRef(v ? Py_True : Py_False); }
 
 PyObject* list_of(const Tensor& given) {
+  note_read(given, "tolist");
   // Making a list may run finalizers, which may do to the tensor what they like.
   const Tensor t = Tensor::alias(given, given.sizes(), given.strides(), given.offset());
   const Lent lent(t.impl()->storage());
@@ -150,7 +152,7 @@ Tensor plain_copy(const Tensor& t) {
     const Value args[] = {boxing::box(plain)};
     Results results;
     op->call(*op, args, results);
-    plain = std::move(results.tensors[0]);
+    plain = std::move(results.tensor());
   }
   if (plain.impl()->storage()->device().type == plain.device().type) {  // its memory, elsewhere
     const Value args[] = {boxing::box(plain), {}, {}, boxing::box(Device{}), {},
@@ -158,9 +160,10 @@ Tensor plain_copy(const Tensor& t) {
     const Op& op = *find_op("_to_copy");
     Results results;
     op.call(op, args, results);
-    plain = std::move(results.tensors[0]);
+    plain = std::move(results.tensor());
   }
-  check(readable(plain), "tolist: the values of this kind of tensor cannot be read");
+  check(!(plain.keys() & kSeesReads) && plain.impl()->storage(),
+        "tolist: the values of this kind of tensor cannot be read");
   return plain;
 }
 

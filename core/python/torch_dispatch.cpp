@@ -6,92 +6,53 @@ namespace {
 
 PyObject *attribute_name, *disabled_function;
 
-// ---- modes: a list per thread, its last item on top
-
-PyObject* modes() { return static_cast<PyObject*>(thread_state.dispatch_modes); }
-
-PyObject* modes_or_new() {
-  static thread_local PyObject* list = nullptr;
-  if (!list) list = must(PyList_New(0));
-  return list;
-}
-
-void refresh_modes() {
-  const bool any = PyList_GET_SIZE(modes_or_new()) > 0;
-  thread_state.dispatch_modes = any ? modes_or_new() : nullptr;
-  if (any)
-    thread_state.included |= kPythonDispatch;
-  else
-    thread_state.included &= ~kPythonDispatch;
-}
-
-void push(PyObject* mode) {
-  must(PyList_Append(modes_or_new(), mode));
-  refresh_modes();
-}
-Object pop() {
-  PyObject* list = modes_or_new();
-  const Py_ssize_t n = PyList_GET_SIZE(list);
-  check(n > 0, "there is no torch dispatch mode to leave");
-  Object top = Object::borrow(PyList_GET_ITEM(list, n - 1));
-  must(PyList_SetSlice(list, n - 1, n, nullptr));
-  refresh_modes();
-  return top;
-}
+// ---- modes: the thread's stack of them
 
 PyObject* push_mode(PyObject*, PyObject* mode) {
   return guarded([&] {
-    push(mode);
+    push_object(thread_state.dispatch_modes, mode);
+    thread_state.refresh(Key::python_dispatch, thread_state.dispatch_modes);
     return Py_NewRef(Py_None);
   });
 }
 PyObject* pop_mode(PyObject*, PyObject*) {
-  return guarded([] { return pop().release(); });
+  return guarded([] {
+    check(bool(thread_state.dispatch_modes), "there is no torch dispatch mode to leave");
+    PyObject* mode = pop_object(thread_state.dispatch_modes);
+    thread_state.refresh(Key::python_dispatch, thread_state.dispatch_modes);
+    return mode;
+  });
 }
 PyObject* count_modes(PyObject*, PyObject*) {
-  return PyLong_FromSsize_t(modes() ? PyList_GET_SIZE(modes()) : 0);
+  return PyLong_FromUnsignedLong(thread_state.dispatch_modes.size());
 }
 PyObject* mode_at(PyObject*, PyObject* index) {
-  return guarded([&] { return must(PySequence_GetItem(modes_or_new(), unwrap_int(index))); });
+  return guarded([&] { return object_at(thread_state.dispatch_modes, unwrap_int(index)); });
 }
 
 // The top mode off the stack while it answers, so that what it calls goes to those below.
 class WithoutTopMode {
  public:
-  WithoutTopMode() : top_(pop()) {}
-  ~WithoutTopMode() {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyList_Append(modes_or_new(), top_.get());
-    refresh_modes();
-    PyErr_Restore(type, value, traceback);
+  WithoutTopMode()
+      : all_(thread_state.dispatch_modes.exchange(
+            Ref<const Frame>(thread_state.dispatch_modes.top()->below()))) {
+    thread_state.refresh(Key::python_dispatch, thread_state.dispatch_modes);
   }
-  PyObject* mode() const { return top_.get(); }
+  ~WithoutTopMode() {
+    thread_state.dispatch_modes.exchange(std::move(all_));
+    thread_state.refresh(Key::python_dispatch, thread_state.dispatch_modes);
+  }
+  PyObject* mode() const { return object_of(*all_); }
 
  private:
-  Object top_;
+  Ref<const Frame> all_;
 };
 
 // ---- one call
 
 // What Python runs is a program like any other: autograd is on again, for tensors inside that want
 // it. The layers outside of autograd have done their part.
-class Reentry {
- public:
-  Reentry() : excluded_(thread_state.excluded), below_autograd_(thread_state.below_autograd) {
-    thread_state.excluded &= ~(below(Key::autograd) | kAutograd);
-    thread_state.below_autograd = false;
-    thread_state.refresh();
-  }
-  ~Reentry() {
-    thread_state.excluded = excluded_;
-    thread_state.below_autograd = below_autograd_;
-  }
-
- private:
-  KeySet excluded_;
-  bool below_autograd_;
-};
+constexpr KeySet kProgram = below(Key::autograd) | kAutograd;
 
 void add_tensor(Overloaded& who, std::vector<Object>& held, const Tensor& t) {
   if (!t.defined() || !(t.keys() & kPythonDispatch)) return;
@@ -120,8 +81,8 @@ Object answer(const Op& op, const Value* values) {
                      Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(objects[i]))));
   const Object function(wrap_op(op));
   const PythonArguments arguments = arguments_to_python(op, values);
-  const Reentry reentry;
-  if (modes()) {
+  const Reinclude program(kProgram);
+  if (thread_state.dispatch_modes) {
     const WithoutTopMode without;
     Object result = ask(without.mode(), function.get(), types.get(), arguments);
     if (result.get() != Py_NotImplemented) return result;
@@ -140,20 +101,18 @@ Object answer(const Op& op, const Value* values) {
 
 // What an op writes to is what it gives back, whatever the handler returned.
 void keep_identity(const Op& op, const Value* values, Results& results) {
-  if (results.kind != Results::Kind::tensors) return;
-  for (int r = 0; r < results.size && r < op.nreturns; ++r) {
+  for (size_t r = 0; r < results.size() && r < op.nreturns; ++r) {
     if (!op.returns[r].mutated) continue;
     for (size_t i = 0; i < op.nargs; ++i)
-      if (op.args[i].mutated && op.args[i].alias == op.returns[r].alias &&
-          values[i].tag == Value::Tag::tensor)
-        results.tensors[r] = values[i].tensor();
+      if (op.args[i].mutated && op.args[i].alias == op.returns[r].alias && !values[i].is_none())
+        results[r] = Owned(values[i]);
   }
 }
 
 void handle(const Op& op, const Value* values, Results& results) {
   const EnterPython python;
   const Object result = answer(op, values);
-  results_from_python(op, result.get(), results);
+  results_from_python(op, values, result.get(), results);
   keep_identity(op, values, results);
 }
 
@@ -165,9 +124,7 @@ PyObject* disabled_torch_dispatch(PyObject*, PyObject* const* args, Py_ssize_t n
     PyObject* given[4];
     read_arguments("_disabled_torch_dispatch_impl", kNames, 2, args, n, kwnames, given);
     const Exclude off(kPythonDispatch);
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
-    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
+    return call_with("_disabled_torch_dispatch_impl", given[0], given[2], given[3]);
   });
 }
 

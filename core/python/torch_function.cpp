@@ -4,8 +4,6 @@
 
 namespace flambeau::python {
 
-thread_local constinit TorchFunction torch_function_state = TorchFunction::enabled;
-
 namespace {
 
 PyObject *attribute_name, *disabled_function;
@@ -24,62 +22,38 @@ bool is_plain_python(PyTypeObject* type) {
          type == size_type || type == device_type;
 }
 
-// ---- modes: a Python list, its last item on top
-
-PyObject* modes() { return static_cast<PyObject*>(thread_state.function_modes); }
-
-void set_modes(PyObject* list) {
-  thread_state.function_modes = list && PyList_GET_SIZE(list) ? list : nullptr;
-}
-// The list itself lives as long as its thread.
-PyObject* modes_or_new() {
-  static thread_local PyObject* list = nullptr;
-  if (!list) list = must(PyList_New(0));
-  return list;
-}
+// ---- modes: the thread's stack of them
 
 PyObject* push_mode(PyObject*, PyObject* mode) {
   return guarded([&] {
-    PyObject* list = modes_or_new();
-    must(PyList_Append(list, mode));
-    set_modes(list);
+    push_object(thread_state.function_modes, mode);
     return Py_NewRef(Py_None);
   });
 }
 PyObject* pop_mode(PyObject*, PyObject*) {
   return guarded([&] {
-    PyObject* list = modes_or_new();
-    const Py_ssize_t n = PyList_GET_SIZE(list);
-    check(n > 0, "there is no torch function mode to leave");
-    Object top = Object::borrow(PyList_GET_ITEM(list, n - 1));
-    must(PyList_SetSlice(list, n - 1, n, nullptr));
-    set_modes(list);
-    return top.release();
+    check(bool(thread_state.function_modes), "there is no torch function mode to leave");
+    return pop_object(thread_state.function_modes);
   });
 }
 PyObject* count_modes(PyObject*, PyObject*) {
-  return PyLong_FromSsize_t(modes() ? PyList_GET_SIZE(modes()) : 0);
+  return PyLong_FromUnsignedLong(thread_state.function_modes.size());
 }
 PyObject* mode_at(PyObject*, PyObject* index) {
-  return guarded([&] { return must(PySequence_GetItem(modes_or_new(), unwrap_int(index))); });
+  return guarded([&] { return object_at(thread_state.function_modes, unwrap_int(index)); });
 }
 
 // The top mode off the stack while it answers, so that what it calls goes to those below.
 class WithoutTopMode {
  public:
-  WithoutTopMode() : top_(pop_mode(nullptr, nullptr)) {
-    if (!top_) throw PythonError();
-  }
-  ~WithoutTopMode() {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    Py_XDECREF(push_mode(nullptr, top_.get()));
-    PyErr_Restore(type, value, traceback);
-  }
-  PyObject* mode() const { return top_.get(); }
+  WithoutTopMode()
+      : all_(thread_state.function_modes.exchange(
+            Ref<const Frame>(thread_state.function_modes.top()->below()))) {}
+  ~WithoutTopMode() { thread_state.function_modes.exchange(std::move(all_)); }
+  PyObject* mode() const { return object_of(*all_); }
 
  private:
-  Object top_;
+  Ref<const Frame> all_;
 };
 
 // ---- one call
@@ -110,7 +84,7 @@ std::string show_types(std::span<PyObject* const> objects) {
 
 // Modes from the top, then the objects in order; the first that does not decline.
 PyObject* ask_all(std::span<PyObject* const> who, const Call& call, const char* name) {
-  if (modes()) {
+  if (thread_state.function_modes) {
     const WithoutTopMode without;
     Object result(ask(without.mode(), call));
     if (result.get() != Py_NotImplemented) return result.release();
@@ -132,12 +106,12 @@ struct GuardObject {
 };
 template <TorchFunction state>
 PyObject* enter_guard(PyObject* self, PyObject*) {
-  reinterpret_cast<GuardObject*>(self)->before = torch_function_state;
-  torch_function_state = std::max(torch_function_state, state);
+  reinterpret_cast<GuardObject*>(self)->before = thread_state.torch_function;
+  thread_state.torch_function = std::max(thread_state.torch_function, state);
   return Py_NewRef(self);
 }
 PyObject* leave_guard(PyObject* self, PyObject*) {
-  torch_function_state = reinterpret_cast<GuardObject*>(self)->before;
+  thread_state.torch_function = reinterpret_cast<GuardObject*>(self)->before;
   Py_RETURN_NONE;
 }
 template <TorchFunction state>
@@ -162,20 +136,19 @@ PyType_Spec all_guard = {"flambeau._C.DisableTorchFunction", sizeof(GuardObject)
 // ---- what Python's own functions of the API ask
 
 PyObject* is_enabled(PyObject*, PyObject*) {
-  return PyBool_FromLong(torch_function_state == TorchFunction::enabled);
+  return PyBool_FromLong(thread_state.torch_function == TorchFunction::enabled);
 }
 bool any_overrides(std::span<PyObject* const> objects) {
-  if (torch_function_modes_active() && torch_function_state != TorchFunction::all_off) return true;
+  if (torch_function_modes_active() && thread_state.torch_function != TorchFunction::all_off)
+    return true;
   for (PyObject* o : objects)
     if (!is_exact_tensor(o) && overrides_torch_function(o)) return true;
   return false;
 }
 PyObject* has_torch_function(PyObject*, PyObject* objects) {
   return guarded([&] {
-    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
-    return PyBool_FromLong(
-        any_overrides({PySequence_Fast_ITEMS(list.get()),
-                       static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()))}));
+    const FixedItems items(objects, "expected a sequence of arguments");
+    return PyBool_FromLong(any_overrides({items.begin(), items.size()}));
   });
 }
 PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
@@ -188,11 +161,10 @@ PyObject* has_torch_function_unary(PyObject*, PyObject* o) {
 // _overloaded_args(objects): those that override, each type once, subclasses first.
 PyObject* overloaded_args(PyObject*, PyObject* objects) {
   return guarded([&] {
-    const Object list(must(PySequence_Fast(objects, "expected a sequence of arguments")));
+    const FixedItems items(objects, "expected a sequence of arguments");
     Overloaded found;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i)
-      if (PyObject* o = PySequence_Fast_GET_ITEM(list.get(), i); overrides_torch_function(o))
-        found.add(o);
+    for (PyObject* o : items)
+      if (overrides_torch_function(o)) found.add(o);
     Object out(must(PyList_New(0)));
     for (PyObject* o : found.objects()) must(PyList_Append(out.get(), o));
     return out.release();
@@ -218,7 +190,7 @@ PyMethodDef functions[] = {{"_push_on_torch_function_stack", push_mode, METH_O, 
 
 bool overrides_torch_function(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
-  if (torch_function_state != TorchFunction::enabled || type == tensor_type) return false;
+  if (thread_state.torch_function != TorchFunction::enabled || type == tensor_type) return false;
   return !is_plain_python(type) && !PyType_Check(o) && override_of(type);
 }
 
@@ -230,13 +202,17 @@ void Overloaded::add(PyObject* o) {
   }
   check(n_ < kMax, "__torch_function__: more than ", kMax, " types in one call");
   for (size_t i = n_; i > at; --i) objects_[i] = objects_[i - 1];
-  objects_[at] = o;
+  objects_[at] = Py_NewRef(o);
   ++n_;
+}
+
+void Overloaded::release() {
+  while (n_) Py_DECREF(objects_[--n_]);
 }
 
 PyObject* call_torch_function(const Overloaded& who, PyObject* function, PyObject* const* args,
                               Py_ssize_t n, PyObject* kwnames, const char* name) {
-  if (torch_function_state == TorchFunction::all_off) return nullptr;
+  if (thread_state.torch_function == TorchFunction::all_off) return nullptr;
   const Object positional(must(PyTuple_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(positional.get(), i, Py_NewRef(args[i]));
   const Object keywords(must(PyDict_New()));
@@ -253,7 +229,7 @@ PyObject* torch_function_on(PyObject* self, const char* attribute, PyObject* con
   for (Py_ssize_t i = 0; i < n; ++i)
     if (overrides_torch_function(args[i])) who.add(args[i]);
   const bool modes_on =
-      torch_function_modes_active() && torch_function_state != TorchFunction::all_off;
+      torch_function_modes_active() && thread_state.torch_function != TorchFunction::all_off;
   if (who.empty() && !modes_on) return nullptr;
   Object function(
       must(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), attribute)));

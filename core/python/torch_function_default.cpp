@@ -5,6 +5,14 @@
 namespace flambeau::python {
 namespace {
 
+// One level deeper on the stack; RecursionError past Python's limit.
+struct Recursion {
+  explicit Recursion(const char* where) {
+    if (Py_EnterRecursiveCall(where)) throw PythonError();
+  }
+  ~Recursion() { Py_LeaveRecursiveCall(); }
+};
+
 // Runs the function on plain tensors and gives the results the class of the arguments.
 Object as_class(PyObject* result, PyTypeObject* cls) {
   if (is_tensor(result)) {
@@ -12,10 +20,13 @@ Object as_class(PyObject* result, PyTypeObject* cls) {
     return Object(must(PyObject_CallMethod(result, "as_subclass", "O", cls)));
   }
   if (!PyTuple_Check(result) && !PyList_Check(result)) return Object::borrow(result);
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(result);
-  Object items(must(PyList_New(n)));
-  for (Py_ssize_t i = 0; i < n; ++i)
-    PyList_SET_ITEM(items.get(), i, as_class(PySequence_Fast_GET_ITEM(result, i), cls).release());
+  const FixedItems given(result, "__torch_function__: a sequence was expected");
+  Object items(must(PyList_New(static_cast<Py_ssize_t>(given.size()))));
+  {
+    const Recursion deeper(" while results are given their class");
+    for (size_t i = 0; i < given.size(); ++i)
+      PyList_SET_ITEM(items.get(), static_cast<Py_ssize_t>(i), as_class(given[i], cls).release());
+  }
   if (PyList_CheckExact(result)) return items;
   if (PyTuple_CheckExact(result)) return Object(must(PyList_AsTuple(items.get())));
   // Named tuples: those of ops take one sequence, those of collections one argument per field.
@@ -42,18 +53,13 @@ PyObject* default_torch_function(PyObject* cls, PyObject* const* args, Py_ssize_
     static const char* const kNames[] = {"func", "types", "args", "kwargs"};
     PyObject* given[4];
     read_arguments("__torch_function__", kNames, 2, args, n, kwnames, given);
-    const Object types(
-        must(PySequence_Fast(given[1], "__torch_function__: types must be a sequence")));
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(types.get()); ++i) {
-      const int fits = must(PyObject_IsSubclass(cls, PySequence_Fast_GET_ITEM(types.get(), i)));
-      if (!fits) return Py_NewRef(Py_NotImplemented);
-    }
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
+    const FixedItems types(given[1], "__torch_function__: types must be a sequence");
+    for (PyObject* type : types)
+      if (!must(PyObject_IsSubclass(cls, type))) return Py_NewRef(Py_NotImplemented);
     Object result;
     {
       const WithTorchFunction plain(TorchFunction::subclasses_off);
-      result = Object(must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs)));
+      result = Object(call_with("__torch_function__", given[0], given[2], given[3]));
     }
     if (cls == reinterpret_cast<PyObject*>(tensor_type) || keeps_class(given[0]))
       return result.release();
@@ -69,9 +75,7 @@ PyObject* disabled_torch_function(PyObject*, PyObject* const* args, Py_ssize_t n
     PyObject* given[4];
     read_arguments("_disabled_torch_function_impl", kNames, 2, args, n, kwnames, given);
     const WithTorchFunction off(TorchFunction::subclasses_off);
-    const Object empty(must(PyTuple_New(0)));
-    PyObject* kwargs = given[3] && given[3] != Py_None ? given[3] : nullptr;
-    return must(PyObject_Call(given[0], given[2] ? given[2] : empty.get(), kwargs));
+    return call_with("_disabled_torch_function_impl", given[0], given[2], given[3]);
   });
 }
 

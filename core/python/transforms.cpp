@@ -33,7 +33,7 @@ void call_rule(const Op& op, const Value* values, Results& results) {
   const WithoutLevel without(*level);
   const Object result(must(PyObject_CallMethodObjArgs(
       self.get(), process, function.get(), arguments.args.get(), arguments.kwargs.get(), nullptr)));
-  results_from_python(op, result.get(), results);
+  results_from_python(op, values, result.get(), results);
 }
 
 PyObject* new_level(PyTypeObject* type, PyObject* args, PyObject*) {
@@ -215,7 +215,7 @@ PyObject* parts_function(PyObject*, PyObject* o) {
 
 // _set_transforms_off(off) -> bool: whether they were. For what looks at values, as printing does.
 PyObject* set_off(PyObject*, PyObject* off) {
-  const bool before = thread_state.excluded & bit(Key::transform);
+  const bool before = thread_state.excluded & bit(Key::transform_outer);
   thread_state.excluded =
       off == Py_True ? thread_state.excluded | kTransforms : thread_state.excluded & ~kTransforms;
   return PyBool_FromLong(before);

@@ -96,7 +96,8 @@ void exponential(const uint32_t* __restrict words, float* __restrict out, int64_
                  double lambda) {
   const double scale = -1.0 / lambda;
   for (int64_t i = 0; i < count; ++i) {
-    out[i] = static_cast<float>(scale * math::log1p(-unit(words[2 * i], words[2 * i + 1])));
+    const auto x = static_cast<float>(scale * math::log1p(-unit(words[2 * i], words[2 * i + 1])));
+    out[i] = x > 0 ? x : 0x1p-149f;  // rounding reaches 0, which the distribution does not
   }
 }
 

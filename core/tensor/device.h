@@ -40,6 +40,8 @@ struct Device {
   std::string str() const;
   bool is_cpu() const { return type == DeviceType::cpu; }
   bool is_meta() const { return type == DeviceType::meta; }
+  // As tensors have it: there is one CPU, whatever its index.
+  Device of_tensors() const { return is_cpu() ? Device{} : *this; }
   bool operator==(const Device&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/tensor/error.h"
+#include "core/tensor/storage.h"
 
 namespace flambeau {
 
@@ -76,6 +77,7 @@ Away::~Away() {
 
 Rearranging::Rearranging() {
   if (rearranging_depth > 0) return;
+  keep_all_promises();
   const int own = computing_depth > 0;
   if (own) {
     alone_ = only_one.try_lock();

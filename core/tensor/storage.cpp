@@ -1,6 +1,7 @@
 #include "core/tensor/storage.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "core/memory/allocator.h"
 #include "core/tensor/device_table.h"
@@ -49,6 +50,7 @@ Ref<Storage> Storage::wrap(void* data, size_t nbytes, Device device, Deleter del
 }
 
 void Storage::destroy() {
+  if (Promise* const promise = promise_.load(std::memory_order_relaxed)) promise->release();
   if (deleter_) deleter_(data_, nbytes_, context_);
   delete this;
 }
@@ -57,17 +59,51 @@ void Storage::take(void* data, size_t nbytes) {
   data_ = data;
   nbytes_ = nbytes;
   reach_ = std::max(reach_, nbytes);
-  ready_ = device_.is_cpu() && nbytes == reach_ ? static_cast<char*>(data) : nullptr;
+  settle();
+}
+
+void Storage::settle() {
+  const bool whole = device_.is_cpu() && nbytes_ == reach_ && !promise_.load();
+  ready_ = whole ? static_cast<char*>(data_) : nullptr;
+}
+
+void (*keep_all_promises)() = [] {};
+
+// Held while a promise is looked up or dropped, never while one is kept.
+static std::mutex promises;
+
+void Storage::promise(Ref<Promise> promise) {
+  promise_.store(promise.forget(), std::memory_order_release);
+  settle();
+}
+void Storage::fulfil() {
+  Ref<Promise> dropped;  // dies after the lock is given back
+  const std::lock_guard lock(promises);
+  dropped = Ref<Promise>::adopt(promise_.exchange(nullptr));
+  settle();
+}
+void Storage::keep_promise() const {
+  Ref<Promise> held;
+  {
+    const std::lock_guard lock(promises);
+    held = Ref<Promise>(promise_.load());
+  }
+  if (held) held->keep();
+}
+void Storage::expose() {
+  keep_all_promises();
+  exposed_ = true;
 }
 
 void Storage::resize(size_t nbytes) {
   const Rearranging scope;
   constexpr const char* kRefused = "Trying to resize storage that is not resizable: ";
-  if (!resizable_) raise(kRefused, "it wraps memory of another owner");
+  if (!resizable_) raise<NoMemory>(kRefused, "it wraps memory of another owner");
   if (lent())
-    raise(kRefused,
-          "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
-          "delete that first, or resize a clone");
+    raise<NoMemory>(
+        kRefused,
+        "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
+        "delete that first, or resize a clone");
   const DeviceTable& table = require_device(device_.type);
   void* data = table.allocate(nbytes, device_.index);
   if (data_ && data) table.copy(data, device_, data_, device_, std::min(nbytes, nbytes_));

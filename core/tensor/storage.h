@@ -11,6 +11,19 @@
 
 namespace flambeau {
 
+// What will bring a storage's memory up to date when somebody asks for it.
+struct Promise : SmallObject {
+  virtual ~Promise() = default;
+  virtual void keep() = 0;  // throws where it cannot
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  std::atomic<uint32_t> refs_{1};
+};
+
 // Bytes on a device. The deleter is called with its context when the last user is gone.
 class Storage : public SmallObject {
  public:
@@ -22,7 +35,11 @@ class Storage : public SmallObject {
 
   // The memory, where whatever a tensor may reach is there for the host; else null.
   char* ready() const { return ready_; }
-  void* data() const { return data_; }  // nbytes() bytes, on the device
+  void* data() const {  // nbytes() bytes, on the device
+    if (promise_.load(std::memory_order_acquire)) [[unlikely]]
+      keep_promise();
+    return data_;
+  }
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   bool resizable() const { return resizable_ && !lent(); }
@@ -35,9 +52,19 @@ class Storage : public SmallObject {
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
   // Somebody outside holds the memory by its address, so it must stay where it is; see Lent.
-  void lend() { lent_.fetch_add(1, std::memory_order_relaxed); }
+  void lend() {
+    expose();
+    lent_.fetch_add(1, std::memory_order_relaxed);
+  }
   void take_back() { lent_.fetch_sub(1, std::memory_order_release); }
   bool lent() const { return lent_.load(std::memory_order_acquire) != 0; }
+
+  // Its memory is still to be written: readers take the cold path, which has that done.
+  void promise(Ref<Promise> promise);
+  void fulfil();  // from now on it is what it should be
+  // Somebody outside may read and write the memory at any time from now on.
+  void expose();
+  bool exposed() const { return exposed_ || !resizable_; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
@@ -60,6 +87,8 @@ class Storage : public SmallObject {
         resizable_(resizable) {}
   void destroy();
   void take(void* data, size_t nbytes);
+  void settle();  // ready_, from all that it depends on
+  [[gnu::cold, gnu::noinline]] void keep_promise() const;
 
   char* ready_;
   void* data_;
@@ -69,8 +98,13 @@ class Storage : public SmallObject {
   void* context_;
   std::atomic<uint32_t> refs_{1}, lent_{0};
   Device device_;
-  bool resizable_;
+  bool resizable_, exposed_ = false;
+  std::atomic<Promise*> promise_{nullptr};  // counted
 };
+
+// All promises are kept now: memory is about to change in a way that they do not know of.
+// Defined where promises are made, in core/dispatch.
+extern void (*keep_all_promises)();
 
 // The scope in which a storage's memory is given out: to NumPy, a buffer, DLPack, or code that
 // holds its address while Python runs.

@@ -230,7 +230,7 @@ char* Tensor::device_bytes() const {
   if (numel() == 0) return nothing;
   const Storage& storage = *impl_->storage_;
   const size_t reach = reach_of(*this);
-  if (reach > storage.nbytes() || !storage.data())
+  if (reach > storage.nbytes() || !storage.data())  // a promise is kept here
     raise<NoMemory>("a tensor of sizes=", show(sizes()), ", strides=", show(strides()),
                     " and offset=", offset(), " of ", dtype_name(dtype()), " needs a storage of ",
                     reach, " bytes, but its storage was resized to ", storage.nbytes(),
@@ -404,8 +404,11 @@ void resize(const Tensor& t, IntSpan sizes) {
   const Rearranging scope;
   const Dims strides = contiguous_strides(sizes);
   const int64_t offset = t.offset();
-  const size_t needed =
-      static_cast<size_t>(offset) * t.itemsize() + span_bytes(sizes, strides, t.itemsize());
+  size_t needed;
+  if (__builtin_mul_overflow(static_cast<size_t>(offset), t.itemsize(), &needed) ||
+      __builtin_add_overflow(needed, span_bytes(sizes, strides, t.itemsize()), &needed))
+    raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(sizes),
+                                " and offset=", offset);
   // The memory first: where that fails, the tensor stays what it was.
   if (needed > impl->storage()->nbytes()) impl->storage()->resize(needed);
   impl->set_geometry(sizes, strides, offset);

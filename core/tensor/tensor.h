@@ -12,6 +12,7 @@
 #include "core/tensor/dtype.h"
 #include "core/tensor/error.h"
 #include "core/tensor/keys.h"
+#include "core/tensor/ref.h"
 #include "core/tensor/scalar.h"
 #include "core/tensor/storage.h"
 
@@ -98,6 +99,7 @@ class TensorImpl : public SmallObject {
     version_ = with.version_;
   }
   void new_version() { version_ = nullptr; }  // a counter of its own, at zero
+  bool counts_versions() const { return !inference || version_; }
 
   KeySet keys = 0;
   bool wrapped_number = false;        // made from a Python number: weak in promotion

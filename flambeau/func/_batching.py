@@ -6,12 +6,11 @@ whose first dimension is the batch, or :class:`Operand` where that is elsewhere 
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from typing import Any
 
 import flambeau
-from flambeau.func._forms import Form, form_of, is_tensor, map_tensors
+from flambeau.func._forms import Form, form_of, is_tensor, map_tensors, parameters_of
 from flambeau.ops.samples import BOOLEAN
 
 # Arguments that name dimensions, and that are sizes of results.
@@ -70,15 +69,19 @@ class Batch:
         self.level, self.form, self.op, self.size = level, form, form.op, level.batch_size
         self.randomness = level.randomness
         self.given = values
-        self.values = [
-            map_tensors(self.operand, v) if i in form.tensors else v for i, v in enumerate(values)
-        ]
+        self.values = list(values)
+        for i in form.tensors:
+            value = values[i]
+            if is_tensor(value):
+                self.values[i] = self.operand(value)
+            elif value is not None:
+                self.values[i] = map_tensors(self.operand, value)
 
     def operand(self, t: Any) -> Operand:
         parts = self.level.parts(t)
         if parts is None:
             return Operand(t, None, self.size)
-        return Operand(*parts, self.size)
+        return Operand(parts[0], parts[1], self.size)
 
     def operands(self) -> list[Operand]:
         """All tensors, those in lists too."""
@@ -251,6 +254,7 @@ class Batch:
     def check_writable(self) -> None:
         """What is written to must hold a value for each item where what is read does."""
         written = [self.values[i] for i in self.form.mutated]
+        written = [w for some in written for w in (some if isinstance(some, list) else [some])]
         if all(w.batched for w in written) or not any(o.batched for o in self.operands()):
             return
         raise RuntimeError(
@@ -293,9 +297,8 @@ def apply(level: Any, form: Form, values: list, rule: Any) -> Any:
 def _run(b: Batch, rule: Any) -> Any:
     if isinstance(rule, str):
         return _WORDS[rule](b)
-    parameters = inspect.signature(rule).parameters
     known = {"b": b, **dict(zip(b.form.names, b.values))}
-    return rule(**{n: known[n] for n in parameters})
+    return rule(**{n: known[n] for n in parameters_of(rule)})
 
 
 def _call(b: Batch, values: list) -> Any:
@@ -356,6 +359,11 @@ def _result_type(operands: list[Operand]) -> Any:
 
 def pointwise(b: Batch) -> Any:
     values = list(b.values)
+    if len(b.form.tensors) == 1 and not b.form.mutated:
+        place = b.form.tensors[0]
+        operand = values[place]
+        values[place] = operand.value
+        return b.at(_call(b, values), operand.batch_dim)
     places = [
         i for i, v in enumerate(values) if isinstance(v, Operand) and b.form.names[i] not in BOOLEAN
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from typing import Any
 
@@ -31,6 +32,8 @@ class Form:
         self.gives_list = len(self.returns) == 1 and "[" in self.returns[0].type
         self.is_view = op.is_view and not self.mutated
         self.name = op.name().removesuffix(".default")
+        self.takes_keywords = any(self.keyword_only)
+        self.jvp = slots.jvp_rule(self.record)
 
     def bind(self, args: tuple, kwargs: dict) -> list:
         """The value of each argument, defaults filled in."""
@@ -41,6 +44,8 @@ class Form:
 
     def call(self, values: list) -> Any:
         """The op itself."""
+        if not self.takes_keywords:
+            return self.op(*values)
         return run(self.op, self.names, self.keyword_only, values)
 
     @functools.cached_property
@@ -55,6 +60,12 @@ def run(op: Any, names: tuple, keyword_only: tuple, values: list) -> Any:
     keywords = {n: v for n, k, v in zip(names, keyword_only, values) if k}
     positional = [v for k, v in zip(keyword_only, values) if not k]
     return op(*positional, **keywords)
+
+
+@functools.lru_cache(None)
+def parameters_of(rule: Any) -> tuple:
+    """What a rule asks for, by name."""
+    return tuple(inspect.signature(rule).parameters)
 
 
 @functools.lru_cache(None)

@@ -7,13 +7,19 @@ stands for zero.
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import Any
 
 import flambeau
 from flambeau import _C
-from flambeau.func._forms import Form, differentiable, form_of, is_tensor, map_tensors, run
-from flambeau.ops import slots
+from flambeau.func._forms import (
+    Form,
+    differentiable,
+    form_of,
+    is_tensor,
+    map_tensors,
+    parameters_of,
+    run,
+)
 
 
 class Tangents:
@@ -189,7 +195,7 @@ def _write_tangent(call: Tangents, target: Any, tangent: Any) -> None:
 
 
 def _tangents(call: Tangents, result: Any) -> Any:
-    rule = slots.jvp_rule(call.form.record)
+    rule = call.form.jvp
     if not isinstance(rule, str):
         return _own(call, result, rule)
     return _WORDS[rule](call, result)
@@ -197,7 +203,7 @@ def _tangents(call: Tangents, result: Any) -> Any:
 
 def _own(call: Tangents, result: Any, rule: Any) -> Any:
     known = {"t": call, "result": result, **dict(zip(call.form.names, call.values))}
-    return rule(**{n: known[n] for n in inspect.signature(rule).parameters})
+    return rule(**{n: known[n] for n in parameters_of(rule)})
 
 
 def _none(call: Tangents, result: Any) -> Any:
@@ -280,7 +286,7 @@ def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
     """The same where the gradient is written with other ops: each part for its own tangent."""
     record, names = call.form.record, call.form.names
     known = {**dict(zip(names, call.values)), "result": result, "ops": _OpsBySymbol()}
-    wanted = inspect.signature(record.gradient).parameters
+    wanted = parameters_of(record.gradient)
     total = None
     for k, name in enumerate(names[i] for i in call.form.tensors):
         t = call.tangents[names.index(name)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flambeau import _C
 from flambeau.func import _batching, _forward
@@ -76,6 +76,13 @@ class JvpLevel(Level):
         return _forward.apply(self, form, form.bind(args, kwargs))
 
 
+class VmapInfo(NamedTuple):
+    """What a rule of ``register_vmap`` is told."""
+
+    batch_size: int
+    randomness: str
+
+
 class DualLevel(JvpLevel):
     """The level of ``autograd.forward_ad``: what has no tangent is a tensor like any other."""
 
@@ -91,12 +98,38 @@ class VmapLevel(Level):
         self.batch_size, self.randomness = batch_size, randomness
 
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
+        registered = _C._registered(op, "FuncTorchBatched")
+        if registered is not None and any(map(self._holds, (*args, *kwargs.values()))):
+            return self._ask(registered, args, kwargs)
         form = form_of(op)
         values = form.bind(args, kwargs)
         rule = slots.batching_rule(form.record)
         if rule != "random" and not any(self._holds(values[i]) for i in form.tensors):
             return op(*args, **kwargs)
         return _batching.apply(self, form, values, rule)
+
+    def _ask(self, rule: Any, args: tuple, kwargs: dict) -> Any:
+        """What ``flambeau.library.register_vmap`` registered answers."""
+
+        def part(value: Any, which: int) -> Any:
+            if isinstance(value, (list, tuple)):
+                return type(value)(part(v, which) for v in value)
+            parts = self.parts(value)
+            return (value, None)[which] if parts is None else parts[which]
+
+        def wrapped(value: Any, dim: Any) -> Any:
+            if isinstance(value, (list, tuple)):
+                dims = dim if isinstance(dim, (list, tuple)) else [dim] * len(value)
+                return type(value)(map(wrapped, value, dims))
+            return value if dim is None else self.wrap(value, dim)
+
+        in_dims = tuple(part(a, 1) for a in args)
+        given = [part(a, 0) for a in args]
+        keywords = {k: part(v, 0) for k, v in kwargs.items()}
+        out = rule(VmapInfo(self.batch_size, self.randomness), in_dims, *given, **keywords)
+        if not (isinstance(out, tuple) and len(out) == 2):
+            raise RuntimeError("register_vmap: a rule gives the pair (output, out_dims)")
+        return wrapped(*out)
 
     def _holds(self, value: Any) -> bool:
         if isinstance(value, (list, tuple)):

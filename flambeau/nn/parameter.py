@@ -56,15 +56,6 @@ class Parameter(flambeau.Tensor, metaclass=_ParameterMeta):
         result._is_param = True
         return result
 
-    def __deepcopy__(self, memo):
-        if id(self) in memo:
-            return memo[id(self)]
-        with flambeau.no_grad():
-            copied = self.data.clone(memory_format=flambeau.preserve_format)
-        result = type(self)(copied, self.requires_grad)
-        memo[id(self)] = result
-        return result
-
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 

@@ -15,12 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m flambeau.ops", description="What the records of the ops say and give."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="one row per record")
+    listing = commands.add_parser("list", help="one row per record")
+    listing.add_argument(
+        "--dynamic", action="store_true", help="only ops whose sizes or results depend on elements"
+    )
     show = commands.add_parser("show", help="all that is derived from a record")
     show.add_argument("name", help="add, add_, __add__, or one overload: add.Tensor")
     chosen = parser.parse_args(arguments)
     if chosen.command == "list":
-        print(explain.table())
+        print(explain.table(chosen.dynamic))
         return 0
     text = explain.show(chosen.name)
     if not text:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Error = RuntimeError
+LEAST, MOST = -(2**63), 2**63 - 1  # the integers there are
 
 
 class _Names:
@@ -41,7 +42,16 @@ class Ops:
         keywords = [a.name for a in overload._schema.arguments if a.kwarg_only]
         most = len(overload._schema.arguments) - len(keywords)
 
+        tensors = [a.type == "Tensor" for a in overload._schema.arguments]
+
         def call(*args, **given):
+            # A number stands for a tensor, as in C++.
+            args = [
+                flambeau._C._leaf("wrapped_number", a)
+                if is_tensor and isinstance(a, (bool, int, float, complex))
+                else a
+                for a, is_tensor in zip(args, tensors, strict=False)
+            ]
             return overload(*args[:most], **dict(zip(keywords, args[most:], strict=False)), **given)
 
         setattr(self, symbol, call)
@@ -80,7 +90,14 @@ class Twin:
             return self.function(*args)
         import flambeau
 
-        return flambeau._C._leaf(self.cxx, *args)
+        return flambeau._C._leaf(self.cxx, *map(_tensors_of, args))
+
+
+def _tensors_of(value):
+    """What stands for a tensor in Python says which one it stands for."""
+    if isinstance(value, (list, tuple)):
+        return [_tensors_of(v) for v in value]
+    return value._as_tensor() if hasattr(value, "_as_tensor") else value
 
 
 def _twin(cxx: str, signature: str, has_body: bool = True) -> Callable:
@@ -163,20 +180,14 @@ def count(sizes):
     return total
 
 
-@_twin("strides_like", "(tensor) -> int[]")
+@_leaf("strides_like", "(tensor) -> int[]")
 def strides_like(t):
     """The strides that ``empty_like`` gives."""
-    import flambeau
-
-    return list(flambeau.empty_like(t, device="meta").stride())
 
 
-@_twin("printed::suggest_memory_format", "(tensor) -> format")
+@_leaf("printed::suggest_memory_format", "(tensor) -> format")
 def suggest_memory_format(t):
     """The format that the strides of a tensor suggest."""
-    import flambeau
-
-    return flambeau._C._leaf("printed::suggest_memory_format", t)
 
 
 @_twin("printed::placed", "(device?) -> device")
@@ -185,6 +196,12 @@ def placed(device):
     import flambeau
 
     return flambeau.device("cpu") if device is None or device.type == "cpu" else device
+
+
+@_twin("printed::storage_bytes", "(tensor) -> int")
+def storage_bytes(t):
+    """How many bytes the storage has."""
+    return _tensors_of(t).untyped_storage().nbytes()
 
 
 @_twin("sum_to", "(tensor, int[]) -> tensor")
@@ -210,6 +227,12 @@ def grad_to(t, sizes, dtype, ops):
     return ops.to_dtype(t, dtype) if t.dtype != dtype and is_differentiable(dtype) else t
 
 
+@_twin("Tensor", "() -> tensor?")
+def absent():
+    """The tensor that is not given: None, where a function wants to know its type."""
+    return None
+
+
 @_twin("formula::scaled", "(tensor, scalar) -> tensor")
 def scaled(t, factor, ops):
     """A gradient times the conjugate of a number; no op where that is 1."""
@@ -227,10 +250,23 @@ def zeros_for(g, sizes, ops):
 # ---- numbers and dtypes
 
 
+@_twin("printed::truncated", "(int, int) -> int")
+def truncated(a, b):
+    """The quotient without its fraction, as C divides."""
+    q = abs(a) // abs(b)
+    return q if (a < 0) == (b < 0) else -q
+
+
 @_twin("show", "(int[]) -> str")
 def show(sizes):
     """``[2, 3]``, as sizes stand in messages."""
     return "[" + ", ".join(str(n) for n in sizes) + "]"
+
+
+@_twin("printed::show_open", "(int[]) -> str")
+def show_open(sizes):
+    """``2, 3]``: behind what stands for leading dimensions."""
+    return show(sizes)[1:]
 
 
 @_leaf("shape::scalar_type_name", "(dtype) -> literal")
@@ -248,6 +284,12 @@ def dtype_name(dtype):
 def layout_name(layout):
     """``strided``."""
     return str(layout).removeprefix("torch.")
+
+
+@_twin("memory_format_name", "(format) -> literal")
+def format_name(memory_format):
+    """``channels_last``."""
+    return str(memory_format).removeprefix("torch.")
 
 
 @_twin("is_integral", "(dtype, bool) -> bool")
@@ -298,6 +340,25 @@ def result_type(tensors):
     """The dtype that tensors promote to, numbers that stand for tensors being weak."""
 
 
-@_leaf("shape::check_fits", "(literal, scalar, dtype) -> none")
+@_twin("printed::joint_dtype", "(tensor, tensor) -> dtype")
+def joint_dtype(a, b):
+    """The dtype that two tensors promote to."""
+    return result_type([a, b])
+
+
+@_leaf("check_fits", "(literal, scalar, dtype) -> none")
 def check_fits(op, value, dtype):
     """RuntimeError where a number does not fit an element."""
+
+
+# ---- memory: which is looked at, not touched
+
+
+@_leaf("check_written_once", "(literal, tensor) -> none")
+def check_written(op, t):
+    """RuntimeError where elements of a tensor that is written share memory."""
+
+
+@_leaf("printed::check_apart", "(literal, tensor, tensor) -> none")
+def check_apart(op, written, read):
+    """RuntimeError where what is written and what is read share memory."""

@@ -52,6 +52,8 @@ class Record:
     # structured: C++ expressions, or names of functions that take all arguments
     shape: str = ""
     cpu: str = ""
+    opaque: bool = False  # moves elements without reading them: dtypes without loops too
+    checks_values: bool = False  # the kernel may refuse values: out= is written when all is well
     source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
     # native, view, composite: the C++ function
     cxx: str = ""
@@ -64,6 +66,8 @@ class Record:
     out_overload: str | None = None
     separate_out: bool = False  # out= may share no memory with an input
     inplace_only: bool = False
+    # Names whose in-place form is a function too; None: all of an op with one argument.
+    inplace_functions: tuple | None = None
     module: str = ""
     slots: dict = field(default_factory=dict)  # Python name -> number slot
     aliases: tuple = ()  # further Python names
@@ -73,9 +77,12 @@ class Record:
     tags: frozenset = frozenset()
     differentiable: tuple | None = None  # which outputs have gradients
     node: str = ""  # name of the autograd node; derived by default
+    inplace_node: str = ""  # of the in-place form; the functional form's by default
     creation: str = "plain"  # views: "multi_output"
+    flips: str = ""  # views: the lazy bit that the result has other than self
     inplace_self_saved: bool = True
     number_ok: tuple | None = None
+    tried_last: bool = False  # after the overloads of its name, numbers for tensors or not
     base: Record | None = None  # the record whose body an extra overload shares
     # slots: a word, or a Python function that is run at the op's first use under a transform; what
     # is left out is derived, see flambeau/ops/slots.py
@@ -103,9 +110,21 @@ class Record:
         return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
 
     @property
+    def is_dynamic(self) -> bool:
+        """Sizes, or a plain result, depend on elements: no rule can tell them."""
+        return bool(self.tags & {"dynamic_shape", "data_dependent"})
+
+    @property
+    def has_rule(self) -> bool:
+        """What a call gives is known before it runs, or known not to be."""
+        return self.kind == "pointwise" or self.rule is not None or self.has_body or self.is_dynamic
+
+    @property
     def has_body(self) -> bool:
         """The decorated function is the body, and not words alone."""
-        return self.kind == "composite" and not self.cxx and _has_statements(self.function)
+        return (
+            self.kind in ("composite", "native") and not self.cxx and _has_statements(self.function)
+        )
 
     def cases(self) -> list[Sample]:
         """The calls that its tests make."""

@@ -1,7 +1,7 @@
 """Operator schemas: one line of text, read into arguments and returns.
 
 The lines are ATen's, with alias sets (``Tensor(a!) self``), keyword-only arguments after ``*`` and
-named returns. ``SymInt`` is read as ``int``: sizes that are symbols travel in boxed values.
+named returns. ``SymInt`` is an ``int`` that is remembered to be a size.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LISTS = {
     "float": ("std::span<const double>", "std::vector<double>"),
     "bool": ("std::span<const bool>", "std::vector<bool>"),
     "Scalar": ("std::span<const Scalar>", "std::vector<Scalar>"),
+    "str": ("std::span<const std::string_view>", "std::vector<std::string>"),
 }
 
 
@@ -45,6 +46,7 @@ class Argument:
     list: bool = False
     list_size: int = 0
     optional_items: bool = False  # Tensor?[]
+    symbolic: bool = False  # SymInt: a size, which may be a symbol in boxed values
     keyword_only: bool = False
     out: bool = False
     alias: str = ""
@@ -86,7 +88,8 @@ class Argument:
         brackets = f"[{self.list_size or ''}]" if self.list else ""
         default = "" if self.default is None else f"={self.default}"
         mark = "?" if self.optional else ""
-        return f"{self.type}{alias}{items}{brackets}{mark} {self.name}{default}"
+        kind = "SymInt" if self.symbolic else self.type
+        return f"{kind}{alias}{items}{brackets}{mark} {self.name}{default}"
 
 
 @dataclass(frozen=True)
@@ -96,17 +99,21 @@ class Return:
     alias: str = ""
     mutated: bool = False
     name: str = ""
+    optional: bool = False
 
     @property
     def cpp(self) -> str:
+        element = {"ScalarType": "DType", "int": "int64_t", "float": "double", "str": "std::string"}
+        plain = element.get(self.type, self.type)
         if self.list:
-            return "TensorVec"
-        return {"int": "int64_t", "float": "double"}.get(self.type, self.type)
+            return "TensorVec" if self.type == "Tensor" else f"std::vector<{plain}>"
+        return plain
 
     def text(self) -> str:
         alias = f"({self.alias}{'!' if self.mutated else ''})" if self.alias else ""
         name = f" {self.name}" if self.name else ""
-        return f"{self.type}{alias}{'[]' if self.list else ''}{name}"
+        mark = "?" if self.optional else ""
+        return f"{self.type}{alias}{'[]' if self.list else ''}{mark}{name}"
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ def _parse_type(text: str) -> dict:
     is_list = m["size"] is not None
     return {
         "type": kind,
+        "symbolic": m["type"] == "SymInt",
         "alias": m["alias"] or "",
         "mutated": bool(m["write"]),
         "list": is_list,
@@ -253,7 +261,9 @@ def parse(text: str) -> Schema:
         words = part.rsplit(" ", 1)
         kind, ret_name = (words[0], words[1]) if len(words) == 2 else (part, "")
         f = _parse_type(kind)
-        returns.append(Return(f["type"], f["list"], f["alias"], f["mutated"], ret_name))
+        returns.append(
+            Return(f["type"], f["list"], f["alias"], f["mutated"], ret_name, f["optional"])
+        )
     return Schema(name, overload, tuple(args), tuple(returns))
 
 

@@ -27,7 +27,8 @@ Words of ``batching``:
 - ``dynamic``: refused, since each item would give another shape.
 - ``none``: the arguments hold no tensors, or nothing can be derived.
 
-Without one a composition follows from its parts, and ``vmap`` calls all other ops in a loop.
+Without one an op that gives nothing back is refused, a composition follows from its parts, and
+``vmap`` calls all other ops in a loop.
 """
 
 from __future__ import annotations
@@ -122,6 +123,8 @@ def batching_rule(record) -> object:
         return record.batching
     if "random" in record.tags:
         return "random"
+    if not record.schema.returns:
+        return "none"
     if record.kind in ("pointwise", "composite"):
         return "pointwise" if record.kind == "pointwise" else "parts"
     tensors = any(a.type == "Tensor" for a in record.schema.args)
@@ -129,7 +132,12 @@ def batching_rule(record) -> object:
 
 
 def missing(slot: str, record) -> bool:
-    """Whether a record neither states a slot nor has it derived by a rule of its own."""
+    """Whether a record neither states a slot nor has it derived by a rule of its own.
+
+    A step of an optimiser, which gives nothing back, has no use for any.
+    """
+    if not record.schema.returns:
+        return False
     if slot == "jvp":
         return jvp_rule(record) == "twice"
     if slot == "batching":

@@ -9,9 +9,11 @@ import flambeau
 from .optimizer import (
     Optimizer,
     can_fuse,
+    check_fits,
     check_learning_rate,
     check_mode,
     check_tensor_option,
+    counted,
     evaluate,
     number,
     scalar_dtype,
@@ -168,24 +170,30 @@ def _step(group: dict, params, grads, averages, squares, largest, steps) -> None
     lr, (beta1, beta2) = group["lr"], group["betas"]
     if not type(lr) is type(beta1) is type(beta2) is float:
         lr, beta1, beta2 = number(lr), number(beta1), number(beta2)
-    options = (
-        lr,
-        beta1,
-        beta2,
-        group["weight_decay"],
-        group["eps"],
-        group["amsgrad"],
-        group["maximize"],
-        group["decoupled_weight_decay"],
-    )
-    counts = [step.add_(1).item() for step in steps]
-    if can_fuse(group, params):
-        flambeau._C._fused_adam_(params, grads, averages, squares, largest, *options, counts)
-        return
-    with flambeau.no_grad():
+    options = {
+        "lr": lr,
+        "beta1": beta1,
+        "beta2": beta2,
+        "weight_decay": group["weight_decay"],
+        "eps": group["eps"],
+        "amsgrad": group["amsgrad"],
+        "maximize": group["maximize"],
+    }
+    decoupled = group["decoupled_weight_decay"]
+    fused = can_fuse(group, params)
+    if not fused:
+        check_fits("Adam", params, grads, averages, squares, largest)
+    with flambeau.no_grad(), counted(steps):
+        if fused:
+            step = flambeau._fused_adamw_ if decoupled else flambeau._fused_adam_
+            step(params, grads, averages, squares, largest, steps, **options)
+            return
         for i, param in enumerate(params):
             maximum = largest[i] if largest else None
-            _step_one(param, grads[i], averages[i], squares[i], maximum, *options, counts[i])
+            _step_one(
+                param, grads[i], averages[i], squares[i], maximum, **options,
+                decoupled_weight_decay=decoupled, count=steps[i].item(),
+            )  # fmt: skip
 
 
 def _step_one(

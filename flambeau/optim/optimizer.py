@@ -478,3 +478,30 @@ def can_fuse(group: dict, params: list) -> bool:
         if param.dtype not in _FUSED_DTYPES or not param.is_cpu:
             return False
     return True
+
+
+def check_fits(name: str, params: list, *companions: list) -> None:
+    """Look at all tensors before the first one is written to."""
+    for tensors in companions:
+        for param, tensor in zip(params, tensors):
+            if tensor.shape != param.shape:
+                raise RuntimeError(
+                    f"{name}: a tensor of shape {tuple(tensor.shape)} (gradient or state) does not "
+                    f"fit a parameter of shape {tuple(param.shape)}"
+                )
+
+
+class counted:
+    """A context in which counters of steps are one further; they go back when it fails."""
+
+    def __init__(self, steps: list) -> None:
+        self.steps = steps
+
+    def __enter__(self) -> None:
+        for step in self.steps:
+            step.add_(1)
+
+    def __exit__(self, kind, value, traceback) -> None:
+        if kind is not None:
+            for step in self.steps:
+                step.sub_(1)

@@ -7,6 +7,7 @@ import flambeau
 from .optimizer import (
     Optimizer,
     can_fuse,
+    check_fits,
     check_learning_rate,
     check_mode,
     evaluate,
@@ -139,21 +140,23 @@ def _step(group: dict, params: list, grads: list, buffers: list, first: bool) ->
     this step."""
     if not params:
         return
-    options = (
-        number(group["lr"]),
-        group["momentum"],
-        group["dampening"],
-        number(group["weight_decay"]),
-        group["nesterov"],
-        group["maximize"],
-        first,
-    )
-    if can_fuse(group, params):
-        flambeau._C._fused_sgd_(params, grads, buffers, *options)
-        return
+    options = {
+        "lr": number(group["lr"]),
+        "momentum": group["momentum"],
+        "dampening": group["dampening"],
+        "weight_decay": number(group["weight_decay"]),
+        "nesterov": group["nesterov"],
+        "maximize": group["maximize"],
+    }
+    fused = can_fuse(group, params)
+    if not fused:
+        check_fits("SGD", params, grads, buffers)
     with flambeau.no_grad():
+        if fused:
+            flambeau._fused_sgd_(params, grads, buffers, is_first_step=first, **options)
+            return
         for i, (param, grad) in enumerate(zip(params, grads)):
-            _step_one(param, grad, buffers[i] if buffers else None, *options)
+            _step_one(param, grad, buffers[i] if buffers else None, first=first, **options)
 
 
 def _step_one(

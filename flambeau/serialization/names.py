@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter, OrderedDict, defaultdict
 from contextlib import contextmanager
 
 import flambeau
 
 from . import rebuild
+from .errors import CheckpointError, Damaged, short
+from .limits import Budget, check_key, sizes, whole_numbers
 from .rebuild import TYPED_STORAGES, StorageKind
 from .unpickler import Callable, UserClass
 
@@ -24,41 +25,84 @@ _OTHER_DTYPES = (
     "float8_e8m0fnu",
     "float4_e2m1fn_x2",
 )
+_FACTORIES = (list, dict, set, int, float, str, bool, tuple)
 _MEMORY_FORMATS = ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 
 
 def _get_layout(name: str):
-    layout = getattr(flambeau, name.rpartition(".")[2], None)
+    layout = getattr(flambeau, str(name).rpartition(".")[2], None)
     if not isinstance(layout, flambeau.layout):
-        raise pickle.UnpicklingError(f"load: {name!r} is no layout")
+        raise Damaged(f"{short(name)} is no layout")
     return layout
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
+# What copies its argument is counted: see `limits`.
+
+
+def _encode(budget: Budget, text: str, encoding: str = "latin1") -> bytes:
     # How protocol 2 writes bytes.
     if encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
-        raise pickle.UnpicklingError(f"load: the encoding {encoding!r} is not allowed")
+        raise Damaged(f"the encoding {short(encoding)} is not allowed")
+    budget.copy(text)
     return text.encode(encoding)
 
 
-def _bytearray(*args) -> bytearray:
+def _bytearray(budget: Budget, data=b"", *encoding) -> bytearray:
     # A number would ask for that much memory.
-    if not args or isinstance(args[0], bytes):
-        return bytearray(*args[:1])
-    return bytearray(_encode(*args))
+    if isinstance(data, bytes) and not encoding:
+        budget.copy(data)
+        return bytearray(data)
+    return bytearray(_encode(budget, data, *encoding))
 
 
-def _defaultdict(factory=None, *args):
-    plain = factory.function if isinstance(factory, Callable) else factory
-    if plain not in (None, list, dict, set, int, float, str, bool, tuple):
-        raise pickle.UnpicklingError(f"load: a defaultdict of {factory!r} is not allowed")
-    return defaultdict(plain, *args)
+def _hashing(kind):
+    """set, frozenset, OrderedDict and Counter: of a list of elements, or of pairs."""
+    pairs = kind is OrderedDict
+
+    def make(budget: Budget, items=()):
+        budget.copy(items)
+        for item in items:
+            if pairs and not isinstance(items, dict):
+                if not isinstance(item, (tuple, list)) or len(item) != 2:
+                    raise Damaged(f"{short(item)} is no key with its value")
+                item = item[0]
+            check_key(item)
+        return kind(items)
+
+    return make
+
+
+def _defaultdict(budget: Budget, factory=None, items=()):
+    kind = factory.kind if isinstance(factory, Callable) else factory
+    if not any(kind is k for k in (None, *_FACTORIES)) or (kind is None and factory is not None):
+        raise Damaged(f"a defaultdict of {short(factory)} is not allowed")
+    budget.defaultdict()
+    return defaultdict(kind, _hashing(OrderedDict)(budget, items))
+
+
+def _size(budget: Budget, items=()):
+    budget.copy(items)
+    return flambeau.Size(sizes(items))
+
+
+def _whole(kind):
+    def make(*numbers):
+        whole_numbers(*numbers)
+        return kind(*numbers)
+
+    return make
+
+
+def _complex(real=0, imag=0):
+    if not isinstance(real, (int, float)) or not isinstance(imag, (int, float)):
+        raise Damaged(f"complex of {short((real, imag))} is not allowed")
+    return complex(real, imag)
 
 
 def _one_number(kind):
     def make(value=0):
         if not isinstance(value, (int, float)):
-            raise pickle.UnpicklingError(f"load: {kind.__name__} of {value!r} is not allowed")
+            raise Damaged(f"{kind.__name__} of {short(value)} is not allowed")
         return kind(value)
 
     return make
@@ -75,11 +119,11 @@ def _table() -> dict[str, object]:
     from flambeau.nn import parameter
 
     table: dict[str, object] = {
-        "collections.OrderedDict": Callable(OrderedDict),
-        "collections.Counter": Callable(Counter),
-        "collections.defaultdict": Callable(_defaultdict),
-        "_codecs.encode": Callable(_encode),
-        "torch.Size": Callable(flambeau.Size),
+        "collections.OrderedDict": Callable(_hashing(OrderedDict), copies=True),
+        "collections.Counter": Callable(_hashing(Counter), copies=True),
+        "collections.defaultdict": Callable(_defaultdict, copies=True),
+        "_codecs.encode": Callable(_encode, copies=True),
+        "torch.Size": Callable(_size, copies=True),
         "torch.device": Callable(flambeau.device),
         "torch.Tensor": flambeau.Tensor,
         "torch.nn.parameter.Parameter": Callable(parameter.Parameter),
@@ -104,15 +148,15 @@ def _table() -> dict[str, object]:
         if value is not None:
             table[f"torch.{name}"] = value
     builtin = {
-        "set": Callable(set),
-        "frozenset": Callable(frozenset),
-        "slice": Callable(slice),
-        "range": Callable(range),
-        "complex": Callable(complex),
-        "bytearray": Callable(_bytearray),
-        "int": Callable(_one_number(int)),
-        "float": Callable(_one_number(float)),
-        "bool": Callable(_one_number(bool)),
+        "set": Callable(_hashing(set), copies=True, kind=set),
+        "frozenset": Callable(_hashing(frozenset), copies=True),
+        "slice": Callable(_whole(slice)),
+        "range": Callable(_whole(range)),
+        "complex": Callable(_complex),
+        "bytearray": Callable(_bytearray, copies=True),
+        "int": Callable(_one_number(int), kind=int),
+        "float": Callable(_one_number(float), kind=float),
+        "bool": Callable(_one_number(bool), kind=bool),
         # Only as what a defaultdict makes.
         "list": list,
         "dict": dict,
@@ -144,7 +188,7 @@ def find_global(module: str, name: str):
     if full in _user_globals:
         value = _user_globals[full]
         return UserClass(value) if isinstance(value, type) else Callable(value)
-    raise pickle.UnpicklingError(
+    raise CheckpointError(
         f"load: the file names {full}, which is not among the things that a file may name. If you "
         f"trust it, allow it: flambeau.serialization.add_safe_globals([{name.split('.')[0]}]); or "
         "save the state_dict() instead of the object itself. Pickles are never executed, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import struct
 import sys
 import zipfile
@@ -11,8 +10,10 @@ from contextlib import contextmanager, nullcontext
 
 import flambeau
 
+from .errors import CheckpointError, Damaged, EmptyFileError, Passed, short
+from .limits import DEFLATE
 from .names import find_global
-from .rebuild import Damaged, MetaStorage, StorageKind, TypedStorage
+from .rebuild import MetaStorage, StorageKind, TypedStorage
 from .storages import is_path, new_storage, storage_over, view_of
 from .unpickler import Unpickler
 
@@ -30,6 +31,11 @@ def load(
     **pickle_load_args,
 ):
     """Read what `save`, or PyTorch's ``torch.save``, wrote. Nothing in the file is executed.
+
+    A file that is damaged, or names what no file may name, raises one kind of exception, a
+    RuntimeError that is also a ``pickle.UnpicklingError`` and tells what is wrong where. Sizes and
+    counts in a file are held against its length before anything is allocated, and nested and
+    repeated structures are bounded; ``flambeau/serialization/limits.py`` states the limits.
 
     Args:
         f: a path, or an object with ``read`` and ``seek``.
@@ -78,7 +84,7 @@ def _load(file, map_location, mmap: bool, encoding: str):
     head = file.read(4)
     file.seek(start)
     if not head:
-        raise EOFError("load: the file is empty")
+        raise EmptyFileError("load: the file is empty")
     if head == b"PK\x03\x04":
         with _reported(getattr(file, "name", "the file")):
             return _load_archive(_Reader(file, mmap), map_location, encoding)
@@ -95,9 +101,15 @@ def _reported(name):
     """Damage, however it shows, as one kind of error that names the file."""
     try:
         yield
-    except (zipfile.BadZipFile, struct.error, EOFError, KeyError, Damaged) as error:
-        raise RuntimeError(
-            f"load: {name} is truncated or corrupt: {error}. Save it again, or fetch it again."
+    except (CheckpointError, NotImplementedError, OSError, flambeau.OutOfMemoryError):
+        raise
+    except Passed as passed:
+        raise passed.error from None
+    except Exception as error:
+        what = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(
+            f"load: {name} is truncated or corrupt: {what[:2000]}. Save it again, or fetch it "
+            "again."
         ) from error
 
 
@@ -106,6 +118,7 @@ class _Reader:
 
     def __init__(self, file, mmap: bool) -> None:
         self.file = file
+        self.size = file.seek(0, 2)
         self.zip = zipfile.ZipFile(file)
         self.map = None
         if mmap:
@@ -115,11 +128,18 @@ class _Reader:
         first = next(iter(self.zip.namelist()), "")
         self.name = first.partition("/")[0]
         self.entries = {info.filename: info for info in self.zip.infolist()}
+        if sum(info.compress_size for info in self.zip.infolist()) > self.size:
+            raise Damaged("its entries are larger than the file")
 
     def entry(self, name: str) -> zipfile.ZipInfo:
         info = self.entries.get(f"{self.name}/{name}")
         if info is None:
             raise Damaged(f"it has no entry {name}")
+        stored = info.compress_type == zipfile.ZIP_STORED
+        if info.file_size > info.compress_size * (1 if stored else DEFLATE):
+            raise Damaged(f"entry {info.filename} cannot have {info.file_size} bytes")
+        if info.header_offset + info.compress_size > self.size:
+            raise Damaged(f"entry {info.filename} goes past the end")
         return info
 
     def __contains__(self, name: str) -> bool:
@@ -133,8 +153,10 @@ class _Reader:
         self._read_into(info, memoryview(data))
         return bytes(data)
 
-    def storage(self, name: str):
+    def storage(self, name: str, nbytes: int):
         info = self.entry(name)
+        if info.file_size != nbytes:
+            raise Damaged(f"entry {info.filename} has {info.file_size} bytes, not {nbytes}")
         if self.map is not None and info.compress_type == zipfile.ZIP_STORED and info.file_size:
             start = self._start(info)
             if start + info.file_size > len(self.map):
@@ -186,6 +208,8 @@ def _load_archive(reader: _Reader, map_location, encoding: str):
             "only tensors; save the module's state_dict() instead."
         )
     order = reader.read("byteorder") if "byteorder" in reader else b"little"
+    if order not in (b"little", b"big"):
+        raise Damaged(f"its byteorder is {short(order)}")
     swap = order.decode() != sys.byteorder
     storages: dict[str, object] = {}
 
@@ -196,11 +220,7 @@ def _load_archive(reader: _Reader, map_location, encoding: str):
             if _wants_meta(map_location):
                 storage = MetaStorage(count * itemsize)
             else:
-                storage = reader.storage(f"data/{key}")
-                if storage.nbytes() != count * itemsize:
-                    raise Damaged(
-                        f"storage {key} has {storage.nbytes()} bytes, not {count * itemsize}"
-                    )
+                storage = reader.storage(f"data/{key}", count * itemsize)
                 if swap and itemsize > 1:
                     storage = _swapped(storage, dtype)
                 storage = _restore(storage, location, map_location)
@@ -212,12 +232,14 @@ def _load_archive(reader: _Reader, map_location, encoding: str):
 
 def _checked_storage_id(saved_id, length: int):
     if not isinstance(saved_id, tuple) or len(saved_id) != length or saved_id[0] != "storage":
-        raise pickle.UnpicklingError(f"load: unknown reference {saved_id!r}")
+        raise Damaged(f"{short(saved_id)} is no reference to a storage")
     kind, storage, key, location, count = saved_id[:5]
     if not isinstance(storage, StorageKind):
-        raise pickle.UnpicklingError(f"load: {storage!r} is not a kind of storage")
-    if not isinstance(key, str) or not isinstance(location, str) or not isinstance(count, int):
-        raise pickle.UnpicklingError(f"load: unknown reference {saved_id!r}")
+        raise Damaged(f"{short(storage)} is not a kind of storage")
+    if not isinstance(key, str) or not isinstance(location, str) or type(count) is not int:
+        raise Damaged(f"{short(saved_id)} is no reference to a storage")
+    if not 0 <= count < 1 << 62:
+        raise Damaged(f"storage {key} has {count} elements")
     return kind, storage.dtype, key, location, count
 
 
@@ -261,7 +283,10 @@ def _restore(storage, location: str, map_location):
         return default_restore_location(storage, map_location.get(location, location))
     if isinstance(map_location, (str, flambeau.device)):
         return default_restore_location(storage, str(map_location))
-    moved = map_location(storage, location)
+    try:
+        moved = map_location(storage, location)
+    except Exception as error:
+        raise Passed(error) from error
     return default_restore_location(storage, location) if moved is None else moved
 
 
@@ -275,8 +300,10 @@ def _load_legacy(file, map_location, encoding: str):
     data = file.read()
     # What the bytes are read into, the dtype, and where the tensors shall have them.
     storages: dict[str, tuple] = {}
+    left = len(data)
 
     def persistent_load(saved_id):
+        nonlocal left
         kind, dtype, key, location, count = _checked_storage_id(saved_id, 6)
         if saved_id[5] is not None:
             raise NotImplementedError(
@@ -285,7 +312,8 @@ def _load_legacy(file, map_location, encoding: str):
             )
         if key not in storages:
             itemsize = 1 if dtype is None else dtype.itemsize
-            if not 0 <= count * itemsize <= len(data):
+            left -= count * itemsize
+            if left < 0:
                 raise Damaged(f"storage {key} is larger than the file")
             storage = new_storage(count * itemsize)
             storages[key] = storage, dtype, _restore(storage, location, map_location)
@@ -295,7 +323,7 @@ def _load_legacy(file, map_location, encoding: str):
     machine = Unpickler(data, find_global, persistent_load, encoding)
     try:
         magic = machine.load()
-    except (RuntimeError, pickle.UnpicklingError) as error:
+    except (Damaged, CheckpointError) as error:
         raise Damaged("it is neither a zip file nor a pickle") from error
     if magic != MAGIC_NUMBER:
         raise Damaged("it does not start like a file of torch.save")
@@ -328,7 +356,8 @@ def get_unsafe_globals_in_checkpoint(f) -> list[str]:
         >>> get_unsafe_globals_in_checkpoint(buffer)
         []
     """
-    with open(f, "rb") if is_path(f) else nullcontext(f) as file, _reported(f):
+    name = f if is_path(f) else "the file"
+    with open(f, "rb") if is_path(f) else nullcontext(f) as file, _reported(name):
         machine = _NameCollector(_Reader(file, mmap=False).read("data.pkl"))
         machine.load()
     return machine.refused
@@ -344,7 +373,7 @@ class _NameCollector(Unpickler):
     def _find(self, module: str, name: str):
         try:
             find_global(module, name)
-        except pickle.UnpicklingError:
+        except CheckpointError:
             full = f"{module}.{name}"
             if full not in self.refused:
                 self.refused.append(full)

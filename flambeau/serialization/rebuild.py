@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import flambeau
 from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor, set_attributes
 
+from .errors import Damaged, short
+from .limits import sizes
 from .unpickler import Callable, UserClass
 
 # The storage classes by which files name these dtypes. Tensors of all others carry their dtype.
@@ -24,10 +24,6 @@ TYPED_STORAGES = {
     "complex128": "ComplexDoubleStorage",
     "complex64": "ComplexFloatStorage",
 }
-
-
-class Damaged(Exception):
-    """What is wrong with a file; `load` makes it a RuntimeError that names the file."""
 
 
 class MetaStorage:
@@ -60,7 +56,9 @@ def tensor_v3(
     storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
 ):
     """The tensor of ``dtype`` that sees ``storage`` so. Hooks are never in a file."""
-    size, stride = tuple(size), tuple(stride)
+    size, stride = sizes(size), sizes(stride)
+    if not isinstance(dtype, flambeau.dtype) or type(storage_offset) is not int:
+        raise Damaged(f"a tensor has dtype {short(dtype)}, offset {short(storage_offset)}")
     if len(size) != len(stride) or min((storage_offset, *size, *stride), default=0) < 0:
         raise Damaged(f"a tensor has size {size}, stride {stride}, offset {storage_offset}")
     if not isinstance(storage, (flambeau.UntypedStorage, MetaStorage)):
@@ -70,7 +68,7 @@ def tensor_v3(
         raise Damaged(f"a tensor of size {size}, stride {stride} goes past its storage's end")
     bits = metadata or {}
     if not isinstance(bits, dict) or bits.keys() - {"conj", "neg"}:
-        raise Damaged(f"a tensor has the unknown properties {bits!r}")
+        raise Damaged(f"a tensor has the unknown properties {short(bits)}")
     if storage.device.type == "meta":
         return rebuild_meta_tensor(dtype, size, stride, requires_grad)
     return rebuild_tensor(storage, storage_offset, size, stride, requires_grad, dtype, bits)
@@ -96,14 +94,20 @@ def tensor_v1(storage, storage_offset, size, stride):
 
 
 def meta_tensor(dtype, size, stride, requires_grad):
-    return rebuild_meta_tensor(dtype, tuple(size), tuple(stride), requires_grad)
+    if not isinstance(dtype, flambeau.dtype):
+        raise Damaged(f"a tensor has dtype {short(dtype)}")
+    return rebuild_meta_tensor(dtype, sizes(size), sizes(stride), requires_grad)
 
 
 def from_type_v2(function, kind, args, state):
     """A tensor with attributes, or of a subclass."""
     if not isinstance(function, Callable):
-        raise pickle.UnpicklingError(f"load: the file calls {function!r} to make a tensor")
+        raise Damaged(f"it calls {short(function)} to make a tensor")
+    if function.copies or not isinstance(args, (tuple, list)):
+        raise Damaged(f"it makes a tensor of {short(args)}")
     tensor = function.function(*args)
+    if not isinstance(tensor, flambeau.Tensor):
+        raise Damaged(f"it makes {short(tensor)} where a tensor should be")
     if isinstance(kind, UserClass):
         tensor = tensor.as_subclass(kind.cls)
         own = getattr(kind.cls, "__setstate__", None)
@@ -111,6 +115,6 @@ def from_type_v2(function, kind, args, state):
             tensor.__setstate__(state)
             return tensor
     elif kind is not flambeau.Tensor:
-        raise pickle.UnpicklingError(f"load: {kind!r} is no class of tensors")
+        raise Damaged(f"{short(kind)} is no class of tensors")
     set_attributes(tensor, state)
     return tensor

@@ -11,7 +11,9 @@ from __future__ import annotations
 import pickle
 import struct
 from collections import Counter, OrderedDict, defaultdict
-from pickle import UnpicklingError
+
+from .errors import CheckpointError, Damaged, Passed, short
+from .limits import Budget, check_key
 
 # More of these than any real file nests; a hostile one could otherwise fill the memory with marks.
 _MAX_LONG_BYTES = 1 << 16
@@ -19,12 +21,18 @@ _PLAIN_DICTS = (dict, OrderedDict, Counter, defaultdict)
 
 
 class Callable:
-    """What a name in a file may stand for when the file calls it: ``function(*args)``."""
+    """What a name in a file may stand for when the file calls it: ``function(*args)``.
 
-    __slots__ = ("function",)
+    One that ``copies`` its argument is given the machine's `Budget` first. ``kind`` is the type
+    that it makes, where a defaultdict may have it.
+    """
 
-    def __init__(self, function) -> None:
+    __slots__ = ("copies", "function", "kind")
+
+    def __init__(self, function, copies: bool = False, kind=None) -> None:
         self.function = function
+        self.copies = copies
+        self.kind = kind
 
 
 class UserClass:
@@ -49,7 +57,7 @@ class Unpickler:
     Args:
         data: the pickle, or several one after the other.
         find_global: gives what ``module`` and ``name`` stand for: a `Callable`, a `UserClass`, or
-            a plain value; raises `UnpicklingError` for anything else.
+            a plain value; raises `CheckpointError` for anything else.
         persistent_load: gives the object that stands outside of the pickle under an id.
         encoding: of strings that Python 2 wrote.
     """
@@ -62,9 +70,10 @@ class Unpickler:
         self.encoding = encoding
 
     def load(self):
-        """The object of the next pickle. A damaged one raises `RuntimeError`."""
+        """The object of the next pickle; `Damaged` tells what is wrong with it."""
         self.stack: list = []
         self.memo: dict[int, object] = {}
+        self.budget = Budget(len(self.data))
         try:
             while True:
                 opcode = self.read(1)[0]
@@ -72,21 +81,29 @@ class Unpickler:
                     return self.pop()
                 handler = _HANDLERS.get(opcode)
                 if handler is None:
-                    raise UnpicklingError(f"instruction {bytes([opcode])!r} is not supported")
+                    raise Damaged(f"instruction {bytes([opcode])!r} is not supported")
                 handler(self)
-        except (UnpicklingError, NotImplementedError):
+        except (CheckpointError, NotImplementedError, OSError, Passed):
             raise
-        except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise RuntimeError(
-                f"the pickle is corrupt at byte {self.position}: {type(error).__name__}: {error}"
-            ) from error
+        except Damaged as error:
+            raise Damaged(f"its pickle is wrong at byte {self.position}: {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            raise self.wrong(error) from error
+        except (ValueError, struct.error) as error:
+            raise self.wrong(error) from error
+
+    def wrong(self, error: Exception) -> Damaged:
+        return Damaged(
+            f"its pickle is wrong at byte {self.position}: {type(error).__name__}: "
+            f"{str(error)[:1000]}"
+        )
 
     # ---- the input
 
     def read(self, count: int) -> bytes:
         end = self.position + count
         if count < 0 or end > len(self.data):
-            raise RuntimeError("the pickle is truncated")
+            raise Damaged("it is truncated")
         piece = self.data[self.position : end]
         self.position = end
         return piece
@@ -94,7 +111,7 @@ class Unpickler:
     def read_line(self) -> bytes:
         end = self.data.find(b"\n", self.position)
         if end < 0:
-            raise RuntimeError("the pickle is truncated")
+            raise Damaged("it is truncated")
         line = self.data[self.position : end]
         self.position = end + 1
         return line
@@ -126,29 +143,34 @@ class Unpickler:
         if not isinstance(args, tuple):
             raise TypeError("the arguments of a call must be a tuple")
         if isinstance(target, Callable):
+            if target.copies:
+                return target.function(self.budget, *args)
             return target.function(*args)
         if isinstance(target, UserClass):
             return target.cls(*args)
-        raise UnpicklingError(f"the file calls {target!r}, which is not for calling")
+        raise Damaged(f"it calls {short(target)}, which is not for calling")
 
     def make_instance(self, target, args, kwargs):
         if isinstance(target, Callable):
-            return target.function(*args, **kwargs)
+            if kwargs:
+                raise Damaged(f"it gives {short(target.function)} arguments by name")
+            return self.call(target, args)
         if isinstance(target, UserClass):
             return target.cls.__new__(target.cls, *args, **kwargs)
-        raise UnpicklingError(f"the file makes an instance of {target!r}, which is no class")
+        raise Damaged(f"it makes an instance of {short(target)}, which is no class")
 
     def set_items(self, target, items: list) -> None:
         if type(target) not in _PLAIN_DICTS:
-            raise UnpicklingError(f"the file sets items of a {type(target).__name__}")
+            raise Damaged(f"it sets items of a {type(target).__name__}")
         if len(items) % 2:
             raise ValueError("a key without a value")
         for i in range(0, len(items), 2):
+            check_key(items[i])
             target[items[i]] = items[i + 1]
 
     def extend_list(self, target, values: list) -> None:
         if type(target) is not list:
-            raise UnpicklingError(f"the file appends to a {type(target).__name__}")
+            raise Damaged(f"it appends to a {type(target).__name__}")
         target.extend(values)
 
     def set_state(self, target, state) -> None:
@@ -158,7 +180,7 @@ class Unpickler:
             target.__dict__.update(state)
             return
         if not self.is_user_instance(target):
-            raise UnpicklingError(f"the file sets the state of a {kind.__name__}")
+            raise Damaged(f"it sets the state of a {kind.__name__}")
         if hasattr(target, "__setstate__"):
             target.__setstate__(state)
             return
@@ -174,7 +196,7 @@ class Unpickler:
         kind = type(target)
         try:
             found = self.find_global(kind.__module__, kind.__qualname__)
-        except UnpicklingError:
+        except CheckpointError:
             return False
         return isinstance(found, UserClass) and found.cls is kind
 
@@ -260,8 +282,17 @@ def _dict(m: Unpickler) -> None:
 def _add_items(m: Unpickler) -> None:
     values = m.pop_to_mark()
     if type(m.stack[-1]) is not set:
-        raise UnpicklingError(f"the file adds to a {type(m.stack[-1]).__name__}")
+        raise Damaged(f"it adds to a {type(m.stack[-1]).__name__}")
+    for value in values:
+        check_key(value)
     m.stack[-1].update(values)
+
+
+def _frozenset(m: Unpickler) -> None:
+    values = m.pop_to_mark()
+    for value in values:
+        check_key(value)
+    m.push(frozenset(values))
 
 
 def _pop(m: Unpickler) -> None:
@@ -303,7 +334,7 @@ def _build(m: Unpickler) -> None:
 def _protocol(m: Unpickler) -> None:
     version = m.read(1)[0]
     if version > pickle.HIGHEST_PROTOCOL:
-        raise UnpicklingError(f"pickle protocol {version} is not supported")
+        raise Damaged(f"pickle protocol {version} is not supported")
 
 
 _STOP = pickle.STOP[0]
@@ -353,7 +384,7 @@ _BY_NAME = {
     "SETITEMS": _set_items,
     "EMPTY_SET": lambda m: m.push(set()),
     "ADDITEMS": _add_items,
-    "FROZENSET": lambda m: m.push(frozenset(m.pop_to_mark())),
+    "FROZENSET": _frozenset,
     "GET": lambda m: m.push(m.memo[int(m.read_line())]),
     "BINGET": lambda m: m.push(m.memo[m.number("<B")]),
     "LONG_BINGET": lambda m: m.push(m.memo[m.number("<I")]),

@@ -182,8 +182,14 @@ class _Archive:
         with self.zip.open(info, "w", force_zip64=large) as entry:
             entry.write(data)
 
-    def close(self) -> None:
-        self.zip.close()
+    def __enter__(self) -> _Archive:
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        if kind is None:
+            self.zip.close()
+        else:  # or it would try to end the archive when it is collected, and complain
+            self.zip.fp = None
 
 
 def save(
@@ -227,16 +233,15 @@ def save(
     pickler.dump(obj)
 
     def write(file, name: str) -> None:
-        archive = _Archive(file, name)
-        archive.write("data.pkl", data.getvalue())
-        archive.write(".format_version", b"1")
-        archive.write(".storage_alignment", str(ALIGNMENT).encode())
-        if not _disable_byteorder_record:
-            archive.write("byteorder", sys.byteorder.encode())
-        for key, storage in pickler.storages.items():
-            archive.write(f"data/{key}", view_of(storage.cpu()))
-        archive.write("version", b"3\n")
-        archive.close()
+        with _Archive(file, name) as archive:
+            archive.write("data.pkl", data.getvalue())
+            archive.write(".format_version", b"1")
+            archive.write(".storage_alignment", str(ALIGNMENT).encode())
+            if not _disable_byteorder_record:
+                archive.write("byteorder", sys.byteorder.encode())
+            for key, storage in pickler.storages.items():
+                archive.write(f"data/{key}", view_of(storage.cpu()))
+            archive.write("version", b"3\n")
 
     if is_path(f):
         path = os.fspath(f)

@@ -7,6 +7,7 @@
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/reduce.h"
 #include "flambeau/ops/_clamp_both.h"
+#include "flambeau/ops/_cube.h"
 #include "flambeau/ops/_square.h"
 #include "flambeau/ops/all.h"
 #include "flambeau/ops/clamp_max.h"
@@ -47,16 +48,13 @@ Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
   if (power_dtype(self, exponent) == self.dtype() && !exponent.is_complex()) {
     const double e = exponent.to_double();
     if (e == 2) return entry::_square(self);
+    if (e == 3) return entry::_cube(self);
     if (e == 1) return entry::clone(self, std::nullopt);
     if (!integral && e == 0.5) return entry::sqrt(self);
     if (!integral && e == -0.5) return entry::rsqrt(self);
     if (!integral && e == -1) return entry::reciprocal(self);
   }
   return entry::pow_Tensor_Tensor(self, wrapped_number(exponent));
-}
-
-Tensor pow_of_scalar(const Scalar& self, const Tensor& exponent) {
-  return entry::pow_Tensor_Tensor(wrapped_number(self), exponent);
 }
 
 Tensor square(const Tensor& self) { return entry::pow_Tensor_Scalar(self, Scalar(int64_t{2})); }

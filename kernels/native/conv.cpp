@@ -5,7 +5,6 @@
 #include "flambeau/kernels/conv.h"
 #include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
-#include "flambeau/kernels/views.h"
 #include "flambeau/ops/add.h"
 #include "flambeau/ops/as_strided.h"
 #include "flambeau/ops/convolution.h"

@@ -7,7 +7,6 @@
 #include "flambeau/kernels/composite.h"
 #include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
-#include "flambeau/kernels/views.h"
 #include "flambeau/ops/bmm.h"
 #include "flambeau/ops/diagonal.h"
 #include "flambeau/ops/mm.h"

@@ -5,9 +5,11 @@
 #include <cmath>
 
 #include "core/dispatch/thread_state.h"
-#include "flambeau/kernels/rearrange.h"
+#include "core/tensor/overlap.h"
+#include "core/tensor/range.h"
 #include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/sequence.h"
 
 namespace flambeau {
 namespace native {
@@ -20,8 +22,7 @@ TensorOptions options(std::optional<DType> dtype, std::optional<Layout> layout,
   check<NotImplementedError>(layout.value_or(Layout::strided) == Layout::strided, op,
                              ": layout torch.", layout_name(layout.value_or(Layout::strided)),
                              " is not supported");
-  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{})};
-  if (o.device.is_cpu()) o.device.index = -1;
+  TensorOptions o{dtype.value_or(fallback), device.value_or(Device{}).of_tensors()};
   return o;
 }
 
@@ -31,7 +32,8 @@ TensorOptions options_like(const Tensor& self, std::optional<DType> dtype,
   return options(dtype, layout, device ? device : self.device(), pin_memory, op, self.dtype());
 }
 
-Tensor filled(Tensor t, const Scalar& value) {
+Tensor filled(Tensor t, const Scalar& value, const char* op = "fill") {
+  check_fits(op, value, t.dtype());
   if (!t.is_meta()) cpu::fill(t, value);
   return t;
 }
@@ -97,12 +99,13 @@ Tensor full(IntSpan size, const Scalar& value, std::optional<DType> dtype,
   const TensorOptions o = options(dtype, layout, device, pin_memory, "full", dtype_of_fill(value));
   check(!value.is_complex() || is_complex(o.dtype), "full: value cannot be converted to type ",
         dtype_name(o.dtype), " without overflow: it is complex");
-  return filled(flambeau::empty(size, o), value);
+  return filled(flambeau::empty(size, o), value, "full");
 }
 
 Tensor scalar_tensor(const Scalar& s, std::optional<DType> dtype, std::optional<Layout> layout,
                      std::optional<Device> device, std::optional<bool> pin_memory) {
   const TensorOptions o = options(dtype, layout, device, pin_memory, "scalar_tensor");
+  check_fits("scalar_tensor", s, o.dtype);
   return flambeau::scalar_tensor(s, o.dtype, o.device);
 }
 
@@ -129,7 +132,7 @@ Tensor full_like(const Tensor& self, const Scalar& value, FLAMBEAU_LIKE_ARGS,
                  std::optional<MemoryFormat> format) {
   return filled(
       like_format(self, options_like(self, dtype, layout, device, pin_memory, "full_like"), format),
-      value);
+      value, "full_like");
 }
 Tensor new_empty(const Tensor& self, IntSpan size, FLAMBEAU_LIKE_ARGS) {
   return flambeau::empty(size, options_like(self, dtype, layout, device, pin_memory, "new_empty"));
@@ -149,37 +152,11 @@ Tensor new_ones(const Tensor& self, IntSpan size, FLAMBEAU_LIKE_ARGS) {
 Tensor new_full(const Tensor& self, IntSpan size, const Scalar& value, FLAMBEAU_LIKE_ARGS) {
   return filled(
       flambeau::empty(size, options_like(self, dtype, layout, device, pin_memory, "new_full")),
-      value);
+      value, "new_full");
 }
 #undef FLAMBEAU_LIKE_ARGS
 
 // ---- regular sequences
-
-namespace {
-
-// Calls f(T) with the element type of `dtype`; half types are computed in float and converted.
-template <class F>
-void fill_sequence(const Tensor& out, F&& value_at) {
-  const int64_t n = out.numel();
-  switch (out.dtype()) {
-    case DType::float32: {
-      auto* p = out.data<float>();
-      for (int64_t i = 0; i < n; ++i) p[i] = static_cast<float>(value_at(i));
-      return;
-    }
-    case DType::float64: {
-      auto* p = out.data<double>();
-      for (int64_t i = 0; i < n; ++i) p[i] = static_cast<double>(value_at(i));
-      return;
-    }
-    default:
-      for (int64_t i = 0; i < n; ++i)
-        Scalar(value_at(i))
-            .store(out.bytes() + i * static_cast<int64_t>(out.itemsize()), out.dtype());
-  }
-}
-
-}  // namespace
 
 Tensor arange_start_step(const Scalar& start, const Scalar& end, const Scalar& step,
                          std::optional<DType> dtype, std::optional<Layout> layout,
@@ -200,13 +177,16 @@ Tensor arange_start_step(const Scalar& start, const Scalar& end, const Scalar& s
   check(steps >= 0 && steps < 9.2e18, "arange: invalid size, possible overflow?");
   const int64_t n = static_cast<int64_t>(steps);
   const Tensor out = flambeau::empty({&n, 1}, o);
-  if (out.is_meta()) return out;
-  if (is_integral(o.dtype, true)) {
-    const int64_t first = start.to_int(), by = step.to_int();
-    fill_sequence(out, [=](int64_t i) { return first + i * by; });
-  } else {
-    fill_sequence(out, [=](int64_t i) { return a + static_cast<double>(i) * s; });
+  if (n > 0 && is_integral(o.dtype, false)) {
+    check_fits("arange", start, o.dtype);
+    const auto last = static_cast<__int128>(start.to_int()) +
+                      static_cast<__int128>(n - 1) * static_cast<__int128>(step.to_int());
+    check(
+        last >= INT64_MIN && last <= INT64_MAX && fits(Scalar(static_cast<int64_t>(last)), o.dtype),
+        "arange: the last of ", n, " values cannot be converted to type ", dtype_name(o.dtype),
+        " without overflow");
   }
+  if (!out.is_meta()) cpu::arange(out, start, step);
   return out;
 }
 
@@ -221,7 +201,6 @@ Tensor arange_end(const Scalar& end, std::optional<DType> dtype, std::optional<L
   return arange_start_step(int64_t{0}, end, int64_t{1}, dtype, layout, device, pin_memory);
 }
 
-// From both ends to the middle, so that the ends are exact and the sequence is symmetric.
 Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, std::optional<DType> dtype,
                 std::optional<Layout> layout, std::optional<Device> device,
                 std::optional<bool> pin_memory) {
@@ -232,34 +211,10 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, std::opti
   check(steps >= 0, "linspace: number of steps must be non-negative, got ", steps);
   check(!complex || is_complex(o.dtype), "linspace: complex ends need a complex dtype, not ",
         dtype_name(o.dtype));
+  check_fits("linspace", start, o.dtype);
+  check_fits("linspace", end, o.dtype);
   const Tensor out = flambeau::empty({&steps, 1}, o);
-  if (out.is_meta() || steps == 0) return out;
-  const int64_t half = steps / 2;
-  if (complex) {
-    const std::complex<double> a = start.to_complex(), b = end.to_complex();
-    const std::complex<double> s = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0.0;
-    for (int64_t i = 0; i < steps; ++i)
-      Scalar(i < half || steps == 1 ? a + s * static_cast<double>(i)
-                                    : b - s * static_cast<double>(steps - 1 - i))
-          .store(out.bytes() + i * static_cast<int64_t>(out.itemsize()), o.dtype);
-    return out;
-  }
-  if (o.dtype == DType::float32) {
-    const float a = static_cast<float>(start.to_double()), b = static_cast<float>(end.to_double());
-    const float s = steps > 1 ? (b - a) / static_cast<float>(steps - 1) : 0.f;
-    fill_sequence(out, [=](int64_t i) {
-      return i < half || steps == 1
-                 ? static_cast<double>(std::fma(s, static_cast<float>(i), a))
-                 : static_cast<double>(std::fma(-s, static_cast<float>(steps - 1 - i), b));
-    });
-    return out;
-  }
-  const double a = start.to_double(), b = end.to_double();
-  const double s = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0;
-  fill_sequence(out, [=](int64_t i) {
-    return i < half || steps == 1 ? a + s * static_cast<double>(i)
-                                  : b - s * static_cast<double>(steps - 1 - i);
-  });
+  if (!out.is_meta() && steps > 0) cpu::linspace(out, start, end);
   return out;
 }
 
@@ -293,14 +248,16 @@ void cpu::fill_number(const Tensor& self, const Scalar& value) {
 
 namespace native {
 
+// The value is converted as copy_ does it.
 void fill_tensor_(const Tensor& self, const Tensor& value) {
   check(value.dim() == 0,
         "fill_: fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(),
         " dimensions.");
-  check(internal_overlap(self) != Overlap::yes,
-        "fill_: unsupported operation: more than one element of the written-to tensor refers to a "
-        "single memory location. Please clone() the tensor before performing the operation.");
-  if (value.is_meta() || self.is_meta()) return;
+  check_written_once("fill_", self);
+  check(self.is_meta() || !value.is_meta(),
+        "fill_: the value is on device 'meta' and has no bytes, but the tensor to fill is on ",
+        self.device().str());
+  if (self.is_meta()) return;
   const Scalar v = value.value();
   check(!v.is_complex() || self.is_complex(), "fill_: value cannot be converted to type ",
         dtype_name(self.dtype()), " without overflow: it is complex");

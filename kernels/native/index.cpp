@@ -2,10 +2,10 @@
 
 #include "kernels/cpu/index/index.h"
 
+#include "core/dispatch/printed.h"
 #include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/index.h"
 #include "flambeau/kernels/rearrange.h"
-#include "flambeau/kernels/views.h"
 #include "flambeau/ops/aminmax.h"
 #include "flambeau/ops/empty.h"
 #include "flambeau/ops/nonzero.h"
@@ -18,22 +18,6 @@
 
 namespace flambeau::native {
 namespace {
-
-// An op that writes element by element must know where each element stands.
-void check_apart(const char* op, const Tensor& self, const Tensor& read) {
-  check(memory_overlap(self, read) == MemOverlap::none, op,
-        ": unsupported operation: some "
-        "elements of the input tensor and the written-to tensor refer to a single memory "
-        "location. Please clone() the tensor before performing the operation.");
-}
-
-void check_written(const char* op, const Tensor& self, std::initializer_list<const Tensor*> read) {
-  check(internal_overlap(self) != Overlap::yes, op,
-        ": unsupported operation: more than one "
-        "element of the written-to tensor refers to a single memory location. Please clone() the "
-        "tensor before performing the operation.");
-  for (const Tensor* t : read) check_apart(op, self, *t);
-}
 
 Tensor copy_of(const Tensor& self) {
   const Tensor made = flambeau::empty_like(self);
@@ -76,8 +60,9 @@ void index_put_(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
         " cannot be broadcast to indexing result of shape ", show(want));
   if (self.is_meta()) return;
-  check_apart("index_put_", self, values);
-  for (const Tensor& t : at.indices) check_apart("index_put_", self, t);
+  check_written_once("index_put_", self);
+  printed::check_apart("index_put_", self, values);
+  for (const Tensor& t : at.indices) printed::check_apart("index_put_", self, t);
   cpu::index_put_into("index_put_", self, at, values, accumulate);
 }
 
@@ -89,65 +74,7 @@ Tensor index_put(const Tensor& self, TensorSpan indices, const Tensor& values, b
 
 // ---- one index
 
-void index_add_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
-                const Scalar& alpha) {
-  shape::index_add(self, dim, index, source, alpha);
-  check_written("index_add_", self, {&index, &source});
-  if (!self.is_meta()) cpu::index_add_into(self, dim, index, source, alpha);
-}
-
-namespace {
-
-void scatter_checked(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
-                     cpu::Scatter kind) {
-  check_written("scatter_", self, {&index, &src});
-  if (!self.is_meta()) cpu::scatter_into(self, dim, index, src, kind);
-}
-
-void scatter_value_checked(const Tensor& self, int64_t dim, const Tensor& index,
-                           const Scalar& value, cpu::Scatter kind) {
-  check_written("scatter_", self, {&index});
-  if (!self.is_meta()) cpu::scatter_value_into(self, dim, index, value, kind);
-}
-
-}  // namespace
-
-void scatter_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
-  shape::scatter(self, dim, index, src);
-  scatter_checked(self, dim, index, src, cpu::Scatter::write);
-}
-void scatter_value_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
-  shape::scatter_value(self, dim, index, value);
-  scatter_value_checked(self, dim, index, value, cpu::Scatter::write);
-}
-void scatter_reduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
-                     std::string_view reduce) {
-  shape::scatter_reduce(self, dim, index, src, reduce);
-  scatter_checked(self, dim, index, src, cpu::scatter_kind(reduce));
-}
-void scatter_value_reduce_(const Tensor& self, int64_t dim, const Tensor& index,
-                           const Scalar& value, std::string_view reduce) {
-  shape::scatter_value_reduce(self, dim, index, value, reduce);
-  scatter_value_checked(self, dim, index, value, cpu::scatter_kind(reduce));
-}
-void scatter_add_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
-  shape::scatter_add(self, dim, index, src);
-  scatter_checked(self, dim, index, src, cpu::Scatter::add);
-}
-
 // ---- masks
-
-void masked_fill_scalar_(const Tensor& self, const Tensor& mask, const Scalar& value) {
-  const auto spec = shape::masked_fill(self, mask, value);
-  check(same(spec.sizes, self.sizes()), "masked_fill_: output with shape ", show(self.sizes()),
-        " doesn't match the broadcast shape ", show(spec.sizes));
-  if (!self.is_meta()) cpu::masked_fill_into(self, mask, value);
-}
-
-void masked_fill_tensor_(const Tensor& self, const Tensor& mask, const Tensor& value) {
-  shape::masked_fill_tensor(self, mask, value);
-  masked_fill_scalar_(self, mask, self.is_meta() ? Scalar(0) : value.value());
-}
 
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
   check(mask.dtype() == DType::boolean, "masked_select: expected BoolTensor for mask, got ",

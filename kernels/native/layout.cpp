@@ -2,18 +2,13 @@
 
 #include "core/autograd/node.h"
 #include "core/tensor/device_table.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
 #include "flambeau/ops/_to_copy.h"
-#include "flambeau/ops/add.h"
 #include "flambeau/ops/clone.h"
-#include "flambeau/ops/copy.h"
-#include "flambeau/ops/diagonal.h"
 #include "flambeau/ops/neg.h"
-#include "flambeau/ops/select.h"
-#include "flambeau/ops/slice.h"
-#include "flambeau/ops/zeros.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {
@@ -90,9 +85,7 @@ void copy_(const Tensor& self, const Tensor& src, bool) {
   if (overlap == MemOverlap::full && self.dtype() == src.dtype() &&
       ((self.keys() ^ src.keys()) & (kConjugate | kNegative)) == 0)
     return;
-  check(internal_overlap(self) != Overlap::yes,
-        "copy_: unsupported operation: more than one element of the written-to tensor refers to a "
-        "single memory location. Please clone() the tensor before performing the operation.");
+  check_written_once("copy_", self);
   check(overlap != MemOverlap::partial,
         "copy_: unsupported operation: some elements of the input tensor and the written-to tensor "
         "refer to a single memory location. Please clone() the tensor before performing the "
@@ -166,40 +159,5 @@ Tensor detach(const Tensor& self) { return flambeau::detach(self); }
 void detach_(const Tensor& self) { flambeau::detach_(self); }
 
 // ---- gradients of views
-
-Tensor select_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t index) {
-  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
-  entry::copy_(entry::select_int(out, dim, index), grad, false);
-  return out;
-}
-
-Tensor slice_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t start, int64_t end,
-                      int64_t step) {
-  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
-  entry::copy_(entry::slice_Tensor(out, dim, start, end, step), grad, false);
-  return out;
-}
-
-Tensor diagonal_backward(const Tensor& grad, IntSpan sizes, int64_t offset, int64_t dim1,
-                         int64_t dim2) {
-  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
-  entry::copy_(entry::diagonal(out, offset, dim1, dim2), grad, false);
-  return out;
-}
-
-Tensor unfold_backward(const Tensor& grad, IntSpan sizes, int64_t dim, int64_t size, int64_t step) {
-  const Tensor out = entry::zeros(sizes, grad.dtype(), {}, grad.device(), {});
-  if (out.dim() == 0) {
-    if (size > 0) entry::copy_(out, entry::select_int(grad, -1, 0), false);
-    return out;
-  }
-  // One strided add for each place in the window: its elements never overlap.
-  const int64_t d = wrap_dim(dim, out.dim(), "unfold_backward"), windows = grad.sizes()[d];
-  for (int64_t k = 0; k < size; ++k) {
-    const Tensor target = entry::slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step);
-    if (windows > 0) entry::add__Tensor(target, entry::select_int(grad, -1, k), Scalar(int64_t{1}));
-  }
-  return out;
-}
 
 }  // namespace flambeau::native

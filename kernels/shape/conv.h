@@ -1,10 +1,24 @@
 // Shape rules of convolution and pooling over two dimensions.
 #pragma once
 
+#include "core/tensor/checked.h"
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
 namespace flambeau::shape {
+
+// One dimension of a window that slides over an input, in checked arithmetic: kernels add these
+// numbers to places without a look.
+struct Sliding {
+  int64_t window;  // from the first to the last tap
+  int64_t padded;  // the input with its padding
+
+  Sliding(int64_t in, int64_t kernel, int64_t padding, int64_t dilation)
+      : window(printed::add(printed::mul(dilation, printed::sub(kernel, 1)), 1)),
+        padded(printed::add(in, printed::mul(2, padding))) {
+    printed::add(padded, window);
+  }
+};
 
 template <class T>
 bool channels_last(const T& input, const T& weight) {
@@ -12,8 +26,7 @@ bool channels_last(const T& input, const T& weight) {
          weight.suggest_memory_format() == MemoryFormat::channels_last;
 }
 
-template <class T>
-Spec image_spec(const T& like, Dims sizes, DType dtype, bool last) {
+inline Spec image_spec(Dims sizes, DType dtype, bool last) {
   Spec spec{std::move(sizes), dtype, {}};
   if (last) spec.strides = channels_last_strides(spec.sizes);
   return spec;
@@ -58,34 +71,14 @@ Spec convolution(const T& input, const T& weight, const T& bias, IntSpan stride,
         dtype_name(bias.defined() ? bias.dtype() : input.dtype()), ") should be the same");
   Dims sizes{x[0], w[0], 0, 0};
   for (int d = 0; d < 2; ++d) {
-    const int64_t window = dilation[d] * (w[2 + d] - 1) + 1, padded = x[2 + d] + 2 * padding[d];
-    check(window <= padded, "convolution: Calculated padded input size per channel: (",
-          x[2] + 2 * padding[0], " x ", x[3] + 2 * padding[1], "). Kernel size: (",
-          dilation[0] * (w[2] - 1) + 1, " x ", dilation[1] * (w[3] - 1) + 1,
-          "). Kernel size can't be greater than actual input size");
-    sizes[2 + d] = (padded - window) / stride[d] + 1;
+    const auto slide = [&](int i) { return Sliding(x[2 + i], w[2 + i], padding[i], dilation[i]); };
+    const Sliding s = slide(d);
+    check(s.window <= s.padded, "convolution: Calculated padded input size per channel: (",
+          slide(0).padded, " x ", slide(1).padded, "). Kernel size: (", slide(0).window, " x ",
+          slide(1).window, "). Kernel size can't be greater than actual input size");
+    sizes[2 + d] = (s.padded - s.window) / stride[d] + 1;
   }
-  return image_spec(input, sizes, input.dtype(), channels_last(input, weight));
-}
-
-template <class T>
-std::array<Spec, 3> convolution_backward(const T& grad_output, const T& input, const T& weight,
-                                         IntSpan stride, IntSpan padding, IntSpan dilation,
-                                         bool transposed, IntSpan output_padding, int64_t groups,
-                                         std::span<const bool> mask) {
-  const Spec output = convolution(input, weight, T(), stride, padding, dilation, transposed,
-                                  output_padding, groups);
-  check(same(grad_output.sizes(), output.sizes),
-        "convolution_backward: expected grad_output of shape ", show(output.sizes),
-        ", as the output of the convolution, but got ", show(grad_output.sizes()));
-  check(grad_output.dtype() == input.dtype(), "convolution_backward: grad_output type (",
-        dtype_name(grad_output.dtype()), ") and input type (", dtype_name(input.dtype()),
-        ") should be the same");
-  const bool last = channels_last(input, weight);
-  const Spec unwanted{{0}, input.dtype(), {}};
-  return {mask[0] ? image_spec(input, Dims(input.sizes()), input.dtype(), last) : unwanted,
-          mask[1] ? image_spec(weight, Dims(weight.sizes()), weight.dtype(), last) : unwanted,
-          mask[2] ? Spec{{weight.sizes()[0]}, weight.dtype(), {}} : unwanted};
+  return image_spec(sizes, input.dtype(), channels_last(input, weight));
 }
 
 // One argument stands for both dimensions; an empty stride is the kernel's size.
@@ -94,71 +87,6 @@ inline std::array<int64_t, 2> pair_of(IntSpan v, const char* op, const char* nam
         " must either be a single int, or a tuple of two "
         "ints");
   return {v[0], v[v.size() - 1]};
-}
-
-// The kernels know the other dtypes only.
-inline void check_pools(std::string_view op, DType dtype) {
-  const bool wide_unsigned =
-      dtype == DType::uint16 || dtype == DType::uint32 || dtype == DType::uint64;
-  check<NotImplementedError>(!is_complex(dtype) && dtype != DType::boolean && !wide_unsigned, op,
-                             ": \"max_pool2d\" not implemented for '", dtype_name(dtype),
-                             "': convert with .to(torch.float32)");
-}
-
-template <class T>
-std::array<Spec, 2> max_pool2d(const T& self, IntSpan kernel_size, IntSpan stride, IntSpan padding,
-                               IntSpan dilation, bool ceil_mode) {
-  const auto kernel = pair_of(kernel_size, "max_pool2d", "kernel_size");
-  check(stride.empty() || stride.size() <= 2,
-        "max_pool2d: stride must either be omitted, a single int, "
-        "or a tuple of two ints");
-  const auto step = stride.empty() ? kernel : pair_of(stride, "max_pool2d", "stride");
-  const auto pad = pair_of(padding, "max_pool2d", "padding");
-  const auto dilate = pair_of(dilation, "max_pool2d", "dilation");
-  check(self.dim() == 3 || self.dim() == 4,
-        "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected "
-        "for input, got shape ",
-        show(self.sizes()));
-  check_pools("max_pool2d", self.dtype());
-  Dims sizes(self.sizes());
-  for (int d = 0; d < 2; ++d) {
-    check(kernel[d] > 0, "max_pool2d: kernel size should be greater than zero, but got ",
-          show(kernel_size));
-    check(step[d] > 0, "max_pool2d: stride should be greater than zero, but got ", show(stride));
-    check(dilate[d] > 0, "max_pool2d: dilation should be greater than zero, but got ",
-          show(dilation));
-    check(pad[d] >= 0, "max_pool2d: pad must be non-negative, but got pad: ", pad[d]);
-    const int64_t window = dilate[d] * (kernel[d] - 1) + 1;
-    check(pad[d] <= window / 2,
-          "max_pool2d: pad should be at most half of effective kernel size, but "
-          "got pad=",
-          pad[d], ", kernel_size=", kernel[d], " and dilation=", dilate[d]);
-    const size_t at = sizes.size() - 2 + d;
-    const int64_t in = sizes[at];
-    const int64_t room = in + 2 * pad[d] - window;
-    int64_t out = (room < 0 ? -1 : room / step[d]) + 1;
-    if (ceil_mode) {
-      out = (room + step[d] - 1) / step[d] + 1;
-      if ((out - 1) * step[d] >= in + pad[d]) --out;
-    }
-    check(out >= 1, "max_pool2d: Given input size: ", show(self.sizes()),
-          ". Calculated output size is too small");
-    sizes[at] = out;
-  }
-  for (size_t d = self.dim() == 4 ? 1 : 0; d < sizes.size(); ++d)
-    check(self.sizes()[d] > 0,
-          "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim "
-          "batch size for input, but got: ",
-          show(self.sizes()));
-  const bool last = self.dim() == 4 && self.suggest_memory_format() == MemoryFormat::channels_last;
-  return {image_spec(self, sizes, self.dtype(), last), image_spec(self, sizes, DType::int64, last)};
-}
-
-template <class T>
-Spec max_pool2d_backward(const T&, const T& self) {
-  check_pools("max_pool2d_with_indices_backward", self.dtype());
-  const bool last = self.dim() == 4 && self.suggest_memory_format() == MemoryFormat::channels_last;
-  return image_spec(self, Dims(self.sizes()), self.dtype(), last);
 }
 
 }  // namespace flambeau::shape

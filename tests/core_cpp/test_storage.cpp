@@ -42,7 +42,7 @@ TEST(what_has_no_elements_has_an_address) {
   const Tensor t = ops::zeros(Dims{0, 3});
   CHECK(t.bytes() != nullptr);
   CHECK(ops::sum(t).item().to_double() == 0);
-  CHECK(ops::empty(Dims{0}, {.device = Device{DeviceType::meta}}).bytes() != nullptr);
+  CHECK(ops::empty(Dims{0}, {}, {}, Device{DeviceType::meta}).bytes() != nullptr);
 }
 
 TEST(memory_that_is_lent_stays) {

@@ -239,3 +239,15 @@ def test_damaged_storages_are_not_saved():
     t = shrunken(3)
     with pytest.raises(RuntimeError, match="needs a storage of 12 bytes"):
         torch.save(t, io.BytesIO())
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_geometry_at_the_end_of_all_numbers(dtype):
+    storage = torch.UntypedStorage(16)
+    t = torch.empty(0, dtype=dtype)
+    with pytest.raises(RuntimeError, match="overflowed"):
+        t.set_(storage, 2**63 - 1, (1,), (1,))
+    far = t.set_(storage, 2**62, (0,), (1,))
+    with pytest.raises(RuntimeError, match="overflowed|allocate memory"):
+        far.resize_(3)
+    assert far.shape == (0,) and storage.nbytes() == 16

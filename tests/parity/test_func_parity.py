@@ -409,6 +409,7 @@ ERRORS = {
     ),
     "random": lambda t: t.vmap(lambda x: t.rand(4) + x)(data(t, 3, 4)),
     "dropout": lambda t: t.vmap(lambda x: t.nn.functional.dropout(x))(data(t, 3, 4)),
+    "numpy": lambda t: t.vmap(lambda x: x.numpy())(data(t, 3, 4)),
     "tolist": lambda t: t.vmap(lambda x: x.tolist())(data(t, 3, 4)),
     "data_ptr": lambda t: t.vmap(lambda x: x.data_ptr())(data(t, 3, 4)),
     "captured": lambda t: t.func.grad(lambda y, z=data(t, 3): z.add_(y).sum())(data(t, 3)),

@@ -29,6 +29,30 @@ class _IncompatibleKeys(
     __str__ = __repr__
 
 
+class _Errors(list):
+    """What is wrong with a state dictionary. Loading one that does not fit changes nothing: where
+    nobody takes part, it is tried first without a write (``trial``); else each write is kept, to be
+    taken back (``written``)."""
+
+    trial = False
+    written: list | None = None
+
+    def take_back(self) -> None:
+        for undo in reversed(self.written or []):
+            undo()
+
+
+def _takes_part(module) -> bool:
+    """Whether code of the program's runs when ``module`` loads its entries."""
+    own = type(module)._load_from_state_dict
+    return bool(
+        module._load_state_dict_pre_hooks
+        or module._load_state_dict_post_hooks
+        or _overrides(module, "set_extra_state")
+        or not own.__module__.startswith("flambeau.nn.modules.")
+    )
+
+
 class Stateful:
     """The part of `Module` that writes and reads state dictionaries."""
 
@@ -157,7 +181,8 @@ class Stateful:
         )
 
     def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False):
-        """Copy the entries of ``state_dict`` into this module and its children.
+        """Copy the entries of ``state_dict`` into this module and its children. Where one does not
+        fit, nothing is changed.
 
         Args:
             state_dict: names and tensors as `state_dict` gives them.
@@ -183,9 +208,25 @@ class Stateful:
         state_dict = OrderedDict(state_dict)
         if metadata is not None:
             state_dict._metadata = metadata
+        errors = _Errors()
+        if any(_takes_part(module) for module in self.modules()):  # type: ignore[attr-defined]
+            errors.written = []
+        else:
+            errors.trial = True
+            self._load_whole(OrderedDict(state_dict), metadata or {}, assign, strict, errors)
+            errors = _Errors()
+        try:
+            return self._load_whole(state_dict, metadata or {}, assign, strict, errors)
+        except BaseException:
+            errors.take_back()
+            raise
+
+    def _load_whole(self, state_dict, metadata, assign: bool, strict: bool, errors: _Errors):
         keys = _IncompatibleKeys([], [])
-        errors: list[str] = []
-        self._load_tree(state_dict, "", metadata or {}, assign, keys, errors)
+        tied = _tied(self) if assign else []
+        self._load_tree(state_dict, "", metadata, assign, keys, errors)
+        for tensor, places in tied if not errors.trial else ():
+            _tie_again(tensor, places)
         if strict:
             for what, names in (("Unexpected", keys[1]), ("Missing", keys.missing_keys)):
                 if names:
@@ -249,7 +290,7 @@ class Stateful:
         for name, tensor in own.items():
             key = prefix + name
             if key in state_dict:
-                error = _load_entry(self, name, tensor, key, state_dict[key], assign)
+                error = _load_entry(self, name, tensor, key, state_dict[key], assign, error_msgs)
                 if error is not None:
                     error_msgs.append(error)
             elif strict:
@@ -274,11 +315,32 @@ class Stateful:
                 unexpected_keys.append(key)
 
 
+def _tied(module) -> list:
+    """Tensors that a module and its children hold under several names, with their places."""
+    found: dict[int, tuple] = {}
+    for each in module.modules():
+        for held in (each._parameters, each._buffers):
+            for name, tensor in held.items():
+                if tensor is not None:
+                    found.setdefault(id(tensor), (tensor, []))[1].append((held, name))
+    return [entry for entry in found.values() if len(entry[1]) > 1]
+
+
+def _tie_again(tensor, places) -> None:
+    """Put the last of the tensors that took the place of ``tensor`` under all its names."""
+    taken = [held[name] for held, name in places if held[name] is not tensor]
+    if taken:
+        for held, name in places:
+            held[name] = taken[-1]
+
+
 def _overrides(module, method: str) -> bool:
     return getattr(type(module), method) is not getattr(Stateful, method)
 
 
-def _load_entry(module, name: str, tensor, key: str, value, assign: bool) -> str | None:
+def _load_entry(
+    module, name: str, tensor, key: str, value, assign: bool, errors: list[str]
+) -> str | None:
     """Load ``value`` into ``module.<name>``, which is ``tensor``; say what is wrong if it is."""
     if not isinstance(value, flambeau.Tensor):
         return (
@@ -292,13 +354,20 @@ def _load_entry(module, name: str, tensor, key: str, value, assign: bool) -> str
             f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
             f"the shape in current model is {tensor.shape}."
         )
+    if getattr(errors, "trial", False):
+        if assign or not tensor.is_inference() or flambeau.is_inference_mode_enabled():
+            return None
+        return f"{key} was made in inference mode and cannot be changed outside of it."
+    written = getattr(errors, "written", None)
+    if written is not None:
+        written.append(_undo(module, name, tensor, assign))
     if tensor.is_meta and not value.is_meta and not assign:
         warnings.warn(
             f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter "
             "in the current model, which is a no-op. (Did you mean to pass `assign=True` to "
             "assign items in the state dictionary to their corresponding key in the module "
             "instead of copying them in place?)",
-            stacklevel=5,
+            stacklevel=6,
         )
     try:
         if assign:
@@ -313,6 +382,19 @@ def _load_entry(module, name: str, tensor, key: str, value, assign: bool) -> str
             f"exception occurred : {error.args}."
         )
     return None
+
+
+def _undo(module, name: str, tensor, assign: bool):
+    """What takes a write back."""
+    if assign:
+        return lambda: setattr(module, name, tensor)
+    before = tensor.detach().clone()
+
+    def copy_back() -> None:
+        with flambeau.no_grad():
+            tensor.copy_(before)
+
+    return copy_back
 
 
 def _as_entry(value, tensor):

@@ -1,6 +1,6 @@
 """Further compositions in C++ that gradients or C++ programs reach."""
 
-from flambeau.ops.language import Error, default_dtype, dtype_name, is_differentiable, is_integral
+from flambeau.ops.language import Error, dtype_name, dtypes, is_differentiable, is_integral
 from flambeau.ops.record import BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native
 from flambeau.ops.samples import call, dtype, np, values
 
@@ -10,6 +10,7 @@ from flambeau.ops.samples import call, dtype, np, values
     cxx="clamp_scalar",
     node="ClampBackward1",
     inplace=True,
+    inplace_functions=("clamp", "clip"),
     out=True,
     aliases=("clip",),
 )
@@ -49,6 +50,7 @@ def _(g, self, min, max, cxx):
     "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     aliases=("clip",),
     inplace=True,
+    inplace_functions=("clamp", "clip"),
     out=True,
     out_overload="Tensor_out",
 )
@@ -71,6 +73,29 @@ clamp_tensor.samples(
     dtypes=REAL | BOOL,
 )
 clamp_tensor.reference(lambda x, min=None, max=None: np.clip(x, min, max))
+
+
+@composite(
+    "clamp.Mixed(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+    aliases=("clip",),
+    number_ok=("min", "max"),
+    inplace=True,
+    inplace_functions=("clamp", "clip"),
+    out=True,
+    out_overload="Mixed_out",
+    tried_last=True,
+)
+def clamp_mixed(self, min, max, ops):
+    """``clamp`` with a number and a tensor."""
+    return ops.clamp_Tensor(self, min, max)
+
+
+clamp_mixed.samples(
+    call(values(2, 3), values(2, 3, high=0), values(3, low=0)),
+    call(values(2, 3), -1, values(3, low=0)),
+    dtypes=REAL | BOOL,
+)
+clamp_mixed.reference(lambda x, min=None, max=None: np.clip(x, min, max))
 
 
 @native("equal(Tensor self, Tensor other) -> bool", tags=frozenset({"data_dependent"}))
@@ -110,6 +135,22 @@ def _(b):
     )
 
 
+def _integers_close(self, other, rtol, atol, ops):
+    """``|a - b| <= atol + rtol |b|``, the difference exactly: modulo 2^64."""
+    huge = self.dtype == dtypes.uint64
+    a = self if huge else ops.to_dtype(self, dtypes.int64)
+    b = other if huge else ops.to_dtype(other, dtypes.int64)
+    difference = ops.to_dtype(ops.sub_Tensor(ops.maximum(a, b), ops.minimum(a, b)), dtypes.int64)
+    size = ops.to_dtype(difference, dtypes.float64)
+    allowed = ops.add_Scalar(ops.mul_Scalar(ops.abs(ops.to_dtype(b, dtypes.float64)), rtol), atol)
+    half = 9223372036854775808.0  # 2^63
+    whole = ops.to_dtype(ops.clamp_max(allowed, half - 1024.0), dtypes.int64)
+    wrapped = ops.lt_Scalar(difference, 0)
+    distance = ops.where_self(wrapped, ops.add_Scalar(size, half + half), size)
+    far = ops.logical_or(wrapped, ops.ge_Scalar(allowed, half))
+    return ops.where_self(far, ops.le_Tensor(distance, allowed), ops.le_Tensor(difference, whole))
+
+
 @composite(
     "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
     "bool equal_nan=False) -> Tensor"
@@ -131,11 +172,10 @@ def isclose(self, other, rtol, atol, equal_nan, ops):
         close = ops.logical_or(close, ops.logical_and(ops.isnan(self), ops.isnan(other)))
     if rtol == 0 and atol == 0:
         return close
-    integral = is_integral(self.dtype, True)
-    a = ops.to_dtype(self, default_dtype()) if integral else self
-    b = ops.to_dtype(other, default_dtype()) if integral else other
-    allowed = ops.add_Scalar(ops.abs(ops.mul_Scalar(b, rtol)), atol)
-    error = ops.abs(ops.sub_Tensor(a, b))
+    if is_integral(self.dtype, True):
+        return _integers_close(self, other, rtol, atol, ops)
+    allowed = ops.add_Scalar(ops.abs(ops.mul_Scalar(other, rtol)), atol)
+    error = ops.abs(ops.sub_Tensor(self, other))
     near = ops.logical_and(ops.isfinite(error), ops.le_Tensor(error, allowed))
     return ops.logical_or(close, near)
 

@@ -3,9 +3,11 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    absent,
     channels_last_strides,
     dtype_name,
     formats,
+    same,
     show,
     suggest_memory_format,
 )
@@ -13,7 +15,8 @@ from flambeau.ops.record import FLOATING, NUMERIC, composite, structured
 from flambeau.ops.samples import call, values
 
 _CONV = (
-    "int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups"
+    "SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, "
+    "SymInt[] output_padding, SymInt groups"
 )
 
 
@@ -119,8 +122,7 @@ def image_sizes(x, w, stride, padding, dilation):
     return sizes
 
 
-@convolution.rule
-def _(input, weight, bias, stride, padding, dilation, transposed, groups):
+def convolution_spec(input, weight, bias, stride, padding, dilation, transposed, groups):
     if transposed:
         raise NotImplementedError("convolution: transposed=True is not supported")
     if input.dim() != 4 or weight.dim() != 4:
@@ -137,6 +139,11 @@ def _(input, weight, bias, stride, padding, dilation, transposed, groups):
         check_input_dtype("bias", input, bias)
     sizes = image_sizes(input.shape, weight.shape, stride, padding, dilation)
     return image_spec(sizes, input.dtype, channels_last(input, weight))
+
+
+@convolution.rule
+def _(input, weight, bias, stride, padding, dilation, transposed, groups):
+    return convolution_spec(input, weight, bias, stride, padding, dilation, transposed, groups)
 
 
 @convolution.jvp
@@ -187,10 +194,8 @@ def _(
 
 
 @structured(
-    "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, "
+    "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, "
     f"{_CONV}, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="convolution_backward(grad_output, input, weight, stride, padding, dilation, transposed,"
-    " output_padding, groups, output_mask)",
     cpu="cpu::convolution_backward(result0, result1, result2, grad_output, input, weight, stride,"
     " padding, dilation, groups, output_mask)",
     function_variant=False,
@@ -222,6 +227,36 @@ convolution_backward.samples(
     ),
     dtypes=FLOATING,
 )
+
+
+@convolution_backward.rule
+def _(grad_output, input, weight, stride, padding, dilation, transposed, groups, output_mask):
+    output = convolution_spec(
+        input, weight, absent(), stride, padding, dilation, transposed, groups
+    )
+    if not same(grad_output.shape, output.sizes):
+        raise Error(
+            f"convolution_backward: expected grad_output of shape {show(output.sizes)}, as the "
+            f"output of the convolution, but got {show(grad_output.shape)}"
+        )
+    if grad_output.dtype != input.dtype:
+        raise Error(
+            f"convolution_backward: grad_output type ({dtype_name(grad_output.dtype)}) and input "
+            f"type ({dtype_name(input.dtype)}) should be the same"
+        )
+    last = channels_last(input, weight)
+    return (
+        image_spec(input.shape if output_mask[0] else [0], input.dtype, last and output_mask[0]),
+        image_spec(
+            weight.shape if output_mask[1] else [0],
+            weight.dtype if output_mask[1] else input.dtype,
+            last and output_mask[1],
+        ),
+        Spec(
+            [weight.shape[0]] if output_mask[2] else [0],
+            weight.dtype if output_mask[2] else input.dtype,
+        ),
+    )
 
 
 @convolution_backward.batching
@@ -315,8 +350,9 @@ def _(
 
 
 @composite(
-    "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
-    "int[2] dilation=1, int groups=1) -> Tensor",
+    "conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] "
+    "padding=0, "
+    "SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
 )
 def conv2d():
@@ -337,8 +373,8 @@ conv2d.autocast("lower")
 
 
 @composite(
-    "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, "
-    "str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+    "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, "
+    "str padding='valid', SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
     cxx="conv2d_named",
 )

@@ -3,11 +3,16 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    channels_last_strides,
+    check_fits,
     default_dtype,
     dtype_name,
+    format_name,
+    formats,
     layout_name,
     layouts,
     placed,
+    strides_like,
 )
 from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
@@ -19,7 +24,7 @@ _FORMAT = ", MemoryFormat? memory_format=None"
 
 
 @native(
-    f"empty.memory_format(int[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"empty.memory_format(SymInt[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
     cxx="empty",
     method=False,
     out=True,
@@ -36,7 +41,11 @@ def empty():
 empty.samples(call([2, 3]), call([0]), call([2], dtype=dtype("int64")))
 
 
-@native(f"empty_strided(int[] size, int[] stride, {_OPTIONS}) -> Tensor", method=False)
+@native(
+    f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def empty_strided():
     """An empty tensor with the given strides.
 
@@ -55,8 +64,40 @@ def check_options(op, layout, pin_memory):
         raise NotImplementedError(f"{op}: layout torch.{layout_name(layout)} is not supported")
 
 
+def like_spec(op, self, dtype, layout, device, pin_memory, memory_format):
+    """An output in the shape of ``self``, and in its layout unless another is asked for."""
+    check_options(op, layout, pin_memory)
+    kind = self.dtype if dtype is None else dtype
+    place = placed(self.device if device is None else device)
+    if memory_format is None or memory_format == formats.preserve_format:
+        if self.is_contiguous():
+            return Spec(self.shape, kind, device=place)
+        return Spec(self.shape, kind, strides_like(self), device=place)
+    return Spec(self.shape, kind, format_strides(self.shape, memory_format), device=place)
+
+
+def format_strides(size, memory_format):
+    """The strides of a memory format; None for row-major ones."""
+    if memory_format is None or memory_format == formats.contiguous_format:
+        return None
+    if memory_format == formats.preserve_format:
+        raise Error(
+            "empty: memory_format=torch.preserve_format has no tensor whose layout could be kept: "
+            "use empty_like"
+        )
+    want = 4 if memory_format == formats.channels_last else 5
+    if len(size) != want:
+        raise Error(
+            f"empty: required rank {want} tensor to use {format_name(memory_format)} format"
+        )
+    return channels_last_strides(size)
+
+
 @structured(
-    f"zeros(int[] size, {_OPTIONS}) -> Tensor", cpu="cpu::fill(result, 0)", method=False, out=True
+    f"zeros(SymInt[] size, {_OPTIONS}) -> Tensor",
+    cpu="cpu::fill(result, 0)",
+    method=False,
+    out=True,
 )
 def zeros():
     """A tensor of zeros.
@@ -76,7 +117,7 @@ zeros.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 zeros.reference(lambda size, dtype=None: np.zeros(size))
 
 
-@native(f"ones(int[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"ones(SymInt[] size, {_OPTIONS}) -> Tensor", method=False, out=True)
 def ones():
     """A tensor of ones.
 
@@ -89,7 +130,7 @@ ones.samples(call([2, 3]), call([]), call([0, 2], dtype=dtype("int64")))
 ones.reference(lambda size, dtype=None: np.ones(size))
 
 
-@native(f"full(int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"full(SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor", method=False, out=True)
 def full():
     """A tensor of one value; its dtype follows from the value.
 
@@ -115,7 +156,7 @@ scalar_tensor.samples(call(1.5), call(3, dtype=dtype("int64")))
 scalar_tensor.reference(lambda value, dtype=None: np.asarray(value))
 
 
-@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def empty_like():
     """An empty tensor with the shape, dtype and layout of another.
 
@@ -128,7 +169,7 @@ empty_like.samples(call(values(2, 3)), call(values(2), dtype=dtype("int64")))
 empty_like.batching("same")
 
 
-@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def zeros_like():
     """Zeros with the shape, dtype and layout of another tensor.
 
@@ -142,7 +183,7 @@ zeros_like.reference(lambda x, dtype=None: np.zeros_like(x, dtype))
 zeros_like.batching("same")
 
 
-@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True)
 def ones_like():
     """Ones with the shape, dtype and layout of another tensor.
 
@@ -156,7 +197,11 @@ ones_like.reference(lambda x, dtype=None: np.ones_like(x, dtype))
 ones_like.batching("same")
 
 
-@native(f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor", method=False)
+@native(
+    f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor",
+    method=False,
+    opaque=True,
+)
 def full_like():
     """One value with the shape, dtype and layout of another tensor.
 
@@ -170,7 +215,11 @@ full_like.reference(np.full_like)
 full_like.batching("same")
 
 
-@native(f"new_empty(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_empty():
     """An empty tensor with this one's dtype and device.
 
@@ -184,8 +233,9 @@ new_empty.batching("dims")
 
 
 @native(
-    f"new_empty_strided(Tensor self, int[] size, int[] stride, {_OPTIONS}) -> Tensor",
+    f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_empty_strided():
     """An empty strided tensor with this one's dtype and device.
@@ -206,7 +256,11 @@ def _(b, self, size, stride):
     )
 
 
-@native(f"new_zeros(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_zeros():
     """Zeros with this tensor's dtype and device.
 
@@ -220,7 +274,11 @@ new_zeros.reference(lambda x, size: np.zeros(size, x.dtype))
 new_zeros.batching("dims")
 
 
-@native(f"new_ones(Tensor self, int[] size, {_OPTIONS}) -> Tensor", function_variant=False)
+@native(
+    f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    function_variant=False,
+    opaque=True,
+)
 def new_ones():
     """Ones with this tensor's dtype and device.
 
@@ -235,8 +293,9 @@ new_ones.batching("dims")
 
 
 @native(
-    f"new_full(Tensor self, int[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
     function_variant=False,
+    opaque=True,
 )
 def new_full():
     """One value with this tensor's dtype and device.
@@ -304,7 +363,7 @@ linspace.samples(call(0, 2, 5), call(1.5, -1, 1), call(0, 1, 0))
 linspace.reference(np.linspace)
 
 
-@native(f"eye(int n, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"eye(SymInt n, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye():
     """The identity matrix.
 
@@ -318,7 +377,7 @@ eye.samples(call(3), call(0))
 eye.reference(np.eye)
 
 
-@native(f"eye.m(int n, int m, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"eye.m(SymInt n, SymInt m, {_OPTIONS}) -> Tensor", method=False, out=True)
 def eye_m():
     """An n by m matrix with ones on the diagonal."""
 
@@ -348,6 +407,7 @@ def _(self, value):
             f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
             "it is complex"
         )
+    check_fits("fill_", value, self.dtype)
 
 
 fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import entries, names
+from flambeau.ops.generator import checks, entries, names
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
@@ -71,10 +71,13 @@ def _rule_of(record: Record) -> str:
     schema = record.schema
     call = entries.rule_call(record, schema)
     like = entries.like(schema)
-    put = f"specs.put({call}, {-1 if like is None else like})"
+    put = f"  specs.put(spec, {-1 if like is None else like});\n"
+    body = f"  const auto spec = {call};\n"
     if record.inplace_only:
-        put = call
-    return _rule(schema.symbol, f"{_unbox(schema)}  {put};\n")
+        put, body = "", f"  {call};\n"
+    if record.kind == "structured":
+        body += checks.dtypes(record, schema)
+    return _rule(schema.symbol, f"{_unbox(schema)}{body}{put}")
 
 
 def _structured(record: Record) -> str:

@@ -79,7 +79,7 @@ def facts(record: Record) -> list[str]:
         shape = "the operands broadcast to one shape" if len(operands) > 1 else "any"
         lines = [f"Shapes: {shape}.", *_dtype_lines(record), *_error_lines(record)]
     lines.append(f"Gradient: {gradient_text(record)}")
-    lines += [f"In place: `Tensor.{record.name}_`."] if record.inplace else []
+    lines += [f"In place: `Tensor.{record.name}_`."] if record.inplace and record.method else []
     return lines
 
 

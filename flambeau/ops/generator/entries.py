@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flambeau.ops.generator import names, printed
+from flambeau.ops.generator import checks, names, printed
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient, _static_literal
 from flambeau.ops.generator.autograd import entry as autograd_entry
@@ -27,7 +27,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     out += f"  constexpr KeySet kConcerned = {names.mask(record, schema)};\n"
-    out += f"  const KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
+    out += f"  KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
     args = names.arguments(schema)
     typed = (
         "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
@@ -35,8 +35,10 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     )
     call = f"call_slow<{schema.cpp_return}>(*op_{schema.symbol}, keys"
     out += (
-        f"  if (keys) [[unlikely]] {{\n{typed if autograd else ''}"
-        f"    return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
+        "  if (keys) [[unlikely]] {\n"
+        f"    if (keys >= kRegistered) keys = settled(*op_{schema.symbol}, keys);\n"
+        f"{typed if autograd else ''}"
+        f"    if (keys) return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )
     return out + _boxed(schema)
 
@@ -72,6 +74,13 @@ def _inplace_without_gradient(schema: Schema) -> str:
     """The result does not depend on what self was: its history becomes a node of zeros."""
     tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
     first = schema.args[0].name
+    if schema.args[0].list:
+        return (
+            f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
+            f'  refuse_gradient("{schema.name}", any_needs_grad({tensors}));\n'
+            f"  const Exclude off(kAutograd);\n"
+            f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
+        )
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
         f'  check_inplace({first}, any_needs_grad({tensors}), "{schema.name}");\n'
@@ -87,13 +96,14 @@ def _inplace_without_gradient(schema: Schema) -> str:
 
 
 def _body(record: Record, schema: Schema) -> str:
-    return {
+    print_body = {
         "pointwise": _pointwise_body,
         "structured": _structured_body,
         "native": _native_body,
         "view": _view_body,
         "composite": _native_body,
-    }[record.kind](record, schema)
+    }[record.kind]
+    return checks.may_write(record, schema) + print_body(record, schema)
 
 
 def _finish(schema: Schema) -> str:
@@ -104,6 +114,8 @@ def _finish(schema: Schema) -> str:
 
 def _value(schema: Schema) -> str:
     """The value of an in-place or out form whose writes were counted by what wrote."""
+    if not schema.returns:
+        return ""
     if schema.inplace:
         return f"  return {schema.args[0].name};\n"
     outs = [a.symbol for a in schema.outs]
@@ -194,12 +206,14 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if record.inplace_only:
         return _mutating_body(record, schema)
     results = names.results(record)
-    code = f"  const auto spec = {rule_call(record, schema)};\n"
+    code = f"  const auto spec = {rule_call(record, schema)};\n" + checks.dtypes(record, schema)
+    code += checks.outs(schema, "std::get<{}>(spec).dtype")
     followed = like(schema)
     if followed is not None:
         a = schema.args[followed]
         followed = a.name if a.is_tensor else f"{a.name}[0]"
     inputs = _inputs(schema)
+    when = ", true" if record.checks_values else ""
     if schema.outs and record.separate_out:
         code += _separate(schema)
     for i, r in enumerate(results):
@@ -207,7 +221,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         if schema.outs:
             code += (
                 f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
-                f"{{{inputs}}});\n"
+                f"{{{inputs}}}{when});\n"
             )
         elif record.rule and "placed" in printed.spec_kind(record):
             code += f"  const Tensor {r} = allocate({spec});\n"
@@ -233,7 +247,8 @@ def _mutating_body(record: Record, schema: Schema) -> str:
     """An in-place op of its own: a rule that checks, and a kernel that writes the argument."""
     first = schema.args[0].name
     kernel = call(record.cpu, "cpu", [], schema)
-    return f"  {rule_call(record, schema)};\n  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
+    checked = f"  {rule_call(record, schema)};\n{checks.dtypes(record, schema)}"
+    return f"{checked}  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
 def _inputs(schema: Schema) -> str:
@@ -252,20 +267,29 @@ def _separate(schema: Schema) -> str:
 def body_call(record: Record, schema: Schema) -> str:
     if record.has_body:
         return printed.body_call(record, schema)
+    if record.rule:  # other geometry over memory that nobody else sees
+        return f"alias_of({schema.args[0].name}, {printed.call(record, schema)})"
     return call(record.cxx or record.schema.symbol, "native", [], schema)
 
 
 def _native_body(record: Record, schema: Schema) -> str:
     functional = body_call(record, schema)
+    refused = checks.dtypes(record, schema) if record.kind == "native" else ""
+    return refused + _given_body(record, schema, functional)
+
+
+def _given_body(record: Record, schema: Schema, functional: str) -> str:
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.
         counts = record.kind == "native" and "autograd" not in record.handles
+        counts = counts and schema.args[0].is_tensor
         return code + (_finish(schema) if counts else _value(schema))
     if schema.outs:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
+        code += checks.outs(schema, "std::get<{}>(made).dtype()")
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'
@@ -282,6 +306,8 @@ def _view_body(record: Record, schema: Schema) -> str:
     made = call(record.cxx or record.schema.symbol, "native", [], schema)
     if record.rule:
         made = f"alias_of({first}, {printed.call(record, schema)})"
+        if record.flips:
+            made = f"flipped({made}, bit(Key::{record.flips}))"
     if schema.inplace:
         return f"  take_geometry({first}, {made});\n" + _finish(schema)
     return f"  return as_view({first}, {made}, Creation::{record.creation});\n"

@@ -33,9 +33,11 @@ def _gradient_summary(record: Record, node: str) -> str:
     return record.no_gradient or "-"
 
 
-def table() -> str:
-    """One row per record."""
+def table(dynamic: bool = False) -> str:
+    """One row per record, or per record whose sizes or results depend on elements."""
     records = load()
+    if dynamic:
+        records = [r for r in records if r.is_dynamic]
     nodes = names.node_names(records)
     rows = [("op", "kind", "variants", "gradient", "record")]
     for r in sorted(records, key=lambda r: r.schema.full_name):
@@ -81,7 +83,7 @@ def _record(record: Record, records: list[Record], every: dict[str, Schema], nod
     parts.append(_section("schemas", "\n".join(f"aten::{s.text()}" for s in schemas)))
     places = docs.python_names(records, {s.symbol for s in schemas})
     parts.append(_section("in Python", "\n".join(places) or "no name"))
-    keys = [f"{s.full_name}: {', '.join(names.keys(record, s))}" for s in schemas]
+    keys = [f"{s.full_name}: {names.mask(record, s)}" for s in schemas]
     parts.append(_section("keys that concern it", "\n".join(keys)))
     parts.append(_section("facts", "\n".join(docs.facts(record))))
     if record.kind == "pointwise":

@@ -8,7 +8,7 @@ import types
 
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
-from flambeau.ops.generator.kinds import Val
+from flambeau.ops.generator.kinds import Unsettled, Val
 from flambeau.ops.schema import default_cpp
 
 _COMPARES = {
@@ -31,33 +31,6 @@ _BITS = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _TENSOR = {ast.Add: "add_Tensor", ast.Sub: "sub_Tensor", ast.Mult: "mul_Tensor"}
 _TENSOR[ast.Div] = "div_Tensor"
 
-# Of tensors: what is read, and what is called without arguments.
-ATTRIBUTES = {
-    ("tensor", "shape"): ("{}.sizes()", "int[]"),
-    ("tensor", "dtype"): ("{}.dtype()", "dtype"),
-    ("tensor", "device"): ("{}.device()", "device"),
-    ("tensor", "layout"): ("{}.layout()", "layout"),
-    ("tensor", "is_meta"): ("{}.is_meta()", "bool"),
-    ("tensor", "itemsize"): ("static_cast<int64_t>({}.itemsize())", "int"),
-    ("dtype", "is_complex"): ("is_complex({})", "bool"),
-    ("dtype", "is_floating_point"): ("is_floating({})", "bool"),
-    ("dtype", "is_signed"): ("info({}).is_signed", "bool"),
-    ("dtype", "itemsize"): ("static_cast<int64_t>(itemsize({}))", "int"),
-}
-METHODS = {
-    ("tensor", "dim"): ("{}.dim()", "int"),
-    ("tensor", "numel"): ("{}.numel()", "int"),
-    ("tensor", "stride"): ("{}.strides()", "int[]"),
-    ("tensor", "size"): ("{}.sizes()", "int[]"),
-    ("tensor", "storage_offset"): ("{}.offset()", "int"),
-    ("tensor", "is_contiguous"): ("{}.is_contiguous()", "bool"),
-    ("tensor", "is_complex"): ("{}.is_complex()", "bool"),
-    ("tensor", "is_floating_point"): ("{}.is_floating()", "bool"),
-    ("tensor", "is_conj"): ("{}.is_conj()", "bool"),
-    ("tensor", "is_neg"): ("{}.is_neg()", "bool"),
-    ("tensor", "element_size"): ("static_cast<int64_t>({}.itemsize())", "int"),
-    ("tensor", "item"): ("{}.item()", "scalar"),
-}
 _ISINSTANCE = {"float": "is_floating()", "complex": "is_complex()", "bool": "is_boolean()"}
 _ISINSTANCE["int"] = "is_integral(true)"
 
@@ -116,6 +89,10 @@ class Expressions:
             return Val("std::nullopt", "none")
         if isinstance(v, bool):
             return Val(str(v).lower(), "bool", literal=v)
+        if isinstance(v, int) and not -(2**63) <= v < 2**63:
+            raise self.where(f"{v} is beyond 64 bits", e)
+        if v == -(2**63):
+            return Val("INT64_MIN", "int", literal=v)
         if isinstance(v, int):
             return Val(f"int64_t{{{v}}}", "int", literal=v)
         if isinstance(v, float):
@@ -139,7 +116,7 @@ class Expressions:
         v = self.expr(e.value)
         if v.type in kinds.SPECS and e.attr in ("sizes", "dtype"):
             return Val(f"{v.code}.{e.attr}", {"sizes": "int[]", "dtype": "dtype"}[e.attr], False)
-        return self.member(v, e.attr, ATTRIBUTES, e)
+        return self.member(v, e.attr, kinds.ATTRIBUTES, e)
 
     def member(self, v: Val, name: str, table: dict, e) -> Val:
         found = table.get((kinds.plain(v.type), name))
@@ -207,6 +184,9 @@ class Expressions:
     def operate_lists(self, op, a: Val, b: Val, e) -> Val:
         if op is ast.Add and kinds.is_list(a.type) and kinds.is_list(b.type):
             kind = kinds.joined(a.type, b.type)
+            if any(not v.fresh and v.code not in self.owned for v in (a, b)):
+                # In Python a size is no list, and a list and a tuple cannot be added.
+                raise self.where("copy what is added with list(...)", e)
             if kind in ("int[]", "tensor[]"):
                 left, right = self.as_type(a, kind, e), self.as_type(b, kind, e)
                 return Val(f"printed::joined({left}, {right})", kind)
@@ -603,7 +583,8 @@ class Expressions:
         made = []
         for v in values:
             if v.type in ("none", "empty[]"):
-                raise self.where("None and [] have no type of their own here: see the docs", e)
+                hint = "None and [] have no type of their own as arguments of functions"
+                raise Unsettled(str(self.where(hint, e)))
             made.append(v.type)
         symbol, result = self.unit.helper(function, tuple(made), lambda t: self.where(t, e))
         return Val(f"printed::{symbol}({', '.join(v.code for v in values)})", result)
@@ -634,7 +615,7 @@ class Expressions:
             return Val(f"{self.as_type(v, 'tensor', e)}.is_contiguous({form})", "bool")
         if e.args or e.keywords:
             raise self.where(f"{name} takes no arguments in the subset", e)
-        return self.member(v, name, METHODS, e)
+        return self.member(v, name, kinds.METHODS, e)
 
     def list_method(self, v: Val, name: str, e) -> Val:
         args = [self.expr(a) for a in e.args]

@@ -32,16 +32,17 @@ _USED = re.compile(r"\b(\w+)::(\w+)\b")
 
 def op_headers(ordered: list[Form]) -> dict[str, str]:
     """File name -> one op's typed entries, and the overloads that C++ programs call."""
-    groups: dict[str, list[Schema]] = {}
+    groups: dict[str, list[Form]] = {}
     for r, s in ordered:
-        groups.setdefault(names.header(r), []).append(s)
+        groups.setdefault(names.header(r), []).append((r, s))
     files = {}
-    for name, schemas in groups.items():
+    for name, listed in groups.items():
         code = '#pragma once\n\n#include "core/dispatch/constants.h"\n'
         code += '#include "core/dispatch/value.h"\n\nnamespace flambeau {\nnamespace entry {\n'
-        code += "".join(entries.declaration(s) for s in schemas)
+        code += "".join(entries.declaration(s) for _, s in listed)
         code += "}  // namespace entry\nnamespace ops {\n"
-        code += "".join(entries.public(s) for s in schemas)
+        # What takes numbers for tensors has the C++ arguments of the overload it stands behind.
+        code += "".join(entries.public(s) for r, s in listed if not r.tried_last)
         files[name] = code + "}  // namespace ops\n}  // namespace flambeau\n"
     return files
 
@@ -78,7 +79,11 @@ class Headers:
 
     def __init__(self, root: pathlib.Path, ordered: list[Form]):
         self.places: dict[tuple[str, str], set[str]] = {}
+        self.families: dict[tuple[str, str], str] = {}  # a function that a record names -> header
         for r, s in ordered:
+            for namespace, text in entries.kernel_declaration(r):
+                function = text.partition("(")[0].rpartition(" ")[2]
+                self.families[namespace, function] = f"flambeau/kernels/{names.family(r)}.h"
             self._add("entry", s.symbol, names.header(r))
             self._add("ops", entries.public_name(s), names.header(r))
         for namespace, pattern in _PLACES.items():
@@ -91,8 +96,11 @@ class Headers:
         self.places.setdefault((namespace, name), set()).add(header)
 
     def needed(self, code: str) -> set[str]:
-        """The headers of what a source with this text uses."""
-        return {n for used in _USED.findall(code) for n in self.places.get(used, ())}
+        """The headers of what a source with this text uses and does not declare itself."""
+        used = set(_USED.findall(code))
+        strange = used & self.families.keys() - self.places.keys() - set(declared(code))
+        found = {n for name in used for n in self.places.get(name, ())}
+        return found | {self.families[name] for name in strange}
 
 
 def declared(code: str) -> Iterator[tuple[str, str]]:

@@ -48,8 +48,41 @@ ENUMS = {  # what language.py names -> (type, C++ enumeration, the names that di
 }
 
 
+# Of tensors: what is read, and what is called without arguments.
+ATTRIBUTES = {
+    ("tensor", "shape"): ("{}.sizes()", "int[]"),
+    ("tensor", "dtype"): ("{}.dtype()", "dtype"),
+    ("tensor", "device"): ("{}.device()", "device"),
+    ("tensor", "layout"): ("{}.layout()", "layout"),
+    ("tensor", "is_meta"): ("{}.is_meta()", "bool"),
+    ("tensor", "itemsize"): ("static_cast<int64_t>({}.itemsize())", "int"),
+    ("dtype", "is_complex"): ("is_complex({})", "bool"),
+    ("dtype", "is_floating_point"): ("is_floating({})", "bool"),
+    ("dtype", "is_signed"): ("info({}).is_signed", "bool"),
+    ("dtype", "itemsize"): ("static_cast<int64_t>(itemsize({}))", "int"),
+}
+METHODS = {
+    ("tensor", "dim"): ("{}.dim()", "int"),
+    ("tensor", "numel"): ("{}.numel()", "int"),
+    ("tensor", "stride"): ("{}.strides()", "int[]"),
+    ("tensor", "size"): ("{}.sizes()", "int[]"),
+    ("tensor", "storage_offset"): ("{}.offset()", "int"),
+    ("tensor", "is_contiguous"): ("{}.is_contiguous()", "bool"),
+    ("tensor", "is_complex"): ("{}.is_complex()", "bool"),
+    ("tensor", "is_floating_point"): ("{}.is_floating()", "bool"),
+    ("tensor", "is_conj"): ("{}.is_conj()", "bool"),
+    ("tensor", "is_neg"): ("{}.is_neg()", "bool"),
+    ("tensor", "element_size"): ("static_cast<int64_t>({}.itemsize())", "int"),
+    ("tensor", "item"): ("{}.item()", "scalar"),
+}
+
+
 class SourceError(ValueError):
     """Python that the subset does not have; the text begins with file and line."""
+
+
+class Unsettled(SourceError):
+    """What is wanted here is known once the lines behind have been read."""
 
 
 @dataclass

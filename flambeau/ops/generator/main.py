@@ -38,6 +38,7 @@ def loop_file(pieces: list[Piece]) -> str:
 def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
     helpers = "".join(dict.fromkeys(h for p in pieces for h in p.helpers))
     code = "\nnamespace flambeau {\n"
+    code += "".join(dict.fromkeys(p.declarations for p in pieces))
     if helpers:
         code += f"namespace printed {{\n{helpers}}}  // namespace printed\n"
     code += "\n".join(p.text for p in pieces) + "}  // namespace flambeau\n"
@@ -47,7 +48,7 @@ def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
 def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> Piece:
     """A record's entries, with those of the overloads that share its rules and loops."""
     base, unit = group[0], Unit(every)
-    code = headers.kernel_declarations(group) + "".join(r.source for r in group)
+    code = "".join(r.source for r in group)
     if base.kind == "pointwise":
         code += "".join(loop.table(ISAS) for loop in pw.loops(base)) + tables.rules(base)
     code += "namespace entry {\n"
@@ -56,12 +57,17 @@ def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, 
         node = nodes.get(id(r))
         gradient = Gradient(r, unit) if node else None
         if gradient:
-            code += f"namespace {{\n{gradient.node(node)}}}  // namespace\n"
+            made = gradient.node(node)
+            if r.inplace_node:
+                made += gradient.node(r.inplace_node)
+            code += f"namespace {{\n{made}}}  // namespace\n"
         for s in r.schemas():
-            code += entries.function(r, s, gradient, node)
+            inplace = r.inplace_node if s.inplace else ""
+            code += entries.function(r, s, gradient, inplace or node)
         code += boxed.functions(r)
     code += "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
-    return Piece(names.family(base), base.schema.full_name, code, tuple(unit.text))
+    declarations = headers.kernel_declarations(group)
+    return Piece(names.family(base), base.schema.full_name, code, tuple(unit.text), declarations)
 
 
 def table_file(records: list[Record], ordered: list[Schema]) -> str:

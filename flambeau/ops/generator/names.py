@@ -7,10 +7,6 @@ from collections import defaultdict
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
-ALL_KEYS = (
-    "backend python_dispatch functionalize negative conjugate autograd autocast transform recorder"
-).split()
-
 
 def family(record: Record) -> str:
     """The folder of the record below flambeau/ops."""
@@ -55,23 +51,20 @@ def node_names(records: list[Record]) -> dict[int, str]:
     return names
 
 
-def keys(record: Record, schema: Schema) -> list[str]:
+def mask(record: Record, schema: Schema) -> str:
+    """The keys that concern an op, over what core/tensor/keys.h says of all."""
     if record.kind == "composite":
-        return ["autocast", "recorder"]
+        return "kCompositeKeys"
     off = set(record.handles)
     mutates = schema.inplace or schema.outs
-    tensors = any(a.type == "Tensor" for a in schema.args)
-    if not tensors:
+    if not any(a.type == "Tensor" for a in schema.args):
         off |= {"autograd", "conjugate", "negative"}
         if not any(a.type == "Device" for a in schema.args):
             off.add("backend")
     elif record.gradient is None and not mutates:
         off.add("autograd")
-    return [k for k in ALL_KEYS if k not in off]
-
-
-def mask(record: Record, schema: Schema) -> str:
-    return " | ".join(f"bit(Key::{k})" for k in keys(record, schema)) or "0"
+    without = "".join(f" & ~bit(Key::{k})" for k in sorted(off))
+    return f"kAllKeys{without}"
 
 
 def parameters(schema: Schema) -> str:

@@ -78,6 +78,40 @@ def rule(record: Record, static: tuple, field: str):
     return value[static[0]] if isinstance(value, dict) else value
 
 
+_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
+_PARTS = {  # leaf -> what its arguments are to it
+    "floor_divide": ("exact", "divisor"),
+    "trunc_divide": ("exact", "divisor"),
+    "fmod": ("exact", "divisor"),
+    "remainder": ("exact", "divisor"),
+    "minimum": ("at_most", "at_most"),
+    "maximum": ("at_least", "at_least"),
+    "where": ("any", "stored", "stored"),
+    "pow": ("any", "stored"),
+    "left_shift": ("any", "exact"),
+    "right_shift": ("exact", "exact"),
+}
+
+
+def parts(record: Record, static: tuple) -> list[str]:
+    """What each operand is to the formula: the `Part` of kernels/cpu/pointwise/pointwise.h."""
+    found: dict[str, str] = {}
+    whole = formula(record, static)
+
+    def visit(e: trace.Expr) -> None:
+        kinds = _PARTS.get(e.op, ())
+        if e is whole and e.op in _COMPARISONS:
+            kinds = ("compared", "compared")
+        for a, kind in zip(e.args, kinds, strict=False):
+            if a.op == "operand" and kind != "any":
+                found[a.value] = kind
+        for a in e.args:
+            visit(a)
+
+    visit(whole)
+    return [found.get(a.name, "any") for a in operands(record)]
+
+
 def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
     """The compute types that a formula is printed for."""
     dtypes = record.dtypes if dtypes is None else dtypes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.source import Function, Unit
@@ -15,6 +16,7 @@ _SPECS: dict[int, str] = {}  # id of a record -> what its rule gives
 def _params(function, schema: Schema) -> dict[str, str]:
     """The types of a function's parameters, by the schema's arguments."""
     types = {a.name: kinds.of_argument(a) for a in schema.args}
+    types |= {f"{n}_": types[n] for n in list(types) if keyword.iskeyword(n)}
     wanted = [n for n in inspect.signature(function).parameters if n != "ops"]
     unknown = [n for n in wanted if n not in types]
     if unknown:
@@ -42,6 +44,7 @@ def spec_kind(record: Record) -> str:
 def call(record: Record, schema: Schema) -> str:
     """The call of a typed rule, from any form of the record."""
     own = {a.name: b.symbol for a, b in zip(record.schema.args, schema.args, strict=False)}
+    own |= {f"{n}_": own[n] for n in list(own) if keyword.iskeyword(n)}
     args = ", ".join(own[n] for n in _params(record.rule, record.schema))
     return f"typed_rule_{record.schema.symbol}({args})"
 

@@ -18,6 +18,7 @@ class Piece:
     name: str
     text: str
     helpers: tuple[str, ...] = ()  # what the text calls; printed once in a file
+    declarations: str = ""  # of what is written by hand, before all texts
 
 
 def shards(pieces: list[Piece], limit: int) -> dict[str, list[Piece]]:

@@ -13,7 +13,7 @@ import zlib
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.expressions import Expressions
-from flambeau.ops.generator.kinds import SourceError, Val
+from flambeau.ops.generator.kinds import SourceError, Unsettled, Val
 
 _RESERVED = frozenset(
     "and auto bool break case catch char class const default delete do double else enum explicit "
@@ -81,7 +81,7 @@ class Function(Expressions):
         self.globals = function.__globals__
         self.types: dict[str, str] = {}
         self.result = want
-        self.uses: set[str] = set()
+        self.around: set[str] = set()  # owned by the function around this one
 
     def where(self, text: str, node=None) -> SourceError:
         line = self.first + getattr(node, "lineno", self.node.lineno if node else 1) - 1
@@ -113,9 +113,14 @@ class Function(Expressions):
             self.temporaries = 0
             self.nested: dict[str, Nested] = {}
             self.in_loop = 0
-            self.owned: set[str] = set()  # variables that hold their value
+            self.owned = set(self.around)  # variables that hold their value
             self.leaving: list[str] = []  # the names in the return at hand
-            code = self.block(statements, "  ")
+            try:
+                code = self.block(statements, "  ")
+            except Unsettled:
+                if before == (dict(self.types), self.result):
+                    raise
+                continue
             if before == (dict(self.types), self.result):
                 for name, kind in self.types.items():
                     if kind in ("none", "empty[]", "none[]"):
@@ -411,7 +416,7 @@ class Nested(Function):
     def __init__(self, outer: Function, node: ast.FunctionDef):
         self.outer, self.node, self.unit, self.globals = outer, node, outer.unit, outer.globals
         self.path, self.first = outer.path, outer.first
-        self.captured = dict(outer.known)
+        self.captured, self.around = dict(outer.known), set(outer.owned)
         self.takes: tuple[str, ...] | None = None
         self.want, self.result, self.code = None, None, ""
         self.types: dict[str, str] = {}

@@ -34,8 +34,10 @@ def is_factory(schema: Schema) -> bool:
 
 def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
     fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
-    if a.optional or a.optional_items:
+    if a.optional:
         fields.append(".optional = true")
+    if a.optional_items:
+        fields.append(".optional_items = true")
     if a.list:
         fields.append(".list = true")
     if a.list_size:
@@ -73,7 +75,7 @@ def _returns(schema: Schema) -> str:
         alias = f"'{r.alias}'" if r.alias else "0"
         rows.append(
             f"{{Type::{TYPES[r.type][0]}, {str(r.list).lower()}, {str(r.mutated).lower()}, "
-            f"{alias}, {_quoted(r.name)}}}"
+            f"{alias}, {_quoted(r.name)}, {str(r.optional).lower()}}}"
         )
     return ", ".join(rows)
 
@@ -86,6 +88,8 @@ def tags(record: Record, schema: Schema) -> str:
         out.append("tag::inplace_view" if schema.inplace else "tag::view")
     if record.kind == "composite":
         out.append("tag::composite_implicit")
+    if record.kind == "native" and record.has_body:
+        out.append("tag::composite_explicit")
     if schema.inplace:
         out.append("tag::inplace")
     if schema.outs:
@@ -146,25 +150,28 @@ def python_names(records: list[Record]) -> list[Name]:
     """Functions, methods, operators and properties, with their overloads in the order of trial."""
     found: dict[tuple, Name] = {}
 
-    def add(where, module, name, schema, slot=None):
+    def add(where, module, name, schema, slot=None, last=False):
         key = (where, module, name)
         entry = found.setdefault(key, Name(where, module, name, slot))
         entry.slot = entry.slot or slot
         target = entry.outs if schema.outs else entry.schemas
         if schema not in target:
             behind = (i for i, other in enumerate(target) if _precedes(schema, other))
-            target.insert(next(behind, len(target)), schema)
+            target.insert(next(behind, len(target)) if not last else len(target), schema)
 
     for record in records:
-        unary = len(record.schema.args) == 1
+        written = record.inplace_functions
+        if written is None:
+            unary = record.inplace_only or len(record.schema.args) == 1
+            written = (record.name, *record.aliases) if unary else ()
         for schema in record.schemas():
             suffix = "_" if schema.inplace and not record.inplace_only else ""
             for base in (record.name, *record.aliases):
                 name = base + suffix
-                if record.function_variant and (not schema.inplace or unary or record.inplace_only):
-                    add("function", record.module, name, schema)
+                if record.function_variant and (not schema.inplace or base in written):
+                    add("function", record.module, name, schema, last=record.tried_last)
                 if record.method and not schema.outs:
-                    add("method", "", name, schema)
+                    add("method", "", name, schema, last=record.tried_last)
             for python, slot in record.slots.items():
                 augmented = python.startswith("__i") and python != "__invert__"
                 if augmented == schema.inplace and not schema.outs:
@@ -201,11 +208,14 @@ def rules(record: Record) -> str:
         mask = " | ".join(
             f"bit_of(DType::{_enum(d)})" for d in sorted(pw.rule(record, static, "dtypes"))
         )
+        parts = pw.parts(record, static)
+        shown = ", ".join(f"Part::{p}" for p in parts)
         code += (
             f"[[maybe_unused]] static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
             f"{str(record.result == 'real').lower()}, "
-            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}}};\n"
+            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}, "
+            f"{str(set(parts) != {'any'}).lower()}, {{{shown}}}}};\n"
         )
     return code
 

@@ -1,7 +1,19 @@
 """Reading and writing at places that tensors name."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wrap_dim
-from flambeau.ops.record import composite, native, structured
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    check_apart,
+    check_fits,
+    check_written,
+    dtype_name,
+    dtypes,
+    is_differentiable,
+    same,
+    show,
+    wrap_dim,
+)
+from flambeau.ops.record import native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
 
@@ -13,6 +25,7 @@ from flambeau.ops.samples import bools, call, ints, np, values
     out=True,
     out_overload="Tensor_out",
     tags=frozenset({"dynamic_shape"}),
+    opaque=True,
 )
 def index():
     """Elements at the places that index tensors (or masks, from their true elements) name."""
@@ -39,7 +52,8 @@ def _(g, self, indices, cxx):
 
 @native(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
-    " -> Tensor(a!)"
+    " -> Tensor(a!)",
+    opaque=True,
 )
 def index_put_():
     """Writes ``values`` at the places that index tensors name.
@@ -71,7 +85,10 @@ def _(g, indices, values, accumulate, cxx):
     )
 
 
-@native("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+@native(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    opaque=True,
+)
 def index_put():
     """A copy with ``values`` at the places that index tensors name.
 
@@ -104,9 +121,12 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def gather():
     """``out[i][j] = self[index[i][j]][j]`` for dim 0, and so on.
@@ -175,236 +195,13 @@ def _(g, self, dim, index, cxx):
 
 
 @structured(
-    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    shape="scatter(self, dim, index, src)",
-    cpu="cpu::scatter(result, self, dim, index, src)",
-    out=True,
-)
-def scatter():
-    """A copy with ``out[index[i][j]][j] = src[i][j]`` for dim 0, and so on.
-
-    >>> flambeau.zeros(3).scatter(0, flambeau.tensor([2]), flambeau.tensor([5.]))
-    tensor([0., 0., 5.])
-    """
-
-
-scatter.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
-    call(values(3), 0, ints([2]), values(2)),
-)
-scatter.batching("dims")
-scatter.jvp("linear")
-
-
-@native(
-    "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    cxx="scatter_",
-    function_variant=False,
-)
-def scatter_():
-    """``scatter`` in place.
-
-    >>> flambeau.zeros(3).scatter_(0, flambeau.tensor([2, 0]), flambeau.tensor([1., 2.]))
-    tensor([2., 0., 1.])
-    """
-
-
-scatter_.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), values(2, 2)),
-    call(values(3), 0, ints([2]), values(2)),
-)
-scatter_.batching("dims")
-scatter_.jvp("linear")
-
-
-@scatter.gradient
-@scatter_.gradient
-def _(g, dim, index, src, ops, cxx):
-    return (
-        ops.scatter_value(g, dim, index, 0),
-        None,
-        cxx.scatter_backward_src(g, dim, index, src.shape),
-    )
-
-
-@structured(
-    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    shape="scatter_value(self, dim, index, value)",
-    cpu="cpu::scatter_value(result, self, dim, index, value)",
-    out=True,
-)
-def scatter_value():
-    """``scatter`` of one value."""
-
-
-scatter_value.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
-)
-scatter_value.batching("dims")
-scatter_value.jvp("linear")
-
-
-@native(
-    "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-    cxx="scatter_value_",
-    function_variant=False,
-)
-def scatter_value_():
-    """``scatter`` of one value, in place."""
-
-
-scatter_value_.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 2]]), 1), call(values(3), -1, ints([2]), 2)
-)
-scatter_value_.batching("dims")
-scatter_value_.jvp("linear")
-
-
-@scatter_value.gradient
-@scatter_value_.gradient
-def _(g, dim, index, ops):
-    return ops.scatter_value(g, dim, index, 0), None
-
-
-@structured(
-    "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    shape="scatter_reduce(self, dim, index, src, reduce)",
-    cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
-    out=True,
-)
-def scatter_reduce():
-    """``scatter`` that adds or multiplies (``reduce="add"`` or ``"multiply"``)."""
-
-
-scatter_reduce.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
-    call(values(3), 0, ints([2]), values(2), reduce="add"),
-)
-scatter_reduce.batching("dims")
-
-
-@native(
-    "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
-    " -> Tensor(a!)",
-    cxx="scatter_reduce_",
-    function_variant=False,
-)
-def scatter_reduce_():
-    """``scatter`` that adds or multiplies, in place."""
-
-
-scatter_reduce_.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2), reduce="add"),
-    call(values(3), 0, ints([2]), values(2), reduce="add"),
-)
-scatter_reduce_.batching("dims")
-
-
-@scatter_reduce.gradient
-@scatter_reduce_.gradient
-def _(g, dim, index, src, reduce, cxx):
-    return (
-        cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
-        None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
-    )
-
-
-@structured(
-    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
-    "Tensor",
-    shape="scatter_value_reduce(self, dim, index, value, reduce)",
-    cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
-    out=True,
-)
-def scatter_value_reduce():
-    """``scatter`` of one value that adds or multiplies."""
-
-
-scatter_value_reduce.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
-    call(values(3), 0, ints([2]), 2, reduce="multiply"),
-)
-scatter_value_reduce.batching("dims")
-
-
-@native(
-    "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
-    "str reduce) -> Tensor(a!)",
-    cxx="scatter_value_reduce_",
-    function_variant=False,
-)
-def scatter_value_reduce_():
-    """``scatter`` of one value that adds or multiplies, in place."""
-
-
-scatter_value_reduce_.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), 2, reduce="add"),
-    call(values(3), 0, ints([2]), 2, reduce="multiply"),
-)
-scatter_value_reduce_.batching("dims")
-
-
-@scatter_value_reduce.gradient
-@scatter_value_reduce_.gradient
-def _(g, dim, index, value, reduce, cxx):
-    return cxx.scatter_value_reduce_backward(g, dim, index, value, reduce), None
-
-
-@structured(
-    "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    shape="scatter_add(self, dim, index, src)",
-    cpu="cpu::scatter_add(result, self, dim, index, src)",
-    out=True,
-)
-def scatter_add():
-    """A copy with ``out[index[i][j]][j] += src[i][j]`` for dim 0, and so on.
-
-    >>> flambeau.zeros(2).scatter_add(0, flambeau.tensor([1, 1]), flambeau.tensor([2., 3.]))
-    tensor([0., 5.])
-    """
-
-
-scatter_add.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
-    call(values(3), 0, ints([2, 2]), values(2)),
-)
-scatter_add.batching("dims")
-scatter_add.jvp("linear")
-
-
-@native(
-    "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    function_variant=False,
-)
-def scatter_add_():
-    """``scatter_add`` in place.
-
-    >>> flambeau.zeros(2).scatter_add_(0, flambeau.tensor([1, 1]), flambeau.tensor([1., 2.]))
-    tensor([0., 3.])
-    """
-
-
-scatter_add_.samples(
-    call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 2)),
-    call(values(3), 0, ints([2, 2]), values(2)),
-)
-scatter_add_.batching("dims")
-scatter_add_.jvp("linear")
-
-
-@scatter_add.gradient
-@scatter_add_.gradient
-def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
-
-
-@structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
-    shape="index_select(self, dim, index)",
+    tags={"raises_on_values"},
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
+    opaque=True,
+    checks_values=True,
 )
 def index_select():
     """The slices along a dimension that a vector of indices names.
@@ -436,6 +233,28 @@ def _(b, self, dim, index):
     return picked if self.rank else picked.squeeze(1)
 
 
+@index_select.rule
+def _(self, dim, index):
+    check_same_device("index_select", self, index)
+    d = wrap_dim(dim, self.dim(), "index_select")
+    if index.dim() > 1:
+        raise IndexError(
+            f"index_select: Index is supposed to be a vector, got shape {show(index.shape)}"
+        )
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            f"index_select: Expected dtype int32 or int64 for index, got {dtype_name(index.dtype)}"
+        )
+    if self.dim() == 0 and index.numel() != 1:
+        raise Error(
+            f"index_select: Index to scalar can have only 1 value, got {index.numel()} value(s)"
+        )
+    sizes = list(self.shape)
+    if self.dim() > 0:
+        sizes[d] = index.numel()
+    return Spec(sizes, self.dtype)
+
+
 @index_select.gradient
 def _(g, self, dim, index, cxx):
     return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
@@ -443,9 +262,10 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    shape="index_add(self, dim, index, source, alpha)",
+    tags={"raises_on_values"},
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
+    checks_values=True,
 )
 def index_add():
     """A copy with ``alpha * source`` added to the slices that a vector of indices names.
@@ -475,9 +295,11 @@ def _(b, self, dim, index, source, alpha):
     return made if self.rank else made.squeeze(1)
 
 
-@native(
+@structured(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
     " -> Tensor(a!)",
+    tags={"raises_on_values"},
+    cpu="cpu::index_add_into(self, dim, index, source, alpha)",
     function_variant=False,
 )
 def index_add_():
@@ -507,6 +329,62 @@ def _(b, self, dim, index, source, alpha):
         x.scatter_add_(d, places.expand(s.shape), s * alpha)
 
 
+def index_added(self, dim, index, source, alpha):
+    check_same_device("index_add", self, index)
+    check_same_device("index_add", self, source)
+    d = wrap_dim(dim, self.dim(), "index_add")
+    if index.dim() > 1:
+        raise IndexError(
+            f"index_add: Index is supposed to be a vector, but got dim: {index.dim()} with type: "
+            f"{dtype_name(index.dtype)} and size: {show(index.shape)}"
+        )
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            f"index_add: Expected dtype int32/int64 for index but got: {dtype_name(index.dtype)}"
+        )
+    if self.dtype != source.dtype:
+        raise Error(
+            f"index_add: self ({dtype_name(self.dtype)}) and source ({dtype_name(source.dtype)}) "
+            "must have the same scalar type"
+        )
+    given = 1
+    if source.dim() > 0:
+        given = source.shape[d] if d < source.dim() else 0
+    if given != index.numel():
+        raise Error(
+            f"index_add: Number of indices ({index.numel()}) should be equal to source.size(dim): "
+            f"({given}), for dim: {d}"
+        )
+    expected = list(self.shape)
+    if self.dim() > 0:
+        expected[d] = given
+    if not same(expected, source.shape):
+        raise Error(
+            "index_add: source tensor shape must match self tensor shape, excluding the specified "
+            f"dimension. Got self.shape = {show(self.shape)} source.shape = {show(source.shape)}"
+        )
+    if isinstance(alpha, float) and not is_differentiable(self.dtype):
+        raise Error(
+            "index_add: For integral input tensors, argument alpha must not be a floating point "
+            "number."
+        )
+    check_fits("index_add", alpha, self.dtype)
+    return Spec(self.shape, self.dtype)
+
+
+@index_add.rule
+def _(self, dim, index, source, alpha):
+    return index_added(self, dim, index, source, alpha)
+
+
+@index_add_.rule
+def _(self, dim, index, source, alpha):
+    index_added(self, dim, index, source, alpha)
+    check_written("index_add_", self)
+    check_apart("index_add_", self, index)
+    check_apart("index_add_", self, source)
+
+
 @index_add.gradient
 @index_add_.gradient
 def _(g, dim, index, alpha, cxx):
@@ -514,184 +392,13 @@ def _(g, dim, index, alpha, cxx):
 
 
 @structured(
-    "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-    shape="masked_fill(self, mask, value)",
-    cpu="cpu::masked_fill(result, self, mask, value)",
-    function_variant=True,
-)
-def masked_fill_scalar():
-    """A copy with ``value`` where ``mask`` is true.
-
-    >>> flambeau.zeros(2).masked_fill(flambeau.tensor([True, False]), 3)
-    tensor([3., 0.])
-    """
-
-
-masked_fill_scalar.samples(
-    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
-)
-masked_fill_scalar.reference(lambda x, mask, value: np.where(mask, value, x))
-masked_fill_scalar.batching("pointwise")
-masked_fill_scalar.jvp("linear")
-
-
-@masked_fill_scalar.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None
-
-
-@structured(
-    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-    shape="masked_fill_tensor(self, mask, value)",
-    cpu="cpu::masked_fill_tensor(result, self, mask, value)",
-)
-def masked_fill_tensor():
-    """``masked_fill`` with the value of a 0-dim tensor."""
-
-
-masked_fill_tensor.samples(call(values(2, 3), bools([[True], [False]]), values()))
-masked_fill_tensor.reference(lambda x, mask, value: np.where(mask, value, x))
-masked_fill_tensor.jvp("linear")
-
-
-@masked_fill_tensor.batching
-def _(b, self, mask, value):
-    rank = max(self.rank, mask.rank)
-    x, m = b.aligned(self, rank), b.aligned(mask, rank)
-    if not value.batched:
-        return b.op(x, m, value.value)
-    return b.ops.where.self(m, b.aligned(value, rank).to(self.dtype), x)
-
-
-@masked_fill_tensor.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
-
-
-@native(
-    "masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
-    cxx="masked_fill_scalar_",
-    function_variant=False,
-)
-def masked_fill_scalar_():
-    """Writes ``value`` where ``mask`` is true.
-
-    >>> flambeau.zeros(2).masked_fill_(flambeau.tensor([True, False]), 1)
-    tensor([1., 0.])
-    """
-
-
-masked_fill_scalar_.samples(
-    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
-)
-masked_fill_scalar_.reference(lambda x, mask, value: np.where(mask, value, x))
-masked_fill_scalar_.batching("pointwise")
-masked_fill_scalar_.jvp("linear")
-
-
-@masked_fill_scalar_.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None
-
-
-@native(
-    "masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
-    cxx="masked_fill_tensor_",
-    function_variant=False,
-)
-def masked_fill_tensor_():
-    """Writes the value of a 0-dim tensor where ``mask`` is true."""
-
-
-masked_fill_tensor_.samples(call(values(2, 3), bools([[True], [False]]), values()))
-masked_fill_tensor_.reference(lambda x, mask, value: np.where(mask, value, x))
-masked_fill_tensor_.jvp("linear")
-
-
-@masked_fill_tensor_.batching
-def _(b, self, mask, value):
-    x, m = self.first, b.aligned(mask, self.rank)
-    if not value.batched:
-        return b.op(x, m, value.value)
-    return x.copy_(b.ops.where.self(m, b.aligned(value, self.rank).to(self.dtype), x))
-
-
-@masked_fill_tensor_.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
-
-
-@native(
-    "masked_select(Tensor self, Tensor mask) -> Tensor",
-    tags=frozenset({"dynamic_shape"}),
-    out=True,
-    separate_out=True,
-)
-def masked_select():
-    """The elements where ``mask`` is true, in one dimension.
-
-    >>> flambeau.masked_select(flambeau.tensor([1, 2]), flambeau.tensor([False, True]))
-    tensor([2])
-    """
-
-
-masked_select.samples(
-    call(values(2, 3), bools([True, False, True])), call(values(2), bools([False, False]))
-)
-masked_select.reference(lambda x, mask: x[np.broadcast_to(mask, x.shape)])
-masked_select.batching("dynamic")
-masked_select.jvp("linear")
-
-
-@masked_select.gradient
-def _(g, self, mask, cxx):
-    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
-
-
-@native(
-    "nonzero(Tensor self) -> Tensor",
-    tags=frozenset({"dynamic_shape"}),
-    out=True,
-    function_variant=False,
-    method=False,
-)
-def nonzero():
-    """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
-
-
-nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4])))
-nonzero.reference(np.argwhere)
-nonzero.batching("dynamic")
-
-
-@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
-def nonzero_numpy():
-    """The indices of nonzero elements, a tensor for each dimension.
-
-    >>> flambeau.ops.aten.nonzero_numpy(flambeau.tensor([0, 3, 4]))
-    (tensor([1, 2]),)
-    """
-
-
-nonzero_numpy.samples(call(values(2, 3)), call(ints([[0, 3], [0, 4]])))
-nonzero_numpy.reference(np.nonzero)
-
-
-@composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
-def where():
-    """The indices where the condition holds, a tensor for each dimension."""
-
-
-where.samples(call(bools([[True, False], [False, True]])))
-where.reference(np.nonzero)
-
-
-@structured(
-    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, "
+    "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
+    "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    shape="embedding(weight, indices, sparse)",
+    tags={"raises_on_values"},
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
+    opaque=True,
 )
 def embedding():
     """The rows of ``weight`` that ``indices`` name.
@@ -715,6 +422,27 @@ def _(b, weight, indices, padding_idx, scale_grad_by_freq, sparse):
     return b.op(weight.first.reshape(-1, width), b.offset(indices, rows))
 
 
+def check_embedding_indices(op, dtype):
+    if dtype not in (dtypes.int64, dtypes.int32):
+        raise Error(
+            f"{op}: Expected tensor for argument #1 'indices' to have one of the following scalar "
+            f"types: Long, Int; but got {dtype_name(dtype)} instead"
+        )
+
+
+@embedding.rule
+def _(weight, indices, sparse):
+    if sparse:
+        raise NotImplementedError("embedding: sparse=True is not supported")
+    check_same_device("embedding", weight, indices)
+    if weight.dim() != 2:
+        raise Error(f"embedding: 'weight' must be 2-D, got shape {show(weight.shape)}")
+    check_embedding_indices("embedding", indices.dtype)
+    sizes = list(indices.shape)
+    sizes.append(weight.shape[1])
+    return Spec(sizes, weight.dtype)
+
+
 @embedding.gradient
 def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     return ops.embedding_dense_backward(
@@ -723,10 +451,10 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
 
 
 @structured(
-    "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int "
+    "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
-    shape="embedding_backward(grad_output, indices, num_weights)",
+    tags={"raises_on_values"},
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,
     method=False,
@@ -762,6 +490,23 @@ def _(b, grad_output, indices, num_weights, padding_idx, scale_grad_by_freq):
         g = g / counts.index_select(0, flat).reshape(g.shape[:-1]).unsqueeze(-1)
     made = b.op(g, b.offset(indices, num_weights), b.size * num_weights, -1, False)
     return made.unflatten(0, [b.size, num_weights])
+
+
+@embedding_dense_backward.rule
+def _(grad_output, indices, num_weights):
+    check_same_device("embedding_dense_backward", grad_output, indices)
+    check_embedding_indices("embedding_dense_backward", indices.dtype)
+    if num_weights < 0:
+        raise Error(
+            f"embedding_dense_backward: num_weights must not be negative, got {num_weights}"
+        )
+    sizes = grad_output.shape
+    if not sizes or not same(sizes[:-1], indices.shape):
+        raise Error(
+            f"embedding_dense_backward: grad_output of shape {show(sizes)} must have the shape of "
+            f"indices, {show(indices.shape)}, and one dimension more"
+        )
+    return Spec([num_weights, sizes[-1]], grad_output.dtype)
 
 
 @embedding_dense_backward.gradient

@@ -1,13 +1,24 @@
 """Losses."""
 
-from flambeau.ops.language import Error, count, dtype_name, same, show, sum_to
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    broadcast,
+    count,
+    dtype_name,
+    dtypes,
+    joint_dtype,
+    same,
+    scalar_type_name,
+    show,
+    sum_to,
+)
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, np, values
 
 
 @structured(
     "mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-    shape="mse_loss(self, target, reduction)",
     cpu="cpu::mse_loss(result, self, target, reduction)",
     module="_nn",
     method=False,
@@ -39,6 +50,33 @@ def _(t, self, target, reduction):
     return each if reduction == 0 else each.mean() if reduction == 1 else each.sum()
 
 
+NONE, MEAN, SUM = 0, 1, 2  # reductions, by ATen's numbers
+
+
+def check_reduction(op, reduction):
+    if reduction < NONE or reduction > SUM:
+        raise ValueError(
+            f"{op}: {reduction} is not a valid value for reduction: 0 is none, 1 mean, 2 sum"
+        )
+
+
+def check_mse(op, dtype):
+    if not dtype.is_floating_point:
+        raise NotImplementedError(
+            f"{op}: \"mse_cpu\" not implemented for '{dtype_name(dtype)}': convert with "
+            ".to(torch.float32)"
+        )
+
+
+@mse_loss.rule
+def _(self, target, reduction):
+    check_reduction("mse_loss", reduction)
+    dtype = joint_dtype(self, target)
+    check_mse("mse_loss", dtype)
+    shape = broadcast(self.shape, target.shape, "mse_loss")
+    return Spec(shape if reduction == NONE else [], dtype)
+
+
 @mse_loss.batching
 def _(b, self, target, reduction):
     rank = max(self.rank, target.rank)
@@ -53,7 +91,6 @@ def _(g, self, target, reduction, ops):
 
 @structured(
     "mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor",
-    shape="mse_loss_backward(grad_output, self, target)",
     cpu="cpu::mse_loss_backward(result, grad_output, self, target, reduction)",
     module="_nn",
     method=False,
@@ -72,6 +109,14 @@ mse_loss_backward.samples(
     call(values(2), values(2), values(2), 0),
     dtypes=FLOATING,
 )
+
+
+@mse_loss_backward.rule
+def _(grad_output, self, target):
+    dtype = joint_dtype(self, target)
+    check_mse("mse_loss_backward", dtype)
+    shape = broadcast(self.shape, target.shape, "mse_loss_backward")
+    return Spec(broadcast(shape, grad_output.shape, "mse_loss_backward"), dtype)
 
 
 @mse_loss_backward.batching
@@ -95,12 +140,12 @@ def _(g, grad_output, self, target, reduction, ops):
 
 
 _NONE, _MEAN, _SUM = 0, 1, 2  # ATen's numbers of reductions
-_NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index"
+_NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index"
 
 
 @structured(
     f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-    shape="nll_loss(self, target, weight, reduction)",
+    tags={"raises_on_values"},
     cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
     method=False,
@@ -124,6 +169,52 @@ nll_loss_forward.samples(
     dtypes=FLOATING,
 )
 nll_loss_forward.autocast("float32")
+
+
+def check_nll(op, self, target, weight, classes, reduction):
+    check_reduction(op, reduction)
+    if not self.is_floating_point():
+        raise Error(f"{op}: expected floating scores, got {dtype_name(self.dtype)}")
+    if target.dtype != dtypes.int64 and target.dtype != dtypes.uint8:
+        raise Error(
+            f"{op}: expected scalar type Long but found {dtype_name(target.dtype)}: class indices "
+            "are torch.int64"
+        )
+    if weight is None:
+        return
+    if weight.dim() != 1 or weight.numel() != classes:
+        raise Error(
+            f"{op}: weight tensor should be defined either for all {classes} classes or no classes "
+            f"but got weight tensor of shape: {show(weight.shape)}"
+        )
+    if weight.dtype != self.dtype:
+        raise Error(
+            f"{op}: expected scalar type {scalar_type_name(self.dtype)} but found "
+            f"{scalar_type_name(weight.dtype)}: weight and input must be of one dtype"
+        )
+
+
+def nll_specs(self, target, weight, reduction):
+    if self.dim() == 0 or self.dim() > 2:
+        raise Error(f"nll_loss: input tensor should be 1D or 2D, got shape {show(self.shape)}")
+    if target.dim() > 1:
+        raise Error(
+            "nll_loss: 0D or 1D target tensor expected, multi-target not supported, got shape "
+            f"{show(target.shape)}"
+        )
+    no_batch = self.dim() == 1 and target.dim() == 0
+    if not no_batch and (target.dim() != 1 or self.shape[0] != target.shape[0]):
+        raise Error(
+            f"nll_loss: size mismatch (got input: {show(self.shape)}, target: {show(target.shape)})"
+        )
+    check_nll("nll_loss", self, target, weight, self.shape[-1], reduction)
+    shape = [self.shape[0]] if reduction == NONE and self.dim() == 2 else []
+    return Spec(shape, self.dtype), Spec([], self.dtype)
+
+
+@nll_loss_forward.rule
+def _(self, target, weight, reduction):
+    return nll_specs(self, target, weight, reduction)
 
 
 def _by_class(x):
@@ -175,7 +266,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    shape="nll_loss_backward(grad_output, self, target, weight, reduction, total_weight)",
+    tags={"raises_on_values"},
     cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
     " total_weight)",
     module="_nn",
@@ -211,7 +302,7 @@ def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weigh
 
 @structured(
     f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-    shape="nll_loss2d(self, target, weight, reduction)",
+    tags={"raises_on_values"},
     cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
     method=False,
@@ -237,6 +328,29 @@ nll_loss2d_forward.samples(
 nll_loss2d_forward.autocast("float32")
 
 
+def nll_plane_specs(self, target, weight, reduction):
+    if self.dim() != 4:
+        raise Error(
+            "nll_loss2d: only batches of spatial inputs supported (4D tensors), but got input of "
+            f"size: {show(self.shape)}"
+        )
+    if target.dim() != 3:
+        raise Error(
+            "nll_loss2d: only batches of spatial targets supported (3D tensors) but got targets of "
+            f"size: : {show(target.shape)}"
+        )
+    x, y = self.shape, target.shape
+    if x[0] != y[0] or x[2] != y[1] or x[3] != y[2]:
+        raise Error(f"nll_loss2d: size mismatch (got input: {show(x)} , target: {show(y)})")
+    check_nll("nll_loss2d", self, target, weight, x[1], reduction)
+    return Spec(y if reduction == NONE else [], self.dtype), Spec([], self.dtype)
+
+
+@nll_loss2d_forward.rule
+def _(self, target, weight, reduction):
+    return nll_plane_specs(self, target, weight, reduction)
+
+
 @nll_loss2d_forward.batching
 def _(b, self, target, weight, reduction, ignore_index):
     picked = -_picked(b, self, target, ignore_index).squeeze(2)
@@ -259,7 +373,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    shape="nll_loss2d_backward(grad_output, self, target, weight, reduction, total_weight)",
+    tags={"raises_on_values"},
     cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, "
     "ignore_index,"
     " total_weight)",
@@ -282,6 +396,34 @@ nll_loss2d_backward.samples(
 )
 
 
+def nll_gradient(op, loss, grad, self, total_weight):
+    """What the loss was computed from is checked by the rule that gave ``loss``."""
+    fits = same(grad.shape, loss.sizes) if loss.sizes else grad.numel() == 1
+    if not fits:
+        raise Error(
+            f"{op}: grad_output of shape {show(grad.shape)} does not fit a loss of shape "
+            f"{show(loss.sizes)}"
+        )
+    if total_weight.numel() != 1:
+        raise Error(
+            f"{op}: expected total_weight to be a single element tensor, got shape "
+            f"{show(total_weight.shape)}"
+        )
+    return Spec(self.shape, self.dtype)
+
+
+@nll_loss_backward.rule
+def _(grad_output, self, target, weight, reduction, total_weight):
+    loss = nll_specs(self, target, weight, reduction)[0]
+    return nll_gradient("nll_loss_backward", loss, grad_output, self, total_weight)
+
+
+@nll_loss2d_backward.rule
+def _(grad_output, self, target, weight, reduction, total_weight):
+    loss = nll_plane_specs(self, target, weight, reduction)[0]
+    return nll_gradient("nll_loss2d_backward", loss, grad_output, self, total_weight)
+
+
 @nll_loss2d_backward.batching
 def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
     each = _class_weights(b, self, target, weight, ignore_index)
@@ -302,7 +444,7 @@ def _(g, target, weight, reduction, ignore_index, ops):
 
 
 _NLL_PUBLIC = (
-    "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100"
+    "Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt ignore_index=-100"
 )
 
 
@@ -345,7 +487,7 @@ def nll_loss_nd(self, target, weight, reduction, ignore_index, ops):
         return ops.nll_loss2d_forward(self, target, weight, reduction, ignore_index)[0]
     # Any number of dimensions behind the classes is one plane.
     batch, classes = self.shape[0], self.shape[1]
-    made = [batch] + self.shape[2:]
+    made = [batch] + list(self.shape[2:])
     if not same(target.shape, made):
         raise ValueError(f"nll_loss: Expected target size {show(made)}, got {show(target.shape)}")
     inner = count(made) // max(batch, 1)
@@ -411,7 +553,7 @@ def _smoothed_cross_entropy(
 
 @composite(
     "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, "
-    "int ignore_index=-100, float label_smoothing=0.0) -> Tensor",
+    "SymInt ignore_index=-100, float label_smoothing=0.0) -> Tensor",
     module="_nn",
     method=False,
 )

@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     broadcast,
     count,
     dtype_name,
+    same,
     scaled,
     show,
     sum_to,
@@ -91,7 +92,7 @@ def _(g, self, mat2, ops):
     )
 
 
-@structured("bmm(Tensor self, Tensor mat2) -> Tensor", shape="bmm", cpu="bmm", out=True)
+@structured("bmm(Tensor self, Tensor mat2) -> Tensor", cpu="bmm", out=True)
 def bmm():
     """Products of matrices, one for each in a batch: (b, n, k) times (b, k, m).
 
@@ -113,6 +114,30 @@ def _(b, self, mat2):
     return b.product(self, mat2)
 
 
+def product_of_batches(self, mat2):
+    if self.dim() != 3 or mat2.dim() != 3:
+        raise Error(
+            f"bmm: batch1 and batch2 must be 3D tensors, got shapes {show(self.shape)} and "
+            f"{show(mat2.shape)}"
+        )
+    a, b = self.shape, mat2.shape
+    if a[0] != b[0] or a[2] != b[1]:
+        raise Error(
+            f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] "
+            f"but got: [{b[0]}, {b[1]}]."
+        )
+    if self.dtype != mat2.dtype:
+        raise Error(
+            f"bmm: expected scalar type {dtype_name(self.dtype)} but found {dtype_name(mat2.dtype)}"
+        )
+    return Spec([a[0], a[1], b[2]], self.dtype)
+
+
+@bmm.rule
+def _(self, mat2):
+    return product_of_batches(self, mat2)
+
+
 @bmm.gradient
 def _(g, self, mat2, ops):
     return (
@@ -121,7 +146,7 @@ def _(g, self, mat2, ops):
     )
 
 
-@structured("mv(Tensor self, Tensor vec) -> Tensor", shape="mv", cpu="mv", out=True)
+@structured("mv(Tensor self, Tensor vec) -> Tensor", cpu="mv", out=True)
 def mv():
     """A matrix times a vector.
 
@@ -140,12 +165,30 @@ def _(b, self, vec):
     return b.product(self, vec)
 
 
+def product_with_vector(self, vec):
+    if self.dim() != 2 or vec.dim() != 1:
+        raise Error(
+            f"mv: vector + matrix @ vector expected, got {self.dim()}-D matrix and {vec.dim()}-D "
+            "vector"
+        )
+    a = self.shape
+    if a[1] != vec.shape[0]:
+        raise Error(f"mv: size mismatch, got input ({a[0]}x{a[1]}), vec ({vec.shape[0]})")
+    check_same_dtype("mv", self, vec)
+    return Spec([a[0]], self.dtype)
+
+
+@mv.rule
+def _(self, vec):
+    return product_with_vector(self, vec)
+
+
 @mv.gradient
 def _(g, self, vec, ops):
     return ops.outer(g, ops.conj(vec)), ops.mv(ops.conj(ops.t(self)), g)
 
 
-@structured("dot(Tensor self, Tensor tensor) -> Tensor", shape="dot", cpu="dot", out=True)
+@structured("dot(Tensor self, Tensor tensor) -> Tensor", cpu="dot", out=True)
 def dot():
     """The sum of the products of two vectors' elements.
 
@@ -164,6 +207,27 @@ def _(b, self, tensor):
     return b.product(self, tensor)
 
 
+def product_of_vectors(self, tensor):
+    if self.dim() != 1 or tensor.dim() != 1:
+        raise Error(f"dot: 1D tensors expected, but got {self.dim()}D and {tensor.dim()}D tensors")
+    if self.dtype != tensor.dtype:
+        raise Error(
+            "dot: expected both vectors to have same dtype, but found "
+            f"{dtype_name(self.dtype)} and {dtype_name(tensor.dtype)}"
+        )
+    if self.numel() != tensor.numel():
+        raise Error(
+            f"dot: inconsistent tensor size, expected tensor {show(self.shape)} and src "
+            f"{show(tensor.shape)} to have the same number of elements"
+        )
+    return Spec([], self.dtype)
+
+
+@dot.rule
+def _(self, tensor):
+    return product_of_vectors(self, tensor)
+
+
 @dot.gradient
 def _(g, self, tensor, ops):
     return (
@@ -172,7 +236,7 @@ def _(g, self, tensor, ops):
     )
 
 
-@structured("vdot(Tensor self, Tensor other) -> Tensor", shape="dot", cpu="vdot", out=True)
+@structured("vdot(Tensor self, Tensor other) -> Tensor", cpu="vdot", out=True)
 def vdot():
     """``dot`` with the first vector conjugated.
 
@@ -191,6 +255,11 @@ def _(b, self, other):
     return b.product(b.at(self.value.conj(), self.batch_dim), other)
 
 
+@vdot.rule
+def _(self, other):
+    return product_of_vectors(self, other)
+
+
 @vdot.gradient
 def _(g, self, other, ops):
     return ops.mul_Tensor(ops.conj(g), other), ops.mul_Tensor(g, self)
@@ -198,7 +267,6 @@ def _(g, self, other, ops):
 
 @structured(
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmm",
     cpu="addmm",
     out=True,
     inplace=True,
@@ -219,6 +287,30 @@ addmm.samples(
 )
 addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 addmm.autocast("lower")
+
+
+def check_addend(op, self, product):
+    if self.dtype != product.dtype:
+        raise Error(
+            f"{op}: self and mat2 must have the same dtype, but got {dtype_name(self.dtype)} and "
+            f"{dtype_name(product.dtype)}"
+        )
+    if not same(broadcast(self.shape, product.sizes, op), product.sizes):
+        raise Error(
+            f"{op}: The expanded size of the tensor {show(product.sizes)} must match the existing "
+            f"size {show(self.shape)}"
+        )
+
+
+@addmm.rule
+def _(self, mat1, mat2):
+    if mat1.dim() != 2 or mat2.dim() != 2:
+        raise Error(
+            f"addmm: mat1 and mat2 must be matrices, got {mat1.dim()}-D and {mat2.dim()}-D tensors"
+        )
+    product = product_of_matrices(mat1, mat2)
+    check_addend("addmm", self, product)
+    return product
 
 
 @addmm.batching
@@ -243,7 +335,6 @@ def _(g, self, mat1, mat2, beta, alpha, ops):
 
 @structured(
     "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-    shape="addmv",
     cpu="addmv",
     out=True,
     inplace=True,
@@ -262,6 +353,13 @@ addmv.samples(
     dtypes=NUMERIC,
 )
 addmv.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
+
+
+@addmv.rule
+def _(self, mat, vec):
+    product = product_with_vector(mat, vec)
+    check_addend("addmv", self, product)
+    return product
 
 
 @addmv.batching
@@ -287,7 +385,6 @@ def _(g, self, mat, vec, beta, alpha, ops):
 @structured(
     "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> "
     "Tensor",
-    shape="baddbmm",
     cpu="baddbmm",
     out=True,
     inplace=True,
@@ -307,6 +404,13 @@ baddbmm.samples(
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 baddbmm.autocast("lower")
+
+
+@baddbmm.rule
+def _(self, batch1, batch2):
+    product = product_of_batches(batch1, batch2)
+    check_addend("baddbmm", self, product)
+    return product
 
 
 @baddbmm.batching
@@ -362,7 +466,7 @@ def matmul(self, other, ops):
 
 def folded_product(a, b, ops):
     """(..., n, k) @ (k) or (k, m): the leading dimensions are rows of one large matrix."""
-    leading = a.shape[:-1]
+    leading = list(a.shape[:-1])
     matrix = ops.reshape(a, [count(leading), a.size(-1)])
     if b.dim() == 1:
         return ops.view(ops.mv(matrix, b), leading)
@@ -441,7 +545,7 @@ def linear(input, weight, bias, ops):
         last = input.size(-1)
         rows = ops.view(input, [input.numel() // last, last])
         out = ops.addmm(bias, rows, transposed)
-        return ops.view(out, input.shape[:-1] + [weight.size(0)])
+        return ops.view(out, list(input.shape[:-1]) + [weight.size(0)])
     return ops.add_Tensor(ops.matmul(input, transposed), bias)
 
 

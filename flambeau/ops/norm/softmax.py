@@ -1,6 +1,17 @@
 """Softmax, layer normalisation and dropout."""
 
-from flambeau.ops.language import sum_to
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    count,
+    dtype_name,
+    dtypes,
+    same,
+    show,
+    show_open,
+    sum_to,
+    wrap_dim,
+)
 from flambeau.ops.record import BOOL, FLOATING, REAL, composite, native, structured
 from flambeau.ops.samples import call, dtype, np, special, values
 
@@ -51,7 +62,6 @@ log_softmax.reference(special.log_softmax)
 
 @structured(
     "_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
-    shape="softmax(self, dim, half_to_float)",
     cpu="cpu::softmax(result, self, dim)",
     method=False,
     out=True,
@@ -63,6 +73,23 @@ def _softmax():
 _softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
 _softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.ndim else np.ones(()))
 _softmax.batching("dims")
+
+
+def softmax_spec(self, dim, half_to_float):
+    if half_to_float:
+        raise Error("softmax: softmax with half to float conversion is not supported on CPU")
+    wrap_dim(dim, self.dim(), "softmax")
+    if not self.is_floating_point():
+        raise NotImplementedError(
+            f"softmax: \"softmax\" not implemented for '{dtype_name(self.dtype)}': give "
+            "dtype=torch.float32 or convert"
+        )
+    return Spec(self.shape, self.dtype)
+
+
+@_softmax.rule
+def _(self, dim, half_to_float):
+    return softmax_spec(self, dim, half_to_float)
 
 
 @_softmax.jvp
@@ -79,7 +106,6 @@ def _(g, self, result, dim, ops):
 @structured(
     "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
     " -> Tensor",
-    shape="softmax_backward(grad_output, output, dim, input_dtype)",
     cpu="cpu::softmax_backward(result, grad_output, output, dim)",
     method=False,
 )
@@ -96,6 +122,33 @@ _softmax_backward_data.reference(
 _softmax_backward_data.batching("dims")
 
 
+def softmax_backward_spec(grad, output, dim, input_dtype):
+    wrap_dim(dim, grad.dim(), "softmax_backward")
+    if not same(grad.shape, output.shape):
+        raise Error(
+            f"softmax_backward: grad {show(grad.shape)} and output {show(output.shape)} must have "
+            "the same shape"
+        )
+    if grad.dtype != output.dtype or input_dtype != grad.dtype:
+        raise Error(
+            "softmax_backward: grad, output and input_dtype must be of one dtype, got "
+            f"{dtype_name(grad.dtype)}, {dtype_name(output.dtype)} and {dtype_name(input_dtype)}: "
+            "convert them first"
+        )
+    if not input_dtype.is_floating_point:
+        raise NotImplementedError(
+            'softmax_backward: "softmax_backward" not implemented for '
+            f"'{dtype_name(grad.dtype)}' with input_dtype '{dtype_name(input_dtype)}': convert "
+            "with .to(torch.float32)"
+        )
+    return Spec(grad.shape, input_dtype)
+
+
+@_softmax_backward_data.rule
+def _(grad_output, output, dim, input_dtype):
+    return softmax_backward_spec(grad_output, output, dim, input_dtype)
+
+
 @_softmax_backward_data.gradient
 def _(g, grad_output, output, dim, ops):
     # y = softmax, dx = (grad - sum(grad y)) y
@@ -106,7 +159,6 @@ def _(g, grad_output, output, dim, ops):
 
 @structured(
     "_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
-    shape="softmax(self, dim, half_to_float)",
     cpu="cpu::log_softmax(result, self, dim)",
     method=False,
     out=True,
@@ -120,6 +172,11 @@ _log_softmax.reference(
     lambda x, dim, half_to_float: special.log_softmax(x, dim) if x.ndim else np.zeros(())
 )
 _log_softmax.batching("dims")
+
+
+@_log_softmax.rule
+def _(self, dim, half_to_float):
+    return softmax_spec(self, dim, half_to_float)
 
 
 @_log_softmax.jvp
@@ -136,7 +193,6 @@ def _(g, self, result, dim, ops):
 @structured(
     "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype)"
     " -> Tensor",
-    shape="softmax_backward(grad_output, output, dim, input_dtype)",
     cpu="cpu::log_softmax_backward(result, grad_output, output, dim)",
     method=False,
 )
@@ -153,6 +209,11 @@ _log_softmax_backward_data.reference(
 _log_softmax_backward_data.batching("dims")
 
 
+@_log_softmax_backward_data.rule
+def _(grad_output, output, dim, input_dtype):
+    return softmax_backward_spec(grad_output, output, dim, input_dtype)
+
+
 @_log_softmax_backward_data.gradient
 def _(g, grad_output, output, dim, ops):
     # y = log_softmax, dx = grad - exp(y) sum(grad)
@@ -164,10 +225,9 @@ def _(g, grad_output, output, dim, ops):
 
 
 @structured(
-    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, "
+    "native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, "
     "float eps)"
     " -> (Tensor, Tensor, Tensor)",
-    shape="layer_norm(input, normalized_shape, weight, bias)",
     cpu="cpu::layer_norm(result0, result1, result2, input, normalized_shape, weight, bias, eps)",
     method=False,
     differentiable=(0,),
@@ -185,6 +245,57 @@ native_layer_norm.samples(
     call(values(2, 1, 3), [1, 3], None, None, 1e-5),
     dtypes=FLOATING,
 )
+
+
+def check_affine(name, t, normalized_shape):
+    if not same(t.shape, normalized_shape):
+        raise Error(
+            f"layer_norm: Expected {name} to be of same shape as normalized_shape, but got {name} "
+            f"of shape {show(t.shape)} and normalized_shape = {show(normalized_shape)}"
+        )
+
+
+def layer_norm_rows(input, normalized_shape, weight, bias):
+    """How many of the leading dimensions are rows."""
+    if not normalized_shape:
+        raise Error(
+            "layer_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing "
+            f"at least one element, but got normalized_shape = {show(normalized_shape)}"
+        )
+    if weight is not None:
+        check_affine("weight", weight, normalized_shape)
+    if bias is not None:
+        check_affine("bias", bias, normalized_shape)
+    rows = input.dim() - len(normalized_shape)
+    if rows < 0 or not same(input.shape[rows:], normalized_shape):
+        raise Error(
+            f"layer_norm: Given normalized_shape={show(normalized_shape)}, expected input with "
+            f"shape [*, {show_open(normalized_shape)}, but got input of size {show(input.shape)}"
+        )
+    return rows
+
+
+def layer_norm_specs(input, normalized_shape, weight, bias):
+    rows = layer_norm_rows(input, normalized_shape, weight, bias)
+    if not input.is_floating_point():
+        raise NotImplementedError(
+            f"layer_norm: \"LayerNormKernelImpl\" not implemented for '{dtype_name(input.dtype)}'"
+        )
+    dtype = input.dtype
+    if weight is not None:
+        if weight.dtype != input.dtype and weight.dtype != dtypes.float32:
+            raise Error(
+                "layer_norm: mixed dtype (CPU): expect parameter to have scalar type of Float or "
+                f"{dtype_name(input.dtype)}, got {dtype_name(weight.dtype)}"
+            )
+        dtype = weight.dtype
+    stat = [n if d < rows else 1 for d, n in enumerate(input.shape)]
+    return Spec(input.shape, input.dtype), Spec(stat, dtype), Spec(stat, dtype)
+
+
+@native_layer_norm.rule
+def _(input, normalized_shape, weight, bias):
+    return layer_norm_specs(input, normalized_shape, weight, bias)
 
 
 @native_layer_norm.jvp
@@ -221,10 +332,9 @@ def _(g, input, normalized_shape, weight, bias, result1, result2, ops, needs):
 
 
 @structured(
-    "native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor "
+    "native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor "
     "mean, "
     "Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
-    shape="layer_norm_backward(grad_out, input, normalized_shape, mean, rstd, weight, bias)",
     cpu="cpu::layer_norm_backward(result0, result1, result2, grad_out, input, "
     "normalized_shape, mean,"
     " rstd, weight, bias, output_mask)",
@@ -253,6 +363,30 @@ native_layer_norm_backward.samples(
         [True, True, True],
     )
 )
+
+
+@native_layer_norm_backward.rule
+def _(grad_out, input, normalized_shape, mean, rstd, weight, bias):
+    forward = layer_norm_specs(input, normalized_shape, weight, bias)
+    rows = count(forward[1].sizes)
+    if not same(grad_out.shape, input.shape):
+        raise Error(
+            f"layer_norm_backward: grad_out of shape {show(grad_out.shape)} does not fit an input "
+            f"of shape {show(input.shape)}"
+        )
+    if mean.numel() != rows or rstd.numel() != rows:
+        raise Error(
+            f"layer_norm_backward: mean of shape {show(mean.shape)} and rstd of shape "
+            f"{show(rstd.shape)} do not fit {rows} rows of an input of shape {show(input.shape)}"
+        )
+    affine = input.dtype if bias is None else bias.dtype
+    if weight is not None:
+        affine = weight.dtype
+    return (
+        Spec(input.shape, input.dtype),
+        Spec(normalized_shape, affine),
+        Spec(normalized_shape, affine),
+    )
 
 
 @native_layer_norm_backward.batching
@@ -319,7 +453,7 @@ def _(grads, grad_out, input, normalized_shape, rstd, weight, ops):
 
 
 @composite(
-    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+    "layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
     "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
     method=False,
 )

@@ -5,6 +5,7 @@ from flambeau.ops.language import (
     Spec,
     dtype_name,
     dtypes,
+    show,
     strides_like,
     wrap_dim,
     zeros_for,
@@ -142,9 +143,8 @@ argsort_stable.reference(lambda x, stable, dim=-1: np.argsort(x, dim, kind="stab
 
 
 @structured(
-    "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
+    "topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True)"
     " -> (Tensor values, Tensor indices)",
-    shape="topk(self, k, dim)",
     cpu="cpu::topk(values, indices, self, k, dim, largest)",
     differentiable=(0,),
     out=True,
@@ -162,6 +162,27 @@ topk.samples(
     call(values(2, 3), 2), call(values(3, 2), 1, 0, False), call(values(2, 3), 0), dtypes=REAL
 )
 topk.batching("dims")
+
+
+@topk.rule
+def _(self, k, dim):
+    d = wrap_dim(dim, self.dim(), "topk")
+    n = 1 if self.dim() == 0 else self.shape[d]
+    if k < 0 or k > n:
+        raise Error(
+            f"topk: selected index k out of range: k is {k}, and dimension {d} of shape "
+            f"{show(self.shape)} has {n} elements"
+        )
+    if self.is_complex():
+        raise Error(
+            f"topk: topk does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
+        )
+    if self.dtype == dtypes.bool:
+        raise Error("topk: topk does not support bool dtypes on CPU")
+    sizes = list(self.shape)
+    if self.dim() > 0:
+        sizes[d] = k
+    return Spec(sizes, self.dtype), Spec(sizes, dtypes.int64)
 
 
 @topk.jvp

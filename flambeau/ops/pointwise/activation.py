@@ -116,9 +116,8 @@ def gelu(self, approximate):
     tensor([-0.1587,  0.0000,  0.8413])
     """
     if approximate == "none":
-        return self * 0.5 * (1 + f.erf(self * _SQRT_HALF))
-    inner = _TANH_SCALE * (self + _TANH_CUBE * self * self * self)
-    return 0.5 * self * (1 + f.tanh(inner))
+        return self * 0.5 * f.erfc(self * -_SQRT_HALF)
+    return self * _gelu_sigmoid(self)[0]
 
 
 gelu.reference(
@@ -158,24 +157,27 @@ def _(g, grad_output, self, approximate):
 
 def _gelu_slope(x, approximate):
     if approximate == "none":
-        return 0.5 * (1 + f.erf(x * _SQRT_HALF)) + x * (_DENSITY * f.exp(-0.5 * x * x))
-    t, slope = _gelu_tanh(x)
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope
+        return 0.5 * f.erfc(x * -_SQRT_HALF) + x * (_DENSITY * f.exp(-0.5 * x * x))
+    s, slope = _gelu_sigmoid(x)
+    return s + x * s * (1 - s) * slope
 
 
 def _gelu_curvature(x, approximate):
     if approximate == "none":
         return _DENSITY * f.exp(-0.5 * x * x) * (2 - x * x)
-    t, slope = _gelu_tanh(x)
-    bend = 6 * _TANH_SCALE * _TANH_CUBE * x
-    return (1 - t * t) * (slope + 0.5 * x * (bend - 2 * t * slope * slope))
+    s, slope = _gelu_sigmoid(x)
+    bend = 12 * _TANH_SCALE * _TANH_CUBE * x
+    return s * (1 - s) * (2 * slope + x * (bend + (1 - 2 * s) * slope * slope))
 
 
-def _gelu_tanh(x):
-    """The hyperbolic tangent within gelu, and the slope of its argument."""
+def _gelu_sigmoid(x):
+    """``(1 + tanh(u)) / 2`` within gelu as the sigmoid of ``2 u``, and the slope of ``2 u``.
+
+    The sum would lose the tail below zero.
+    """
     square = x * x
-    t = f.tanh(_TANH_SCALE * (x + _TANH_CUBE * x * square))
-    return t, _TANH_SCALE * (1 + 3 * _TANH_CUBE * square)
+    s = f.sigmoid(2 * _TANH_SCALE * (x + _TANH_CUBE * x * square))
+    return s, 2 * _TANH_SCALE * (1 + 3 * _TANH_CUBE * square)
 
 
 @pointwise("silu(Tensor self) -> Tensor", dtypes=FLOATING | COMPLEX, module="_nn", method=False)
@@ -185,7 +187,7 @@ def silu(self):
     >>> flambeau.nn.functional.silu(flambeau.tensor([0., 1.]))
     tensor([0.0000, 0.7311])
     """
-    return self / (1 + f.exp(-self))
+    return self * f.sigmoid(self)
 
 
 silu.reference(lambda x: x / (1 + np.exp(-x)), tolerance=8)

@@ -193,6 +193,7 @@ floor_divide.reference(np.floor_divide)
     "remainder.Tensor(Tensor self, Tensor other) -> Tensor",
     out_overload="Tensor_out",
     dtypes=REAL,
+    number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     slots={
         "__mod__": "nb_remainder",
@@ -302,6 +303,7 @@ def _(g):
     dtypes=NUMERIC | BOOL,
     slots={"__abs__": "nb_absolute"},
     inplace=True,
+    inplace_functions=("abs",),
 )
 def abs(self):
     """The magnitude; real for complex input.
@@ -320,7 +322,7 @@ def _(g, self):
     return g * f.sgn(self)
 
 
-@pointwise("sign(Tensor self) -> Tensor", dtypes=REAL | BOOL)
+@pointwise("sign(Tensor self) -> Tensor", dtypes=REAL | BOOL, inplace_functions=())
 def sign(self):
     """-1, 0 or 1 by the sign of each element.
 
@@ -338,7 +340,7 @@ def _(g):
     return 0
 
 
-@pointwise("sgn(Tensor self) -> Tensor", dtypes=ALL)
+@pointwise("sgn(Tensor self) -> Tensor", dtypes=ALL, inplace_functions=())
 def sgn(self):
     """``sign`` for real input, ``self / abs(self)`` for complex input (0 at 0).
 
@@ -405,6 +407,22 @@ def _square(self):
 _square.reference(lambda x: x * x)
 
 
+@pointwise(
+    "_cube(Tensor self) -> Tensor",
+    dtypes=ALL,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
+def _cube(self):
+    """``self * self * self``: what ``pow`` runs for an exponent of 3."""
+    return self * self * self
+
+
+_cube.reference(lambda x: x * x * x)
+
+
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
@@ -466,12 +484,12 @@ def _(g, self, exponent, result):
 
 @native(
     "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
-    cxx="pow_of_scalar",
     out=True,
     method=False,
 )
-def pow_of_scalar():
+def pow_of_scalar(self, exponent, ops):
     """A number to the powers in a tensor."""
+    return ops.pow_Tensor_Tensor(self, exponent)
 
 
 pow_of_scalar.samples(
@@ -611,6 +629,7 @@ def _(g, self, other):
 @pointwise(
     "clamp_min(Tensor self, Scalar min) -> Tensor",
     dtypes=REAL,
+    inplace_functions=("clamp_min",),
     as_tensor=("min",),
 )
 def clamp_min(self, min):
@@ -652,6 +671,7 @@ def _(g, self, min):
 @pointwise(
     "clamp_max(Tensor self, Scalar max) -> Tensor",
     dtypes=REAL,
+    inplace_functions=("clamp_max",),
     as_tensor=("max",),
 )
 def clamp_max(self, max):

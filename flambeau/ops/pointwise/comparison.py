@@ -1,7 +1,7 @@
 """Comparisons, predicates, logic, bits, selection and rounding."""
 
-from flambeau.ops.record import ALL, BOOL, INTEGRAL, REAL, pointwise
-from flambeau.ops.samples import np
+from flambeau.ops.record import ALL, BOOL, FLOATING, INTEGRAL, REAL, native, pointwise
+from flambeau.ops.samples import call, np, values
 from flambeau.ops.trace import f
 
 _CMP = {
@@ -167,7 +167,12 @@ def isfinite(self):
 isfinite.reference(np.isfinite)
 
 
-@pointwise("logical_not(Tensor self) -> Tensor", result="boolean", bool_loop=True)
+@pointwise(
+    "logical_not(Tensor self) -> Tensor",
+    result="boolean",
+    bool_loop=True,
+    inplace_functions=(),
+)
 def logical_not(self):
     """True where an element is zero.
 
@@ -299,6 +304,7 @@ bitwise_xor.reference(np.bitwise_xor)
     dtypes=INTEGRAL | BOOL,
     bool_loop=True,
     slots={"__invert__": "nb_invert"},
+    inplace_functions=(),
 )
 def bitwise_not(self):
     """``~self``; for truth values, the logical complement.
@@ -451,6 +457,8 @@ def round(self):
 
     >>> flambeau.round(flambeau.tensor([0.5, 1.5]))
     tensor([0., 2.])
+    >>> flambeau.round(flambeau.tensor([1.2345]), decimals=2)
+    tensor([1.2300])
     """
     return f.round(self)
 
@@ -461,6 +469,72 @@ round.reference(np.round)
 @round.gradient
 def _(g):
     return 0
+
+
+_ROUND_DECIMALS = """
+namespace native {
+Tensor round_decimals(const Tensor& self, int64_t decimals) {
+  if (!is_floating(self.dtype()))
+    raise<NotImplementedError>("round: \\"round_cpu\\" not implemented for '",
+                               dtype_name(self.dtype()), "' with decimals: convert it with .to()");
+  const auto power = [](int64_t n) {
+    return Scalar(__builtin_pow(10.0, static_cast<double>(n < 0 ? 0 : n < 308 ? n : 308)));
+  };
+  if (decimals < -309) return entry::mul_Scalar(self, Scalar(0.0));
+  const Tensor wide = entry::to_dtype(self, DType::float64, false, false, {});
+  const Tensor rounded =
+      entry::_round_scaled(wide, power(decimals), power(decimals - 308), power(-decimals));
+  return entry::to_dtype(rounded, self.dtype(), false, false, {});
+}
+}  // namespace native
+"""
+
+
+@native(
+    "round.decimals(Tensor self, *, int decimals) -> Tensor",
+    cxx="round_decimals",
+    source=_ROUND_DECIMALS,
+    node="RoundBackward1",
+    inplace=True,
+    out=True,
+)
+def round_decimals():
+    """To the nearest multiple of ``10 ** -decimals``; what has no digits that far stays."""
+
+
+round_decimals.samples(
+    call(values(2, 3), decimals=1),
+    call(values(2, 3, high=500), decimals=-2),
+    call(values(0, 3), decimals=2),
+    dtypes=FLOATING,
+)
+round_decimals.batching("same")
+round_decimals.jvp("none")
+round_decimals.reference(lambda x, decimals: np.round(x, decimals))
+
+
+@round_decimals.gradient
+def _(g, cxx):
+    return cxx.zeros_like(g)
+
+
+@pointwise(
+    "_round_scaled(Tensor self, *, Scalar up, Scalar rest, Scalar down) -> Tensor",
+    dtypes=FLOATING,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
+def _round_scaled(self, up, rest, down):
+    """``round(self * up * rest / down) / up / rest * down``: what ``round`` runs with decimals."""
+    scaled = self * up * rest / down
+    rounded = f.round(scaled) / rest / up * down
+    # From 2^52 on numbers have no fraction.
+    return f.where((f.abs(scaled) < 2.0**52) & f.isfinite(rounded), rounded, self)
+
+
+_round_scaled.reference(lambda x, up, rest, down: np.round(x * up * rest / down) / rest / up * down)
 
 
 @pointwise("angle(Tensor self) -> Tensor", result="real", promote="floating", dtypes=ALL)

@@ -275,7 +275,9 @@ def _(g, self):
     return g * -1.1283791670955126 * f.exp(-(self * self))
 
 
-@pointwise("lgamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise(
+    "lgamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL, inplace_functions=()
+)
 def lgamma(self):
     """The logarithm of the absolute value of the gamma function.
 
@@ -294,7 +296,9 @@ def _(g, self):
     return g * f.digamma(self)
 
 
-@pointwise("digamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL)
+@pointwise(
+    "digamma(Tensor self) -> Tensor", promote="floating", dtypes=REAL | BOOL, inplace_functions=()
+)
 def digamma(self):
     """The derivative of ``lgamma``.
 

@@ -1,5 +1,16 @@
 """Max pooling over two dimensions."""
 
+from flambeau.ops.conv.conv2d import image_spec
+from flambeau.ops.language import (
+    Error,
+    dtype_name,
+    dtypes,
+    formats,
+    same,
+    show,
+    suggest_memory_format,
+    truncated,
+)
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, values
 
@@ -11,7 +22,6 @@ _POOL = (
 
 @structured(
     f"max_pool2d_with_indices(Tensor self, {_POOL}) -> (Tensor, Tensor)",
-    shape="max_pool2d(self, kernel_size, stride, padding, dilation, ceil_mode)",
     cpu="cpu::max_pool2d(result0, result1, self, kernel_size, stride, padding, dilation)",
     module="_nn",
     method=False,
@@ -31,6 +41,84 @@ max_pool2d_with_indices.samples(
     call(values(2, 4, 3), [2, 2], [1, 1], 1),
     dtypes=FLOATING | frozenset({"int32", "int8", "int16", "int64", "uint8"}),
 )
+
+
+def pair(op, name, v):
+    """One number stands for both dimensions."""
+    if len(v) != 1 and len(v) != 2:
+        raise Error(f"{op}: {name} must either be a single int, or a tuple of two ints")
+    return [v[0], v[-1]]
+
+
+def check_pools(op, dtype):
+    """The kernels know the other dtypes only."""
+    if dtype.is_complex or dtype in (dtypes.bool, dtypes.uint16, dtypes.uint32, dtypes.uint64):
+        raise NotImplementedError(
+            f"{op}: \"max_pool2d\" not implemented for '{dtype_name(dtype)}': convert with "
+            ".to(torch.float32)"
+        )
+
+
+def pooled_size(n, kernel, step, pad, dilate, ceil_mode):
+    room = n + 2 * pad - (dilate * (kernel - 1) + 1)
+    if not ceil_mode:
+        return (-1 if room < 0 else room // step) + 1
+    size = truncated(room + step - 1, step) + 1
+    # A window that would begin in the padding behind is left out.
+    return size - 1 if (size - 1) * step >= n + pad else size
+
+
+@max_pool2d_with_indices.rule
+def _(self, kernel_size, stride, padding, dilation, ceil_mode):
+    kernel = pair("max_pool2d", "kernel_size", kernel_size)
+    if len(stride) > 2:
+        raise Error(
+            "max_pool2d: stride must either be omitted, a single int, or a tuple of two ints"
+        )
+    step = pair("max_pool2d", "stride", stride) if stride else kernel
+    pad = pair("max_pool2d", "padding", padding)
+    dilate = pair("max_pool2d", "dilation", dilation)
+    if self.dim() != 3 and self.dim() != 4:
+        raise Error(
+            "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected for input, got shape "
+            f"{show(self.shape)}"
+        )
+    check_pools("max_pool2d", self.dtype)
+    sizes = list(self.shape)
+    for d in range(2):
+        if kernel[d] <= 0:
+            raise Error(
+                f"max_pool2d: kernel size should be greater than zero, but got {show(kernel_size)}"
+            )
+        if step[d] <= 0:
+            raise Error(f"max_pool2d: stride should be greater than zero, but got {show(stride)}")
+        if dilate[d] <= 0:
+            raise Error(
+                f"max_pool2d: dilation should be greater than zero, but got {show(dilation)}"
+            )
+        if pad[d] < 0:
+            raise Error(f"max_pool2d: pad must be non-negative, but got pad: {pad[d]}")
+        if pad[d] > (dilate[d] * (kernel[d] - 1) + 1) // 2:
+            raise Error(
+                "max_pool2d: pad should be at most half of effective kernel size, but got "
+                f"pad={pad[d]}, kernel_size={kernel[d]} and dilation={dilate[d]}"
+            )
+        at = self.dim() - 2 + d
+        size = pooled_size(self.shape[at], kernel[d], step[d], pad[d], dilate[d], ceil_mode)
+        if size < 1:
+            raise Error(
+                f"max_pool2d: Given input size: {show(self.shape)}. Calculated output size is too "
+                "small"
+            )
+        sizes[at] = size
+    for d in range(1 if self.dim() == 4 else 0, self.dim()):
+        if self.shape[d] <= 0:
+            raise Error(
+                "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size "
+                f"for input, but got: {show(self.shape)}"
+            )
+    last = self.dim() == 4 and suggest_memory_format(self) == formats.channels_last
+    return image_spec(sizes, self.dtype, last), image_spec(sizes, dtypes.int64, last)
 
 
 @max_pool2d_with_indices.jvp
@@ -55,7 +143,6 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
 @structured(
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, "
     "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
-    shape="max_pool2d_backward(grad_output, self)",
     cpu="cpu::max_pool2d_backward(result, grad_output, indices)",
     module="_nn",
     method=False,
@@ -84,12 +171,32 @@ def _(b, grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, i
     return b.folded(lambda g, x, i: b.op(g, x, *rest, i), 4, grad_output, self, indices)
 
 
+@max_pool2d_with_indices_backward.rule
+def _(grad_output, self, indices):
+    check_pools("max_pool2d_with_indices_backward", self.dtype)
+    g, planes = grad_output.shape, self.dim() - 2
+    fits = (self.dim() == 3 or self.dim() == 4) and len(g) == self.dim()
+    if not fits or not same(g, indices.shape) or not same(g[:planes], self.shape[:planes]):
+        raise Error(
+            f"max_pool2d_with_indices_backward: grad_output of shape {show(g)} and indices of "
+            f"shape {show(indices.shape)} do not fit an input of shape {show(self.shape)}"
+        )
+    if indices.dtype != dtypes.int64 or grad_output.dtype != self.dtype:
+        raise Error(
+            "max_pool2d_with_indices_backward: indices must be int64 and grad_output of the "
+            f"input's dtype, got {dtype_name(indices.dtype)} and {dtype_name(grad_output.dtype)} "
+            f"for {dtype_name(self.dtype)}"
+        )
+    last = self.dim() == 4 and suggest_memory_format(self) == formats.channels_last
+    return image_spec(self.shape, self.dtype, last)
+
+
 @max_pool2d_with_indices_backward.gradient
 def _(g, indices, ops):
     # Each window's gradient came from one place of its plane: it is read there.
     lead = indices.dim() - 2
-    planes = ops.reshape(g, g.shape[:lead] + [g.shape[lead] * g.shape[lead + 1]])
-    at = indices.shape[:lead] + [indices.shape[lead] * indices.shape[lead + 1]]
+    planes = ops.reshape(g, list(g.shape[:lead]) + [g.shape[lead] * g.shape[lead + 1]])
+    at = list(indices.shape[:lead]) + [indices.shape[lead] * indices.shape[lead + 1]]
     read = ops.gather(planes, -1, ops.reshape(indices, at))
     return ops.view(read, indices.shape), None, None
 

@@ -1,6 +1,24 @@
 """Random numbers. Without ``generator`` they come from the default one."""
 
-from flambeau.ops.record import BOOL, COMPLEX, FLOATING, REAL, native
+import math
+
+from flambeau.ops.factories.filled import check_options, like_spec
+from flambeau.ops.language import (
+    LEAST,
+    MOST,
+    Error,
+    Spec,
+    broadcast,
+    check_written,
+    default_dtype,
+    dtype_name,
+    dtypes,
+    is_differentiable,
+    placed,
+    show,
+    strides_like,
+)
+from flambeau.ops.record import BOOL, COMPLEX, FLOATING, REAL, structured
 from flambeau.ops.samples import call, values
 
 _OPTIONS = (
@@ -14,8 +32,86 @@ _FORMAT = ", MemoryFormat? memory_format=None"
 _RANDOM = frozenset({"random"})
 
 
-def _fill(text, cxx):
-    return native(text, cxx=cxx, function_variant=False, tags=_RANDOM)
+def _fill(text, cpu):
+    return structured(text, cpu=cpu, function_variant=False, tags=_RANDOM)
+
+
+# ---- what is refused
+
+
+def check_floating(op, dtype):
+    if not is_differentiable(dtype):
+        raise Error(
+            f"{op}: \"{op}\" not implemented for '{dtype_name(dtype)}': it fills floating point "
+            "tensors"
+        )
+
+
+def check_normal(dtype, mean, std):
+    if not std >= 0:
+        raise Error(f"normal_: normal_ expects std >= 0.0, but found std {std:g}")
+    check_floating("normal_", dtype)
+    if dtype.is_complex and mean != 0:
+        raise Error(f"normal_: complex tensors take mean 0 only, got {mean:g}")
+
+
+def check_uniform(dtype, low, high):
+    check_floating("uniform_", dtype)
+    if not low <= high:
+        raise Error(
+            f"uniform_: uniform_ expects to return a [from, to) range, but found from={low:g} > "
+            f"to={high:g}"
+        )
+    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
+        raise Error(f"uniform_: uniform_ expects finite from and to, got {low:g} and {high:g}")
+
+
+def check_probability(p):
+    if not (p >= 0 and p <= 1):
+        raise Error(f"bernoulli_: bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+
+
+def least_integer(dtype):
+    """The smallest that ``random_(from, to)`` may be asked for."""
+    if dtype in (dtypes.bool, dtypes.uint8, dtypes.uint16, dtypes.uint32):
+        return 0
+    if dtype == dtypes.int8:
+        return -128
+    if dtype == dtypes.int16:
+        return -32768
+    if dtype == dtypes.int32:
+        return -2147483648
+    return -65504 if dtype == dtypes.float16 else LEAST
+
+
+def most_integer(dtype):
+    if dtype == dtypes.bool:
+        return 1
+    if dtype == dtypes.uint8:
+        return 255
+    if dtype == dtypes.int8:
+        return 127
+    if dtype == dtypes.int16:
+        return 32767
+    if dtype == dtypes.uint16:
+        return 65535
+    if dtype == dtypes.int32:
+        return 2147483647
+    if dtype == dtypes.uint32:
+        return 4294967295
+    return 65504 if dtype == dtypes.float16 else MOST
+
+
+def check_range(op, dtype, low, high):
+    if low >= high:
+        raise Error(
+            f"{op}: random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    least, most = least_integer(dtype), most_integer(dtype)
+    if low < least or low > most:
+        raise Error(f"{op}: from is out of bounds for {dtype_name(dtype)}: {low}")
+    if high - 1 < least or high - 1 > most:
+        raise Error(f"{op}: to - 1 is out of bounds for {dtype_name(dtype)}: {high - 1}")
 
 
 @_fill(
@@ -32,6 +128,12 @@ def normal_():
 
 
 normal_.samples(call(values(2, 3)), call(values(2), 0.0, 0.5), dtypes=FLOATING | COMPLEX)
+
+
+@normal_.rule
+def _(self, mean, std):
+    check_written("normal_", self)
+    check_normal(self.dtype, mean, std)
 
 
 @normal_.gradient
@@ -55,6 +157,12 @@ def uniform_():
 uniform_.samples(call(values(2, 3)), call(values(2), -1.0, 2.0), dtypes=FLOATING | COMPLEX)
 
 
+@uniform_.rule
+def _(self, from_, to):
+    check_written("uniform_", self)
+    check_uniform(self.dtype, from_, to)
+
+
 @uniform_.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -73,6 +181,18 @@ def exponential_():
 
 
 exponential_.samples(call(values(2, 3)), call(values(2), 2.0), dtypes=FLOATING)
+
+
+@exponential_.rule
+def _(self, lambd):
+    check_written("exponential_", self)
+    if not lambd > 0:
+        raise Error(f"exponential_: exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
+    if not self.is_floating_point():
+        raise Error(
+            "exponential_: Exponential distribution is a continuous probability distribution. "
+            f"dtype must be a floating point but you specified {dtype_name(self.dtype)}"
+        )
 
 
 @exponential_.gradient
@@ -95,6 +215,12 @@ def bernoulli_float():
 bernoulli_float.samples(call(values(2, 3)), call(values(0), 0.25), dtypes=REAL | BOOL)
 
 
+@bernoulli_float.rule
+def _(self, p):
+    check_written("bernoulli_", self)
+    check_probability(p)
+
+
 @bernoulli_float.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
@@ -109,6 +235,19 @@ def bernoulli_tensor():
 
 
 bernoulli_tensor.samples(call(values(2, 3), values(2, 3, low=0, high=1)), dtypes=FLOATING)
+
+
+def check_probabilities(p):
+    if not p.is_floating_point():
+        raise Error(
+            f"bernoulli_: expected a floating tensor of probabilities, got {dtype_name(p.dtype)}"
+        )
+
+
+@bernoulli_tensor.rule
+def _(self, p):
+    check_written("bernoulli_", self)
+    check_probabilities(p)
 
 
 @bernoulli_tensor.gradient
@@ -131,6 +270,27 @@ def random_from():
 random_from.samples(call(values(2, 3), 3, 7), dtypes=REAL)
 
 
+@random_from.rule
+def _(self, from_, to):
+    check_written("random_", self)
+    if to is not None:
+        check_range("random_", self.dtype, from_, to)
+        return
+    if from_ == LEAST:
+        return
+    most = most_integer(self.dtype)
+    if self.dtype == dtypes.float32:
+        most = 16777216
+    elif self.dtype == dtypes.float64:
+        most = 9007199254740992
+    elif self.dtype == dtypes.float16:
+        most = 2048
+    elif self.dtype == dtypes.bfloat16:
+        most = 256
+    if from_ > most:
+        raise Error(f"random_: from is out of bounds for {dtype_name(self.dtype)}: {from_}")
+
+
 @_fill(
     "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", "random_to_"
 )
@@ -139,6 +299,12 @@ def random_to():
 
 
 random_to.samples(call(values(2, 3), 7), dtypes=REAL)
+
+
+@random_to.rule
+def _(self, to):
+    check_written("random_", self)
+    check_range("random_", self.dtype, 0, to)
 
 
 @_fill("random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", "random_")
@@ -153,7 +319,17 @@ def random_():
 random_.samples(call(values(2, 3)), dtypes=REAL | BOOL)
 
 
-@native("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", tags=_RANDOM, out=True)
+@random_.rule
+def _(self):
+    check_written("random_", self)
+
+
+@structured(
+    "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
+    cpu="cpu::bernoulli_tensor_(result, self, generator)",
+    tags=_RANDOM,
+    out=True,
+)
 def bernoulli():
     """Ones with the probabilities in ``self``, and zeros.
 
@@ -167,15 +343,21 @@ bernoulli.samples(
 )
 
 
+@bernoulli.rule
+def _(self):
+    check_probabilities(self)
+    return Spec(self.shape, self.dtype, strides_like(self))
+
+
 @bernoulli.gradient
 def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native(
+@structured(
     "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
+    cpu="cpu::bernoulli_float_(result, p, generator)",
     tags=_RANDOM,
-    cxx="bernoulli_p",
 )
 def bernoulli_p():
     """Ones of probability ``p`` and zeros, in the shape of ``self``."""
@@ -184,9 +366,16 @@ def bernoulli_p():
 bernoulli_p.samples(call(values(2, 3), 0.25), dtypes=REAL | BOOL)
 
 
-@native(
-    "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
+@bernoulli_p.rule
+def _(self, p):
+    check_probability(p)
+    return Spec(self.shape, self.dtype, strides_like(self))
+
+
+@structured(
+    "multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, "
     "Generator? generator=None) -> Tensor",
+    cpu="multinomial",
     tags=_RANDOM,
     out=True,
 )
@@ -203,53 +392,120 @@ multinomial.samples(
 )
 
 
-def _factory(name, sizes, doc, samples, format=""):
+@multinomial.rule
+def _(self, num_samples, replacement):
+    if self.dim() != 1 and self.dim() != 2:
+        raise Error(f"multinomial: prob_dist must be 1 or 2 dim, got shape {show(self.shape)}")
+    if not self.is_floating_point():
+        raise Error(
+            "multinomial: multinomial only supports floating-point dtypes for input, got: "
+            f"{dtype_name(self.dtype)}"
+        )
+    if num_samples <= 0:
+        raise Error(f"multinomial: cannot sample n_sample <= 0 samples, got {num_samples}")
+    categories = self.shape[-1]
+    if not replacement and num_samples > categories:
+        raise Error(
+            "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without "
+            f"replacement: {num_samples} > {categories}"
+        )
+    if categories > 16777216:
+        raise Error("multinomial: number of categories cannot exceed 2^24")
+    sizes = list(self.shape)
+    sizes[self.dim() - 1] = num_samples
+    return Spec(sizes, dtypes.int64)
+
+
+def _factory(name, sizes, doc, samples, rule, cpu, format=""):
     """The two overloads of a random factory: from the default generator, and from a given one."""
 
     def body():
         pass
 
     body.__doc__ = doc
-    extra = {} if format else {"out": name in ("rand", "randn")}
+    extra = {"method": False, "tags": _RANDOM}
+    out = {} if format else {"out": name in ("rand", "randn")}
     text = f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor"
-    native(text, method=False, tags=_RANDOM, **extra)(body).samples(
-        *samples, dtypes=FLOATING | COMPLEX
-    )
+    plain = structured(text, cpu=cpu.format("nullptr"), **extra, **out)(body)
+    plain.samples(*samples, dtypes=FLOATING | COMPLEX)
+    plain.rule(rule)
     if not format:
         text = f"{name}.generator({sizes}, {_GENERATOR}) -> Tensor"
-        given = [call(*s.args, generator=None) for s in samples]
-        native(text, method=False, tags=_RANDOM)(body).samples(*given, dtypes=FLOATING | COMPLEX)
+        given = structured(text, cpu=cpu.format("generator"), **extra)(body)
+        calls = [call(*s.args, generator=None) for s in samples]
+        given.samples(*calls, dtypes=FLOATING | COMPLEX)
+        given.rule(rule)
+
+
+def _uniform_rule(size, dtype, layout, device, pin_memory):
+    check_options("empty", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    check_floating("uniform_", kind)
+    return Spec(size, kind, device=placed(device))
+
+
+def _normal_rule(size, dtype, layout, device, pin_memory):
+    check_options("empty", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    check_floating("normal_", kind)
+    return Spec(size, kind, device=placed(device))
+
+
+def _permutation_rule(n, dtype, layout, device, pin_memory):
+    if n < 0:
+        raise Error(f"randperm: n must be non-negative, got {n}")
+    check_options("empty", layout, pin_memory)
+    kind = dtypes.int64 if dtype is None else dtype
+    if n - 1 > most_integer(kind):
+        raise Error(f"randperm: n is too large for result tensor type: '{dtype_name(kind)}'")
+    return Spec([n], kind, device=placed(device))
+
+
+def _uniform_like_rule(self, dtype, layout, device, pin_memory, memory_format):
+    check_floating("uniform_", self.dtype if dtype is None else dtype)
+    return like_spec("empty_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+def _normal_like_rule(self, dtype, layout, device, pin_memory, memory_format):
+    check_floating("normal_", self.dtype if dtype is None else dtype)
+    return like_spec("empty_like", self, dtype, layout, device, pin_memory, memory_format)
 
 
 _factory(
     "rand",
-    "int[] size",
+    "SymInt[] size",
     """Numbers from the uniform distribution on [0, 1).
 
 >>> flambeau.rand(2, 3).shape
 torch.Size([2, 3])
 """,
     [call([2, 3]), call([0])],
+    _uniform_rule,
+    "cpu::uniform_(result, 0, 1, {})",
 )
 _factory(
     "randn",
-    "int[] size",
+    "SymInt[] size",
     """Numbers from the normal distribution.
 
 >>> flambeau.randn(2, 3).shape
 torch.Size([2, 3])
 """,
     [call([2, 3]), call([0])],
+    _normal_rule,
+    "cpu::normal_(result, 0, 1, {})",
 )
 _factory(
     "randperm",
-    "int n",
+    "SymInt n",
     """The integers 0 to n - 1 in random order.
 
 >>> flambeau.randperm(4).sort().values
 tensor([0, 1, 2, 3])
 """,
     [call(5), call(0)],
+    _permutation_rule,
+    "cpu::randperm(result, {})",
 )
 _factory(
     "rand_like",
@@ -260,6 +516,8 @@ _factory(
 torch.Size([2])
 """,
     [call(values(2, 3))],
+    _uniform_like_rule,
+    "cpu::uniform_(result, 0, 1, {})",
     _FORMAT,
 )
 _factory(
@@ -271,15 +529,18 @@ _factory(
 torch.Size([2])
 """,
     [call(values(2, 3))],
+    _normal_like_rule,
+    "cpu::normal_(result, 0, 1, {})",
     _FORMAT,
 )
 
 
-@native(
-    f"randint(int high, int[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
+@structured(
+    f"randint(SymInt high, SymInt[] size, {_OPTIONS.replace('dtype=None', 'dtype=long')}) -> "
+    f"Tensor",
     method=False,
+    cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
-    cxx="randint",
 )
 def randint():
     """Integers from ``low`` (0 unless given) on, below ``high``.
@@ -292,10 +553,23 @@ def randint():
 randint.samples(call(7, [2, 3]), call(7, [0]))
 
 
-@native(
-    "randint.generator(int high, int[] size, "
+def integers_spec(op, low, high, size, dtype, layout, device, pin_memory):
+    check_options("empty", layout, pin_memory)
+    kind = dtypes.int64 if dtype is None else dtype
+    check_range(op, kind, low, high)
+    return Spec(size, kind, device=placed(device))
+
+
+@randint.rule
+def _(high, size, dtype, layout, device, pin_memory):
+    return integers_spec("randint", 0, high, size, dtype, layout, device, pin_memory)
+
+
+@structured(
+    "randint.generator(SymInt high, SymInt[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
+    cpu="cpu::random_range(result, 0, high, generator)",
     tags=_RANDOM,
 )
 def randint_generator():
@@ -305,10 +579,16 @@ def randint_generator():
 randint_generator.samples(call(7, [2, 3], generator=None))
 
 
-@native(
-    "randint.low(int low, int high, int[] size, "
+@randint_generator.rule
+def _(high, size, dtype, layout, device, pin_memory):
+    return integers_spec("randint", 0, high, size, dtype, layout, device, pin_memory)
+
+
+@structured(
+    "randint.low(SymInt low, SymInt high, SymInt[] size, "
     f"{_OPTIONS.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
+    cpu="cpu::random_range(result, low, high, nullptr)",
     tags=_RANDOM,
 )
 def randint_low():
@@ -318,10 +598,16 @@ def randint_low():
 randint_low.samples(call(3, 7, [2, 3]))
 
 
-@native(
-    "randint.low_generator(int low, int high, int[] size, "
+@randint_low.rule
+def _(low, high, size, dtype, layout, device, pin_memory):
+    return integers_spec("randint", low, high, size, dtype, layout, device, pin_memory)
+
+
+@structured(
+    "randint.low_generator(SymInt low, SymInt high, SymInt[] size, "
     f"{_GENERATOR.replace('dtype=None', 'dtype=long')}) -> Tensor",
     method=False,
+    cpu="cpu::random_range(result, low, high, generator)",
     tags=_RANDOM,
 )
 def randint_low_generator():
@@ -331,10 +617,17 @@ def randint_low_generator():
 randint_low_generator.samples(call(3, 7, [2, 3], generator=None))
 
 
-@native(
-    f"randint_like(Tensor self, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+@randint_low_generator.rule
+def _(low, high, size, dtype, layout, device, pin_memory):
+    return integers_spec("randint", low, high, size, dtype, layout, device, pin_memory)
+
+
+@structured(
+    f"randint_like(Tensor self, SymInt high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
+    cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like():
     """``randint`` with the shape and dtype of a tensor.
@@ -347,10 +640,18 @@ def randint_like():
 randint_like.samples(call(values(2, 3), 7), dtypes=REAL)
 
 
-@native(
-    f"randint_like.low_dtype(Tensor self, int low, int high, {_OPTIONS}{_FORMAT}) -> Tensor",
+@randint_like.rule
+def _(self, high, dtype, layout, device, pin_memory, memory_format):
+    check_range("randint_like", self.dtype if dtype is None else dtype, 0, high)
+    return like_spec("empty_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
+    f"randint_like.low_dtype(Tensor self, SymInt low, SymInt high, {_OPTIONS}{_FORMAT}) -> Tensor",
     method=False,
+    cpu="cpu::random_range(result, low, high, nullptr)",
     tags=_RANDOM,
+    opaque=True,
 )
 def randint_like_low():
     """``randint`` from ``low`` on, with the shape and dtype of a tensor."""
@@ -359,8 +660,15 @@ def randint_like_low():
 randint_like_low.samples(call(values(2, 3), 3, 7), dtypes=REAL)
 
 
-@native(
+@randint_like_low.rule
+def _(self, low, high, dtype, layout, device, pin_memory, memory_format):
+    check_range("randint_like", self.dtype if dtype is None else dtype, low, high)
+    return like_spec("empty_like", self, dtype, layout, device, pin_memory, memory_format)
+
+
+@structured(
     "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    cpu="normal_of_tensors",
     tags=_RANDOM,
     method=False,
 )
@@ -375,8 +683,17 @@ def normal():
 normal.samples(call(values(2, 3), values(3, low=0.1)), dtypes=FLOATING | COMPLEX)
 
 
-@native(
+@normal.rule
+def _(mean, std):
+    if std.is_complex():
+        raise TypeError("normal: expects standard deviation to be non-complex")
+    check_floating("normal_", mean.dtype)
+    return Spec(broadcast(mean.shape, std.shape, "normal"), mean.dtype)
+
+
+@structured(
     "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
+    cpu="normal_of_means",
     tags=_RANDOM,
     method=False,
 )
@@ -387,10 +704,19 @@ def normal_tensor_float():
 normal_tensor_float.samples(call(values(2, 3), 0.5), dtypes=FLOATING | COMPLEX)
 
 
-@native(
-    "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, "
+@normal_tensor_float.rule
+def _(mean, std):
+    if not std >= 0:
+        raise Error(f"normal: normal expects std >= 0.0, but found std {std:g}")
+    check_normal(mean.dtype, 0.0, std)
+    return Spec(mean.shape, mean.dtype, strides_like(mean))
+
+
+@structured(
+    "normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, "
     "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None)"
     " -> Tensor",
+    cpu="cpu::normal_(result, mean, std, generator)",
     tags=_RANDOM,
     method=False,
 )
@@ -399,3 +725,11 @@ def normal_float_float():
 
 
 normal_float_float.samples(call(1.0, 0.5, [2, 3]))
+
+
+@normal_float_float.rule
+def _(mean, std, size, dtype, layout, device, pin_memory):
+    check_options("empty", layout, pin_memory)
+    kind = default_dtype() if dtype is None else dtype
+    check_normal(kind, mean, std)
+    return Spec(size, kind, device=placed(device))

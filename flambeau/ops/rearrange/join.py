@@ -1,17 +1,21 @@
 """Joining and rearranging."""
 
 from flambeau.ops.language import (
+    MOST,
     Error,
     Spec,
     channels_last_strides,
     formats,
     grad_to,
     promote,
+    same,
     show,
+    strides_like,
     suggest_memory_format,
     wrap_dim,
 )
 from flambeau.ops.record import composite, structured
+from flambeau.ops.reduce.dims import reduced_dims
 from flambeau.ops.samples import call, ints, np, values
 
 
@@ -22,6 +26,7 @@ from flambeau.ops.samples import call, ints, np, values
     out=True,
     separate_out=True,
     aliases=("concat", "concatenate"),
+    opaque=True,
 )
 def cat():
     """Tensors one after the other along a dimension.
@@ -128,11 +133,11 @@ def _(g, tensors, dim, ops):
 
 @structured(
     "stack(Tensor[] tensors, int dim=0) -> Tensor",
-    shape="stack(tensors, dim)",
     cpu="cpu::stack(result, tensors, dim)",
     method=False,
     out=True,
     separate_out=True,
+    opaque=True,
 )
 def stack():
     """Tensors of one shape along a new dimension.
@@ -156,12 +161,30 @@ def _(b, tensors, dim):
     return b.op([t.full for t in tensors], b.shifted(dim, tensors[0].rank + 1))
 
 
+@stack.rule
+def _(tensors, dim):
+    if not tensors:
+        raise Error("stack: stack expects a non-empty TensorList")
+    check_one_device("stack", tensors)
+    first = tensors[0].shape
+    d = wrap_dim(dim, len(first) + 1, "stack")
+    for i, t in enumerate(tensors):
+        if not same(t.shape, first):
+            raise Error(
+                f"stack: stack expects each tensor to be equal size, but got {show(first)} at "
+                f"entry 0 and {show(t.shape)} at entry {i}"
+            )
+    sizes = list(first)
+    sizes.insert(d, len(tensors))
+    return Spec(sizes, joined_dtype(tensors))
+
+
 @stack.gradient
 def _(g, tensors, dim, cxx):
     return cxx.stack_backward_list(g, tensors.dtype, dim)
 
 
-@structured("flip(Tensor self, int[] dims) -> Tensor", shape="flip", cpu="flip")
+@structured("flip(Tensor self, int[] dims) -> Tensor", cpu="flip", opaque=True)
 def flip():
     """The order along dimensions reversed.
 
@@ -176,12 +199,20 @@ flip.batching("dims")
 flip.jvp("linear")
 
 
+@flip.rule
+def _(self, dims):
+    reduced_dims(self.dim(), dims, "flip")
+    return Spec(self.shape, self.dtype, strides_like(self))
+
+
 @flip.gradient
 def _(g, dims, ops):
     return ops.flip(g, dims)
 
 
-@structured("roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor", shape="roll", cpu="roll")
+@structured(
+    "roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", cpu="roll", opaque=True
+)
 def roll():
     """Elements moved along dimensions; what leaves at the end comes in at the front.
 
@@ -202,17 +233,32 @@ def _(b, self, shifts, dims):
     return b.op(self.first, shifts, b.shifted(dims, self.rank))
 
 
+@roll.rule
+def _(self, shifts, dims):
+    if not shifts:
+        raise Error("roll: `shifts` required")
+    if len(dims) != len(shifts) and (dims or len(shifts) != 1):
+        raise Error(
+            f"roll: shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
+        )
+    for d in dims:
+        wrap_dim(d, self.dim(), "roll")
+        if self.dim() == 0:
+            raise IndexError(f"roll: Dimension specified as {d} but tensor has no dimensions")
+    return Spec(self.shape, self.dtype)
+
+
 @roll.gradient
 def _(g, shifts, dims, ops):
     return ops.roll(g, [-s for s in shifts], dims)
 
 
 @structured(
-    "tril(Tensor self, int diagonal=0) -> Tensor",
-    shape='triangle("tril", self)',
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="tril",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def tril():
     """The lower triangle of matrices; the rest is zero.
@@ -229,17 +275,30 @@ tril.batching("front")
 tril.jvp("linear")
 
 
+def triangle(self, op):
+    if self.dim() < 2:
+        raise Error(
+            f"{op}: input tensor must have at least 2 dimensions, got shape {show(self.shape)}"
+        )
+    return Spec(self.shape, self.dtype)
+
+
+@tril.rule
+def _(self):
+    return triangle(self, "tril")
+
+
 @tril.gradient
 def _(g, diagonal, ops):
     return ops.tril(g, diagonal)
 
 
 @structured(
-    "triu(Tensor self, int diagonal=0) -> Tensor",
-    shape='triangle("triu", self)',
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="triu",
     inplace=True,
     out=True,
+    opaque=True,
 )
 def triu():
     """The upper triangle of matrices; the rest is zero.
@@ -256,16 +315,21 @@ triu.batching("front")
 triu.jvp("linear")
 
 
+@triu.rule
+def _(self):
+    return triangle(self, "triu")
+
+
 @triu.gradient
 def _(g, diagonal, ops):
     return ops.triu(g, diagonal)
 
 
 @structured(
-    "repeat(Tensor self, int[] repeats) -> Tensor",
-    shape="repeat",
+    "repeat(Tensor self, SymInt[] repeats) -> Tensor",
     cpu="repeat",
     function_variant=False,
+    opaque=True,
 )
 def repeat():
     """Copies laid side by side.
@@ -283,6 +347,30 @@ repeat.jvp("linear")
 @repeat.batching
 def _(b, self, repeats):
     return b.op(b.aligned(self, len(repeats)), [1, *repeats])
+
+
+@repeat.rule
+def _(self, repeats):
+    extra = len(repeats) - self.dim()
+    if extra < 0:
+        raise Error(
+            "repeat: Number of dimensions of repeat dims can not be smaller than number of "
+            f"dimensions of tensor: got repeats {show(repeats)} for shape {show(self.shape)}"
+        )
+    sizes = []
+    for i, times in enumerate(repeats):
+        if times < 0:
+            raise Error(
+                "repeat: Trying to create tensor with negative dimension: repeats "
+                f"{show(repeats)} must not be negative"
+            )
+        own = 1 if i < extra else self.shape[i - extra]
+        if times > 0 and own > MOST // times:
+            raise Error(
+                f"repeat: sizes overflow: shape {show(self.shape)} with repeats {show(repeats)}"
+            )
+        sizes.append(own * times)
+    return Spec(sizes, self.dtype)
 
 
 @repeat.gradient

@@ -3,9 +3,10 @@
 from flambeau.ops.language import Error, show, wrap_dim
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, dtype, np, values
+from flambeau.ops.views.geometry import viewed
 
 
-@composite("reshape(Tensor(a) self, int[] shape) -> Tensor(a)")
+@composite("reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)")
 def reshape():
     """The same elements under another shape: a view where possible, else a copy.
 
@@ -20,10 +21,10 @@ reshape.reference(np.reshape)
 
 
 @native(
-    "_unsafe_view(Tensor self, int[] size) -> Tensor",
-    cxx="unsafe_view",
+    "_unsafe_view(Tensor self, SymInt[] size) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
 def _unsafe_view():
     """What ``reshape`` runs on its own copy: nobody else sees that memory, so it is no view."""
@@ -37,6 +38,11 @@ _unsafe_view.batching(lambda b, self, size: self.full.reshape([b.size, *size]))
 @_unsafe_view.jvp
 def _(t, size):
     return t.get("self").reshape(size)
+
+
+@_unsafe_view.rule
+def _(self, size):
+    return viewed(self, size, "view")
 
 
 @_unsafe_view.gradient
@@ -86,7 +92,7 @@ expand_as.samples(call(values(3), values(2, 3)))
 expand_as.reference(lambda x, y: np.broadcast_to(x, y.shape))
 
 
-@composite("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)")
+@composite("broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)")
 def broadcast_to():
     """``expand`` as a function.
 
@@ -122,7 +128,7 @@ flatten.reference(
 )
 
 
-@composite("unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", cxx="unflatten")
+@composite("unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", cxx="unflatten")
 def unflatten():
     """One dimension split into several; one size may be -1.
 
@@ -203,7 +209,7 @@ movedim_int.samples(call(values(2, 3, 4), 0, -1), call(values(2, 3, 4), 2, 0))
 movedim_int.reference(np.moveaxis)
 
 
-@composite("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)")
+@composite("narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)")
 def narrow(self, dim, start, length, ops):
     """``length`` elements from ``start`` on along a dimension.
 
@@ -351,6 +357,7 @@ contiguous.reference(lambda x: x)
 @native(
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def clone():
     """A copy with memory of its own; gradients pass through.
@@ -376,6 +383,7 @@ def _(g):
     function_variant=False,
     node="CopyBackwards",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def copy_():
     """Copies ``src`` into this tensor, broadcast and cast.
@@ -403,6 +411,7 @@ def _(g, src, cxx):
     method=False,
     node="ToCopyBackward0",
     handles=frozenset({"conjugate", "negative"}),
+    opaque=True,
 )
 def _to_copy():
     """A copy with another dtype, device or memory format."""
@@ -500,12 +509,16 @@ type_as.reference(lambda x, other: x)
 
 
 @native(
-    "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
+    "select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
-def select_backward():
+def select_backward(grad_output, input_sizes, dim, index, ops):
     """The gradient of ``select``: zeros with one slice filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.select_int(out, dim, index), grad_output)
+    return out
 
 
 select_backward.samples(call(values(2), [2, 3], 1, 2))
@@ -519,13 +532,18 @@ def _(g, dim, index, ops):
 
 
 @native(
-    "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step)"
+    "slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt "
+    "end, SymInt step)"
     " -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
-def slice_backward():
+def slice_backward(grad_output, input_sizes, dim, start, end, step, ops):
     """The gradient of ``slice``: zeros with the slice filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.slice_Tensor(out, dim, start, end, step), grad_output)
+    return out
 
 
 slice_backward.samples(call(values(2, 2), [4, 2], 0, 0, 3, 2))
@@ -539,13 +557,17 @@ def _(g, dim, start, end, step, ops):
 
 
 @native(
-    "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2)"
+    "diagonal_backward(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2)"
     " -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
-def diagonal_backward():
+def diagonal_backward(grad_output, input_sizes, offset, dim1, dim2, ops):
     """The gradient of ``diagonal``: zeros with the diagonal filled."""
+    out = ops.zeros(input_sizes, grad_output.dtype, None, grad_output.device)
+    ops.copy_(ops.diagonal(out, offset, dim1, dim2), grad_output)
+    return out
 
 
 diagonal_backward.samples(call(values(2), [2, 3], 0, 0, 1))
@@ -559,12 +581,26 @@ def _(g, offset, dim1, dim2, ops):
 
 
 @native(
-    "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
+    "unfold_backward(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step) -> Tensor",
     method=False,
     function_variant=False,
+    opaque=True,
 )
-def unfold_backward():
+def unfold_backward(grad_in, input_sizes, dim, size, step, ops):
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""
+    out = ops.zeros(input_sizes, grad_in.dtype, None, grad_in.device)
+    if out.dim() == 0:
+        if size > 0:
+            ops.copy_(out, ops.select_int(grad_in, -1, 0))
+        return out
+    # One strided add for each place in the window: its elements never overlap.
+    d = wrap_dim(dim, out.dim(), "unfold_backward")
+    windows = grad_in.size(d)
+    for k in range(size):
+        target = ops.slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step)
+        if windows > 0:
+            ops.add__Tensor(target, ops.select_int(grad_in, -1, k))
+    return out
 
 
 unfold_backward.samples(call(values(2, 3), [5], 0, 3, 2))

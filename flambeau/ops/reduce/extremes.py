@@ -1,13 +1,14 @@
 """Largest and smallest elements, and truth over dimensions."""
 
+from flambeau.ops.language import Error, Spec, dtypes, scalar_type_name
 from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
+from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes
 from flambeau.ops.samples import call, np, values
 
 
 @structured(
     "amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-    shape="extreme(self, dim, keepdim)",
     cpu="cpu::amax(result, self, shape::dims_of(self, dim))",
     out=True,
 )
@@ -31,6 +32,44 @@ amax.reference(lambda x, dim=(), keepdim=False: np.amax(x, tuple(dim) or None, k
 amax.batching("reduce")
 
 
+def check_real(self, op):
+    if self.is_complex():
+        raise NotImplementedError(
+            f"{op}(): \"{op}\" not implemented for '{scalar_type_name(self.dtype)}': complex "
+            "numbers have no order"
+        )
+
+
+def check_not_empty(self, dims, op):
+    """The largest of no elements does not exist."""
+    for d in dims:
+        if self.shape[d] == 0:
+            raise IndexError(f"{op}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def check_any_element(self, op):
+    if self.numel() == 0:
+        raise Error(
+            f"{op}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            "reduction dim with the 'dim' argument."
+        )
+
+
+def extreme(self, dim, keepdim):
+    check_real(self, "amax/amin")
+    dims = reduced_dims(self.dim(), dim, "amax/amin")
+    if dim:
+        check_not_empty(self, dims, "amax/amin")
+    else:
+        check_any_element(self, "amax/amin")
+    return Spec(reduced_sizes(self.shape, dims, keepdim), self.dtype)
+
+
+@amax.rule
+def _(self, dim, keepdim):
+    return extreme(self, dim, keepdim)
+
+
 @amax.gradient
 def _(g, self, result, dim, keepdim, cxx):
     return cxx.spread_evenly(g, self, result, dim, keepdim)
@@ -38,7 +77,6 @@ def _(g, self, result, dim, keepdim, cxx):
 
 @structured(
     "amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor",
-    shape="extreme(self, dim, keepdim)",
     cpu="cpu::amin(result, self, shape::dims_of(self, dim))",
     out=True,
 )
@@ -62,6 +100,11 @@ amin.reference(lambda x, dim=(), keepdim=False: np.amin(x, tuple(dim) or None, k
 amin.batching("reduce")
 
 
+@amin.rule
+def _(self, dim, keepdim):
+    return extreme(self, dim, keepdim)
+
+
 @amin.gradient
 def _(g, self, result, dim, keepdim, cxx):
     return cxx.spread_evenly(g, self, result, dim, keepdim)
@@ -69,7 +112,7 @@ def _(g, self, result, dim, keepdim, cxx):
 
 @structured(
     "max(Tensor self) -> Tensor",
-    shape="extreme_all(self)",
+    node="MaxBackward1",
     cpu="cpu::amax(result, self, shape::all_dims(self))",
     out=True,
     out_overload="unary_out",
@@ -84,6 +127,17 @@ def max():
 
 max.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
 max.reference(np.amax)
+
+
+def extreme_of_all(self):
+    check_real(self, "max/min")
+    check_any_element(self, "max/min")
+    return Spec([], self.dtype)
+
+
+@max.rule
+def _(self):
+    return extreme_of_all(self)
 
 
 @max.batching
@@ -109,7 +163,7 @@ max_other.reference(np.maximum)
 
 @structured(
     "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-    shape="extreme_with_indices(self, dim, keepdim)",
+    node="MaxBackward0",
     cpu="cpu::max(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
     out=True,
@@ -131,6 +185,19 @@ max_dim.reference(
 max_dim.batching("dims")
 
 
+def extreme_with_indices(self, dim, keepdim):
+    check_real(self, "max/min")
+    dims = reduced_dims(self.dim(), [dim], "max/min")
+    check_not_empty(self, dims, "max/min")
+    sizes = reduced_sizes(self.shape, dims, keepdim)
+    return Spec(sizes, self.dtype), Spec(sizes, dtypes.int64)
+
+
+@max_dim.rule
+def _(self, dim, keepdim):
+    return extreme_with_indices(self, dim, keepdim)
+
+
 @max_dim.jvp
 def _(t, self, dim, keepdim, result):
     if not self.dim():
@@ -147,7 +214,7 @@ def _(g, self, indices, dim, keepdim, ops):
 
 @structured(
     "min(Tensor self) -> Tensor",
-    shape="extreme_all(self)",
+    node="MinBackward1",
     cpu="cpu::amin(result, self, shape::all_dims(self))",
     out=True,
     out_overload="unary_out",
@@ -162,6 +229,11 @@ def min():
 
 min.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
 min.reference(np.amin)
+
+
+@min.rule
+def _(self):
+    return extreme_of_all(self)
 
 
 @min.batching
@@ -187,7 +259,7 @@ min_other.reference(np.minimum)
 
 @structured(
     "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-    shape="extreme_with_indices(self, dim, keepdim)",
+    node="MinBackward0",
     cpu="cpu::min(values, indices, self, shape::wrap(self, dim))",
     differentiable=(0,),
     out=True,
@@ -209,6 +281,11 @@ min_dim.reference(
 min_dim.batching("dims")
 
 
+@min_dim.rule
+def _(self, dim, keepdim):
+    return extreme_with_indices(self, dim, keepdim)
+
+
 @min_dim.jvp
 def _(t, self, dim, keepdim, result):
     if not self.dim():
@@ -225,7 +302,6 @@ def _(g, self, indices, dim, keepdim, ops):
 
 @structured(
     "aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
-    shape="both_extremes(self, dim, keepdim)",
     cpu="cpu::aminmax(min, max, self, shape::one_or_all_dims(self, dim))",
     out=True,
 )
@@ -248,6 +324,26 @@ aminmax.reference(
 )
 
 
+def one_or_all(self, dim, op):
+    """The dimensions of an op that reduces one, or all where none is named."""
+    if dim is None:
+        return list(range(self.dim()))
+    return reduced_dims(self.dim(), [dim], op)
+
+
+@aminmax.rule
+def _(self, dim, keepdim):
+    check_real(self, "aminmax")
+    dims = one_or_all(self, dim, "aminmax")
+    if dim is None:
+        check_any_element(self, "aminmax")
+    for d in dims:
+        if dim is not None and self.shape[d] == 0:
+            raise Error(f"aminmax(): Expected reduction dim {d} to have non-zero size.")
+    sizes = reduced_sizes(self.shape, dims, keepdim)
+    return Spec(sizes, self.dtype), Spec(sizes, self.dtype)
+
+
 @aminmax.batching
 def _(b, self, dim, keepdim):
     return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, dim=d, keepdim=keep))
@@ -260,7 +356,6 @@ def _(grads, self, min, max, dim, keepdim, cxx):
 
 @structured(
     "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
-    shape="arg_extreme(self, dim, keepdim)",
     cpu="cpu::argmax(result, self, dim)",
     out=True,
 )
@@ -276,6 +371,28 @@ argmax.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, 
 argmax.reference(lambda x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=keepdim))
 
 
+def place_of_extreme(self, dim, keepdim):
+    op = "argmax/argmin"
+    check_real(self, "argmax/argmin")
+    if self.dtype == dtypes.bool:
+        raise NotImplementedError(f"{op}(): \"{op}_cpu\" not implemented for 'Bool'")
+    dims = one_or_all(self, dim, "argmax/argmin")
+    if dim is None:
+        if self.numel() == 0:
+            raise IndexError(
+                f"{op}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                "the reduction dim with the 'dim' argument."
+            )
+    else:
+        check_not_empty(self, dims, "argmax/argmin")
+    return Spec(reduced_sizes(self.shape, dims, keepdim), dtypes.int64)
+
+
+@argmax.rule
+def _(self, dim, keepdim):
+    return place_of_extreme(self, dim, keepdim)
+
+
 @argmax.batching
 def _(b, self, dim, keepdim):
     return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
@@ -283,7 +400,6 @@ def _(b, self, dim, keepdim):
 
 @structured(
     "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
-    shape="arg_extreme(self, dim, keepdim)",
     cpu="cpu::argmin(result, self, dim)",
     out=True,
 )
@@ -299,6 +415,11 @@ argmin.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, 
 argmin.reference(lambda x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=keepdim))
 
 
+@argmin.rule
+def _(self, dim, keepdim):
+    return place_of_extreme(self, dim, keepdim)
+
+
 @argmin.batching
 def _(b, self, dim, keepdim):
     return b.along(self, dim, keepdim, lambda x, d, keep: b.op(x, d, keep))
@@ -306,7 +427,6 @@ def _(b, self, dim, keepdim):
 
 @structured(
     "any(Tensor self) -> Tensor",
-    shape="truth_all(self)",
     cpu="cpu::any(result, self, shape::all_dims(self))",
     out=True,
     out_overload="all_out",
@@ -323,6 +443,21 @@ any.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 any.reference(np.any)
 
 
+def truth_dtype(dtype):
+    """uint8 stood for truth values before bool existed, and keeps its dtype."""
+    return dtypes.uint8 if dtype == dtypes.uint8 else dtypes.bool
+
+
+def truth(self, dim, keepdim):
+    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, "any/all"), keepdim)
+    return Spec(sizes, truth_dtype(self.dtype))
+
+
+@any.rule
+def _(self):
+    return Spec([], truth_dtype(self.dtype))
+
+
 @any.batching
 def _(b, self):
     return b.op_of("dim")(b.flat(self), 1)
@@ -330,7 +465,6 @@ def _(b, self):
 
 @structured(
     "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-    shape="truth_dim(self, dim, keepdim)",
     cpu="cpu::any(result, self, shape::one_dim(self, dim))",
     out=True,
     out_overload="out",
@@ -344,9 +478,13 @@ any_dim.reference(lambda x, dim, keepdim=False: np.any(x, dim, keepdims=keepdim)
 any_dim.batching("dims")
 
 
+@any_dim.rule
+def _(self, dim, keepdim):
+    return truth(self, [dim], keepdim)
+
+
 @structured(
     "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-    shape="truth_dims(self, dim, keepdim)",
     cpu="cpu::any(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="dims_out",
@@ -364,9 +502,13 @@ any_dims.reference(
 any_dims.batching("reduce")
 
 
+@any_dims.rule
+def _(self, dim, keepdim):
+    return truth(self, dim, keepdim)
+
+
 @structured(
     "all(Tensor self) -> Tensor",
-    shape="truth_all(self)",
     cpu="cpu::all(result, self, shape::all_dims(self))",
     out=True,
     out_overload="all_out",
@@ -383,6 +525,11 @@ all.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 all.reference(np.all)
 
 
+@all.rule
+def _(self):
+    return Spec([], truth_dtype(self.dtype))
+
+
 @all.batching
 def _(b, self):
     return b.op_of("dim")(b.flat(self), 1)
@@ -390,7 +537,6 @@ def _(b, self):
 
 @structured(
     "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-    shape="truth_dim(self, dim, keepdim)",
     cpu="cpu::all(result, self, shape::one_dim(self, dim))",
     out=True,
     out_overload="out",
@@ -404,9 +550,13 @@ all_dim.reference(lambda x, dim, keepdim=False: np.all(x, dim, keepdims=keepdim)
 all_dim.batching("dims")
 
 
+@all_dim.rule
+def _(self, dim, keepdim):
+    return truth(self, [dim], keepdim)
+
+
 @structured(
     "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-    shape="truth_dims(self, dim, keepdim)",
     cpu="cpu::all(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="dims_out",
@@ -421,4 +571,11 @@ all_dims.reference(
         x, None if dim is None else tuple(dim), keepdims=keepdim
     )
 )
+
+
+@all_dims.rule
+def _(self, dim, keepdim):
+    return truth(self, dim, keepdim)
+
+
 all_dims.batching("reduce")

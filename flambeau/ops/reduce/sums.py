@@ -1,6 +1,17 @@
 """Sums, means, products, variances."""
 
-from flambeau.ops.language import Spec
+import math
+
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    default_dtype,
+    dtype_name,
+    is_differentiable,
+    is_integral,
+    scalar_type_name,
+    to_real,
+)
 from flambeau.ops.record import COMPLEX, FLOATING, structured
 from flambeau.ops.reduce.dims import (
     expanded,
@@ -14,7 +25,6 @@ from flambeau.ops.samples import call, dtype, np, special, values
 
 @structured(
     "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_all(self, dtype)",
     cpu="cpu::sum(result, self, shape::all_dims(self))",
 )
 def sum():
@@ -35,6 +45,11 @@ sum.jvp("linear")
 @sum.batching
 def _(b, self, dtype):
     return b.op_of("dim_IntList")(b.flat(self), [1], dtype=dtype)
+
+
+@sum.rule
+def _(self, dtype):
+    return Spec([], sum_dtype(self.dtype, dtype))
 
 
 @sum.gradient
@@ -79,7 +94,6 @@ def _(g, self, dim, keepdim, ops):
 
 @structured(
     "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_all(self, dtype)",
     cpu="cpu::mean(result, self, shape::all_dims(self))",
     out=True,
     out_overload="dtype_out",
@@ -107,6 +121,22 @@ def _(b, self, dtype):
     return b.op_of("dim")(b.flat(self), [1], dtype=dtype)
 
 
+def mean_dtype(own, wanted, op):
+    result = own if wanted is None else wanted
+    if not is_differentiable(result):
+        which = "Input" if wanted is None else "Optional"
+        raise Error(
+            f"{op}(): could not infer output dtype. {which} dtype must be either a floating point "
+            f"or complex dtype. Got: {scalar_type_name(result)}"
+        )
+    return result
+
+
+@mean.rule
+def _(self, dtype):
+    return Spec([], mean_dtype(self.dtype, dtype, "mean"))
+
+
 @mean.gradient
 def _(g, self, cxx):
     return cxx.mean_backward(g, self.shape)
@@ -114,7 +144,6 @@ def _(g, self, cxx):
 
 @structured(
     "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="mean_dim(self, dim, keepdim, dtype)",
     cpu="cpu::mean(result, self, shape::dims_of(self, dim))",
     out=True,
     out_overload="out",
@@ -137,6 +166,15 @@ mean_dim.batching("reduce")
 mean_dim.jvp("linear")
 
 
+def reduction_spec(self, dim, keepdim, dtype, op):
+    return Spec(reduced_sizes(self.shape, reduced_dims(self.dim(), dim, op), keepdim), dtype)
+
+
+@mean_dim.rule
+def _(self, dim, keepdim, dtype):
+    return reduction_spec(self, dim, keepdim, mean_dtype(self.dtype, dtype, "mean"), "mean")
+
+
 @mean_dim.gradient
 def _(g, self, dim, keepdim, ops):
     wide = expanded(g, self.shape, dim, keepdim, ops)
@@ -145,7 +183,6 @@ def _(g, self, dim, keepdim, ops):
 
 @structured(
     "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
-    shape="sum_all(self, dtype)",
     cpu="cpu::prod(result, self, shape::all_dims(self))",
 )
 def prod():
@@ -163,6 +200,11 @@ prod.reference(lambda x, dtype=None: np.prod(x), tolerance=16)
 prod.autocast("float32")
 
 
+@prod.rule
+def _(self, dtype):
+    return Spec([], sum_dtype(self.dtype, dtype))
+
+
 @prod.batching
 def _(b, self, dtype):
     return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
@@ -175,7 +217,6 @@ def _(g, self, result, cxx):
 
 @structured(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    shape="prod_dim(self, dim, keepdim, dtype)",
     cpu="cpu::prod(result, self, shape::one_dim(self, dim))",
     out=True,
     out_overload="int_out",
@@ -190,6 +231,11 @@ prod_dim.batching("dims")
 prod_dim.autocast("float32")
 
 
+@prod_dim.rule
+def _(self, dim, keepdim, dtype):
+    return reduction_spec(self, [dim], keepdim, sum_dtype(self.dtype, dtype), "prod")
+
+
 @prod_dim.gradient
 def _(g, self, result, dim, keepdim, cxx):
     return cxx.prod_dim_backward(g, self, result, dim, keepdim)
@@ -198,7 +244,6 @@ def _(g, self, result, dim, keepdim, cxx):
 @structured(
     "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    shape="var(self, dim, keepdim)",
     cpu="cpu::var(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True,
     out_overload="correction_out",
@@ -226,6 +271,20 @@ var.reference(
 var.batching("reduce")
 
 
+def check_spread(self, op):
+    if not is_differentiable(self.dtype):
+        raise Error(
+            f"{op}: std and var only support floating point and complex dtypes, got "
+            f"{dtype_name(self.dtype)}"
+        )
+
+
+@var.rule
+def _(self, dim, keepdim):
+    check_spread(self, "var")
+    return reduction_spec(self, dim, keepdim, to_real(self.dtype), "var")
+
+
 @var.gradient
 def _(g, self, dim, correction, keepdim, cxx):
     return cxx.var_backward(g, self, dim, correction, keepdim)
@@ -234,7 +293,6 @@ def _(g, self, dim, correction, keepdim, cxx):
 @structured(
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    shape='var(self, dim, keepdim, "std")',
     cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
     out=True,
     out_overload="correction_out",
@@ -262,6 +320,12 @@ std.reference(
 std.batching("reduce")
 
 
+@std.rule
+def _(self, dim, keepdim):
+    check_spread(self, "std")
+    return reduction_spec(self, dim, keepdim, to_real(self.dtype), "std")
+
+
 @std.gradient
 def _(g, self, result, dim, correction, keepdim, cxx):
     return cxx.std_backward(g, self, result, dim, correction, keepdim)
@@ -270,7 +334,6 @@ def _(g, self, result, dim, correction, keepdim, cxx):
 @structured(
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, "
     "bool keepdim=False) -> (Tensor, Tensor)",
-    shape="var_mean(self, dim, keepdim)",
     cpu="cpu::var_mean(result0, result1, self, shape::dims_of(self, dim), "
     "shape::correction_of(correction))",
     method=False,
@@ -292,6 +355,15 @@ var_mean.samples(
 var_mean.batching("reduce")
 
 
+@var_mean.rule
+def _(self, dim, keepdim):
+    check_spread(self, "var_mean")
+    return (
+        reduction_spec(self, dim, keepdim, to_real(self.dtype), "var_mean"),
+        reduction_spec(self, dim, keepdim, self.dtype, "var_mean"),
+    )
+
+
 @var_mean.gradient
 def _(grads, self, dim, correction, keepdim, cxx):
     return cxx.var_mean_backward(grads, self, dim, correction, keepdim)
@@ -299,7 +371,6 @@ def _(grads, self, dim, correction, keepdim, cxx):
 
 @structured(
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-    shape="logsumexp(self, dim, keepdim)",
     cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
     out=True,
 )
@@ -318,6 +389,12 @@ logsumexp.reference(
 logsumexp.batching("reduce")
 
 
+@logsumexp.rule
+def _(self, dim, keepdim):
+    dtype = default_dtype() if is_integral(self.dtype, True) else self.dtype
+    return reduction_spec(self, dim, keepdim, dtype, "logsumexp")
+
+
 @logsumexp.jvp
 def _(t, self, dim, keepdim, result):
     dims = dim or list(range(self.dim()))
@@ -334,7 +411,6 @@ def _(g, self, result, dim, keepdim, cxx):
 @structured(
     "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
     "ScalarType? dtype=None) -> Tensor",
-    shape="vector_norm(self, ord, dim, keepdim, dtype)",
     cpu="cpu::norm(result, self, shape::dims_of(self, dim), ord)",
     out=True,
     method=False,
@@ -361,6 +437,41 @@ linalg_vector_norm.reference(
     tolerance=16,
 )
 linalg_vector_norm.batching("reduce")
+
+
+def check_norm_dtype(op, own, dtype):
+    if not is_differentiable(dtype):
+        raise Error(
+            f"{op}: dtype should be floating point or complex, but got {scalar_type_name(dtype)}"
+        )
+    if own.is_complex != dtype.is_complex:
+        kind = "complex for complex" if own.is_complex else "real for real"
+        raise Error(f"{op}: dtype should be {kind} inputs, but got {scalar_type_name(dtype)}")
+
+
+@linalg_vector_norm.rule
+def _(self, ord, dim, keepdim, dtype):
+    op = "linalg.vector_norm"
+    if isinstance(ord, complex):
+        raise Error(f"{op}: Expected a non-complex scalar as the order of norm.")
+    if not is_differentiable(self.dtype):
+        raise Error(
+            f"{op}: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_type_name(self.dtype)}"
+        )
+    if dtype is not None:
+        check_norm_dtype(op, self.dtype, dtype)
+    dims = reduced_dims(self.dim(), dim, "linalg.vector_norm")
+    p = float(ord)
+    if p < 0 or p == math.inf:
+        for d in dims:
+            if self.shape[d] == 0:
+                raise Error(
+                    f"{op} cannot compute the {p:g} norm on an empty tensor because the operation "
+                    "does not have an identity"
+                )
+    result = to_real(self.dtype if dtype is None else dtype)
+    return Spec(reduced_sizes(self.shape, dims, keepdim), result)
 
 
 @linalg_vector_norm.gradient

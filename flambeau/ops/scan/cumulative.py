@@ -1,7 +1,7 @@
 """Cumulative sums and products."""
 
-from flambeau.ops.language import Spec, wrap_dim
-from flambeau.ops.record import structured
+from flambeau.ops.language import Error, Spec, dtype_name, is_differentiable, same, show, wrap_dim
+from flambeau.ops.record import COMPLEX, FLOATING, structured
 from flambeau.ops.reduce.dims import sum_dtype
 from flambeau.ops.samples import call, np, values
 
@@ -39,7 +39,6 @@ def _(g, self, dim, cxx):
 
 @structured(
     "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-    shape="cumulative(self, dim, dtype)",
     cpu="cpu::cumprod(result, self, dim)",
     out=True,
     inplace=True,
@@ -57,6 +56,93 @@ cumprod.reference(np.cumprod, tolerance=16)
 cumprod.batching("dims")
 
 
+@cumprod.rule
+def _(self, dim, dtype):
+    wrap_dim(dim, self.dim(), "cumsum/cumprod")
+    return Spec(self.shape, sum_dtype(self.dtype, dtype))
+
+
 @cumprod.gradient
 def _(g, self, result, dim, cxx):
     return cxx.cumprod_backward(g, self, dim, result)
+
+
+# Gradients of products of a line, where they are not differentiated again.
+_LINE = {
+    "function_variant": False,
+    "method": False,
+    "no_gradient": "used where gradients are not differentiated again",
+}
+
+
+@structured(
+    "_prod_others(Tensor self, int dim) -> Tensor",
+    cpu="cpu::prod_others(result, self, dim)",
+    **_LINE,
+)
+def _prod_others():
+    """The products of all elements along ``dim`` but each one, without overflow on the way."""
+
+
+_prod_others.batching("dims")
+
+
+@_prod_others.rule
+def _(self, dim):
+    wrap_dim(dim, self.dim(), "_prod_others")
+    if not is_differentiable(self.dtype):
+        raise NotImplementedError(f"_prod_others: not implemented for {dtype_name(self.dtype)}")
+    return Spec(self.shape, self.dtype)
+
+
+_prod_others.samples(
+    call(values(2, 3), 1), call(values(4, 2), 0), call(values(0, 3), 1), dtypes=FLOATING | COMPLEX
+)
+_prod_others.reference(
+    lambda x, dim: np.stack([np.prod(np.delete(x, i, dim), dim) for i in range(x.shape[dim])], dim),
+    tolerance=16,
+)
+
+
+@structured(
+    "_cumprod_grad(Tensor grad, Tensor self, int dim) -> Tensor",
+    cpu="cpu::cumprod_grad(result, grad, self, dim)",
+    **_LINE,
+)
+def _cumprod_grad():
+    """The gradient of ``cumprod``, without overflow on the way."""
+
+
+def _cumprod_slopes(g, x, dim):
+    """The sum of ``g[m]`` times the products of ``x[: m + 1]`` without one element, one by one."""
+    g, x = np.moveaxis(g, dim, 0), np.moveaxis(x, dim, 0)
+    out = np.zeros_like(x)
+    for k in range(len(x)):
+        for m in range(k, len(x)):
+            out[k] += g[m] * np.conj(np.prod(np.delete(x[: m + 1], k, 0), 0))
+    return np.moveaxis(out, 0, dim)
+
+
+_cumprod_grad.batching("dims")
+
+
+@_cumprod_grad.rule
+def _(grad, self, dim):
+    wrap_dim(dim, self.dim(), "_cumprod_grad")
+    if not is_differentiable(self.dtype):
+        raise NotImplementedError(f"_cumprod_grad: not implemented for {dtype_name(self.dtype)}")
+    if not same(grad.shape, self.shape):
+        raise Error(
+            f"_cumprod_grad: the gradient has shape {show(grad.shape)} and the input "
+            f"{show(self.shape)}; they have to be the same"
+        )
+    return Spec(self.shape, self.dtype)
+
+
+_cumprod_grad.samples(
+    call(values(2, 3), values(2, 3), 1),
+    call(values(4, 2), values(4, 2), 0),
+    call(values(0, 3), values(0, 3), 1),
+    dtypes=FLOATING | COMPLEX,
+)
+_cumprod_grad.reference(_cumprod_slopes, tolerance=32)

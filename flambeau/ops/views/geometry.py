@@ -1,7 +1,16 @@
 """Ops that give other geometry over the same memory."""
 
-from flambeau.ops.language import Error, Spec, show, wrap_dim
-from flambeau.ops.record import COMPLEX, composite, native, view
+from flambeau.ops.language import (
+    MOST,
+    Error,
+    Spec,
+    contiguous_strides,
+    dtype_name,
+    show,
+    storage_bytes,
+    wrap_dim,
+)
+from flambeau.ops.record import view
 from flambeau.ops.samples import call, dtype, np, values
 
 
@@ -16,12 +25,17 @@ alias.batching("same")
 alias.jvp("linear")
 
 
+@alias.rule
+def _(self):
+    return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
+
+
 @alias.gradient
 def _(g):
     return g
 
 
-@view("view(Tensor(a) self, int[] size) -> Tensor(a)", function_variant=False)
+@view("view(Tensor(a) self, SymInt[] size) -> Tensor(a)", function_variant=False)
 def view_(g):
     """The same elements under another shape, without a copy; one size may be -1.
 
@@ -43,6 +57,96 @@ def _(t, size):
     return t.get("self").reshape(size)
 
 
+def inferred_size(shape, numel, op):
+    """The shape with the size put in that was given as -1."""
+    out = list(shape)
+    known, unknown = 1, -1
+    for i, n in enumerate(shape):
+        if n == -1:
+            if unknown >= 0:
+                raise Error(f"{op}: only one dimension can be inferred, got {show(shape)}")
+            unknown = i
+            continue
+        if n < 0:
+            raise Error(f"{op}: invalid shape dimension {n} at index {i} of shape {show(shape)}")
+        # More elements than there are numbers are none that a tensor has.
+        known = -1 if known < 0 or (n > 0 and known > MOST // n) else known * n
+    if unknown >= 0:
+        if known == 0:
+            raise Error(
+                f"{op}: cannot reshape tensor of {numel} elements into shape {show(shape)} because "
+                "the unspecified dimension size -1 can be any value and is ambiguous"
+            )
+        if known > 0 and numel % known == 0:
+            out[unknown] = numel // known
+            return out
+        known = -1
+    if known != numel:
+        raise Error(f"{op}: shape '{show(shape)}' is invalid for input of size {numel}")
+    return out
+
+
+def view_strides(sizes, strides, shape, numel):
+    """Strides under which a new shape is a view, or None: runs of dimensions that are contiguous
+    among themselves can be split and joined freely."""
+    if numel == 0:
+        return contiguous_strides(shape)
+    out = [0] * len(shape)
+    d = len(shape) - 1
+    if not sizes:
+        return [1] * len(shape)
+    base = strides[-1]
+    run, taken = 1, 1
+    for i in reversed(range(len(sizes))):
+        run = run * sizes[i]
+        if i > 0 and (sizes[i - 1] == 1 or strides[i - 1] == run * base):
+            continue  # the run goes on
+        for k in reversed(range(d + 1)):
+            if taken >= run and shape[k] != 1:
+                break
+            out[k] = taken * base
+            taken = taken * shape[k]
+            d = k - 1
+        if taken != run:
+            return None
+        if i > 0:
+            base = strides[i - 1]
+            run, taken = 1, 1
+    if d >= 0:
+        return None
+    return out
+
+
+def is_row_major(sizes, strides):
+    """Contiguous, with row-major strides also where a dimension has one element."""
+    step = 1
+    for d in reversed(range(len(sizes))):
+        if strides[d] != step:
+            return False
+        step = step * max(sizes[d], 1)
+    return True
+
+
+def viewed(self, size, op):
+    shape = inferred_size(size, self.numel(), op)
+    start = self.storage_offset()
+    if self.is_contiguous() and (self.numel() == 0 or is_row_major(self.shape, self.stride())):
+        return Spec(shape, self.dtype, contiguous_strides(shape), start)
+    strides = view_strides(self.shape, self.stride(), shape, self.numel())
+    if strides is None:
+        raise Error(
+            "view: view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead; sizes "
+            f"{show(self.shape)}, strides {show(self.stride())}, asked for {show(shape)}"
+        )
+    return Spec(shape, self.dtype, strides, start)
+
+
+@view_.rule
+def _(self, size):
+    return viewed(self, size, "view")
+
+
 @view_.gradient
 def _(g, self, ops):
     return ops.reshape(g, self.shape)
@@ -51,7 +155,6 @@ def _(g, self, ops):
 @view(
     "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
     function_variant=False,
-    cxx="view_dtype",
     no_gradient="reinterprets bits",
 )
 def view_dtype():
@@ -63,8 +166,60 @@ view_dtype.batching(lambda b, self, dtype: b.op(self.full.contiguous(), dtype))
 view_dtype.jvp("none")
 
 
+@view_dtype.rule
+def _(self, dtype):
+    own, new = self.dtype.itemsize, dtype.itemsize
+    if self.is_conj() and not dtype.is_complex:
+        raise Error(
+            "view: a conjugated tensor cannot be viewed as another dtype; call .resolve_conj() "
+            "first"
+        )
+    start = self.storage_offset()
+    if own == new:
+        return Spec(self.shape, dtype, self.stride(), start)
+    if self.dim() == 0:
+        raise Error(
+            f"view: a 0-dim tensor of {dtype_name(self.dtype)} cannot be viewed as "
+            f"{dtype_name(dtype)}: the element sizes differ"
+        )
+    sizes, strides = list(self.shape), list(self.stride())
+    last = len(sizes) - 1
+    if strides[last] != 1:
+        raise Error(
+            f"view: self.stride(-1) must be 1 to view {dtype_name(self.dtype)} as "
+            f"{dtype_name(dtype)} (different element sizes), but got {strides[last]}"
+        )
+    if own > new:
+        ratio = own // new
+        for i in range(last):
+            strides[i] = strides[i] * ratio
+        sizes[last] = sizes[last] * ratio
+        return Spec(sizes, dtype, strides, start * ratio)
+    ratio = new // own
+    if sizes[last] % ratio != 0:
+        raise Error(
+            f"view: self.size(-1) must be divisible by {ratio} to view {dtype_name(self.dtype)} as "
+            f"{dtype_name(dtype)}, but got {sizes[last]}"
+        )
+    if start % ratio != 0:
+        raise Error(
+            f"view: self.storage_offset() must be divisible by {ratio} to view "
+            f"{dtype_name(self.dtype)} as {dtype_name(dtype)}, but got {start}"
+        )
+    for i in range(last):
+        if strides[i] % ratio != 0:
+            raise Error(
+                f"view: self.stride({i}) must be divisible by {ratio} to view "
+                f"{dtype_name(self.dtype)} as {dtype_name(dtype)}, but got {strides[i]}"
+            )
+        strides[i] = strides[i] // ratio
+    sizes[last] = sizes[last] // ratio
+    return Spec(sizes, dtype, strides, start // ratio)
+
+
 @view(
-    "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    "as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) "
+    "-> Tensor(a)",
     inplace=True,
 )
 def as_strided():
@@ -77,6 +232,36 @@ def as_strided():
 
 
 as_strided.samples(call(values(6), [2, 2], [2, 1], 1), call(values(2, 3), [3], [1]))
+
+
+@as_strided.rule
+def _(self, size, stride, storage_offset):
+    if len(size) != len(stride):
+        raise Error(
+            f"as_strided: mismatch in length of strides and shape: {show(size)} and {show(stride)}"
+        )
+    start = self.storage_offset() if storage_offset is None else storage_offset
+    if start < 0:
+        raise Error(f"as_strided: Tensor: invalid storage offset {start}")
+    last, empty = start, False
+    for i in range(len(size)):
+        if stride[i] < 0:
+            raise Error(
+                "as_strided: Negative strides are not supported at the moment, got strides: "
+                f"{show(stride)}"
+            )
+        if size[i] < 0:
+            raise Error(f"as_strided: negative dimension {size[i]}")
+        empty = empty or size[i] == 0
+        last = last + (size[i] - 1) * stride[i]
+    width, bytes_ = self.element_size(), storage_bytes(self)
+    if not empty and last >= bytes_ // width:
+        raise Error(
+            f"as_strided: setStorage: sizes {show(size)}, strides {show(stride)}, storage offset "
+            f"{start}, and itemsize {width} requiring a storage size of {(last + 1) * width} are "
+            f"out of bounds for storage of size {bytes_}"
+        )
+    return Spec(size, self.dtype, stride, start)
 
 
 @as_strided.jvp
@@ -106,7 +291,6 @@ def _(g, self, size, stride, storage_offset, cxx):
 
 @view(
     "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
-    cxx="transpose",
     inplace=True,
     inplace_overload="",
     aliases=("swapaxes", "swapdims"),
@@ -127,12 +311,28 @@ transpose.batching("dims")
 transpose.jvp("linear")
 
 
+def transposed(self, a, b):
+    sizes, strides = list(self.shape), list(self.stride())
+    if self.dim() > 0:
+        sizes[a] = self.shape[b]
+        sizes[b] = self.shape[a]
+        strides[a] = self.stride()[b]
+        strides[b] = self.stride()[a]
+    return Spec(sizes, self.dtype, strides, self.storage_offset())
+
+
+@transpose.rule
+def _(self, dim0, dim1):
+    a, b = wrap_dim(dim0, self.dim(), "transpose"), wrap_dim(dim1, self.dim(), "transpose")
+    return transposed(self, a, b)
+
+
 @transpose.gradient
 def _(g, dim0, dim1, ops):
     return ops.transpose_int(g, dim0, dim1)
 
 
-@view("t(Tensor(a) self) -> Tensor(a)", inplace=True)
+@view("t(Tensor(a) self) -> Tensor(a)", inplace=True, inplace_functions=())
 def t():
     """Transposes a matrix; vectors and 0-dim tensors stay.
 
@@ -149,6 +349,18 @@ t.jvp("linear")
 @t.batching
 def _(b, self):
     return self.first.transpose(1, 2) if self.rank == 2 else self.first
+
+
+@t.rule
+def _(self):
+    if self.dim() > 2:
+        raise Error(
+            f"t: t() expects a tensor with <= 2 dimensions, but self is {self.dim()}D: use .mT or "
+            ".transpose(dim0, dim1)"
+        )
+    if self.dim() < 2:
+        return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
+    return transposed(self, 0, 1)
 
 
 @t.gradient
@@ -175,13 +387,33 @@ def _(b, self, dims):
     return self.first.permute([0, *b.shifted(dims, self.rank)])
 
 
+@permute.rule
+def _(self, dims):
+    n = self.dim()
+    if len(dims) != n:
+        raise Error(
+            "permute: number of dimensions in the tensor input does not match the length of the "
+            f"desired ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = "
+            f"{len(dims)}"
+        )
+    order, sizes, strides = [], [], []
+    for given in dims:
+        d = wrap_dim(given, n, "permute")
+        if d in order:
+            raise Error(f"permute: duplicate dims are not allowed, got {show(dims)}")
+        order.append(d)
+        sizes.append(self.shape[d])
+        strides.append(self.stride()[d])
+    return Spec(sizes, self.dtype, strides, self.storage_offset())
+
+
 @permute.gradient
 def _(g, dims, cxx):
     return cxx.permute_backward(g, dims)
 
 
 @view(
-    "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
+    "expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)",
     function_variant=False,
 )
 def expand():
@@ -204,14 +436,50 @@ def _(b, self, size):
     return padded.expand([b.size, *size])
 
 
+@expand.rule
+def _(self, size):
+    n = len(size)
+    extra = n - self.dim()
+    if extra < 0:
+        raise Error(
+            f"expand: expand({dtype_name(self.dtype)}{{{show(self.shape)}}}, size={show(size)}): "
+            f"the number of sizes provided ({n}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({self.dim()})"
+        )
+    sizes, strides = [0] * n, [0] * n
+    for i in reversed(range(n)):
+        d = i - extra
+        have = 1 if d < 0 else self.shape[d]
+        if size[i] == -1 and d < 0:
+            raise Error(
+                "expand: the expanded size of the tensor (-1) isn't allowed in a leading, "
+                f"non-existing dimension {i}"
+            )
+        want = have if size[i] == -1 else size[i]
+        if want < 0:
+            raise Error(f"expand: negative size {want} in {show(size)}")
+        if have != want and have != 1:
+            raise Error(
+                f"expand: The expanded size of the tensor ({want}) must match the existing size "
+                f"({have}) at non-singleton dimension {i}.  Target sizes: {show(size)}.  Tensor "
+                f"sizes: {show(self.shape)}"
+            )
+        sizes[i] = want
+        if self.dim() > 0 and have == want:
+            if d >= 0:
+                strides[i] = self.stride()[d]
+            else:
+                strides[i] = sizes[i + 1] * strides[i + 1] if i + 1 < n else 1
+    return Spec(sizes, self.dtype, strides, self.storage_offset())
+
+
 @expand.gradient
 def _(g, self, cxx):
     return cxx.sum_to(g, self.shape)
 
 
 @view(
-    "_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
-    cxx="reshape_alias",
+    "_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)",
     function_variant=False,
     method=False,
     node="ReshapeAliasBackward0",
@@ -222,6 +490,11 @@ def _reshape_alias():
 
 _reshape_alias.samples(call(values(2, 3), [3, 2], [2, 1]))
 _reshape_alias.reference(lambda x, size, stride: np.reshape(x, size))
+
+
+@_reshape_alias.rule
+def _(self, size, stride):
+    return Spec(size, self.dtype, stride, self.storage_offset())
 
 
 @_reshape_alias.jvp
@@ -239,7 +512,12 @@ def _(g, self, ops):
     return ops.reshape(g, self.shape)
 
 
-@view("squeeze(Tensor(a) self) -> Tensor(a)", inplace=True)
+@view(
+    "squeeze(Tensor(a) self) -> Tensor(a)",
+    inplace=True,
+    inplace_functions=(),
+    inplace_node="SqueezeBackward3",
+)
 def squeeze():
     """Without the dimensions of size 1.
 
@@ -258,12 +536,32 @@ def _(b, self):
     return self.first.squeeze([i + 1 for i, n in enumerate(self.shape) if n == 1])
 
 
+def squeezed(self, dims):
+    """Without those of the dimensions whose size is 1."""
+    sizes, strides = [], []
+    for d in range(self.dim()):
+        if d in dims and self.shape[d] == 1:
+            continue
+        sizes.append(self.shape[d])
+        strides.append(self.stride()[d])
+    return Spec(sizes, self.dtype, strides, self.storage_offset())
+
+
+@squeeze.rule
+def _(self):
+    return squeezed(self, list(range(self.dim())))
+
+
 @squeeze.gradient
 def _(g, self, cxx):
     return cxx.unsqueeze_to(g, self.shape)
 
 
-@view("squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", cxx="squeeze_dim", inplace=True)
+@view(
+    "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
+    inplace=True,
+    inplace_node="SqueezeBackward4",
+)
 def squeeze_dim():
     """Without one dimension, if its size is 1."""
 
@@ -274,12 +572,21 @@ squeeze_dim.batching("dims")
 squeeze_dim.jvp("linear")
 
 
+@squeeze_dim.rule
+def _(self, dim):
+    return squeezed(self, [wrap_dim(dim, self.dim(), "squeeze")])
+
+
 @squeeze_dim.gradient
 def _(g, self, dim, cxx):
     return cxx.unsqueeze_dim_to(g, self.shape, dim)
 
 
-@view("squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", cxx="squeeze_dims", inplace=True)
+@view(
+    "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
+    inplace=True,
+    inplace_node="SqueezeBackward5",
+)
 def squeeze_dims():
     """Without the named dimensions whose size is 1."""
 
@@ -288,6 +595,17 @@ squeeze_dims.samples(call(values(1, 3, 1), [0, 2]), call(values(1, 3), [0]))
 squeeze_dims.reference(lambda x, dims: np.squeeze(x, tuple(dims)))
 squeeze_dims.batching("dims")
 squeeze_dims.jvp("linear")
+
+
+@squeeze_dims.rule
+def _(self, dim):
+    named = []
+    for given in dim:
+        d = wrap_dim(given, self.dim(), "squeeze")
+        if d in named:
+            raise Error(f"squeeze: dim {given} appears multiple times in the list of dims")
+        named.append(d)
+    return squeezed(self, named)
 
 
 @squeeze_dims.gradient
@@ -315,380 +633,16 @@ def _(b, self, dim):
     return self.first.unsqueeze(b.shifted(dim, self.rank + 1))
 
 
+@unsqueeze.rule
+def _(self, dim):
+    d = wrap_dim(dim, self.dim() + 1, "unsqueeze")
+    sizes, strides = list(self.shape), list(self.stride())
+    step = sizes[d] * strides[d] if d < self.dim() else 1
+    sizes.insert(d, 1)
+    strides.insert(d, step)
+    return Spec(sizes, self.dtype, strides, self.storage_offset())
+
+
 @unsqueeze.gradient
 def _(g, self, dim, cxx):
     return cxx.squeeze_back(g, self.shape, dim)
-
-
-@view("select.int(Tensor(a) self, int dim, int index) -> Tensor(a)")
-def select():
-    """The slice at ``index`` of a dimension, which goes away.
-
-    >>> flambeau.select(flambeau.arange(4).view(2, 2), 0, 1)
-    tensor([2, 3])
-    """
-
-
-select.samples(call(values(2, 3), 1, 2), call(values(2, 3), 0, -1))
-select.reference(lambda x, dim, index: np.take(x, index, dim))
-select.batching("dims")
-select.jvp("linear")
-
-
-@select.rule
-def _(self, dim, index):
-    if self.dim() == 0:
-        raise IndexError("select: cannot be applied to a 0-dim tensor.")
-    d = wrap_dim(dim, self.dim(), "select")
-    n = self.shape[d]
-    if index < -n or index >= n:
-        raise IndexError(
-            f"select: index {index} out of range for tensor of size {show(self.shape)} at "
-            f"dimension {d}"
-        )
-    sizes, strides = list(self.shape), list(self.stride())
-    start = self.storage_offset() + (index + n if index < 0 else index) * strides[d]
-    del sizes[d]
-    del strides[d]
-    return Spec(sizes, self.dtype, strides, start)
-
-
-@select.gradient
-def _(g, self, dim, index, ops):
-    return ops.select_backward(g, self.shape, dim, index)
-
-
-@view(
-    "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> "
-    "Tensor(a)",
-    function_variant=False,
-    method=False,
-)
-def slice():
-    """Elements ``start`` to ``end`` by ``step`` of a dimension, as Python slices."""
-
-
-slice.samples(call(values(4, 2), 0, 1, 4, 2), call(values(2, 3), 1, -2), call(values(2, 3), 0, 2))
-slice.reference(
-    lambda x, dim, start, end=None, step=1: np.take(x, range(x.shape[dim])[start:end:step], dim)
-)
-slice.batching("dims")
-slice.jvp("linear")
-
-
-@slice.rule
-def _(self, dim, start, end, step):
-    if self.dim() == 0:
-        raise Error("slice: slice() cannot be applied to a 0-dim tensor.")
-    if step <= 0:
-        raise Error(f"slice: slice step must be positive, got {step}")
-    d = wrap_dim(dim, self.dim(), "slice")
-    n = self.shape[d]
-    first, last = 0 if start is None else start, n if end is None else end
-    if first < 0:
-        first = max(first + n, 0)
-    if last < 0:
-        last = last + n
-    first = min(first, n)
-    last = min(max(last, first), n)
-    sizes, strides = list(self.shape), list(self.stride())
-    offset = self.storage_offset() + first * strides[d]
-    sizes[d] = (last - first) // step + (1 if (last - first) % step != 0 else 0)
-    strides[d] = strides[d] * step
-    return Spec(sizes, self.dtype, strides, offset)
-
-
-@slice.gradient
-def _(g, self, dim, start, end, step, cxx):
-    return cxx.slice_backward(g, self.shape, dim, start, end, step)
-
-
-@view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)")
-def diagonal():
-    """The diagonal of two dimensions, as the last dimension.
-
-    >>> flambeau.diagonal(flambeau.arange(4).view(2, 2))
-    tensor([0, 3])
-    """
-
-
-diagonal.samples(call(values(3, 3)), call(values(2, 3), 1), call(values(2, 3, 2), -1, 0, 2))
-diagonal.reference(np.diagonal)
-diagonal.batching("dims")
-diagonal.jvp("linear")
-
-
-@diagonal.gradient
-def _(g, self, offset, dim1, dim2, ops):
-    return ops.diagonal_backward(g, self.shape, offset, dim1, dim2)
-
-
-@view(
-    "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", function_variant=False
-)
-def unfold():
-    """Windows of ``size`` elements every ``step`` along a dimension, as a new last dimension.
-
-    >>> flambeau.arange(4).unfold(0, 2, 1)
-    tensor([[0, 1],
-            [1, 2],
-            [2, 3]])
-    """
-
-
-unfold.samples(call(values(5), 0, 2, 2), call(values(2, 4), 1, 3, 1))
-unfold.batching("dims")
-unfold.jvp("linear")
-
-
-@unfold.gradient
-def _(g, self, dimension, size, step, ops):
-    return ops.unfold_backward(g, self.shape, dimension, size, step)
-
-
-@view(
-    "split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
-    cxx="split",
-    creation="multi_output",
-    function_variant=False,
-    method=False,
-)
-def split():
-    """Parts of ``split_size`` along a dimension; the last may be smaller."""
-
-
-split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
-split.batching("dims")
-split.jvp("linear")
-
-
-@split.gradient
-def _(g, self, split_size, dim, cxx):
-    return cxx.split_backward(g, self.shape, self.options, split_size, dim)
-
-
-@view(
-    "split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
-    creation="multi_output",
-)
-def split_with_sizes():
-    """Parts of the given sizes along a dimension.
-
-    >>> flambeau.arange(3).split_with_sizes([1, 2])
-    (tensor([0]), tensor([1, 2]))
-    """
-
-
-split_with_sizes.samples(call(values(5), [2, 3]), call(values(2, 3), [0, 1, 2], 1))
-split_with_sizes.reference(lambda x, sizes, dim=0: np.split(x, np.cumsum(sizes)[:-1], dim))
-split_with_sizes.batching("dims")
-split_with_sizes.jvp("linear")
-
-
-@split_with_sizes.gradient
-def _(g, self, split_sizes, dim, cxx):
-    return cxx.split_with_sizes_backward(g, self.shape, self.options, split_sizes, dim)
-
-
-@view(
-    "unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]",
-    cxx="unbind",
-    creation="multi_output",
-)
-def unbind():
-    """All slices along a dimension, which goes away.
-
-    >>> flambeau.unbind(flambeau.arange(4).view(2, 2))
-    (tensor([0, 1]), tensor([2, 3]))
-    """
-
-
-unbind.samples(call(values(2, 3)), call(values(2, 3), -1))
-unbind.reference(lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)))
-unbind.batching("dims")
-unbind.jvp("linear")
-
-
-@unbind.gradient
-def _(g, self, dim, cxx):
-    return cxx.unbind_backward(g, self.shape, self.options, dim)
-
-
-@view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
-def view_as_real():
-    """A complex tensor as a real one with a last dimension of 2.
-
-    >>> flambeau.view_as_real(flambeau.tensor([1+2j]))
-    tensor([[1., 2.]])
-    """
-
-
-view_as_real.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
-view_as_real.reference(lambda x: np.stack([x.real, x.imag], -1))
-view_as_real.batching("same")
-view_as_real.jvp("linear")
-
-
-@view_as_real.gradient
-def _(g, cxx):
-    return cxx.view_as_real_backward(g)
-
-
-@view("view_as_complex(Tensor(a) self) -> Tensor(a)", handles=frozenset())
-def view_as_complex():
-    """A real tensor with a last dimension of 2 as a complex one.
-
-    >>> flambeau.view_as_complex(flambeau.tensor([[1., 2.]]))
-    tensor([1.+2.j])
-    """
-
-
-view_as_complex.samples(
-    call(values(2, 3, 2)), call(values(2)), dtypes=frozenset({"float64", "float32"})
-)
-view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
-view_as_complex.batching(lambda b, self: b.op(self.full.contiguous()))
-view_as_complex.jvp("linear")
-
-
-@view_as_complex.gradient
-def _(g, cxx):
-    return cxx.view_as_complex_backward(g)
-
-
-@view("_conj(Tensor(a) self) -> Tensor(a)", function_variant=True, method=False)
-def _conj():
-    """The lazily conjugated view of a complex tensor."""
-
-
-_conj.samples(call(values(2, 3)), dtypes=COMPLEX)
-_conj.reference(np.conj)
-_conj.batching("same")
-_conj.jvp("linear")
-
-
-@_conj.gradient
-def _(g, cxx):
-    return cxx.conj(g)
-
-
-@view("_neg_view(Tensor(a) self) -> Tensor(a)", method=False)
-def _neg_view():
-    """The lazily negated view."""
-
-
-_neg_view.samples(call(values(2, 3)))
-_neg_view.batching("same")
-_neg_view.jvp("linear")
-
-
-@_neg_view.gradient
-def _(g, ops):
-    return ops.neg(g)
-
-
-@composite("conj(Tensor(a) self) -> Tensor(a)")
-def conj():
-    """The complex conjugate, as a lazy view; real tensors are returned as they are.
-
-    >>> flambeau.conj(flambeau.tensor([1+2j]))
-    tensor([1.-2.j])
-    """
-
-
-conj.samples(call(values(2, 3)), call(values()))
-conj.reference(np.conj)
-
-
-@composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
-def real():
-    """The real part as a view; real tensors are returned as they are.
-
-    >>> flambeau.real(flambeau.tensor([1+2j]))
-    tensor([1.])
-    """
-
-
-real.samples(call(values(2, 3)), call(values()))
-real.reference(np.real)
-
-
-@composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
-def imag():
-    """The imaginary part of a complex tensor as a view.
-
-    >>> flambeau.imag(flambeau.tensor([1+2j]))
-    tensor([2.])
-    """
-
-
-imag.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
-imag.reference(np.imag)
-
-
-@composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
-def resolve_conj():
-    """A copy without the conjugate bit when it is set, else the tensor itself.
-
-    >>> flambeau.tensor([1 + 2j]).conj().resolve_conj()
-    tensor([1.-2.j])
-    """
-
-
-resolve_conj.samples(call(values(2, 3)), call(values()))
-resolve_conj.reference(lambda x: x)
-
-
-@composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
-def resolve_neg():
-    """A copy without the negative bit when it is set, else the tensor itself.
-
-    >>> flambeau.tensor([1 + 2j]).conj().imag.resolve_neg()
-    tensor([-2.])
-    """
-
-
-resolve_neg.samples(call(values(2, 3)), call(values()))
-resolve_neg.reference(lambda x: x)
-
-
-@native(
-    "detach(Tensor(a) self) -> Tensor(a)",
-    cxx="detach",
-    handles=frozenset({"conjugate", "negative", "autograd"}),
-)
-def detach():
-    """The same memory, outside of the graph.
-
-    >>> flambeau.ones(2, requires_grad=True).detach().requires_grad
-    False
-    """
-
-
-detach.samples(call(values(2, 3)), call(values()))
-detach.reference(lambda x: x)
-detach.batching("same")
-detach.jvp("none")
-
-
-@native(
-    "detach_(Tensor(a!) self) -> Tensor(a!)",
-    cxx="detach_",
-    handles=frozenset({"conjugate", "negative", "autograd"}),
-)
-def detach_():
-    """Takes this tensor out of the graph that made it; it becomes a leaf.
-
-    >>> flambeau.ones(1, requires_grad=True).mul(2).detach_().requires_grad
-    False
-    """
-
-
-detach_.samples(call(values(2, 3)), call(values()))
-detach_.reference(lambda x: x)
-detach_.jvp("none")
-
-
-@detach_.batching
-def _(b, self):
-    return b.op(self.value)

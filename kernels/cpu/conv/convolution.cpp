@@ -59,6 +59,11 @@ struct Problem {
              .dil_h = dilation[0],
              .dil_w = dilation[1],
              .groups = groups};
+    // Steps that are never taken may be of any size.
+    if (shape.r == 1) shape.dil_h = 1;
+    if (shape.s == 1) shape.dil_w = 1;
+    shape.stride_h = std::min(shape.stride_h, shape.h + 2 * shape.pad_h);
+    shape.stride_w = std::min(shape.stride_w, shape.w + 2 * shape.pad_w);
   }
 };
 

@@ -58,6 +58,7 @@ void masked_fill_into(const Tensor& self, const Tensor& mask, const Scalar& valu
 void masked_fill(const Tensor& result, const Tensor& self, const Tensor& mask, const Scalar& value);
 void masked_fill_tensor(const Tensor& result, const Tensor& self, const Tensor& mask,
                         const Tensor& value);
+void masked_fill_tensor_into(const Tensor& self, const Tensor& mask, const Tensor& value);
 Tensor masked_select(const Tensor& self, const Tensor& mask);
 Tensor nonzero(const Tensor& self);  // a row for each; the columns are contiguous
 

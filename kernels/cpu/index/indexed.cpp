@@ -154,6 +154,21 @@ void IndexedWalk::prepare() {
   base_.offsets = offsets_.data<int64_t>();
 }
 
+// A write with a bad index leaves all as it was, so the indices of blocks are looked at first.
+void IndexedWalk::check_indices() const {
+  if (!by_block_) return;
+  const int64_t* const indices = offsets_.data<int64_t>();
+  parallel_for(offsets_.numel(), kOffsetsGrain, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kBlock = 512;
+    int64_t unused[kBlock];
+    for (int64_t i = begin; i < end; i += kBlock)
+      if (!index_kernels().offsets(indices + i, unused, std::min(kBlock, end - i), range_.size,
+                                   index_stride_, range_.wrap, false))
+        __atomic_store_n(&bad_, true, __ATOMIC_RELAXED);
+  });
+  finish();
+}
+
 void IndexedWalk::finish() const {
   if (bad_) [[unlikely]]
     report_first_bad(offsets_, range_);
@@ -329,6 +344,7 @@ void IndexedWalk::load() {
 void IndexedWalk::write(IndexLoop loop, const void* factor) {
   if (numel_ == 0) return;
   prepare();
+  check_indices();
   const int64_t wanted = wanted_tasks();
   const int d = best_split(true, wanted);
   int64_t parts = d < 0 ? 1 : dims_[d].size;
@@ -341,7 +357,7 @@ void IndexedWalk::write(IndexLoop loop, const void* factor) {
       run_by_destination(wanted, loop, factor))
     return;
   run_split(std::max(d, 0), tasks, loop, factor);
-  finish();
+  finish();  // another thread may have changed them meanwhile
 }
 
 void IndexedWalk::store() { write(index_kernels().store[log2_size(item_)], nullptr); }

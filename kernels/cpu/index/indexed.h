@@ -67,7 +67,8 @@ class IndexedWalk {
   };
   void prepare();
   void coalesce();
-  void finish() const;  // the error of a bad index that was met on the way
+  void finish() const;
+  void check_indices() const;  // the error of a bad index that was met on the way
   void write(IndexLoop loop, const void* factor);
   // The dimension to part into tasks: the outermost that gives enough, else the largest of all.
   // Tasks that write must not meet, so they part only where the indexed operand has a stride of its

@@ -82,8 +82,14 @@ void masked_fill_into(const Tensor& self, const Tensor& mask, const Scalar& valu
 void masked_fill_tensor(const Tensor& result, const Tensor& self, const Tensor& mask,
                         const Tensor& value) {
   const Scalar number = value.value();
-  shape::check_fits("masked_fill", number, self.dtype());
+  check_fits("masked_fill", number, self.dtype());
   masked_fill(result, self, mask, number);
+}
+
+void masked_fill_tensor_into(const Tensor& self, const Tensor& mask, const Tensor& value) {
+  const Scalar number = value.value();
+  check_fits("masked_fill", number, self.dtype());
+  masked_fill_into(self, mask, number);
 }
 
 // ---- pick

@@ -112,23 +112,26 @@ struct Layout3 {
   int64_t batch, classes, inner;
 };
 
-Layout3 layout(const Tensor& self) {
-  if (self.dim() == 1) return {1, self.sizes()[0], 1};
+// Scores without a batch may come with a list of targets: the first one counts, as in PyTorch.
+Layout3 layout(const Tensor& self, const Tensor& target) {
+  if (self.dim() == 1) return {target.numel() > 0, self.sizes()[0], 1};
   int64_t inner = 1;
   for (int64_t d = 2; d < self.dim(); ++d) inner *= self.sizes()[d];
   return {self.sizes()[0], self.sizes()[1], inner};
 }
 
-int64_t checked(int64_t target, int64_t classes) {
-  check<IndexError>(target >= 0 && target < classes, "nll_loss: Target ", target,
-                    " is out of bounds for ", classes, " classes");
-  return target;
+// Before anything is written.
+void check_targets(const int64_t* targets, int64_t n, int64_t classes, int64_t ignore_index) {
+  for (int64_t i = 0; i < n; ++i)
+    check<IndexError>((targets[i] >= 0 && targets[i] < classes) || targets[i] == ignore_index,
+                      "nll_loss: Target ", targets[i], " is out of bounds for ", classes,
+                      " classes");
 }
 
 void forward(const Tensor& out, const Tensor& total_weight, const Tensor& self,
              const Tensor& target, const Tensor& weight, int64_t reduction, int64_t ignore_index) {
   const DType dtype = compute_dtype(self.dtype());
-  const auto [batch, classes, inner] = layout(self);
+  const auto [batch, classes, inner] = layout(self, target);
   const Tensor x = packed(self, self.sizes(), dtype);
   const Tensor t = packed(target, target.sizes(), DType::int64);
   const Tensor w = weight.defined() ? packed(weight, weight.sizes(), dtype) : weight;
@@ -137,15 +140,16 @@ void forward(const Tensor& out, const Tensor& total_weight, const Tensor& self,
     const T* const xp = x.data<T>();
     const int64_t* const tp = t.data<int64_t>();
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
-    const Tensor each =
-        reduction == kNone ? empty(target.sizes(), {dtype, out.device()}) : Tensor();
+    check_targets(tp, batch * inner, classes, ignore_index);
+    const Tensor each = reduction == kNone ? empty(out.sizes(), {dtype, out.device()}) : Tensor();
+    if (each.defined()) fill(each, 0);
     double sum = 0, total = 0;
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t i = 0; i < inner; ++i) {
         const int64_t at = b * inner + i;
         T loss = 0;
         if (tp[at] != ignore_index) {
-          const int64_t c = checked(tp[at], classes);
+          const int64_t c = tp[at];
           const T scale = wp ? wp[c] : T(1);
           loss = -xp[(b * classes + c) * inner + i] * scale;
           total += scale;
@@ -168,10 +172,11 @@ void backward(const Tensor& out, const Tensor& grad, const Tensor& self, const T
               const Tensor& weight, int64_t reduction, int64_t ignore_index,
               const Tensor& total_weight) {
   const DType dtype = compute_dtype(self.dtype());
-  const auto [batch, classes, inner] = layout(self);
+  const auto [batch, classes, inner] = layout(self, target);
   const Tensor t = packed(target, target.sizes(), DType::int64);
   const Tensor w = weight.defined() ? packed(weight, weight.sizes(), dtype) : weight;
   const Tensor g = packed(grad, grad.sizes(), dtype);
+  check_targets(t.data<int64_t>(), batch * inner, classes, ignore_index);
   const Tensor made = out.dtype() == dtype ? out : empty(out.sizes(), {dtype, out.device()});
   fill(made, 0);
   by_type(dtype, [&](auto zero) {
@@ -184,7 +189,7 @@ void backward(const Tensor& out, const Tensor& grad, const Tensor& self, const T
       for (int64_t i = 0; i < inner; ++i) {
         const int64_t at = b * inner + i;
         if (tp[at] == ignore_index) continue;
-        const int64_t c = checked(tp[at], classes);
+        const int64_t c = tp[at];
         const T own = reduction == kNone ? gp[at] : gp[0] * mean;
         made.data<T>()[(b * classes + c) * inner + i] = -own * (wp ? wp[c] : T(1));
       }

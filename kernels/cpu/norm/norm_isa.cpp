@@ -86,6 +86,37 @@ void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = grad[i] - math::exp(y[i]) * sum;
 }
 
+// In double, on elements that are divided by the largest: for rows whose sums or squares do not
+// stay within T.
+template <class T>
+__attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T* x,
+                                               const T* weight, const T* bias, int64_t n,
+                                               double eps) {
+  double top = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double size = math::abs(static_cast<double>(x[i]));
+    top = size > top ? size : top;
+  }
+  const double scale = (top > 0) & (top < __builtin_inf()) ? top : 1;
+  const double count = static_cast<double>(n);
+  const auto element = [=](int64_t i) { return static_cast<double>(x[i]) / scale; };
+  const double m = sum_of<double>(n, element) / count;
+  const double variance = sum_of<double>(n,
+                                         [=](int64_t i) {
+                                           const double d = element(i) - m;
+                                           return d * d;
+                                         }) /
+                          count;
+  const double r = 1 / __builtin_sqrt(variance + eps / scale / scale);
+  *mean = static_cast<T>(m * scale);
+  *rstd = static_cast<T>(r / scale);
+  for (int64_t i = 0; i < n; ++i) {
+    const double y = (element(i) - m) * r;
+    out[i] = static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +
+                            (bias ? static_cast<double>(bias[i]) : 0.0));
+  }
+}
+
 template <class T>
 void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
                 double eps) {
@@ -97,6 +128,9 @@ void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* 
                                       return d * d;
                                     }) /
                           static_cast<double>(n);
+  constexpr double small = sizeof(T) == 4 ? 0x1p-96 : 0x1p-900;
+  if (!((variance + eps > small) & (variance < __builtin_inf()))) [[unlikely]]
+    return layer_norm_wide(out, mean, rstd, x, weight, bias, n, eps);
   const T r = static_cast<T>(1 / __builtin_sqrt(variance + eps));
   *mean = m;
   *rstd = r;

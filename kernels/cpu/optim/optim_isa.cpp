@@ -60,9 +60,23 @@ void sgd(T* p, const T* g, T* buffer, int64_t n, const SgdStep& s) {
   }
 }
 
+template <class T>
+void adagrad(T* p, const T* g, T* sum, int64_t n, const AdagradStep& s) {
+  const T sign = s.maximize ? T(-1) : T(1), decay = static_cast<T>(s.weight_decay);
+  const T lr = static_cast<T>(s.lr), eps = static_cast<T>(s.eps);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const T d = sign * g[i] + decay * p[i];
+    const T total = sum[i] + d * d;
+    sum[i] = total;
+    p[i] = p[i] - lr * (d / (math::sqrt(total) + eps));
+  }
+}
+
 }  // namespace
 
 extern const OptimizerKernels optimizer_rows;
-const OptimizerKernels optimizer_rows = {{adam<float>, sgd<float>}, {adam<double>, sgd<double>}};
+const OptimizerKernels optimizer_rows = {{adam<float>, sgd<float>, adagrad<float>},
+                                         {adam<double>, sgd<double>, adagrad<double>}};
 
 }  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE

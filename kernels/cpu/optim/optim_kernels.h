@@ -13,6 +13,10 @@ struct SgdStep {
   double lr, momentum, dampening, weight_decay;
   bool nesterov, maximize, first;
 };
+struct AdagradStep {
+  double lr, weight_decay, eps;  // lr with its decay
+  bool maximize;
+};
 
 template <class T>
 struct OptimizerRows {
@@ -20,6 +24,7 @@ struct OptimizerRows {
   void (*adam)(T* p, const T* g, T* average, T* square, T* largest, int64_t n,
                const AdamStep& step);
   void (*sgd)(T* p, const T* g, T* buffer, int64_t n, const SgdStep& step);
+  void (*adagrad)(T* p, const T* g, T* sum, int64_t n, const AdagradStep& step);
 };
 
 struct OptimizerKernels {

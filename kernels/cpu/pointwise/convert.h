@@ -55,6 +55,8 @@ using ConvertLoop = void (*)(const void* src, void* dst, int64_t n);
 // Between a contiguous block and a strided one; dimensions innermost first, strides in bytes.
 using StridedLoop = void (*)(char* dst, const char* src, const int64_t* sizes,
                              const int64_t* strides, int ndim);
+// dst[2 i] = first[i], dst[2 i + 1] = second[i] for i < n.
+using PairLoop = void (*)(void* dst, const void* first, const void* second, int64_t n);
 using FillLoop = void (*)(void* dst, const void* value, int64_t n);
 // Element r of row c of dst is element c of row r of src, for r < rows and c < cols; strides in
 // bytes. `stream` allows stores that pass the caches by.
@@ -67,7 +69,9 @@ struct ConvertKernels {
   StridedLoop gather[5], scatter[5];
   FillLoop fill[5];
   TransposeLoop transpose[5];
+  PairLoop interleave[5];
   void (*stream)(void* dst, const void* src, int64_t bytes);  // memcpy that passes the caches by
+  void (*move)(void* dst, const void* src, int64_t bytes);    // memcpy of some kilobytes
 };
 
 const ConvertKernels& convert_kernels();  // of isa()

@@ -46,6 +46,14 @@ void convert(const void* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
 }
 
+#if defined(FLAMBEAU_ISA_avx512)
+constexpr int kVectorBytes = 64;
+#elif defined(FLAMBEAU_ISA_avx2)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
 // ---- gathers and scatters
 
 struct Wide {
@@ -56,6 +64,9 @@ template <class T>
 inline void gather_row(T* __restrict dst, const char* __restrict src, int64_t n, int64_t stride) {
   if (stride == sizeof(T)) {
     for (int64_t i = 0; i < n; ++i) dst[i] = reinterpret_cast<const T*>(src)[i];
+  } else if (stride == 2 * sizeof(T)) {  // every other element: vectors are shuffled
+    const T* __restrict s = reinterpret_cast<const T*>(src);
+    for (int64_t i = 0; i < n; ++i) dst[i] = s[2 * i];
   } else {
     for (int64_t i = 0; i < n; ++i) dst[i] = *reinterpret_cast<const T*>(src + i * stride);
   }
@@ -112,6 +123,35 @@ void scatter(char* dst, const char* src, const int64_t* sizes, const int64_t* st
   });
 }
 
+// Two arrays as one of pairs.
+template <class T>
+void interleave(void* dst, const void* first, const void* second, int64_t n) {
+  T* __restrict d = static_cast<T*>(dst);
+  const T* __restrict a = static_cast<const T*>(first);
+  const T* __restrict b = static_cast<const T*>(second);
+  for (int64_t i = 0; i < n; ++i) {
+    d[2 * i] = a[i];
+    d[2 * i + 1] = b[i];
+  }
+}
+
+// Where the low bits of the two addresses are near each other, memcpy's string instructions go byte
+// by byte on some processors; plain vectors do not.
+void move(void* dst, const void* src, int64_t bytes) {
+  using Vector [[gnu::vector_size(kVectorBytes), gnu::may_alias, gnu::aligned(1)]] = char;
+  char* d = static_cast<char*>(dst);
+  const char* s = static_cast<const char*>(src);
+  constexpr int64_t kStep = 4 * kVectorBytes;
+  int64_t i = 0;
+  for (; i + kStep <= bytes; i += kStep)
+    for (int k = 0; k < 4; ++k)
+      *reinterpret_cast<Vector*>(d + i + k * kVectorBytes) =
+          *reinterpret_cast<const Vector*>(s + i + k * kVectorBytes);
+  for (; i + kVectorBytes <= bytes; i += kVectorBytes)
+    *reinterpret_cast<Vector*>(d + i) = *reinterpret_cast<const Vector*>(s + i);
+  if (i < bytes) __builtin_memcpy(d + i, s + i, static_cast<size_t>(bytes - i));
+}
+
 template <class T>
 void fill(void* dst, const void* value, int64_t n) {
   const T v = *static_cast<const T*>(value);
@@ -120,14 +160,6 @@ void fill(void* dst, const void* value, int64_t n) {
 }
 
 // ---- transposition
-
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 // Stores that do not bring the line into the caches: a large result is not read again soon.
 template <class V>
@@ -289,7 +321,10 @@ const ConvertKernels convert_kernels = {
     {fill<uint8_t>, fill<uint16_t>, fill<uint32_t>, fill<uint64_t>, fill<Wide>},
     {transpose<uint8_t>, transpose<uint16_t>, transpose<uint32_t>, transpose<uint64_t>,
      transpose<Wide>},
+    {interleave<uint8_t>, interleave<uint16_t>, interleave<uint32_t>, interleave<uint64_t>,
+     interleave<Wide>},
     stream,
+    move,
 };
 
 #undef FLAMBEAU_CONVERT_FROM

@@ -3,10 +3,13 @@
 #include "core/dispatch/specs.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "core/tensor/convertible.h"
+#include "core/tensor/range.h"
 #include "core/tensor/rearrange.h"
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/pointwise/run_loop.h"
+#include "kernels/cpu/reduce/reduce.h"
 #include "kernels/shape/pointwise.h"
 
 namespace flambeau {
@@ -54,6 +57,7 @@ void check_params(const char* op, std::span<const Scalar> params, DType common) 
     check(!p.is_complex() || is_complex(common), op,
           ": For non-complex input tensors, argument "
           "alpha must not be a complex number");
+    if (is_integral(common, false)) check_fits(op, p, common);
   }
 }
 
@@ -97,6 +101,94 @@ void check_booleans(const char* op, const char* refusal, Inputs inputs) {
           " a bool tensor is not supported. If "
           "you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
 }
+
+// Note [Numbers beyond the dtype]
+// A number, or a 0-dim tensor, does not widen an integer dtype, so it may be no value of it. Sums,
+// products and bits are the same modulo 2^n as without the loss. A comparison has an answer all the
+// same; a bound that no value passes is any such bound; what else there is would be wrong in
+// silence, and raises.
+Scalar without_loss(const char* op, const Scalar& number, Part part, DType common) {
+  const int side = beyond(number, common);
+  if (side == 0 || (part == Part::stored && fits(number, common))) return number;
+  const bool passed = (part == Part::at_least && side < 0) || (part == Part::at_most && side > 0);
+  if (!passed) check_fits(op, number, common);
+  check(passed, op, ": value ", number.to_int(), " cannot be converted to type ",
+        dtype_name(common), " without overflow");
+  const int bits = static_cast<int>(8 * itemsize(common));
+  const bool is_signed = info(common).is_signed;
+  if (side < 0) return is_signed ? Scalar(INT64_MIN >> (64 - bits)) : Scalar(int64_t{0});
+  return Scalar(static_cast<uint64_t>(-1) >> (64 - bits + (is_signed ? 1 : 0)));
+}
+
+bool has_zero(const Tensor& t) {
+  if (t.numel() == 1) return !t.value().to_bool();
+  const Tensor nonzero = empty({}, {DType::boolean, Device()});
+  Dims dims;
+  for (int64_t d = 0; d < t.dim(); ++d) dims.push_back(d);
+  cpu::all(nonzero, t, dims);
+  return !nonzero.value().to_bool();
+}
+
+// Whether an op on integers has to look at the values of its inputs.
+bool needs_values(const PointwiseRule& rule, DType common, Inputs inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& t = *inputs[i];
+    if (rule.parts[i] == Part::divisor) return true;
+    if (rule.parts[i] != Part::any && t.dtype() != common && t.dim() == 0) return true;
+  }
+  return false;
+}
+
+// Inputs of an op on integers; `owned` holds those that are not the caller's.
+class Exact {
+ public:
+  Exact(const char* op, const PointwiseRule& rule, DType common, Inputs inputs) {
+    bool runs = true;
+    for (const Tensor* t : inputs) runs = runs && t->device().is_cpu() && t->numel() > 0;
+    for (size_t i = 0; i < inputs.size(); ++i) inputs_[i] = inputs[i];
+    count_ = inputs.size();
+    if (!runs) return;
+    for (size_t i = 0; i < count_; ++i) settle(op, rule.parts[i], common, i);
+  }
+  Inputs get() const { return {inputs_, count_}; }
+
+ private:
+  void settle(const char* op, Part part, DType common, size_t i) {
+    const Tensor& t = *inputs_[i];
+    if (part != Part::any && t.dim() == 0 && t.dtype() != common && is_integral(t.dtype(), false)) {
+      const Scalar number = t.value();
+      if (part != Part::compared) {
+        const Scalar kept = without_loss(op, number, part, common);
+        if (beyond(number, common) != 0) replace(i, scalar_tensor(kept, common, Device()));
+      } else if (const int side = beyond(number, common); side != 0) {
+        compare_beyond(common, i, side);
+      }
+    }
+    if (part == Part::divisor && has_zero(*inputs_[i]))
+      raise(op, ": ZeroDivisionError: integer division or modulo by zero");
+  }
+
+  // All values are less than the number, or greater: as 1 is less than 2 and greater than 0.
+  void compare_beyond(DType common, size_t number, int side) {
+    const Tensor one = scalar_tensor(Scalar(int64_t{1}), common, Device());
+    for (size_t i = 0; i < count_; ++i) {
+      const Dims still(inputs_[i]->sizes().size(), 0);
+      if (i == number)
+        replace(i, scalar_tensor(Scalar(int64_t{side > 0 ? 2 : 0}), common, Device()));
+      else
+        replace(i, Tensor::alias(one, inputs_[i]->sizes(), still, 0));
+    }
+  }
+
+  void replace(size_t i, Tensor by) {
+    owned_[i] = std::move(by);
+    inputs_[i] = &owned_[i];
+  }
+
+  const Tensor* inputs_[cpu::kMaxOperands];
+  size_t count_;
+  Tensor owned_[cpu::kMaxOperands];
+};
 
 [[noreturn, gnu::cold, gnu::noinline]] void raise_dtype(const char* op, DType common) {
   raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
@@ -280,6 +372,8 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
     out = empty_strided(shape, strides, {call.result, call.device});
     return;
   }
+  if (call.device.is_cpu())
+    for (const Tensor* t : call.inputs) t->bytes();  // raises where they are gone
   resize_out(out, shape, call.op);
   if (same(strides, out.strides())) return;
   const Rearranging scope;
@@ -346,6 +440,12 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   const Chosen chosen = choose(kernel, common);
   if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) [[unlikely]]
     raise_dtype(op, common);
+  if (rule.has_parts && is_integral(common, false) && needs_values(rule, common, inputs)) {
+    const Exact exact(op, rule, common, inputs);
+    PointwiseRule settled = rule;
+    settled.has_parts = false;
+    return pointwise(op, settled, kernel, out, exact.get(), params, inplace);
+  }
   const DType result = result_dtype(rule, common);
   if (!params.empty()) check_params(op, params, common);
   const Params numbers(op, params, chosen.value);
@@ -363,6 +463,9 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
           ": In-place ", op, " is not supported for complex tensors.");
     if (out.device() != device) shape::raise_devices(op, device, out.device());
     shape::check_result_cast(op, result, out.dtype());
+    check<NotImplementedError>(convertible(result, out.dtype()), op, ": elements of ",
+                               dtype_name(result), " cannot be converted to ",
+                               dtype_name(out.dtype()), ", the dtype of out");
   }
   run_general({op, kernel, chosen, inputs, numbers.bytes, result, device}, out, inplace);
 }
@@ -380,7 +483,7 @@ void pointwise_rule(const char* op, const PointwiseRule& rule, const PointwiseKe
   if (!spec.strides) {
     cpu::Plan plan(spec.sizes);
     plan.operands = static_cast<int>(inputs.size()) + 1;
-    for (int k = 1; k < plan.operands; ++k) plan.set(k, *inputs[k - 1]);
+    for (int k = 1; k < plan.operands; ++k) plan.set_geometry(k, *inputs[k - 1]);
     plan.order(1);
     spec.strides = plan.dense_strides();
   }

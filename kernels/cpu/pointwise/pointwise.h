@@ -8,6 +8,10 @@ namespace flambeau {
 
 struct Specs;  // core/dispatch/specs.h
 
+// What an input is to the formula, where numbers and 0-dim tensors may be beyond the integer dtype
+// in which it is computed: see Note [Numbers beyond the dtype].
+enum class Part : uint8_t { any, compared, stored, exact, divisor, at_least, at_most };
+
 // How dtypes follow from the inputs; static data of a record.
 struct PointwiseRule {
   enum class Promote : uint8_t {
@@ -26,6 +30,8 @@ struct PointwiseRule {
   bool complex_to_real = false;
   // Why booleans are refused, as the message begins: "Negation, the `-` operator, on".
   const char* refuses_bool = nullptr;
+  bool has_parts = false;  // one of them is not `any`
+  Part parts[8] = {};      // of each input
 };
 
 // The whole of a pointwise op: promotes, broadcasts, checks and allocates (or takes) the output,

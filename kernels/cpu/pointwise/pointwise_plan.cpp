@@ -16,7 +16,7 @@ Plan::Plan(IntSpan shape) : ndim(static_cast<int>(shape.size())) {
   }
 }
 
-void Plan::set(int i, const Tensor& t) {
+void Plan::set_geometry(int i, const Tensor& t) {
   const IntSpan own_sizes = t.sizes(), own_strides = t.strides();
   const int own = static_cast<int>(own_sizes.size());
   const auto item = static_cast<int64_t>(t.itemsize());
@@ -25,6 +25,10 @@ void Plan::set(int i, const Tensor& t) {
     const bool broadcast = d < 0 || (own_sizes[d] == 1 && sizes[k] != 1);
     strides[i][k] = broadcast ? 0 : own_strides[d] * item;
   }
+}
+
+void Plan::set(int i, const Tensor& t) {
+  set_geometry(i, t);
   base[i] = t.device().is_cpu() ? t.bytes() : nullptr;
 }
 

@@ -16,6 +16,7 @@ struct Plan {
 
   // Puts operand `i` into the space, before or after ordering; it is broadcast to the shape.
   void set(int i, const Tensor& t);
+  void set_geometry(int i, const Tensor& t);  // touches no memory
   // Note [Order of dimensions]: the dimension of the smallest stride comes first, by the first of
   // the operands [from, operands) that tells two apart; so memory is walked as it lies, and a fresh
   // output gets the layout of its inputs. This is PyTorch's order, ties included. Operands below

@@ -22,7 +22,9 @@ PoolWindow window_of(const Tensor& in, const Tensor& out, IntSpan kernel_size, I
   const auto kernel = shape::pair_of(kernel_size, "max_pool2d", "kernel_size");
   const auto step = stride.empty() ? kernel : shape::pair_of(stride, "max_pool2d", "stride");
   const auto pad = shape::pair_of(padding, "max_pool2d", "padding");
-  const auto dilate = shape::pair_of(dilation, "max_pool2d", "dilation");
+  auto dilate = shape::pair_of(dilation, "max_pool2d", "dilation");
+  for (int d = 0; d < 2; ++d)
+    if (kernel[d] == 1) dilate[d] = 1;  // it is never stepped, and may be of any size
   return {{kernel[0], kernel[1]}, {step[0], step[1]},         {pad[0], pad[1]},
           {dilate[0], dilate[1]}, {in.size(-2), in.size(-1)}, {out.size(-2), out.size(-1)}};
 }
@@ -89,11 +91,6 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
 
 void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices) {
   if (out.numel() == 0) return;
-  check(same(grad.sizes(), indices.sizes()) && grad.dim() == out.dim() &&
-            std::equal(grad.sizes().begin(), grad.sizes().end() - 2, out.sizes().begin()),
-        "max_pool2d_with_indices_backward: grad_output of shape ", show(grad.sizes()),
-        " and indices of shape ", show(indices.sizes()), " do not fit an input of shape ",
-        show(out.sizes()));
   const DType dtype = compute_dtype(out.dtype());
   const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
   const Tensor made = place_for(out, dtype);

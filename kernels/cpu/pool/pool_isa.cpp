@@ -30,7 +30,7 @@ struct Span {
     begin = out * w.step[d] - w.pad[d];
     end = begin + (w.kernel[d] - 1) * w.dilate[d] + 1;
     if (end > w.in[d]) end = w.in[d];
-    while (begin < 0) begin += w.dilate[d];
+    if (begin < 0) begin += (w.dilate[d] - 1 - begin) / w.dilate[d] * w.dilate[d];
   }
 };
 

@@ -175,8 +175,9 @@ void fill_log_normal(Generator& generator, DType dtype, void* dst, int64_t n, do
 void fill_exponential(Generator& generator, DType dtype, void* dst, int64_t n, double lambda) {
   const char* op = "exponential_";
   if (dtype == DType::float64) {
-    return fill_from_unit(op, generator, dtype, dst, n,
-                          [=](double u) { return -1 / lambda * std::log1p(-u); });
+    return fill_from_unit(op, generator, dtype, dst, n, [=](double u) {
+      return std::max(-1 / lambda * std::log1p(-u), 0x1p-1074);
+    });
   }
   if (dtype == DType::float32) {
     auto* out = static_cast<float*>(dst);
@@ -190,6 +191,8 @@ void fill_exponential(Generator& generator, DType dtype, void* dst, int64_t n, d
       float values[kStreamTile];
       random_kernels().exponential(words, values, count, lambda);
       store_floats(values, out + begin, count, stored);
+      // Rounding reaches 0, which the distribution does not.
+      std::replace(out + begin, out + begin + count, uint16_t{0}, uint16_t{1});
     });
   });
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -82,7 +83,10 @@ void multinomial_with_replacement(Generator& generator, DType dtype, const void*
       stream<2>(generator, samples, [&](const uint32_t* words, int64_t begin, int64_t count) {
         for (int64_t i = 0; i < count; ++i) {
           const double u = unit_double(words + 2 * i);
-          dst[begin + i] = std::lower_bound(sums.begin(), sums.end(), u) - sums.begin();
+          // The least u belongs to the first category that has a weight.
+          const auto found = u > 0 ? std::lower_bound(sums.begin(), sums.end(), u)
+                                   : std::upper_bound(sums.begin(), sums.end(), u);
+          dst[begin + i] = found - sums.begin();
         }
       });
     }
@@ -108,7 +112,10 @@ void multinomial_without_replacement(Generator& generator, DType dtype, const vo
         const T weight = Stored::value(row[i]);
         sum += weight;
         const auto ratio = Stored::of(weight / Stored::value(q[r * categories + i]));
-        candidates[i] = {Stored::value(ratio), i};
+        const T value = Stored::value(ratio);
+        // A quotient that rounds to 0 is still before those of weight 0.
+        const bool lost = value == 0 && weight > 0;
+        candidates[i] = {lost ? std::numeric_limits<T>::denorm_min() : value, i};
       }
       check_sum(sum);
       keep_first(candidates, samples);

@@ -81,7 +81,7 @@ void copy_tiles(const Plan& plan, int64_t item) {
     for (int64_t t = begin; t < end; ++t, t < end ? tile.next() : void()) {
       const char* src = tile.at(1);
       if (to_dense && from_dense) {
-        __builtin_memcpy(tile.at(0), src, static_cast<size_t>(tile.elements() * item));
+        kernels.move(tile.at(0), src, tile.elements() * item);
         continue;
       }
       if (!from_dense) {

@@ -6,6 +6,7 @@
 #include "core/parallel/parallel.h"
 #include "flambeau/kernels/rearrange.h"
 #include "kernels/cpu/index/indexed.h"
+#include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/join.h"
 
@@ -56,7 +57,7 @@ void copy_both_ends(char* to, const char* from, int64_t bytes) {
 // memcpy, without the call for a few bytes.
 void copy_bytes(char* to, const char* from, int64_t bytes) {
   if (bytes > 64)
-    std::memcpy(to, from, bytes);
+    convert_kernels().move(to, from, bytes);
   else if (bytes >= 32)
     copy_both_ends<32>(to, from, bytes);
   else if (bytes >= 16)
@@ -69,8 +70,33 @@ void copy_bytes(char* to, const char* from, int64_t bytes) {
     for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
 }
 
+// Pieces of one element, a power of two: pairs by vectors, others one part after the other.
+bool copy_elements(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
+                   int64_t row_bytes) {
+  const int64_t item = parts[0].bytes;
+  if (item > 16 || (item & (item - 1)) != 0 || parts.size() > 16) return false;
+  for (const Part& p : parts)
+    if (p.bytes != item) return false;
+  const ConvertKernels& kernels = convert_kernels();
+  const int size = log2_size(item);
+  constexpr int64_t kRows = 1024;  // what is written stays in the L1 cache for the next part
+  for (int64_t row = begin; row < end; row += kRows) {
+    const int64_t n = std::min(kRows, end - row);
+    char* const to = out + row * row_bytes;
+    if (parts.size() == 2) {
+      kernels.interleave[size](to, parts[0].data + row * item, parts[1].data + row * item, n);
+      continue;
+    }
+    for (size_t k = 0; k < parts.size(); ++k)
+      kernels.scatter[size](to + static_cast<int64_t>(k) * item, parts[k].data + row * item, &n,
+                            &row_bytes, 1);
+  }
+  return true;
+}
+
 void copy_rows(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
                int64_t row_bytes) {
+  if (copy_elements(out, parts, begin, end, row_bytes)) return;
   out += begin * row_bytes;
   for (int64_t row = begin; row < end; ++row)
     for (const Part& p : parts) {

@@ -1,18 +1,28 @@
 #include "kernels/cpu/reduce/reduce.h"
 
+#include <atomic>
+#include <cmath>
+
 #include "core/memory/allocator.h"
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "flambeau/ops/add.h"
 #include "flambeau/ops/amax.h"
+#include "flambeau/ops/div.h"
 #include "flambeau/ops/exp.h"
+#include "flambeau/ops/gt.h"
+#include "flambeau/ops/isfinite.h"
 #include "flambeau/ops/isinf.h"
 #include "flambeau/ops/log.h"
+#include "flambeau/ops/logical_and.h"
 #include "flambeau/ops/masked_fill.h"
+#include "flambeau/ops/mul.h"
 #include "flambeau/ops/real.h"
 #include "flambeau/ops/sub.h"
 #include "flambeau/ops/sum.h"
+#include "flambeau/ops/to.h"
 #include "flambeau/ops/view.h"
+#include "flambeau/ops/where.h"
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/reduce/reduce_kernels.h"
@@ -36,6 +46,45 @@ constexpr int kMaxDepth = 64;
 // Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
 constexpr int64_t kPadding = 64;
 
+// Note [Results that are found again]
+// Sums and squares may overflow, or vanish, where what is asked for does not. That is rare, so it
+// is looked for in the results alone: if one is not finite, or no larger than `low`, or larger than
+// `high`, then the reduction runs once more, in a wider type or on elements that were scaled.
+struct Watch {
+  double low, high;
+  std::atomic<bool> hit{false};
+
+  explicit Watch(double low = -1, double high = __builtin_inf()) : low(low), high(high) {}
+  void see(const void* results, int64_t n, DType dtype) {
+    const bool complex = is_complex(dtype);
+    const bool fine = to_real(dtype) == DType::float64
+                          ? inside(static_cast<const double*>(results), complex ? 2 * n : n)
+                          : inside(static_cast<const float*>(results), complex ? 2 * n : n);
+    if (!fine) hit.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  // The parts of a complex number are only asked to be finite: its watch has no `low`.
+  template <class T>
+  bool inside(const T* p, int64_t n) const {
+    using Vector [[gnu::vector_size(16)]] = T;
+    constexpr int kWidth = 16 / sizeof(T);
+    const T least = static_cast<T>(low), most = static_cast<T>(high);
+    int64_t i = 0;
+    auto fine = Vector{} == Vector{};
+    for (; i + kWidth <= n; i += kWidth) {
+      Vector v;
+      __builtin_memcpy(&v, p + i, sizeof v);
+      const Vector size = v < T(0) ? -v : v;
+      fine &= (size > least) & (size < most);
+    }
+    bool all = true;
+    for (int k = 0; k < kWidth; ++k) all &= fine[k] != 0;
+    for (; i < n; ++i) all &= (std::abs(p[i]) > least) & (std::abs(p[i]) < most);
+    return all;
+  }
+};
+
 struct Job {
   const ReduceKernel& kernel;
   DType element;
@@ -44,6 +93,7 @@ struct Job {
   uint64_t reduced;          // a bit per dimension
   const Tensor* outs[2];     // nullptr: not wanted
   bool keeps_order = false;  // places of elements count in the order of the shape
+  Watch* watch = nullptr;    // of the first output
 };
 
 class Block {  // memory of a task
@@ -307,6 +357,7 @@ class Reducer {
       ++operand;
     }
     job_.kernel.finish(states, n, count_, job_.params, outs);
+    if (job_.watch) job_.watch->see(outs[0], n, job_.kernel.outs[0]);
     operand = 1;
     for (int k = 0; k < 2; ++k) {
       if (!job_.outs[k]) continue;
@@ -415,6 +466,7 @@ bool reduce_small(const Job& job) {
   job.kernel.row(self.bytes(), self.numel(), 0, job.params, state);
   void* const outs[2] = {job.outs[0]->bytes(), nullptr};
   job.kernel.finish(state, 1, self.numel(), job.params, outs);
+  if (job.watch) job.watch->see(outs[0], 1, job.kernel.outs[0]);
   return true;
 }
 
@@ -427,10 +479,11 @@ uint64_t mask_of(const Tensor& self, IntSpan dims) {
 // `element`: a dtype whose compute type the elements are cast to.
 void reduce(Reduction reduction, DType element, const Tensor& self, uint64_t dims,
             const Tensor* first, const Tensor* second = nullptr, const void* params = nullptr,
-            bool keeps_order = false) {
+            bool keeps_order = false, Watch* watch = nullptr) {
   const ReduceKernel& kernel = find_kernel(reduction, element);
-  const Job job{kernel,     dtype_of(compute_of(element)), params, self, dims, {first, second},
-                keeps_order};
+  const Job job{
+      kernel, dtype_of(compute_of(element)), params, self, dims, {first, second}, keeps_order,
+      watch};
   if ((first ? first : second)->numel() == 0) return;
   if (first && reduce_small(job)) return;
   Reducer(job).run();
@@ -458,9 +511,90 @@ void arg_extreme(Reduction reduction, const Tensor& out, const Tensor& self,
   extreme(reduction, nullptr, &out, self, all);
 }
 
+// ---- once more: see Note [Results that are found again]
+
+DType widest(DType dtype) { return is_complex(dtype) ? DType::complex128 : DType::float64; }
+
+Tensor kept_sizes(const Tensor& self, uint64_t mask, DType dtype) {
+  Dims sizes(self.sizes());
+  for (int64_t d = 0; d < self.dim(); ++d)
+    if (mask >> d & 1) sizes[d] = 1;
+  return empty(sizes, {dtype, self.device()});
+}
+
+void give(const Tensor& out, const Tensor& result) {
+  copy(out, Tensor::alias(result, out.sizes(), contiguous_strides(out.sizes()), 0));
+}
+
+// A sum or mean whose partial sums are not finite: of floats in double, of doubles that are made
+// smaller by a power of two.
+void sum_again(Reduction reduction, const Tensor& out, const Tensor& self, uint64_t mask) {
+  const DType wide = widest(out.dtype());
+  if (compute_of(out.dtype()) != compute_of(wide)) return reduce(reduction, wide, self, mask, &out);
+  double shrink = 1;
+  for (int64_t n = self.numel(); n > 0; n /= 2) shrink /= 2;
+  const Tensor small =
+      entry::mul_Scalar(entry::to_dtype(self, wide, false, false, {}), Scalar(shrink));
+  const Tensor result = kept_sizes(self, mask, wide);
+  reduce(reduction, wide, small, mask, &result);
+  give(out, entry::mul_Scalar(result, Scalar(1 / shrink)));
+}
+
+// What the elements are divided by before they are reduced: the largest size, or the smallest.
+struct Scaled {
+  Tensor scale, elements;
+
+  Scaled(const Tensor& self, uint64_t mask, bool by_largest) {
+    const Tensor wide = entry::to_dtype(self, widest(self.dtype()), false, false, {});
+    const Tensor size = kept_sizes(self, mask, DType::float64);
+    reduce(by_largest ? Reduction::norm_max : Reduction::norm_min, wide.dtype(), wide, mask, &size);
+    const Tensor usable =
+        entry::logical_and(entry::gt_Scalar(size, Scalar(int64_t{0})), entry::isfinite(size));
+    scale = entry::where_self(usable, size, wrapped_number(Scalar(1.0)));
+    elements = entry::div_Tensor(wide, scale);
+  }
+};
+
+void norm_again(Reduction reduction, const Tensor& out, const Tensor& self, uint64_t mask,
+                const NormParams& params) {
+  const Scaled scaled(self, mask, params.p > 0);
+  const Tensor result = kept_sizes(self, mask, DType::float64);
+  reduce(reduction, scaled.elements.dtype(), scaled.elements, mask, &result, nullptr, &params);
+  give(out, entry::mul_Tensor(result, scaled.scale));
+}
+
+void spread_again(const Tensor& out, const Tensor* mean_out, const Tensor& self, uint64_t mask,
+                  const SpreadParams& params) {
+  const Scaled scaled(self, mask, true);
+  const Tensor mean = kept_sizes(self, mask, scaled.elements.dtype());
+  Tensor result = kept_sizes(self, mask, DType::float64);
+  reduce(Reduction::spread, scaled.elements.dtype(), scaled.elements, mask, &result, &mean,
+         &params);
+  result = entry::mul_Tensor(result, scaled.scale);
+  give(out, params.root ? result : entry::mul_Tensor(result, scaled.scale));
+  if (mean_out) give(*mean_out, entry::mul_Tensor(mean, scaled.scale));
+}
+
+// Below these squares lose digits.
+constexpr double kSmallSquare = 0x1p-960, kSmallRoot = 0x1p-480;
+
 void spread(const Tensor& out, const Tensor* mean_out, const Tensor& self, IntSpan dims,
             const SpreadParams& params) {
-  reduce(Reduction::spread, self.dtype(), self, mask_of(self, dims), &out, mean_out, &params);
+  const uint64_t mask = mask_of(self, dims);
+  const bool wide = widest(self.dtype()) == self.dtype();
+  Watch watch(params.root ? kSmallRoot : -1);
+  reduce(Reduction::spread, self.dtype(), self, mask, &out, mean_out, &params, false,
+         wide ? &watch : nullptr);
+  if (watch.hit && self.numel() > 0) spread_again(out, mean_out, self, mask, params);
+}
+
+void add_up(Reduction reduction, const Tensor& out, const Tensor& self, IntSpan dims) {
+  const uint64_t mask = mask_of(self, dims);
+  const bool watched = is_differentiable(out.dtype());
+  Watch watch;
+  reduce(reduction, sum_element(out.dtype()), self, mask, &out, nullptr, nullptr, false,
+         watched ? &watch : nullptr);
+  if (watch.hit && self.numel() > 0) sum_again(reduction, out, self, mask);
 }
 
 // Rare enough to be composed: of the exponentials of what is left above the largest real part.
@@ -479,11 +613,11 @@ void complex_logsumexp(const Tensor& out, const Tensor& self, IntSpan dims) {
 void sum(const Tensor& out, const Tensor& self, IntSpan dims) {
   // As truth values 1 + 1 is 1.
   if (out.dtype() == DType::boolean) return any(out, self, dims);
-  reduce(Reduction::sum, sum_element(out.dtype()), self, mask_of(self, dims), &out);
+  add_up(Reduction::sum, out, self, dims);
 }
 
 void mean(const Tensor& out, const Tensor& self, IntSpan dims) {
-  reduce(Reduction::mean, out.dtype(), self, mask_of(self, dims), &out);
+  add_up(Reduction::mean, out, self, dims);
 }
 
 void prod(const Tensor& out, const Tensor& self, IntSpan dims) {
@@ -556,7 +690,13 @@ void norm(const Tensor& out, const Tensor& self, IntSpan dims, const Scalar& ord
                               : p == -__builtin_inf() ? Reduction::norm_min
                                                       : Reduction::norm_p;
   const DType element = is_complex(self.dtype()) ? to_complex(out.dtype()) : out.dtype();
-  reduce(reduction, element, self, mask_of(self, dims), &out, nullptr, &params);
+  const uint64_t mask = mask_of(self, dims);
+  const bool powers = reduction == Reduction::norm_p;
+  const bool watched = powers || (reduction == Reduction::norm_2 && widest(element) == element);
+  const double edge = std::pow(kSmallSquare, 1 / p);
+  Watch watch(p > 0 ? edge : 0, p > 0 ? __builtin_inf() : edge);
+  reduce(reduction, element, self, mask, &out, nullptr, &params, false, watched ? &watch : nullptr);
+  if (watch.hit && self.numel() > 0) norm_again(reduction, out, self, mask, params);
 }
 
 }  // namespace flambeau::cpu

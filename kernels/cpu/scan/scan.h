@@ -15,4 +15,9 @@ void logcumsumexp(const Tensor& out, const Tensor& self, int64_t dim);
 void cummax(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim);
 void cummin(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim);
 
+// For the gradients of products; see products.cpp. out[i]: the product of all elements along `dim`
+// but the i-th; the gradient of cumprod, of `grad` and its input.
+void prod_others(const Tensor& out, const Tensor& self, int64_t dim);
+void cumprod_grad(const Tensor& out, const Tensor& grad, const Tensor& self, int64_t dim);
+
 }  // namespace flambeau::cpu

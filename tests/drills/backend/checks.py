@@ -340,6 +340,30 @@ def test_random_numbers_come_from_the_devices_generator():
     assert set(kept.tolist()) == {0.0, 2.0}
 
 
+def test_streams_and_events():
+    assert torch.accelerator.is_available() and torch.accelerator.device_count() == 2
+    assert torch.accelerator.current_accelerator() == torch.device("guarded")
+    with torch.accelerator.device_index(1):
+        assert torch.accelerator.current_device_index() == 1
+        assert torch.ones(1, device="guarded").device.index == 1
+    assert torch.accelerator.current_device_index() == 0
+    first, stream = torch.accelerator.current_stream(), torch.Stream("guarded:0")
+    assert first.stream_id == 0 and stream != first and stream.device.type == "guarded"
+    with stream:
+        assert torch.accelerator.current_stream() == stream
+        start = torch.Event("guarded", enable_timing=True)
+        start.record()
+    assert torch.accelerator.current_stream() == first
+    end = torch.Event("guarded", enable_timing=True)
+    first.record_event(end)
+    stream.wait_stream(first)
+    assert end.query() and stream.query() and start.elapsed_time(end) == 1
+    before = LIBRARY.guarded_synchronized()
+    stream.synchronize()
+    torch.accelerator.synchronize()
+    assert LIBRARY.guarded_synchronized() == before + 2
+
+
 # ---- every record
 
 

@@ -68,6 +68,32 @@ Generator& generator(int index) {
   return own[index];
 }
 
+// Work is done at once here, so a queue is a number, and a mark remembers when it was made.
+thread_local uint64_t current_stream = 0;
+std::atomic<uint64_t> streams{0}, synchronized{0};
+
+const DeviceTable::Streams stream_table = {
+    [](int) { return current_stream; },    [](int, uint64_t stream) { current_stream = stream; },
+    [](int, int) { return ++streams; },    [](int, uint64_t) { return true; },
+    [](int, uint64_t) { ++synchronized; },
+};
+
+struct Mark {
+  uint64_t at = 0;
+};
+std::atomic<uint64_t> ticks{0};
+const DeviceTable::Events event_table = {
+    [](int) -> void* { return new Mark; },
+    [](void* event) noexcept { delete static_cast<Mark*>(event); },
+    [](void* event, int, uint64_t) { static_cast<Mark*>(event)->at = ++ticks; },
+    [](void*, int, uint64_t) {},
+    [](void*) { return true; },
+    [](void*) {},
+    [](void* event, void* later) {
+      return static_cast<double>(static_cast<Mark*>(later)->at - static_cast<Mark*>(event)->at);
+    },
+};
+
 const DeviceTable table = {[] { return 2; },
                            [] { return device.load(); },
                            [](int index) { device = index; },
@@ -75,8 +101,8 @@ const DeviceTable table = {[] { return 2; },
                            free_block,
                            copy,
                            fill,
-                           nullptr,
-                           nullptr,
+                           &stream_table,
+                           &event_table,
                            generator};
 
 }  // namespace
@@ -105,6 +131,7 @@ void guarded_register() {
   guarded::register_memory();
   guarded::register_kernels();
 }
+size_t guarded_synchronized() { return guarded::synchronized; }
 size_t guarded_blocks() {
   const std::lock_guard lock(guarded::mutex);
   return guarded::blocks.size();

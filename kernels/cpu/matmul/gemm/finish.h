@@ -11,12 +11,12 @@ namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 template <class T>
 static inline T gelu(T x) {
-  return x * T(0.5) * (T(1) + math::erf(x * T(0x1.6a09e667f3bcdp-1)));  // 1 / sqrt 2
+  return x * T(0.5) * math::erfc(x * T(-0x1.6a09e667f3bcdp-1));  // 1 / sqrt 2
 }
 template <class T>
 static inline T gelu_tanh(T x) {
-  const T inner = T(0x1.9884533d43651p-1) * (x + T(0.044715) * (x * x * x));  // sqrt(2 / pi)
-  return x * T(0.5) * (T(1) + math::tanh(inner));
+  const T inner = T(0x1.9884533d43651p0) * (x + T(0.044715) * (x * x * x));  // sqrt(8 / pi)
+  return x * math::sigmoid(inner);
 }
 
 template <class T, T (*F)(T)>

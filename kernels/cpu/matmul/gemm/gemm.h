@@ -26,7 +26,7 @@ struct MutableMatrix {
   int64_t row_stride = 0, col_stride = 0;
 };
 
-// gelu is x/2 (1 + erf(x / sqrt 2)), gelu_tanh its approximation by tanh. Complex types: none only.
+// gelu is x/2 erfc(-x / sqrt 2), gelu_tanh its approximation by tanh. Complex types: none only.
 enum class Activation : uint8_t { none, relu, gelu, gelu_tanh };
 
 // bias.data == nullptr: none. Strides (0, 1) add a vector to each row, (1, 0) to each column, (ld,

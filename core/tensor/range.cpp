@@ -1,17 +1,21 @@
-#include "kernels/shape/index.h"
+#include "core/tensor/range.h"
 
 #include <cmath>
 #include <limits>
 
-namespace flambeau::shape {
+#include "core/tensor/error.h"
+
+namespace flambeau {
 namespace {
 
+int bits_of(DType dtype) { return static_cast<int>(8 * itemsize(dtype)); }
+
 bool fits_integer(const Scalar& value, DType dtype) {
-  const int bits = static_cast<int>(8 * itemsize(dtype));
+  const int bits = bits_of(dtype);
   const bool is_signed = info(dtype).is_signed;
   const double limit = std::ldexp(1.0, is_signed ? bits - 1 : bits);
   if (value.is_floating() || value.is_complex()) {
-    const double v = value.to_double();
+    const double v = std::trunc(value.to_double());
     return v < limit && (is_signed ? v >= -limit : v > -limit);
   }
   if (value.kind() == Scalar::Kind::unsigned_integer) return dtype == DType::uint64;
@@ -28,6 +32,8 @@ bool fits_floating(double v, DType dtype) {
   return v >= -most && v <= most;
 }
 
+}  // namespace
+
 bool fits(const Scalar& value, DType dtype) {
   if (dtype == DType::boolean) return true;
   const std::complex<double> z = value.to_complex();
@@ -37,14 +43,23 @@ bool fits(const Scalar& value, DType dtype) {
   }
   if (value.is_complex() && z.imag() != 0) return false;
   if (is_floating(dtype)) return fits_floating(z.real(), dtype);
-  return fits_integer(value, dtype);
+  return !is_integral(dtype, false) || fits_integer(value, dtype);
 }
-
-}  // namespace
 
 void check_fits(const char* op, const Scalar& value, DType dtype) {
   check(fits(value, dtype), op, ": value cannot be converted to type ", dtype_name(dtype),
         " without overflow");
 }
 
-}  // namespace flambeau::shape
+int beyond(const Scalar& value, DType dtype) {
+  const int bits = bits_of(dtype);
+  const bool is_signed = info(dtype).is_signed;
+  if (value.kind() == Scalar::Kind::unsigned_integer) return dtype == DType::uint64 ? 0 : 1;
+  const int64_t v = value.to_int();
+  if (!is_signed && v < 0) return -1;
+  if (bits == 64) return 0;
+  const int64_t most = (int64_t{1} << (is_signed ? bits - 1 : bits)) - 1;
+  return v > most ? 1 : v < -most - 1 ? -1 : 0;
+}
+
+}  // namespace flambeau

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/memory/allocator.h"
 #include "core/tensor/error.h"
 
 namespace flambeau {
@@ -15,7 +16,7 @@ namespace printed {
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void raise_overflow(const char* what, int64_t a,
                                                                   int64_t b) {
-  raise("integer overflow: ", a, what, b, " does not fit 64 bits");
+  raise<memory::SizeOverflow>("integer overflow: ", a, what, b, " does not fit 64 bits");
 }
 [[noreturn, gnu::cold, gnu::noinline]] inline void raise_zero() {
   raise<ZeroDivisionError>("integer division or modulo by zero");

@@ -1,0 +1,86 @@
+#include "core/dispatch/observe.h"
+
+#include <vector>
+
+namespace flambeau {
+
+void push_observer(Ref<Observer> observer) {
+  thread_state.profilers.push(std::move(observer));
+  thread_state.refresh(Key::profiler, thread_state.profilers);
+}
+
+void pop_observer() {
+  const Ref<const Frame> top = thread_state.profilers.pop();
+  check(bool(top), "there is no observer to remove");
+  thread_state.refresh(Key::profiler, thread_state.profilers);
+}
+
+void push_capture(Ref<Capture> capture) {
+  thread_state.captures.push(std::move(capture));
+  thread_state.refresh(Key::capture, thread_state.captures);
+}
+
+void pop_capture() {
+  const Ref<const Frame> top = thread_state.captures.pop();
+  check(bool(top), "there is no capture to remove");
+  thread_state.refresh(Key::capture, thread_state.captures);
+}
+
+void call_observed(const Op& op, const Value* args, Results& results) {
+  const Exclude off(bit(Key::profiler));
+  // An observer that leaves the stack meanwhile is told of the end all the same.
+  const Ref<const Frame> top(thread_state.profilers.top());
+  struct Seen {
+    const Observer* observer;
+    std::unique_ptr<Counted> context;
+  };
+  std::vector<Seen> seen;
+  const auto end = [&](Results* given) {
+    for (auto s = seen.rbegin(); s != seen.rend(); ++s)
+      s->observer->end(s->context.get(), op, args, given);
+  };
+  for (const Frame* frame = top.get(); frame; frame = frame->below()) {
+    const auto* observer = static_cast<const Observer*>(frame);
+    seen.push_back({observer, observer->begin(op, args)});
+  }
+  try {
+    redispatch(op, args, results);
+  } catch (...) {
+    end(nullptr);
+    throw;
+  }
+  end(&results);
+}
+
+namespace {
+
+// The top capture off the stack while it answers, so that what it calls goes to those below.
+class WithoutTopCapture {
+ public:
+  WithoutTopCapture()
+      : all_(thread_state.captures.exchange(
+            Ref<const Frame>(thread_state.captures.top()->below()))) {
+    thread_state.refresh(Key::capture, thread_state.captures);
+  }
+  ~WithoutTopCapture() {
+    thread_state.captures.exchange(std::move(all_));
+    thread_state.refresh(Key::capture, thread_state.captures);
+  }
+  const Capture& capture() const { return static_cast<const Capture&>(*all_); }
+
+ private:
+  Ref<const Frame> all_;
+};
+
+}  // namespace
+
+void call_capture(const Op& op, const Value* args, Results& results) {
+  if (!thread_state.captures) {
+    const Exclude off(bit(Key::capture));
+    return redispatch(op, args, results);
+  }
+  const WithoutTopCapture without;
+  without.capture().call(op, args, results);
+}
+
+}  // namespace flambeau

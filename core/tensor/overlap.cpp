@@ -1,0 +1,11 @@
+#include "core/tensor/overlap.h"
+
+namespace flambeau {
+
+void check_written_once(const char* op, const Tensor& target) {
+  check(internal_overlap(target) != Overlap::yes, op,
+        ": unsupported operation: more than one element of the written-to tensor refers to a "
+        "single memory location. Please clone() the tensor before performing the operation.");
+}
+
+}  // namespace flambeau

@@ -1,0 +1,19 @@
+// Which numbers a dtype holds: the one place that tells.
+#pragma once
+
+#include "core/tensor/scalar.h"
+
+namespace flambeau {
+
+// Whether a number is a value of the dtype, up to rounding. Fractions are dropped by integers,
+// infinities and NaN are floating point values; negative integers stand for the unsigned ones that
+// they are equal to modulo 2^n, as in C, as long as their size fits.
+bool fits(const Scalar& value, DType dtype);
+// RuntimeError if it does not.
+void check_fits(const char* op, const Scalar& value, DType dtype);
+
+// Of an integer dtype: below zero if the number is less than all values, above if it is greater.
+// Numbers are taken as they are, not modulo 2^n.
+int beyond(const Scalar& value, DType dtype);
+
+}  // namespace flambeau

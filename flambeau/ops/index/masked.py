@@ -1,0 +1,245 @@
+"""What masks choose."""
+
+from flambeau.ops.index.pick import check_same_device
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    broadcast,
+    check_fits,
+    check_written,
+    dtype_name,
+    dtypes,
+    same,
+    show,
+)
+from flambeau.ops.record import composite, native, structured
+from flambeau.ops.samples import bools, call, ints, np, values
+
+
+@structured(
+    "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
+    cpu="cpu::masked_fill(result, self, mask, value)",
+    function_variant=True,
+)
+def masked_fill_scalar():
+    """A copy with ``value`` where ``mask`` is true.
+
+    >>> flambeau.zeros(2).masked_fill(flambeau.tensor([True, False]), 3)
+    tensor([3., 0.])
+    """
+
+
+masked_fill_scalar.samples(
+    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
+)
+masked_fill_scalar.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_scalar.batching("pointwise")
+masked_fill_scalar.jvp("linear")
+
+
+def masked(self, mask):
+    check_same_device("masked_fill", self, mask)
+    if mask.dtype != dtypes.bool:
+        raise Error(
+            "masked_fill: masked_fill only supports boolean masks, but got mask with dtype "
+            f"{dtype_name(mask.dtype)}"
+        )
+    return Spec(broadcast(self.shape, mask.shape, "masked_fill"), self.dtype)
+
+
+def masked_in_place(self, mask):
+    sizes = masked(self, mask).sizes
+    if not same(sizes, self.shape):
+        raise Error(
+            f"masked_fill_: output with shape {show(self.shape)} doesn't match the broadcast shape "
+            f"{show(sizes)}"
+        )
+    check_written("masked_fill_", self)
+
+
+def check_number(self, value):
+    if value.is_meta and not self.is_meta:
+        raise Error(
+            "masked_fill: the value is on device 'meta' and has no bytes, but the tensor to fill "
+            "is not"
+        )
+    if value.dim() != 0:
+        raise Error(
+            "masked_fill: masked_fill only supports a 0-dimensional value tensor, but got tensor "
+            f"with {value.dim()} dimension(s)."
+        )
+
+
+@masked_fill_scalar.rule
+def _(self, mask, value):
+    check_fits("masked_fill", value, self.dtype)
+    return masked(self, mask)
+
+
+@masked_fill_scalar.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None
+
+
+@structured(
+    "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
+    cpu="cpu::masked_fill_tensor(result, self, mask, value)",
+)
+def masked_fill_tensor():
+    """``masked_fill`` with the value of a 0-dim tensor."""
+
+
+masked_fill_tensor.samples(call(values(2, 3), bools([[True], [False]]), values()))
+masked_fill_tensor.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_tensor.jvp("linear")
+
+
+@masked_fill_tensor.batching
+def _(b, self, mask, value):
+    rank = max(self.rank, mask.rank)
+    x, m = b.aligned(self, rank), b.aligned(mask, rank)
+    if not value.batched:
+        return b.op(x, m, value.value)
+    return b.ops.where.self(m, b.aligned(value, rank).to(self.dtype), x)
+
+
+@masked_fill_tensor.rule
+def _(self, mask, value):
+    check_number(self, value)
+    return masked(self, mask)
+
+
+@masked_fill_tensor.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+
+
+@structured(
+    "masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)",
+    cpu="cpu::masked_fill_into(self, mask, value)",
+    function_variant=False,
+)
+def masked_fill_scalar_():
+    """Writes ``value`` where ``mask`` is true.
+
+    >>> flambeau.zeros(2).masked_fill_(flambeau.tensor([True, False]), 1)
+    tensor([1., 0.])
+    """
+
+
+masked_fill_scalar_.samples(
+    call(values(2, 3), bools([[True], [False]]), 2), call(values(), bools(True), 1)
+)
+masked_fill_scalar_.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_scalar_.batching("pointwise")
+masked_fill_scalar_.jvp("linear")
+
+
+@masked_fill_scalar_.rule
+def _(self, mask, value):
+    check_fits("masked_fill", value, self.dtype)
+    masked_in_place(self, mask)
+
+
+@masked_fill_scalar_.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None
+
+
+@structured(
+    "masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)",
+    cpu="cpu::masked_fill_tensor_into(self, mask, value)",
+    function_variant=False,
+)
+def masked_fill_tensor_():
+    """Writes the value of a 0-dim tensor where ``mask`` is true."""
+
+
+masked_fill_tensor_.samples(call(values(2, 3), bools([[True], [False]]), values()))
+masked_fill_tensor_.reference(lambda x, mask, value: np.where(mask, value, x))
+masked_fill_tensor_.jvp("linear")
+
+
+@masked_fill_tensor_.batching
+def _(b, self, mask, value):
+    x, m = self.first, b.aligned(mask, self.rank)
+    if not value.batched:
+        return b.op(x, m, value.value)
+    return x.copy_(b.ops.where.self(m, b.aligned(value, self.rank).to(self.dtype), x))
+
+
+@masked_fill_tensor_.rule
+def _(self, mask, value):
+    check_number(self, value)
+    masked_in_place(self, mask)
+
+
+@masked_fill_tensor_.gradient
+def _(g, mask, cxx):
+    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+
+
+@native(
+    "masked_select(Tensor self, Tensor mask) -> Tensor",
+    tags=frozenset({"dynamic_shape"}),
+    out=True,
+    separate_out=True,
+    opaque=True,
+)
+def masked_select():
+    """The elements where ``mask`` is true, in one dimension.
+
+    >>> flambeau.masked_select(flambeau.tensor([1, 2]), flambeau.tensor([False, True]))
+    tensor([2])
+    """
+
+
+masked_select.samples(
+    call(values(2, 3), bools([True, False, True])), call(values(2), bools([False, False]))
+)
+masked_select.reference(lambda x, mask: x[np.broadcast_to(mask, x.shape)])
+masked_select.batching("dynamic")
+masked_select.jvp("linear")
+
+
+@masked_select.gradient
+def _(g, self, mask, cxx):
+    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
+
+
+@native(
+    "nonzero(Tensor self) -> Tensor",
+    tags=frozenset({"dynamic_shape"}),
+    out=True,
+    function_variant=False,
+    method=False,
+)
+def nonzero():
+    """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
+
+
+nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4])))
+nonzero.reference(np.argwhere)
+nonzero.batching("dynamic")
+
+
+@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
+def nonzero_numpy():
+    """The indices of nonzero elements, a tensor for each dimension.
+
+    >>> flambeau.ops.aten.nonzero_numpy(flambeau.tensor([0, 3, 4]))
+    (tensor([1, 2]),)
+    """
+
+
+nonzero_numpy.samples(call(values(2, 3)), call(ints([[0, 3], [0, 4]])))
+nonzero_numpy.reference(np.nonzero)
+
+
+@composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
+def where():
+    """The indices where the condition holds, a tensor for each dimension."""
+
+
+where.samples(call(bools([[True, False], [False, True]])))
+where.reference(np.nonzero)

@@ -1,0 +1,124 @@
+#include "kernels/cpu/pointwise/sequence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+
+#include "core/parallel/parallel.h"
+#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/pointwise_plan.h"
+
+namespace flambeau::cpu {
+namespace {
+
+// f(p, begin, end) writes the elements [begin, end) to p; `T` is what it computes in, and casts
+// bring them to the dtype of `out`.
+template <class T, class F>
+void generate(const Tensor& out, DType computed, const F& f) {
+  const auto item = static_cast<int64_t>(out.itemsize());
+  char* const bytes = out.bytes();
+  parallel_for(out.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    if (out.dtype() == computed) return f(reinterpret_cast<T*>(bytes) + begin, begin, end);
+    constexpr int64_t kTile = 512;
+    T tile[kTile];
+    for (int64_t at = begin; at < end; at += kTile) {
+      const int64_t stop = std::min(at + kTile, end);
+      f(tile, at, stop);
+      convert(out.dtype(), bytes + at * item, computed, tile, stop - at);
+    }
+  });
+}
+
+// value(i) for each element: a plain loop, which becomes vectors.
+template <class T, class F>
+void values_of(const Tensor& out, DType computed, const F& value) {
+  generate<T>(out, computed, [&](T* __restrict p, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) p[i - begin] = value(i);
+  });
+}
+
+// start + i (end - start) / last, without its fraction, exactly: the quotient and what is left of
+// it are carried from one element to the next.
+void integers_between(const Tensor& out, int64_t start, int64_t end, int64_t last) {
+  const __int128 span = static_cast<__int128>(end) - start;
+  __int128 whole = last > 0 ? span / last : 0, rest = last > 0 ? span % last : 0;
+  if (rest < 0) {
+    rest += last;
+    whole -= 1;
+  }
+  generate<int64_t>(out, DType::int64, [&](int64_t* p, int64_t from, int64_t to) {
+    const __int128 passed = last > 0 ? rest * from : 0;
+    __int128 value = start + whole * from + (last > 0 ? passed / last : 0);
+    __int128 left = last > 0 ? passed % last : 0;
+    for (int64_t i = from; i < to; ++i) {
+      *p++ = static_cast<int64_t>(value < 0 && left > 0 ? value + 1 : value);
+      value += whole;
+      left += rest;
+      if (left >= last) {
+        left -= last;
+        value += 1;
+      }
+    }
+  });
+}
+
+// Two values of T between which the steps are taken: where the distance overflows, or is one of
+// integers, the step is found from quotients.
+template <class T>
+T step_between(T a, T b, int64_t last) {
+  if (last <= 1) return T(0);  // the ends alone
+  const T step = (b - a) / static_cast<T>(last);
+  return std::isfinite(step) ? step : b / static_cast<T>(last) - a / static_cast<T>(last);
+}
+
+}  // namespace
+
+void arange(const Tensor& out, const Scalar& start, const Scalar& step) {
+  if (is_integral(out.dtype(), true)) {
+    const auto first = static_cast<uint64_t>(start.to_int());
+    const auto by = static_cast<uint64_t>(step.to_int());
+    return values_of<int64_t>(out, DType::int64, [=](int64_t i) {
+      return static_cast<int64_t>(first + static_cast<uint64_t>(i) * by);
+    });
+  }
+  const double a = start.to_double(), s = step.to_double();
+  if (out.dtype() == DType::float32)
+    return values_of<float>(out, DType::float32, [=](int64_t i) {
+      return static_cast<float>(a + static_cast<double>(i) * s);
+    });
+  values_of<double>(out, DType::float64, [=](int64_t i) { return a + static_cast<double>(i) * s; });
+}
+
+void linspace(const Tensor& out, const Scalar& start, const Scalar& end) {
+  const int64_t last = out.numel() - 1, half = last == 0 ? 1 : out.numel() / 2;
+  if (is_integral(out.dtype(), true))
+    return integers_between(out, start.to_int(), end.to_int(), last);
+  if (start.is_complex() || end.is_complex()) {
+    using C = std::complex<double>;
+    const C a = start.to_complex(), b = end.to_complex();
+    const C s = {step_between(a.real(), b.real(), last), step_between(a.imag(), b.imag(), last)};
+    return values_of<C>(out, DType::complex128, [=](int64_t i) {
+      return i < half ? a + s * static_cast<double>(i) : b - s * static_cast<double>(last - i);
+    });
+  }
+  if (out.dtype() == DType::float32) {
+    const float a = static_cast<float>(start.to_double()), b = static_cast<float>(end.to_double());
+    const float s = step_between(a, b, last);
+    // In double, where the product is exact for as long as floats count the steps.
+    return generate<float>(out, DType::float32, [=](float* __restrict p, int64_t from, int64_t to) {
+      const int64_t middle = std::clamp(half, from, to);
+      for (int64_t i = from; i < middle; ++i)
+        p[i - from] = static_cast<float>(s * static_cast<double>(i) + a);
+      for (int64_t i = middle; i < to; ++i)
+        p[i - from] = static_cast<float>(b - s * static_cast<double>(last - i));
+    });
+  }
+  const double a = start.to_double(), b = end.to_double(), s = step_between(a, b, last);
+  generate<double>(out, DType::float64, [=](double* __restrict p, int64_t from, int64_t to) {
+    const int64_t middle = std::clamp(half, from, to);
+    for (int64_t i = from; i < middle; ++i) p[i - from] = a + s * static_cast<double>(i);
+    for (int64_t i = middle; i < to; ++i) p[i - from] = b - s * static_cast<double>(last - i);
+  });
+}
+
+}  // namespace flambeau::cpu

@@ -1,0 +1,66 @@
+"""Every body and gradient both ways: as printed C++, and as it stands in Python."""
+
+import inspect
+
+import pytest
+from drills import trials
+
+import flambeau
+from flambeau import _C
+from flambeau.ops import language
+from flambeau.ops.record import load
+
+BODIES = [r for r in load() if r.has_body]
+RANDOM = {r.schema.full_name for r in BODIES if "random" in r.tags}
+
+
+def name_of(record):
+    return record.schema.full_name
+
+
+def plain(made):
+    """Results as text that compares: geometry and elements."""
+    if isinstance(made, flambeau.Tensor):
+        values = [] if made.is_meta else made.detach().cpu().tolist()
+        return (tuple(made.shape), str(made.dtype), str(made.device), str(values))
+    if isinstance(made, (list, tuple)):
+        return [plain(m) for m in made]
+    return made
+
+
+def in_python(record, found):
+    wanted = inspect.signature(record.function).parameters
+    given = {n: found.get(n.rstrip("_") if n not in found else n) for n in wanted if n != "ops"}
+    return record.function(**given, ops=language.ops) if "ops" in wanted else None
+
+
+def both(record, found, copy):
+    """What both give, each on tensors of its own: a body may write."""
+    op = _C._find_op(f"aten::{record.schema.full_name}")
+    flambeau.manual_seed(0)
+    cxx = trials.outcome(lambda: plain(op(**copy())))
+    flambeau.manual_seed(0)
+    mine = copy()
+    python = trials.outcome(lambda: in_python(record, mine))
+    if record.inplace_only and not isinstance(python, tuple):
+        python = next(iter(mine.values()))
+    if not (isinstance(python, tuple) and python and isinstance(python[0], type)):
+        python = plain(python)
+    return cxx, python
+
+
+@pytest.mark.parametrize("record", BODIES, ids=name_of)
+def test_a_body_gives_the_same_in_python_and_in_cxx(record):
+    for sample in record.cases():
+        cxx, python = both(record, None, lambda sample=sample: trials.arguments(record, sample))
+        assert cxx == python, f"{name_of(record)}: {sample}"
+
+
+@pytest.mark.parametrize("record", BODIES, ids=name_of)
+def test_a_body_refuses_the_same_in_python_and_in_cxx(record):
+    """On sizes at the edges, of tensors without memory."""
+    for sample in record.cases():
+        found = trials.arguments(record, sample, "meta")
+        for call in trials.edge_trials(record, found):
+            cxx, python = both(record, call, lambda call=call: dict(call))
+            assert cxx == python, f"{name_of(record)}: {call}"

@@ -1,0 +1,266 @@
+"""A call that fails leaves what it would have written as it was."""
+
+import pytest
+
+import flambeau as torch
+
+N = (5, 1000, 70000, 300000)
+
+
+def _bad_index(n):
+    index = torch.arange(n)
+    index[-1] = 10**9
+    return index
+
+
+WRITES = {
+    "scatter_": lambda t, i: t.scatter_(0, i, torch.ones(len(t))),
+    "scatter_value": lambda t, i: t.scatter_(0, i, 5.0),
+    "scatter_multiply": lambda t, i: t.scatter_(0, i, 5.0, reduce="multiply"),
+    "scatter_reduce": lambda t, i: t.scatter_(0, i, torch.ones(len(t)), reduce="add"),
+    "scatter_add_": lambda t, i: t.scatter_add_(0, i, torch.ones(len(t))),
+    "index_add_": lambda t, i: t.index_add_(0, i, torch.ones(len(t))),
+    "index_put_": lambda t, i: t.index_put_((i,), torch.ones(len(t))),
+    "index_put_accumulate": lambda t, i: t.index_put_((i,), torch.ones(len(t)), True),
+    "setitem": lambda t, i: t.__setitem__(i, 1.0),
+    "gather out": lambda t, i: torch.gather(torch.ones(len(t)), 0, i, out=t),
+    "index_select out": lambda t, i: torch.index_select(torch.ones(len(t)), 0, i, out=t),
+    "scatter out": lambda t, i: torch.scatter(torch.ones(len(t)), 0, i, 5.0, out=t),
+    "index_add out": lambda t, i: torch.index_add(
+        torch.ones(len(t)), 0, i, torch.ones(len(t)), out=t
+    ),
+}
+
+
+@pytest.mark.parametrize("n", N)
+@pytest.mark.parametrize("write", WRITES)
+def test_a_bad_index_is_found_before_the_first_write(write, n):
+    t = torch.full((n,), 3.0)
+    version = t._version
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds|out of range"):
+        WRITES[write](t, _bad_index(n))
+    assert t.shape == (n,) and bool((t == 3.0).all())
+    assert t._version == version
+
+
+def test_rows_with_a_bad_index():
+    t = torch.zeros(1000, 64)
+    index = torch.arange(1000)
+    index[-1] = -1001
+    with pytest.raises(IndexError):
+        t[index] = torch.ones(1000, 64)
+    with pytest.raises(IndexError):
+        t[:, torch.tensor([0, 64])] = 1.0
+    with pytest.raises(RuntimeError):
+        t.bernoulli_(
+            torch.cat([torch.full((999,), 0.5), torch.tensor([7.0])])[:, None].expand(t.shape)
+        )
+    assert not t.any()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.add_(1),
+        lambda t: t.zero_(),
+        lambda t: t.fill_(3),
+        lambda t: t.copy_(torch.ones(3)),
+        lambda t: t.__setitem__(0, 5.0),
+        lambda t: t.index_put_((torch.tensor([0]),), torch.ones(1)),
+        lambda t: t.masked_fill_(torch.tensor([True, False, True]), 4.0),
+        lambda t: t.uniform_(),
+        lambda t: t.cumsum_(0),
+        lambda t: t.unsqueeze_(0),
+        lambda t: torch.add(torch.ones(3), 1, out=t),
+        lambda t: torch.cumsum(torch.ones(5), 0, out=t),
+        lambda t: torch.arange(0.0, 3.0, 1, out=t),
+    ],
+)
+def test_a_tensor_of_inference_mode_outside_of_it(call):
+    with torch.inference_mode():
+        t = torch.arange(3.0)
+    with pytest.raises(RuntimeError, match="inference tensor"):
+        call(t)
+    assert t.tolist() == [0.0, 1.0, 2.0]
+    with torch.inference_mode():
+        t.add_(1)
+    assert t.tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda out: torch.add(torch.ones(3), 1.5, out=out),
+        lambda out: torch.cumsum(torch.ones(3), 0, out=out),
+        lambda out: torch.mm(torch.ones(2, 2), torch.ones(2, 2), out=out),
+        lambda out: torch.linspace(0, 1, 4, out=out),
+        lambda out: torch.max(torch.ones(3, 3), 0, out=(torch.empty(0), out.bool())),
+    ],
+)
+def test_out_of_another_dtype_is_not_resized(call):
+    out = torch.ones(7, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        call(out)
+    assert out.tolist() == [1] * 7
+
+
+def test_several_outs_are_refused_together():
+    values, indices = torch.full((2,), 7.0), torch.ones(2, dtype=torch.bool)
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        torch.sort(torch.rand(3, 3), 0, out=(values, indices))
+    assert values.tolist() == [7.0, 7.0]
+    with pytest.raises(RuntimeError, match="share memory"):
+        torch.max(torch.ones(3, 3), 0, out=(values, values))
+    base = torch.zeros(6)
+    with pytest.raises(RuntimeError, match="share memory"):
+        torch.aminmax(torch.ones(3, 3), dim=0, out=(base[:3], base[2:5]))
+    assert base.tolist() == [0.0] * 6
+
+
+def test_targets_of_losses():
+    nll = torch._C._nn.nll_loss
+    assert nll(torch.empty(0), torch.empty(0, dtype=torch.int64)).isnan()
+    for n in (2, 100, 100000):
+        x = torch.ones(n, requires_grad=True)
+        targets = torch.zeros(n, dtype=torch.int64)
+        for reduction in (0, 1, 2):
+            loss = nll(x, targets, None, reduction)
+            assert loss.shape == () and loss.item() == -1.0
+        nll(x, targets, None, 0).backward()
+        assert x.grad[0] == -1.0 and not x.grad[1:].any()
+    assert nll(torch.ones(3), torch.empty(3, dtype=torch.int64).fill_(1), None, 0).item() == -1.0
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        nll(torch.ones(3), torch.zeros(2, dtype=torch.int64))
+    out = torch.full((2, 3), 9.0)
+    total = torch.tensor(1.0)
+    with pytest.raises(IndexError, match="out of bounds"):
+        torch.ops.aten.nll_loss_backward(
+            torch.tensor(1.0), torch.ones(2, 3), torch.tensor([0, 5]), None, 1, -100, total
+        )
+    assert out.eq(9.0).all()
+
+
+def test_input_dtype_is_that_of_the_gradient():
+    g = torch.ones(1, 64, dtype=torch.float64)
+    for function in (torch._softmax_backward_data, torch._log_softmax_backward_data):
+        assert function(g, g, 1, torch.float64).dtype == torch.float64
+        for dtype in (torch.float16, torch.float32, torch.int64, torch.complex64):
+            with pytest.raises(RuntimeError, match="one dtype"):
+                function(g, g, 1, dtype)
+        with pytest.raises(RuntimeError, match="one dtype"):
+            function(g, g.float(), 1, torch.float64)
+
+
+def test_a_meta_value_is_no_value():
+    for write in (
+        lambda t, v: t.fill_(v),
+        lambda t, v: t.masked_fill_(torch.tensor([True, False, True]), v),
+        lambda t, v: t.__setitem__(0, v),
+        lambda t, v: t.__setitem__(slice(None), v),
+        lambda t, v: t.copy_(v),
+        lambda t, v: t.add_(v),
+        lambda t, v: torch.full((3,), v),
+    ):
+        t = torch.ones(3)
+        with pytest.raises((RuntimeError, TypeError)):
+            write(t, torch.tensor(2.0, device="meta"))
+        assert t.tolist() == [1.0] * 3
+
+
+def test_a_state_dict_that_does_not_fit_changes_nothing():
+    def model():
+        return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
+
+    class Own(torch.nn.Linear):
+        def _load_from_state_dict(self, *args):
+            super()._load_from_state_dict(*args)
+            with torch.no_grad():
+                self.bias.add_(1)
+
+    def hooked():
+        made = model()
+        made[1].register_load_state_dict_pre_hook(lambda *args: None)
+        return made
+
+    for make in (model, hooked, lambda: torch.nn.Sequential(Own(2, 3), torch.nn.LayerNorm(3))):
+        for assign in (False, True):
+            for spoil in (
+                lambda s: s.update({"1.weight": torch.ones(7)}),
+                lambda s: s.update({"1.weight": "text"}),
+                lambda s: s.pop("1.bias"),
+                lambda s: s.update({"2.weight": torch.ones(3)}),
+            ):
+                m, state = make(), {k: v + 5 for k, v in model().state_dict().items()}
+                before = {k: v.clone() for k, v in m.state_dict().items()}
+                own = dict(m.named_parameters())
+                spoil(state)
+                with pytest.raises(RuntimeError, match="loading state_dict"):
+                    m.load_state_dict(state, assign=assign)
+                assert all(own[k] is p for k, p in m.named_parameters())
+                for k, v in m.state_dict().items():
+                    if not (isinstance(m[0], Own) and k == "0.bias"):
+                        assert v.equal(before[k]), k
+    m = model()
+    state = {k: v + 5 for k, v in m.state_dict().items()}
+    m.load_state_dict(state)
+    assert all(v.equal(state[k]) for k, v in m.state_dict().items())
+
+
+# What a failed call changes nevertheless: `op.overload: how it was made to fail`. May only shrink.
+EXCEPTIONS: set[str] = set()
+
+
+def _state(t):
+    storage = t.untyped_storage()
+    bytes_ = b"" if t.is_meta else bytes(storage)
+    return tuple(t.shape), t.stride(), t.storage_offset(), t.dtype, storage.nbytes(), bytes_
+
+
+def _targets(like):
+    """Tensors that cannot take a result, by what is wrong with them."""
+    import numpy
+
+    yield "unusual dtype", torch.empty(3, dtype=torch.quint8)
+    yield "bool", torch.zeros(3, dtype=torch.bool)
+    yield "meta", torch.empty(3, device="meta", dtype=like)
+    yield "memory of numpy", torch.from_numpy(numpy.zeros(3, "float32")).to(like)
+    yield "overlap", torch.zeros(1, dtype=like).expand(3)
+    with torch.inference_mode():
+        yield "inference", torch.zeros(3, dtype=like)
+
+
+def _failing_calls():
+    from flambeau.ops.record import load
+    from tests.faults.test_dtypes import built
+
+    for record in load():
+        for schema in record.schemas():
+            for case in record.cases():
+                args, kwargs = built(list(case.args), "float32"), built(case.kwargs, "float32")
+                packet = getattr(torch.ops.aten, schema.name)
+                yield schema, getattr(packet, schema.overload or "default"), args, kwargs
+
+
+def test_the_exceptions_are_all_there_are():
+    found = set()
+    for schema, f, args, kwargs in _failing_calls():
+        if schema.outs:
+            names = [a.name for a in schema.outs]
+            for how, target in _targets(torch.float32):
+                outs = {name: torch.full((2,), 7.0) for name in names}
+                outs[names[-1]] = target
+                before = {name: _state(t) for name, t in outs.items()}
+                try:
+                    f(*args, **kwargs, **outs)
+                except (RuntimeError, TypeError, ValueError, IndexError):
+                    if any(_state(t) != before[name] for name, t in outs.items()):
+                        found.add(f"{schema.full_name}: {how}")
+        elif schema.inplace and isinstance(args[0], torch.Tensor):
+            for how, target in _targets(torch.float32):
+                before = _state(target)
+                try:
+                    f(target, *args[1:], **kwargs)
+                except (RuntimeError, TypeError, ValueError, IndexError):
+                    if _state(target) != before:
+                        found.add(f"{schema.full_name}: {how}")
+    assert found == EXCEPTIONS

@@ -1,0 +1,223 @@
+"""Fused optimiser steps as ops: values, checks before the first write, layers, and failed steps."""
+
+import numpy as np
+import pytest
+
+import flambeau as torch
+from flambeau._recorder import record
+from flambeau.utils._python_dispatch import TorchDispatchMode
+
+SHAPES = [(3,), (2, 4), (), (0,), (70, 1000)]
+ADAM = dict(
+    lr=0.1, beta1=0.9, beta2=0.99, weight_decay=0.1, eps=1e-8, amsgrad=False, maximize=False
+)
+SGD = dict(weight_decay=0.1, momentum=0.9, lr=0.1, dampening=0.2, nesterov=False, maximize=False)
+ADAGRAD = dict(lr=0.1, lr_decay=0.01, weight_decay=0.1, eps=1e-10, maximize=False)
+
+
+def lists(n, dtype=torch.float64, shapes=SHAPES, seed=0):
+    """n lists of tensors, their elements positive."""
+    torch.manual_seed(seed)
+    return [[torch.rand(shape, dtype=dtype) + 0.5 for shape in shapes] for _ in range(n)]
+
+
+def arrays(tensors):
+    return [t.detach().numpy().copy() for t in tensors]
+
+
+def steps(n, value=1.0):
+    return [torch.tensor(value) for _ in range(n)]
+
+
+def close(tensors, wanted):
+    for tensor, array in zip(tensors, wanted, strict=True):
+        np.testing.assert_allclose(tensor.numpy(), array, rtol=1e-12)
+
+
+def adam(w, g, m, v, top, count, o, decoupled):
+    out = []
+    for p, d, a, s, t in zip(*map(arrays, (w, g, m, v, top or w)), strict=True):
+        d = -d if o["maximize"] else d
+        if decoupled:
+            p = p * (1 - o["lr"] * o["weight_decay"])
+        else:
+            d = d + o["weight_decay"] * p
+        a = a + (1 - o["beta1"]) * (d - a)
+        s = s * o["beta2"] + (1 - o["beta2"]) * d * d
+        t = np.maximum(t, s) if top else s
+        step = o["lr"] / (1 - o["beta1"] ** count)
+        p = p - step * a / (np.sqrt(t) / np.sqrt(1 - o["beta2"] ** count) + o["eps"])
+        out.append((p, a, s, t))
+    return list(zip(*out, strict=True))
+
+
+@pytest.mark.parametrize("name", ["_fused_adam_", "_fused_adamw_"])
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("maximize", [False, True])
+def test_adam_against_numpy(name, amsgrad, maximize):
+    w, g, m, v, top = lists(5)
+    top = top if amsgrad else []
+    options = ADAM | {"amsgrad": amsgrad, "maximize": maximize}
+    want = adam(w, g, m, v, top, 3, options, name == "_fused_adamw_")
+    counts = steps(len(w), 3.0)
+    assert getattr(torch.ops.aten, name)(w, g, m, v, top, counts, **options) is None
+    close(w, want[0])
+    close(m, want[1])
+    close(v, want[2])
+    if amsgrad:
+        close(top, want[3])
+    assert [c.item() for c in counts] == [3.0] * len(w)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+def test_sgd_against_numpy(nesterov, first):
+    w, g, b = lists(3)
+    o = SGD | {"nesterov": nesterov, "dampening": 0.0 if nesterov else 0.2}
+    want = []
+    for p, d, a in zip(*map(arrays, (w, g, b)), strict=True):
+        d = d + o["weight_decay"] * p
+        a = d if first else a * o["momentum"] + (1 - o["dampening"]) * d
+        want.append((p - o["lr"] * (d + o["momentum"] * a if nesterov else a), a))
+    torch._fused_sgd_(w, g, b, is_first_step=first, **o)
+    close(w, [p for p, _ in want])
+    close(b, [a for _, a in want])
+
+
+def test_adagrad_against_numpy():
+    w, g, total = lists(3)
+    o = ADAGRAD
+    want = []
+    for p, d, s in zip(*map(arrays, (w, g, total)), strict=True):
+        d = d + o["weight_decay"] * p
+        s = s + d * d
+        want.append((p - o["lr"] / (1 + 4 * o["lr_decay"]) * d / (np.sqrt(s) + o["eps"]), s))
+    torch._fused_adagrad_(w, g, total, steps(len(w), 5.0), **o)
+    close(w, [p for p, _ in want])
+    close(total, [s for _, s in want])
+
+
+def test_the_step_size_as_a_tensor():
+    first, second = lists(4), lists(4)
+    counts = steps(len(SHAPES))
+    torch._fused_adam_(*first, [], counts, **ADAM)
+    torch._fused_adam_(
+        *second, [], counts, **(ADAM | {"lr": torch.tensor(0.1, dtype=torch.float64)})
+    )
+    for a, b in zip(first[0], second[0], strict=True):
+        assert torch.equal(a, b)
+
+
+def test_scaled_gradients_and_found_infinities():
+    w, g = lists(2)
+    plain, grads = lists(2)
+    torch._fused_sgd_(plain, grads, [], is_first_step=True, **(SGD | {"momentum": 0.0}))
+    scaled = [t * 8 for t in g]
+    options = SGD | {"momentum": 0.0, "is_first_step": True}
+    before = arrays(w)
+    torch._fused_sgd_(w, scaled, [], found_inf=torch.tensor(1.0), **options)
+    close(w, before)
+    torch._fused_sgd_(
+        w, scaled, [], grad_scale=torch.tensor(8.0), found_inf=torch.tensor(0.0), **options
+    )
+    close(w, arrays(plain))
+    close(scaled, arrays(g))  # divided in place
+
+
+def test_other_layouts_and_dtypes_of_the_state():
+    w, g, m, v = lists(4, shapes=[(4, 6)])
+    want = adam(w, g, m, v, [], 1, ADAM, False)
+    w = [w[0].t().contiguous().t()]
+    m = [torch.empty(4, 12, dtype=torch.float64)[:, ::2].copy_(m[0])]
+    torch._fused_adam_(w, g, m, v, [], steps(1), **ADAM)
+    close(w, want[0])
+    close(m, want[1])
+
+
+# Each spoils one argument of a step over three parameters, the last one's where it can.
+BAD = {
+    "shape": lambda a: a[2].__setitem__(2, torch.ones(7)),
+    "dtype": lambda a: a[0].__setitem__(2, torch.ones(2, dtype=torch.int64)),
+    "complex gradient": lambda a: a[1].__setitem__(2, torch.ones(2, dtype=torch.complex64)),
+    "device": lambda a: a[3].__setitem__(2, torch.ones(2, device="meta")),
+    "shared memory": lambda a: a[0].__setitem__(2, torch.ones(1).expand(2)),
+    "missing": lambda a: a[3].pop(),
+    "missing step": lambda a: a[5].pop(),
+    "step of two": lambda a: a[5].__setitem__(2, torch.ones(2)),
+    "inference": lambda a: a[0].__setitem__(2, inference()),
+}
+
+
+def inference():
+    with torch.inference_mode():
+        return torch.ones(2)
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_a_bad_later_tensor_leaves_earlier_ones_untouched(name):
+    arguments = [*lists(4, torch.float32, [(2,)] * 3), [], steps(3)]
+    BAD[name](arguments)
+    before = [[t.tolist() for t in tensors[:2]] for tensors in arguments]
+    with pytest.raises(RuntimeError, match="_fused_adam_|nference|storage|memory"):
+        torch._fused_adam_(*arguments, **ADAM)
+    assert [[t.tolist() for t in tensors[:2]] for tensors in arguments] == before
+
+
+@pytest.mark.parametrize("foreach", [None, False])
+@pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.AdamW])
+def test_a_step_that_fails_leaves_parameters_and_counters(make, foreach):
+    params = [torch.nn.Parameter(torch.ones(n)) for n in (2, 3)]
+    optimizer = make(params, lr=0.1, foreach=foreach)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.state[params[1]]["exp_avg"] = torch.ones(7)
+    before = [p.tolist() for p in params]
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            optimizer.step()
+    assert [p.tolist() for p in params] == before
+    assert [optimizer.state[p]["step"].item() for p in params] == [1, 1]
+
+
+def test_steps_are_seen_by_modes_and_recorded():
+    seen = []
+
+    class Mode(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    p = torch.nn.Parameter(torch.ones(2))
+    p.grad = torch.ones(2)
+    with Mode():
+        torch.optim.SGD([p], lr=0.5).step()
+    assert seen == ["aten._fused_sgd_.default"] and p.tolist() == [0.5, 0.5]
+
+    w, g = torch.ones(2), torch.ones(2)
+    options = SGD | {"momentum": 0.0, "weight_decay": 0.0, "is_first_step": True}
+    graph = record(lambda w, g: torch._fused_sgd_([w], [g], [], **options), w, g)
+    assert [str(n.op) for n in graph.nodes] == ["aten._fused_sgd_.default"]
+    again = torch.zeros(2)
+    graph(again, g)
+    assert again.tolist() == pytest.approx([-0.1, -0.1])
+
+
+def test_versions_count_and_gradients_are_refused():
+    w, g, m, v = lists(4, shapes=[(2,)])
+    versions = [t[0]._version for t in (w, g, m, v)]
+    torch._fused_adam_(w, g, m, v, [], steps(1), **ADAM)
+    after = [t[0]._version for t in (w, g, m, v)]
+    assert [a - b for a, b in zip(after, versions, strict=True)] == [1, 0, 1, 1]
+    w[0].requires_grad_(True)
+    with pytest.raises(RuntimeError, match="derivative for aten::_fused_adam_"):
+        torch._fused_adam_(w, g, m, v, [], steps(1), **ADAM)
+
+
+def test_saved_parameters_notice_the_step():
+    w = torch.ones(2, requires_grad=True)
+    y = (w * w).sum()
+    with torch.no_grad():
+        torch._fused_sgd_([w], [torch.ones(2)], [], is_first_step=True, **(SGD | {"momentum": 0.0}))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
