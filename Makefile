@@ -62,5 +62,5 @@ sanitize: $(VENV)/ready
 clean:
 	rm -rf build build.log $(VENV) dist demo-out digits-demo flambeau/include flambeau/share
 	rm -rf .ruff_cache .mypy_cache .pytest_cache .hypothesis *.egg-info
-	rm -f flambeau/*.so
+	rm -f flambeau/*.so flambeau/*.pyi flambeau/_docstrings
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -17,7 +17,6 @@ from flambeau.ops.record import load
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [p for p in PAGES if p.name != "api.md"]  # its examples are those of the records
 RECORDS = [r for r in load() if r.base is None and ">>>" in r.doc]
 NAMES = sorted({n.name for n in tables.python_names(load()) if not n.name.startswith("_")})
 

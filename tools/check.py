@@ -70,8 +70,9 @@ def checks() -> dict[str, list[str]]:
         "structure": tool("structure"),
         "coverage": tool("coverage"),
         "slots": tool("slots", "--check"),
-        "stubs current": tool("stubs", "--check"),
+        "includes current": tool("includes", "--check"),
         "reference current": tool("reference", "--check"),
+        "budget": tool("budget"),
         "quick tests": module("pytest", "-x", "-q", *QUICK_TESTS),
         **record_tests(),
     }

@@ -1,13 +1,13 @@
-"""Writes the type stubs from the records: ``python tools/stubs.py [--check]``.
+"""Writes the type stubs from the records: ``python tools/stubs.py FOLDER``; the build runs it.
 
 What is no op stands in the templates, ``tools/stubs/``.
 """
 
+import pathlib
 import re
 import sys
 
 import bare  # first: it stands in for the package
-from written import write_or_check
 
 from flambeau.ops.generator.stubs import Stubs, fill
 from flambeau.ops.record import load
@@ -17,7 +17,7 @@ PYTHON_FUNCTIONS = r"from flambeau\.functional import \w+ as (\w+)"
 
 
 def stubs() -> dict[str, str]:
-    """Path -> text."""
+    """File name -> text."""
     templates = {p.name: p.read_text() for p in TEMPLATES.glob("*.pyi")}
     tensor = re.search(r"^class Tensor:\n(.*?)^\S", templates["_C.pyi"], re.S | re.M)[1]
     functions = set(re.findall(PYTHON_FUNCTIONS, templates["__init__.pyi"]))
@@ -28,8 +28,14 @@ def stubs() -> dict[str, str]:
         "modules": made.modules(),
         "results": made.results(),
     }
-    return {f"flambeau/{name}": fill(text, sections) for name, text in templates.items()}
+    return {name: fill(text, sections) for name, text in templates.items()}
+
+
+def write(folder: pathlib.Path) -> None:
+    for name, text in stubs().items():
+        if not (folder / name).exists() or (folder / name).read_text() != text:
+            (folder / name).write_text(text)
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_check(bare.ROOT, stubs(), "tools/stubs.py"))
+    write(pathlib.Path(sys.argv[1]))

@@ -12,6 +12,7 @@ def write_or_check(root: pathlib.Path, files: dict[str, str], tool: str) -> int:
             print(f"{name} is out of date: run python {tool}")
         return 1 if stale else 0
     for name in stale:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(files[name])
         print(f"wrote {name}")
     return 0

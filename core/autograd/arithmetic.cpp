@@ -1,7 +1,25 @@
 #include "core/autograd/arithmetic.h"
 
 #include "core/dispatch/op.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/_conj.h"
+#include "flambeau/ops/_neg_view.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/any.h"
+#include "flambeau/ops/as_strided.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/fill.h"
+#include "flambeau/ops/isnan.h"
+#include "flambeau/ops/new_empty_strided.h"
+#include "flambeau/ops/ones_like.h"
+#include "flambeau/ops/real.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/to.h"
+#include "flambeau/ops/view.h"
+#include "flambeau/ops/view_as.h"
+#include "flambeau/ops/view_as_complex.h"
+#include "flambeau/ops/view_as_real.h"
+#include "flambeau/ops/zero.h"
 
 namespace flambeau {
 namespace arithmetic {

@@ -1,7 +1,28 @@
 // Gradients of joining, rearranging and indexing.
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/conj.h"
+#include "flambeau/ops/embedding.h"
+#include "flambeau/ops/eq.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/gather.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/index_add.h"
+#include "flambeau/ops/index_put.h"
+#include "flambeau/ops/index_select.h"
+#include "flambeau/ops/masked_fill.h"
+#include "flambeau/ops/new_zeros.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/roll.h"
+#include "flambeau/ops/scatter.h"
+#include "flambeau/ops/scatter_add.h"
+#include "flambeau/ops/select.h"
+#include "flambeau/ops/slice.h"
+#include "flambeau/ops/slice_backward.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/where.h"
+#include "flambeau/ops/zeros.h"
 
 namespace flambeau::formula {
 

@@ -3,7 +3,20 @@
 #include <cmath>
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/abs.h"
+#include "flambeau/ops/conj.h"
+#include "flambeau/ops/div.h"
+#include "flambeau/ops/eq.h"
+#include "flambeau/ops/ge.h"
+#include "flambeau/ops/le.h"
+#include "flambeau/ops/logical_and.h"
+#include "flambeau/ops/masked_fill.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/pow.h"
+#include "flambeau/ops/real.h"
+#include "flambeau/ops/sub.h"
+#include "flambeau/ops/trunc.h"
+#include "flambeau/ops/where.h"
 
 namespace flambeau::formula {
 

@@ -3,7 +3,29 @@
 #include <algorithm>
 
 #include "core/autograd/formulas.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/arange.h"
+#include "flambeau/ops/as_strided.h"
+#include "flambeau/ops/cat.h"
+#include "flambeau/ops/contiguous.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/div.h"
+#include "flambeau/ops/index_add.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/new_zeros.h"
+#include "flambeau/ops/ones_like.h"
+#include "flambeau/ops/permute.h"
+#include "flambeau/ops/real.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/resolve_conj.h"
+#include "flambeau/ops/slice_backward.h"
+#include "flambeau/ops/squeeze.h"
+#include "flambeau/ops/stack.h"
+#include "flambeau/ops/to.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/view_as_complex.h"
+#include "flambeau/ops/view_as_real.h"
+#include "flambeau/ops/zeros.h"
+#include "flambeau/ops/zeros_like.h"
 
 namespace flambeau::formula {
 namespace {

@@ -1,6 +1,8 @@
 #include "core/autograd/formulas.h"
 
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/conj.h"
+#include "flambeau/ops/zeros_like.h"
 
 namespace flambeau {
 

@@ -11,10 +11,6 @@
 #include "core/dispatch/op.h"
 #include "core/dispatch/outputs.h"
 #include "core/dispatch/printed.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
-#include "kernels/cpu/all.h"
-#include "kernels/shape/all.h"
 
 namespace flambeau {
 

@@ -1,8 +1,9 @@
 // Reading values of a tensor, which layers may see.
 #include <complex>
 
+#include "core/autograd/transform.h"
 #include "core/dispatch/observe.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/_local_scalar_dense.h"
 
 namespace flambeau {
 

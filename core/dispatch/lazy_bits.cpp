@@ -3,7 +3,8 @@
 #include <deque>
 
 #include "core/dispatch/op.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/copy.h"
 
 namespace flambeau {
 namespace {

@@ -32,6 +32,7 @@ struct Registry {
   std::shared_mutex mutex;
   std::deque<Op> ops;  // never shrinks: somebody may hold on to one that was removed
   std::vector<const Op*> removed;
+  std::atomic<size_t> changes{0};  // how often ops came or went
   std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
   std::atomic<bool> any_kernel{false};
 
@@ -63,11 +64,11 @@ const Op* find_op(std::string_view full) {
     name = name.substr(0, dot);
   }
   if (overload == "default") overload = "";
-  const std::span<const Op> table = builtin_ops();
-  const auto it = std::lower_bound(table.begin(), table.end(), 0, [&](const Op& op, int) {
-    return compare(op, name, overload) < 0;
+  const std::span<const Op* const> table = builtin_ops();
+  const auto it = std::lower_bound(table.begin(), table.end(), 0, [&](const Op* op, int) {
+    return compare(*op, name, overload) < 0;
   });
-  if (it != table.end() && compare(*it, name, overload) == 0 && ns == it->ns) return &*it;
+  if (it != table.end() && compare(**it, name, overload) == 0 && ns == (*it)->ns) return *it;
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
   for (const Op& op : r.ops)
@@ -82,8 +83,11 @@ const Op& register_op(Op op) {
         ") that exists already: give it another name or namespace");
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
+  r.changes.fetch_add(1, std::memory_order_release);
   return r.ops.emplace_back(op);
 }
+
+size_t runtime_op_changes() { return registry().changes.load(std::memory_order_acquire); }
 
 std::vector<const Op*> runtime_ops() {
   Registry& r = registry();
@@ -98,6 +102,7 @@ void remove_op(const Op& op) {
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
   r.removed.push_back(&op);
+  r.changes.fetch_add(1, std::memory_order_release);
 }
 
 Kernel kernel_of(const Op& op, DeviceType device) {

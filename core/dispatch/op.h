@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -78,13 +79,14 @@ struct Op {
 };
 
 // The built-in ops, sorted by name then overload; generated.
-std::span<const Op> builtin_ops();
+std::span<const Op* const> builtin_ops();
 // "aten::add.Tensor" or "add.Tensor"; nullptr when there is none. Looks at the built-in ones first,
 // then at those registered at run time.
 const Op* find_op(std::string_view name);
 const Op& register_op(Op op);  // takes over; RuntimeError when the name is taken
 std::vector<const Op*> runtime_ops();
 void remove_op(const Op& op);  // one of runtime_ops(): its name is free again
+size_t runtime_op_changes();   // how often one was registered or removed
 
 // The kernel for a device: what was registered for it, else the record's where it is the CPU;
 // nullptr where there is none.

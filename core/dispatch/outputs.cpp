@@ -6,7 +6,7 @@
 #include "core/dispatch/entry.h"
 #include "core/tensor/convertible.h"
 #include "core/tensor/overlap.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
 
 namespace flambeau {
 namespace {

@@ -12,7 +12,6 @@
 #include "core/tensor/checked.h"
 #include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
-#include "kernels/shape/index.h"
 #include "kernels/shape/pointwise.h"
 
 namespace flambeau::printed {

@@ -80,7 +80,7 @@ struct Value {
     } list_;
   };
 
-  Value() : integer_(0) {}
+  constexpr Value() : integer_(0) {}
 
   const Tensor& tensor() const {
     return reinterpret_cast<const Tensor&>(tensor_);

@@ -241,7 +241,7 @@ int set_op_property(PyObject* self, PyObject* value, void* function) {
 bool add_op_property(const PythonName& name, PyObject* function) {
   static std::vector<std::unique_ptr<PyGetSetDef>> defs;
   const bool view =
-      as_function(function)->name->nops && builtin_ops()[name.ops[0]].returns[0].alias != 0;
+      as_function(function)->name->nops && builtin_ops()[name.ops[0]]->returns[0].alias != 0;
   defs.push_back(std::make_unique<PyGetSetDef>(PyGetSetDef{
       name.name, get_op_property, view ? set_op_property : nullptr, name.doc, function}));
   const Object descriptor(PyDescr_NewGetSet(tensor_type, defs.back().get()));
@@ -292,7 +292,7 @@ Signature** prepare(FunctionObject* f) {
   const size_t n = f->name->nops;
   auto made = std::make_unique<Signature*[]>(n);
   for (size_t i = 0; i < n; ++i)
-    made[i] = new Signature(builtin_ops()[f->name->ops[i]], style_of(f));
+    made[i] = new Signature(*builtin_ops()[f->name->ops[i]], style_of(f));
   // One that comes too late stays: others of its kind live for ever.
   return publish_first(f->signatures, made.release(), [](Signature**) {});
 }

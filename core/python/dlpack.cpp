@@ -3,7 +3,7 @@
 #include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
 #include "core/python/interchange.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
 
 namespace flambeau::python {
 namespace {

@@ -3,7 +3,18 @@
 #include "core/python/binding.h"
 #include "core/python/interchange.h"
 #include "core/tensor/range.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/alias.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/fill.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/index_put.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/select.h"
+#include "flambeau/ops/slice.h"
+#include "flambeau/ops/to.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/view.h"
 
 namespace flambeau::python {
 namespace {

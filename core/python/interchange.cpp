@@ -7,7 +7,10 @@
 #include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
 #include "core/tensor/range.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/resolve_conj.h"
+#include "flambeau/ops/resolve_neg.h"
+#include "flambeau/ops/to.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {

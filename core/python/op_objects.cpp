@@ -19,6 +19,8 @@ struct PacketObject {  // all overloads of a name
   PyObject* ns;
   PyObject* name;
   PyObject* dict;
+  std::vector<const Op*>* overloads;  // found after so many `changes` of the table
+  size_t changes;
 };
 PyTypeObject *op_type, *packet_type;
 
@@ -65,8 +67,8 @@ PyObject* call_op_object(PyObject* self, PyObject* const* args, size_t nargsf, P
 template <class F>
 std::vector<const Op*> ops_where(F&& fits) {
   std::vector<const Op*> found;
-  for (const Op& op : builtin_ops())
-    if (fits(op)) found.push_back(&op);
+  for (const Op* op : builtin_ops())
+    if (fits(*op)) found.push_back(op);
   for (const Op* op : runtime_ops())
     if (fits(*op)) found.push_back(op);
   return found;
@@ -76,8 +78,16 @@ std::vector<const Op*> overloads_of(const char* ns, const char* name) {
     return std::string_view(op.ns) == ns && std::string_view(op.name) == name;
   });
 }
-std::vector<const Op*> overloads_of(PyObject* packet) {
-  return overloads_of(utf8(as_packet(packet)->ns), utf8(as_packet(packet)->name));
+// The packet keeps them, until ops come or go; a list that a caller may be walking stays.
+// Packets live as long as the program.
+const std::vector<const Op*>& overloads_of(PyObject* packet) {
+  PacketObject* p = as_packet(packet);
+  const size_t changes = runtime_op_changes();
+  if (!p->overloads || p->changes != changes) [[unlikely]] {
+    p->overloads = new std::vector(overloads_of(utf8(p->ns), utf8(p->name)));
+    p->changes = changes;
+  }
+  return *p->overloads;
 }
 
 PyObject* packet_for(const char* ns, const char* name) {

@@ -181,7 +181,7 @@ bool is_reflection(std::string_view name, std::string_view slot) {
 }
 
 bool same_ops(const PythonName& a, const PythonName& b) {
-  return std::strcmp(builtin_ops()[a.ops[0]].name, builtin_ops()[b.ops[0]].name) == 0;
+  return std::strcmp(builtin_ops()[a.ops[0]]->name, builtin_ops()[b.ops[0]]->name) == 0;
 }
 
 const PythonName* find_name(PythonName::Where where, const char* name) {
@@ -200,7 +200,7 @@ const char* public_name_of(const PythonName& name) {
     for (const char* special : kComparePublic)
       if (std::string_view(special) == name.name) return special;
   }
-  const Op& op = builtin_ops()[name.ops[0]];
+  const Op& op = *builtin_ops()[name.ops[0]];
   return op.name;
 }
 
@@ -239,7 +239,7 @@ size_t operator_slots(PyType_Slot* out, size_t room) {
 void set_operator(const PythonName& name) {
   Operator* op = find_operator(name.slot);
   check(op, "no slot of Tensor is called ", name.slot, " (method ", name.name, ")");
-  const char* op_name = builtin_ops()[name.ops[0]].name;
+  const char* op_name = builtin_ops()[name.ops[0]]->name;
   const PythonName* method = find_name(PythonName::Where::method, op_name);
   const PythonName* function = find_name(PythonName::Where::function, op_name);
   if (is_reflection(name.name, name.slot)) {

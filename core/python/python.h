@@ -98,7 +98,7 @@ Device unwrap_device(PyObject* o);  // flambeau.device, str or int
 PyObject* wrap(const Scalar& s);    // a Python number
 Scalar unwrap_scalar(PyObject* o);  // int, float, bool, complex, numpy scalar, one-element tensor
 bool is_number(PyObject* o);
-bool is_ndarray(PyObject* o);  // NumPy's
+bool is_ndarray(PyObject* o);     // NumPy's
 int64_t unwrap_int(PyObject* o);  // __index__, TypeError; ValueError past 64 bits
 Dims unwrap_dims(PyObject* o);    // sequence of ints
 

@@ -60,9 +60,9 @@ PyObject* return_type(PyObject*, PyObject* name) {
   return guarded([&]() -> PyObject* {
     const char* wanted = PyUnicode_AsUTF8(name);
     if (!wanted) throw PythonError();
-    for (const Op& op : builtin_ops())
-      if (op.nreturns > 1 && std::string_view(op.name) == wanted && has_names(op))
-        return Py_NewRef(reinterpret_cast<PyObject*>(named_tuple_type(op)));
+    for (const Op* op : builtin_ops())
+      if (op->nreturns > 1 && std::string_view(op->name) == wanted && has_names(*op))
+        return Py_NewRef(reinterpret_cast<PyObject*>(named_tuple_type(*op)));
     return Py_NewRef(Py_None);
   });
 }

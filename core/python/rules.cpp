@@ -2,6 +2,7 @@
 #include "core/dispatch/printed.h"
 #include "core/python/binding.h"
 #include "core/python/parse.h"
+#include "kernels/shape/index.h"
 
 namespace flambeau::python {
 namespace {
@@ -134,7 +135,8 @@ PyObject* call_leaf(PyObject*, PyObject* const* args, Py_ssize_t n) {
 template <class F>
 PyObject* names_of_ops(F&& wanted) {
   const Object list(must(PyList_New(0)));
-  for (const Op& op : builtin_ops()) {
+  for (const Op* const each : builtin_ops()) {
+    const Op& op = *each;
     if (!wanted(op)) continue;
     const std::string full = *op.overload ? concat(op.name, ".", op.overload) : op.name;
     const Object name(must(PyUnicode_FromString(full.c_str())));

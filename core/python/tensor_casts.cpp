@@ -1,7 +1,7 @@
 // tensor.float() and its like: to(dtype) by the dtype's short name; tensor.cpu().
 
 #include "core/python/interchange.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/to.h"
 
 namespace flambeau::python {
 namespace {

@@ -12,15 +12,15 @@ class Scalar {
  public:
   enum class Kind : uint8_t { boolean, integer, unsigned_integer, floating, complex };
 
-  Scalar() : Scalar(int64_t{0}) {}
-  Scalar(bool v) : kind_(Kind::boolean) { v_.i = v; }
-  Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}
-  Scalar(long v) : kind_(Kind::integer) { v_.i = v; }
-  Scalar(long long v) : kind_(Kind::integer) { v_.i = v; }
+  constexpr Scalar() : Scalar(int64_t{0}) {}
+  constexpr Scalar(bool v) : v_{.i = v}, kind_(Kind::boolean) {}
+  constexpr Scalar(int v) : Scalar(static_cast<int64_t>(v)) {}
+  constexpr Scalar(long v) : v_{.i = v}, kind_(Kind::integer) {}
+  constexpr Scalar(long long v) : v_{.i = v}, kind_(Kind::integer) {}
   Scalar(uint64_t v) : kind_(v >> 63 ? Kind::unsigned_integer : Kind::integer) {
     v_.i = static_cast<int64_t>(v);
   }
-  Scalar(double v) : kind_(Kind::floating) { v_.c[0] = v; }
+  constexpr Scalar(double v) : v_{.c = {v, 0}}, kind_(Kind::floating) {}
   Scalar(std::complex<double> v) : kind_(Kind::complex) {
     v_.c[0] = v.real();
     v_.c[1] = v.imag();

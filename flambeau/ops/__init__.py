@@ -2,11 +2,17 @@
 
 
 def doc(name: str) -> str:
-    """The docstring of the op with this Python name."""
-    from flambeau.ops.generator.docs import docstring
-    from flambeau.ops.record import load
+    """The docstring of the op with this Python name, as the build printed it."""
+    import os
 
-    return docstring(name, load())
+    with open(os.path.join(os.path.dirname(__file__), "..", "_docstrings"), "rb") as book:
+        places = book.readline()
+        found = places.find(f" {name}:".encode())
+        if found < 0:
+            return ""
+        at, length = places[found + 1 :].split(b" ", 1)[0].split(b":")[1:]
+        book.seek(int(at), 1)
+        return book.read(int(length)).decode()
 
 
 def __getattr__(name: str):
@@ -19,4 +25,5 @@ def __getattr__(name: str):
         return importlib.import_module(f"{__name__}.{name}")
     from flambeau._ops import namespace
 
-    return namespace(name)
+    globals()[name] = found = namespace(name)
+    return found

@@ -290,11 +290,14 @@ def load() -> list[Record]:
     if not _loaded:
         import flambeau.ops as package
 
-        skip = {"generator", "language", "leaves", "record", "samples", "schema", "slots", "trace"}
+        families = [m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg]
         names = [
             m.name
-            for m in pkgutil.walk_packages(package.__path__, "flambeau.ops.")
-            if m.name.split(".")[2] not in skip | {"__main__"}
+            for family in families
+            if family != "generator"
+            for m in pkgutil.iter_modules(
+                [f"{path}/{family}" for path in package.__path__], f"flambeau.ops.{family}."
+            )
         ]
         for name in sorted(names):
             importlib.import_module(name)

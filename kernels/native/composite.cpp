@@ -1,7 +1,30 @@
 // Small compositions over other ops.
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/composite.h"
+
+#include "core/dispatch/thread_state.h"
+#include "flambeau/kernels/pointwise.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/kernels/reduce.h"
+#include "flambeau/ops/_clamp_both.h"
+#include "flambeau/ops/_cube.h"
+#include "flambeau/ops/_square.h"
+#include "flambeau/ops/all.h"
+#include "flambeau/ops/clamp_max.h"
+#include "flambeau/ops/clamp_min.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/eq.h"
+#include "flambeau/ops/isclose.h"
+#include "flambeau/ops/linalg_vector_norm.h"
+#include "flambeau/ops/maximum.h"
+#include "flambeau/ops/minimum.h"
+#include "flambeau/ops/pow.h"
+#include "flambeau/ops/reciprocal.h"
+#include "flambeau/ops/rsqrt.h"
+#include "flambeau/ops/sqrt.h"
+#include "flambeau/ops/std.h"
+#include "flambeau/ops/var.h"
+#include "flambeau/ops/var_mean.h"
 
 namespace flambeau::native {
 namespace {

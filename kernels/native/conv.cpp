@@ -2,8 +2,20 @@
 
 #include "kernels/shape/conv.h"
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/conv.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/as_strided.h"
+#include "flambeau/ops/convolution.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/new_zeros.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/slice.h"
+#include "flambeau/ops/squeeze.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/view.h"
 
 namespace flambeau::native {
 namespace {

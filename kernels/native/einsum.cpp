@@ -3,8 +3,20 @@
 #include <algorithm>
 #include <array>
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "core/dispatch/op.h"
+#include "flambeau/kernels/composite.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/ops/bmm.h"
+#include "flambeau/ops/diagonal.h"
+#include "flambeau/ops/mm.h"
+#include "flambeau/ops/movedim.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/permute.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/t.h"
+#include "flambeau/ops/unsqueeze.h"
 
 namespace flambeau::native {
 namespace {
@@ -279,6 +291,29 @@ Tensor contract(Tensor a, Tensor b, const std::vector<bool>& summed) {
   return inner ? product_summed(a, b, summed) : entry::mul_Tensor(a, b);
 }
 
+// "ij,kj->ik" and its like: one product of matrices, which needs no plan. The result is laid out as
+// the general way lays it out. Nothing where a letter is repeated, a size broadcasts, or dimensions
+// are summed that only one operand has.
+std::optional<Tensor> matrix_product(std::string_view e, TensorSpan t) {
+  if (active_keys(~KeySet{0}, t)) return {};  // someone sees the ops: they are to be PyTorch's
+  if (t.size() != 2 || e.size() != 9 || e[2] != ',' || e[5] != '-' || e[6] != '>') return {};
+  if (t[0].dim() != 2 || t[1].dim() != 2 || !is_floating(t[0].dtype())) return {};
+  for (const size_t i : {0, 1, 3, 4, 7, 8})
+    if (label_of(e[i]) < 0) return {};
+  if (e[0] == e[1] || e[3] == e[4]) return {};
+  const bool last = e[1] == e[3] || e[1] == e[4];  // of the first operand: the letter of both
+  const char inner = last ? e[1] : e[0], left = last ? e[0] : e[1];
+  if (inner != e[3] && inner != e[4]) return {};
+  const bool first = inner == e[3];  // of the second operand
+  const char right = first ? e[4] : e[3];
+  const bool plain = e[7] == left && e[8] == right;
+  if (left == right || !(plain || (e[7] == right && e[8] == left))) return {};
+  if (t[0].sizes()[last] != t[1].sizes()[!first]) return {};
+  const Tensor a = last ? t[0] : entry::t(t[0]), b = first ? t[1] : entry::t(t[1]);
+  const Tensor product = entry::mm(a, b);
+  return plain ? product : entry::t(product);
+}
+
 void check_path(const std::optional<IntSpan>& path, size_t operands) {
   if (!path) return;
   check(path->size() == 2 * (operands - 1), "einsum: path must name two operands for each of the ",
@@ -293,6 +328,8 @@ Tensor einsum(std::string_view equation, TensorSpan tensors, std::optional<IntSp
     check(t.dtype() == tensors[0].dtype(), "einsum: expected scalar type ",
           dtype_name(tensors[0].dtype()), " but found ", dtype_name(t.dtype()));
   check_path(path, tensors.size());
+  if (!path)
+    if (std::optional<Tensor> product = matrix_product(equation, tensors)) return *product;
   const Plan plan(Parser(equation, tensors.size()).parse(), tensors);
   TensorVec operands;
   for (size_t i = 0; i < tensors.size(); ++i) operands.push_back(plan.aligned(tensors[i], i));

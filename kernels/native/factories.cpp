@@ -1,11 +1,13 @@
 // Empty, constant and regular tensors.
 
+#include "flambeau/kernels/factories.h"
+
 #include <cmath>
 
+#include "core/dispatch/thread_state.h"
 #include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/pointwise/sequence.h"
 

@@ -3,8 +3,16 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/index.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/ops/aminmax.h"
+#include "flambeau/ops/empty.h"
+#include "flambeau/ops/nonzero.h"
+#include "flambeau/ops/scatter.h"
+#include "flambeau/ops/unbind.h"
+#include "flambeau/ops/unsqueeze.h"
+#include "flambeau/ops/zeros.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/index.h"
 

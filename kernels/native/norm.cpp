@@ -1,8 +1,16 @@
 // softmax, layer_norm and dropout over their recorded ops.
 
+#include "flambeau/kernels/norm.h"
+
 #include "core/autograd/node.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/ops/bernoulli.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/empty_like.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/ones_like.h"
+#include "flambeau/ops/to.h"
 
 namespace flambeau::native {
 namespace {

@@ -2,8 +2,7 @@
 
 #include "kernels/cpu/order/order.h"
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/order.h"
 
 namespace flambeau::native {
 

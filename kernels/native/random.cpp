@@ -1,13 +1,20 @@
 // Random fills over core/random.
 
-#include "core/random/random.h"
+#include "kernels/cpu/random/random.h"
 
 #include <cmath>
 #include <limits>
 
-#include "core/random/random.h"
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/random.h"
+#include "flambeau/ops/add.h"
+#include "flambeau/ops/all.h"
+#include "flambeau/ops/contiguous.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/ge.h"
+#include "flambeau/ops/gt.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/sum.h"
+#include "flambeau/ops/view_as_real.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/random/fills.h"
 
@@ -17,7 +24,7 @@ namespace {
 Generator& pick(Generator* g) { return g ? *g : default_generator(); }
 
 // Runs fill(dst, n) on the elements of `self` in the order of its memory (see
-// core/random/random.h); what is not dense is filled through a packed copy.
+// kernels/cpu/random/random.h); what is not dense is filled through a packed copy.
 template <class F>
 void fill_in_memory_order(const Tensor& self, Generator* generator, F&& fill) {
   if (self.numel() == 0) return;
@@ -178,7 +185,7 @@ void multinomial(const Tensor& result, const Tensor& self, int64_t samples, bool
 void randperm(const Tensor& result, Generator* generator) {
   Generator& g = pick(generator);
   const std::lock_guard lock(g.mutex);
-  flambeau::randperm(g, result.dtype(), result.bytes(), result.numel());
+  fill_permutation(g, result.dtype(), result.bytes(), result.numel());
 }
 
 void normal_of_tensors(const Tensor& result, const Tensor& mean, const Tensor& deviation,

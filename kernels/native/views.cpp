@@ -1,7 +1,22 @@
 // Geometry of views: each gives an alias of its input; the entry records base and history.
 
-#include "flambeau/kernels.h"
-#include "flambeau/ops.h"
+#include "flambeau/kernels/views.h"
+
+#include "flambeau/kernels/factories.h"
+#include "flambeau/kernels/rearrange.h"
+#include "flambeau/ops/_conj.h"
+#include "flambeau/ops/_neg_view.h"
+#include "flambeau/ops/_reshape_alias.h"
+#include "flambeau/ops/_unsafe_view.h"
+#include "flambeau/ops/clone.h"
+#include "flambeau/ops/conj.h"
+#include "flambeau/ops/contiguous.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/mH.h"
+#include "flambeau/ops/reshape.h"
+#include "flambeau/ops/select.h"
+#include "flambeau/ops/view.h"
+#include "flambeau/ops/view_as_real.h"
 
 namespace flambeau::native {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "check.h"
 #include "core/parallel/parallel.h"
-#include "core/random/random.h"
+#include "kernels/cpu/random/random.h"
 #include "kernels/math/half.h"
 
 using namespace flambeau;
@@ -111,7 +111,7 @@ TEST(the_first_numbers_are_those_of_pytorch) {
   draw(std::vector<int32_t>{209652396, 398764591, 924231285},
        [](auto& g, int32_t* dst, int64_t n) { fill_random(g, DType::int32, dst, n); });
   draw(Integers{4, 0, 7, 3, 2, 5, 1, 6},
-       [](auto& g, int64_t* dst, int64_t n) { randperm(g, DType::int64, dst, n); });
+       [](auto& g, int64_t* dst, int64_t n) { fill_permutation(g, DType::int64, dst, n); });
   const Floats weights{1, 2, 3, 4};
   draw(Integers{2, 1, 3, 0}, [&](auto& g, int64_t* dst, int64_t n) {
     multinomial_without_replacement(g, DType::float32, weights.data(), 1, 4, n, dst);
@@ -250,14 +250,14 @@ TEST(permutations_hold_each_number_once_and_are_even) {
   Generator generator(4);
   for (int64_t n : {0, 1, 2, 1000}) {
     std::vector<int32_t> values(static_cast<size_t>(n));
-    randperm(generator, DType::int32, values.data(), n);
+    fill_permutation(generator, DType::int32, values.data(), n);
     std::sort(values.begin(), values.end());
     for (int64_t i = 0; i < n; ++i) CHECK(values[i] == i);
   }
   std::vector<int> seen(6);
   for (int i = 0; i < 6000; ++i) {
     int64_t p[3];
-    randperm(generator, DType::int64, p, 3);
+    fill_permutation(generator, DType::int64, p, 3);
     ++seen[static_cast<size_t>(p[0] * 2 + (p[1] > p[2]))];
   }
   for (int count : seen) CHECK(near(count, 1000, 150));

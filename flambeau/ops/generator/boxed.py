@@ -22,16 +22,6 @@ def _unbox(schema: Schema) -> str:
     )
 
 
-def declarations(record: Record) -> str:
-    symbol = record.schema.symbol
-    out = ""
-    if has_rule(record):
-        out += f"void rule_of_{symbol}(const Op&, const Value*, Specs&);\n"
-    if has_kernel(record):
-        out += f"void kernel_of_{symbol}(const Op&, const Tensor*, const Value*);\n"
-    return out
-
-
 def fields(record: Record) -> str:
     """The places of both in a row of the table."""
     symbol = record.schema.symbol

@@ -83,20 +83,28 @@ def facts(record: Record) -> list[str]:
     return lines
 
 
+_known: dict[tuple[int, int], tuple[dict, dict]] = {}  # which list of records -> name -> records
+
+
+def _names(records: list[Record]) -> tuple[dict, dict]:
+    """The records that are called a name, and those that Python finds under it."""
+    key = id(records), len(records)
+    if key not in _known:
+        own: dict[str, list[Record]] = {}
+        others: dict[str, list[Record]] = {}
+        for r in records:
+            own.setdefault(r.name, []).append(r)
+            aliases = [n for a in r.aliases for n in (a, f"{a}_")]
+            for name in dict.fromkeys([f"{r.name}_", *aliases, *r.slots, r.attribute]):
+                others.setdefault(name, []).append(r)
+        _known[key] = own, others
+    return _known[key]
+
+
 def found(name: str, records: list[Record]) -> list[Record]:
     """The records behind a Python name: an op, an alias, an in-place form or an operator."""
-    plain = name[:-1] if name.endswith("_") and not name.startswith("__") else name
-    own = [r for r in records if r.name == name]
-    others = [
-        r
-        for r in records
-        if r.name == plain
-        or plain in r.aliases
-        or name in r.aliases
-        or name in r.slots
-        or name == r.attribute
-    ]
-    return own or others
+    own, others = _names(records)
+    return own.get(name) or others.get(name, []) if name else []
 
 
 def shown(records: list[Record], name: str) -> list[str]:
@@ -141,6 +149,19 @@ def docstring(name: str, records: list[Record]) -> str:
     parts.append("\n".join(facts(main)))
     parts += [">>> " + example.strip()] if example else []
     return "\n\n".join(p for p in parts if p)
+
+
+def book(records: list[Record]) -> str:
+    """All docstrings, behind a line that says which bytes are whose (see `flambeau.ops.doc`)."""
+    own, others = _names(records)
+    places, text, at = [" "], [], 0
+    for name in sorted({*own, *others} - {"", None}):
+        doc = docstring(name, records)
+        length = len(doc.encode())
+        places.append(f"{name}:{at}:{length} ")
+        at += length
+        text.append(doc)
+    return "".join(places) + "\n" + "".join(text)
 
 
 def variants(record: Record) -> str:

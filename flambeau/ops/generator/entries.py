@@ -330,11 +330,14 @@ def public(schema: Schema) -> str:
     for i, a in enumerate(schema.args):
         default = default_cpp(a) if i >= required else None
         params.append(f"{a.cpp} {a.symbol}" + (f" = {default}" if default is not None else ""))
-    name = f"{schema.name}_out" if schema.outs else schema.name
     return (
-        f"inline {schema.cpp_return} {name}({', '.join(params)}) "
+        f"inline {schema.cpp_return} {public_name(schema)}({', '.join(params)}) "
         f"{{ return entry::{schema.symbol}({names.arguments(schema)}); }}\n"
     )
+
+
+def public_name(schema: Schema) -> str:
+    return f"{schema.name}_out" if schema.outs else schema.name
 
 
 def kernel_declaration(record: Record) -> list[tuple[str, str]]:

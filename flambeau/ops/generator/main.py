@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import pathlib
-import zlib
-from collections.abc import Callable
 
-from flambeau.ops.generator import boxed, entries, names, printed, tables
+from flambeau.ops.generator import boxed, docs, entries, headers, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
+from flambeau.ops.generator.shards import Piece, shards
 from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
 from flambeau.ops.schema import Schema
 
 ISAS = ("baseline", "avx2", "avx512")
-LOOP_FILES = 12  # as in CMakeLists.txt
-ENTRY_FILES = 14
+# Characters in a file. A second of compiling for an instruction set, and three for entries.
+LOOP_LIMIT, ENTRY_LIMIT = 12_000, 140_000
 _NOTE = "// Generated from the records in flambeau/ops; `python -m flambeau.ops show` explains.\n"
 
 
@@ -30,63 +29,34 @@ def forms(records: list[Record]) -> list[tuple[Record, Schema]]:
     return sorted(out, key=lambda rs: (rs[1].name, rs[1].overload))
 
 
-def header(ordered) -> str:
-    code = _NOTE + '#pragma once\n\n#include "core/dispatch/op.h"\n'
-    code += '#include "core/dispatch/constants.h"\n\nnamespace flambeau {\n\n'
-    code += "// One typed entry per overload.\nnamespace entry {\n"
-    code += "".join(entries.declaration(s) for _, s in ordered)
-    code += "}  // namespace entry\n\n// The same by their plain names.\nnamespace ops {\n"
-    # What takes numbers for tensors has the C++ arguments of the overload that it stands behind.
-    code += "".join(entries.public(s) for r, s in ordered if not r.tried_last)
-    return code + "}  // namespace ops\n}  // namespace flambeau\n"
-
-
-def kernels(records: list[Record]) -> str:
-    """Declarations of the hand-written functions that the records name."""
-    code = _NOTE + '#pragma once\n\n#include "core/dispatch/value.h"\n\nnamespace flambeau {\n'
-    done = set()
-    for r in records:
-        for namespace, text in entries.kernel_declaration(r):
-            if text not in done:
-                done.add(text)
-                code += f"namespace {namespace} {{\n{text}}}\n"
-    return code + "}  // namespace flambeau\n"
-
-
-def loop_file(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/pointwise/loops.h"\n\n'
+def loop_file(pieces: list[Piece]) -> str:
+    code = '#include "kernels/cpu/pointwise/loops.h"\n\n'
     code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
-    code += "\n".join(loop.source() for loop in loops)
-    return code + "}  // namespace flambeau::cpu\n"
+    return code + "\n".join(p.text for p in pieces) + "}  // namespace flambeau::cpu\n"
 
 
-def loop_table(loops: list[pw.Loop]) -> str:
-    code = _NOTE + '#include "kernels/cpu/pointwise/pointwise.h"\n\nnamespace flambeau {\n'
-    return code + "".join(loop.table(ISAS) for loop in loops) + "}  // namespace flambeau\n"
+def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
+    helpers = "".join(dict.fromkeys(h for p in pieces for h in p.helpers))
+    code = "\nnamespace flambeau {\n"
+    code += "".join(dict.fromkeys(p.declarations for p in pieces))
+    if helpers:
+        code += f"namespace printed {{\n{helpers}}}  // namespace printed\n"
+    code += "\n".join(p.text for p in pieces) + "}  // namespace flambeau\n"
+    return f'#include "core/dispatch/entry.h"\n{headers.includes(known.needed(code))}{code}'
 
 
-def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> str:
-    unit = Unit(every)
-    own = {id(r): printed.own(r, unit) for r in records}
-    gradients = {id(r): Gradient(r, unit) for r in records if nodes.get(id(r))}
-    code = _NOTE + '#include "core/dispatch/entry.h"\n\nnamespace flambeau {\n'
-    code += "".join(r.source for r in records) + unit.code()
-    for r in records:
-        if r.kind == "pointwise":
-            for loop in pw.loops(r.base or r):
-                code += f"extern const PointwiseKernel {loop.name};\n"
-            code += (
-                tables.rules(r.base or r).replace(
-                    "static const PointwiseRule", "[[maybe_unused]] static const PointwiseRule"
-                )
-                if r.base is None
-                else ""
-            )
+def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> Piece:
+    """A record's entries, with those of the overloads that share its rules and loops."""
+    base, unit = group[0], Unit(every)
+    code = "".join(r.source for r in group)
+    if base.kind == "pointwise":
+        code += "".join(loop.table(ISAS) for loop in pw.loops(base)) + tables.rules(base)
     code += "namespace entry {\n"
-    for r in records:
-        code += own[id(r)]
-        node, gradient = nodes.get(id(r)), gradients.get(id(r))
-        if node:
+    for r in group:
+        code += printed.own(r, unit)
+        node = nodes.get(id(r))
+        gradient = Gradient(r, unit) if node else None
+        if gradient:
             made = gradient.node(node)
             if r.inplace_node:
                 made += gradient.node(r.inplace_node)
@@ -95,68 +65,77 @@ def entry_file(records: list[Record], every: dict[str, Schema], nodes: dict[int,
             inplace = r.inplace_node if s.inplace else ""
             code += entries.function(r, s, gradient, inplace or node)
         code += boxed.functions(r)
-    return code + "}  // namespace entry\n}  // namespace flambeau\n"
+    code += "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
+    declarations = headers.kernel_declarations(group)
+    return Piece(names.family(base), base.schema.full_name, code, tuple(unit.text), declarations)
 
 
-def table_file(records, ordered) -> str:
-    code = _NOTE + '#include "core/dispatch/constants.h"\n#include "core/dispatch/names.h"\n'
-    code += "\nnamespace flambeau {\nnamespace entry {\n"
-    code += "".join(
-        f"void boxed_{s.symbol}(const Op&, const Value*, Results&);\n" for _, s in ordered
-    )
-    code += "".join(boxed.declarations(r) for r in records)
-    code += "}  // namespace entry\nnamespace {\n"
-    code += tables.op_table(ordered) + tables.name_table(records, [s for _, s in ordered])
-    code += "}  // namespace\nnamespace entry {\n"
-    for i, (_, s) in enumerate(ordered):
-        code += f"extern const Op* const op_{s.symbol};\n"
-        code += f"const Op* const op_{s.symbol} = &kOps[{i}];\n"
-    code += (
-        "}  // namespace entry\nstd::span<const Op> builtin_ops() { return kOps; }\n"
+def table_file(records: list[Record], ordered: list[Schema]) -> str:
+    return (
+        '#include "core/dispatch/names.h"\n\nnamespace flambeau {\nnamespace entry {\n'
+        + tables.op_table(ordered)
+        + "}  // namespace entry\nnamespace {\n"
+        + tables.name_table(records, ordered, lambda name: docs.docstring(name, records))
+        + "}  // namespace\n"
+        "std::span<const Op* const> builtin_ops() { return entry::kOps; }\n"
         "std::span<const PythonName> python_names() { return kNames; }\n}  // namespace flambeau\n"
     )
-    return code
 
 
-def _shards(items: list, n: int, name: Callable) -> list[list]:
-    """n files. An item's name decides its file, so that a new one changes no other file."""
-    out: list[list] = [[] for _ in range(n)]
-    for item in items:
-        out[zlib.crc32(name(item).encode()) % n].append(item)
-    return out
-
-
-def _groups(records: list[Record], n: int) -> list[list[Record]]:
+def grouped(records: list[Record]) -> list[list[Record]]:
     """Records with the extra overloads that share their rules, kept together."""
     groups: dict[int, list[Record]] = {}
     for r in records:
         groups.setdefault(id(r.base or r), []).append(r)
-    shards = _shards(list(groups.values()), n, lambda g: g[0].schema.full_name)
-    return [[r for g in shard for r in g] for shard in shards]
+    return list(groups.values())
 
 
-def generate() -> dict[str, str]:
-    """File name -> text."""
+def generate(root: pathlib.Path) -> dict[str, str]:
+    """File name -> text; ``root`` has the hand-written headers."""
     records = load()
     ordered = forms(records)
-    every = {s.symbol: s for _, s in ordered}
+    schemas = [s for _, s in ordered]
+    every = {s.symbol: s for s in schemas}
     nodes = names.node_names(records)
-    groups = [loops for r in records if r.kind == "pointwise" and (loops := pw.loops(r))]
-    files = {
-        "flambeau/ops.h": header(ordered),
-        "flambeau/kernels.h": kernels(records),
-        "loop_table.cpp": loop_table([loop for group in groups for loop in group]),
-        "table.cpp": table_file(records, ordered),
+    known = headers.Headers(root, ordered)
+    loops, bodies = [], []
+    for group in grouped(records):
+        if group[0].kind == "pointwise":
+            text = "\n".join(loop.source() for loop in pw.loops(group[0]))
+            # Under another name: one record should not halve a file of loops and one of entries.
+            name = f"loops of {group[0].schema.full_name}"
+            loops.append(Piece(names.family(group[0]), name, text))
+        bodies.append(entry_piece(group, every, nodes))
+    files = headers.op_headers(ordered) | headers.kernel_headers(records)
+    files["flambeau/ops.h"] = headers.umbrella(headers.op_headers(ordered))
+    loop_files = shards(loops, LOOP_LIMIT)
+    entry_files = shards(bodies, ENTRY_LIMIT)
+    files |= {f"loops_{n}.cpp": loop_file(pieces) for n, pieces in loop_files.items()}
+    files |= {f"entries_{n}.cpp": entry_file(pieces, known) for n, pieces in entry_files.items()}
+    files["table.cpp"] = table_file(records, schemas)
+    printed_files = {name: _NOTE + text for name, text in files.items()}
+    return printed_files | {"sources.cmake": _cmake(files), "docstrings": docs.book(records)}
+
+
+def _cmake(files: dict[str, str]) -> str:
+    """The names of the files, for CMakeLists.txt."""
+    lists = {
+        "loop_sources": [n for n in files if n.startswith("loops_")],
+        "entry_sources": [n for n in files if n.endswith(".cpp") and not n.startswith("loops_")],
+        "op_headers": [n for n in files if n.startswith("flambeau/ops")],
     }
-    for i, shard in enumerate(_shards(groups, LOOP_FILES, lambda loops: loops[0].name)):
-        files[f"loops_{i}.cpp"] = loop_file([loop for group in shard for loop in group])
-    for i, shard in enumerate(_groups(records, ENTRY_FILES)):
-        files[f"entries_{i}.cpp"] = entry_file(shard, every, nodes)
-    return files
+    return "".join(
+        f"set({name}\n" + "".join(f"    ${{generated}}/{n}\n" for n in sorted(listed)) + ")\n"
+        for name, listed in lists.items()
+    )
 
 
-def write(folder: pathlib.Path) -> None:
-    for name, text in generate().items():
+def write(folder: pathlib.Path, root: pathlib.Path) -> None:
+    files = generate(root)
+    for path in folder.rglob("*"):
+        if path.suffix in (".cpp", ".h") and path.relative_to(folder).as_posix() not in files:
+            path.unlink()
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text() != text:

@@ -8,6 +8,17 @@ from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
 
+def family(record: Record) -> str:
+    """The folder of the record below flambeau/ops."""
+    return record.function.__module__.split(".")[2]
+
+
+def header(record: Record) -> str:
+    """The header that declares the op: in-place forms stand beside the functional ones."""
+    plain = record.name.rstrip("_") if not record.name.startswith("__") else record.name
+    return f"flambeau/ops/{plain}.h"
+
+
 def camel(name: str) -> str:
     """``max_pool2d_with_indices`` -> ``MaxPool2DWithIndices``, as PyTorch names its nodes."""
     out = []

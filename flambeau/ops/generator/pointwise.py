@@ -178,9 +178,8 @@ class Loop:
         kinds = ", ".join(f"Operand::{OPERAND[k]}" for k in (self.result, *self.kinds))
         return (
             f"{externs}static const LoopSet* const {self.name}_sets[] = {{{sets}}};\n"
-            f"extern const PointwiseKernel {self.name};\n"
-            f"const PointwiseKernel {self.name} = {{{self.name}_sets, 1, {len(self.inputs)}, "
-            f"{{{kinds}}}}};\n"
+            f"static const PointwiseKernel {self.name} = {{{self.name}_sets, 1, "
+            f"{len(self.inputs)}, {{{kinds}}}}};\n"
         )
 
 

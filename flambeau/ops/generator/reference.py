@@ -1,37 +1,49 @@
-"""The API reference of the ops, as one Markdown page."""
+"""The API reference of the ops, one Markdown page for each family."""
 
 from __future__ import annotations
 
 import textwrap
 
-from flambeau.ops.generator import tables
-from flambeau.ops.generator.docs import docstring
+from flambeau.ops.generator import names, tables
+from flambeau.ops.generator.docs import docstring, found
 from flambeau.ops.record import Record
 
-_PREFACE = """# API reference of the ops
+_PREFACE = """# Ops: {}
 
 Printed from the records by `python tools/reference.py`; `help(flambeau.add)` shows the same text.
-Layers, optimisers and the other parts that are Python have their docstrings in place.
+"""
+_INDEX = """# API reference of the ops
+
+A page for each family, printed from the records by `python tools/reference.py`. Layers, optimisers
+and the other parts that are Python have their docstrings in place.
+
 """
 
 
-def page(records: list[Record]) -> str:
-    """The API reference: one entry per public name, by module."""
-    modules: dict[str, set[str]] = {}
+def pages(records: list[Record]) -> dict[str, str]:
+    """File name -> the entries of a family's public names, by module."""
+    families: dict[str, dict[str, set[str]]] = {}
     for n in tables.python_names(records):
         if n.name.startswith("_") or n.module.startswith("_"):
             continue
+        family = names.family(found(n.name, records)[0])
         kind = "Tensor" if n.where != "function" else f"flambeau.{n.module}".rstrip(".")
-        modules.setdefault(kind, set()).add(n.name)
+        families.setdefault(family, {}).setdefault(kind, set()).add(n.name)
+    files = {f"{f}.md": _page(f, modules, records) for f, modules in families.items()}
+    index = "".join(f"- [{f}]({f}.md)\n" for f in sorted(families))
+    return files | {"README.md": _INDEX + index}
+
+
+def _page(family: str, modules: dict[str, set[str]], records: list[Record]) -> str:
     functions = modules.get("flambeau", set())
-    code = [_PREFACE]
+    code = [_PREFACE.format(family)]
     for module in sorted(modules, key=lambda m: (m != "flambeau", m == "Tensor", m)):
         listed = modules[module] - (functions if module == "Tensor" else set())
         code.append(f"## {module}\n")
-        if module == "Tensor":
-            both = sorted(modules[module] & functions)
-            code.append("Methods that are functions too: " + ", ".join(f"`{n}`" for n in both))
-            code[-1] = textwrap.fill(code[-1], 99) + "\n"
+        both = sorted(modules[module] & functions) if module == "Tensor" else []
+        if both:
+            told = "Methods that are functions too: " + ", ".join(f"`{n}`" for n in both)
+            code.append(textwrap.fill(told, 99) + "\n")
         code += [_entry(module, name, records) for name in sorted(listed)]
     return "\n".join(code)
 

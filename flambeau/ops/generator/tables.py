@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flambeau.ops.generator import boxed, names
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.record import Record
@@ -56,8 +58,8 @@ def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
         if default not in ("Tensor()", "std::nullopt", "nullptr"):
             value = default
             if a.type == "Scalar":
-                value = f"constant_scalar<{_scalar_text(a.default)}>()"
-            fields.append(f".default_value = boxing::box({value})")
+                value = f"constant_scalar<{_scalar_text(a.default)}>"
+            fields.append(f".default_value = constant({value})")
     return "{" + ", ".join(fields) + "}"
 
 
@@ -97,29 +99,37 @@ def tags(record: Record, schema: Schema) -> str:
     return " | ".join(out) or "0"
 
 
-def op_table(forms: list[tuple[Record, Schema]]) -> str:
-    """Rows sorted by name, then overload."""
+def op_rows(record: Record) -> str:
+    """The table's rows of one record; `op_table` puts those of all into order."""
     code = ""
-    rows = []
-    for record, schema in forms:
+    for schema in record.schemas():
         args = ",\n    ".join(_argument(record, schema, i, a) for i, a in enumerate(schema.args))
         if schema.args:
-            code += f"const Argument args_{schema.symbol}[] = {{{args}}};\n"
+            code += f"static constinit const Argument args_{schema.symbol}[] = {{{args}}};\n"
         if schema.returns:
-            code += f"constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
+            code += f"static constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
         functional = "nullptr"
         if schema.inplace or schema.outs:
             base = record.schema
             functional = _quoted(base.full_name if not record.inplace_only else base.full_name)
-        rows.append(
-            f'    {{"aten", "{schema.name}", "{schema.overload}", '
+        code += (
+            f"extern const Op row_{schema.symbol};\nconstinit const Op row_{schema.symbol} = "
+            f'{{"aten", "{schema.name}", "{schema.overload}", '
             f"{_quoted('aten::' + schema.text())}, "
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
-            f"entry::boxed_{schema.symbol}, {functional}, {boxed.fields(record)}}}"
+            f"entry::boxed_{schema.symbol}, {functional}, {boxed.fields(record)}}};\n"
+            f"const Op* const op_{schema.symbol} = &row_{schema.symbol};\n"
         )
-    return code + "const Op kOps[] = {\n" + ",\n".join(rows) + "};\n"
+    return code
+
+
+def op_table(ordered: list[Schema]) -> str:
+    """Pointers to the rows, sorted by name, then overload."""
+    code = "".join(f"extern const Op row_{s.symbol};\n" for s in ordered)
+    rows = "".join(f"    &row_{s.symbol},\n" for s in ordered)
+    return f"{code}static const Op* const kOps[] = {{\n{rows}}};\n"
 
 
 class Name:
@@ -171,16 +181,16 @@ def python_names(records: list[Record]) -> list[Name]:
     return list(found.values())
 
 
-def name_table(records: list[Record], ordered: list[Schema]) -> str:
-    from flambeau.ops.generator.docs import docstring  # which needs the names themselves
-
+def name_table(
+    records: list[Record], ordered: list[Schema], docstring: Callable[[str], str]
+) -> str:
     index = {s.symbol: i for i, s in enumerate(ordered)}
     code, rows = "", []
     for i, n in enumerate(python_names(records)):
         ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
-        doc = _quoted(docstring(n.name, records)) if n.where == "property" else "nullptr"
+        doc = _quoted(docstring(n.name)) if n.where == "property" else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
             f"{len(n.schemas) + len(n.outs)}, {slot}, {doc}}}"
@@ -201,7 +211,7 @@ def rules(record: Record) -> str:
         parts = pw.parts(record, static)
         shown = ", ".join(f"Part::{p}" for p in parts)
         code += (
-            f"static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
+            f"[[maybe_unused]] static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
             f"{str(record.result == 'real').lower()}, "
             f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}, "

@@ -1,9 +1,10 @@
 // Matrix products of tensors, on the packed GEMM; integers on a plain loop.
 
+#include "flambeau/kernels/matmul.h"
+
 #include <algorithm>
 
 #include "core/parallel/parallel.h"
-#include "flambeau/kernels.h"
 #include "kernels/cpu/matmul/gemm/gemm.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/parallel/parallel.h"
+#include "flambeau/kernels/rearrange.h"
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise.h"

@@ -44,8 +44,11 @@ struct ReduceKernel {
   DType outs[2];  // their types
 };
 
+struct ReduceRow {  // one reduction
+  ReduceKernel by[kComputes];
+};
 struct ReduceKernels {
-  ReduceKernel by[kReductions][kComputes];
+  const ReduceKernel* by[kReductions];  // rows
 };
 
 struct SpreadParams {

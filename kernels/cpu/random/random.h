@@ -47,7 +47,7 @@ void fill_random_range(Generator& generator, DType dtype, void* dst, int64_t n, 
 // random_(from = the smallest int64, to = None).
 void fill_random_64_bits(Generator& generator, DType dtype, void* dst, int64_t n);
 
-void randperm(Generator& generator, DType dtype, void* dst, int64_t n);
+void fill_permutation(Generator& generator, DType dtype, void* dst, int64_t n);
 
 // ---- multinomial: rows of weights in, rows of indices out
 

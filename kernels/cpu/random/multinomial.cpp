@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/random/random.h"
-#include "core/random/store.h"
-#include "core/random/stream.h"
+#include "kernels/cpu/random/random.h"
+#include "kernels/cpu/random/store.h"
+#include "kernels/cpu/random/stream.h"
 
 namespace flambeau {
 namespace {
@@ -57,7 +57,7 @@ bool precedes(const Candidate<T>& a, const Candidate<T>& b) {
 // Leaves the `count` first in front, in order. Equal values come out as they do in PyTorch, which
 // uses the same algorithms of the standard library.
 template <class T>
-void select(std::vector<Candidate<T>>& all, int64_t count) {
+void keep_first(std::vector<Candidate<T>>& all, int64_t count) {
   const auto begin = all.begin();
   if (count == 1) {
     std::iter_swap(begin, std::min_element(begin, all.end(), precedes<T>));
@@ -118,7 +118,7 @@ void multinomial_without_replacement(Generator& generator, DType dtype, const vo
         candidates[i] = {lost ? std::numeric_limits<T>::denorm_min() : value, i};
       }
       check_sum(sum);
-      select(candidates, samples);
+      keep_first(candidates, samples);
       for (int64_t i = 0; i < samples; ++i) dst[i] = candidates[i].index;
     }
   });

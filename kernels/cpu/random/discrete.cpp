@@ -3,9 +3,9 @@
 #include <limits>
 #include <utility>
 
-#include "core/random/random.h"
-#include "core/random/store.h"
-#include "core/random/stream.h"
+#include "kernels/cpu/random/random.h"
+#include "kernels/cpu/random/store.h"
+#include "kernels/cpu/random/stream.h"
 
 namespace flambeau {
 namespace {
@@ -170,7 +170,7 @@ void fill_random_64_bits(Generator& generator, DType dtype, void* dst, int64_t n
   });
 }
 
-void randperm(Generator& generator, DType dtype, void* dst, int64_t n) {
+void fill_permutation(Generator& generator, DType dtype, void* dst, int64_t n) {
   visit_real("randperm", dtype, [&](auto stored) {
     using Stored = decltype(stored);
     auto* out = static_cast<typename Stored::type*>(dst);

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/random/random.h"
-#include "core/random/store.h"
-#include "core/random/stream.h"
+#include "kernels/cpu/random/random.h"
+#include "kernels/cpu/random/store.h"
+#include "kernels/cpu/random/stream.h"
 
 namespace flambeau {
 namespace {

@@ -1,0 +1,1 @@
+"""Compositions over ops of several families."""
