@@ -2,8 +2,8 @@
 
 #include "kernels/shape/conv.h"
 
+
 #include "flambeau/kernels/conv.h"
-#include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/add.h"
 #include "flambeau/ops/as_strided.h"

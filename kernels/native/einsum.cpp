@@ -4,8 +4,8 @@
 #include <array>
 
 #include "core/dispatch/op.h"
+
 #include "flambeau/kernels/composite.h"
-#include "flambeau/kernels/factories.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/bmm.h"
 #include "flambeau/ops/diagonal.h"

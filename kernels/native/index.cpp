@@ -3,7 +3,8 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
-#include "flambeau/kernels/factories.h"
+#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/shape/index.h"
 #include "flambeau/kernels/index.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/aminmax.h"
@@ -13,8 +14,6 @@
 #include "flambeau/ops/unbind.h"
 #include "flambeau/ops/unsqueeze.h"
 #include "flambeau/ops/zeros.h"
-#include "kernels/cpu/pointwise/pointwise.h"
-#include "kernels/shape/index.h"
 
 namespace flambeau::native {
 namespace {
