@@ -120,7 +120,7 @@ Tensor prod_backward(const Tensor& g, const Tensor& self, const Tensor&) {
   const int64_t flat[] = {-1};
   const Tensor line = entry::reshape(self, flat);
   const Tensor others =
-      entry::reshape(products_of_others(line, wants_ops({&g, &self})), self.sizes());
+      entry::reshape(products_of_others(line, wants_ops({&g, &self}, kRegistered)), self.sizes());
   return mul(g, conj_if_complex(others));
 }
 
@@ -131,7 +131,7 @@ Tensor prod_dim_backward(const Tensor& g, const Tensor& self, const Tensor&, int
   const int64_t d = wrap_dim(dim, self.dim(), "prod_backward");
   const Tensor moved = entry::transpose_int(self, d, -1);
   const Tensor others =
-      entry::transpose_int(products_of_others(moved, wants_ops({&g, &self})), d, -1);
+      entry::transpose_int(products_of_others(moved, wants_ops({&g, &self}, kRegistered)), d, -1);
   const int64_t dims[] = {d};
   return mul(restore(g, self.sizes(), IntSpan(dims), keepdim), conj_if_complex(others));
 }
@@ -227,7 +227,7 @@ Tensor cumsum_backward(const Tensor& g, int64_t dim, DType dtype) {
 
 Tensor cumprod_backward(const Tensor& g, const Tensor& self, int64_t dim, const Tensor& result) {
   if (self.dim() == 0 || self.numel() <= 1) return g;
-  if (!wants_ops({&g, &self})) return entry::_cumprod_grad(g, self, dim);
+  if (!wants_ops({&g, &self}, kRegistered)) return entry::_cumprod_grad(g, self, dim);
   const int64_t d = wrap_dim(dim, self.dim(), "cumprod_backward"), n = self.sizes()[d];
   // Where an element is zero the quotient result / self has no meaning; the sum over the products
   // without it has, and is differentiable everywhere: for each k, the products of self[:j] with

@@ -22,12 +22,14 @@ inline bool any_defined(const Tensor* grads, size_t n) {
 }
 
 // Whether a gradient is to be computed by ops instead of one loop: it is recorded itself, or a
-// layer other than those that the loop resolves wants to see what runs.
-inline bool wants_ops(std::initializer_list<const Tensor*> operands) {
+// layer other than those that the loop resolves wants to see what runs. Where the loop is an op
+// itself, whose own registrations are asked, `resolved` has kRegistered: the bit is on once
+// anything in the process has a registration.
+inline bool wants_ops(std::initializer_list<const Tensor*> operands, KeySet resolved = 0) {
   KeySet keys = thread_state.included | detail::everywhere.load(std::memory_order_relaxed);
   for (const Tensor* t : operands) keys |= keys_of(*t);
   constexpr KeySet kSilent = kAutograd | kConjugate | kNegative | kDefer;
-  return GradMode::enabled() || (keys & ~kSilent & ~thread_state.excluded);
+  return GradMode::enabled() || (keys & ~(kSilent | resolved) & ~thread_state.excluded);
 }
 
 // One fused loop over the operands; undefined ones count as a zero of the others' dtype.

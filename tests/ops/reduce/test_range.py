@@ -204,3 +204,15 @@ def test_half_and_complex_products():
     z.prod().abs().backward()
     assert torch.isfinite(torch.view_as_real(z.grad)).all()
     np.testing.assert_allclose(z.grad.abs().tolist(), [math.sqrt(2) / abs(v) for v in z.tolist()])
+
+
+def test_products_while_other_ops_have_registrations():
+    library = torch.library.Library("aten", "IMPL")
+    library.impl("relu", lambda x: x, "CPU")
+    try:
+        test_half_and_complex_products()
+        x = torch.tensor([1e30, 1e30, 0.0, 1e-30], requires_grad=True)
+        x.cumprod(0)[3].backward()
+        np.testing.assert_allclose(x.grad.tolist(), [0.0, 0.0, 1e30, 0.0], rtol=1e-5)
+    finally:
+        library._destroy()
