@@ -43,7 +43,7 @@ bool moves_between_devices(const Op& op) {
 }
 
 bool goes_with_any(const Argument& argument, const Tensor& t) {
-  return t.device().is_cpu() && (t.dim() == 0 || (argument.list && argument.optional));
+  return t.device().is_cpu() && (t.dim() == 0 || (argument.list && argument.optional_items));
 }
 
 // Note [Tensors without memory]: a wrapper subclass has a geometry and no bytes. Its backend bit

@@ -76,8 +76,8 @@ Tensor tensor_from(const Op& op, PyObject* o, bool may_lack = false) {
 
 // What Python gave for one return of the schema.
 Owned value_from(const Op& op, const Return& r, PyObject* value, bool may_lack = false) {
-  if (r.type == Type::tensor && !r.list) return tensor_from(op, value, may_lack);
   if (value == Py_None && r.optional) return Owned();
+  if (r.type == Type::tensor && !r.list) return tensor_from(op, value, may_lack);
   if (r.type != Type::tensor) {
     const Argument like = {.name = *r.name ? r.name : "result", .type = r.type, .list = r.list};
     return own_value(like, value);

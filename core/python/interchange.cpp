@@ -519,8 +519,8 @@ struct BufferGeometry {
 
 // A wrapper subclass has a geometry and no bytes, see Note [Tensors without memory].
 void check_has_memory(const char* op, const Tensor& t) {
-  check<TypeError>(!(t.keys() & bit(Key::backend)) && t.impl()->storage(), op,
-                   ": a tensor without memory of its own cannot be shown: unwrap it first");
+  check(!(t.keys() & bit(Key::backend)) && t.impl()->storage(), op,
+        ": a tensor without memory of its own cannot be shown: unwrap it first");
 }
 
 PyObject* numpy_array(const Tensor& t) {

@@ -33,8 +33,10 @@ ITEMS = 3
 UNDEFINED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided"}
 RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dropout_"}
 
-# What vmap refuses, as PyTorch's does: sizes, or numbers, that depend on values.
+# What vmap refuses, as PyTorch's does: sizes, or numbers, that depend on values, and the steps of
+# optimisers, which give nothing back.
 REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where", "one_hot"}
+REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns}
 
 
 class Items:

@@ -30,6 +30,7 @@ _FORMAT = ", MemoryFormat? memory_format=None"
     method=False,
     out=True,
     out_overload="out",
+    opaque=True,
     cpu="",
 )
 def empty():
