@@ -329,6 +329,7 @@ def _(self):
     cpu="cpu::bernoulli_tensor_(result, self, generator)",
     tags=_RANDOM,
     out=True,
+    checks_values=True,
 )
 def bernoulli():
     """Ones with the probabilities in ``self``, and zeros.
@@ -378,6 +379,7 @@ def _(self, p):
     cpu="multinomial",
     tags=_RANDOM,
     out=True,
+    checks_values=True,
 )
 def multinomial():
     """Indices drawn with the weights in each row.
