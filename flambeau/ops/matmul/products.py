@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     broadcast,
     count,
     dtype_name,
+    dtypes,
     same,
     scaled,
     show,
@@ -21,6 +22,11 @@ def check_same_dtype(op, a, b):
             f"{op}: expected m1 and m2 to have the same dtype, but got: {dtype_name(a.dtype)} != "
             f"{dtype_name(b.dtype)}; convert one with .to()"
         )
+
+
+def check_arithmetic(op, dtype):
+    if dtype == dtypes.bool:
+        raise Error(f"{op}: not implemented for bool: convert with .to(torch.float32) first")
 
 
 @structured("mm(Tensor self, Tensor mat2) -> Tensor", cpu="mm", out=True)
@@ -59,6 +65,7 @@ def product_of_matrices(self, mat2):
             f"mm: mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})"
         )
     check_same_dtype("mm", self, mat2)
+    check_arithmetic("mm", self.dtype)
     return Spec([a[0], b[1]], self.dtype)
 
 
@@ -220,6 +227,7 @@ def product_of_vectors(self, tensor):
             f"dot: inconsistent tensor size, expected tensor {show(self.shape)} and src "
             f"{show(tensor.shape)} to have the same number of elements"
         )
+    check_arithmetic("dot", self.dtype)
     return Spec([], self.dtype)
 
 

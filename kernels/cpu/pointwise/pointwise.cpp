@@ -466,6 +466,13 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
     check<NotImplementedError>(convertible(result, out.dtype()), op, ": elements of ",
                                dtype_name(result), " cannot be converted to ",
                                dtype_name(out.dtype()), ", the dtype of out");
+    // What cannot be read is refused before `out` is resized.
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const DType wanted = chosen.of(kernel.operands[kernel.outputs + i]);
+      check<NotImplementedError>(convertible(inputs[i]->dtype(), wanted), op, ": elements of ",
+                                 dtype_name(inputs[i]->dtype()), " cannot be converted to ",
+                                 dtype_name(wanted));
+    }
   }
   run_general({op, kernel, chosen, inputs, numbers.bytes, result, device}, out, inplace);
 }
