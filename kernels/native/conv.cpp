@@ -2,7 +2,6 @@
 
 #include "kernels/shape/conv.h"
 
-
 #include "flambeau/kernels/conv.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/add.h"

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "core/dispatch/op.h"
-
 #include "flambeau/kernels/composite.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/bmm.h"

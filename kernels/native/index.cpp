@@ -3,8 +3,6 @@
 #include "kernels/cpu/index/index.h"
 
 #include "core/dispatch/printed.h"
-#include "kernels/cpu/pointwise/pointwise.h"
-#include "kernels/shape/index.h"
 #include "flambeau/kernels/index.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/aminmax.h"
@@ -14,6 +12,8 @@
 #include "flambeau/ops/unbind.h"
 #include "flambeau/ops/unsqueeze.h"
 #include "flambeau/ops/zeros.h"
+#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/shape/index.h"
 
 namespace flambeau::native {
 namespace {

@@ -3,12 +3,12 @@
 #include "core/autograd/node.h"
 #include "core/tensor/device_table.h"
 #include "core/tensor/overlap.h"
-#include "kernels/cpu/pointwise/pointwise.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
 #include "flambeau/ops/_to_copy.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/neg.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::native {
 namespace {

@@ -1,9 +1,8 @@
 // softmax, layer_norm and dropout over their recorded ops.
 
+#include "flambeau/kernels/norm.h"
 
 #include "core/autograd/node.h"
-
-#include "flambeau/kernels/norm.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/ops/bernoulli.h"
 #include "flambeau/ops/clone.h"

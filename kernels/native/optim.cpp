@@ -1,16 +1,17 @@
 // Steps of optimisers for all parameters of a group at once. All that can fail is looked at before
 // the first element is written.
 
+#include "flambeau/kernels/optim.h"
+
 #include <cmath>
 #include <optional>
 #include <vector>
 
 #include "core/autograd/node.h"
 #include "core/parallel/parallel.h"
+#include "flambeau/ops/div.h"
 #include "kernels/cpu/optim/optim_kernels.h"
 #include "kernels/cpu/pointwise/pointwise.h"
-#include "flambeau/kernels/optim.h"
-#include "flambeau/ops/div.h"
 
 namespace flambeau::native {
 namespace {

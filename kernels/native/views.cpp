@@ -1,9 +1,8 @@
 // Geometry of views: each gives an alias of its input; the entry records base and history.
 
-
+#include "flambeau/kernels/views.h"
 
 #include "flambeau/kernels/rearrange.h"
-#include "flambeau/kernels/views.h"
 #include "flambeau/ops/_conj.h"
 #include "flambeau/ops/_neg_view.h"
 #include "flambeau/ops/_reshape_alias.h"
