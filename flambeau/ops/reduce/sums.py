@@ -373,6 +373,7 @@ def _(grads, self, dim, correction, keepdim, cxx):
     "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
     cpu="cpu::logsumexp(result, self, shape::dims_of(self, dim))",
     out=True,
+    checks_values=True,
 )
 def logsumexp():
     """``log(sum(exp(self)))`` along dimensions, without overflow.
