@@ -244,8 +244,7 @@ def _class_weights(b, x, target, weight, ignore_index):
     return kept * weight.full.gather(1, classes).reshape(t.shape)
 
 
-@nll_loss_forward.batching
-def _(b, self, target, weight, reduction, ignore_index):
+def _losses_of_items(b, self, target, weight, reduction, ignore_index):
     picked = -_picked(b, self, target, ignore_index).squeeze(2)
     each = _class_weights(b, self, target, weight, ignore_index)
     losses = picked * each
@@ -255,6 +254,9 @@ def _(b, self, target, weight, reduction, ignore_index):
     total = each.flatten(1).sum(1)
     losses = losses.flatten(1).sum(1)
     return (losses / total if reduction == 1 else losses), total
+
+
+nll_loss_forward.batching(_losses_of_items)
 
 
 @nll_loss_forward.gradient
@@ -288,8 +290,7 @@ nll_loss_backward.samples(
 )
 
 
-@nll_loss_backward.batching
-def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
+def _slopes_of_items(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
     each = _class_weights(b, self, target, weight, ignore_index)
     g = grad_output.full
     if reduction == 1:
@@ -298,6 +299,9 @@ def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weigh
     shape = b.ops.zeros_like(_by_class(self))
     made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
     return made.reshape(self.full.shape)
+
+
+nll_loss_backward.batching(_slopes_of_items)
 
 
 @structured(
@@ -351,17 +355,7 @@ def _(self, target, weight, reduction):
     return nll_plane_specs(self, target, weight, reduction)
 
 
-@nll_loss2d_forward.batching
-def _(b, self, target, weight, reduction, ignore_index):
-    picked = -_picked(b, self, target, ignore_index).squeeze(2)
-    each = _class_weights(b, self, target, weight, ignore_index)
-    losses = picked * each
-    if reduction == 0:
-        losses = losses.reshape([b.size, *target.shape])
-        return losses, b.ops.new_zeros(losses, [b.size])
-    total = each.flatten(1).sum(1)
-    losses = losses.flatten(1).sum(1)
-    return (losses / total if reduction == 1 else losses), total
+nll_loss2d_forward.batching(_losses_of_items)
 
 
 @nll_loss2d_forward.gradient
@@ -424,16 +418,7 @@ def _(grad_output, self, target, weight, reduction, total_weight):
     return nll_gradient("nll_loss2d_backward", loss, grad_output, self, total_weight)
 
 
-@nll_loss2d_backward.batching
-def _(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
-    each = _class_weights(b, self, target, weight, ignore_index)
-    g = grad_output.full
-    if reduction == 1:
-        g = g / total_weight.full
-    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
-    shape = b.ops.zeros_like(_by_class(self))
-    made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
-    return made.reshape(self.full.shape)
+nll_loss2d_backward.batching(_slopes_of_items)
 
 
 @nll_loss_backward.gradient
