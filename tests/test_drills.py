@@ -151,7 +151,8 @@ LEAVES = (ROOT / "core/dispatch/printed.h").read_text()  # what every printed ru
 RULES = [
     name
     for name in SHAPES
-    if "namespace flambeau::shape" in (ROOT / name).read_text() and f'"{name}"' not in LEAVES
+    if "namespace flambeau::inline v1::shape" in (ROOT / name).read_text()
+    and f'"{name}"' not in LEAVES
 ]
 
 

@@ -45,7 +45,7 @@ def test_notes_to_oneself_are_found(structure):
 
 
 def test_an_op_that_is_written_twice_is_found(structure):
-    again = "namespace flambeau::cpu {\nvoid lerp(const Tensor& a) {}\n}\n"
+    again = "namespace flambeau::inline v1::cpu {\nvoid lerp(const Tensor& a) {}\n}\n"
     counted = structure.op_places(load(), {"kernels/cpu/again.cpp": again})
     assert counted["lerp"] == ("pointwise", {"kernels/cpu/again"})
     assert any(f.startswith("lerp: 1 files") for f in structure.op_findings(counted))

@@ -2,8 +2,8 @@
 
 A C++ program has these functions compiled into it, and counts on the size of these classes. So a
 change of one is a change for programs that were built before: it needs the next version of the
-inline namespace (``core/version.h``). The list is ``docs/cpp_inline.txt``. GCC makes it: it keeps
-every inline function of the front door and says how classes are laid out.
+namespace (``flambeau::inline v1`` in every file). The list is ``docs/cpp_inline.txt``. GCC makes
+it: it keeps every inline function of the front door and says how classes are laid out.
 """
 
 import pathlib

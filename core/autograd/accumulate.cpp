@@ -4,7 +4,7 @@
 #include "core/autograd/formulas.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // An op may put its result there without anybody noticing.
@@ -106,4 +106,4 @@ Ref<Node> accumulator_of(const Tensor& leaf) {
   return node;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

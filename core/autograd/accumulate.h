@@ -4,7 +4,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // The end of the tape: adds what arrives to a leaf's gradient. A leaf has at most one at a time,
 // which lives as long as something refers to it.
@@ -30,4 +30,4 @@ void accumulate_into(Tensor& into, Tensor grad);
 // The leaf's AccumulateGrad, made when there is none; null when it does not require grad.
 Ref<Node> accumulator_of(const Tensor& leaf);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

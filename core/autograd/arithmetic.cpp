@@ -21,7 +21,7 @@
 #include "flambeau/ops/view_as_real.h"
 #include "flambeau/ops/zero.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace arithmetic {
 
 Tensor add(const Tensor& a, const Tensor& b) { return ops::add(a, b); }
@@ -104,4 +104,4 @@ Tensor grad_to(const Tensor& grad, IntSpan sizes, DType dtype) {
   return out;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,7 +3,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau::arithmetic {
+namespace flambeau::inline v1::arithmetic {
 
 Tensor add(const Tensor& a, const Tensor& b);
 void add_(const Tensor& into, const Tensor& b);
@@ -32,4 +32,4 @@ Tensor view_as_complex(const Tensor& t);
 Tensor conj_view(const Tensor& t);
 Tensor neg_view(const Tensor& t);
 
-}  // namespace flambeau::arithmetic
+}  // namespace flambeau::inline v1::arithmetic

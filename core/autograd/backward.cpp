@@ -4,7 +4,7 @@
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 namespace {
 
@@ -65,4 +65,4 @@ TensorVec grad(TensorSpan outputs, TensorSpan inputs, TensorSpan gradients,
   return result;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

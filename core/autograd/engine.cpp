@@ -10,7 +10,7 @@
 #include "core/autograd/arithmetic.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // Backward within backward recurses on the stack up to here, then goes on in a thread of its own.
@@ -443,4 +443,4 @@ bool will_execute(const Node* node) {
   return GraphTask::current()->will_run(node);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

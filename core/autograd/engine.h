@@ -5,7 +5,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 extern const char kFreedGraph[];
 
@@ -138,4 +138,4 @@ class GraphTask {
 // `where` starts the message of an error: "Function MulBackward0 returned an ".
 Tensor validated(const Edge& edge, size_t index, Tensor grad, const Node* from);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -24,7 +24,7 @@
 #include "flambeau/ops/where.h"
 #include "flambeau/ops/zeros.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 
 Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& o) {
   if (wants_ops({&g})) return entry::new_zeros(g, sizes, o.dtype, o.layout, o.device, std::nullopt);
@@ -180,4 +180,4 @@ Tensor embedding_double_backward(const Tensor& g, const Tensor& indices, int64_t
   return entry::masked_fill_Scalar(rows, entry::unsqueeze(padding, -1), Scalar(int64_t{0}));
 }
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

@@ -18,7 +18,7 @@
 #include "flambeau/ops/trunc.h"
 #include "flambeau/ops/where.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 
 Tensor scaled(const Tensor& t, const Scalar& factor) {
   if (factor.equal(1)) return t;
@@ -82,4 +82,4 @@ Tensor clamp_backward(const Tensor& g, const Tensor& self, const std::optional<S
   return entry::where_self(inside, g, wrapped_number(Scalar(int64_t{0})));
 }
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

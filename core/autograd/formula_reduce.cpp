@@ -33,7 +33,7 @@
 #include "flambeau/ops/transpose.h"
 #include "flambeau/ops/unsqueeze.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 namespace {
 
 Tensor mul(const Tensor& a, const Tensor& b) { return entry::mul_Tensor(a, b); }
@@ -281,4 +281,4 @@ Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& res
   return mul(div(g, entry::sum(at, {})), at);
 }
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

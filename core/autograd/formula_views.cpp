@@ -27,7 +27,7 @@
 #include "flambeau/ops/zeros.h"
 #include "flambeau/ops/zeros_like.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 namespace {
 
 Tensor zeros(IntSpan sizes, const TensorOptions& o) {
@@ -192,4 +192,4 @@ Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& option
                                 std::nullopt, false, false, std::nullopt);
 }
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

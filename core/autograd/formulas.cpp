@@ -4,7 +4,7 @@
 #include "flambeau/ops/conj.h"
 #include "flambeau/ops/zeros_like.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 namespace {
 
@@ -80,4 +80,4 @@ Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self) {
   return node;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

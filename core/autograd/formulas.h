@@ -13,7 +13,7 @@
 #include "core/dispatch/value.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 inline bool any_defined(const Tensor* grads, size_t n) {
   for (size_t i = 0; i < n; ++i)
@@ -129,4 +129,4 @@ Tensor view_as_complex_backward(const Tensor& g);
 Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options);
 
 }  // namespace formula
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

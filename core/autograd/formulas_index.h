@@ -6,7 +6,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 
 TensorVec cat_backward_list(const Tensor& g, const std::vector<Dims>& sizes,
                             const std::vector<DType>& dtypes, int64_t dim);
@@ -42,4 +42,4 @@ inline int64_t first(IntSpan sizes) { return sizes[0]; }
 Tensor embedding_double_backward(const Tensor& g, const Tensor& indices, int64_t padding_idx,
                                  bool scale_grad_by_freq);
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

@@ -3,7 +3,7 @@
 #include "core/autograd/node.h"
 #include "core/dispatch/value.h"
 
-namespace flambeau::formula {
+namespace flambeau::inline v1::formula {
 
 using OptionalDims = std::optional<IntSpan>;
 
@@ -33,4 +33,4 @@ Tensor aminmax_backward(TensorSpan grads, const Tensor& self, const Tensor& min,
                         std::optional<int64_t> dim, bool keepdim);
 Tensor spread_evenly_over(const Tensor& g, const Tensor& self, const Tensor& result);
 
-}  // namespace flambeau::formula
+}  // namespace flambeau::inline v1::formula

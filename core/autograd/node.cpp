@@ -5,7 +5,7 @@
 #include "core/autograd/engine.h"
 #include "core/parallel/spin.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 std::unique_ptr<Anomaly> (*make_anomaly)() = [] { return std::make_unique<Anomaly>(); };
 void (*call_unlocked)(void (*f)(void*), void*) = [](void (*f)(void*), void* context) {
@@ -112,4 +112,4 @@ std::string_view forward_name(const Node& node) {
   return name.substr(0, at);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

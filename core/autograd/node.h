@@ -12,7 +12,7 @@
 #include "core/dispatch/thread_state.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Node;
 
@@ -422,4 +422,4 @@ bool will_execute(const Node* node);                            // in the backwa
 // what f waits for may need that lock.
 extern void (*call_unlocked)(void (*f)(void*), void* context);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -6,7 +6,7 @@
 #include "core/autograd/transform.h"
 #include "core/autograd/view.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 std::unique_ptr<SavedTensorHooks> (*default_saved_tensor_hooks)() = nullptr;
 
@@ -228,4 +228,4 @@ void SavedTensors::reset() {
   for (SavedTensor& saved : list_) saved.reset();
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

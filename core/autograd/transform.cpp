@@ -4,7 +4,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 Handler transform_rule = nullptr;
 
@@ -314,4 +314,4 @@ struct Install {
 
 void install_transforms() { static const Install once; }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

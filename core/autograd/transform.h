@@ -3,7 +3,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Note [Levels]. Each transform that is running (grad, jvp, vmap) is a level on the thread's stack,
 // the innermost on top. A tensor that a transform has given to the function it transforms is a
@@ -83,4 +83,4 @@ extern Handler transform_rule;
 // Puts the layers in place; a program without transforms never does.
 void install_transforms();
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

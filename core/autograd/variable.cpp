@@ -8,7 +8,7 @@
 #include "core/memory/in_turn.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 const Ref<Node> no_node;
@@ -299,4 +299,4 @@ bool retains_grad(const Tensor& t) {
   return meta && meta->hooks && meta->hooks->retained;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -6,7 +6,7 @@
 #include "core/autograd/engine.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // ---- the list of a base's views, see Note [Views of a base]
 
@@ -356,4 +356,4 @@ Edge history_after_slice(const Tensor& data, const Ref<Node>& owner) {
   return {view.impl()->autograd->grad_fn, view.impl()->autograd->output_nr};
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,7 +3,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // The views of a base follow when it begins or ceases to require grad.
 void refresh_views(AutogradMeta& base);
@@ -19,4 +19,4 @@ void check_inference_inplace(const Tensor& t);
 // The history of the view that `owner`, a CopySlices, wrote to; `data` shares the view's memory.
 Edge history_after_slice(const Tensor& data, const Ref<Node>& owner);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

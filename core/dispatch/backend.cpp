@@ -9,7 +9,7 @@
 #include "core/dispatch/outputs.h"
 #include "core/random/generator.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constexpr KeySet kBackend = bit(Key::backend);
@@ -426,4 +426,4 @@ void run_on_device(const Op& op, const Value* args, Results& results) {
   if (!run_kernel(op, args, results, device)) fall_back(op, args, results, device);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

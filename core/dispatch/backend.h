@@ -4,7 +4,7 @@
 #include "core/dispatch/op.h"
 #include "core/tensor/device_table.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // The body for all ops on tensors of one kind of device and one layout. It is called when all
 // tensors are on one device (0-dim ones may be on the CPU), or the op moves between devices.
@@ -23,4 +23,4 @@ struct NoKernel {};
 enum class Fallback : uint8_t { warn, silent, refuse };
 void set_fallback(DeviceType device, Fallback fallback);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

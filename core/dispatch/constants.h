@@ -6,7 +6,7 @@
 #include "core/dispatch/value.h"
 #include "core/tensor/scalar.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 template <class T, T... V>
 struct Constant {
@@ -66,4 +66,4 @@ constexpr Value constant(std::span<const double> v) {
   return detail::constant_list(Value::Tag::floatings, v.data(), v.size());
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

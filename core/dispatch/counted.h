@@ -6,7 +6,7 @@
 #include "core/memory/small.h"
 #include "core/tensor/ref.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 class Counted : public SmallObject {
  public:
@@ -25,4 +25,4 @@ class Counted : public SmallObject {
   mutable std::atomic<uint32_t> refs_{1};
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -7,7 +7,7 @@
 #include "core/autograd/node.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constexpr size_t kMostNotes = 4096;
@@ -271,4 +271,4 @@ void run_notes() {
   here = false;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

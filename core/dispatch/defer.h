@@ -3,7 +3,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Note [Deferral]
 // While it is on for a thread, an op that has a rule and a CPU kernel is noted: the rule gives
@@ -18,4 +18,4 @@ bool deferral_is_on();
 void run_notes();  // of all threads
 size_t pending_notes();
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -4,7 +4,7 @@
 #include "core/tensor/device_table.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
@@ -68,4 +68,4 @@ Tensor wrapped_number(const Scalar& value) {
   return t;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

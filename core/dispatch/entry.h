@@ -12,7 +12,7 @@
 #include "core/dispatch/outputs.h"
 #include "core/dispatch/printed.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 constexpr uint32_t bit_of(DType dtype) { return uint32_t{1} << static_cast<int>(dtype); }
 inline uint32_t bits_of(const Tensor& t) { return t.defined() ? bit_of(t.dtype()) : 0; }
@@ -71,4 +71,4 @@ inline std::string_view show_static(const std::optional<std::string_view>& v) {
   return v ? *v : std::string_view("None");
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -5,7 +5,7 @@
 #include "core/dispatch/observe.h"
 #include "flambeau/ops/_local_scalar_dense.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 Scalar Tensor::item() const {
   return read_is_seen(*this) ? entry::_local_scalar_dense(*this) : value();
@@ -34,4 +34,4 @@ Scalar Tensor::value() const {
   return s;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

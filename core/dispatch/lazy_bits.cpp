@@ -6,7 +6,7 @@
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/copy.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 bool is_lazy(const Tensor& t) { return t.defined() && (t.keys() & (kConjugate | kNegative)); }
@@ -75,4 +75,4 @@ void resolve_lazy_bits(const Op& op, const Value* args, Results& results) {
   plain.write_back(results);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -5,7 +5,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct PythonName {
   enum class Where : uint8_t { function, method, property };
@@ -23,4 +23,4 @@ struct PythonName {
 
 std::span<const PythonName> python_names();
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 void push_observer(Ref<Observer> observer) {
   thread_state.profilers.push(std::move(observer));
@@ -83,4 +83,4 @@ void call_capture(const Op& op, const Value* args, Results& results) {
   without.capture().call(op, args, results);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

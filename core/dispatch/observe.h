@@ -4,7 +4,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // An entry of thread_state.profilers. Sees each op that the program calls, and not its parts.
 class Observer : public Frame {
@@ -39,4 +39,4 @@ void note_read(const Tensor& t, const char* what);
 void call_observed(const Op& op, const Value* args, Results& results);
 void call_capture(const Op& op, const Value* args, Results& results);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -10,7 +10,7 @@
 #include "core/dispatch/observe.h"
 #include "core/dispatch/registrations.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 namespace {
 
@@ -167,4 +167,4 @@ void slow(const Op& op, KeySet keys, const Value* args, Results& results) {
   redispatch(op, args, results);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -13,7 +13,7 @@
 #include "core/dispatch/value.h"
 #include "core/tensor/keys.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Argument {
   const char* name;
@@ -243,4 +243,4 @@ template <class R, class... A>
   return boxing::Give<R>::take(results);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 #include "core/tensor/overlap.h"
 #include "flambeau/ops/copy.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 void check_dtype(const char* op, DType result, DType out) {
@@ -126,4 +126,4 @@ void resize_and_give(const char* op, const Tensor& out, const TensorVec& result)
   resize_and_give(op, out, result[0]);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -6,7 +6,7 @@
 
 #include "core/dispatch/specs.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // A fresh output on the device of `like`.
 Tensor allocate(const Spec& spec, const Tensor& like);
@@ -33,4 +33,4 @@ void give_inplace(const char* op, const Tensor& self, const Tensor& result);
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result);
 void resize_and_give(const char* op, const Tensor& out, const TensorVec& result);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

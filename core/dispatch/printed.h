@@ -14,7 +14,7 @@
 #include "core/tensor/range.h"
 #include "kernels/shape/pointwise.h"
 
-namespace flambeau::printed {
+namespace flambeau::inline v1::printed {
 
 // ---- lists
 
@@ -186,4 +186,4 @@ inline void check_apart(const char* op, const Tensor& written, const Tensor& rea
         "location. Please clone() the tensor before performing the operation.");
 }
 
-}  // namespace flambeau::printed
+}  // namespace flambeau::inline v1::printed

@@ -5,7 +5,7 @@
 
 #include "core/autograd/node.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 std::shared_mutex& mutex() {
@@ -194,4 +194,4 @@ bool call_registered(const Op& op, KeySet keys, const Value* args, Results& resu
   return true;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -9,7 +9,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Where a registration stands: at a layer, or in place of the kernel.
 struct Place {
@@ -67,4 +67,4 @@ bool is_implicit(const Op& op);
 // The device that a call runs on: of its tensors, of its device argument, or the CPU.
 DeviceType device_of_call(const Op& op, const Value* args);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

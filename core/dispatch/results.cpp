@@ -2,7 +2,7 @@
 
 #include "core/dispatch/op.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // What the values of a list point to. `view` borrows from the rest.
 struct Owned::List : Counted {
@@ -192,4 +192,4 @@ Scalar boxing::number(const Results& r, size_t i) {
   raise("expected a number as result ", i, " of a layer");
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -7,7 +7,7 @@
 
 #include "core/dispatch/value.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // One value of any kind. A tensor is held in place, as are numbers; strings and lists of numbers
 // lie behind a counted pointer and are never changed.
@@ -134,4 +134,4 @@ class Results {
   };
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 #include "core/tensor/spec.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct OutputSpec : Spec {
   // Views: where in the storage of their argument they begin, in elements.
@@ -68,4 +68,4 @@ struct Specs {
 struct Value;
 Device device_of(const OutputSpec& spec, const Value* args);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
 std::atomic<DType> detail::default_dtype{DType::float32};
@@ -100,4 +100,4 @@ void ThreadSnapshot::restore() const {
   release(before);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

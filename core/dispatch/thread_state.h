@@ -10,7 +10,7 @@
 #include "core/tensor/dtype.h"
 #include "core/tensor/keys.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // One entry of a stack of modes, hooks, observers or levels: immutable and counted, so that a copy
 // of a stack is a pointer. Who pushes derives from it.
@@ -200,4 +200,4 @@ class Reinclude {
   bool below_;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

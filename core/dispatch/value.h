@@ -7,7 +7,7 @@
 #include "core/dispatch/counted.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Generator;  // core/random
 
@@ -291,4 +291,4 @@ struct Unbox<std::optional<T>> {
 
 }  // namespace boxing
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -16,7 +16,7 @@
 #include "core/memory/shared_cache.h"
 #include "core/memory/size_class.h"
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 namespace {
 
@@ -411,4 +411,4 @@ void trim() {
 
 #endif
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <stdexcept>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 class OutOfMemory : public std::runtime_error {
  public:
@@ -41,4 +41,4 @@ void reset_peak();
 // Gives cached blocks back to the system: all but those that other threads keep for themselves.
 void trim();
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

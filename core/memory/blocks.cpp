@@ -7,7 +7,7 @@
 
 #include "core/memory/size_class.h"
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 namespace {
 
 void* map(size_t size) noexcept {
@@ -51,4 +51,4 @@ void system_release(void* block, size_t size) noexcept {
   }
 }
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

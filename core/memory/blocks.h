@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 
@@ -12,4 +12,4 @@ constexpr size_t kHugePage = size_t{2} << 20;
 void* system_allocate(size_t size) noexcept;
 void system_release(void* block, size_t size) noexcept;
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

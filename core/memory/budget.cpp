@@ -8,7 +8,7 @@
 #include "core/memory/size_class.h"
 #include "core/memory/system.h"
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 namespace {
 
 // An eighth of what is available may be taken, for a second, before the figures are read again.
@@ -62,4 +62,4 @@ uint64_t budget_available() { return last_available.load(std::memory_order_relax
 
 uint64_t cache_limit() { return limit_of_caches.load(std::memory_order_relaxed); }
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 // Never true of more than kMaxSize. `promised` is what this process has handed out or caches; its
 // pages may not exist yet. True when `size` more bytes fit. Reads the system's figures only now and
@@ -18,4 +18,4 @@ uint64_t budget_available();
 // How much memory may lie unused in caches: a half of all that this process may have.
 uint64_t cache_limit();
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

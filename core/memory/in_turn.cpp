@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 namespace {
 
 struct Call {
@@ -48,4 +48,4 @@ void in_turn(void (*free)(void*), void* object) noexcept {
   w = {};
 }
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

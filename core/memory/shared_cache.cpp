@@ -6,7 +6,7 @@
 
 #include "core/memory/blocks.h"
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 namespace {
 
 constexpr uint64_t kSmallLimit = uint64_t{64} << 20;
@@ -83,4 +83,4 @@ LargeBlock* SharedCache::evict(uint64_t limit) {
   return evicted;
 }
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -7,7 +7,7 @@
 
 #include "core/memory/size_class.h"
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 struct Block {
   Block* next;
@@ -67,4 +67,4 @@ class SharedCache {
   uint64_t small_bytes_ = 0, large_bytes_ = 0;
 };
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstddef>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kLinearBits = 10, kLinearClasses = (size_t{1} << kLinearBits) / kAlignment;
@@ -33,4 +33,4 @@ static_assert(class_size(size_class(1)) == 64 && class_size(size_class(1025)) ==
 static_assert(class_size(size_class(kSmallMax)) == kSmallMax);
 static_assert(class_size(size_class(kSmallMax + 1)) == kSmallMax + kSmallMax / 4);
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <new>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 void* allocate_or_throw(size_t size) {
@@ -91,4 +91,4 @@ void free_slow(void* block, size_t size) noexcept {
 
 #endif
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 namespace small {
 
@@ -75,4 +75,4 @@ struct SmallObject {
   static void operator delete(void* block, size_t size) noexcept { small_free(block, size); }
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 namespace {
 
 std::string read_file(const std::string& path) {
@@ -187,4 +187,4 @@ double cpu_quota() {
   return tightest;
 }
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace flambeau::memory {
+namespace flambeau::inline v1::memory {
 
 struct SystemMemory {
   uint64_t total;      // the machine's memory or the tightest group's limit
@@ -16,4 +16,4 @@ uint64_t resident_bytes();  // private memory of this process that is backed by 
 
 double cpu_quota();  // in processors; infinity when there is no limit
 
-}  // namespace flambeau::memory
+}  // namespace flambeau::inline v1::memory

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // A set of processors 0 to count - 1; the fixed cpu_set_t ends at 1024.
@@ -55,4 +55,4 @@ bool move_off(int avoided, const std::vector<int>& cpus) {
   return any && set.apply();
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

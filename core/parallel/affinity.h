@@ -2,7 +2,7 @@
 
 #include <vector>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 std::vector<int> allowed_cpus();  // of the calling thread; empty when they cannot be told
 
@@ -10,4 +10,4 @@ std::vector<int> allowed_cpus();  // of the calling thread; empty when they cann
 // False when none is left.
 bool move_off(int avoided, const std::vector<int>& cpus);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

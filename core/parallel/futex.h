@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Returns when woken, when *word is not `expected`, or for no reason.
 inline void futex_wait(std::atomic<uint32_t>& word, uint32_t expected) {
@@ -19,4 +19,4 @@ inline void futex_wake(std::atomic<uint32_t>& word, int threads) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, threads, nullptr, nullptr, 0);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

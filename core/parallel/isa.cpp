@@ -9,7 +9,7 @@
 #include <cpuid.h>
 #endif
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 struct Features {
@@ -112,4 +112,4 @@ const char* isa_name(Isa isa) {
 bool has_avx512_bf16() { return chosen().avx512_bf16; }
 bool has_avx512_vnni() { return chosen().avx512_vnni; }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

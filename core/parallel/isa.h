@@ -1,7 +1,7 @@
 // The instruction sets that kernels are compiled for, and the one this process uses.
 #pragma once
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
 
@@ -20,4 +20,4 @@ const T& of_isa(const T& baseline, const T& avx2, const T& avx512) {
 bool has_avx512_bf16();
 bool has_avx512_vnni();
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

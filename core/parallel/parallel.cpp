@@ -11,7 +11,7 @@
 #include "core/parallel/pool.h"
 #include "core/parallel/thread_count.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constinit std::atomic<int> thread_count = 0;  // 0: not decided yet
@@ -107,4 +107,4 @@ void run_tasks(int64_t tasks, void (*body)(void* context, int64_t task), void* c
   for (int64_t task = 0; task < tasks; ++task) body(context, task);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

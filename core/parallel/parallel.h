@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 int num_threads();            // threads that a parallel region may use, the caller included
 void set_num_threads(int n);  // n >= 1, else std::invalid_argument
@@ -39,4 +39,4 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   });
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

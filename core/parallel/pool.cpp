@@ -11,7 +11,7 @@
 #include "core/parallel/affinity.h"
 #include "core/parallel/futex.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // Each thread that is woken wakes this many more, which reaches many threads sooner than when the
@@ -171,4 +171,4 @@ void Pool::wake_workers() {
   if (count > 0) futex_wake(state_, static_cast<int>(count));
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

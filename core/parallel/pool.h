@@ -9,7 +9,7 @@
 
 #include "core/parallel/spin.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Whether this thread runs a task: regions within a task run on the thread that meets them.
 extern thread_local constinit bool inside_region [[gnu::tls_model("initial-exec")]];
@@ -79,4 +79,4 @@ class Pool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

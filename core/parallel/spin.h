@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 inline void relax_cpu() {
 #if defined(__x86_64__)
@@ -64,4 +64,4 @@ class Spinner {
   int calm_ = 0;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

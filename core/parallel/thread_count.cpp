@@ -13,7 +13,7 @@
 #include "core/memory/system.h"
 #include "core/parallel/affinity.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // 0 when the text does not begin with a positive number. OMP_NUM_THREADS may be a list, one number
@@ -63,4 +63,4 @@ int default_num_threads() {
   return std::max(1, quota < cores ? static_cast<int>(quota) : cores);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

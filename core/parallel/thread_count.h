@@ -1,6 +1,6 @@
 #pragma once
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // FLAMBEAU_NUM_THREADS, else OMP_NUM_THREADS, else one for each core that the affinity mask and the
 // cgroup's quota leave to this process. A FLAMBEAU_NUM_THREADS that is no positive number is a
@@ -9,4 +9,4 @@ int default_num_threads();
 
 constexpr int kMaxThreads = 4096;
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

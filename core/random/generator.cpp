@@ -9,7 +9,7 @@
 
 #include "core/tensor/error.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // All generators, so that fork() can wait until none is in use.
 struct Generators {
@@ -161,4 +161,4 @@ uint64_t system_seed() {
   return (high << 32 | low) & ((uint64_t{1} << 53) - 1);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 
 #include "core/random/mt19937.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Generator {
   static constexpr uint64_t kDefaultSeed = 67280421310721;
@@ -65,4 +65,4 @@ void manual_seed(uint64_t seed);  // of the default generator
 
 uint64_t system_seed();  // 53 bits, so that it is exact as a double
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

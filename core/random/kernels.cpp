@@ -2,7 +2,7 @@
 
 #include "core/parallel/isa.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 const RandomKernels& random_kernels() {
   static const RandomKernels& chosen =
@@ -10,4 +10,4 @@ const RandomKernels& random_kernels() {
   return chosen;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

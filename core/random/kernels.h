@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 constexpr uint32_t kMt19937Words = 624;
 
@@ -46,4 +46,4 @@ extern const RandomKernels random_kernels;
 }
 }  // namespace cpu
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 Mt19937::Mt19937(uint64_t seed) : seed_(seed), left_(1), next_(0) {
   state_[0] = static_cast<uint32_t>(seed);
@@ -55,4 +55,4 @@ void Mt19937::skip(int64_t count) {
   }
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

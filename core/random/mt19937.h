@@ -5,7 +5,7 @@
 
 #include "core/random/kernels.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 class Mt19937 {
  public:
@@ -49,4 +49,4 @@ class Mt19937 {
   alignas(64) uint32_t state_[kWords];
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

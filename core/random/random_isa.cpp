@@ -2,7 +2,7 @@
 #include "kernels/math/half.h"
 #include "kernels/math/log.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- the twister
@@ -232,4 +232,4 @@ const RandomKernels random_kernels = {
     exponential, bernoulli, spread,        to_bfloat16,    to_float16,
 };
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

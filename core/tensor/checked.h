@@ -6,7 +6,7 @@
 #include "core/memory/allocator.h"
 #include "core/tensor/error.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct ZeroDivisionError : Error {
   using Error::Error;
@@ -58,4 +58,4 @@ inline int64_t mod(int64_t a, int64_t b) {
 }
 
 }  // namespace printed
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 
 #include "core/tensor/error.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constinit std::atomic<const char*> private_name{"privateuseone"};
@@ -82,4 +82,4 @@ const char* memory_format_name(MemoryFormat format) {
   return kNames[static_cast<int>(format)];
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

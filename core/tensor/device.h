@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // ATen's numbers. A backend that is not built in registers under one of them.
 enum class DeviceType : int8_t {
@@ -68,4 +68,4 @@ enum class MemoryFormat : int8_t {
 const char* layout_name(Layout layout);
 const char* memory_format_name(MemoryFormat format);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

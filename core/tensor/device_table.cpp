@@ -7,7 +7,7 @@
 #include "core/memory/allocator.h"
 #include "core/tensor/error.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 Generator& default_generator();  // core/random, which stands above
 
@@ -111,4 +111,4 @@ void synchronize(Device device) {
   if (table.stream) table.stream->synchronize(resolved(device).index, DeviceTable::kAllStreams);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 
 #include "core/tensor/device.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Generator;  // core/random
 
@@ -65,4 +65,4 @@ Device resolved(Device device);
 // Work of all streams of a device is done.
 void synchronize(Device device);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

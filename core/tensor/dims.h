@@ -8,7 +8,7 @@
 #include <iosfwd>
 #include <span>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 using IntSpan = std::span<const int64_t>;
 
@@ -119,4 +119,4 @@ struct Shown {
 inline Shown show(IntSpan dims) { return {dims}; }
 std::ostream& operator<<(std::ostream& out, Shown shown);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

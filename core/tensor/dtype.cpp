@@ -5,7 +5,7 @@
 #include "core/tensor/error.h"
 #include "core/tensor/scalar.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constexpr DTypeInfo kInfo[kDTypes] = {
@@ -158,4 +158,4 @@ DType Scalar::natural_dtype() const {
   return DType::float64;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 enum class DType : int8_t {
   uint8 = 0,
@@ -62,4 +62,4 @@ bool can_cast(DType from, DType to);  // torch.can_cast: never drops the kind of
 DType to_complex(DType real);         // float32 -> complex64
 DType to_real(DType dtype);           // complex64 -> float32, others unchanged
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

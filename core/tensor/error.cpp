@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstdio>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 void print(const std::string& text) { std::fprintf(stderr, "Warning: %s\n", text.c_str()); }
@@ -15,4 +15,4 @@ std::atomic<WarningHandler> handler{print};
 void warn(const std::string& text) { handler.load(std::memory_order_relaxed)(text); }
 void set_warning_handler(WarningHandler f) { handler = f ? f : print; }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Error : std::runtime_error {  // RuntimeError
   using std::runtime_error::runtime_error;
@@ -58,4 +58,4 @@ void warn(const std::string& text);
 using WarningHandler = void (*)(const std::string& text);
 void set_warning_handler(WarningHandler handler);  // nullptr: back to stderr
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

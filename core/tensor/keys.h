@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // From the innermost layer to the outermost; a layer handles a call, excludes itself and calls
 // again.
@@ -46,4 +46,4 @@ constexpr KeySet kSeesReads = bit(Key::backend) | bit(Key::capture) | kPythonDis
                               bit(Key::transform_inner) | bit(Key::functionalize) |
                               bit(Key::transform_outer) | bit(Key::profiler) | kRegistered;
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -1,6 +1,6 @@
 #include "core/tensor/overlap.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 void check_written_once(const char* op, const Tensor& target) {
   check(internal_overlap(target) != Overlap::yes, op,
@@ -8,4 +8,4 @@ void check_written_once(const char* op, const Tensor& target) {
         "single memory location. Please clone() the tensor before performing the operation.");
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,9 +3,9 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Error if elements of a target share memory: which of them would be kept?
 void check_written_once(const char* op, const Tensor& target);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

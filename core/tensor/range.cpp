@@ -5,7 +5,7 @@
 
 #include "core/tensor/error.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 int bits_of(DType dtype) { return static_cast<int>(8 * itemsize(dtype)); }
@@ -62,4 +62,4 @@ int beyond(const Scalar& value, DType dtype) {
   return v > most ? 1 : v < -most - 1 ? -1 : 0;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

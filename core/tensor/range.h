@@ -3,7 +3,7 @@
 
 #include "core/tensor/scalar.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Whether a number is a value of the dtype, up to rounding. Fractions are dropped by integers,
 // infinities and NaN are floating point values; negative integers stand for the unsigned ones that
@@ -16,4 +16,4 @@ void check_fits(const char* op, const Scalar& value, DType dtype);
 // Numbers are taken as they are, not modulo 2^n.
 int beyond(const Scalar& value, DType dtype);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

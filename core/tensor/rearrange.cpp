@@ -7,7 +7,7 @@
 #include "core/tensor/error.h"
 #include "core/tensor/storage.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 std::atomic<int> detail::rearranging{0};
 
@@ -100,4 +100,4 @@ Rearranging::~Rearranging() {
   if (alone_) only_one.unlock();
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Note [Memory that moves]
 // Kernels run outside Python's lock, so another thread may resize a tensor, give it other memory
@@ -76,4 +76,4 @@ struct SharedLock {
 };
 void set_shared_lock(const SharedLock& lock);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Intrusive counting. T offers retain() and release().
 template <class T>
@@ -44,4 +44,4 @@ class Ref {
   T* p_ = nullptr;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

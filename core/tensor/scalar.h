@@ -6,7 +6,7 @@
 
 #include "core/tensor/dtype.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 class Scalar {
  public:
@@ -59,4 +59,4 @@ class Scalar {
   Kind kind_;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -7,7 +7,7 @@
 #include "core/tensor/dims.h"
 #include "core/tensor/dtype.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Spec {
   Dims sizes;
@@ -15,4 +15,4 @@ struct Spec {
   std::optional<Dims> strides;  // row-major when absent
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -8,7 +8,7 @@
 #include "core/tensor/error.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // Note [Memory of a tensor]
@@ -124,4 +124,4 @@ void Storage::swap_data(Storage& o) {
   o.take(data, nbytes);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -9,7 +9,7 @@
 #include "core/tensor/device.h"
 #include "core/tensor/ref.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // What will bring a storage's memory up to date when somebody asks for it.
 struct Promise : SmallObject {
@@ -119,4 +119,4 @@ class Lent {
   Ref<Storage> storage_;
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

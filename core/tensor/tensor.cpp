@@ -5,7 +5,7 @@
 #include "core/memory/allocator.h"
 #include "core/tensor/rearrange.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 void (*release_py_object)(TensorImpl*) = nullptr;
 
@@ -422,4 +422,4 @@ void resize_out(const Tensor& out, IntSpan sizes, const char* op) {
   resize(out, sizes);
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -16,7 +16,7 @@
 #include "core/tensor/scalar.h"
 #include "core/tensor/storage.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // ---- tensor
 
@@ -249,4 +249,4 @@ void resize(const Tensor& t, IntSpan sizes);
 // The same for out= arguments of op, which warns where there were elements.
 void resize_out(const Tensor& out, IntSpan sizes, const char* op);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -18,7 +18,7 @@
 #include "core/tensor/rearrange.h"
 #include "flambeau/ops.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // Nothing is recorded for autograd until the end of the scope.
 struct NoGrad : GradMode {
@@ -43,4 +43,4 @@ FLAMBEAU_OPERATOR(/, div)
 #undef FLAMBEAU_OPERATOR
 inline Tensor operator-(const Tensor& t) { return ops::neg(t); }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

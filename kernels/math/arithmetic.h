@@ -3,7 +3,7 @@
 
 #include "kernels/math/log.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // Within 1 ulp in float, 1.5 in double. 1 / sqrt(x) alone is wrong by up to 1.5 ulp; one Newton
 // step on its exact residual mends that.
@@ -149,4 +149,4 @@ FLAMBEAU_LEAF T floor_divide(T a, T b) {
   return floor_divide_of(fmod(a, b), a, b);
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

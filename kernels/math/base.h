@@ -33,7 +33,7 @@
 #endif
 #endif
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 #if defined(__INT64_TYPE__)
 using int8 = __INT8_TYPE__;
@@ -243,4 +243,4 @@ FLAMBEAU_LEAF T number_of_bits(bits_t<T> n) {
   return from_bits(n | bits_of(one_ulp)) - one_ulp;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

@@ -12,7 +12,7 @@
 #include "kernels/math/half.h"
 #include "kernels/math/integer.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 template <class T>
 FLAMBEAU_LEAF int32 to_int32(T x) {
@@ -103,4 +103,4 @@ FLAMBEAU_LEAF To cast(From x) {
   }
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

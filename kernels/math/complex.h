@@ -5,7 +5,7 @@
 #include "kernels/math/arithmetic.h"
 #include "kernels/math/inverse.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 template <class T>
 struct complex {
@@ -98,4 +98,4 @@ FLAMBEAU_LEAF complex<T> sgn(complex<T> z) {
   return {zero ? T(0) : z.re / r, zero ? T(0) : z.im / r};
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

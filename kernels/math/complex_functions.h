@@ -7,7 +7,7 @@
 #include "kernels/math/hyperbolic.h"
 #include "kernels/math/trig.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 using complex64 = complex<float>;
 using complex128 = complex<double>;
@@ -232,4 +232,4 @@ FLAMBEAU_THROUGH_DOUBLE(atanh)
 #undef FLAMBEAU_THROUGH_DOUBLE
 FLAMBEAU_LEAF complex64 pow(complex64 z, complex64 w) { return narrow(pow(widen(z), widen(w))); }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

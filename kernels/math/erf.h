@@ -3,7 +3,7 @@
 
 #include "kernels/math/exp.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // erf(x) / x - 1 at z = x^2, |x| <= 0.9 (float), 1; the error in erf is 2^-30 and 2^-56 of it.
 FLAMBEAU_LEAF float erf_near_zero(float z) {
@@ -102,4 +102,4 @@ FLAMBEAU_LEAF double erfc(double x) {
   return a < 0.8 ? near : y;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

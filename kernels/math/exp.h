@@ -3,7 +3,7 @@
 
 #include "kernels/math/base.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // ln 2 in two parts: n * hi is exact for every exponent n.
 template <class T>
@@ -125,4 +125,4 @@ FLAMBEAU_LEAF T expm1(T x) {
   return abs(x) < T(0x1p-60) ? x : y;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

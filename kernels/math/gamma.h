@@ -9,7 +9,7 @@
 #include "kernels/math/log.h"
 #include "kernels/math/trig.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // log(x) = hi + lo to 2^-56, with lo small but not below an ulp of hi; x >= 0.
 FLAMBEAU_LEAF pair<double> log_near_pair(double x) {
@@ -183,4 +183,4 @@ FLAMBEAU_LEAF double trigamma(double x) {
 }
 FLAMBEAU_LEAF float trigamma(float x) { return float(trigamma(double(x))); }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

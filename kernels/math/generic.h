@@ -7,7 +7,7 @@
 #include "kernels/math/complex_functions.h"
 #include "kernels/math/integer.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 template <class T>
 concept RealNumber = !is_complex_type<T>::value;
@@ -63,4 +63,4 @@ FLAMBEAU_LEAF bool isfinite(T) {
   return true;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

@@ -7,7 +7,7 @@
 
 #include "kernels/math/base.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 struct float16 {
   uint16 bits;
@@ -93,4 +93,4 @@ static inline void convert(const float* src, bfloat16* dst, int64 n) {
 }
 #endif
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

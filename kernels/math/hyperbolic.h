@@ -4,7 +4,7 @@
 #include "kernels/math/exp.h"
 #include "kernels/math/log.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // (tanh(x) / x - 1) / x^2 at z = x^2, |x| <= 1 or 0.6; the error in tanh is 2^-31 and 2^-57.
 FLAMBEAU_LEAF float tanh_near_zero(float z) {
@@ -123,4 +123,4 @@ FLAMBEAU_LEAF float asinh(float x) { return float(asinh(double(x))); }
 FLAMBEAU_LEAF float acosh(float x) { return float(acosh(double(x))); }
 FLAMBEAU_LEAF float atanh(float x) { return float(atanh(double(x))); }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

@@ -4,7 +4,7 @@
 
 #include "kernels/math/base.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 template <class T>
 struct integer_traits {
@@ -131,4 +131,4 @@ FLAMBEAU_LEAF T maximum(T a, T b) {
   return a > b ? a : b;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

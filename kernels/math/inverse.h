@@ -3,7 +3,7 @@
 
 #include "kernels/math/base.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // (atan(t) / t - 1) / t^2 at z = t^2 <= 1/4; the error in atan is 2^-58 and 2^-32 of it.
 FLAMBEAU_LEAF double atan_tail(double z, double) {
@@ -91,4 +91,4 @@ FLAMBEAU_LEAF T acos(T x_given) {
   return T(x > 0.5 ? s + rest : from_base);
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

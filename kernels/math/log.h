@@ -3,7 +3,7 @@
 
 #include "kernels/math/exp.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for x > 0, subnormals included.
 template <class T>
@@ -146,4 +146,4 @@ FLAMBEAU_LEAF T log1p(T x) {
   return log1p_pair(x, T(0));
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

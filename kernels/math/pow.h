@@ -3,7 +3,7 @@
 
 #include "kernels/math/log.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 // |x|^y for finite x != 0, rounded but for the last scaling.
 FLAMBEAU_LEAF float pow_magnitude(float a, float y) {  // through double
@@ -41,4 +41,4 @@ FLAMBEAU_LEAF T pow(T x, T y) {
   return (x == T(1)) | (y == T(0)) | ((x == T(-1)) & isinf(y)) ? T(1) : r;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

@@ -9,7 +9,7 @@
 
 #include "kernels/math/base.h"
 
-namespace flambeau::math {
+namespace flambeau::inline v1::math {
 
 template <class T>
 FLAMBEAU_LEAF bool is_near_pi(T x) {
@@ -248,4 +248,4 @@ FLAMBEAU_LEAF T tan(T x) {
   return abs(x) < T(0x1p-30) ? x : y;
 }
 
-}  // namespace flambeau::math
+}  // namespace flambeau::inline v1::math

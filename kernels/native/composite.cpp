@@ -26,7 +26,7 @@
 #include "flambeau/ops/var.h"
 #include "flambeau/ops/var_mean.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 DType power_dtype(const Tensor& self, const Scalar& exponent) {
@@ -128,4 +128,4 @@ std::tuple<Tensor, Tensor> var_mean_unbiased_dim(const Tensor& self, std::option
   return entry::var_mean_correction(self, dim, correction(unbiased), keepdim);
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -16,7 +16,7 @@
 #include "flambeau/ops/unsqueeze.h"
 #include "flambeau/ops/view.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 Dims two(IntSpan v) { return v.size() == 1 ? Dims{v[0], v[0]} : Dims(v); }
@@ -107,4 +107,4 @@ Tensor conv2d_named(const Tensor& input, const Tensor& weight, const Tensor& bia
   return batched_convolution(wider, weight, bias, stride, before, dilation, groups);
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

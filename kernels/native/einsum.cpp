@@ -17,7 +17,7 @@
 #include "flambeau/ops/t.h"
 #include "flambeau/ops/unsqueeze.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 // Note [Labels of einsum]
@@ -358,4 +358,4 @@ Tensor einsum(std::string_view equation, TensorSpan tensors, std::optional<IntSp
   return entry::reshape(result, result.sizes().first(plan.outputs()));
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -11,7 +11,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/pointwise/sequence.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace native {
 namespace {
 
@@ -135,4 +135,4 @@ Tensor fill_tensor(const Tensor& self, const Tensor& value) {
 }
 
 }  // namespace native
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

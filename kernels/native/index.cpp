@@ -15,7 +15,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/index.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 Tensor copy_of(const Tensor& self) {
@@ -122,4 +122,4 @@ Tensor one_hot(const Tensor& self, int64_t num_classes) {
   return result;
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -10,7 +10,7 @@
 #include "flambeau/ops/neg.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 // An empty tensor with the layout that `format` asks of a copy of `self`.
@@ -159,4 +159,4 @@ void detach_(const Tensor& self) { flambeau::detach_(self); }
 
 // ---- gradients of views
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -11,7 +11,7 @@
 #include "flambeau/ops/ones_like.h"
 #include "flambeau/ops/to.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 void check_probability(double p) {
@@ -34,4 +34,4 @@ std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p,
           entry::to_dtype(mask, DType::boolean, false, false, {})};
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -13,7 +13,7 @@
 #include "kernels/cpu/optim/optim_kernels.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 constexpr int64_t kGrain = 16 * 1024;
@@ -287,4 +287,4 @@ void fused_adagrad_tensor_lr(TensorSpan self, TensorSpan grads, TensorSpan state
                 weight_decay, eps, maximize, grad_scale, found_inf);
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -4,7 +4,7 @@
 
 #include "flambeau/kernels/order.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 
 namespace {
 
@@ -60,4 +60,4 @@ std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& self, bool r
   return cpu::unique(self, false, return_inverse, return_counts);
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

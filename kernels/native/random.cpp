@@ -18,7 +18,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/random/fills.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 Generator& pick(Generator* g) { return g ? *g : default_generator(); }
@@ -202,4 +202,4 @@ void normal_of_means(const Tensor& result, const Tensor& mean, double deviation,
   entry::add__Tensor(result, mean, Scalar(int64_t{1}));
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

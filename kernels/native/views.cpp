@@ -17,7 +17,7 @@
 #include "flambeau/ops/view.h"
 #include "flambeau/ops/view_as_real.h"
 
-namespace flambeau::native {
+namespace flambeau::inline v1::native {
 namespace {
 
 // Strides under which a new shape is a view, or nothing: runs of dimensions that are contiguous
@@ -180,4 +180,4 @@ Tensor matrix_H(const Tensor& self) {
   return self.dim() == 0 ? entry::conj(self) : entry::mH(self);
 }
 
-}  // namespace flambeau::native
+}  // namespace flambeau::inline v1::native

@@ -5,7 +5,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 // One dimension of a window that slides over an input, in checked arithmetic: kernels add these
 // numbers to places without a look.
@@ -89,4 +89,4 @@ inline std::array<int64_t, 2> pair_of(IntSpan v, const char* op, const char* nam
   return {v[0], v[v.size() - 1]};
 }
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

@@ -5,7 +5,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 template <class T>
 void check_same_device(const char* op, const T& a, const T& b) {
@@ -15,4 +15,4 @@ void check_same_device(const char* op, const T& a, const T& b) {
         a.device().str(), " and ", b.device().str(), "!");
 }
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

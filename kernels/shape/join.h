@@ -4,7 +4,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/shape/spec.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 // A bit for each dimension of a list without repetitions.
 inline uint64_t dims_mask(const char* op, IntSpan dims, int64_t ndim) {
@@ -17,4 +17,4 @@ inline uint64_t dims_mask(const char* op, IntSpan dims, int64_t ndim) {
   return mask;
 }
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

@@ -5,9 +5,9 @@
 #include "kernels/shape/pointwise.h"
 #include "kernels/shape/spec.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 // ATen's numbers.
 constexpr int64_t kNone = 0, kMean = 1, kSum = 2;
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

@@ -7,7 +7,7 @@
 #include "core/dispatch/thread_state.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 // The name of an element type in PyTorch's messages ("Float", "Long").
 inline const char* scalar_type_name(DType dtype) {
@@ -116,4 +116,4 @@ inline void check_result_cast(const char* op, DType result, DType out) {
         " can't be cast to the desired output type ", scalar_type_name(out));
 }
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

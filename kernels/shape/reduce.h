@@ -9,7 +9,7 @@
 #include "kernels/shape/pointwise.h"
 #include "kernels/shape/spec.h"
 
-namespace flambeau::shape {
+namespace flambeau::inline v1::shape {
 
 // ---- which dimensions
 
@@ -73,4 +73,4 @@ Dims one_or_all_dims(const T& self, const std::optional<int64_t>& dim, const cha
 
 // ---- scans
 
-}  // namespace flambeau::shape
+}  // namespace flambeau::inline v1::shape

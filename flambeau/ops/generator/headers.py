@@ -26,7 +26,7 @@ _DECLARED = re.compile(
     r"^(?:[\[\]\w:<>,&* ]+[ &*])(\w+)\(|^(?:struct|class|enum class) (\w+)|^constexpr .*?(\w+) =",
     re.M,
 )
-_NAMESPACE = re.compile(r"^namespace (?:flambeau(?:::)?)?(\w*) ?\{", re.M)
+_NAMESPACE = re.compile(r"^namespace (?:flambeau(?:::inline v\d+)?(?:::)?)?(\w*) ?\{", re.M)
 _USED = re.compile(r"\b(\w+)::(\w+)\b")
 
 
@@ -38,12 +38,12 @@ def op_headers(ordered: list[Form]) -> dict[str, str]:
     files = {}
     for name, listed in groups.items():
         code = '#pragma once\n\n#include "core/dispatch/constants.h"\n'
-        code += '#include "core/dispatch/value.h"\n\nnamespace flambeau {\nnamespace entry {\n'
+        code += f'#include "core/dispatch/value.h"\n\n{names.OPEN}namespace entry {{\n'
         code += "".join(entries.declaration(s) for _, s in listed)
         code += "}  // namespace entry\nnamespace ops {\n"
         # What takes numbers for tensors has the C++ arguments of the overload it stands behind.
         code += "".join(entries.public(s) for r, s in listed if not r.tried_last)
-        files[name] = code + "}  // namespace ops\n}  // namespace flambeau\n"
+        files[name] = code + "}  // namespace ops\n" + names.CLOSE
     return files
 
 
@@ -60,8 +60,8 @@ def kernel_headers(records: list[Record]) -> dict[str, str]:
     for name, members in families.items():
         declared = kernel_declarations(members)
         if declared:
-            code = '#pragma once\n\n#include "core/dispatch/value.h"\n\nnamespace flambeau {\n'
-            files[f"flambeau/kernels/{name}.h"] = f"{code}{declared}}}  // namespace flambeau\n"
+            code = f'#pragma once\n\n#include "core/dispatch/value.h"\n\n{names.OPEN}'
+            files[f"flambeau/kernels/{name}.h"] = code + declared + names.CLOSE
     return files
 
 

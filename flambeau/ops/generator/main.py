@@ -31,17 +31,17 @@ def forms(records: list[Record]) -> list[tuple[Record, Schema]]:
 
 def loop_file(pieces: list[Piece]) -> str:
     code = '#include "kernels/cpu/pointwise/loops.h"\n\n'
-    code += "namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
-    return code + "\n".join(p.text for p in pieces) + "}  // namespace flambeau::cpu\n"
+    code += "namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {\n"
+    return code + "\n".join(p.text for p in pieces) + "}  // namespace flambeau::inline v1::cpu\n"
 
 
 def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
     helpers = "".join(dict.fromkeys(h for p in pieces for h in p.helpers))
-    code = "\nnamespace flambeau {\n"
+    code = "\n" + names.OPEN
     code += "".join(dict.fromkeys(p.declarations for p in pieces))
     if helpers:
         code += f"namespace printed {{\n{helpers}}}  // namespace printed\n"
-    code += "\n".join(p.text for p in pieces) + "}  // namespace flambeau\n"
+    code += "\n".join(p.text for p in pieces) + names.CLOSE
     return f'#include "core/dispatch/entry.h"\n{headers.includes(known.needed(code))}{code}'
 
 
@@ -72,13 +72,13 @@ def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, 
 
 def table_file(records: list[Record], ordered: list[Schema]) -> str:
     return (
-        '#include "core/dispatch/names.h"\n\nnamespace flambeau {\nnamespace entry {\n'
+        f'#include "core/dispatch/names.h"\n\n{names.OPEN}namespace entry {{\n'
         + tables.op_table(ordered)
         + "}  // namespace entry\nnamespace {\n"
         + tables.name_table(records, ordered, lambda name: docs.docstring(name, records))
         + "}  // namespace\n"
         "std::span<const Op* const> builtin_ops() { return entry::kOps; }\n"
-        "std::span<const PythonName> python_names() { return kNames; }\n}  // namespace flambeau\n"
+        "std::span<const PythonName> python_names() { return kNames; }\n" + names.CLOSE
     )
 
 

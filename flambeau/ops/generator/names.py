@@ -7,6 +7,10 @@ from collections import defaultdict
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
+# Around all that is printed: the version is part of every symbol (docs/layout.md).
+OPEN = "namespace flambeau::inline v1 {\n"
+CLOSE = "}  // namespace flambeau::inline v1\n"
+
 
 def family(record: Record) -> str:
     """The folder of the record below flambeau/ops."""

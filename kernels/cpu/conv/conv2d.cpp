@@ -5,7 +5,7 @@
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/conv/regions.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
@@ -179,4 +179,4 @@ bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape) {
   return turning_pays(ConvMath(type), shape, patches.source, shape.c / shape.groups);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

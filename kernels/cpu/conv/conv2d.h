@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/matmul/gemm/gemm.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // 16-bit types are summed in f32.
 enum class ConvType : uint8_t { f32, f64, bf16, f16 };
@@ -61,4 +61,4 @@ void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& sh
 void conv2d_grad_bias(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
                       void* gradient);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,7 +4,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/conv.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 ConvType type_of(DType dtype) {
@@ -119,4 +119,4 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
   if (mask[2]) conv2d_grad_bias(p.type, p.layout, p.shape, dy.bytes(), grad_bias.bytes());
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

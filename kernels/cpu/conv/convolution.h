@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, const Tensor& bias,
                  IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups);
@@ -13,4 +13,4 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
                           const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,
                           int64_t groups, std::span<const bool> mask);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

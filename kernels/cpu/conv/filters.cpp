@@ -7,7 +7,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kPackLanes = 112, kChannelsTogether = 32;
@@ -268,4 +268,4 @@ void PackedFilters::copy_rows(const ConvPass& pass) {
   });
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -6,7 +6,7 @@
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/conv/regions.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Rows of A or columns of B, whose elements are in the order of patches: the taps of a channel
 // side by side, or the channels of a tap.
@@ -38,4 +38,4 @@ class PackedFilters {
   const Scratch packed_;
 };
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

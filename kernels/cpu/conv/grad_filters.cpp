@@ -7,7 +7,7 @@
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Rows of A that are packed at a time, and columns of B.
@@ -310,4 +310,4 @@ void conv2d_grad_bias(ConvType type, ConvLayout layout, const Conv2dShape& shape
   f.finish_parts(sums.data(), std::max<int64_t>(1, shape.n), pitch, 1, shape.k, pitch, out, 0, 0);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -9,7 +9,7 @@
 #include "kernels/cpu/conv/taps.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Blocks of one task: pixels and outs. One step of both, packed, fits a second-level cache; up to
@@ -241,4 +241,4 @@ void run_pass(const ConvMath& math, const ConvPass& pass) {
   Pass(math, pass).run();
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -9,7 +9,7 @@
 #include "kernels/cpu/matmul/gemm/product.h"
 #include "kernels/cpu/matmul/gemm/table.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // What a type is computed with.
 struct ConvMath {
@@ -74,4 +74,4 @@ struct ConvPass {
 
 void run_pass(const ConvMath& math, const ConvPass& pass);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

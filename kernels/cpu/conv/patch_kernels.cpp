@@ -4,7 +4,7 @@
 #include "kernels/cpu/conv/patches.h"
 #include "kernels/cpu/matmul/gemm/simd.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -450,4 +450,4 @@ extern const ConvKernels conv_kernels;
 const ConvKernels conv_kernels = {
     {copy_planes<2>, copy_rows<2>}, {copy_planes<4>, copy_rows<4>}, {copy_planes<8>, copy_rows<8>}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Note [Patches]
 // A pass of a convolution reads, for each pixel q of a grid of outputs and each tap of a filter,
@@ -63,4 +63,4 @@ extern const ConvKernels conv_kernels;
 // Of the instruction set in use.
 const ConvKernels& conv_kernels();
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

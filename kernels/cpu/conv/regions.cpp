@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/matmul/gemm/product.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // What a step of a tile costs beside its products, in elements along k; the rows that keep a
@@ -142,4 +142,4 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
   }
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -7,7 +7,7 @@
 #include "kernels/cpu/conv/patches.h"
 #include "kernels/cpu/matmul/gemm/table.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Elements of a patch that are packed and multiplied at a time.
 struct PatchStep {
@@ -45,4 +45,4 @@ struct Regions {
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
 };
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

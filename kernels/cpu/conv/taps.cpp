@@ -9,7 +9,7 @@
 #include "kernels/cpu/conv/regions.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Blocks of one task.
@@ -244,4 +244,4 @@ bool reads_in_place(const ConvMath& math, const ConvPass& pass) {
 
 void run_in_place(const ConvMath& math, const ConvPass& pass) { InPlace(math, pass).run(); }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/conv/pass.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Note [Planes in place]
 // Where strides are 1, the pixels that a tap reads for neighbours in a row of the grid are
@@ -59,4 +59,4 @@ extern const TapMultiply tap_multiply;
 bool reads_in_place(const ConvMath& math, const ConvPass& pass);
 void run_in_place(const ConvMath& math, const ConvPass& pass);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -2,7 +2,7 @@
 #include "kernels/cpu/conv/taps.h"
 #include "kernels/cpu/matmul/gemm/block.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 #if defined(FLAMBEAU_ANY_LANES)
@@ -113,4 +113,4 @@ constexpr void (*multiply_taps)(const TapBlock&) = nullptr;
 extern const TapMultiply tap_multiply;
 const TapMultiply tap_multiply = {multiply_taps<float>, multiply_taps<double>};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -4,7 +4,7 @@
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 IndexRange row_range(const char* op, int64_t rows) {
@@ -101,4 +101,4 @@ void embedding_backward(const Tensor& result, const Tensor& grad_output, const T
   if (half) copy(result, sums);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

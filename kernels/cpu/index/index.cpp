@@ -3,7 +3,7 @@
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 using Fault = IndexRange::Fault;
@@ -287,4 +287,4 @@ void index_put_into(const char* op, const Tensor& self, const AdvancedIndex& at,
     walk.store();
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -7,7 +7,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // ---- one index along a dimension
 
@@ -68,4 +68,4 @@ void embedding(const Tensor& result, const Tensor& weight, const Tensor& indices
 void embedding_backward(const Tensor& result, const Tensor& grad_output, const Tensor& indices,
                         int64_t padding_idx, bool scale_grad_by_freq);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,7 +4,7 @@
 #include "kernels/math/cast.h"
 #include "kernels/math/complex.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::bfloat16;
@@ -322,4 +322,4 @@ const IndexKernels index_kernels = {
     positions,
 };
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

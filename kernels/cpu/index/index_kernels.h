@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/pointwise/convert.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // The two innermost dimensions of an indexed walk, the outer one first. Element (r, i) of the plain
 // operand stands at plain + r * plain_stride[0] + i * plain_stride[1] (bytes); that of the indexed
@@ -56,4 +56,4 @@ namespace avx512 {
 extern const IndexKernels index_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

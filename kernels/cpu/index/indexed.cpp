@@ -8,7 +8,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 const IndexKernels& index_kernels() {
   static const IndexKernels& chosen =
@@ -378,4 +378,4 @@ void IndexedWalk::multiply(DType dtype) {
   write(index_kernels().multiply[stored_index("multiplication", dtype)], kUnused);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,7 +4,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/cpu/index/index_kernels.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Note [Indexed walks]
 // All ops of this family move elements between a plain operand and an indexed one. The values of
@@ -97,4 +97,4 @@ class IndexedWalk {
   IndexRange range_;
 };
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -8,7 +8,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/index.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kMaskGrain = 1 << 15;
@@ -158,4 +158,4 @@ Tensor nonzero(const Tensor& self) {
   return result;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

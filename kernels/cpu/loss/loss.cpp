@@ -6,7 +6,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/loss.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 using shape::kMean;
@@ -220,4 +220,4 @@ void nll_loss2d_backward(const Tensor& out, const Tensor& grad, const Tensor& se
   backward(out, grad, self, target, weight, reduction, ignore_index, total_weight);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

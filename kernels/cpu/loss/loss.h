@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void mse_loss(const Tensor& out, const Tensor& self, const Tensor& target, int64_t reduction);
 void mse_loss_backward(const Tensor& out, const Tensor& grad, const Tensor& self,
@@ -22,4 +22,4 @@ void nll_loss2d_backward(const Tensor& out, const Tensor& grad, const Tensor& se
                          const Tensor& target, const Tensor& weight, int64_t reduction,
                          int64_t ignore_index, const Tensor& total_weight);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -8,7 +8,7 @@
 #include "kernels/cpu/matmul/gemm/gemm.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 bool gemm_type(DType dtype, GemmType* type) {
@@ -195,4 +195,4 @@ void baddbmm(const Tensor& out, const Tensor& self, const Tensor& batch1, const 
   product("baddbmm", out, batches(batch1, batch2), alpha, beta, self);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -8,7 +8,7 @@
 #include "kernels/cpu/pointwise/packed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace baseline {
 extern const NormKernels norm_kernels;
 }
@@ -229,4 +229,4 @@ void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight,
   });
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void softmax(const Tensor& out, const Tensor& self, int64_t dim);
 void log_softmax(const Tensor& out, const Tensor& self, int64_t dim);
@@ -18,4 +18,4 @@ void layer_norm_backward(const Tensor& grad_input, const Tensor& grad_weight,
                          IntSpan normalized_shape, const Tensor& mean, const Tensor& rstd,
                          const Tensor& weight, const Tensor& bias, std::span<const bool> mask);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

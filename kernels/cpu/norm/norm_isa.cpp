@@ -1,7 +1,7 @@
 #include "kernels/cpu/norm/norm_kernels.h"
 #include "kernels/math/leaves.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // Sums run in kLanes partial sums, joined as a tree: the same bits at any alignment. Each stretch
@@ -194,4 +194,4 @@ extern const NormKernels norm_kernels;
 const NormKernels norm_kernels = {FLAMBEAU_ROWS(float), FLAMBEAU_ROWS(double)};
 
 #undef FLAMBEAU_ROWS
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 template <class T>
 struct RowKernels {
@@ -29,4 +29,4 @@ struct NormKernels {
   RowKernels<double> f64;
 };
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -1,7 +1,7 @@
 #include "core/parallel/isa.h"
 #include "kernels/cpu/optim/optim_kernels.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace baseline {
 extern const OptimizerKernels optimizer_rows;
 }
@@ -18,4 +18,4 @@ const OptimizerKernels& optimizer_kernels() {
   return chosen;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

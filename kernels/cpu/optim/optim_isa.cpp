@@ -1,7 +1,7 @@
 #include "kernels/cpu/optim/optim_kernels.h"
 #include "kernels/math/base.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // The form of each line follows PyTorch's single-tensor step, so that curves can be laid side by
@@ -79,4 +79,4 @@ extern const OptimizerKernels optimizer_rows;
 const OptimizerKernels optimizer_rows = {{adam<float>, sgd<float>, adagrad<float>},
                                          {adam<double>, sgd<double>, adagrad<double>}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 struct AdamStep {
   double lr, beta1, beta2, weight_decay, eps, correction1, correction2_sqrt;
@@ -34,4 +34,4 @@ struct OptimizerKernels {
 
 const OptimizerKernels& optimizer_kernels();
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

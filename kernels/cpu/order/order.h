@@ -5,7 +5,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void sort(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim,
           bool descending);
@@ -20,4 +20,4 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
 // The same for slices along a dimension, always with all three.
 std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, bool sorted);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -1,6 +1,6 @@
 #include "kernels/cpu/order/order_kernels.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- keys, see Note [Order keys]
@@ -206,4 +206,4 @@ const OrderKernels order_kernels = {
     {positions<uint32_t>, positions<uint64_t>},
 };
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

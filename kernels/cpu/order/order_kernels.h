@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/pointwise/convert.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Note [Order keys]
 // Elements are ordered by unsigned keys, of 32 bits for types of up to 4 bytes and else of 64: the
@@ -46,4 +46,4 @@ namespace avx512 {
 extern const OrderKernels order_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

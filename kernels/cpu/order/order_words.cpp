@@ -10,7 +10,7 @@
 #include "kernels/cpu/order/order_kernels.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 const OrderKernels& order_kernels() {
   static const OrderKernels& chosen =
@@ -155,4 +155,4 @@ Tensor contiguous_rows(const Tensor& rows, bool with_values) {
   return made;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 using Word64 = uint64_t;
 using Word128 = unsigned __int128;
@@ -46,4 +46,4 @@ Tensor rows_along(const Tensor& t, int64_t dim);
 // `rows` itself when row-major; else memory of that shape, with its values or without.
 Tensor contiguous_rows(const Tensor& rows, bool with_values);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

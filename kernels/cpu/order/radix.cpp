@@ -7,7 +7,7 @@
 
 #include "core/parallel/parallel.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int kDigitBits = 8;
@@ -97,4 +97,4 @@ Word* sort_words(Word* words, Word* scratch, int64_t n, int key_bits, bool paral
 template uint64_t* sort_words(uint64_t*, uint64_t*, int64_t, int, bool);
 template unsigned __int128* sort_words(unsigned __int128*, unsigned __int128*, int64_t, int, bool);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

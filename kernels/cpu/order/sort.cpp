@@ -4,7 +4,7 @@
 #include "kernels/cpu/order/radix.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 template <class Word>
@@ -52,4 +52,4 @@ void sort(const Tensor& values, const Tensor& indices, const Tensor& self, int64
   if (!places.is(to_indices)) copy(to_indices, places);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

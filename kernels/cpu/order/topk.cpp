@@ -6,7 +6,7 @@
 #include "kernels/cpu/order/order_words.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // The k first of a row, in order. Words that may be among them are gathered until their buffer is
@@ -89,4 +89,4 @@ void topk(const Tensor& values, const Tensor& indices, const Tensor& self, int64
   if (!places.is(to_indices)) copy(to_indices, places);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -10,7 +10,7 @@
 #include "kernels/cpu/order/radix.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 template <class Word>
@@ -181,4 +181,4 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, b
   return {values, order.inverse({{n}}), order.counts()};
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,7 +4,7 @@
 #include "core/tensor/error.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 const ConvertKernels& convert_kernels() {
   static const ConvertKernels& chosen =
@@ -24,4 +24,4 @@ void convert(DType to, void* dst, DType from, const void* src, int64_t n) {
   convert_loop(from, to)(src, dst, n);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

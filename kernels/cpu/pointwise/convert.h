@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/pointwise/loop.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // The type in which elements of a dtype are computed; `count` for dtypes without arithmetic.
 inline Compute compute_of(DType dtype) {
@@ -90,4 +90,4 @@ namespace avx512 {
 extern const ConvertKernels convert_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::bfloat16;
@@ -329,4 +329,4 @@ const ConvertKernels convert_kernels = {
 
 #undef FLAMBEAU_CONVERT_FROM
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

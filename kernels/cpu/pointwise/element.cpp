@@ -5,7 +5,7 @@
 #include "core/tensor/scalar.h"
 #include "kernels/math/cast.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 template <class T>
 void put(void* dst, T v) {
@@ -93,4 +93,4 @@ Scalar Scalar::load(const void* src, DType dtype) {
   }
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

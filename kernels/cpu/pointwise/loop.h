@@ -6,7 +6,7 @@
 
 #include "core/tensor/dtype.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // The types in which formulas are computed. Storage types map onto them: float16 and bfloat16 to
 // f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else
@@ -38,4 +38,4 @@ struct PointwiseKernel {
   Operand operands[8];
 };
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

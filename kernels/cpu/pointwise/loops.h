@@ -7,7 +7,7 @@
 #include "kernels/cpu/pointwise/loop.h"
 #include "kernels/math/leaves.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 namespace {
 
@@ -88,4 +88,4 @@ void loop(char* const* ptrs, int64_t n, const void* params) {
 }
 
 }  // namespace
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // The tensor itself where it is so already; undefined stays undefined.
 inline Tensor packed(const Tensor& t, DType dtype) {
@@ -23,4 +23,4 @@ inline void deliver(const Tensor& out, const Tensor& made) {
   if (!out.is(made)) copy(out, made);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

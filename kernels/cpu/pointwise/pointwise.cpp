@@ -12,7 +12,7 @@
 #include "kernels/cpu/reduce/reduce.h"
 #include "kernels/shape/pointwise.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 using Inputs = std::span<const Tensor* const>;
@@ -517,4 +517,4 @@ Tensor pointwise_grad(const PointwiseKernel& kernel, DType compute, DType out_dt
   return out;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -4,7 +4,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/cpu/pointwise/loop.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Specs;  // core/dispatch/specs.h
 
@@ -63,4 +63,4 @@ void fill_diagonal(const Tensor& result);
 void convert(DType to, void* dst, DType from, const void* src, int64_t n);
 
 }  // namespace cpu
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -5,7 +5,7 @@
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/run_loop.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // ---- the plan
 
@@ -344,4 +344,4 @@ void execute(Plan& plan, const Operation& operation) {
   Executor(plan, operation).run();
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

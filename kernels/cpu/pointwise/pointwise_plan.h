@@ -4,7 +4,7 @@
 #include "core/tensor/tensor.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 constexpr int kMaxDims = 64;
 constexpr int kMaxOperands = 8;
@@ -102,4 +102,4 @@ void execute(Plan& plan, const Operation& operation);
 // Elements of one dtype or of two, over an ordered plan of destination and source.
 void copy(Plan& plan, DType to, DType from);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

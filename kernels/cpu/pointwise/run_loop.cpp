@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kMostBytes = kMostBlock * 16;  // of an operand's block
@@ -69,4 +69,4 @@ void run_rest(Loop loop, char* const* ptrs, int64_t n, const void* params, const
   }
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

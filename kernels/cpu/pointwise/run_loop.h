@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/pointwise/pointwise.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // What lies beyond the last whole block, or less than one.
 void run_rest(Loop loop, char* const* ptrs, int64_t n, const void* params, const DType* dtypes,
@@ -19,4 +19,4 @@ inline void run_loop(Loop loop, bool any_length, char* const* ptrs, int64_t n, c
   }
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

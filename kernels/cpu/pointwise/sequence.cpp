@@ -8,7 +8,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // f(p, begin, end) writes the elements [begin, end) to p; `T` is what it computes in, and casts
@@ -121,4 +121,4 @@ void linspace(const Tensor& out, const Scalar& start, const Scalar& end) {
   });
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,10 +4,10 @@
 #include "core/tensor/scalar.h"
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void arange(const Tensor& out, const Scalar& start, const Scalar& step);
 // From both ends to the middle, so that the ends are exact and the sequence is symmetric.
 void linspace(const Tensor& out, const Scalar& start, const Scalar& end);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

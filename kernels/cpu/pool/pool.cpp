@@ -8,7 +8,7 @@
 #include "kernels/cpu/pool/pool_kernels.h"
 #include "kernels/shape/conv.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 const PoolKernels& pool_kernels() {
@@ -105,4 +105,4 @@ void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& in
   deliver(out, made);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -3,7 +3,7 @@
 #include "kernels/cpu/matmul/gemm/simd.h"
 #include "kernels/cpu/pool/pool_kernels.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -150,4 +150,4 @@ const PoolKernels pool_kernels = {
     .u8 = pool_plane<uint8_t>,
 };
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

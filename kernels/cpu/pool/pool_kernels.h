@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Windows that slide over a plane; arrays hold rows, then columns.
 struct PoolWindow {
@@ -36,4 +36,4 @@ namespace avx512 {
 extern const PoolKernels pool_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -6,7 +6,7 @@
 #include "kernels/cpu/random/store.h"
 #include "kernels/cpu/random/stream.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 constexpr int64_t kGroup = 16;  // see Note [Normal numbers] in random_isa.cpp
@@ -213,4 +213,4 @@ void fill_geometric(Generator& generator, DType dtype, void* dst, int64_t n, dou
   });
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

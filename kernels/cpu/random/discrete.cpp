@@ -7,7 +7,7 @@
 #include "kernels/cpu/random/store.h"
 #include "kernels/cpu/random/stream.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 // From this range on a remainder of 32 bits would favour the smaller numbers too much.
@@ -183,4 +183,4 @@ void fill_permutation(Generator& generator, DType dtype, void* dst, int64_t n) {
   });
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 struct Generator;  // core/random
 
@@ -15,4 +15,4 @@ void random_range(const Tensor& self, int64_t from, int64_t to, Generator* gener
 void randperm(const Tensor& result, Generator* generator);
 
 }  // namespace cpu
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -9,7 +9,7 @@
 #include "kernels/cpu/random/store.h"
 #include "kernels/cpu/random/stream.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 namespace {
 
 template <class T>
@@ -124,4 +124,4 @@ void multinomial_without_replacement(Generator& generator, DType dtype, const vo
   });
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -12,7 +12,7 @@
 #include "core/random/generator.h"
 #include "core/tensor/dtype.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 // ---- floating point dtypes
 
@@ -58,4 +58,4 @@ void multinomial_without_replacement(Generator& generator, DType dtype, const vo
                                      int64_t rows, int64_t categories, int64_t samples,
                                      int64_t* dst);
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -9,7 +9,7 @@
 #include "core/tensor/error.h"
 #include "kernels/math/half.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 template <class T>
 struct Plain {
@@ -109,4 +109,4 @@ void visit_real(const char* op, DType dtype, const Visit& visit) {
   }
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

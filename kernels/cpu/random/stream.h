@@ -8,7 +8,7 @@
 #include "core/parallel/parallel.h"
 #include "core/random/generator.h"
 
-namespace flambeau {
+namespace flambeau::inline v1 {
 
 constexpr int64_t kStreamTile = 512;  // elements
 constexpr int64_t kStreamChunk = 32 * kStreamTile;
@@ -55,4 +55,4 @@ inline double unit_double(const uint32_t* words) {
   return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
 }
 
-}  // namespace flambeau
+}  // namespace flambeau::inline v1

@@ -2,7 +2,7 @@
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kChunkBytes = 256 << 10;
@@ -147,4 +147,4 @@ void fill(const Tensor& dst, const Scalar& value) {
   copy(dst, source);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -10,7 +10,7 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/join.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 int64_t item_of(const Tensor& t) { return static_cast<int64_t>(t.itemsize()); }
@@ -336,4 +336,4 @@ void triu(const Tensor& result, const Tensor& self, int64_t diagonal) {
   triangle(result, self, diagonal, false);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

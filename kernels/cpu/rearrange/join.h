@@ -3,7 +3,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 void cat(const Tensor& result, TensorSpan tensors, int64_t dim);
 void stack(const Tensor& result, TensorSpan tensors, int64_t dim);
@@ -13,4 +13,4 @@ void tril(const Tensor& result, const Tensor& self, int64_t diagonal);
 void triu(const Tensor& result, const Tensor& self, int64_t diagonal);
 void repeat(const Tensor& result, const Tensor& self, IntSpan repeats);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

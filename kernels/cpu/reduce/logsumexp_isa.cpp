@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_states.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- log(sum(exp(x))): the sum is kept relative to the largest element
@@ -79,4 +79,4 @@ struct LogSumExp {
 extern const ReduceRow logsumexp_row;
 const ReduceRow logsumexp_row = {{LogSumExp<float>::kernel(), LogSumExp<double>::kernel()}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_states.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- norms: folds of magnitudes. Sums are in double, where no float overflows.
@@ -82,4 +82,4 @@ const ReduceRow norm_max_row = inexact<NormMax>();
 extern const ReduceRow norm_min_row;
 const ReduceRow norm_min_row = inexact<NormMin>();
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_states.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- extremes and their places
@@ -130,4 +130,4 @@ const ReduceRow arg_max_row = places<Maximum>();
 extern const ReduceRow arg_min_row;
 const ReduceRow arg_min_row = places<Minimum>();
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

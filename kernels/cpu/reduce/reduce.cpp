@@ -27,7 +27,7 @@
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/reduce/reduce_kernels.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Note [Reduction tree]
@@ -699,4 +699,4 @@ void norm(const Tensor& out, const Tensor& self, IntSpan dims, const Scalar& ord
   if (watch.hit && self.numel() > 0) norm_again(reduction, out, self, mask, params);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

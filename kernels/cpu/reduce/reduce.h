@@ -7,7 +7,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Elements are cast to the output's dtype and added in float32, float64, int64 or complex.
 void sum(const Tensor& out, const Tensor& self, IntSpan dims);
@@ -35,4 +35,4 @@ void var_mean(const Tensor& var_out, const Tensor& mean_out, const Tensor& self,
 void logsumexp(const Tensor& out, const Tensor& self, IntSpan dims);
 void norm(const Tensor& out, const Tensor& self, IntSpan dims, const Scalar& ord);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

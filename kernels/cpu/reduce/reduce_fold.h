@@ -7,7 +7,7 @@
 #include "kernels/cpu/reduce/reduce_kernels.h"
 #include "kernels/math/leaves.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::complex;
@@ -275,4 +275,4 @@ struct Fold {
 };
 
 }  // namespace
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

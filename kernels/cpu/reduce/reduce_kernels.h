@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/pointwise/loop.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 enum class Reduction : uint8_t {
   sum,
@@ -69,4 +69,4 @@ namespace avx512 {
 extern const ReduceKernels reduce_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/reduce/reduce_fold.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 template <class T>
@@ -97,4 +97,4 @@ constexpr ReduceRow ordered() {
 }
 
 }  // namespace
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_states.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 // ---- variance and mean: each block by two passes, blocks joined by Chan's formula, all in double
@@ -131,4 +131,4 @@ extern const ReduceRow spread_row;
 const ReduceRow spread_row = {{Spread<float>::kernel(), Spread<double>::kernel(), kNone, kNone,
                                kNone, kNone, Spread<C64>::kernel(), Spread<C128>::kernel()}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

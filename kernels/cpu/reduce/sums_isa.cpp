@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_states.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 template <class T>
@@ -60,4 +60,4 @@ const ReduceRow any_row = {{kNone, kNone, kNone, kNone, kNone, Fold<Any>::kernel
 extern const ReduceRow all_row;
 const ReduceRow all_row = {{kNone, kNone, kNone, kNone, kNone, Fold<All>::kernel()}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -1,6 +1,6 @@
 #include "kernels/cpu/reduce/reduce_kernels.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 extern const ReduceRow sum_row, mean_row, prod_row, max_row, min_row, arg_max_row, arg_min_row,
     any_row, all_row, spread_row, logsumexp_row, norm_0_row, norm_1_row, norm_2_row, norm_p_row,
@@ -13,4 +13,4 @@ const ReduceKernels reduce_kernels = {
      any_row.by, all_row.by, spread_row.by, logsumexp_row.by, norm_0_row.by, norm_1_row.by,
      norm_2_row.by, norm_p_row.by, norm_max_row.by, norm_min_row.by}};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -10,7 +10,7 @@
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/scan/scan.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 double size_of(double v) { return std::abs(v); }
@@ -148,4 +148,4 @@ void cumprod_grad(const Tensor& out, const Tensor& grad, const Tensor& self, int
   });
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -7,7 +7,7 @@
 #include "kernels/cpu/pointwise/pointwise_plan.h"
 #include "kernels/cpu/scan/scan_kernels.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kColumns = 512;  // of a task
@@ -234,4 +234,4 @@ void cummin(const Tensor& values, const Tensor& indices, const Tensor& self, int
   scan(Scan::min, ordered_element(self.dtype()), values, &indices, self, dim);
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -4,7 +4,7 @@
 
 #include "core/tensor/tensor.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Elements are cast to out's dtype. float32 runs in double, integers in int64.
 void cumsum(const Tensor& out, const Tensor& self, int64_t dim);
@@ -20,4 +20,4 @@ void cummin(const Tensor& values, const Tensor& indices, const Tensor& self, int
 void prod_others(const Tensor& out, const Tensor& self, int64_t dim);
 void cumprod_grad(const Tensor& out, const Tensor& grad, const Tensor& self, int64_t dim);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -1,7 +1,7 @@
 #include "kernels/cpu/scan/scan_kernels.h"
 #include "kernels/math/leaves.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
 using math::complex;
@@ -161,4 +161,4 @@ const ScanKernels scan_kernels = {{
 #undef FLAMBEAU_INEXACT
 #undef FLAMBEAU_ORDERED
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/pointwise/loop.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 enum class Scan : uint8_t { sum, product, max, min, logsumexp, count };
 constexpr int kScans = static_cast<int>(Scan::count);
@@ -36,4 +36,4 @@ namespace avx512 {
 extern const ScanKernels scan_kernels;
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -5,7 +5,7 @@
 #include "kernels/cpu/matmul/gemm/micro.h"
 #include "kernels/cpu/matmul/gemm/vector.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 template <class Math, class S>
 static void pack_a(const void* a, int64_t row_stride, int64_t k_stride, bool, int64_t rows,
@@ -268,4 +268,4 @@ constexpr GemmKernels complex_kernels() {
           .widen = nullptr};
 }
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -7,7 +7,7 @@
 #include "kernels/math/erf.h"
 #include "kernels/math/hyperbolic.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 template <class T>
 static inline T gelu(T x) {
@@ -157,4 +157,4 @@ static void finish_complex(const ComplexValue<T>* sums, int64_t distance, int64_
   }
 }
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -7,7 +7,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/matmul/gemm/product.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Multiply-adds from which operands are packed before the tasks start.
@@ -325,4 +325,4 @@ void gemm_batched(GemmType type, int rank, const BatchDim* dims, int64_t m, int6
   });
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

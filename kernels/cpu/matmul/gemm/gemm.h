@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // The types of A, B, C and bias. 16-bit inputs are summed in f32; `_f32` forms also store f32.
 enum class GemmType : uint8_t { f32, f64, c64, c128, bf16, bf16_f32, f16, f16_f32, count };
@@ -58,4 +58,4 @@ void gemm_batched(GemmType type, int rank, const BatchDim* dims, int64_t m, int6
                   GemmScalar alpha, const Matrix& a, const Matrix& b, GemmScalar beta,
                   const MutableMatrix& c, const Epilogue& epilogue = {});
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

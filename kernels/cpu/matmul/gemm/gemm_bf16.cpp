@@ -1,7 +1,7 @@
 // bfloat16 products with vdpbf16ps; compiled for avx512 with -mavx512bf16 alone.
 #include "kernels/cpu/matmul/gemm/block.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 // A unit is a pair: each lane gains a0 b0 + a1 b1.
 struct PairMath {
@@ -19,4 +19,4 @@ extern const GemmKernels gemm_bf16, gemm_bf16_f32;
 const GemmKernels gemm_bf16 = real_kernels<PairMath, BFloat16, BFloat16>();
 const GemmKernels gemm_bf16_f32 = real_kernels<PairMath, BFloat16, float>();
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

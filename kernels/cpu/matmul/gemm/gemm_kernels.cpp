@@ -1,7 +1,7 @@
 // The table of one instruction set; compiled once per set.
 #include "kernels/cpu/matmul/gemm/block.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 extern const GemmTable gemm_table;
 const GemmTable gemm_table = {{
@@ -15,4 +15,4 @@ const GemmTable gemm_table = {{
     real_kernels<RealMath<float>, Float16, float>(),
 }};
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -5,7 +5,7 @@
 
 #include "kernels/cpu/matmul/gemm/pack.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 // What a kernel multiplies and sums; see Note [Units].
 template <class T>
@@ -157,4 +157,4 @@ struct ComplexMicroKernels {
   static Kernel get(int64_t row_count) { return All::table[row_count - 1]; }
 };
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/matmul/gemm/simd.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -220,4 +220,4 @@ static inline void pack_panels(const Src& src, int64_t lanes, U* dst, int64_t st
   }
 }
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

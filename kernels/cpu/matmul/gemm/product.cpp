@@ -2,7 +2,7 @@
 
 #include "core/parallel/parallel.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 namespace {
 
 // Up to so many rows, B is multiplied where it lies, because packing it would not pay.
@@ -133,4 +133,4 @@ void multiply_shared(const GemmProblem& p, int64_t row_block, int64_t col_block)
   }
 }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -8,7 +8,7 @@
 #include "kernels/cpu/matmul/gemm/scratch.h"
 #include "kernels/cpu/matmul/gemm/table.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // ceil(length / count), rounded up to `step`: the length of each of at most `count` equal blocks.
 constexpr int64_t even_block(int64_t length, int64_t count, int64_t step) {
@@ -73,4 +73,4 @@ void multiply_block(const GemmProblem& p, const GemmTask& task, const GemmOutput
 // Blocks are row_block x col_block, multiples of mr and nr unless they cover all of C.
 void multiply_shared(const GemmProblem& p, int64_t row_block, int64_t col_block);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -6,7 +6,7 @@
 
 #include "core/memory/allocator.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 class Scratch {
  public:
@@ -45,4 +45,4 @@ class SmallScratch {
 constexpr int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
 constexpr int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
@@ -382,4 +382,4 @@ static inline void transpose(Vec<T>* rows) {
   exchange<T, kGroup<T>>(rows);
 }
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/matmul/gemm/gemm.h"
 
-namespace flambeau::cpu {
+namespace flambeau::inline v1::cpu {
 
 // Where finished elements go. Element (i, j) lies at row(i) + col(j), each either a multiple of a
 // stride or read from a table.
@@ -89,4 +89,4 @@ extern const GemmKernels gemm_bf16, gemm_bf16_f32;  // with vdpbf16ps
 // Of the instruction set in use.
 const GemmKernels& gemm_kernels(GemmType type);
 
-}  // namespace flambeau::cpu
+}  // namespace flambeau::inline v1::cpu

@@ -3,7 +3,7 @@
 
 #include "kernels/cpu/matmul/gemm/pack.h"
 
-namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
 // to[j] = the sum of the lanes of sums[j], for kGroup of them.
 template <class T>
@@ -100,4 +100,4 @@ static void widen(const void* x, int64_t stride, int64_t count, void* sums) {
   }
 }
 
-}  // namespace flambeau::cpu::FLAMBEAU_ISA_NAMESPACE
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE
