@@ -1,13 +1,10 @@
 """Every body and gradient both ways: as printed C++, and as it stands in Python."""
 
-import inspect
-
 import pytest
 from drills import trials
 
 import flambeau
 from flambeau import _C
-from flambeau.ops import language
 from flambeau.ops.record import load
 
 BODIES = [r for r in load() if r.has_body]
@@ -28,12 +25,6 @@ def plain(made):
     return made
 
 
-def in_python(record, found):
-    wanted = inspect.signature(record.function).parameters
-    given = {n: found.get(n.rstrip("_") if n not in found else n) for n in wanted if n != "ops"}
-    return record.function(**given, ops=language.ops) if "ops" in wanted else None
-
-
 def both(record, found, copy):
     """What both give, each on tensors of its own: a body may write."""
     op = _C._find_op(f"aten::{record.schema.full_name}")
@@ -41,7 +32,7 @@ def both(record, found, copy):
     cxx = trials.outcome(lambda: plain(op(**copy())))
     flambeau.manual_seed(0)
     mine = copy()
-    python = trials.outcome(lambda: in_python(record, mine))
+    python = trials.outcome(lambda: trials.body_in_python(record, mine))
     if record.inplace_only and not isinstance(python, tuple):
         python = next(iter(mine.values()))
     if not (isinstance(python, tuple) and python and isinstance(python[0], type)):

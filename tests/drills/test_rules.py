@@ -7,7 +7,6 @@ from drills import recording, trials
 
 import flambeau
 from flambeau import _C
-from flambeau.ops import language
 from flambeau.ops.record import load
 
 RECORDS = [r for r in load() if r.rule is not None]
@@ -23,36 +22,6 @@ def name_of(record):
 def in_cxx(record, found):
     op = _C._find_op(f"aten::{record.schema.full_name}")
     return _C._run_rule(op, (), found)
-
-
-def first_tensor(values):
-    for v in values:
-        inner = first_tensor(v) if isinstance(v, list) else v
-        if isinstance(inner, flambeau.Tensor):
-            return inner
-    return None
-
-
-def in_python(record, found):
-    """The rule as it stands, in the form that C++ gives."""
-    wanted = inspect.signature(record.rule).parameters
-    names = {n: n if n in found else n.rstrip("_") for n in wanted}
-    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
-    given = {
-        n: found.get(a) if a in numbers else recording.recording(found.get(a))
-        for n, a in names.items()
-    }
-    made = record.rule(**given)
-    specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
-    first = first_tensor(found.values())
-    out = []
-    for s in specs:
-        assert isinstance(s, language.Spec)
-        device = s.device if s.device is not None else getattr(first, "device", None)
-        strides = None if s.strides is None else tuple(recording.plain(list(s.strides)))
-        sizes = tuple(recording.plain(list(s.sizes)))
-        out.append((sizes, s.dtype, strides, recording.plain(s.offset), device))
-    return out
 
 
 def same(a, b):
@@ -73,7 +42,7 @@ def test_a_rule_gives_the_same_in_python_and_in_cxx(record):
         for call in (found, *trials.edge_trials(record, found)):
             recording.NOTES.clear()
             cxx = trials.outcome(lambda call=call: in_cxx(record, call))
-            python = trials.outcome(lambda call=call: in_python(record, call))
+            python = trials.outcome(lambda call=call: trials.rule_in_python(record, call))
             assert same(cxx, python), f"{record.schema.full_name}: {call}\n{cxx}\n{python}"
             tried += 1
     assert tried
