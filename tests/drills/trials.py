@@ -9,6 +9,7 @@ from ops.record_calls import Call
 import flambeau
 from flambeau.ops import language
 from flambeau.ops.bind import bound
+from flambeau.ops.derived import rule_of
 
 EDGES = (-1, 0, 1, 2**31, 2**62)
 
@@ -96,17 +97,24 @@ def first_tensor(values):
     return None
 
 
+def rule_with(record, found, convert):
+    """The specs that the rule as it stands gives for arguments of another kind."""
+    rule = rule_of(record)
+    wanted = inspect.signature(rule).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in wanted):
+        names = {n: n for n in found}
+    else:
+        names = {p.name: p.name if p.name in found else p.name.rstrip("_") for p in wanted}
+    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
+    made = rule(
+        **{n: found.get(a) if a in numbers else convert(found.get(a)) for n, a in names.items()}
+    )
+    return [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
+
+
 def rule_in_python(record, found):
     """The rule as it stands, in the form that C++ gives."""
-    wanted = inspect.signature(record.rule).parameters
-    names = {n: n if n in found else n.rstrip("_") for n in wanted}
-    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
-    given = {
-        n: found.get(a) if a in numbers else recording.recording(found.get(a))
-        for n, a in names.items()
-    }
-    made = record.rule(**given)
-    specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
+    specs = rule_with(record, found, recording.recording)
     first = first_tensor(found.values())
     out = []
     for s in specs:
