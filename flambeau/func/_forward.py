@@ -276,10 +276,7 @@ def _formula(call: Tangents, result: Any) -> Any:
     from flambeau.ops import trace
 
     record = call.form.record
-    complexes = any(
-        v.is_complex() if is_tensor(v := call.values[i]) else isinstance(v, complex)
-        for i in call.form.tensors
-    )
+    complexes = any(v.is_complex() if is_tensor(v) else isinstance(v, complex) for v in call.values)
     if complexes and record.jvp != "holomorphic":
         return _twice(call, result)
     names = call.form.names

@@ -382,9 +382,7 @@ def _(self, size, stride, dtype, layout, device, pin_memory):
 def _(b, self, size, stride, dtype, device):
     extent = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else 0
     room = b.ops.new_empty(self.value, [b.size * extent], dtype=dtype, device=device)
-    return room.as_strided(
-        [b.size, *size], [extent, *stride]
-    )
+    return room.as_strided([b.size, *size], [extent, *stride])
 
 
 @structured(
