@@ -7,7 +7,6 @@
 #include "core/dispatch/thread_state.h"
 #include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
-#include "flambeau/kernels/views.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/pointwise/sequence.h"
 

@@ -1,5 +1,19 @@
 """Sums, differences, products, quotients and what is built of them."""
 
+import math
+
+from flambeau.ops.language import (
+    Error,
+    conj_of_tensor,
+    default_dtype,
+    dtypes,
+    grad_to,
+    is_differentiable,
+    is_integral,
+    log_of,
+    to_complex,
+    wants_ops,
+)
 from flambeau.ops.record import (
     ALL,
     BOOL,
@@ -354,8 +368,14 @@ sgn.reference(lambda x: x / np.abs(x) if np.iscomplexobj(x) else np.sign(x + 0))
 
 
 @sgn.gradient
-def _(g, self, result, cxx):
-    return cxx.sgn_backward(g, self, result)
+def _(g, self, result, ops):
+    # Of self / abs(self): real input only jumps.
+    if not self.is_complex():
+        return ops.zeros_like(g)
+    size = ops.abs(self)
+    part = ops.real(g * ops.conj(result))
+    across = (g - part * result) / size
+    return ops.masked_fill_Scalar(across, ops.eq_Scalar(size, 0), 0.0)
 
 
 @pointwise("reciprocal(Tensor self) -> Tensor", promote="floating")
@@ -379,12 +399,13 @@ def _(g, result):
 
 
 @composite("square(Tensor self) -> Tensor", inplace=True, out=True)
-def square():
+def square(self, ops):
     """``self * self``.
 
     >>> flambeau.square(flambeau.tensor([2., 3.]))
     tensor([4., 9.])
     """
+    return ops.pow_Tensor_Scalar(self, 2)
 
 
 square.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
@@ -423,16 +444,43 @@ def _cube(self):
 _cube.reference(lambda x: x * x * x)
 
 
+def power_dtype(dtype, exponent):
+    """The dtype of a power whose exponent is a number."""
+    if isinstance(exponent, complex):
+        return to_complex(dtype if is_differentiable(dtype) else default_dtype())
+    if is_integral(dtype, True) and isinstance(exponent, float):
+        return default_dtype()
+    if dtype == dtypes.bool and not isinstance(exponent, (bool, float)):
+        return dtypes.int64
+    return dtype
+
+
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
-    cxx="pow_scalar",
     inplace=True,
     out=True,
     slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"},
 )
-def pow_scalar():
+def pow_scalar(self, exponent, ops):
     """``self`` to the power of a number."""
+    integral = is_integral(self.dtype, True)
+    if integral and isinstance(exponent, int) and int(exponent) < 0:
+        raise Error("pow: Integers to negative integer powers are not allowed.")
+    if power_dtype(self.dtype, exponent) == self.dtype and not isinstance(exponent, complex):
+        if exponent == 2:
+            return ops._square(self)
+        if exponent == 3:
+            return ops._cube(self)
+        if exponent == 1:
+            return ops.clone(self)
+        if not integral and exponent == 0.5:
+            return ops.sqrt(self)
+        if not integral and exponent == -0.5:
+            return ops.rsqrt(self)
+        if not integral and exponent == -1:
+            return ops.reciprocal(self)
+    return ops.pow_Tensor_Tensor(self, exponent)
 
 
 pow_scalar.samples(
@@ -448,8 +496,17 @@ def _(t, self, exponent):
 
 
 @pow_scalar.gradient
-def _(g, self, exponent, cxx):
-    return cxx.pow_backward(g, self, exponent)
+def _(g, self, exponent, ops):
+    if exponent == 0:
+        return ops.zeros_like(self)
+    if exponent == 1:
+        return g
+    less = exponent - 1
+    if less == 1 and not wants_ops(g, self, True):
+        slope = ops.mul_Scalar(self, exponent)
+    else:
+        slope = ops.mul_Scalar(ops.pow_Tensor_Scalar(self, less), exponent)
+    return grad_to(g * conj_of_tensor(slope, ops), self.shape, self.dtype, ops)
 
 
 @pointwise(
@@ -500,8 +557,16 @@ pow_of_scalar.batching("pointwise")
 
 
 @pow_of_scalar.gradient
-def _(g, self, exponent, result, cxx):
-    return (cxx.pow_of_scalar_backward(g, self, exponent, result),)
+def _(g, self, exponent, result, ops):
+    if self == 0:
+        # 0 ** x has slope 0 where x > 0; 0 * log(0) is NaN at the other places, as it should be.
+        at = ops.ge_Scalar(exponent, 0)
+        zero = ops.zeros_like(g)
+        return (ops.where_self(at, zero, ops.mul_Scalar(g, math.nan)),)
+    log = log_of(self)
+    factor = math.nan if isinstance(log, complex) and not result.is_complex() else log
+    slope = ops.mul_Scalar(result, factor)
+    return (grad_to(g * conj_of_tensor(slope, ops), exponent.shape, exponent.dtype, ops),)
 
 
 @pointwise(
