@@ -83,6 +83,10 @@ Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self) {
 
 namespace formula {
 
+bool wants_ops(const Tensor& g, const Tensor& t, bool registered) {
+  return flambeau::wants_ops({&g, &t}, registered ? 0 : kRegistered);
+}
+
 Tensor zeros_like(const Tensor& t) {
   return entry::zeros_like(t, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt);
 }

@@ -83,10 +83,7 @@ Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self);
 // again.
 namespace formula {
 
-inline bool wants_ops(const Tensor& g, const Tensor& t, bool registered) {
-  return flambeau::wants_ops({&g, &t}, registered ? 0 : kRegistered);
-}
-
+bool wants_ops(const Tensor& g, const Tensor& t, bool registered);
 Tensor zeros_like(const Tensor& t);
 // What a gradient g is added to. No memory stands behind it where nobody looks: what is written
 // there makes a copy anyway.

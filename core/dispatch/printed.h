@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "core/dispatch/op.h"
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
 #include "core/tensor/checked.h"
@@ -171,8 +170,8 @@ inline Scalar log_of(const Scalar& v) {
 
 // ---- leaves under Python's names
 
-inline bool watched(TensorSpan tensors) { return active_keys(~KeySet{0}, tensors) != 0; }
-inline bool under_dispatch(const Tensor& t) { return active_keys(kPythonDispatch, t) != 0; }
+bool watched(TensorSpan tensors);
+bool under_dispatch(const Tensor& t);
 
 inline Device placed(const std::optional<Device>& device) {
   return device.value_or(Device()).of_tensors();
