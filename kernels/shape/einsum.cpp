@@ -23,6 +23,7 @@ class Parser {
 
   std::vector<Dims> parse() {
     std::vector<Dims> made;
+    made.reserve(operands_ + 1);
     made.push_back(terms(false, 0));
     while (at_ < text_.size() && text_[at_] == ',') {
       ++at_;

@@ -1,6 +1,6 @@
 """Shapes by name: compositions of views, and copies where a view will not do."""
 
-from flambeau.ops.language import Error, count, formats, resolved, show, sum_to, wrap_dim
+from flambeau.ops.language import MOST, Error, count, formats, resolved, show, sum_to, wrap_dim
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, dtype, np, values
 from flambeau.ops.views.geometry import inferred_size, view_strides, viewed
@@ -134,8 +134,10 @@ def flatten(self, start_dim, end_dim, ops):
         return ops.reshape(self, [1])
     if a == b:
         return self
-    joined = count(self.shape[a : b + 1])
-    return ops.reshape(self, list(self.shape[:a]) + [joined] + list(self.shape[b + 1 :]))
+    shape = list(self.shape[:a])
+    shape.append(count(self.shape[a : b + 1]))
+    shape.extend(self.shape[b + 1 :])
+    return ops.reshape(self, shape)
 
 
 flatten.samples(
@@ -165,18 +167,21 @@ def unflatten(self, dim, sizes, ops):
         if s == -1:
             unknown = unknown + 1
         else:
-            known = known * s
+            known = -1 if known < 0 or s < 0 or (s > 0 and known > MOST // s) else known * s
     n = self.size(d)
     if unknown > 1:
         raise Error("unflatten: only one dimension can be inferred")
-    fits = known != 0 and n % known == 0 if unknown == 1 else known == n
+    fits = known > 0 and n % known == 0 if unknown == 1 else known == n
     if not fits:
         raise Error(
             f"unflatten: Provided sizes {show(sizes)} don't multiply up to the size of dim {d} "
             f"({n}) in the input tensor"
         )
-    split = [n // known if s == -1 else s for s in sizes]
-    return ops.view(self, list(self.shape[:d]) + split + list(self.shape[d + 1 :]))
+    shape = list(self.shape[:d])
+    for s in sizes:
+        shape.append(n // known if s == -1 else s)
+    shape.extend(self.shape[d + 1 :])
+    return ops.view(self, shape)
 
 
 unflatten.samples(call(values(2, 6), 1, [3, 2]), call(values(6), 0, [2, -1]))
