@@ -21,11 +21,11 @@ def clamp(self, min, max, ops):
     """
     if min is None and max is None:
         raise Error("clamp: At least one of 'min' or 'max' must not be None")
-    if min is None:
-        return ops.clamp_max(self, max)
-    if max is None:
+    if min is not None and max is not None:
+        return ops._clamp_both(self, min, max)
+    if min is not None:
         return ops.clamp_min(self, min)
-    return ops._clamp_both(self, min, max)
+    return ops.clamp_max(self, max)
 
 
 clamp.samples(

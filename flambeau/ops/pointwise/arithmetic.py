@@ -5,13 +5,10 @@ import math
 from flambeau.ops.language import (
     Error,
     conj_of_tensor,
-    default_dtype,
     dtypes,
     grad_to,
-    is_differentiable,
     is_integral,
     log_of,
-    to_complex,
     wants_ops,
 )
 from flambeau.ops.record import (
@@ -444,17 +441,6 @@ def _cube(self):
 _cube.reference(lambda x: x * x * x)
 
 
-def power_dtype(dtype, exponent):
-    """The dtype of a power whose exponent is a number."""
-    if isinstance(exponent, complex):
-        return to_complex(dtype if is_differentiable(dtype) else default_dtype())
-    if is_integral(dtype, True) and isinstance(exponent, float):
-        return default_dtype()
-    if dtype == dtypes.bool and not isinstance(exponent, (bool, float)):
-        return dtypes.int64
-    return dtype
-
-
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
@@ -464,23 +450,35 @@ def power_dtype(dtype, exponent):
 )
 def pow_scalar(self, exponent, ops):
     """``self`` to the power of a number."""
-    integral = is_integral(self.dtype, True)
-    if integral and isinstance(exponent, int) and int(exponent) < 0:
-        raise Error("pow: Integers to negative integer powers are not allowed.")
-    if power_dtype(self.dtype, exponent) == self.dtype and not isinstance(exponent, complex):
-        if exponent == 2:
+    if keeps_dtype(self.dtype, exponent):
+        e = float(exponent)
+        if e == 2:
             return ops._square(self)
-        if exponent == 3:
+        if e == 3:
             return ops._cube(self)
-        if exponent == 1:
+        if e == 1:
             return ops.clone(self)
-        if not integral and exponent == 0.5:
-            return ops.sqrt(self)
-        if not integral and exponent == -0.5:
-            return ops.rsqrt(self)
-        if not integral and exponent == -1:
-            return ops.reciprocal(self)
+        if e < 0 and isinstance(exponent, int) and is_integral(self.dtype, True):
+            raise Error("pow: Integers to negative integer powers are not allowed.")
+        if not is_integral(self.dtype, True):
+            if e == 0.5:
+                return ops.sqrt(self)
+            if e == -0.5:
+                return ops.rsqrt(self)
+            if e == -1:
+                return ops.reciprocal(self)
+    if self.dtype == dtypes.bool and isinstance(exponent, int) and int(exponent) < 0:
+        raise Error("pow: Integers to negative integer powers are not allowed.")
     return ops.pow_Tensor_Tensor(self, exponent)
+
+
+def keeps_dtype(dtype, exponent):
+    """Whether powers of an exponent have the dtype of their base."""
+    if isinstance(exponent, complex):
+        return False
+    if is_integral(dtype, True) and isinstance(exponent, float):
+        return False
+    return dtype != dtypes.bool or isinstance(exponent, bool)
 
 
 pow_scalar.samples(
