@@ -517,11 +517,38 @@ class Expressions:
             return self.helper(found, e)
         raise self.where(f"{name} is not a function that is printed", e)
 
+    # Note [Giving a spec]
+    # A rule that has one output hands its sizes to `give`, where a form of the op puts what it
+    # makes of them: the output itself, or a spec. So the lists of the rule need not be kept.
+    def give(self, e) -> Val | None:
+        """A returned Spec(...), or call of a helper that returns one, as it is given."""
+        call = e if isinstance(e, ast.Call) and isinstance(e.func, ast.Name) else None
+        found = self.globals.get(call.func.id) if call and call.func.id not in self.nested else None
+        if found is language.Spec:
+            given = self.spec_arguments(e)
+            view, plain = "offset" in given, given.keys() == {"sizes", "dtype"}
+            if not view and not plain:
+                return None
+            sizes = self.as_type(given["sizes"], "int[]", e)
+            dtype = self.as_type(given["dtype"], "dtype", e)
+            if plain:
+                return Val(f"give({sizes}, {dtype})", "spec")
+            strides = self.as_type(given["strides"], "int[]", e)
+            offset = self.as_type(given["offset"], "int", e)
+            return Val(f"give({sizes}, {strides}, {offset}, {dtype})", "view")
+        if isinstance(found, types.FunctionType):
+            made = self.helper(found, e, gives=True)
+            return made if made.type in kinds.GIVEN else None
+        return None
+
+    def spec_arguments(self, e) -> dict[str, Val]:
+        args, keywords = self.arguments(e)
+        names = ("sizes", "dtype", "strides", "offset", "device")
+        return dict(zip(names, args, strict=False)) | keywords
+
     def spec(self, e) -> Val:
         """What a rule says of one output; the keywords decide which kind of spec that is."""
-        args, keywords = self.arguments(e)
-        given = dict(zip(("sizes", "dtype", "strides", "offset", "device"), args, strict=False))
-        given |= keywords
+        given = self.spec_arguments(e)
         sizes = self.as_type(given["sizes"], "int[]", e)
         sizes = sizes if given["sizes"].fresh else self.own(sizes)
         dtype = self.as_type(given["dtype"], "dtype", e)
@@ -563,7 +590,7 @@ class Expressions:
         codes = [self.as_type(a, k, e) for a, k in zip(args, found.args, strict=True)]
         return Val(f"flambeau::{found.cxx}({', '.join(codes)})", found.result)
 
-    def helper(self, function, e) -> Val:
+    def helper(self, function, e, gives=False) -> Val:
         import inspect
 
         args, keywords = self.arguments(e)
@@ -586,8 +613,11 @@ class Expressions:
                 hint = "None and [] have no type of their own as arguments of functions"
                 raise Unsettled(str(self.where(hint, e)))
             made.append(v.type)
-        symbol, result = self.unit.helper(function, tuple(made), lambda t: self.where(t, e))
-        return Val(f"printed::{symbol}({', '.join(v.code for v in values)})", result)
+        where = lambda t: self.where(t, e)  # noqa: E731
+        symbol, result = self.unit.helper(function, tuple(made), where, gives)
+        codes = [v.code for v in values]
+        codes += ["give"] if gives and result in kinds.GIVEN else []
+        return Val(f"printed::{symbol}({', '.join(codes)})", result)
 
     def method(self, e):
         target = e.func.value
