@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/registrations.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau::inline v1 {
@@ -205,6 +206,7 @@ bool can_be_kept(Value::Tag tag) {
 
 bool can_wait(const Op& op, const Value* args) {
   if ((op.tags & kAtOnce) || !op.rule || !op.nreturns || may_raise(op, args)) return false;
+  if (has_registrations(op)) return false;  // what was put in the kernel's place runs instead
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
     if (!can_be_kept(args[i].tag)) return false;
