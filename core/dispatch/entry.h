@@ -43,6 +43,9 @@ inline void check_may_write(TensorSpan list) {
   for (const Tensor& t : list) check_may_write(t);
 }
 
+// Of tensors on one device.
+inline bool is_meta(TensorSpan list) { return !list.empty() && list[0].is_meta(); }
+
 // What the forms of an op make of the one spec that a rule gives: the view, the output, or a spec.
 struct ViewOf {
   const Tensor& self;

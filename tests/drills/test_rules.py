@@ -12,8 +12,7 @@ from flambeau.ops.record import load
 
 RECORDS = [r for r in load() if r.rule is not None]
 EVERY = [r for r in load() if _C._find_op(f"aten::{r.schema.full_name}") is not None]
-# What nobody can tell before, and what is not ported yet.
-NO_RULE = {r.schema.full_name for r in EVERY if not r.has_rule or r.is_dynamic}
+NO_RULE = {r.schema.full_name for r in EVERY if r.is_dynamic}  # what nobody can tell before
 
 
 def name_of(record):
@@ -151,17 +150,6 @@ def test_what_is_known_of_unknown_sizes_is_asked_without_a_note():
     assert s == 7 and recording.NOTES == [("eq", "s0", "7"), ("==", 7, 7)]
 
 
-# Not split into rule and kernel yet; may only shrink.
-WHOLE = set(
-    """_fused_adagrad_ _fused_adagrad_.tensor_lr _fused_adam_ _fused_adam_.tensor_lr _fused_adamw_
-    _fused_adamw_.tensor_lr _fused_sgd_ _fused_sgd_.tensor_lr _to_copy arange arange.start
-    arange.start_out arange.start_step clamp clamp.out clamp_ clone copy_ detach detach_
-    fill.Tensor fill_.Tensor index_put index_put_ linspace linspace.out native_dropout
-    pow.Tensor_Scalar pow.Tensor_Scalar_out pow_.Scalar round.decimals round.decimals_out
-    round_.decimals""".split()
-)
-
-
-def test_every_other_op_has_a_rule():
-    bare = set(_C._ops_without_rule()) - set(_C._ops_of_dynamic_shape())
-    assert bare == WHOLE
+def test_every_op_but_a_composite_has_a_rule():
+    assert set(_C._ops_without_rule()) <= set(_C._ops_of_dynamic_shape())
+    assert not [name_of(r) for r in load() if r.kind != "composite" and not r.has_rule]

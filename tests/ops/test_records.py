@@ -35,7 +35,7 @@ UNINITIALISED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty
 
 
 # Their samples read elements, or move tensors, so that meta tensors are refused.
-READS_META = {"allclose", "index_put", "index_put_", "nonzero_numpy", "one_hot", "where"}
+READS_META = {"allclose", "nonzero_numpy", "one_hot", "where"}
 READS_META |= {"to.device"}
 READS_META |= {full_name(r) for r in RECORDS if r.schema.overload == "tensor_lr"}
 

@@ -28,7 +28,7 @@ def may_write(record: Record, schema: Schema) -> str:
         return ""
     written = [a.symbol for a in schema.outs]
     if schema.inplace and record.kind != "composite":  # whose parts look for themselves
-        written = [schema.args[0].name]
+        written = [a.symbol for a in schema.args if a.mutated]
     return "".join(f"  check_may_write({name});\n" for name in written)
 
 

@@ -261,6 +261,8 @@ def _mutating_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
     kernel = call(record.cpu, "cpu", [], schema)
     checked = f"  {rule_call(record, schema)};\n{checks.dtypes(record, schema)}"
+    if schema.args[0].list:  # what is written of which is counted by the kernel
+        return f"{checked}  if (!is_meta({first})) {kernel};\n{_value(schema)}"
     return f"{checked}  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
@@ -288,7 +290,7 @@ def view_call(record: Record, schema: Schema) -> str:
 def body_call(record: Record, schema: Schema) -> str:
     if record.has_body:
         return printed.body_call(record, schema)
-    if record.rule:  # other geometry over memory that nobody else sees
+    if record.rule and not record.cxx:  # other geometry over memory that nobody else sees
         return view_call(record, schema)
     return call(record.cxx or record.schema.symbol, "native", [], schema)
 
@@ -369,7 +371,7 @@ def kernel_declaration(record: Record) -> list[tuple[str, str]]:
         outs = ", ".join(f"const Tensor& {r}_out" for r in results)
         both = ", ".join(p for p in (outs, params) if p)
         out.append(("cpu", f"void {record.cpu}({both});\n"))
-    own = record.has_body or record.rule
+    own = record.has_body or (record.rule and not record.cxx)
     if record.kind in ("native", "view", "composite") and "(" not in record.cxx and not own:
         result = "void" if record.inplace_only else schema.cpp_return
         out.append(("native", f"{result} {record.cxx or schema.symbol}({params});\n"))
