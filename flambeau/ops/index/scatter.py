@@ -18,7 +18,6 @@ from flambeau.ops.samples import call, ints, values
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
     opaque=True,
@@ -42,7 +41,7 @@ scatter.jvp("linear")
 
 @structured(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
     opaque=True,
@@ -162,7 +161,6 @@ def _(g, dim, index, src, ops):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
     checks_values=True,
@@ -180,7 +178,7 @@ scatter_value.jvp("linear")
 
 @structured(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::Scatter::write)",
     function_variant=False,
 )
@@ -215,7 +213,6 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
     checks_values=True,
@@ -234,7 +231,7 @@ scatter_reduce.batching("dims")
 @structured(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -279,7 +276,6 @@ def _(g, dim, index, src, reduce, ops, needs):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
     checks_values=True,
@@ -298,7 +294,7 @@ scatter_value_reduce.batching("dims")
 @structured(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -337,7 +333,6 @@ def _(g, dim, index, value, reduce, ops):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
     checks_values=True,
@@ -360,7 +355,7 @@ scatter_add.jvp("linear")
 
 @structured(
     "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::add)",
     function_variant=False,
 )
