@@ -646,8 +646,8 @@ fill_scalar.jvp("linear")
 
 
 @fill_scalar.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @structured(
@@ -691,8 +691,8 @@ def _(b, self, value):
 
 
 @fill_tensor.gradient
-def _(g, cxx, ops):
-    return cxx.zeros_like(g), ops.sum(g, None)
+def _(g, ops):
+    return ops.zeros_like(g), ops.sum(g)
 
 
 @structured(
@@ -722,8 +722,8 @@ def _(self, value):
 
 
 @fill_copy.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @native(
@@ -747,8 +747,8 @@ def _(b, self, value):
 
 
 @fill_copy_tensor.gradient
-def _(g, cxx, ops):
-    return cxx.zeros_like(g), ops.sum(g, None)
+def _(g, ops):
+    return ops.zeros_like(g), ops.sum(g)
 
 
 @structured(
@@ -776,5 +776,5 @@ def _(self):
 
 
 @zero_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
