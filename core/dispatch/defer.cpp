@@ -184,13 +184,6 @@ bool may_raise(const Op& op, const Value* args) {
   return true;
 }
 
-// Structured kernels may refuse integers, and complex numbers, when they run, and that has to be at
-// once. Numbers have been looked at.
-bool is_taken(const Op& op, const Tensor& t) {
-  return !t.defined() || t.is_floating() || t.impl()->wrapped_number ||
-         (op.tags & tag::pointwise && !is_integral(t.dtype(), true));
-}
-
 bool can_be_kept(Value::Tag tag) {
   switch (tag) {
     case Value::Tag::generator:
@@ -212,11 +205,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (!can_be_kept(args[i].tag)) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor()) || !is_taken(op, args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t) || !is_taken(op, t)) return false;
+        if (!is_plain(t)) return false;
     }
   }
   return tensors;
