@@ -1,13 +1,10 @@
 """Every body and gradient both ways: as printed C++, and as it stands in Python."""
 
-import inspect
-
 import pytest
 from drills import trials
 
 import flambeau
 from flambeau import _C
-from flambeau.ops import language
 from flambeau.ops.record import load
 
 BODIES = [r for r in load() if r.has_body]
@@ -28,12 +25,6 @@ def plain(made):
     return made
 
 
-def in_python(record, found):
-    wanted = inspect.signature(record.function).parameters
-    given = {n: found.get(n.rstrip("_") if n not in found else n) for n in wanted if n != "ops"}
-    return record.function(**given, ops=language.ops) if "ops" in wanted else None
-
-
 def both(record, found, copy):
     """What both give, each on tensors of its own: a body may write."""
     op = _C._find_op(f"aten::{record.schema.full_name}")
@@ -48,7 +39,9 @@ def both(record, found, copy):
             made = [mine[a.name] for a in record.schema.args if a.mutated]
         return plain(made)
 
-    return outcome(lambda mine: op(**mine)), outcome(lambda mine: in_python(record, mine))
+    return outcome(lambda mine: op(**mine)), outcome(
+        lambda mine: trials.body_in_python(record, mine)
+    )
 
 
 @pytest.mark.parametrize("record", BODIES, ids=name_of)

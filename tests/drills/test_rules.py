@@ -1,16 +1,14 @@
 """Every rule both ways: as printed C++, and as it stands, on integers that note comparisons."""
 
-import inspect
-
 import pytest
 from drills import recording, trials
 
 import flambeau
 from flambeau import _C
-from flambeau.ops import language
+from flambeau.ops.derived import rule_of
 from flambeau.ops.record import load
 
-RECORDS = [r for r in load() if r.rule is not None]
+RECORDS = [r for r in load() if rule_of(r) is not None]
 EVERY = [r for r in load() if _C._find_op(f"aten::{r.schema.full_name}") is not None]
 NO_RULE = {r.schema.full_name for r in EVERY if r.is_dynamic}  # what nobody can tell before
 
@@ -22,36 +20,6 @@ def name_of(record):
 def in_cxx(record, found):
     op = _C._find_op(f"aten::{record.schema.full_name}")
     return _C._run_rule(op, (), found)
-
-
-def first_tensor(values):
-    for v in values:
-        inner = first_tensor(v) if isinstance(v, list) else v
-        if isinstance(inner, flambeau.Tensor):
-            return inner
-    return None
-
-
-def in_python(record, found):
-    """The rule as it stands, in the form that C++ gives."""
-    wanted = inspect.signature(record.rule).parameters
-    names = {n: n if n in found else n.rstrip("_") for n in wanted}
-    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
-    given = {
-        n: found.get(a) if a in numbers else recording.recording(found.get(a))
-        for n, a in names.items()
-    }
-    made = record.rule(**given)
-    specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
-    first = first_tensor(found.values())
-    out = []
-    for s in specs:
-        assert isinstance(s, language.Spec)
-        device = s.device if s.device is not None else getattr(first, "device", None)
-        strides = None if s.strides is None else tuple(recording.plain(list(s.strides)))
-        sizes = tuple(recording.plain(list(s.sizes)))
-        out.append((sizes, s.dtype, strides, recording.plain(s.offset), device))
-    return out
 
 
 def same(a, b):
@@ -72,7 +40,7 @@ def test_a_rule_gives_the_same_in_python_and_in_cxx(record):
         for call in (found, *trials.edge_trials(record, found)):
             recording.NOTES.clear()
             cxx = trials.outcome(lambda call=call: in_cxx(record, call))
-            python = trials.outcome(lambda call=call: in_python(record, call))
+            python = trials.outcome(lambda call=call: trials.rule_in_python(record, call))
             assert same(cxx, python), f"{record.schema.full_name}: {call}\n{cxx}\n{python}"
             tried += 1
     assert tried
@@ -118,13 +86,10 @@ def unknown(value):
 @pytest.mark.parametrize("record", RECORDS, ids=name_of)
 def test_a_rule_runs_on_unknown_sizes(record):
     """Sizes of 2 and more are unknown; only 0 and 1 specialise, and no size becomes an index."""
-    wanted = inspect.signature(record.rule).parameters
     for sample in record.cases():
         found = trials.arguments(record, sample)
-        names = {n: n if n in found else n.rstrip("_") for n in wanted}
         recording.NOTES.clear()
-        made = record.rule(**{n: unknown(found.get(a)) for n, a in names.items()})
-        specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
+        specs = trials.rule_with(record, found, unknown)
         indices = [note for note in recording.NOTES if note[0] == "index" and note[1] >= 2]
         assert name_of(record) in COUNTED or not indices, indices
         expected = in_cxx(record, found)

@@ -224,7 +224,6 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -299,7 +298,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -365,7 +363,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
     checks_values=True,
@@ -401,7 +398,7 @@ def _(b, self, dim, index, source, alpha):
 @structured(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
     " -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::index_add_into(self, dim, index, source, alpha)",
     function_variant=False,
 )
@@ -498,7 +495,7 @@ def _(g, dim, index, alpha, cxx):
     "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
     "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
     opaque=True,
@@ -557,7 +554,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,
     method=False,
