@@ -6,6 +6,7 @@ import operator
 
 import flambeau
 from flambeau.ops.bind import bound
+from flambeau.ops.derived import rule_of
 from flambeau.ops.language import contiguous_strides, count
 from flambeau.ops.record import load
 
@@ -302,8 +303,10 @@ class Symbolic(flambeau.Tensor):
             return ANSWERS[name](args[0])
         record = rules()[name]
         found = bound(record.schema, args, kwargs or {})
-        wanted = inspect.signature(record.rule).parameters
-        made = record.rule(**{n: found.get(n if n in found else n.rstrip("_")) for n in wanted})
+        if record.rule is not None:
+            wanted = inspect.signature(record.rule).parameters
+            found = {n: found.get(n if n in found else n.rstrip("_")) for n in wanted}
+        made = rule_of(record)(**found)
         if made is None:
             return args[0]
         made = [cls(s.sizes, s.dtype, s.strides) for s in made] if several(made) else made
@@ -327,4 +330,4 @@ def several(made):
 
 @functools.cache
 def rules():
-    return {r.schema.full_name: r for r in load() if r.rule is not None}
+    return {r.schema.full_name: r for r in load() if rule_of(r) is not None}
