@@ -184,6 +184,19 @@ bool init_recorder(PyObject* module);
 bool init_transforms(PyObject* module);
 bool init_library(PyObject* module);
 bool init_rules(PyObject* module);
+
+// ---- sizes that are symbols (symbolic.cpp)
+extern PyTypeObject* symint_type;  // nullptr until flambeau.SymInt is there
+inline bool is_symint(PyObject* o) { return symint_type && PyObject_TypeCheck(o, symint_type); }
+Ref<SymInt> symbol_of(PyObject* symint);
+// A call with symbols among its arguments: goes to who answers for the op in Python.
+void call_symbolic(const Op& op, const Value* values, Results& results);
+// What the class of a tensor says of its geometry, where it wants to be asked; else nullptr.
+PyObject* geometry_from_class(PyObject* self, const char* name, PyObject* const* args, Py_ssize_t n,
+                              PyObject* kwnames);
+// The answer of a class to an op, or NotImplemented.
+Object ask_class(PyTypeObject* type, const Op& op, const Value* values);
+bool init_symbolic(PyObject* module);
 // Arguments as Python sees them: positional ones, keyword-only ones; trailing defaults left out.
 struct PythonArguments {
   Object args, kwargs;

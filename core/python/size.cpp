@@ -16,6 +16,7 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
         unwrap_int(item);  // it must fit in 64 bits
         continue;
       }
+      if (is_symint(item)) continue;
       if (!is_index(item))
         raise_python(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')",
                      i, Py_TYPE(item)->tp_name);
