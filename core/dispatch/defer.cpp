@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/registrations.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau::inline v1 {
@@ -235,7 +236,7 @@ void note(const Op& op, Kernel kernel, const Value* args, Results& results) {
 void defer(const Op& op, const Value* args, Results& results) {
   if (changes_arguments(op)) {
     if (!(op.tags & tag::inplace_view)) run_notes();
-  } else if (can_wait(op, args)) {
+  } else if (!has_registrations(op) && can_wait(op, args)) {
     if (const Kernel kernel = kernel_of(op, DeviceType::cpu))
       return note(op, kernel, args, results);
   }
