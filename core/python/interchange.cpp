@@ -6,6 +6,7 @@
 
 #include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
+#include "core/python/numbers.h"
 #include "core/tensor/range.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/resolve_conj.h"
@@ -180,6 +181,7 @@ struct Found {
 
 DType leaf_dtype(PyObject* o) {
   if (is_tensor(o)) return unwrap(o).dtype();
+  if (is_symbol(o)) return leaf_dtype(Object(must(PyObject_CallMethod(o, "item", nullptr))).get());
   if (is_numpy_scalar(o)) return from_array(o).dtype();
   if (PyBool_Check(o)) return DType::boolean;
   if (PyLong_Check(o)) return DType::int64;
