@@ -136,7 +136,7 @@ def _new_over(self, storage):
         if self.is_conj():
             made = made.conj()
         if self.is_neg():
-            made = made._neg_view()
+            made = flambeau._neg_view(made)
         return made
 
 

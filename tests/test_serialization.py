@@ -386,3 +386,31 @@ def test_a_conjugated_leaf_stays_a_leaf():
 def test_layers_do_not_need_checkpoints():
     code = "import sys, flambeau.nn; assert not any('serialization' in m for m in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_several_saves_in_one_file(tmp_path):
+    buffer = io.BytesIO()
+    buffer.write(b"head")
+    for i in range(3):
+        flambeau.save({"value": flambeau.full((2,), float(i))}, buffer)
+    buffer.seek(4)
+    for i in range(3):
+        assert flambeau.load(buffer)["value"].tolist() == [i, i]
+    with pytest.raises(EOFError):
+        flambeau.load(buffer)
+    path = tmp_path / "two.pt"
+    path.write_bytes(saved(flambeau.ones(2)) + saved(flambeau.zeros(2)))
+    assert flambeau.load(path, mmap=True).tolist() == [1, 1]
+
+
+def test_the_first_of_several_saves_is_not_mistaken_for_the_last():
+    first, last = saved(flambeau.ones(20)), saved(flambeau.zeros(20))
+    with pytest.raises(serialization.errors.CheckpointError, match="truncated or corrupt"):
+        flambeau.load(io.BytesIO(first[:-30] + last))
+
+
+@pytest.mark.parametrize("location", ["cuda:0", {"cpu": "cuda:0"}, flambeau.device("cuda")])
+def test_a_device_that_is_not_there_is_not_the_fault_of_the_file(location):
+    with pytest.raises(RuntimeError, match="load: map_location asks for device 'cuda") as caught:
+        flambeau.load(io.BytesIO(saved(flambeau.ones(2))), map_location=location)
+    assert "corrupt" not in str(caught.value)

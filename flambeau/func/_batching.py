@@ -272,6 +272,28 @@ class Batch:
 def apply(level: Any, form: Form, values: list, rule: Any) -> Any:
     """Runs a call of which at least one tensor belongs to the level."""
     b = Batch(level, form, values)
+    try:
+        return _apply(level, form, values, rule, b)
+    except (RuntimeError, IndexError, ValueError) as error:
+        of_vmap = str(error).startswith(("vmap:", "Batching rule"))
+        if not of_vmap and rule != "random" and (own := _error_of_item(b)):
+            raise own from error
+        raise
+
+
+def _error_of_item(b: Batch) -> Exception | None:
+    """What the op says of one item, whose sizes and dimensions are those that the program knows."""
+    item = lambda o: flambeau.empty(o.shape, dtype=o.dtype, device="meta")  # noqa: E731
+    try:
+        _call(b, _unpacked(b.values, item))
+    except NotImplementedError:
+        return None  # it needs values
+    except (RuntimeError, IndexError, ValueError) as error:
+        return error
+    return None
+
+
+def _apply(level: Any, form: Form, values: list, rule: Any, b: Batch) -> Any:
     if form.out:
         raise RuntimeError(
             f"Batching rule not implemented for {form.name}; the fallback path doesn't work on "

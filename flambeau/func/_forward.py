@@ -166,13 +166,15 @@ def _inplace(call: Tangents) -> Any:
     form.call(call.values)
     result = call.values[i]
     call.values = before
-    _write_tangent(call, target, _checked(result, _tangents(call, result)))
+    current = call.tangents[i]
+    if current is not None and flambeau.is_grad_enabled():
+        # A level further out may keep what the rule reads, and the tangent is about to be written.
+        call.tangents[i] = current.clone()
+    _write_tangent(level, target, current, _checked(result, _tangents(call, result)))
     return target
 
 
-def _write_tangent(call: Tangents, target: Any, tangent: Any) -> None:
-    level = call.level
-    current = call.tangents[call.form.mutated[0]]
+def _write_tangent(level: Any, target: Any, current: Any, tangent: Any) -> None:
     if current is not None:
         current.copy_(tangent if tangent is not None else flambeau.zeros_like(current))
         return
@@ -180,15 +182,24 @@ def _write_tangent(call: Tangents, target: Any, tangent: Any) -> None:
         return
     base = level.base(target)
     if base is None:
-        # Laid out as the value is, so that views of it are views of the tangent.
-        value = level.unwrap(target)
-        own = flambeau.empty_like(value)
+        own = _room(level.unwrap(target), tangent)
         own.copy_(tangent)
         level.set_tangent(target, own)
         return
-    whole = level.unwrap(base)
-    level.set_tangent(base, flambeau.zeros_like(whole))
+    level.set_tangent(base, _room(level.unwrap(base), tangent).zero_())
     tangent_of(level, target).copy_(tangent)
+
+
+def _room(value: Any, *written: Any) -> Any:
+    """Memory like that of ``value`` that tensors can be written to, whatever they are batched over.
+
+    Laid out as the value is, so that views of a tangent are where those of the value are.
+    """
+    plan = flambeau.empty_like(value, device="meta")
+    batches = value.new_zeros([])
+    for t in written:
+        batches = batches + t.new_zeros([], dtype=value.dtype)
+    return batches.new_empty_strided(plan.shape, plan.stride())
 
 
 # ---- rules
@@ -217,11 +228,16 @@ def _functional(call: Tangents, values: list) -> Any:
         return form.call(values)
     if form.functional is not None:
         return run(form.functional, form.names, form.keyword_only, values)
-    values = list(values)
     i = form.mutated[0]
-    values[i] = values[i].clone()
-    form.call(values)
-    return values[i]
+    others = [v for k in form.tensors if k != i for v in _flat(values[k])]
+    made = list(values)
+    made[i] = _room(values[i], *others).copy_(values[i])
+    form.call(made)
+    return made[i]
+
+
+def _flat(value: Any) -> list:
+    return [v for v in (value if isinstance(value, (list, tuple)) else (value,)) if is_tensor(v)]
 
 
 def _linear(call: Tangents, result: Any) -> Any:
@@ -260,7 +276,7 @@ def _formula(call: Tangents, result: Any) -> Any:
     from flambeau.ops import trace
 
     record = call.form.record
-    complexes = any(v.is_complex() for i in call.form.tensors if is_tensor(v := call.values[i]))
+    complexes = any(v.is_complex() if is_tensor(v) else isinstance(v, complex) for v in call.values)
     if complexes and record.jvp != "holomorphic":
         return _twice(call, result)
     names = call.form.names
@@ -338,13 +354,16 @@ def _evaluate(e: Any, known: dict, trace: Any) -> Any:
         return e.value
     args = [_evaluate(a, known, trace) for a in e.args]
     if not any(map(is_tensor, args)):
-        args = [flambeau.scalar_tensor(a, dtype=_number_dtype(a, known)) for a in args]
+        like = next(v for v in known.values() if is_tensor(v) and differentiable(v))
+        args = [_number_like(a, like) for a in args]
     return _leaf(e.op)(*args)
 
 
-def _number_dtype(number: Any, known: dict) -> Any:
-    like = next(v for v in known.values() if is_tensor(v) and differentiable(v))
-    return like.dtype
+def _number_like(number: Any, like: Any) -> Any:
+    dtype = like.dtype
+    if isinstance(number, complex) and not dtype.is_complex:
+        dtype = dtype.to_complex()
+    return flambeau.scalar_tensor(number, dtype=dtype)
 
 
 def _mul_i(x: Any) -> Any:
@@ -357,7 +376,7 @@ def _reflected(f: Any) -> Any:
     def call(a: Any, *rest: Any) -> Any:
         if not is_tensor(a):
             like = next(r for r in rest if is_tensor(r))
-            a = flambeau.scalar_tensor(a, dtype=like.dtype)
+            a = _number_like(a, like)
         return f(a, *rest)
 
     return call

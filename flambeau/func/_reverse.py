@@ -355,7 +355,7 @@ def _basis(leaves: list) -> list:
     for t in leaves:
         rows = flambeau.zeros(total, t.numel(), dtype=t.dtype, device=t.device)
         rows.diagonal(-start).fill_(1)
-        made.append(rows.view(total, *t.shape))
+        made.append(rows.view([total, *t.shape]))
         start += t.numel()
     return made
 
@@ -415,7 +415,7 @@ def jacrev(
         sizes = [t.numel() for t in leaves]
         # By input, then by output, as the rows come; turned inside out.
         split = [
-            [part.reshape(*out.shape, *x.shape) for part, out in zip(r.split(sizes, 0), leaves)]
+            [part.reshape([*out.shape, *x.shape]) for part, out in zip(r.split(sizes, 0), leaves)]
             for r, x in zip(rows, flat_inputs)
         ]
         jacobian = tree_unflatten(
@@ -492,7 +492,7 @@ def jacfwd(
                 _as_given(
                     tree_unflatten(
                         [
-                            part.movedim(0, -1).reshape(*column.shape[1:], *x.shape)
+                            part.movedim(0, -1).reshape([*column.shape[1:], *x.shape])
                             for part, x in zip(column.split(sizes, 0), flat_inputs)
                         ],
                         input_spec,

@@ -87,7 +87,10 @@ def _load(file, map_location, mmap: bool, encoding: str):
         raise EmptyFileError("load: the file is empty")
     if head == b"PK\x03\x04":
         with _reported(getattr(file, "name", "the file")):
-            return _load_archive(_Reader(file, mmap), map_location, encoding)
+            reader = _Reader(file, mmap)
+            result = _load_archive(reader, map_location, encoding)
+            file.seek(reader.size)  # where the next save begins, if there is one
+            return result
     if mmap:
         raise RuntimeError(
             "load: mmap=True needs a zip file, as save() writes it since PyTorch 1.6"
@@ -113,13 +116,41 @@ def _reported(name):
         ) from error
 
 
+class _Head:
+    """The first bytes of a file, as a file."""
+
+    def __init__(self, file, size: int) -> None:
+        self.file, self.size = file, size
+        self.tell = file.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2:
+            return self.file.seek(self.size + offset)
+        return self.file.seek(offset, whence)
+
+    def read(self, count: int = -1) -> bytes:
+        left = max(self.size - self.tell(), 0)
+        return self.file.read(left if count < 0 else min(count, left))
+
+
 class _Reader:
     """The entries of an archive, and storages made of them."""
 
     def __init__(self, file, mmap: bool) -> None:
         self.file = file
+        start = file.tell()
         self.size = file.seek(0, 2)
         self.zip = zipfile.ZipFile(file)
+        # The table that is found is that of the last archive in the file; each ends where the next
+        # one begins.
+        while (begin := self._begin()) > start:
+            self.size = begin
+            self.zip = zipfile.ZipFile(_Head(file, begin))
+        if begin < start:
+            raise Damaged(f"no archive begins at byte {start}")
         self.map = None
         if mmap:
             import mmap as mapping
@@ -130,6 +161,9 @@ class _Reader:
         self.entries = {info.filename: info for info in self.zip.infolist()}
         if sum(info.compress_size for info in self.zip.infolist()) > self.size:
             raise Damaged("its entries are larger than the file")
+
+    def _begin(self) -> int:
+        return min((info.header_offset for info in self.zip.infolist()), default=-1)
 
     def entry(self, name: str) -> zipfile.ZipInfo:
         info = self.entries.get(f"{self.name}/{name}")
@@ -270,7 +304,7 @@ def default_restore_location(storage, location: str):
     try:
         return storage.to(location)
     except (RuntimeError, AssertionError) as error:
-        raise RuntimeError(
+        raise CheckpointError(
             f"load: the file holds a tensor of device {location!r}, which is not available here; "
             "use map_location='cpu' to load it to the CPU."
         ) from error
@@ -280,14 +314,29 @@ def _restore(storage, location: str, map_location):
     if map_location is None:
         return default_restore_location(storage, location)
     if isinstance(map_location, dict):
-        return default_restore_location(storage, map_location.get(location, location))
+        if location not in map_location:
+            return default_restore_location(storage, location)
+        return _asked_for(storage, str(map_location[location]))
     if isinstance(map_location, (str, flambeau.device)):
-        return default_restore_location(storage, str(map_location))
+        return _asked_for(storage, str(map_location))
     try:
         moved = map_location(storage, location)
     except Exception as error:
         raise Passed(error) from error
     return default_restore_location(storage, location) if moved is None else moved
+
+
+def _asked_for(storage, location: str):
+    """``storage`` on a device that the program names, not the file."""
+    try:
+        return default_restore_location(storage, location)
+    except CheckpointError as error:
+        raise Passed(
+            RuntimeError(
+                f"load: map_location asks for device {location!r}, which is not available here; "
+                "use map_location='cpu' to load to the CPU."
+            )
+        ) from error
 
 
 def _wants_meta(map_location) -> bool:
@@ -297,6 +346,7 @@ def _wants_meta(map_location) -> bool:
 
 def _load_legacy(file, map_location, encoding: str):
     """The format before PyTorch 1.6: several pickles, then the bytes of each storage."""
+    start = file.tell()
     data = file.read()
     # What the bytes are read into, the dtype, and where the tensors shall have them.
     storages: dict[str, tuple] = {}
@@ -342,6 +392,7 @@ def _load_legacy(file, map_location, encoding: str):
         if count * (1 if dtype is None else dtype.itemsize) != len(view):
             raise Damaged(f"storage {key} does not have {count} elements")
         view[:] = machine.read(len(view))
+    file.seek(start + machine.position)
     return result
 
 

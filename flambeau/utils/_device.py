@@ -9,7 +9,7 @@ from flambeau.overrides import TorchFunctionMode
 
 _NAMES = (
     "empty empty_strided zeros ones full scalar_tensor arange linspace logspace eye rand randn"
-    " randint randperm normal tensor as_tensor from_file range"
+    " randint randperm tensor as_tensor asarray"
 ).split()
 
 

@@ -1,5 +1,9 @@
 """Lazily conjugated and negated tensors mean their values to every op."""
 
+import copy
+import io
+import pickle
+
 import numpy as np
 import pytest
 
@@ -69,3 +73,24 @@ def test_gradients():
     (x.conj() * flambeau.tensor(B)).sum().abs().backward()
     total = (A.conj() * B).sum()
     np.testing.assert_allclose(x.grad.numpy(), B * (total / abs(total)).conj())
+
+
+@pytest.mark.parametrize("make", [lazy_conj, lazy_neg])
+def test_copies_keep_the_bits(make):
+    t = make(A)
+    module = flambeau.nn.Module()
+    module.register_buffer("t", t)
+    file = io.BytesIO()
+    flambeau.save([t], file)
+    file.seek(0)
+    copies = [
+        copy.deepcopy(t),
+        copy.deepcopy([t])[0],
+        copy.deepcopy(module).t,
+        pickle.loads(pickle.dumps(t)),
+        flambeau.load(file)[0],
+    ]
+    for made in copies:
+        assert (made.is_conj(), made.is_neg()) == (t.is_conj(), t.is_neg())
+        assert flambeau.equal(made, t)
+        assert made.untyped_storage().data_ptr() != t.untyped_storage().data_ptr()

@@ -379,11 +379,10 @@ def _(self, size, stride, dtype, layout, device, pin_memory):
 
 
 @new_empty_strided.batching
-def _(b, self, size, stride):
+def _(b, self, size, stride, dtype, device):
     extent = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else 0
-    return b.ops.new_empty(self.value, [b.size * extent]).as_strided(
-        [b.size, *size], [extent, *stride]
-    )
+    room = b.ops.new_empty(self.value, [b.size * extent], dtype=dtype, device=device)
+    return room.as_strided([b.size, *size], [extent, *stride])
 
 
 @structured(

@@ -298,13 +298,26 @@ def _(input, normalized_shape, weight, bias):
     return layer_norm_specs(input, normalized_shape, weight, bias)
 
 
+def _differentiable(centered, rstd, inner):
+    """The normalised input and ``rstd`` as functions of the input.
+
+    As results of the op they are constants to a level further out. ``held`` is what eps adds.
+    """
+    rstd = rstd.detach()
+    normal = centered * rstd
+    share = (normal * normal).mean(inner, True)
+    held = (1 - share).detach()
+    scale = (share + held).rsqrt()
+    return normal * scale, rstd * scale
+
+
 @native_layer_norm.jvp
 def _(t, input, normalized_shape, weight, bias, result):
     inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
-    normal = (input - result[1]) * result[2]
+    normal, rstd = _differentiable(input - input.mean(inner, True), result[2], inner)
     moved = t.get("input")
     centered = moved - moved.mean(inner, True)
-    made = (centered - normal * (normal * moved).mean(inner, True)) * result[2]
+    made = (centered - normal * (normal * moved).mean(inner, True)) * rstd
     if weight is not None:
         made = made * weight + normal * t.get("weight")
     return (made if bias is None else made + t.get("bias")), None, None
@@ -400,11 +413,7 @@ def _(b, grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mas
         rest = (normalized_shape, mean.full, rstd.full, None, None, [True, False, False])
         of_input = b.op(scaled, x, *rest)[0]
     if output_mask[1]:
-        # Mean and deviation anew, since they are constants where they are results.
-        centered = x - x.mean(inner, True)
-        variance = (centered * centered).mean(inner, True)
-        eps = (rstd.full**-2 - variance).detach()
-        normal = centered * (variance + eps).rsqrt()
+        normal = _differentiable(x - x.mean(inner, True), rstd.full, inner)[0]
         normal = normal + ((x - mean.full) * rstd.full - normal).detach()
         of_weight = (g * normal).sum(outer) if outer else g * normal
     if output_mask[2]:
@@ -425,26 +434,30 @@ def _normal(v, xhat, rstd, inner, ops):
 @native_layer_norm_backward.gradient
 def _(grads, grad_out, input, normalized_shape, rstd, weight, ops):
     gx, gw, gb = grads[0], grads[1], grads[2]
-    # Over the normalised dimensions. The mean comes anew from the input, so that it is
-    # differentiated with it.
+    # Over the normalised dimensions. Mean and deviation are made to depend on the input, so that
+    # they are differentiated with it: they are saved as constants. What eps adds is one.
     inner = list(range(input.dim() - len(normalized_shape), input.dim()))
-    xhat = (input - ops.mean_dim(input, inner, True)) * rstd
+    normal = (input - ops.mean_dim(input, inner, True)) * rstd
+    share = ops.mean_dim(normal * normal, inner, True)
+    scale = ops.rsqrt(share + ops.detach(1.0 - share))
+    xhat = normal * scale
+    slope = rstd * scale
     to_grad, to_input, to_weight = None, None, None
     if gx is not None:
         dy = grad_out if weight is None else grad_out * weight
-        n = _normal(gx, xhat, rstd, inner, ops)
+        n = _normal(gx, xhat, slope, inner, ops)
         to_grad = n if weight is None else n * weight
         if weight is not None:
             to_weight = sum_to(n * grad_out, weight.shape, ops)
         # dx = rstd (dy - a - xhat b): its derivative along gx with respect to xhat and rstd.
         b = ops.mean_dim(dy * xhat, inner, True)
-        through_xhat = -(rstd * (gx * b + dy * ops.mean_dim(gx * xhat, inner, True)))
-        dx = _normal(dy, xhat, rstd, inner, ops)
-        through_rstd = -(xhat * rstd * ops.mean_dim(gx * dx, inner, True))
-        to_input = _normal(through_xhat, xhat, rstd, inner, ops) + through_rstd
+        through_xhat = -(slope * (gx * b + dy * ops.mean_dim(gx * xhat, inner, True)))
+        dx = _normal(dy, xhat, slope, inner, ops)
+        through_rstd = -(xhat * slope * ops.mean_dim(gx * dx, inner, True))
+        to_input = _normal(through_xhat, xhat, slope, inner, ops) + through_rstd
     if gw is not None:
         to_grad = _plus(to_grad, xhat * gw)
-        to_input = _plus(to_input, _normal(grad_out * gw, xhat, rstd, inner, ops))
+        to_input = _plus(to_input, _normal(grad_out * gw, xhat, slope, inner, ops))
     if gb is not None:
         to_grad = _plus(to_grad, ops.expand(gb, input.shape))
     if to_input is not None and to_input.dtype != input.dtype:
