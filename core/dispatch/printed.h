@@ -26,7 +26,7 @@ namespace flambeau::inline v1::printed {
 }
 
 template <class L>
-decltype(auto) at(L&& list, int64_t i) {
+inline decltype(auto) at(L&& list, int64_t i) {
   const auto n = static_cast<int64_t>(list.size());
   if (i < 0) i += n;
   if (i < 0 || i >= n) [[unlikely]]
@@ -35,7 +35,7 @@ decltype(auto) at(L&& list, int64_t i) {
 }
 
 template <class L>
-int64_t len(const L& list) {
+inline int64_t len(const L& list) {
   return static_cast<int64_t>(list.size());
 }
 

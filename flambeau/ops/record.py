@@ -53,7 +53,8 @@ class Record:
     shape: str = ""
     cpu: str = ""
     opaque: bool = False  # moves elements without reading them: dtypes without loops too
-    checks_values: bool = False  # the kernel may refuse values: out= is written when all is well
+    # An element may make the kernel raise: out= is written when all is well, and no call waits.
+    checks_values: bool = False
     source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
     # native, view, composite: the C++ function
     cxx: str = ""

@@ -9,6 +9,7 @@ import types
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.kinds import Unsettled, Val
+from flambeau.ops.generator.specs import Specs
 from flambeau.ops.schema import default_cpp
 
 _COMPARES = {
@@ -40,7 +41,7 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-class Expressions:
+class Expressions(Specs):
     """The part of Function that translates expressions."""
 
     def expr(self, e) -> Val:
@@ -517,37 +518,6 @@ class Expressions:
             return self.helper(found, e)
         raise self.where(f"{name} is not a function that is printed", e)
 
-    def spec(self, e) -> Val:
-        """What a rule says of one output; the keywords decide which kind of spec that is."""
-        args, keywords = self.arguments(e)
-        given = dict(zip(("sizes", "dtype", "strides", "offset", "device"), args, strict=False))
-        given |= keywords
-        sizes = self.as_type(given["sizes"], "int[]", e)
-        sizes = sizes if given["sizes"].fresh else self.own(sizes)
-        dtype = self.as_type(given["dtype"], "dtype", e)
-        strides = given.get("strides", Val("std::nullopt", "none"))
-        if "offset" in given:
-            steps = self.as_type(strides, "int[]", e)
-            steps = steps if strides.fresh else self.own(steps)
-            return Val(
-                f"ViewSpec{{{sizes}, {steps}, {self.as_type(given['offset'], 'int', e)}, {dtype}}}",
-                "view",
-            )
-        steps = self.as_type(strides, "int[]?", e)
-        if kinds.is_list(strides.type) and not strides.fresh:
-            steps = self.own(steps)
-        code = f"Spec{{{sizes}, {dtype}, {steps}}}"
-        if "device" in given:
-            device = self.as_type(given["device"], "device", e)
-            return Val(f"PlacedSpec{{{code}, {device}}}", "placed")
-        return Val(code, "spec")
-
-    def own(self, code: str) -> str:
-        """A list that a spec keeps: moved out of a variable that ends with this return."""
-        if code in self.owned and [self.symbol(n) for n in self.leaving].count(code) == 1:
-            return f"std::move({code})"
-        return f"Dims({code})"
-
     def arguments(self, e) -> tuple[list[Val], dict[str, Val]]:
         if any(isinstance(a, ast.Starred) for a in e.args):
             raise self.where("starred arguments are not in the subset", e)
@@ -563,7 +533,7 @@ class Expressions:
         codes = [self.as_type(a, k, e) for a, k in zip(args, found.args, strict=True)]
         return Val(f"flambeau::{found.cxx}({', '.join(codes)})", found.result)
 
-    def helper(self, function, e) -> Val:
+    def helper(self, function, e, gives=False) -> Val:
         import inspect
 
         args, keywords = self.arguments(e)
@@ -586,8 +556,11 @@ class Expressions:
                 hint = "None and [] have no type of their own as arguments of functions"
                 raise Unsettled(str(self.where(hint, e)))
             made.append(v.type)
-        symbol, result = self.unit.helper(function, tuple(made), lambda t: self.where(t, e))
-        return Val(f"printed::{symbol}({', '.join(v.code for v in values)})", result)
+        where = lambda t: self.where(t, e)  # noqa: E731
+        symbol, result = self.unit.helper(function, tuple(made), where, gives)
+        codes = [v.code for v in values]
+        codes += ["give"] if gives and result in kinds.GIVEN else []
+        return Val(f"printed::{symbol}({', '.join(codes)})", result)
 
     def method(self, e):
         target = e.func.value

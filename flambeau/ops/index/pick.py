@@ -217,7 +217,6 @@ def _(g, indices, values, accumulate, cxx):
 
 @structured(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::gather(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -292,7 +291,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_select(Tensor self, int dim, Tensor index) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::index_select(result, self, dim, index)",
     out=True,
     separate_out=True,
@@ -358,7 +356,6 @@ def _(g, self, dim, index, cxx):
 
 @structured(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::index_add(result, self, dim, index, source, alpha)",
     out=True,
     checks_values=True,
@@ -394,7 +391,7 @@ def _(b, self, dim, index, source, alpha):
 @structured(
     "index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)"
     " -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::index_add_into(self, dim, index, source, alpha)",
     function_variant=False,
 )
@@ -491,7 +488,7 @@ def _(g, dim, index, alpha, cxx):
     "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
     "scale_grad_by_freq=False, "
     "bool sparse=False) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::embedding(result, weight, indices)",
     method=False,
     opaque=True,
@@ -550,7 +547,7 @@ def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
     "embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt "
     "padding_idx, "
     "bool scale_grad_by_freq) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::embedding_backward(result, grad_output, indices, padding_idx, scale_grad_by_freq)",
     function_variant=False,
     method=False,

@@ -17,7 +17,6 @@ from flambeau.ops.samples import call, ints, values
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
     opaque=True,
@@ -41,7 +40,7 @@ scatter.jvp("linear")
 
 @structured(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
     opaque=True,
@@ -149,7 +148,6 @@ def _(g, dim, index, src, ops, cxx):
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
     checks_values=True,
@@ -167,7 +165,7 @@ scatter_value.jvp("linear")
 
 @structured(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::Scatter::write)",
     function_variant=False,
 )
@@ -202,7 +200,6 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
     checks_values=True,
@@ -221,7 +218,7 @@ scatter_reduce.batching("dims")
 @structured(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -264,7 +261,6 @@ def _(g, dim, index, src, reduce, cxx):
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
     checks_values=True,
@@ -283,7 +279,7 @@ scatter_value_reduce.batching("dims")
 @structured(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -320,7 +316,6 @@ def _(g, dim, index, value, reduce, cxx):
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
     checks_values=True,
@@ -343,7 +338,7 @@ scatter_add.jvp("linear")
 
 @structured(
     "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::add)",
     function_variant=False,
 )
