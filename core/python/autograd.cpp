@@ -3,6 +3,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/transform.h"
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
