@@ -148,8 +148,8 @@ def _(self, mean, std):
 
 
 @normal_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -175,8 +175,8 @@ def _(self, from_, to):
 
 
 @uniform_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -207,8 +207,8 @@ def _(self, lambd):
 
 
 @exponential_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -233,8 +233,8 @@ def _(self, p):
 
 
 @bernoulli_float.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -262,8 +262,8 @@ def _(self, p):
 
 
 @bernoulli_tensor.gradient
-def _(g, p, cxx):
-    return cxx.zeros_like(g), None
+def _(g, ops):
+    return ops.zeros_like(g), None
 
 
 @_fill(
@@ -353,8 +353,8 @@ def _(self):
 
 
 @bernoulli.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @structured(
