@@ -37,6 +37,7 @@ inline bool is_keyword(PyObject* name, const char* text) {
 
 // The items of a list, a tuple or any iterable, which stay as they are: code of Python's that runs
 // meanwhile (__index__, __bool__, ...) may change the list they came from.
+Object fixed_tuple(PyObject* iterable);  // ValueError where it has more items than it says
 class FixedItems {
  public:
   // TypeError with `message` for what is no sequence.
@@ -65,6 +66,7 @@ bool init_dtypes(PyObject* module);
 bool init_limits(PyObject* module);
 bool init_device(PyObject* module);
 bool init_size(PyObject* module);
+bool init_helpers(PyObject* module);
 bool init_generator(PyObject* module);
 bool init_storage(PyObject* module);
 bool init_runtime(PyObject* module);

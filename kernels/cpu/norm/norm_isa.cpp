@@ -107,9 +107,13 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
                                            return d * d;
                                          }) /
                           count;
-  const double r = 1 / __builtin_sqrt(variance + eps / scale / scale);
+  // Next to the largest elements eps may round to 0; of elements that are all alike it is what is
+  // left, and their distances from the mean are 0.
+  const double spread = variance + eps / scale / scale;
+  const bool alike = spread == 0 && eps > 0;
+  const double r = alike ? 0 : 1 / __builtin_sqrt(spread);
   *mean = static_cast<T>(m * scale);
-  *rstd = static_cast<T>(r / scale);
+  *rstd = static_cast<T>(alike ? 1 / __builtin_sqrt(eps) : r / scale);
   for (int64_t i = 0; i < n; ++i) {
     const double y = (element(i) - m) * r;
     out[i] = static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +
