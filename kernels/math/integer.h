@@ -20,6 +20,9 @@ struct integer_traits {
   };
 FLAMBEAU_INTEGER(int8, uint8, uint32, float)
 FLAMBEAU_INTEGER(uint8, uint8, uint32, float)
+#if defined(__cpp_char8_t)
+FLAMBEAU_INTEGER(char8_t, uint8, uint32, float)  // where uint8 stands for truth values
+#endif
 FLAMBEAU_INTEGER(int16, uint16, uint32, float)
 FLAMBEAU_INTEGER(uint16, uint16, uint32, float)
 FLAMBEAU_INTEGER(int32, uint32, uint32, double)
@@ -59,9 +62,9 @@ FLAMBEAU_LEAF T abs(T a) {
 }
 
 #if defined(__AVX512DQ__)
-// a / b of 64 bits, where vectors are converted to double and back. What a product with a reciprocal
-// that is a little too small leaves is less than b (1 + 2^-48) + 2^15; after a second product it is
-// less than 2 b.
+// a / b of 64 bits, where vectors are converted to double and back. What a product with a
+// reciprocal that is a little too small leaves is less than b (1 + 2^-48) + 2^15; after a second
+// product it is less than 2 b.
 FLAMBEAU_LEAF uint64 quotient(uint64 a, uint64 b) {
   double reciprocal = (1.0 - 0x1p-50) / double(b);
   uint64 q = uint64(double(a) * reciprocal);

@@ -18,7 +18,12 @@ COMPUTES = {
     "b8": "uint8_t",
     "c64": "math::complex<float>",
     "c128": "math::complex<double>",
+    "i8": "int8_t",
+    "u8": "char8_t",
+    "i16": "int16_t",
+    "bf16": "math::bfloat16",
 }
+SMALL = {"int8": "i8", "uint8": "u8", "int16": "i16", "bfloat16": "bf16"}
 OPERAND = {"V": "value", "B": "boolean", "R": "real"}
 
 
@@ -129,6 +134,13 @@ def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
     return out
 
 
+def small_computes(expr: trace.Expr, dtypes: frozenset) -> list[str]:
+    """Those of small dtypes, where the work is so little that conversions would be most of it."""
+    if not trace.is_short(expr) or not expr.args:
+        return []
+    return [compute for dtype, compute in SMALL.items() if dtype in dtypes]
+
+
 class Loop:
     """One formula that becomes a table of loops."""
 
@@ -152,11 +164,14 @@ class Loop:
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
         short = "true" if trace.is_short(self.expr) else "false"
+        printed = list(COMPUTES)
+        while printed and printed[-1] not in self.types:
+            printed.pop()
         row = ", ".join(
             f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
             if c in self.types
             else "nullptr"
-            for c in COMPUTES
+            for c in printed
         )
         return (
             f"struct {self.name}_formula {{\n"
@@ -208,7 +223,7 @@ def loops(record: Record) -> list[Loop]:
                 inputs,
                 kinds,
                 names,
-                types,
+                types + small_computes(expr, dtypes),
                 _result_kind(record.result, expr),
             )
         )

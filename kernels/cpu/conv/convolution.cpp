@@ -22,9 +22,7 @@ ConvType type_of(DType dtype) {
   }
 }
 
-Tensor contiguous_in(const Tensor& t, MemoryFormat format) {
-  return packed(t, t.dtype(), format);
-}
+Tensor contiguous_in(const Tensor& t, MemoryFormat format) { return packed(t, t.dtype(), format); }
 
 // All images lie as the shape rule lays out the results: channels last where input or weight do.
 struct Problem {

@@ -38,7 +38,9 @@ class DepthwisePass {
         pass_(pass),
         src_(pass.source),
         planes_(pass.layout == ConvLayout::nchw),
-        element_(type == ConvType::f64 ? 8 : type == ConvType::f32 ? 4 : 2),
+        element_(type == ConvType::f64   ? 8
+                 : type == ConvType::f32 ? 4
+                                         : 2),
         taps_(src_.taps_h * src_.taps_w),
         span_h_(src_.off_h[src_.taps_h - 1] - src_.off_h[0]),
         span_w_(src_.off_w[src_.taps_w - 1] - src_.off_w[0]) {
@@ -72,8 +74,8 @@ class DepthwisePass {
     for (int64_t r = 0; r < src_.taps_h; ++r)
       for (int64_t s = 0; s < src_.taps_w; ++s) {
         const int64_t down = src_.off_h[r] - src_.off_h[0], right = src_.off_w[s] - src_.off_w[0];
-        const int64_t along = planes_ ? right % src_.step_w * column_ + right / src_.step_w
-                                      : right * f_.lanes;
+        const int64_t along =
+            planes_ ? right % src_.step_w * column_ + right / src_.step_w : right * f_.lanes;
         distances_.push_back(down * pitch_ + along);
       }
     rows_ = src_.grid_h;
@@ -118,8 +120,8 @@ class DepthwisePass {
     for (int64_t t = 0; t < taps_; ++t) {
       const int64_t r = pass_.taps_h->filter[t / src_.taps_w];
       const int64_t s = pass_.taps_w->filter[t % src_.taps_w];
-      const int64_t at = group * view.group_stride + out * view.out_stride + r * view.r_stride +
-                         s * view.s_stride;
+      const int64_t at =
+          group * view.group_stride + out * view.out_stride + r * view.r_stride + s * view.s_stride;
       f_.widen(to + t * block_ * f_.sum, view.data + at * element_, view.group_stride, channels);
     }
   }

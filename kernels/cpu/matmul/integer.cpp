@@ -11,10 +11,10 @@
 namespace flambeau::inline v1::cpu {
 namespace {
 
-constexpr int64_t kDepth = 256;      // of a panel, which stays in the caches for all rows
-constexpr int64_t kRowBlock = 128;   // of a task, where columns alone do not make enough of them
+constexpr int64_t kDepth = 256;     // of a panel, which stays in the caches for all rows
+constexpr int64_t kRowBlock = 128;  // of a task, where columns alone do not make enough of them
 constexpr int64_t kFewTasks = 16;
-constexpr int64_t kFewRows = 8;      // fewer do not pay for packing what they are multiplied with
+constexpr int64_t kFewRows = 8;  // fewer do not pay for packing what they are multiplied with
 constexpr int64_t kTaskWork = 1 << 18;  // multiplications
 
 const IntegerKernels& kernels_of(int64_t item) {
@@ -76,8 +76,8 @@ class Multiplier {
   void block(char* panel, int64_t batch, int64_t row, int64_t rows, int64_t col,
              int64_t cols) const {
     char* const c = out_ + ((batch * p_.m + row) * p_.n + col) * item_;
-    const bool lies_packed = p_.m <= kFewRows && p_.b.col_stride == 1 && cols == f_.columns &&
-                             f_.panel_item == item_;
+    const bool lies_packed =
+        p_.m <= kFewRows && p_.b.col_stride == 1 && cols == f_.columns && f_.panel_item == item_;
     for (int64_t x = 0; x < p_.k; x += kDepth) {
       const int64_t depth = std::min(kDepth, p_.k - x);
       const char* const b = at(p_.b, x, col) + batch * p_.b_step * item_;
@@ -106,8 +106,8 @@ void finish(const Tensor& out, const IntegerProduct& p, T scale, T keep) {
         T value = static_cast<T>(scale * c[i * p.n + j]);
         if (adds) {
           const T* const bias = static_cast<const T*>(p.bias->data) + i / p.m * p.bias_step;
-          value += static_cast<T>(
-              keep * bias[i % p.m * p.bias->row_stride + j * p.bias->col_stride]);
+          value +=
+              static_cast<T>(keep * bias[i % p.m * p.bias->row_stride + j * p.bias->col_stride]);
         }
         c[i * p.n + j] = value;
       }

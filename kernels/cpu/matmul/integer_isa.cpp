@@ -52,7 +52,8 @@ struct Integers {
     for (int64_t i = 0; i < rows; i += kRows) {
       const int64_t count = rows - i < kRows ? rows - i : kRows;
       const T* row[kRows];  // the last one again where there are fewer
-      for (int r = 0; r < kRows; ++r) row[r] = from + (i + (r < count ? r : count - 1)) * row_stride;
+      for (int r = 0; r < kRows; ++r)
+        row[r] = from + (i + (r < count ? r : count - 1)) * row_stride;
       Wide sums[kRows][kColumns];
       block(sums, row, col_stride, static_cast<const Wide*>(panel), panel_stride, depth);
       for (int64_t r = 0; r < count; ++r) {
@@ -102,7 +103,6 @@ struct Integers {
 
 extern const IntegerTable integer_table;
 const IntegerTable integer_table = {{Integers<uint8_t>::kernels(), Integers<uint16_t>::kernels(),
-                                     Integers<uint32_t>::kernels(),
-                                     Integers<uint64_t>::kernels()}};
+                                     Integers<uint32_t>::kernels(), Integers<uint64_t>::kernels()}};
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

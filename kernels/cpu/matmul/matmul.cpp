@@ -86,10 +86,10 @@ void product(const char* op, const Tensor& out, const Product& p, const Scalar& 
   }
   check(is_integral(out.dtype(), false), op, ": not implemented for ", dtype_name(out.dtype()),
         ": convert with .to(torch.float32) first");
-  integer_product(out,
-                  {p.batch, p.m, p.n, p.k, p.a, p.b, p.a_step, p.b_step,
-                   has_bias ? &bias : nullptr, bias_step},
-                  alpha.to_int(), beta.to_int());
+  integer_product(
+      out,
+      {p.batch, p.m, p.n, p.k, p.a, p.b, p.a_step, p.b_step, has_bias ? &bias : nullptr, bias_step},
+      alpha.to_int(), beta.to_int());
 }
 
 Product matrices(const Tensor& a, const Tensor& b) {

@@ -81,8 +81,7 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
                 IntSpan stride, IntSpan padding, IntSpan dilation) {
   if (out.numel() == 0) return;
   const DType dtype = compute_dtype(self.dtype());
-  const bool last =
-      lies_channels_last(self) && lies_channels_last(out) && is_small_plane(self);
+  const bool last = lies_channels_last(self) && lies_channels_last(out) && is_small_plane(self);
   const MemoryFormat format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
   const Tensor x = packed(self, dtype, format), y = place_for(out, dtype, format);
   const Tensor where = place_for(indices, DType::int64, format);
@@ -90,12 +89,12 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
   const int64_t plane = w.in[0] * w.in[1], out_plane = w.out[0] * w.out[1];
   with_kernel(dtype, [&]<class T>(const PoolLoops<T>& pool) {
     if (!last)
-      return parallel_for(
-          y.numel() / out_plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
-            for (; p < end; ++p)
-              pool.plane(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
-                         where.data<int64_t>() + p * out_plane, w);
-          });
+      return parallel_for(y.numel() / out_plane, planes_at_once(plane),
+                          [&](int64_t p, int64_t end) {
+                            for (; p < end; ++p)
+                              pool.plane(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
+                                         where.data<int64_t>() + p * out_plane, w);
+                          });
     const int64_t channels = x.size(-3), row = w.out[1] * channels;
     const int64_t rows = y.numel() / row, inputs = w.in[1] * channels * w.step[0];
     parallel_for(rows, planes_at_once(inputs), [&](int64_t r, int64_t end) {

@@ -443,17 +443,21 @@ class Reducer {
   const Tiling* tiles_ = nullptr;
 };
 
-const ReduceKernel& find_kernel(Reduction reduction, DType element) {
+const ReduceKernel& find_kernel(Reduction reduction, Compute compute) {
   static const ReduceKernels& kernels =
       of_isa(baseline::reduce_kernels, avx2::reduce_kernels, avx512::reduce_kernels);
-  const Compute compute = compute_of(element);
-  const ReduceKernel* kernel =
-      compute == Compute::count
-          ? nullptr
-          : &kernels.by[static_cast<int>(reduction)][static_cast<int>(compute)];
-  if (!kernel || kernel->state_bytes == 0)
+  return kernels.by[static_cast<int>(reduction)][static_cast<int>(compute)];
+}
+
+// That of `element`, or of what is stored where a kernel reads that itself.
+Compute compute_to_read(Reduction reduction, DType element, DType stored) {
+  const auto defined = [&](Compute c) {
+    return c != Compute::count && find_kernel(reduction, c).state_bytes != 0;
+  };
+  const Compute compute = compute_of(element), small = small_compute_of(stored);
+  if (!defined(compute))
     raise<NotImplementedError>("this reduction is not implemented for ", dtype_name(element));
-  return *kernel;
+  return compute == compute_of(stored) && defined(small) ? small : compute;
 }
 
 // A few contiguous elements, all reduced, to one result: no geometry to work out.
@@ -480,10 +484,15 @@ uint64_t mask_of(const Tensor& self, IntSpan dims) {
 void reduce(Reduction reduction, DType element, const Tensor& self, uint64_t dims,
             const Tensor* first, const Tensor* second = nullptr, const void* params = nullptr,
             bool keeps_order = false, Watch* watch = nullptr) {
-  const ReduceKernel& kernel = find_kernel(reduction, element);
-  const Job job{
-      kernel, dtype_of(compute_of(element)), params, self, dims, {first, second}, keeps_order,
-      watch};
+  const Compute compute = compute_to_read(reduction, element, self.dtype());
+  const Job job{find_kernel(reduction, compute),
+                dtype_of(compute),
+                params,
+                self,
+                dims,
+                {first, second},
+                keeps_order,
+                watch};
   if ((first ? first : second)->numel() == 0) return;
   if (first && reduce_small(job)) return;
   Reducer(job).run();
