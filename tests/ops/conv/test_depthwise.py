@@ -52,10 +52,8 @@ def test_same_as_dense(last, geometry, kernel, multiple):
         if any(n + 2 * p < r for n, p, r in zip(image[2:], padding, reach)):
             continue
         x = drawn(*image, seed=0)
-        weight, bias = (
-            drawn(groups * multiple, 1, *kernel, seed=1),
-            drawn(groups * multiple, seed=2),
-        )
+        outs = groups * multiple
+        weight, bias = drawn(outs, 1, *kernel, seed=1), drawn(outs, seed=2)
         got, grads = results(x, weight, bias, groups, last, geometry)
         want, dense_grads = results(x, dense(weight, groups), bias, 1, last, geometry)
         assert got.stride() == want.stride()
