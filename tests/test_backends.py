@@ -43,6 +43,31 @@ def test_what_needs_the_device_says_what_to_ask(name, error):
     assert module.get_rng_state_all() == [] and module.get_arch_list() == []
 
 
+@pytest.mark.parametrize("name", ["cuda", "xpu", "mtia"])
+def test_a_tensor_on_an_absent_device_says_what_to_ask(name):
+    x, layer = flambeau.ones(2), flambeau.nn.Linear(2, 2)
+    message = rf"^Torch not compiled with {name.upper()} enabled.*flambeau\.{name}\.is_available"
+    for make in (
+        lambda: x.to(name),
+        lambda: x.to(f"{name}:1"),
+        lambda: getattr(x, name)(),
+        lambda: flambeau.zeros(2, device=name),
+        lambda: flambeau.tensor([1.0], device=name),
+        lambda: flambeau.randn_like(x, device=name),
+        lambda: x.new_empty(3, device=name),
+        lambda: layer.to(name),
+        lambda: getattr(layer, name)(),
+        lambda: flambeau.nn.Linear(2, 2, device=name),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            make()
+    with pytest.raises(RuntimeError, match="none is available"):
+        getattr(x, name)(0)
+    with pytest.raises(RuntimeError, match=f"{name}: Invalid device"):
+        getattr(x, name)("cpu")
+    assert layer.weight.is_cpu
+
+
 def test_a_program_that_asks_first_runs():
     device = "cuda" if flambeau.cuda.is_available() else "cpu"
     model = flambeau.nn.Linear(2, 1).to(device)

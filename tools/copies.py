@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from flambeau.ops.generator import entries
@@ -17,10 +18,13 @@ def copy(group: list[Record], k: int) -> list[Record]:
         new = f"{name.rstrip('_')}_c{k}" + ("_" if name.endswith("_") else "")
         fields: dict = {"schema": replace(r.schema, name=new), "slots": {}, "aliases": ()}
         fields |= {"attribute": "", "base": made[0] if r.base else None}
-        if r.node:
-            fields["node"] = f"{r.node}C{k}"
+        fields |= {f: f"{getattr(r, f)}C{k}" for f in ("node", "inplace_node") if getattr(r, f)}
         if any(namespace == "native" for namespace, _ in entries.kernel_declaration(r)):
             fields["cxx"] = r.cxx or r.schema.symbol
+        if r.source:  # its function is printed with each copy, so each needs its own
+            old = fields.get("cxx", r.cxx)
+            fields["cxx"] = f"{old}_c{k}"
+            fields["source"] = re.sub(rf"\b{old}\b", fields["cxx"], r.source)
         made.append(replace(r, **fields))
     return made
 

@@ -181,8 +181,8 @@ def of_many() -> dict[str, float]:
         wall = time.monotonic() - start
         package = folder / "flambeau"
         shutil.copytree(ROOT / "flambeau", package, ignore=shutil.ignore_patterns("*.so"))
-        for library in build.glob("*.so"):
-            shutil.copy(library, package)
+        for library in build.glob("*.so"):  # as a wheel has it (install.strip in pyproject.toml)
+            subprocess.run(["strip", library, "-o", package / library.name], check=True)
         shutil.copy(build / "package/_docstrings", package)
         size = (package / "libflambeau.so").stat().st_size / 1e6
         return {

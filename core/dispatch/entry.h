@@ -43,6 +43,9 @@ inline void check_may_write(TensorSpan list) {
   for (const Tensor& t : list) check_may_write(t);
 }
 
+// Of tensors on one device.
+inline bool is_meta(TensorSpan list) { return !list.empty() && list[0].is_meta(); }
+
 // The view that a rule tells of.
 inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {
   return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);

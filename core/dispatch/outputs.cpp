@@ -4,6 +4,7 @@
 
 #include "core/autograd/node.h"
 #include "core/dispatch/entry.h"
+#include "core/memory/allocator.h"
 #include "core/tensor/convertible.h"
 #include "core/tensor/overlap.h"
 #include "flambeau/ops/copy.h"
@@ -21,6 +22,23 @@ void check_dtype(const char* op, DType result, DType out) {
 // Raises where an input's bytes are gone, which a kernel would find only when out is resized.
 void check_there(const Tensor& input) {
   if (input.device().is_cpu()) input.bytes();
+}
+
+// Raises where resize_out would, and where the memory of an out= that has its size is gone.
+void check_room(const Tensor& out, IntSpan sizes) {
+  if (same(out.sizes(), sizes)) return check_there(out);
+  const size_t item = out.itemsize(), last = span_bytes(sizes, contiguous_strides(sizes), item);
+  size_t needed;
+  check<memory::SizeOverflow>(
+      !__builtin_mul_overflow(static_cast<size_t>(out.offset()), item, &needed) &&
+          !__builtin_add_overflow(needed, last, &needed),
+      "Storage size calculation overflowed with sizes=", show(sizes), " and offset=", out.offset());
+  const Storage& storage = *out.impl()->storage();
+  check<NoMemory>(needed <= storage.nbytes() || storage.resizable(),
+                  "Trying to resize storage that is not resizable: out= of ", storage.nbytes(),
+                  " bytes is memory of another owner, or in use by its address, and the result "
+                  "takes ",
+                  needed);
 }
 
 void check_device(const char* op, const Tensor& out, const Tensor& input) {
@@ -65,11 +83,12 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
 }
 
 void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
-                std::initializer_list<DType> results) {
-  const DType* result = results.begin();
+                std::initializer_list<Wanted> results) {
+  const Wanted* result = results.begin();
   for (const Tensor* const* out = outs.begin(); out != outs.end(); ++out, ++result) {
-    check_dtype(op, *result, (*out)->dtype());
+    check_dtype(op, result->dtype, (*out)->dtype());
     check_written_once(op, **out);
+    check_room(**out, result->sizes);
     for (const Tensor* const* other = outs.begin(); other != out; ++other)
       check(!(*other)->is(**out) && memory_overlap(**other, **out) == MemOverlap::none, op,
             ": two of the tensors given as out= share memory. Please clone() one of them before "

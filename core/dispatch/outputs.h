@@ -16,9 +16,17 @@ Tensor allocate(const PlacedSpec& spec);  // on its own device
 // `late`: always a temporary, because the kernel may yet refuse.
 Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
                 std::initializer_list<TensorSpan> inputs, bool late = false);
-// Of several out=, that each can hold its result and none shares memory with another.
+// What will be written to an out=: as a rule says it, or a result that is there.
+struct Wanted {
+  Wanted(const Spec& spec) : dtype(spec.dtype), sizes(spec.sizes) {}
+  Wanted(const Tensor& result) : dtype(result.dtype()), sizes(result.sizes()) {}
+  DType dtype;
+  IntSpan sizes;
+};
+// Of several out=, before the first is written: that each can hold its result, can be resized to
+// it, and shares no memory with another.
 void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
-                std::initializer_list<DType> results);
+                std::initializer_list<Wanted> results);
 void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);

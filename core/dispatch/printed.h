@@ -155,6 +155,13 @@ inline int64_t truncated(int64_t a, int64_t b) {
   const int64_t q = floordiv(absolute(a), absolute(b));
   return (a < 0) == (b < 0) ? q : -q;
 }
+inline double ceiled(double x) { return std::ceil(x); }
+inline std::string show_shapes(TensorSpan list) {
+  std::string text;
+  for (const Tensor& t : list)
+    if (t.defined()) text += concat(text.empty() ? "" : ", ", show(t.sizes()));
+  return text;
+}
 inline std::string show_open(IntSpan sizes) { return concat(show(sizes)).substr(1); }
 
 // ---- leaves under Python's names
@@ -184,6 +191,24 @@ inline void check_apart(const char* op, const Tensor& written, const Tensor& rea
         ": unsupported operation: some "
         "elements of the input tensor and the written-to tensor refer to a single memory "
         "location. Please clone() the tensor before performing the operation.");
+}
+
+// A copy onto what is there already, bits of lazy conjugation and negation included.
+inline bool is_itself(const Tensor& written, const Tensor& read, MemOverlap overlap) {
+  return written.is(read) || (overlap == MemOverlap::full && written.dtype() == read.dtype() &&
+                              ((written.keys() ^ read.keys()) & (kConjugate | kNegative)) == 0);
+}
+inline MemOverlap overlap_of_copy(const Tensor& written, const Tensor& read) {
+  return written.device() == read.device() ? memory_overlap(written, read) : MemOverlap::none;
+}
+inline void check_copy(const char* op, const Tensor& written, const Tensor& read) {
+  const MemOverlap overlap = overlap_of_copy(written, read);
+  if (is_itself(written, read, overlap)) return;
+  check_written_once(op, written);
+  check(overlap != MemOverlap::partial, op,
+        ": unsupported operation: some elements of the input tensor and the written-to tensor "
+        "refer to a single memory location. Please clone() the tensor before performing the "
+        "operation.");
 }
 
 }  // namespace flambeau::inline v1::printed

@@ -4,6 +4,7 @@
 #include "core/memory/allocator.h"
 #include "core/python/binding.h"
 #include "core/tensor/checked.h"
+#include "core/tensor/device_table.h"
 
 namespace flambeau::python {
 
@@ -21,6 +22,8 @@ void translate_exception(const char* op) noexcept {
     PyErr_SetString(PyExc_TypeError, e.what());
   } catch (const ValueError& e) {
     PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const AbsentDevice& e) {
+    PyErr_SetString(PyExc_AssertionError, e.what());
   } catch (const NotImplementedError& e) {
     PyErr_SetString(PyExc_NotImplementedError, e.what());
   } catch (const RecursionError& e) {

@@ -37,7 +37,8 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(kNames),
                                      &device))
       throw PythonError();
-    const Device where = device && device != Py_None ? resolved(unwrap_device(device)) : Device{};
+    const Device where =
+        device && device != Py_None ? resolved(unwrap_device(device), "Generator") : Device{};
     check(!where.is_meta(), "Generator: device type meta is not supported: it draws no numbers");
     return make(type, new Generator(), true, where);
   });

@@ -1,4 +1,6 @@
 // Numbers: Python's, NumPy's and one-element tensors.
+#include "core/python/numbers.h"
+
 #include "core/python/binding.h"
 #include "core/python/free_threading.h"
 
@@ -74,7 +76,13 @@ bool is_ndarray(PyObject* o) {
 
 bool is_numpy_scalar(PyObject* o) {
   static PyObject* generic = nullptr;
-  return is_instance(o, numpy_type(generic, "generic")) || is_zero_dim_array(o);
+  return is_instance(o, numpy_type(generic, "generic")) || is_zero_dim_array(o) || is_symbol(o);
+}
+
+std::atomic<PyTypeObject*> symbol_type{nullptr};
+
+void set_symbol_type(PyTypeObject* type) {
+  symbol_type = reinterpret_cast<PyTypeObject*>(Py_NewRef(type));  // for good: there is one
 }
 
 bool is_number(PyObject* o) {

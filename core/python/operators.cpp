@@ -14,7 +14,9 @@ struct Operator {
   FunctionObject* whole = nullptr;
   FunctionObject* reflected = nullptr;
   PyObject* reflected_function = nullptr;
-  const char* public_name = nullptr;  // what __torch_function__ gets, as an attribute of Tensor
+  // What __torch_function__ gets, as an attribute of Tensor. A reflection gets its own function,
+  // with the operands in the order that this takes.
+  const char* public_name = nullptr;
 };
 
 constexpr const char* kBinary[] = {"nb_add",          "nb_subtract",    "nb_multiply",
@@ -74,10 +76,10 @@ PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b
     if (op.reflected_function)
       return PyObject_Vectorcall(op.reflected_function, swapped, 2, nullptr);
   }
-  if (op.reflected) return call_operator(op.reflected, op.public_name, swapped, 2);
+  if (op.reflected) return call_operator(op.reflected, nullptr, swapped, 2);
   if (commutative) return call_operator(op.forward, op.public_name, swapped, 2);
   PyObject* const args[] = {a, b};
-  PyObject* result = call_operator(op.whole, op.public_name, args, 2);
+  PyObject* result = call_operator(op.whole, nullptr, args, 2);
   if (result != Py_NotImplemented || !is_number(a)) return result;
   Py_DECREF(result);
   return guarded([&] {

@@ -1,6 +1,7 @@
 #include "core/python/parse.h"
 
 #include "core/python/free_threading.h"
+#include "core/python/numbers.h"
 
 namespace flambeau::python {
 
@@ -209,7 +210,7 @@ bool take_other_tensor(Arguments& out, const Parameter& p, PyObject* o, Value& v
     if (overrides_torch_function(o)) out.overloaded.add(o);
     return take_tensor(out, o, v);
   }
-  if (p.number_ok && (plain_number || is_number(o))) {
+  if (p.number_ok && (plain_number || (is_number(o) && !is_symbol(o)))) {
     v = boxing::box(out.add_tensor(number_tensor(unwrap_scalar(o))));
     return true;
   }
@@ -274,9 +275,10 @@ bool is_scalar_tensor(PyObject* o) {
   return is_tensor(o) && unwrap(o).dim() == 0 && !unwrap(o).requires_grad();
 }
 
-// A 0-dim subclass that overrides is an argument to hand on, not one to read.
+// A symbol, and a 0-dim subclass that overrides, is an argument to hand on, not one to read.
 bool take_subclass_number(Arguments& out, PyObject* o) {
-  if (is_exact_tensor(o) || !is_tensor(o) || !overrides_torch_function(o)) return false;
+  if (is_exact_tensor(o) || !(is_tensor(o) || is_symbol(o)) || !overrides_torch_function(o))
+    return false;
   out.overloaded.add(o);
   return true;
 }

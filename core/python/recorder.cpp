@@ -2,6 +2,7 @@
 // would run below autograd.
 #include "core/dispatch/observe.h"
 #include "core/python/binding.h"
+#include "core/python/numbers.h"
 
 namespace flambeau::python {
 namespace {
@@ -126,11 +127,19 @@ PyObject* pop_capture_function(PyObject*, PyObject*) {
     return Py_NewRef(Py_None);
   });
 }
+PyObject* set_symbol_type_function(PyObject*, PyObject* type) {
+  return guarded([&] {
+    check<TypeError>(PyType_Check(type), "_set_symbol_type: expected a type");
+    set_symbol_type(reinterpret_cast<PyTypeObject*>(type));
+    return Py_NewRef(Py_None);
+  });
+}
 
 PyMethodDef functions[] = {{"_push_observer", push_observer_function, METH_VARARGS, nullptr},
                            {"_pop_observer", pop_observer_function, METH_NOARGS, nullptr},
                            {"_push_capture", push_capture_function, METH_O, nullptr},
                            {"_pop_capture", pop_capture_function, METH_NOARGS, nullptr},
+                           {"_set_symbol_type", set_symbol_type_function, METH_O, nullptr},
                            {}};
 
 }  // namespace

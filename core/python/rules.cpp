@@ -107,12 +107,23 @@ constexpr Leaf kLeaves[] = {
        return Py_NewRef(Py_None);
      },
      2},
+    {"printed::check_copy",
+     [](PyObject* const* a) {
+       printed::check_copy(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
     {"printed::check_apart",
      [](PyObject* const* a) {
        printed::check_apart(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
        return Py_NewRef(Py_None);
      },
      3},
+    {"fits",
+     [](PyObject* const* a) {
+       return PyBool_FromLong(fits(unwrap_scalar(a[0]), unwrap_dtype(a[1])));
+     },
+     2},
     {"check_fits",
      [](PyObject* const* a) {
        check_fits(std::string(text_of(a[0])).c_str(), unwrap_scalar(a[1]), unwrap_dtype(a[2]));

@@ -7,7 +7,7 @@ namespace {
 
 constexpr const char* kEventName = "flambeau.event";
 
-Device device_of(PyObject* o) { return resolved(unwrap_device(o)); }
+Device device_of(PyObject* o) { return resolved(unwrap_device(o), "Stream"); }
 uint64_t stream_of(PyObject* o) {
   const unsigned long long number = PyLong_AsUnsignedLongLong(o);
   if (PyErr_Occurred()) throw PythonError();

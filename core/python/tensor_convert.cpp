@@ -123,16 +123,17 @@ PyObject* cpu(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   return convert(self, target);
 }
 
-PyObject* cuda(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
+// To a kind of accelerator: the current one, unless `device` says which.
+template <DeviceType type>
+PyObject* to_accelerator(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   const char* const names[] = {"device", "non_blocking", "memory_format"};
+  const char* const name = device_type_name(type);
   PyObject* in[3];
-  read_arguments("cuda", names, 0, args, n, kwnames, in);
+  read_arguments(name, names, 0, args, n, kwnames, in);
   Target target;
-  target.device = Device{DeviceType::cuda};
-  if (given(in[0]))
-    target.device = is_index(in[0])
-                        ? Device{DeviceType::cuda, static_cast<int8_t>(unwrap_int(in[0]))}
-                        : unwrap_device(in[0]);
+  target.device = given(in[0]) ? unwrap_device(in[0]) : Device{type};
+  check(target.device->type == type, name, ": Invalid device, must be ", name, " device, not '",
+        target.device->str(), "'");
   target.non_blocking = flag("non_blocking", in[1]);
   if (given(in[2])) target.format = unwrap_memory_format(in[2]);
   return convert(self, target);
@@ -146,12 +147,17 @@ bool add_casts(std::index_sequence<I...>) {
   return add_methods(methods, std::size(methods));
 }
 
+constexpr const char* kToAccelerator =
+    "(device=None, non_blocking=False, memory_format=torch.preserve_format)";
 const NativeMethod methods[] = {
     {"to", to, "(device=None, dtype=None, non_blocking=False, copy=False, *, memory_format=None)",
      "The same values in another dtype or on another device; itself when nothing changes."},
     {"cpu", cpu, "(memory_format=torch.preserve_format)", "The same values on the CPU."},
-    {"cuda", cuda, "(device=None, non_blocking=False, memory_format=torch.preserve_format)",
-     "The same values on a CUDA device."},
+    {"cuda", to_accelerator<DeviceType::cuda>, kToAccelerator, "The same values on a CUDA device."},
+    {"xpu", to_accelerator<DeviceType::xpu>, kToAccelerator, "The same values on an XPU device."},
+    {"mtia", to_accelerator<DeviceType::mtia>, kToAccelerator,
+     "The same values on an MTIA device."},
+    {"ipu", to_accelerator<DeviceType::ipu>, kToAccelerator, "The same values on an IPU device."},
 };
 
 PyObject* optional_or_none(PyObject* o) { return o ? o : Py_NewRef(Py_None); }

@@ -72,6 +72,32 @@ constexpr DeviceTable kMeta = {one_device,
 
 constinit std::atomic<const DeviceTable*> tables[kDeviceTypes] = {};
 
+// As flambeau/_absent.py calls those that have a module.
+const char* name_of_absent(DeviceType type) {
+  switch (type) {
+    case DeviceType::cuda:
+      return "CUDA";
+    case DeviceType::xpu:
+      return "XPU";
+    case DeviceType::mtia:
+      return "MTIA";
+    default:
+      return nullptr;
+  }
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void raise_absent(DeviceType type, const char* what) {
+  const char* const name = name_of_absent(type);
+  if (name && !what)
+    raise<AbsentDevice>("Torch not compiled with ", name,
+                        " enabled: this build computes on the "
+                        "CPU. Ask flambeau.",
+                        device_type_name(type), ".is_available() first.");
+  raise<NotImplementedError>(what ? what : "", what ? ": " : "",
+                             "no backend is registered for device '", device_type_name(type),
+                             "': this build has cpu and meta");
+}
+
 }  // namespace
 
 const DeviceTable* device_table(DeviceType type) {
@@ -80,11 +106,10 @@ const DeviceTable* device_table(DeviceType type) {
   return tables[static_cast<int>(type)].load(std::memory_order_acquire);
 }
 
-const DeviceTable& require_device(DeviceType type) {
+const DeviceTable& require_device(DeviceType type, const char* what) {
   const DeviceTable* const table = device_table(type);
-  if (!table)
-    raise<NotImplementedError>("no backend is registered for device '", device_type_name(type),
-                               "': this build has cpu and meta");
+  if (!table) [[unlikely]]
+    raise_absent(type, what);
   return *table;
 }
 
@@ -95,9 +120,9 @@ void register_device(DeviceType type, const DeviceTable& table) {
         "register_device: there is a backend for '", device_type_name(type), "' already");
 }
 
-Device resolved(Device device) {
+Device resolved(Device device, const char* what) {
   if (device.is_cpu()) return {device.type, -1};
-  const DeviceTable& table = require_device(device.type);
+  const DeviceTable& table = require_device(device.type, what);
   if (device.is_meta()) return device;
   if (device.index < 0) device.index = static_cast<int8_t>(table.current());
   const int count = table.count();

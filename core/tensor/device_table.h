@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/tensor/device.h"
+#include "core/tensor/error.h"
 
 namespace flambeau::inline v1 {
 
@@ -53,15 +54,21 @@ struct DeviceTable {
   Generator& (*generator)(int index);
 };
 
+// A kind of device that programs ask for by a module (`torch.cuda`), and that this build lacks.
+struct AbsentDevice : Error {  // AssertionError, as in PyTorch
+  using Error::Error;
+};
+
 // nullptr where none is registered.
 const DeviceTable* device_table(DeviceType type);
-// The same, or an error that says so.
-const DeviceTable& require_device(DeviceType type);
+// The same, or an error that says so: AbsentDevice, or NotImplementedError of a kind that has no
+// module, and where it is no tensor that is asked for (`what`).
+const DeviceTable& require_device(DeviceType type, const char* what = nullptr);
 // Once per type. The table is kept, not copied.
 void register_device(DeviceType type, const DeviceTable& table);
 
 // With an index: that of the current device where none was given. Error where there is none such.
-Device resolved(Device device);
+Device resolved(Device device, const char* what = nullptr);
 // Work of all streams of a device is done.
 void synchronize(Device device);
 

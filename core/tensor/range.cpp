@@ -51,6 +51,23 @@ void check_fits(const char* op, const Scalar& value, DType dtype) {
         " without overflow");
 }
 
+int64_t steps_between(const char* op, int64_t start, int64_t end, int64_t step) {
+  const __int128 span = static_cast<__int128>(end) - start;
+  const __int128 n = span / step + (span % step != 0 && (span < 0) == (step < 0) ? 1 : 0);
+  check(n <= INT64_MAX, op, ": invalid size, possible overflow?");
+  return static_cast<int64_t>(n);
+}
+
+void check_sequence(const char* op, const Scalar& start, const Scalar& step, int64_t n,
+                    DType dtype) {
+  check_fits(op, start, dtype);
+  const auto last =
+      static_cast<__int128>(start.to_int()) + static_cast<__int128>(n - 1) * step.to_int();
+  check(last >= INT64_MIN && last <= INT64_MAX && fits(Scalar(static_cast<int64_t>(last)), dtype),
+        op, ": the last of ", n, " values cannot be converted to type ", dtype_name(dtype),
+        " without overflow");
+}
+
 int beyond(const Scalar& value, DType dtype) {
   const int bits = bits_of(dtype);
   const bool is_signed = info(dtype).is_signed;

@@ -12,6 +12,12 @@ bool fits(const Scalar& value, DType dtype);
 // RuntimeError if it does not.
 void check_fits(const char* op, const Scalar& value, DType dtype);
 
+// How many of `start`, `start + step`, ... come before `end`; RuntimeError beyond 64 bits.
+int64_t steps_between(const char* op, int64_t start, int64_t end, int64_t step);
+// RuntimeError where the first or the last of `n` integers `start + i * step` does not fit.
+void check_sequence(const char* op, const Scalar& start, const Scalar& step, int64_t n,
+                    DType dtype);
+
 // Of an integer dtype: below zero if the number is less than all values, above if it is greater.
 // Numbers are taken as they are, not modulo 2^n.
 int beyond(const Scalar& value, DType dtype);

@@ -357,6 +357,34 @@ def _result_type(operands: list[Operand]) -> Any:
     return with_rank
 
 
+def alike(level: Any, form: Form, values: list) -> Any:
+    """A pointwise op where nothing has to be moved: its tensors have one dtype, as many dimensions
+    and the batch among them in the same place, or none at all. None where that is not so."""
+    unwrapped = list(values)
+    first = None
+    for i in form.tensors:
+        value = values[i]
+        if value is None:
+            continue
+        parts = level.parts(value)
+        if parts is None:
+            if is_tensor(value) and value.dim():
+                return None
+            continue
+        unwrapped[i] = parts[0]
+        if first is None:
+            first, place = parts
+            rank, dtype = first.dim(), first.dtype
+        elif parts[1] != place or parts[0].dim() != rank or parts[0].dtype != dtype:
+            return None
+    if first is None:
+        return None
+    if rank == 1:  # an item counts no more than what has no dimensions
+        if any(is_tensor(v) and v.dtype != dtype for v in unwrapped):
+            return None
+    return level.wrap(form.call(unwrapped), place)
+
+
 def pointwise(b: Batch) -> Any:
     values = list(b.values)
     if len(b.form.tensors) == 1 and not b.form.mutated:

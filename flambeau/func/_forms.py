@@ -34,6 +34,8 @@ class Form:
         self.name = op.name().removesuffix(".default")
         self.takes_keywords = any(self.keyword_only)
         self.jvp = slots.jvp_rule(self.record)
+        self.batching = slots.batching_rule(self.record)
+        self.elementwise = self.batching == "pointwise" and not (self.mutated or self.out)
 
     def bind(self, args: tuple, kwargs: dict) -> list:
         """The value of each argument, defaults filled in."""

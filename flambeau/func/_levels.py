@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from flambeau import _C
 from flambeau.func import _batching, _forward
 from flambeau.func._forms import differentiable, form_of
-from flambeau.ops import slots
 
 _GRAD, _JVP, _VMAP = range(3)
 
@@ -103,7 +102,11 @@ class VmapLevel(Level):
             return self._ask(registered, args, kwargs)
         form = form_of(op)
         values = form.bind(args, kwargs)
-        rule = slots.batching_rule(form.record)
+        if form.elementwise:
+            made = _batching.alike(self, form, values)
+            if made is not None:
+                return made
+        rule = form.batching
         if rule != "random" and not any(self._holds(values[i]) for i in form.tensors):
             return op(*args, **kwargs)
         return _batching.apply(self, form, values, rule)

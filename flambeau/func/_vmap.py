@@ -84,7 +84,10 @@ def _checked_inputs(in_dims: Any, args: tuple, func: Callable) -> tuple:
             "trying to vmap over a function with no inputs. The latter is unsupported."
         )
     flat, spec = tree_flatten(args)
-    dims = _broadcast_to_and_flatten(in_dims, spec)
+    if isinstance(in_dims, int):
+        dims: Any = [in_dims] * len(flat)
+    else:
+        dims = _broadcast_to_and_flatten(in_dims, spec)
     call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if dims is None:
         raise ValueError(
@@ -143,6 +146,8 @@ def _run(
 
 
 def _flat_out_dims(out_dims: Any, outputs: Any, spec: Any, func: Callable) -> list:
+    if isinstance(out_dims, int):
+        return [out_dims] * spec.num_leaves
     name = _name(func)
 
     def check(dim: Any) -> None:

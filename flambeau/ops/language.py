@@ -257,6 +257,23 @@ def truncated(a, b):
     return q if (a < 0) == (b < 0) else -q
 
 
+@_twin("printed::ceiled", "(float) -> float")
+def ceil(x):
+    """The least whole number from ``x`` on."""
+    import math
+
+    return float(math.ceil(x)) if math.isfinite(x) else x
+
+
+@_twin("steps_between", "(literal, int, int, int) -> int")
+def steps_between(op, start, end, step):
+    """How many of ``start``, ``start + step``, ... come before ``end``."""
+    n = -((start - end) // step)
+    if n > MOST:
+        raise Error(f"{op}: invalid size, possible overflow?")
+    return n
+
+
 @_twin("show", "(int[]) -> str")
 def show(sizes):
     """``[2, 3]``, as sizes stand in messages."""
@@ -267,6 +284,12 @@ def show(sizes):
 def show_open(sizes):
     """``2, 3]``: behind what stands for leading dimensions."""
     return show(sizes)[1:]
+
+
+@_twin("printed::show_shapes", "(tensor?[]) -> str")
+def show_shapes(tensors):
+    """``[2], [3]``: of those that are given."""
+    return ", ".join(show(t.shape) for t in tensors if t is not None)
 
 
 @_leaf("shape::scalar_type_name", "(dtype) -> literal")
@@ -351,12 +374,34 @@ def check_fits(op, value, dtype):
     """RuntimeError where a number does not fit an element."""
 
 
+@_leaf("fits", "(scalar, dtype) -> bool")
+def fits(value, dtype):
+    """Whether a number is a value of the dtype, up to rounding."""
+
+
+@_twin("check_sequence", "(literal, scalar, scalar, int, dtype) -> none")
+def check_sequence(op, start, step, n, dtype):
+    """RuntimeError where the first or the last of ``n`` integers does not fit an element."""
+    check_fits(op, start, dtype)
+    last = int(start) + (n - 1) * int(step)
+    if not LEAST <= last <= MOST or not fits(last, dtype):
+        raise Error(
+            f"{op}: the last of {n} values cannot be converted to type {dtype_name(dtype)} "
+            "without overflow"
+        )
+
+
 # ---- memory: which is looked at, not touched
 
 
 @_leaf("check_written_once", "(literal, tensor) -> none")
 def check_written(op, t):
     """RuntimeError where elements of a tensor that is written share memory."""
+
+
+@_leaf("printed::check_copy", "(literal, tensor, tensor) -> none")
+def check_copy(op, written, read):
+    """The same where what is read may be put aside first, or is what is written already."""
 
 
 @_leaf("printed::check_apart", "(literal, tensor, tensor) -> none")

@@ -269,7 +269,7 @@ def default_restore_location(storage, location: str):
         return MetaStorage(storage.nbytes())
     try:
         return storage.to(location)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         raise RuntimeError(
             f"load: the file holds a tensor of device {location!r}, which is not available here; "
             "use map_location='cpu' to load it to the CPU."

@@ -1,72 +1,26 @@
 // Small compositions over other ops.
 
-#include "flambeau/kernels/composite.h"
 
-#include "core/dispatch/thread_state.h"
+
+#include "flambeau/kernels/composite.h"
 #include "flambeau/kernels/pointwise.h"
-#include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/reduce.h"
-#include "flambeau/ops/_clamp_both.h"
-#include "flambeau/ops/_cube.h"
-#include "flambeau/ops/_square.h"
 #include "flambeau/ops/all.h"
-#include "flambeau/ops/clamp_max.h"
-#include "flambeau/ops/clamp_min.h"
-#include "flambeau/ops/clone.h"
 #include "flambeau/ops/eq.h"
 #include "flambeau/ops/isclose.h"
 #include "flambeau/ops/linalg_vector_norm.h"
 #include "flambeau/ops/maximum.h"
 #include "flambeau/ops/minimum.h"
 #include "flambeau/ops/pow.h"
-#include "flambeau/ops/reciprocal.h"
-#include "flambeau/ops/rsqrt.h"
-#include "flambeau/ops/sqrt.h"
 #include "flambeau/ops/std.h"
 #include "flambeau/ops/var.h"
 #include "flambeau/ops/var_mean.h"
 
 namespace flambeau::inline v1::native {
-namespace {
-
-DType power_dtype(const Tensor& self, const Scalar& exponent) {
-  if (exponent.is_complex())
-    return to_complex(is_floating(self.dtype()) || self.is_complex() ? self.dtype()
-                                                                     : default_dtype());
-  const bool integral = is_integral(self.dtype(), true);
-  if (integral && exponent.is_floating()) return default_dtype();
-  if (self.dtype() == DType::boolean && exponent.is_integral(false)) return DType::int64;
-  return self.dtype();
-}
-
-}  // namespace
-
-Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
-  const bool integral = is_integral(self.dtype(), true);
-  check(!(integral && exponent.is_integral(false) && exponent.to_int() < 0),
-        "pow: Integers to negative integer powers are not allowed.");
-  if (power_dtype(self, exponent) == self.dtype() && !exponent.is_complex()) {
-    const double e = exponent.to_double();
-    if (e == 2) return entry::_square(self);
-    if (e == 3) return entry::_cube(self);
-    if (e == 1) return entry::clone(self, std::nullopt);
-    if (!integral && e == 0.5) return entry::sqrt(self);
-    if (!integral && e == -0.5) return entry::rsqrt(self);
-    if (!integral && e == -1) return entry::reciprocal(self);
-  }
-  return entry::pow_Tensor_Tensor(self, wrapped_number(exponent));
-}
-
 Tensor square(const Tensor& self) { return entry::pow_Tensor_Scalar(self, Scalar(int64_t{2})); }
 
 Tensor max_other(const Tensor& self, const Tensor& other) { return entry::maximum(self, other); }
 Tensor min_other(const Tensor& self, const Tensor& other) { return entry::minimum(self, other); }
-
-Tensor clamp_scalar(const Tensor& self, std::optional<Scalar> min, std::optional<Scalar> max) {
-  check(min || max, "clamp: At least one of 'min' or 'max' must not be None");
-  if (min && max) return entry::_clamp_both(self, *min, *max);
-  return min ? entry::clamp_min(self, *min) : entry::clamp_max(self, *max);
-}
 
 Scalar _local_scalar_dense(const Tensor& self) { return self.value(); }
 

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from ops import test_records as records
+from ops import record_calls as records
 
 import flambeau as torch
 from flambeau import _C

@@ -4,6 +4,7 @@ Each test uses one seam as a library on top would, and leaves nothing behind.
 """
 
 import contextlib
+import math
 import threading
 
 import numpy as np
@@ -353,10 +354,54 @@ def test_item_can_be_answered_by_a_registration():
     assert torch.zeros(1).item() == 0
 
 
-def test_a_recorded_item_is_not_replayed_with_an_old_value():
-    graph = record(lambda x: x * x.sum().item(), vector())
-    assert "aten._local_scalar_dense.default" in [str(n.op) for n in graph.nodes]
-    assert graph(vector()).tolist() == [3, 6]
+ITEMS = {
+    "operand": lambda x: x * x.sum().item(),
+    "reflected": lambda x: x.sum().item() - x,
+    "scalar": lambda x: x.add(x, alpha=x.sum().item()),
+    "one of two": lambda x: x.clamp(2.5, x.sum().item()),
+    "twice": lambda x: x.clamp(x[0].item(), x[0].item()),
+    "equal to a constant": lambda x: x.clamp(x.sum().item(), 3.0),
+    "arithmetic": lambda x: x * (2 * x.sum().item() - x[0].item() / 4) ** 2,
+    "in place": lambda x: x.clone().fill_(x.max().item()),
+    "assigned": lambda x: x.clone().index_fill_(0, torch.tensor([1]), x.sum().item()),
+    "layer": lambda x: F.elu(-x, alpha=x.sum().item()),
+    "result": lambda x: [x, -x.sum().item()],
+    "integer": lambda x: (x * 2).long() + (x * 2).long().sum().item(),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_a_recorded_item_is_a_number_of_the_graph(name):
+    program = ITEMS[name]
+    graph = record(program, vector())
+    ops = [str(n.op) for n in graph.nodes]
+    assert "aten._local_scalar_dense.default" in ops and "read.number" not in ops
+    for x in (vector(), torch.tensor([5.0, 6.0])):
+        torch.testing.assert_close(graph(x), program(x), rtol=0, atol=0)
+
+
+PLAIN_ITEMS = {
+    "if": lambda x, n: x + 1 if n > 2 else x - 1,
+    "bool": lambda x, n: x + 1 if n else x,
+    "size": lambda x, n: torch.zeros(int(n)),
+    "index": lambda x, n: x[int(n) - 3],
+    "text": lambda x, n: x * float(f"{n}"),
+    "factory": lambda x, n: torch.full((2,), n),
+    "tensor": lambda x, n: torch.tensor([n]),
+    "math": lambda x, n: x * math.sqrt(n),
+    "elements": lambda x, n: x * len({n}),
+    "attribute": lambda x, n: x * n.is_integer(),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN_ITEMS)
+def test_what_a_program_does_with_an_item_itself_is_compared_at_replay(name):
+    def program(x):
+        return PLAIN_ITEMS[name](x, x.sum().item())
+
+    graph = record(program, vector())
+    assert [str(n.op) for n in graph.nodes].count("read.number") == 1
+    torch.testing.assert_close(graph(vector()), program(vector()))
     with pytest.raises(RuntimeError, match="record it again"):
         graph(torch.tensor([5.0, 6.0]))
 

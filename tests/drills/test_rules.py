@@ -1,19 +1,16 @@
 """Every rule both ways: as printed C++, and as it stands, on integers that note comparisons."""
 
-import inspect
-
 import pytest
 from drills import recording, trials
 
 import flambeau
 from flambeau import _C
-from flambeau.ops import language
+from flambeau.ops.derived import rule_of
 from flambeau.ops.record import load
 
-RECORDS = [r for r in load() if r.rule is not None]
+RECORDS = [r for r in load() if rule_of(r) is not None]
 EVERY = [r for r in load() if _C._find_op(f"aten::{r.schema.full_name}") is not None]
-# What nobody can tell before, and what is not ported yet.
-NO_RULE = {r.schema.full_name for r in EVERY if not r.has_rule or r.is_dynamic}
+NO_RULE = {r.schema.full_name for r in EVERY if r.is_dynamic}  # what nobody can tell before
 
 
 def name_of(record):
@@ -23,36 +20,6 @@ def name_of(record):
 def in_cxx(record, found):
     op = _C._find_op(f"aten::{record.schema.full_name}")
     return _C._run_rule(op, (), found)
-
-
-def first_tensor(values):
-    for v in values:
-        inner = first_tensor(v) if isinstance(v, list) else v
-        if isinstance(inner, flambeau.Tensor):
-            return inner
-    return None
-
-
-def in_python(record, found):
-    """The rule as it stands, in the form that C++ gives."""
-    wanted = inspect.signature(record.rule).parameters
-    names = {n: n if n in found else n.rstrip("_") for n in wanted}
-    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
-    given = {
-        n: found.get(a) if a in numbers else recording.recording(found.get(a))
-        for n, a in names.items()
-    }
-    made = record.rule(**given)
-    specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
-    first = first_tensor(found.values())
-    out = []
-    for s in specs:
-        assert isinstance(s, language.Spec)
-        device = s.device if s.device is not None else getattr(first, "device", None)
-        strides = None if s.strides is None else tuple(recording.plain(list(s.strides)))
-        sizes = tuple(recording.plain(list(s.sizes)))
-        out.append((sizes, s.dtype, strides, recording.plain(s.offset), device))
-    return out
 
 
 def same(a, b):
@@ -73,7 +40,7 @@ def test_a_rule_gives_the_same_in_python_and_in_cxx(record):
         for call in (found, *trials.edge_trials(record, found)):
             recording.NOTES.clear()
             cxx = trials.outcome(lambda call=call: in_cxx(record, call))
-            python = trials.outcome(lambda call=call: in_python(record, call))
+            python = trials.outcome(lambda call=call: trials.rule_in_python(record, call))
             assert same(cxx, python), f"{record.schema.full_name}: {call}\n{cxx}\n{python}"
             tried += 1
     assert tried
@@ -119,13 +86,10 @@ def unknown(value):
 @pytest.mark.parametrize("record", RECORDS, ids=name_of)
 def test_a_rule_runs_on_unknown_sizes(record):
     """Sizes of 2 and more are unknown; only 0 and 1 specialise, and no size becomes an index."""
-    wanted = inspect.signature(record.rule).parameters
     for sample in record.cases():
         found = trials.arguments(record, sample)
-        names = {n: n if n in found else n.rstrip("_") for n in wanted}
         recording.NOTES.clear()
-        made = record.rule(**{n: unknown(found.get(a)) for n, a in names.items()})
-        specs = [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
+        specs = trials.rule_with(record, found, unknown)
         indices = [note for note in recording.NOTES if note[0] == "index" and note[1] >= 2]
         assert name_of(record) in COUNTED or not indices, indices
         expected = in_cxx(record, found)
@@ -151,17 +115,6 @@ def test_what_is_known_of_unknown_sizes_is_asked_without_a_note():
     assert s == 7 and recording.NOTES == [("eq", "s0", "7"), ("==", 7, 7)]
 
 
-# Not split into rule and kernel yet; may only shrink.
-WHOLE = set(
-    """_fused_adagrad_ _fused_adagrad_.tensor_lr _fused_adam_ _fused_adam_.tensor_lr _fused_adamw_
-    _fused_adamw_.tensor_lr _fused_sgd_ _fused_sgd_.tensor_lr _to_copy arange arange.start
-    arange.start_out arange.start_step clamp clamp.out clamp_ clone copy_ detach detach_
-    fill.Tensor fill_.Tensor index_put index_put_ linspace linspace.out native_dropout
-    pow.Tensor_Scalar pow.Tensor_Scalar_out pow_.Scalar round.decimals round.decimals_out
-    round_.decimals""".split()
-)
-
-
-def test_every_other_op_has_a_rule():
-    bare = set(_C._ops_without_rule()) - set(_C._ops_of_dynamic_shape())
-    assert bare == WHOLE
+def test_every_op_but_a_composite_has_a_rule():
+    assert set(_C._ops_without_rule()) <= set(_C._ops_of_dynamic_shape())
+    assert not [name_of(r) for r in load() if r.kind != "composite" and not r.has_rule]

@@ -9,19 +9,8 @@ import subprocess
 import sys
 import warnings
 
-from ops.test_records import (
-    DYNAMIC,
-    GRADIENTS,
-    LAYOUT,
-    RECORDS,
-    SECOND,
-    Call,
-    calls,
-    full_name,
-    leaves,
-    over_tensors,
-    parametrised,
-)
+from ops.record_calls import DYNAMIC, RECORDS, Call, calls, full_name, leaves, parametrised
+from ops.test_records import GRADIENTS, LAYOUT, SECOND, over_tensors
 
 import flambeau
 from flambeau.func import grad, jvp, vmap

@@ -1,10 +1,15 @@
 """The calls on which rules and bodies are tried both ways: samples, and sizes at the edges."""
 
+import inspect
 import re
 
+from drills import recording
+from ops.record_calls import Call
+
 import flambeau
+from flambeau.ops import language
 from flambeau.ops.bind import bound
-from flambeau.ops.samples import DType, Given, Values
+from flambeau.ops.derived import rule_of
 
 EDGES = (-1, 0, 1, 2**31, 2**62)
 
@@ -17,41 +22,11 @@ def dtype_of(record) -> str:
     return next(d for d in ("float32", "int64", "complex64", "bool") if d in takes)
 
 
-def tensor_of(d, device, same):
-    """A tensor as a sample describes it, for the dtype under test."""
-    if isinstance(d, Given):
-        return flambeau.tensor(d.data, dtype=getattr(flambeau, d.dtype), device=device)
-    dtype = named(d.dtype or "same", same)
-    if device == "meta":
-        return flambeau.empty(d.shape, dtype=dtype, device="meta")
-    n = 1
-    for s in d.shape:
-        n *= s
-    span = flambeau.arange(n, dtype=flambeau.float64) * ((d.high - d.low) / max(n, 1)) + d.low
-    return span.reshape(d.shape).to(dtype)
-
-
-def named(name: str, same: str):
-    wide = "complex128" if same.startswith("complex") else "float64"
-    return getattr(flambeau, {"same": same, "double": wide}.get(name, name))
-
-
-def made(value, device, same):
-    if isinstance(value, (Values, Given)):
-        return tensor_of(value, device, same)
-    if isinstance(value, DType):
-        return named(value.name, same)
-    if isinstance(value, (list, tuple)):
-        return [made(v, device, same) for v in value]
-    return value
-
-
 def arguments(record, sample, device="cpu") -> dict:
     """Name -> value, defaults included."""
-    same = dtype_of(record)
-    args = tuple(made(a, device, same) for a in sample.args)
-    kwargs = {k: made(v, device, same) for k, v in sample.kwargs.items()}
-    found = bound(record.schema, args, kwargs)
+    call = Call(record, record.cases().index(sample), dtype_of(record))
+    args, kwargs = call.tensors(lambda t: t.to(device))
+    found = bound(record.schema, tuple(args), kwargs)
     for a in record.schema.args:
         if a.name in found and a.type in ("Device", "Layout") and isinstance(found[a.name], str):
             found[a.name] = flambeau.device(found[a.name])
@@ -112,3 +87,47 @@ def outcome(run):
     except Exception as e:
         # The binding puts the op before what the allocator says; in Python that is the op at hand.
         return type(e), re.sub(r"^\w+: (?=integer overflow|Stride calc|Storage size)", "", str(e))
+
+
+def first_tensor(values):
+    for v in values:
+        inner = first_tensor(v) if isinstance(v, list) else v
+        if isinstance(inner, flambeau.Tensor):
+            return inner
+    return None
+
+
+def rule_with(record, found, convert):
+    """The specs that the rule as it stands gives for arguments of another kind."""
+    rule = rule_of(record)
+    wanted = inspect.signature(rule).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in wanted):
+        names = {n: n for n in found}
+    else:
+        names = {p.name: p.name if p.name in found else p.name.rstrip("_") for p in wanted}
+    numbers = {a.name for a in record.schema.args if a.type == "Scalar"}  # no sizes: as they are
+    made = rule(
+        **{n: found.get(a) if a in numbers else convert(found.get(a)) for n, a in names.items()}
+    )
+    return [] if made is None else list(made) if isinstance(made, (list, tuple)) else [made]
+
+
+def rule_in_python(record, found):
+    """The rule as it stands, in the form that C++ gives."""
+    specs = rule_with(record, found, recording.recording)
+    first = first_tensor(found.values())
+    out = []
+    for s in specs:
+        assert isinstance(s, language.Spec)
+        device = s.device if s.device is not None else getattr(first, "device", None)
+        strides = None if s.strides is None else tuple(recording.plain(list(s.strides)))
+        sizes = tuple(recording.plain(list(s.sizes)))
+        out.append((sizes, s.dtype, strides, recording.plain(s.offset), device))
+    return out
+
+
+def body_in_python(record, found):
+    """What the body as it stands gives; None of one that has nothing to do."""
+    wanted = inspect.signature(record.function).parameters
+    given = {n: found.get(n.rstrip("_") if n not in found else n) for n in wanted if n != "ops"}
+    return record.function(**given, ops=language.ops) if "ops" in wanted else None

@@ -1,7 +1,7 @@
 """Tensors of different devices in one call: an error that says so, in every op."""
 
 import pytest
-from ops import test_records as records
+from ops import record_calls as records
 
 import flambeau as torch
 from flambeau.ops.samples import Given, Values

@@ -6,38 +6,35 @@ reason.
 
 import operator
 import re
-import zlib
 
 import numpy as np
 import pytest
+from ops.record_calls import (
+    RECORDS,
+    TESTED,
+    UNINITIALISED,
+    Call,
+    as_array,
+    assert_same,
+    calls,
+    dtypes_of,
+    fits_in_place,
+    full_name,
+    leaves,
+    overload,
+    parametrised,
+    takes_dtype,
+)
 
 import flambeau
 from flambeau import _C
 from flambeau._recorder import record as record_graph
 from flambeau.ops.generator import tables
-from flambeau.ops.record import ALL, load
-from flambeau.ops.samples import DType, Given, Values
+from flambeau.ops.record import ALL
 from flambeau.utils import _pytree as pytree
-from flambeau.utils._python_dispatch import TorchDispatchMode
 
-
-def full_name(record) -> str:
-    return record.schema.full_name
-
-
-RECORDS = load()
-TESTED = ("float32", "float64", "bfloat16", "complex64", "complex128", "int32", "bool")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 EPSILON |= {"complex64": EPSILON["float32"], "complex128": EPSILON["float64"]}
-
-# Their elements are whatever memory held, so only geometry is compared.
-UNINITIALISED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided"}
-
-
-# Their samples read elements, or move tensors, so that meta tensors are refused.
-READS_META = {"allclose", "index_put", "index_put_", "nonzero_numpy", "one_hot", "where"}
-READS_META |= {"to.device"}
-READS_META |= {full_name(r) for r in RECORDS if r.schema.overload == "tensor_lr"}
 
 # A view is made of memory as it lies, and random fills go in the order of memory.
 LAYOUT = {"view", "view.dtype", "view_as", "view_as_complex", "_reshape_alias", "_unsafe_view"}
@@ -70,158 +67,7 @@ NAMELESS = {"_local_scalar_dense"}
 FILLS = {"native_dropout", "rand_like", "randn_like", "randint_like", "normal", "bernoulli_"}
 
 
-# ---- tensors from descriptions
-
-
-def resolved(name: str, dtype: str) -> str:
-    """The dtype that a description names, for a dtype under test."""
-    double = "complex128" if dtype.startswith("complex") else "float64"
-    return {"same": dtype, "double": double}.get(name, name)
-
-
-def array_of(description, dtype: str, seed: int) -> np.ndarray:
-    """The elements that a description stands for, the same ones for the same seed."""
-    if isinstance(description, Given):
-        return np.array(description.data, description.dtype)
-    dtype = resolved(description.dtype or "same", dtype)
-    rng = np.random.default_rng(seed)
-    shape, low, high = description.shape, description.low, description.high
-    if dtype == "bool":
-        return rng.integers(0, 2, shape).astype(bool)
-    if dtype.startswith("int"):
-        bottom, top = int(np.ceil(low)), int(np.floor(high))
-        return rng.integers(bottom, max(top, bottom) + 1, shape).astype(dtype)
-
-    def spread():
-        n = max(int(np.prod(shape)), 1)
-        places = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n
-        return (low + (high - low) * places)[: int(np.prod(shape))].reshape(shape)
-
-    if dtype.startswith("complex"):
-        return (spread() + 1j * spread()).astype(dtype)
-    return spread().astype("float32" if dtype == "bfloat16" else dtype)
-
-
-class Call:
-    """A sample's arguments as tensors of a dtype, made anew for each use."""
-
-    def __init__(self, record, index: int, dtype: str):
-        self.record, self.sample, self.dtype = record, record.cases()[index], dtype
-        self.seed = zlib.crc32(f"{full_name(record)} {index}".encode())
-
-    def _map(self, make):
-        """The arguments with each described tensor replaced."""
-        count = iter(range(1000))
-
-        def convert(value):
-            if isinstance(value, (Values, Given)):
-                return make(value, self.seed + next(count))
-            if isinstance(value, DType):
-                return getattr(flambeau, resolved(value.name, self.dtype))
-            if isinstance(value, (list, tuple)):
-                return type(value)(map(convert, value))
-            return value
-
-        args = [convert(a) for a in self.sample.args]
-        return args, {k: convert(v) for k, v in self.sample.kwargs.items()}
-
-    def tensors(self, change=lambda t: t):
-        def make(description, seed):
-            tensor = flambeau.tensor(array_of(description, self.dtype, seed))
-            wanted = getattr(flambeau, self.dtype)
-            fixed = isinstance(description, Given) or description.dtype
-            return change(tensor if fixed else tensor.to(wanted))
-
-        return self._map(make)
-
-    def arrays(self, floating: bool):
-        """As the reference takes them: in double precision, integers as the op computes them."""
-
-        def make(description, seed):
-            array = array_of(description, self.dtype, seed)
-            if self.dtype == "bfloat16" and array.dtype.kind == "f":
-                array = as_array(flambeau.tensor(array).to(flambeau.bfloat16))
-            if array.dtype.kind in "fc":
-                return array.astype("complex128" if array.dtype.kind == "c" else "float64")
-            fixed = isinstance(description, Given) or description.dtype
-            return array.astype("float64") if floating and not fixed else array
-
-        args, kwargs = self._map(make)
-        named = {k: as_numpy_dtype(v) for k, v in kwargs.items()}
-        return [as_numpy_dtype(a) for a in args], named
-
-    def constants(self) -> list[bool]:
-        """Of each tensor, whether no gradient flows to it."""
-        found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))
-        return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given))]
-
-    def __call__(self, function=None, change=lambda t: t):
-        args, kwargs = self.tensors(change)
-        flambeau.manual_seed(0)
-        return (function or overload(self.record.schema))(*args, **kwargs)
-
-
-def as_numpy_dtype(value):
-    """References get dtypes too; one that NumPy lacks is None."""
-    if not isinstance(value, flambeau.dtype):
-        return value
-    return None if value is flambeau.bfloat16 else np.dtype(str(value).split(".")[1])
-
-
-def as_array(tensor) -> np.ndarray:
-    tensor = tensor.detach().resolve_conj().resolve_neg()
-    return (tensor.float() if tensor.dtype is flambeau.bfloat16 else tensor).numpy()
-
-
-def overload(schema):
-    packet = getattr(flambeau.ops.aten, schema.name)
-    return getattr(packet, schema.overload or "default")
-
-
-def dtypes_of(record, every=frozenset.intersection) -> frozenset:
-    if isinstance(record.dtypes, dict):
-        return every(*map(frozenset, record.dtypes.values()))
-    return record.dtypes
-
-
-def takes_dtype(record) -> bool:
-    """Whether some sample holds a tensor whose dtype is the one under test."""
-    leaves = pytree.tree_leaves([(s.args, s.kwargs) for s in record.cases()])
-    return any(isinstance(v, Values) and not v.dtype for v in leaves)
-
-
-def calls(record, dtypes=TESTED, limit: int = 99):
-    """All samples in the first dtypes that the op has."""
-    chosen = [d for d in dtypes if d in dtypes_of(record)][:limit]
-    chosen = chosen if takes_dtype(record) else ["float32"]
-    return [Call(record, i, d) for d in chosen for i in range(len(record.cases()))]
-
-
 # ---- comparing
-
-
-def leaves(out) -> list:
-    return [v for v in pytree.tree_leaves(out) if v is not None]
-
-
-def geometry(out):
-    return [
-        (tuple(v.shape), v.dtype, v.stride()) if isinstance(v, flambeau.Tensor) else v
-        for v in leaves(out)
-    ]
-
-
-def assert_same(record, got, expected, strides: bool = True):
-    got, expected = leaves(got), leaves(expected)
-    assert len(got) == len(expected)
-    for a, b in zip(got, expected):
-        if not isinstance(b, flambeau.Tensor):
-            assert a == b or (a != a and b != b)
-            continue
-        assert a.dtype is b.dtype and a.shape == b.shape
-        assert not strides or a.stride() == b.stride()
-        if record.name not in UNINITIALISED:
-            np.testing.assert_array_equal(as_array(a), as_array(b))
 
 
 def peak(array) -> float:
@@ -289,13 +135,6 @@ def operators(record, name: str):
     return lambda self, *others: getattr(self, name)(*others)
 
 
-def parametrised(records):
-    return pytest.mark.parametrize("record", records, ids=full_name)
-
-
-DYNAMIC = [r for r in RECORDS if r.tags & {"dynamic_shape", "data_dependent"}]
-
-
 @parametrised(RECORDS)
 def test_has_samples(record):
     assert record.cases()
@@ -323,14 +162,6 @@ def test_operators_are_the_op(record):
                 tried.add(name)
                 assert_same(record, call(operators(record, name)), expected, strides=not augmented)
     assert tried == set(record.slots)
-
-
-def fits_in_place(record, result, target) -> bool:
-    return (
-        isinstance(target, flambeau.Tensor)
-        and (record.kind == "view" or result.shape == target.shape)
-        and flambeau.can_cast(result.dtype, target.dtype)
-    )
 
 
 @parametrised([r for r in RECORDS if r.inplace])
@@ -378,32 +209,6 @@ def test_out_takes_the_result_and_is_resized(record):
             got = overload(schema)(*args, **kwargs)
             assert [a is b for a, b in zip(leaves(got), outs)] == [True] * len(outs)
             assert_same(record, got, expected, strides=False)
-
-
-@parametrised([r for r in RECORDS if r not in DYNAMIC and full_name(r) not in READS_META])
-def test_meta_gives_the_geometry(record):
-    placed = any(a.name == "device" for a in record.schema.args)
-    for call in calls(record, limit=2):
-        args, kwargs = call.tensors(lambda t: t.to("meta"))
-        if placed and not any(isinstance(a, flambeau.Tensor) for a in args):
-            kwargs["device"] = "meta"
-        got = overload(record.schema)(*args, **kwargs)
-        assert all(t.device.type == "meta" for t in leaves(got))
-        assert geometry(got) == geometry(call())
-
-
-@parametrised([r for r in RECORDS if r in DYNAMIC or full_name(r) in READS_META])
-def test_meta_refuses_what_depends_on_data(record):
-    refused = 0
-    for call in calls(record, limit=1):
-        try:
-            got = call(change=lambda t: t.to("meta"))
-        except (NotImplementedError, RuntimeError) as error:
-            assert "meta" in str(error)
-            refused += 1
-        else:
-            assert geometry(got) == geometry(call())
-    assert refused
 
 
 def with_gaps(tensor):
@@ -536,27 +341,6 @@ def test_a_subclass_sees_the_function_and_gets_the_same(record):
                 v.as_subclass(flambeau.Tensor) if isinstance(v, Tagged) else v for v in leaves(got)
             ]
             assert_same(record, plain, expected)
-
-
-class Log(TorchDispatchMode):
-    def __init__(self):
-        self.seen = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.seen.append(str(func))
-        return func(*args, **(kwargs or {}))
-
-
-@parametrised(RECORDS)
-def test_a_dispatch_mode_sees_the_op(record):
-    for call in calls(record, limit=1):
-        args, kwargs = call.tensors()
-        flambeau.manual_seed(0)
-        with Log() as log:
-            got = overload(record.schema)(*args, **kwargs)
-        assert_same(record, got, call())
-        seen = str(overload(record.schema)) in log.seen
-        assert seen != (record.kind == "composite")
 
 
 @parametrised(RECORDS)

@@ -262,6 +262,35 @@ def test_calls(program):
     )
 
 
+TENSORS = [
+    "zeros(2, device={0})",
+    "tensor([1.0], device={0})",
+    "ones(2).to({0})",
+    "ones(2).new_zeros(2, device={0})",
+    "rand_like(ones(2), device={0})",
+    "nn.Linear(2, 2, device={0})",
+    "nn.Linear(2, 2).to({0})",
+    "ones(2, device='meta').to({0})",
+]
+TENSORS = [p.format(repr(d)) for p in TENSORS for d in ("cuda", "cuda:1", "xpu", "mtia")]
+TENSORS += [f"ones(2).{d}()" for d in ("cuda", "xpu", "mtia")]
+TENSORS += [f"nn.Linear(2, 2).{d}()" for d in ("cuda", "xpu", "mtia", "ipu")]
+TENSORS += [f"ones(2).{d}(0)" for d in ("cuda", "xpu", "mtia")]
+TENSORS += [f"{kind}({d!r})" for kind in ("Generator", "Stream", "Event") for d in ("cuda", "xpu")]
+TENSORS += ["ones(2).to('mps')", "zeros(2, device='mps')", "ones(2).ipu()", "ones(2)['a']"]
+TENSORS += ["ones(2)[0.5]", "ones(2)[{}]", "ones(2)[1j]", "ones(2)[b'a']"]
+
+
+@pytest.mark.parametrize("program", TENSORS)
+def test_tensors_on_devices_that_are_not_there_raise_alike(program):
+    with pytest.raises(Exception) as theirs:
+        eval(program, vars_of(torch, program))
+    with pytest.raises(theirs.type) as ours:
+        eval(program, vars_of(flambeau, program))
+    if theirs.type is AssertionError:
+        assert str(ours.value).startswith(str(theirs.value).partition(". ")[0])
+
+
 def vars_of(library, program: str) -> dict:
     names = set(re.findall(r"\b[A-Za-z_]\w*", program))
     return {name: getattr(library, name) for name in names if hasattr(library, name)}

@@ -285,6 +285,24 @@ class Tensor:
         non_blocking: _bool = ...,
         memory_format: _memory_format = ...,
     ) -> Tensor: ...
+    def xpu(
+        self,
+        device: _device | str | _int | None = ...,
+        non_blocking: _bool = ...,
+        memory_format: _memory_format = ...,
+    ) -> Tensor: ...
+    def mtia(
+        self,
+        device: _device | str | _int | None = ...,
+        non_blocking: _bool = ...,
+        memory_format: _memory_format = ...,
+    ) -> Tensor: ...
+    def ipu(
+        self,
+        device: _device | str | _int | None = ...,
+        non_blocking: _bool = ...,
+        memory_format: _memory_format = ...,
+    ) -> Tensor: ...
     def double(self, memory_format: _memory_format | None = ...) -> Tensor: ...
     def float(self, memory_format: _memory_format | None = ...) -> Tensor: ...
     def half(self, memory_format: _memory_format | None = ...) -> Tensor: ...

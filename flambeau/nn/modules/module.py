@@ -615,6 +615,18 @@ class Module(HookedCall, Stateful):
         """Move parameters and buffers to a CUDA device."""
         return self._apply(lambda t: t.cuda(device))
 
+    def xpu(self, device=None) -> Self:
+        """Move parameters and buffers to an XPU device."""
+        return self._apply(lambda t: t.xpu(device))
+
+    def mtia(self, device=None) -> Self:
+        """Move parameters and buffers to an MTIA device."""
+        return self._apply(lambda t: t.mtia(device))
+
+    def ipu(self, device=None) -> Self:
+        """Move parameters and buffers to an IPU device."""
+        return self._apply(lambda t: t.ipu(device))
+
     def to_empty(self, *, device, recurse: bool = True) -> Self:
         """Move to ``device`` without copying: memory is allocated and left as it comes."""
         return self._apply(lambda t: flambeau.empty_like(t, device=device), recurse=recurse)

@@ -7,19 +7,25 @@ from flambeau.ops.samples import call, dtype, np, values
 
 @native(
     "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
-    cxx="clamp_scalar",
     node="ClampBackward1",
     inplace=True,
     inplace_functions=("clamp", "clip"),
     out=True,
     aliases=("clip",),
 )
-def clamp():
+def clamp(self, min, max, ops):
     """``min(max(self, min), max)``; NaN stays.
 
     >>> flambeau.clamp(flambeau.tensor([-1., 0.5, 2.]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    if min is None and max is None:
+        raise Error("clamp: At least one of 'min' or 'max' must not be None")
+    if min is not None and max is not None:
+        return ops._clamp_both(self, min, max)
+    if min is not None:
+        return ops.clamp_min(self, min)
+    return ops.clamp_max(self, max)
 
 
 clamp.samples(

@@ -1,18 +1,25 @@
 """Empty, constant and regular tensors."""
 
+import math
+
 from flambeau.ops.language import (
     Error,
     Spec,
+    ceil,
     channels_last_strides,
     check_fits,
+    check_sequence,
+    check_written,
     default_dtype,
     dtype_name,
     dtypes,
     format_name,
     formats,
+    is_integral,
     layout_name,
     layouts,
     placed,
+    steps_between,
     strides_like,
     to_complex,
 )
@@ -458,8 +465,8 @@ def _(self, size, fill_value, dtype, layout, device, pin_memory):
     return Spec(size, kind, None, device=placed(self.device if device is None else device))
 
 
-@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, cxx="arange_end")
-def arange():
+@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False)
+def arange(end, dtype, layout, device, pin_memory, ops):
     """``start, start + step, ...`` below ``end``.
 
     >>> flambeau.arange(3)
@@ -467,6 +474,7 @@ def arange():
     >>> flambeau.arange(1, 2, 0.5)
     tensor([1.0000, 1.5000])
     """
+    return ops.arange_start_step(0, end, 1, dtype, layout, device, pin_memory)
 
 
 arange.samples(call(5), call(2.5), call(0))
@@ -474,16 +482,18 @@ arange.reference(np.arange)
 
 
 @native(f"arange.start(Scalar start, Scalar end, {_OPTIONS}) -> Tensor", method=False)
-def arange_start():
+def arange_start(start, end, dtype, layout, device, pin_memory, ops):
     """``start`` to ``end`` by one."""
+    return ops.arange_start_step(start, end, 1, dtype, layout, device, pin_memory)
 
 
 arange_start.samples(call(2, 5), call(0.5, 2))
 arange_start.reference(np.arange)
 
 
-@native(
+@structured(
     f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {_OPTIONS}) -> Tensor",
+    cpu="cpu::arange(result, start, step)",
     method=False,
     out=True,
     out_overload="start_out",
@@ -496,8 +506,38 @@ arange_start_step.samples(call(1, 6, 2), call(2, 0.5, -0.25))
 arange_start_step.reference(np.arange)
 
 
-@native(
-    f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor", method=False, out=True
+@arange_start_step.rule
+def _(start, end, step, dtype, layout, device, pin_memory):
+    integers = isinstance(start, int) and isinstance(end, int) and isinstance(step, int)
+    check_options("arange", layout, pin_memory)
+    kind = (dtypes.int64 if integers else default_dtype()) if dtype is None else dtype
+    a, b, by = float(start), float(end), float(step)
+    if by == 0:
+        raise Error("arange: step must be nonzero")
+    if not math.isfinite(a) or not math.isfinite(b):
+        raise Error(f"arange: unsupported range: {a:g} -> {b:g}")
+    if (by > 0 and b < a) or (by < 0 and b > a):
+        raise Error(
+            "arange: upper bound and lower bound inconsistent with step sign: "
+            f"{a:g} to {b:g} by {by:g}"
+        )
+    if integers and is_integral(kind, False):
+        n = steps_between("arange", int(start), int(end), int(step))
+    else:
+        steps = ceil((b - a) / by)
+        if not steps < 9.2e18:
+            raise Error("arange: invalid size, possible overflow?")
+        n = int(steps)
+    if is_integral(kind, False) and n > 0:
+        check_sequence("arange", start, step, n, kind)
+    return Spec([n], kind, device=placed(device))
+
+
+@structured(
+    f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor",
+    cpu="cpu::linspace(result, start, end)",
+    method=False,
+    out=True,
 )
 def linspace():
     """``steps`` evenly spaced values, both ends included.
@@ -509,6 +549,21 @@ def linspace():
 
 linspace.samples(call(0, 2, 5), call(1.5, -1, 1), call(0, 1, 0))
 linspace.reference(np.linspace)
+
+
+@linspace.rule
+def _(start, end, steps, dtype, layout, device, pin_memory):
+    of_complex = isinstance(start, complex) or isinstance(end, complex)
+    check_options("linspace", layout, pin_memory)
+    usual = to_complex(default_dtype()) if of_complex else default_dtype()
+    kind = usual if dtype is None else dtype
+    if steps < 0:
+        raise Error(f"linspace: number of steps must be non-negative, got {steps}")
+    if of_complex and not kind.is_complex:
+        raise Error(f"linspace: complex ends need a complex dtype, not {dtype_name(kind)}")
+    check_fits("linspace", start, kind)
+    check_fits("linspace", end, kind)
+    return Spec([steps], kind, device=placed(device))
 
 
 @structured(
@@ -596,14 +651,34 @@ def _(g, cxx):
     return cxx.zeros_like(g)
 
 
-@native(
+@structured(
     "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
-    cxx="fill_tensor_",
+    cpu="cpu::fill_number(self, value.value())",
     node="FillBackward3",
     handles=frozenset({"conjugate", "negative"}),
 )
 def fill_tensor():
     """Sets all elements to the value of a 0-dim tensor."""
+
+
+@fill_tensor.rule
+def _(self, value):
+    if value.dim() != 0:
+        raise Error(
+            "fill_: fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.dim()} dimensions."
+        )
+    check_written("fill_", self)
+    if value.is_meta and not self.is_meta:
+        raise Error(
+            "fill_: the value is on device 'meta' and has no bytes, but the tensor to fill is on "
+            f"{self.device}"
+        )
+    if value.is_complex() and not self.is_complex():
+        raise Error(
+            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
+            "it is complex"
+        )
 
 
 fill_tensor.samples(call(values(2, 3), values()))
@@ -654,12 +729,12 @@ def _(g, cxx):
 
 @native(
     "fill.Tensor(Tensor self, Tensor value) -> Tensor",
-    cxx="fill_tensor",
     method=False,
     node="FillBackward1",
 )
-def fill_copy_tensor():
+def fill_copy_tensor(self, value, ops):
     """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
+    return ops.fill__Tensor(ops.empty_like(self), value)
 
 
 fill_copy_tensor.samples(call(values(2, 3), values()))

@@ -28,14 +28,15 @@ def may_write(record: Record, schema: Schema) -> str:
         return ""
     written = [a.symbol for a in schema.outs]
     if schema.inplace and record.kind != "composite":  # whose parts look for themselves
-        written = [schema.args[0].name]
+        written = [a.symbol for a in schema.args if a.mutated]
     return "".join(f"  check_may_write({name});\n" for name in written)
 
 
-def outs(schema: Schema, dtype_of: str) -> str:
-    """Several out= are refused together, before the first is resized. ``dtype_of`` has a {}."""
+def outs(schema: Schema, results: str) -> str:
+    """Several out= are refused together, before the first is resized. ``results``: the tuple of
+    what they will hold."""
     if len(schema.outs) < 2:
         return ""
     names = ", ".join(f"&{a.symbol}" for a in schema.outs)
-    given = ", ".join(dtype_of.format(i) for i in range(len(schema.outs)))
+    given = ", ".join(f"std::get<{i}>({results})" for i in range(len(schema.outs)))
     return f'  check_outs("{schema.name}", {{{names}}}, {{{given}}});\n'

@@ -209,7 +209,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         return _mutating_body(record, schema)
     results = names.results(record)
     code = f"  const auto spec = {rule_call(record, schema)};\n" + checks.dtypes(record, schema)
-    code += checks.outs(schema, "std::get<{}>(spec).dtype")
+    code += checks.outs(schema, "spec")
     followed = like(schema)
     if followed is not None:
         a = schema.args[followed]
@@ -250,6 +250,8 @@ def _mutating_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
     kernel = call(record.cpu, "cpu", [], schema)
     checked = f"  {rule_call(record, schema)};\n{checks.dtypes(record, schema)}"
+    if schema.args[0].list:  # what is written of which is counted by the kernel
+        return f"{checked}  if (!is_meta({first})) {kernel};\n{_value(schema)}"
     return f"{checked}  if (!{first}.is_meta()) {kernel};\n{_finish(schema)}"
 
 
@@ -269,7 +271,7 @@ def _separate(schema: Schema) -> str:
 def body_call(record: Record, schema: Schema) -> str:
     if record.has_body:
         return printed.body_call(record, schema)
-    if record.rule:  # other geometry over memory that nobody else sees
+    if record.rule and not record.cxx:  # other geometry over memory that nobody else sees
         return f"alias_of({schema.args[0].name}, {printed.call(record, schema)})"
     return call(record.cxx or record.schema.symbol, "native", [], schema)
 
@@ -291,7 +293,7 @@ def _given_body(record: Record, schema: Schema, functional: str) -> str:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
-        code += checks.outs(schema, "std::get<{}>(made).dtype()")
+        code += checks.outs(schema, "made")
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'
@@ -350,7 +352,7 @@ def kernel_declaration(record: Record) -> list[tuple[str, str]]:
         outs = ", ".join(f"const Tensor& {r}_out" for r in results)
         both = ", ".join(p for p in (outs, params) if p)
         out.append(("cpu", f"void {record.cpu}({both});\n"))
-    own = record.has_body or record.rule
+    own = record.has_body or (record.rule and not record.cxx)
     if record.kind in ("native", "view", "composite") and "(" not in record.cxx and not own:
         result = "void" if record.inplace_only else schema.cpp_return
         out.append(("native", f"{result} {record.cxx or schema.symbol}({params});\n"))

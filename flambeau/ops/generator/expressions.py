@@ -598,7 +598,7 @@ class Expressions:
             if target.id == "math":
                 args = ", ".join(self.as_type(self.expr(a), "float", e) for a in e.args)
                 kind = "bool" if e.func.attr.startswith("is") else "float"
-                if e.func.attr not in ("isfinite", "isinf", "isnan", "log", "sqrt", "exp"):
+                if e.func.attr not in ("isfinite", "isinf", "isnan", "log", "sqrt", "exp", "pow"):
                     raise self.where(f"math.{e.func.attr} is not in the subset", e)
                 return Val(f"std::{e.func.attr}({args})", kind)
         v = self.expr(target)

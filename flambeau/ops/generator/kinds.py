@@ -56,6 +56,7 @@ ATTRIBUTES = {
     ("tensor", "layout"): ("{}.layout()", "layout"),
     ("tensor", "is_meta"): ("{}.is_meta()", "bool"),
     ("tensor", "itemsize"): ("static_cast<int64_t>({}.itemsize())", "int"),
+    ("device", "type"): ("device_type_name({}.type)", "str"),
     ("dtype", "is_complex"): ("is_complex({})", "bool"),
     ("dtype", "is_floating_point"): ("is_floating({})", "bool"),
     ("dtype", "is_signed"): ("info({}).is_signed", "bool"),

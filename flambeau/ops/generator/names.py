@@ -67,6 +67,8 @@ def mask(record: Record, schema: Schema) -> str:
             off.add("backend")
     elif record.gradient is None and not mutates:
         off.add("autograd")
+    if record.kind == "native" and record.has_body:
+        off |= {"backend", "defer"}  # which see the parts
     without = "".join(f" & ~bit(Key::{k})" for k in sorted(off))
     return f"kAllKeys{without}"
 

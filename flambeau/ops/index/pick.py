@@ -3,6 +3,7 @@
 from flambeau.ops.language import (
     Error,
     Spec,
+    broadcast,
     check_apart,
     check_fits,
     check_written,
@@ -11,6 +12,7 @@ from flambeau.ops.language import (
     is_differentiable,
     same,
     show,
+    show_shapes,
     wrap_dim,
 )
 from flambeau.ops.record import native, structured
@@ -50,9 +52,80 @@ def _(g, self, indices, cxx):
     return (cxx.index_backward(g, self.shape, self.options, indices),)
 
 
-@native(
+def is_mask(index):
+    return index.dtype == dtypes.bool or index.dtype == dtypes.uint8
+
+
+def fits_into(have, want):
+    """Whether one shape broadcasts to another."""
+    n, m = len(have), len(want)
+    return n <= m and all(have[n - i] == 1 or have[n - i] == want[m - i] for i in range(1, n + 1))
+
+
+def go_together(a, b):
+    """Whether two shapes broadcast against each other."""
+    n, m = len(a), len(b)
+    return all(
+        a[n - i] == 1 or b[m - i] == 1 or a[n - i] == b[m - i] for i in range(1, min(n, m) + 1)
+    )
+
+
+def indexed_sizes(op, self, indices):
+    """The sizes of ``self[indices]``; None where the elements of a mask decide."""
+    if len(indices) == 0:
+        raise IndexError(f"{op}: at least one index must be provided")
+    dims = list(self.shape[:0])  # that are indexed
+    sizes = list(self.shape[:0])  # of the indices together
+    dim, masked = 0, False
+    for i, index in enumerate(indices):
+        if index is None:
+            dim += 1
+            continue
+        if is_mask(index):
+            for k in range(index.dim()):
+                if dim + k >= self.dim() or index.shape[k] != self.shape[dim + k]:
+                    raise IndexError(
+                        f"{op}: The shape of the mask {show(index.shape)} at index {i} does not "
+                        f"match the shape of the indexed tensor {show(self.shape)} at index "
+                        f"{dim + k}"
+                    )
+            masked = True
+            dim += index.dim()
+            continue
+        if index.dtype != dtypes.int64 and index.dtype != dtypes.int32:
+            raise IndexError(
+                f"{op}: tensors used as indices must be long, int, byte or bool tensors, got "
+                f"{dtype_name(index.dtype)}"
+            )
+        if index.device.type != "cpu" and index.device != self.device:
+            raise Error(
+                f"{op}: indices should be either on cpu or on the same device as the indexed "
+                f"tensor ({self.device}), got {index.device}"
+            )
+        if not go_together(sizes, index.shape):
+            raise IndexError(
+                f"{op}: shape mismatch: indexing tensors could not be broadcast together with "
+                f"shapes {show_shapes(indices)}"
+            )
+        sizes = broadcast(sizes, index.shape, op)
+        dims.append(dim)
+        dim += 1
+    if dim > self.dim():
+        raise IndexError(f"{op}: too many indices for tensor of dimension {self.dim()} (got {dim})")
+    if masked:
+        return None
+    # Dimensions of the indices stand where the indexed ones stood, or first when those were apart.
+    adjacent = all(dims[i] == dims[i - 1] + 1 for i in range(1, len(dims)))
+    place = dims[0] if adjacent and len(dims) > 0 else 0
+    rest = [self.shape[d] for d in range(self.dim()) if d not in dims]
+    return list(rest[:place]) + list(sizes) + list(rest[place:])
+
+
+@structured(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
     " -> Tensor(a!)",
+    cpu="index_put",
+    tags={"raises_on_values"},
     opaque=True,
 )
 def index_put_():
@@ -76,6 +149,28 @@ def _(b, self, indices, values, accumulate):
     return b.put(self, indices, values, lambda x, places, v: b.op(x, places, v, accumulate))
 
 
+@index_put_.rule
+def _(self, indices, values):
+    sizes = indexed_sizes("index_put_", self, indices)
+    if self.dtype != values.dtype:
+        raise Error(
+            "index_put_: Index put requires the source and destination dtypes match, got "
+            f"{dtype_name(self.dtype)} for the destination and {dtype_name(values.dtype)} for the "
+            "source."
+        )
+    check_same_device("index_put_", self, values)
+    if sizes is not None and not fits_into(values.shape, sizes):
+        raise Error(
+            f"index_put_: shape mismatch: value tensor of shape {show(values.shape)} cannot be "
+            f"broadcast to indexing result of shape {show(sizes)}"
+        )
+    check_written("index_put_", self)
+    check_apart("index_put_", self, values)
+    for index in indices:
+        if index is not None and not is_mask(index):
+            check_apart("index_put_", self, index)
+
+
 @index_put_.gradient
 def _(g, indices, values, accumulate, cxx):
     return (
@@ -89,12 +184,13 @@ def _(g, indices, values, accumulate, cxx):
     "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
     opaque=True,
 )
-def index_put():
+def index_put(self, indices, values, accumulate, ops):
     """A copy with ``values`` at the places that index tensors name.
 
     >>> flambeau.index_put(flambeau.zeros(3), (flambeau.tensor([2]),), flambeau.tensor(5.))
     tensor([0., 0., 5.])
     """
+    return ops.index_put_(ops.clone(self), indices, values, accumulate)
 
 
 index_put.samples(

@@ -488,12 +488,18 @@ layer_norm.reference(
     tags=frozenset({"random"}),
     differentiable=(0,),
 )
-def native_dropout():
+def native_dropout(input, p, train, ops):
     """Dropout and its mask.
 
     >>> flambeau.native_dropout(flambeau.ones(2), 0.0, True)
     (tensor([1., 1.]), tensor([True, True]))
     """
+    check_probability(p)
+    if input.numel() == 0 or (train is not None and not train):
+        return ops.clone(input), ops.ones_like(input, dtypes.bool)
+    mask = ops.bernoulli__float(ops.empty_like(input), 1 - p)
+    scale = 0.0 if p == 1 else 1 / (1 - p)
+    return ops.mul_Scalar(input * mask, scale), ops.to_dtype(mask, dtypes.bool)
 
 
 native_dropout.samples(

@@ -4,7 +4,8 @@ wrong. Counters of steps are read, not advanced: the caller has counted this ste
 ``grad_scale`` divides the gradients first, in place; with ``found_inf`` 1 nothing is done.
 """
 
-from flambeau.ops.record import native
+from flambeau.ops.language import Error, check_written, dtype_name, dtypes, same, show
+from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, values
 
 _SCALER = "Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"
@@ -46,8 +47,68 @@ def _sampled(handle, form: str, **changes) -> None:
     handle.samples(sample, dtypes=_DTYPES)
 
 
-def _step(text, cxx):
-    return native(text, cxx=cxx, method=False)
+def _step(text, cpu):
+    return structured(text, cpu=cpu, method=False)
+
+
+# ---- what is looked at first
+
+
+def check_parameters(op, params):
+    for p in params:
+        if p.dtype != dtypes.float32 and p.dtype != dtypes.float64:
+            raise Error(f"{op}: parameters must be float32 or float64, got {dtype_name(p.dtype)}")
+        if p.device != params[0].device:
+            raise Error(
+                f"{op}: parameters must be on one device, got {params[0].device} and {p.device}"
+            )
+        check_written(op, p)
+
+
+def check_companions(op, params, given, name):
+    """A list beside the parameters: one of each shape."""
+    if len(given) != len(params):
+        raise Error(
+            f"{op}: got {len(params)} parameters, but {len(given)} {name}: the lists must have the "
+            "same length"
+        )
+    for i, t in enumerate(given):
+        p = params[i]
+        if not same(p.shape, t.shape) or p.device != t.device:
+            raise Error(
+                f"{op}: {name} of shape {show(t.shape)} on {t.device} does not fit a parameter of "
+                f"shape {show(p.shape)} on {p.device}: shape and device must be the same"
+            )
+        if not t.is_floating_point():
+            raise Error(f"{op}: {name} must be floating point, got {dtype_name(t.dtype)}")
+
+
+def check_steps(op, params, steps):
+    if len(steps) != len(params):
+        raise Error(
+            f"{op}: got {len(params)} parameters, but {len(steps)} state_steps: the lists must "
+            "have the same length"
+        )
+    for step in steps:
+        if step.numel() != 1:
+            raise Error(f"{op}: each of state_steps must have one element")
+
+
+def check_adam(op, params, grads, averages, squares, largest, steps, amsgrad):
+    check_parameters(op, params)
+    check_companions(op, params, grads, "grads")
+    check_companions(op, params, averages, "exp_avgs")
+    check_companions(op, params, squares, "exp_avg_sqs")
+    if amsgrad:
+        check_companions(op, params, largest, "max_exp_avg_sqs")
+    check_steps(op, params, steps)
+
+
+def rate_of(op, lr):
+    """The step size that a tensor holds."""
+    if lr.numel() != 1:
+        raise Error(f"{op}: lr must be a tensor of one element, got shape {show(lr.shape)}")
+    return float(lr.item())
 
 
 @_step("_fused_adam_" + _ADAM.format(lr="float"), "fused_adam")
@@ -66,9 +127,50 @@ def _fused_adam_():
 _sampled(_fused_adam_, "adam")
 
 
-@_step("_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"), "fused_adam_tensor_lr")
-def _fused_adam_tensor_lr():
+@_fused_adam_.rule
+def _(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, amsgrad):
+    further = max_exp_avg_sqs
+    check_adam("_fused_adam_", self, grads, exp_avgs, exp_avg_sqs, further, state_steps, amsgrad)
+
+
+@native("_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)
+def _fused_adam_tensor_lr(
+    self,
+    grads,
+    exp_avgs,
+    exp_avg_sqs,
+    max_exp_avg_sqs,
+    state_steps,
+    lr,
+    beta1,
+    beta2,
+    weight_decay,
+    eps,
+    amsgrad,
+    maximize,
+    grad_scale,
+    found_inf,
+    ops,
+):
     """The step size as a tensor."""
+    rate = rate_of("_fused_adam_", lr)
+    ops._fused_adam_(
+        self,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        max_exp_avg_sqs,
+        state_steps,
+        rate,
+        beta1,
+        beta2,
+        weight_decay,
+        eps,
+        amsgrad,
+        maximize,
+        grad_scale,
+        found_inf,
+    )
 
 
 _sampled(_fused_adam_tensor_lr, "adam", lr=values(low=0.1, high=0.2, dtype="float64"))
@@ -90,9 +192,50 @@ def _fused_adamw_():
 _sampled(_fused_adamw_, "adam")
 
 
-@_step("_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"), "fused_adamw_tensor_lr")
-def _fused_adamw_tensor_lr():
+@_fused_adamw_.rule
+def _(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, amsgrad):
+    further = max_exp_avg_sqs
+    check_adam("_fused_adamw_", self, grads, exp_avgs, exp_avg_sqs, further, state_steps, amsgrad)
+
+
+@native("_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)
+def _fused_adamw_tensor_lr(
+    self,
+    grads,
+    exp_avgs,
+    exp_avg_sqs,
+    max_exp_avg_sqs,
+    state_steps,
+    lr,
+    beta1,
+    beta2,
+    weight_decay,
+    eps,
+    amsgrad,
+    maximize,
+    grad_scale,
+    found_inf,
+    ops,
+):
     """The step size as a tensor."""
+    rate = rate_of("_fused_adamw_", lr)
+    ops._fused_adamw_(
+        self,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        max_exp_avg_sqs,
+        state_steps,
+        rate,
+        beta1,
+        beta2,
+        weight_decay,
+        eps,
+        amsgrad,
+        maximize,
+        grad_scale,
+        found_inf,
+    )
 
 
 _sampled(_fused_adamw_tensor_lr, "adam", lr=values(low=0.1, high=0.2, dtype="float64"))
@@ -113,9 +256,48 @@ def _fused_sgd_():
 _sampled(_fused_sgd_, "sgd")
 
 
-@_step("_fused_sgd_.tensor_lr" + _SGD.format(lr="Tensor"), "fused_sgd_tensor_lr")
-def _fused_sgd_tensor_lr():
+@_fused_sgd_.rule
+def _(self, grads, momentum_buffer_list, momentum):
+    check_parameters("_fused_sgd_", self)
+    check_companions("_fused_sgd_", self, grads, "grads")
+    if len(momentum_buffer_list) > 0:
+        check_companions("_fused_sgd_", self, momentum_buffer_list, "momentum_buffer_list")
+    elif momentum != 0:
+        raise Error(f"_fused_sgd_: a momentum of {momentum:g} needs momentum_buffer_list")
+
+
+@native("_fused_sgd_.tensor_lr" + _SGD.format(lr="Tensor"), method=False)
+def _fused_sgd_tensor_lr(
+    self,
+    grads,
+    momentum_buffer_list,
+    weight_decay,
+    momentum,
+    lr,
+    dampening,
+    nesterov,
+    maximize,
+    is_first_step,
+    grad_scale,
+    found_inf,
+    ops,
+):
     """The step size as a tensor."""
+    rate = rate_of("_fused_sgd_", lr)
+    ops._fused_sgd_(
+        self,
+        grads,
+        momentum_buffer_list,
+        weight_decay,
+        momentum,
+        rate,
+        dampening,
+        nesterov,
+        maximize,
+        is_first_step,
+        grad_scale,
+        found_inf,
+    )
 
 
 _sampled(_fused_sgd_tensor_lr, "sgd", lr=values(low=0.1, high=0.2, dtype="float64"))
@@ -136,12 +318,47 @@ def _fused_adagrad_():
 _sampled(_fused_adagrad_, "adagrad")
 
 
-@_step(
+@_fused_adagrad_.rule
+def _(self, grads, state_sums, state_steps):
+    check_parameters("_fused_adagrad_", self)
+    check_companions("_fused_adagrad_", self, grads, "grads")
+    check_companions("_fused_adagrad_", self, state_sums, "state_sums")
+    check_steps("_fused_adagrad_", self, state_steps)
+
+
+@native(
     "_fused_adagrad_.tensor_lr" + _ADAGRAD.format(lr="Tensor", steps="Tensor"),
-    "fused_adagrad_tensor_lr",
+    method=False,
 )
-def _fused_adagrad_tensor_lr():
+def _fused_adagrad_tensor_lr(
+    self,
+    grads,
+    state_sums,
+    state_steps,
+    lr,
+    lr_decay,
+    weight_decay,
+    eps,
+    maximize,
+    grad_scale,
+    found_inf,
+    ops,
+):
     """The step size as a tensor."""
+    rate = rate_of("_fused_adagrad_", lr)
+    ops._fused_adagrad_(
+        self,
+        grads,
+        state_sums,
+        state_steps,
+        rate,
+        lr_decay,
+        weight_decay,
+        eps,
+        maximize,
+        grad_scale,
+        found_inf,
+    )
 
 
 _sampled(_fused_adagrad_tensor_lr, "adagrad", lr=values(low=0.1, high=0.2, dtype="float64"))

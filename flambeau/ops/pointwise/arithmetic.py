@@ -1,5 +1,6 @@
 """Sums, differences, products, quotients and what is built of them."""
 
+from flambeau.ops.language import Error, dtypes, is_integral
 from flambeau.ops.record import (
     ALL,
     BOOL,
@@ -426,13 +427,41 @@ _cube.reference(lambda x: x * x * x)
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
-    cxx="pow_scalar",
     inplace=True,
     out=True,
     slots={"__pow__": "nb_power", "__ipow__": "nb_inplace_power"},
 )
-def pow_scalar():
+def pow_scalar(self, exponent, ops):
     """``self`` to the power of a number."""
+    if keeps_dtype(self.dtype, exponent):
+        e = float(exponent)
+        if e == 2:
+            return ops._square(self)
+        if e == 3:
+            return ops._cube(self)
+        if e == 1:
+            return ops.clone(self)
+        if e < 0 and isinstance(exponent, int) and is_integral(self.dtype, True):
+            raise Error("pow: Integers to negative integer powers are not allowed.")
+        if not is_integral(self.dtype, True):
+            if e == 0.5:
+                return ops.sqrt(self)
+            if e == -0.5:
+                return ops.rsqrt(self)
+            if e == -1:
+                return ops.reciprocal(self)
+    if self.dtype == dtypes.bool and isinstance(exponent, int) and int(exponent) < 0:
+        raise Error("pow: Integers to negative integer powers are not allowed.")
+    return ops.pow_Tensor_Tensor(self, exponent)
+
+
+def keeps_dtype(dtype, exponent):
+    """Whether powers of an exponent have the dtype of their base."""
+    if isinstance(exponent, complex):
+        return False
+    if is_integral(dtype, True) and isinstance(exponent, float):
+        return False
+    return dtype != dtypes.bool or isinstance(exponent, bool)
 
 
 pow_scalar.samples(

@@ -1,5 +1,8 @@
 """Comparisons, predicates, logic, bits, selection and rounding."""
 
+import math
+
+from flambeau.ops.language import dtype_name, dtypes
 from flambeau.ops.record import ALL, BOOL, FLOATING, INTEGRAL, REAL, native, pointwise
 from flambeau.ops.samples import call, np, values
 from flambeau.ops.trace import f
@@ -471,35 +474,29 @@ def _(g):
     return 0
 
 
-_ROUND_DECIMALS = """
-namespace native {
-Tensor round_decimals(const Tensor& self, int64_t decimals) {
-  if (!is_floating(self.dtype()))
-    raise<NotImplementedError>("round: \\"round_cpu\\" not implemented for '",
-                               dtype_name(self.dtype()), "' with decimals: convert it with .to()");
-  const auto power = [](int64_t n) {
-    return Scalar(__builtin_pow(10.0, static_cast<double>(n < 0 ? 0 : n < 308 ? n : 308)));
-  };
-  if (decimals < -309) return entry::mul_Scalar(self, Scalar(0.0));
-  const Tensor wide = entry::to_dtype(self, DType::float64, false, false, {});
-  const Tensor rounded =
-      entry::_round_scaled(wide, power(decimals), power(decimals - 308), power(-decimals));
-  return entry::to_dtype(rounded, self.dtype(), false, false, {});
-}
-}  // namespace native
-"""
-
-
 @native(
     "round.decimals(Tensor self, *, int decimals) -> Tensor",
-    cxx="round_decimals",
-    source=_ROUND_DECIMALS,
     node="RoundBackward1",
     inplace=True,
     out=True,
 )
-def round_decimals():
+def round_decimals(self, decimals, ops):
     """To the nearest multiple of ``10 ** -decimals``; what has no digits that far stays."""
+    if not self.is_floating_point():
+        raise NotImplementedError(
+            f"round: \"round_cpu\" not implemented for '{dtype_name(self.dtype)}' with decimals: "
+            "convert it with .to()"
+        )
+    if decimals < -309:
+        return ops.mul_Scalar(self, 0.0)
+    wide = ops.to_dtype(self, dtypes.float64)
+    up, rest, down = power_of_ten(decimals), power_of_ten(decimals - 308), power_of_ten(-decimals)
+    return ops.to_dtype(ops._round_scaled(wide, up, rest, down), self.dtype)
+
+
+def power_of_ten(n):
+    """``10 ** n`` from 1 to the largest that there is."""
+    return math.pow(10.0, float(min(max(n, 0), 308)))
 
 
 round_decimals.samples(

@@ -1,7 +1,21 @@
 """Shapes by name: compositions of views, and copies where a view will not do."""
 
-from flambeau.ops.language import Error, show, wrap_dim
-from flambeau.ops.record import composite, native
+from flambeau.ops.factories.filled import check_options
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    broadcast,
+    channels_last_strides,
+    check_copy,
+    format_name,
+    formats,
+    placed,
+    same,
+    show,
+    strides_like,
+    wrap_dim,
+)
+from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import call, dtype, np, values
 from flambeau.ops.views.geometry import viewed
 
@@ -354,8 +368,21 @@ contiguous.samples(call(values(2, 3)), call(values(0)))
 contiguous.reference(lambda x: x)
 
 
-@native(
+def copied_strides(self, memory_format):
+    """The strides of a copy; None for row-major ones."""
+    if memory_format is None or memory_format == formats.preserve_format:
+        return strides_like(self)
+    if memory_format == formats.contiguous_format:
+        return None
+    want = 4 if memory_format == formats.channels_last else 5
+    if self.dim() != want:
+        raise Error(f"required rank {want} tensor to use {format_name(memory_format)} format")
+    return channels_last_strides(self.shape)
+
+
+@structured(
     "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
+    cpu="copy_values",
     handles=frozenset({"conjugate", "negative"}),
     opaque=True,
 )
@@ -373,13 +400,19 @@ clone.batching("same")
 clone.jvp("linear")
 
 
+@clone.rule
+def _(self, memory_format):
+    return Spec(self.shape, self.dtype, copied_strides(self, memory_format))
+
+
 @clone.gradient
 def _(g):
     return g
 
 
-@native(
+@structured(
     "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
+    cpu="copy_into",
     function_variant=False,
     node="CopyBackwards",
     handles=frozenset({"conjugate", "negative"}),
@@ -399,14 +432,32 @@ copy_.batching("pointwise")
 copy_.jvp("linear")
 
 
+@copy_.rule
+def _(self, src):
+    if not same(self.shape, src.shape) and not same(
+        broadcast(self.shape, src.shape, "copy_"), self.shape
+    ):
+        raise Error(
+            f"copy_: The size of tensor a {show(self.shape)} must match the size of tensor b "
+            f"{show(src.shape)}: src does not broadcast to self"
+        )
+    check_copy("copy_", self, src)
+    if src.is_meta and not self.is_meta and src.numel() != 0:
+        raise Error(
+            "copy_: Cannot copy out of meta tensor; no data! Use empty_like or to_empty to make "
+            "one with data"
+        )
+
+
 @copy_.gradient
 def _(g, src, cxx):
     return cxx.zeros_like(g), cxx.copy_backward(g, src.shape, src.options)
 
 
-@native(
+@structured(
     "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
+    cpu="cpu::copy_values(result, self, memory_format)",
     function_variant=False,
     method=False,
     node="ToCopyBackward0",
@@ -421,6 +472,20 @@ _to_copy.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
 _to_copy.reference(lambda x, dtype=None: x)
 _to_copy.batching("same")
 _to_copy.jvp("linear")
+
+
+@_to_copy.rule
+def _(self, dtype, layout, device, pin_memory, memory_format):
+    check_options("to", self.layout if layout is None else layout, pin_memory)
+    place = placed(self.device if device is None else device)
+    if self.is_meta and place.type != "meta":
+        raise NotImplementedError(
+            "to: Cannot copy out of meta tensor; no data! Please use "
+            "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module from "
+            "meta to a different device."
+        )
+    kind = self.dtype if dtype is None else dtype
+    return Spec(self.shape, kind, copied_strides(self, memory_format), device=place)
 
 
 @_to_copy.gradient

@@ -4,7 +4,10 @@ from flambeau.ops.language import Error, dtypes, is_integral, wrap_dim
 
 
 def reduced_dims(ndim, dim, op):
-    """The named dimensions in ascending order; none named means all."""
+    """The named dimensions in ascending order; none named means all.
+
+    A 0-dim tensor takes dimension 0, as if it had one, and has none to reduce.
+    """
     if not dim:
         return list(range(ndim))
     named = []
@@ -13,7 +16,7 @@ def reduced_dims(ndim, dim, op):
         if d in named:
             raise Error(f"{op}: dim {d} appears multiple times in the list of dims")
         named.append(d)
-    return sorted(named)
+    return sorted(named) if ndim else []
 
 
 def reduced_sizes(sizes, dims, keepdim):

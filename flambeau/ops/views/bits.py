@@ -222,6 +222,11 @@ def detach():
     """
 
 
+@detach.rule
+def _(self):
+    return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
+
+
 detach.samples(call(values(2, 3)), call(values()))
 detach.reference(lambda x: x)
 detach.batching("same")
@@ -240,6 +245,11 @@ def detach_():
     >>> flambeau.ones(1, requires_grad=True).mul(2).detach_().requires_grad
     False
     """
+
+
+@detach_.rule
+def _(self):
+    return
 
 
 detach_.samples(call(values(2, 3)), call(values()))

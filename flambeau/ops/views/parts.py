@@ -65,7 +65,7 @@ slice.jvp("linear")
 @slice.rule
 def _(self, dim, start, end, step):
     if self.dim() == 0:
-        raise Error("slice: slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice: slice() cannot be applied to a 0-dim tensor.")
     if step <= 0:
         raise Error(f"slice: slice step must be positive, got {step}")
     d = wrap_dim(dim, self.dim(), "slice")

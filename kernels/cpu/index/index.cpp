@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
+#include "flambeau/kernels/index.h"
 
 namespace flambeau::inline v1::cpu {
 namespace {
@@ -276,10 +277,17 @@ void index(const char* op, const Tensor& result, const Tensor& self, const Advan
   walk.load();
 }
 
-void index_put_into(const char* op, const Tensor& self, const AdvancedIndex& at,
-                    const Tensor& values, bool accumulate) {
-  IndexedWalk walk = walk_advanced(op, self, at);
-  const Tensor from = expanded(values, at.result_sizes);
+void index_put(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate) {
+  const AdvancedIndex at = advanced_index("index_put_", self, indices);
+  // The rule knows no counts of masks.
+  const IntSpan want = at.result_sizes, have = values.sizes();
+  bool fits = have.size() <= want.size();
+  for (size_t i = 1; fits && i <= have.size(); ++i)
+    fits = have[have.size() - i] == 1 || have[have.size() - i] == want[want.size() - i];
+  check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
+        " cannot be broadcast to indexing result of shape ", show(want));
+  IndexedWalk walk = walk_advanced("index_put_", self, at);
+  const Tensor from = expanded(values, want);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   if (accumulate)
     walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);

@@ -48,9 +48,7 @@ struct AdvancedIndex {
 // Masks are made indices. IndexError as PyTorch.
 AdvancedIndex advanced_index(const char* op, const Tensor& self, TensorSpan indices);
 void index(const char* op, const Tensor& result, const Tensor& self, const AdvancedIndex& at);
-// `values` broadcast to at.result_sizes.
-void index_put_into(const char* op, const Tensor& self, const AdvancedIndex& at,
-                    const Tensor& values, bool accumulate);
+void index_put(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate);
 
 // ---- masks
 
