@@ -23,6 +23,8 @@ COMPUTES = {
     "i16": "int16_t",
     "bf16": "math::bfloat16",
 }
+# Leaves whose vectors hold for near quotients alone: kernels/math/arithmetic.h.
+_NEAR = {"fmod", "remainder", "floor_divide"}
 SMALL = {"int8": "i8", "uint8": "u8", "int16": "i16", "bfloat16": "bf16"}
 OPERAND = {"V": "value", "B": "boolean", "R": "real"}
 
@@ -136,7 +138,8 @@ def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
 
 def small_computes(expr: trace.Expr, dtypes: frozenset) -> list[str]:
     """Those of small dtypes, where the work is so little that conversions would be most of it."""
-    if not trace.is_short(expr) or not expr.args:
+    few = trace.is_short(expr) or expr.op in ("sign", "left_shift", "right_shift")
+    if not few or not expr.args:
         return []
     return [compute for dtype, compute in SMALL.items() if dtype in dtypes]
 
@@ -173,9 +176,16 @@ class Loop:
             else "nullptr"
             for c in printed
         )
+        near = ""
+        if self.expr.op in _NEAR and all(a.op == "operand" for a in self.expr.args):
+            near = (
+                f"  static constexpr bool kNear = true;\n"
+                f"  template <class T>\n  FLAMBEAU_LEAF T near({args}) {{\n"
+                f"    return {code.replace('(', '_near(', 1)};\n  }}\n"
+            )
         return (
             f"struct {self.name}_formula {{\n"
-            f"  static constexpr bool kShort = {short};\n"
+            f"  static constexpr bool kShort = {short};\n{near}"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"

@@ -34,8 +34,18 @@ struct DepthwiseKernels {
   // The outputs from what was loaded, for taps at these distances in the scratch.
   void (*planes)(const DepthwiseBlock& block, const int64_t* taps);
   void (*channels)(const DepthwiseBlock& block, const int64_t* taps);
-  // n elements, `stride` apart, in the type of the sums.
+  // The gradient of the outputs as vectors of sums, zeros beyond the grid.
+  void (*load_grad_planes)(const DepthwiseBlock& block, void* grad);
+  void (*load_grad_channels)(const DepthwiseBlock& block, void* grad);
+  // Adds products of these vectors with what was loaded to a vector for each of `count` taps.
+  void (*correlate)(const DepthwiseBlock& block, const void* grad, int64_t vectors, int64_t step,
+                    const int64_t* taps, int64_t count, void* sums);
+  // n elements, `stride` apart, in the type of the sums, and back.
   void (*widen)(void* to, const void* from, int64_t stride, int64_t n);
+  void (*narrow)(void* to, int64_t stride, const void* from, int64_t n);
+  // The sum of a vector's lanes, into the first.
+  void (*join_lanes)(void* vector);
+  void (*add)(void* to, const void* from, int64_t n);
 };
 struct DepthwiseTable {
   DepthwiseKernels f32, f64, bf16, f16;
@@ -53,5 +63,10 @@ extern const DepthwiseTable depthwise_table;
 
 bool is_depthwise(const ConvPass& pass);
 void run_depthwise(ConvType type, const ConvPass& pass);
+
+bool is_depthwise(ConvLayout layout, const Conv2dShape& shape, const PatchSource& source);
+void depthwise_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape,
+                            const PatchSource& source, const void* dy,
+                            const MutableConvFilters& gradient);
 
 }  // namespace flambeau::inline v1::cpu

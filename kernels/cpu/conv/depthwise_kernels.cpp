@@ -49,8 +49,11 @@ struct Depthwise {
       f(to, i < 0 || i >= src.in_h ? nullptr : static_cast<const S*>(b.src) + i * src.h_stride);
   }
 
+  // A few elements as a rule: no call is made for them.
   static inline void zero(T* to, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) to[i] = T(0);
+    int64_t i = 0;
+    for (; i + L <= n; i += L) store(to + i, Vec<T>{});
+    if (i < n) store_as(to + i, Vec<T>{}, n - i);
   }
 
   static inline void copy(T* to, const S* from, int64_t n) {
@@ -62,21 +65,22 @@ struct Depthwise {
   static void load_planes(const DepthwiseBlock& b) {
     const PatchSource& src = *b.source;
     const int64_t step = src.step_w, columns = b.column;
-    for_rows(b, [&](T* to, const S* from) {
-      if (!from) return zero(to, b.pitch);
-      for (int64_t phase = 0; phase < b.pitch / columns; ++phase, to += columns) {
-        // Element t is column t * step + start.
-        const int64_t start = src.off_w[0] + phase;
-        const int64_t low = clamped((step - 1 - start) / step, 0, columns);
-        const int64_t high = clamped((src.in_w - start + step - 1) / step, low, columns);
+    for (int64_t phase = 0; phase * columns < b.pitch; ++phase) {
+      // Element t is column t * step + start.
+      const int64_t start = src.off_w[0] + phase;
+      const int64_t low = clamped((step - 1 - start) / step, 0, columns);
+      const int64_t high = clamped((src.in_w - start + step - 1) / step, low, columns);
+      for_rows(b, [&](T* to, const S* from) {
+        to += phase * columns;
+        if (!from) return zero(to, columns);
         zero(to, low);
         if (step == 1)
           copy(to + low, from + low + start, high - low);
         else
           widen(to + low, from + low * step + start, step, high - low);
         zero(to + high, columns - high);
-      }
-    });
+      });
+    }
   }
 
   static void load_channels(const DepthwiseBlock& b) {
@@ -160,8 +164,68 @@ struct Depthwise {
         });
   }
 
+  static void load_grad_planes(const DepthwiseBlock& b, void* grad) {
+    const int64_t width = b.source->grid_w, whole = (width + L - 1) / L * L;
+    T* to = static_cast<T*>(grad);
+    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
+    for (int64_t i = 0; i < b.rows; ++i, to += whole, from += b.out_h) {
+      copy(to, from, width);
+      zero(to + width, whole - width);
+    }
+  }
+
+  static void load_grad_channels(const DepthwiseBlock& b, void* grad) {
+    T* to = static_cast<T*>(grad);
+    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
+    for (int64_t i = 0; i < b.rows; ++i, from += b.out_h)
+      for (int64_t j = 0; j < b.source->grid_w; ++j, to += L)
+        store(to, load_as<T>(from + j * b.out_w, b.channels));
+  }
+
+  // So many taps at a time that no sum waits for the one before.
+  static constexpr int kTaps = 5;
+
+  static void correlate(const DepthwiseBlock& b, const void* grad, int64_t vectors, int64_t step,
+                        const int64_t* taps, int64_t count, void* sums) {
+    for (int64_t t = 0; t < count; t += kTaps) {
+      const T* at[kTaps];  // the last tap again where there are fewer
+      Vec<T> acc[kTaps] = {};
+      for (int k = 0; k < kTaps; ++k)
+        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
+      const T* by = static_cast<const T*>(grad);
+      for (int64_t i = 0; i < b.rows; ++i) {
+        int64_t from = i * b.source->step_h * b.pitch;
+        for (int64_t j = 0; j < vectors; ++j, by += L, from += step) {
+          const Vec<T> g = load(by);
+#pragma GCC unroll 8
+          for (int k = 0; k < kTaps; ++k) acc[k] = fma(g, load(at[k] + from), acc[k]);
+        }
+      }
+      T* to = static_cast<T*>(sums) + t * L;
+      for (int64_t k = 0; k < smaller(kTaps, count - t); ++k, to += L) store(to, load(to) + acc[k]);
+    }
+  }
+
+  static void narrow(void* to, int64_t stride, const void* from, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+      store_as(static_cast<S*>(to) + i * stride, broadcast(static_cast<const T*>(from)[i]), 1);
+  }
+
+  static void join_lanes(void* vector) {
+    T* const lanes = static_cast<T*>(vector);
+    for (int64_t half = L / 2; half > 0; half /= 2)
+      for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+
+  static void add(void* to, const void* from, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) static_cast<T*>(to)[i] += static_cast<const T*>(from)[i];
+  }
+
   static constexpr DepthwiseKernels kernels() {
-    return {L, sizeof(T), load_planes, load_channels, planes, channels, widen};
+    return {L,         sizeof(T), load_planes,      load_channels,
+            planes,    channels,  load_grad_planes, load_grad_channels,
+            correlate, widen,     narrow,           join_lanes,
+            add};
   }
 };
 

@@ -90,6 +90,25 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
     dst[i] = stored<D>(F::template call<T>(
         p, read<in>(reinterpret_cast<const typename Stored<S, in>::type*>(src[I])[i])...));
   };
+  // Where all quotients are near, vectors can be made of the formula: see Note [Near quotients].
+  if constexpr (requires { F::kNear; } && (__is_same(S, float) || __is_same(S, double))) {
+    constexpr int64_t kTogether = 128;
+    for (int64_t begin = 0; begin < (n & -block_of(sizeof(T))); begin += kTogether) {
+      const int64_t left = (n & -block_of(sizeof(T))) - begin;
+      const int64_t end = begin + (left < kTogether ? left : kTogether);
+      int far = 0;
+      for (int64_t i = begin; i < end; ++i)
+        far |= !math::is_near_quotient(reinterpret_cast<const T*>(src[I])[i]...);
+      if (far) {
+        for (int64_t i = begin; i < end; ++i) element(i);
+      } else {
+#pragma GCC ivdep
+        for (int64_t i = begin; i < end; ++i)
+          dst[i] = F::template near<T>(reinterpret_cast<const T*>(src[I])[i]...);
+      }
+    }
+    return;
+  }
   // With nothing left over, the compiler prints one vector loop instead of three of falling width.
   constexpr bool booleans = ((out == Kind::boolean) || ... || (in == Kind::boolean));
   const int64_t whole = n & -block_of(booleans ? 1 : sizeof(real_t<T>));

@@ -95,10 +95,18 @@ template <template <class> class Op>
 constexpr ReduceKernel of_halves() {
   return Fold<Op<float>, math::bfloat16>::kernel();
 }
+template <template <class> class Op, class T>
+constexpr ReduceKernel of_small(DType dtype) {
+  ReduceKernel kernel = fold<Op, T>();
+  kernel.outs[0] = kernel.outs[1] = dtype;
+  return kernel;
+}
 template <template <class> class Op>
 constexpr ReduceRow ordered() {
   return {{fold<Op, float>(), fold<Op, double>(), fold<Op, int32_t>(), fold<Op, int64_t>(),
-           fold<Op, uint64_t>(), kNone, kNone, kNone, kNone, kNone, kNone, of_halves<Op>()}};
+           fold<Op, uint64_t>(), kNone, kNone, kNone, of_small<Op, int8_t>(DType::int8),
+           of_small<Op, uint8_t>(DType::uint8), of_small<Op, int16_t>(DType::int16),
+           of_halves<Op>()}};
 }
 
 }  // namespace

@@ -121,3 +121,54 @@ def test_quotients_are_exact(dtype):
     assert (x % y).tolist() == [p % q for p, q in pairs]
     truncated = torch.div(x, y, rounding_mode="trunc").tolist()
     assert truncated == [wrapped(abs(p) // abs(q) * (1 if p * q >= 0 else -1)) for p, q in pairs]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_shifts_and_signs(dtype):
+    a = drawn(dtype, 0)
+    x, wide, bits = torch.tensor(a), a.astype(int), np.iinfo(dtype).bits
+    for count in (0, 1, 3, bits - 1, bits, bits + 5):
+        left = 0 * wide if count >= bits else (wide << count).astype(dtype)
+        assert ((x << count).numpy() == left).all()
+        assert ((x >> count).numpy() == wide >> count).all()
+    assert (x.sign().numpy() == np.sign(wide)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_near_and_far_quotients_side_by_side(dtype):
+    rng = np.random.default_rng(0)
+    a = (rng.standard_normal(1000) * 100).astype(dtype)
+    b = (rng.standard_normal(1000) + 2).astype(dtype)
+    a[300], a[777], b[900] = 1e30, np.inf, 1e-30
+    with np.errstate(all="ignore"):
+        for op, reference in ((torch.fmod, np.fmod), (torch.remainder, np.remainder)):
+            want = reference(a, b)
+            for got in (op(torch.tensor(a), torch.tensor(b)).numpy(),):
+                assert np.array_equal(np.isnan(got), np.isnan(want))
+                keep = ~np.isnan(want)
+                assert (got[keep] == want[keep]).all()
+        whole = torch.floor_divide(torch.tensor(a), torch.tensor(b))
+    for i in range(0, 1000, 50):
+        one = torch.floor_divide(torch.tensor(a[i : i + 1]), torch.tensor(b[i : i + 1]))
+        assert one.item() == whole[i].item() or np.isnan(one.item())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float32", "bfloat16"])
+def test_any_step(dtype):
+    """Rows that step over elements are read, and written without touching what lies between."""
+    x = torch.tensor(np.arange(3 * 400) % 100).to(getattr(torch, dtype)).view(3, 400)
+    for step in (1, 2, 3, 4, 5, 7):
+        part = x[:, ::step]
+        assert (part + part).tolist() == [[2 * v for v in row[::step]] for row in x.tolist()]
+        assert part.contiguous().tolist() == [row[::step] for row in x.tolist()]
+        for n in (1, 2, 31, 399):
+            y = x.clone()
+            y[:, 1 : n + 1 : step].add_(1)
+            want = x.tolist()
+            for row in want:
+                row[1 : n + 1 : step] = [v + 1 for v in row[1 : n + 1 : step]]
+            assert y.tolist() == want
+            y[:, 1 : n + 1 : step] = 7
+            for row in want:
+                row[1 : n + 1 : step] = [7] * len(row[1 : n + 1 : step])
+            assert y.tolist() == want

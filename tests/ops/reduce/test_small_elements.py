@@ -1,4 +1,4 @@
-"""Reductions and softmax of bfloat16: computed in float32, rounded once."""
+"""Reductions of small dtypes: computed in wider ones and rounded once."""
 
 import numpy as np
 import pytest
@@ -51,3 +51,18 @@ def test_softmax_and_layer_norm(dtype, shape):
                 assert torch.equal(got, want.to(x.dtype))
         got = F.layer_norm(t, t.shape[-1:])
         assert torch.equal(got, F.layer_norm(t.float(), t.shape[-1:]).to(x.dtype))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_extremes_of_small_integers(dtype):
+    info = np.iinfo(dtype)
+    rng = np.random.default_rng(0)
+    for shape in [(1,), (300,), (33, 70), (3, 4, 5), (2, 2100)]:
+        integers = rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
+        x = torch.tensor(integers)
+        assert x.max().item() == integers.max() and x.min().item() == integers.min()
+        for t, a in ((x, integers), (x[..., ::2], integers[..., ::2]), (x[::2], integers[::2])):
+            for d in range(t.dim()):
+                assert (t.amax(d).numpy() == a.max(d)).all()
+                assert (t.amin(d).numpy() == a.min(d)).all()
+                assert (t.max(d)[0].numpy() == a.max(d)).all()
