@@ -72,6 +72,10 @@ class DepthwisePlan {
   int64_t bands() const { return ceil_div(src.grid_h, rows); }
   int64_t source_bytes() const { return source_bytes(rows); }
   int64_t scratch_bytes() const { return scratch_bytes(rows); }
+  // What vectors that are taken together may read beyond the last of them.
+  int64_t slack_bytes() const {
+    return (f.together - 1) * std::max(step, src.step_h * pitch) * f.sum;
+  }
 
   // Of an image, from a channel on, for the rows of the grid from `row` on.
   DepthwiseBlock load(int64_t image, int64_t channel, int64_t channels, int64_t row,
@@ -122,7 +126,8 @@ class DepthwisePass {
     const int64_t work = plan_.rows * plan_.src.grid_w * plan_.block * pass_.outs * plan_.taps;
     parallel_for(pass_.images * blocks * bands, std::max<int64_t>(1, kTaskSums / work),
                  [&](int64_t begin, int64_t end) {
-                   const Scratch scratch(plan_.scratch_bytes() + (plan_.taps + 1) * vector);
+                   const Scratch scratch(plan_.scratch_bytes() + plan_.slack_bytes() +
+                                         (plan_.taps + 2) * vector);
                    int64_t loaded = -1;  // whose filters are there
                    for (int64_t t = begin; t < end; ++t) {
                      const int64_t image = t / bands % pass_.images;
@@ -135,7 +140,7 @@ class DepthwisePass {
  private:
   void multiply(int64_t image, int64_t group, int64_t row, char* scratch, int64_t& loaded) const {
     const DepthwiseKernels& f = plan_.f;
-    char* const filters = scratch + plan_.scratch_bytes();
+    char* const filters = scratch + round_up(plan_.scratch_bytes() + plan_.slack_bytes(), 64);
     char* const bias = filters + plan_.taps * f.lanes * f.sum;
     const int64_t channels = std::min(plan_.block, pass_.groups - group);
     DepthwiseBlock b = plan_.load(image, group, channels, row, scratch);

@@ -28,6 +28,7 @@ struct DepthwiseBlock {
 
 struct DepthwiseKernels {
   int64_t lanes, sum;  // of a vector of sums; bytes of one
+  int64_t together;    // vectors of sums
   // Copies what the rows of the block read into its scratch.
   void (*load_planes)(const DepthwiseBlock& block);
   void (*load_channels)(const DepthwiseBlock& block);

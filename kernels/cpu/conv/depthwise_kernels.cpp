@@ -98,70 +98,81 @@ struct Depthwise {
     });
   }
 
-  // Sums of `taps` products; filter(t) is what all pixels are multiplied with.
+  // Sums of products of taps, of vectors that are `step` apart; filter(t) is what all of them are
+  // multiplied with. Two pointers and three distances reach all, which leaves registers.
   template <class F>
-  static inline void sums(Vec<T> (&acc)[kSums], const T* const (&at)[kSums], const int64_t* taps,
-                          int64_t count, F filter) {
-    for (int i = 0; i < kSums; ++i) acc[i] = Vec<T>{};
+  static inline void sums(Vec<T> (&acc)[kSums], Vec<T> bias, const T* from, int64_t step,
+                          const int64_t* taps, int64_t count, F filter) {
+    for (int i = 0; i < kSums; ++i) acc[i] = bias;
+    const int64_t twice = 2 * step, thrice = 3 * step;
     for (int64_t t = 0; t < count; ++t) {
       const Vec<T> by = filter(t);
-      const int64_t tap = taps[t];
-#pragma GCC unroll 8
-      for (int i = 0; i < kSums; ++i) acc[i] = fma(by, load(at[i] + tap), acc[i]);
+      const T* at = from + taps[t];
+#pragma GCC unroll 2
+      for (int half = 0; half < kSums; half += 4, at += 4 * step) {
+        acc[half] = fma(by, load(at), acc[half]);
+        acc[half + 1] = fma(by, load(at + step), acc[half + 1]);
+        acc[half + 2] = fma(by, load(at + twice), acc[half + 2]);
+        acc[half + 3] = fma(by, load(at + thrice), acc[half + 3]);
+      }
     }
   }
 
-  // Calls put(row, col, sum) for each of rows x cols vectors, which read from (row, col) on.
-  template <class F, class Put>
+  // A vector that is not whole, or not contiguous in memory.
+  __attribute__((noinline)) static void store_part(S* to, int64_t stride, const Vec<T>& sum,
+                                                   int64_t count) {
+    store_strided<T>(to, stride, sum, count);
+  }
+
+  // Vectors of sums, `cols` a row. Those taken together are neighbours in a row, or in a column
+  // where that leaves fewer over. `width` elements of a row are stored, out_step apart.
+  template <class F>
   static inline void for_sums(const DepthwiseBlock& b, const int64_t* taps, int64_t cols,
-                              int64_t col_step, F filter, Put put) {
+                              int64_t col_step, Vec<T> bias, F filter, int64_t lanes,
+                              int64_t last_lanes, int64_t out_col, int64_t out_step) {
+    S* const out = static_cast<S*>(b.out) + b.row * b.out_h;
     const PatchSource& src = *b.source;
-    const T* const scratch = static_cast<const T*>(b.scratch);
-    const int64_t count = b.rows * cols;
-    int64_t row = 0, col = 0;
-    for (int64_t i = 0; i < count; i += kSums) {
-      const T* at[kSums];
-      int64_t rows[kSums], columns[kSums];
-      for (int k = 0; k < kSums; ++k) {
-        rows[k] = row;
-        columns[k] = col;
-        at[k] = scratch + row * src.step_h * b.pitch + col * col_step;
-        if (i + k + 1 < count && ++col == cols) {
-          col = 0;
-          ++row;
+    const int64_t row_step = src.step_h * b.pitch, count = src.taps_h * src.taps_w;
+    const auto rounded = [](int64_t n) { return (n + kSums - 1) / kSums * kSums; };
+    const bool along_rows = rounded(cols) * b.rows <= rounded(b.rows) * cols;
+    const int64_t inner = along_rows ? cols : b.rows, outer = along_rows ? b.rows : cols;
+    const int64_t inner_step = along_rows ? col_step : row_step;
+    const int64_t outer_step = along_rows ? row_step : col_step;
+    for (int64_t j = 0; j < outer; ++j) {
+      const T* from = static_cast<const T*>(b.scratch) + j * outer_step;
+      for (int64_t i = 0; i < inner; i += kSums, from += kSums * inner_step) {
+        Vec<T> acc[kSums];
+        sums(acc, bias, from, inner_step, taps, count, filter);
+        S* to = out + (along_rows ? j * b.out_h + i * out_col : i * b.out_h + j * out_col);
+        const int64_t to_step = along_rows ? out_col : b.out_h;
+#pragma GCC unroll 8
+        for (int k = 0; k < kSums; ++k, to += to_step) {
+          if (i + k >= inner) break;
+          const int64_t wanted = (along_rows ? i + k : j) + 1 == cols ? last_lanes : lanes;
+          if (out_step == 1 && wanted == L)
+            store_as(to, acc[k], L);
+          else
+            store_part(to, out_step, acc[k], wanted);
         }
       }
-      Vec<T> acc[kSums];
-      sums(acc, at, taps, src.taps_h * src.taps_w, filter);
-      for (int k = 0; k < kSums && i + k < count; ++k) put(rows[k], columns[k], acc[k]);
     }
   }
 
   static void planes(const DepthwiseBlock& b, const int64_t* taps) {
-    const int64_t width = b.source->grid_w;
+    const int64_t width = b.source->grid_w, cols = (width + L - 1) / L;
     const T* const filters = static_cast<const T*>(b.filters);
     const Vec<T> bias = broadcast(b.bias ? *static_cast<const T*>(b.bias) : T(0));
-    S* const out = static_cast<S*>(b.out) + b.row * b.out_h;
     for_sums(
-        b, taps, (width + L - 1) / L, L, [&](int64_t t) { return broadcast(filters[t]); },
-        [&](int64_t row, int64_t col, Vec<T> sum) {
-          if (b.bias) sum += bias;
-          store_strided<T>(out + row * b.out_h + col * L * b.out_w, b.out_w, sum,
-                           smaller(L, width - col * L));
-        });
+        b, taps, cols, L, bias, [&](int64_t t) { return broadcast(filters[t]); }, L,
+        width - (cols - 1) * L, L * b.out_w, b.out_w);
   }
 
   static void channels(const DepthwiseBlock& b, const int64_t* taps) {
     const T* const filters = static_cast<const T*>(b.filters);
     const Vec<T> bias = b.bias ? load(static_cast<const T*>(b.bias)) : Vec<T>{};
-    S* const out = static_cast<S*>(b.out) + b.row * b.out_h;
     for_sums(
-        b, taps, b.source->grid_w, b.source->step_w * L,
-        [&](int64_t t) { return load(filters + t * L); },
-        [&](int64_t row, int64_t col, Vec<T> sum) {
-          if (b.bias) sum += bias;
-          store_as(out + row * b.out_h + col * b.out_w, sum, b.channels);
-        });
+        b, taps, b.source->grid_w, b.source->step_w * L, bias,
+        [&](int64_t t) { return load(filters + t * L); }, b.channels, b.channels, b.out_w, 1);
   }
 
   static void load_grad_planes(const DepthwiseBlock& b, void* grad) {
@@ -222,9 +233,19 @@ struct Depthwise {
   }
 
   static constexpr DepthwiseKernels kernels() {
-    return {L,         sizeof(T), load_planes,      load_channels,
-            planes,    channels,  load_grad_planes, load_grad_channels,
-            correlate, widen,     narrow,           join_lanes,
+    return {L,
+            sizeof(T),
+            kSums,
+            load_planes,
+            load_channels,
+            planes,
+            channels,
+            load_grad_planes,
+            load_grad_channels,
+            correlate,
+            widen,
+            narrow,
+            join_lanes,
             add};
   }
 };
