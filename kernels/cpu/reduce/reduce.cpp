@@ -45,6 +45,7 @@ constexpr int64_t kManyUnits = 64;  // enough to share among threads
 constexpr int kMaxDepth = 64;
 // Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
 constexpr int64_t kPadding = 64;
+constexpr int64_t kPrefetched = 512;  // bytes of the next row
 
 // Note [Results that are found again]
 // Sums and squares may overflow, or vanish, where what is asked for does not. That is rare, so it
@@ -265,10 +266,14 @@ class Reducer {
     alignas(16) char stack[kMaxDepth * 64];
     TileCursor tile(reduced_, *tiles_, begin);
     joined(end - begin, 1, stack, 64, [&](int64_t i, char* into) {
-      if (i > 0) tile.next();
       const char* elements = tile.at(0) + from_base;
       const int64_t n = tile.elements();
       if (!direct_) elements = load_row(tile, elements, n, scratch);
+      if (begin + i + 1 < end) {  // which may lie where no processor expects it
+        tile.next();
+        for (int64_t k = 0; k < kPrefetched; k += 64)
+          __builtin_prefetch(tile.at(0) + from_base + k);
+      }
       job_.kernel.row(elements, n, tiles_->first_element(reduced_, begin + i), job_.params, into);
     });
     __builtin_memcpy(state, stack, static_cast<size_t>(state_));

@@ -202,7 +202,12 @@ struct Fold {
     typedef uint32_t Wide __attribute__((vector_size(kVectorBytes)));
     Half bits{};
     __builtin_memcpy(&bits, p, static_cast<size_t>(n) * sizeof(uint16_t));
-    const Vec v = (Vec)(__builtin_convertvector(bits, Wide) << 16);
+#if defined(FLAMBEAU_ISA_avx512) && defined(__AVX512F__)
+    const auto wide = (Wide)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)bits);
+#else
+    const Wide wide = __builtin_convertvector(bits, Wide);
+#endif
+    const Vec v = (Vec)(wide << 16);
     if (n == kWidth) return v;
     store<Lane>(reinterpret_cast<Lane*>(&rest), v, n);
     return rest;
