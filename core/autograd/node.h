@@ -359,8 +359,14 @@ TensorVec as_view(const Tensor& of, TensorVec views, Creation creation = Creatio
 void take_geometry(const Tensor& self, const Tensor& alias);
 void bump_version(const Tensor& t);
 
-const Ref<Node>& grad_fn(const Tensor& t);     // regenerated when an in-place op made it stale
-AutogradMeta& autograd_meta(const Tensor& t);  // made on demand
+const Ref<Node>& grad_fn(const Tensor& t);  // regenerated when an in-place op made it stale
+[[gnu::noinline]] AutogradMeta& make_autograd_meta(const Tensor& t);
+inline AutogradMeta& autograd_meta(const Tensor& t) {  // see Note [Made on demand]
+  static_assert(sizeof(t.impl()->autograd) == sizeof(AutogradMeta*));
+  auto* const place = reinterpret_cast<AutogradMeta**>(&t.impl()->autograd);
+  AutogradMeta* const there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  return there ? *there : make_autograd_meta(t);
+}
 // The tensor's key bit follows from its metadata; to be called when those change.
 void refresh_requires_grad(TensorImpl& t);
 void set_gradient_edge(const Tensor& t, Edge edge);

@@ -39,12 +39,9 @@ AutogradMeta::~AutogradMeta() {
 
 void DropAutograd::operator()(AutogradMeta* meta) const { delete meta; }
 
-AutogradMeta& autograd_meta(const Tensor& t) {
-  // See Note [Made on demand].
-  static_assert(sizeof(t.impl()->autograd) == sizeof(AutogradMeta*));
-  auto* place = reinterpret_cast<AutogradMeta**>(&t.impl()->autograd);
-  AutogradMeta* there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-  if (there) return *there;
+AutogradMeta& make_autograd_meta(const Tensor& t) {
+  auto* const place = reinterpret_cast<AutogradMeta**>(&t.impl()->autograd);
+  AutogradMeta* there = nullptr;
   auto* made = new AutogradMeta(t.impl());
   if (__atomic_compare_exchange_n(place, &there, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     return *made;

@@ -48,12 +48,16 @@ ViewReplay::Step step_between(const Tensor& from, const Tensor& to) {
   return Step::strided;
 }
 
-// Null when as_strided on the base gives the view.
+// Whether as_strided on the base gives the view.
+bool is_strided(const Tensor& of, const AutogradMeta& from, const Tensor& view) {
+  return of.dtype() == view.dtype() && !((of.keys() ^ view.keys()) & (kConjugate | kNegative)) &&
+         !(from.is_view && from.replay);
+}
+
 std::unique_ptr<ViewReplay> replay_of(const Tensor& of, const Tensor& view) {
   const AutogradMeta* meta = of.impl()->autograd.get();
   const ViewReplay* before = meta && meta->is_view ? meta->replay.get() : nullptr;
   const ViewReplay::Step step = step_between(of, view);
-  if (!before && step == ViewReplay::Step::strided) return nullptr;
   auto replay = std::make_unique<ViewReplay>();
   if (before) {
     replay->items = before->items;
@@ -118,7 +122,8 @@ Tensor as_view(const Tensor& of, Tensor view, Creation creation) {
   meta.base = nested ? from.base : of;
   meta.creation = creation_now(creation, nested ? from.creation : Creation::plain);
   meta.version_at_fn.store(view.impl()->version(), std::memory_order_relaxed);
-  meta.replay = replay_of(of, view);
+  if (!is_strided(of, from, view)) [[unlikely]]
+    meta.replay = replay_of(of, view);
   link_view(meta);
   view.impl()->keys |= meta.base.keys() & kAutograd;
   return view;

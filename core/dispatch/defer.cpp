@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/registrations.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau::inline v1 {
@@ -163,8 +164,8 @@ bool changes_arguments(const Op& op) {
   return false;
 }
 
-constexpr uint32_t kAtOnce = tag::view | tag::inplace_view | tag::random | tag::dynamic_shape |
-                             tag::data_dependent | tag::raises_on_values;
+constexpr uint32_t kAtOnce =
+    tag::view | tag::inplace_view | tag::random | tag::dynamic_shape | tag::data_dependent;
 
 bool is_plain(const Tensor& t) {
   return !t.defined() ||
@@ -172,11 +173,22 @@ bool is_plain(const Tensor& t) {
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
 }
 
-// Indices, masks and divisors that are integers may be refused for their values, or their dtype,
-// when the kernel runs, and that has to be at once. Numbers have been looked at.
-bool cannot_be_refused(const Op& op, const Tensor& t) {
+// What an element makes raise has to do so at once. Pointwise ops raise for integers alone.
+bool may_raise(const Op& op, const Value* args) {
+  if (!(op.tags & tag::raises_on_values)) return false;
+  if (!(op.tags & tag::pointwise)) return true;
+  for (size_t i = 0; i < op.nargs; ++i)
+    if (args[i].tag == Value::Tag::tensor && args[i].tensor().defined() &&
+        is_differentiable(args[i].tensor().dtype()))
+      return false;
+  return true;
+}
+
+// Structured kernels may refuse integers, and complex numbers, when they run, and that has to be at
+// once. Numbers have been looked at.
+bool is_taken(const Op& op, const Tensor& t) {
   return !t.defined() || t.is_floating() || t.impl()->wrapped_number ||
-         (t.is_complex() && (op.tags & tag::pointwise));
+         (op.tags & tag::pointwise && !is_integral(t.dtype(), true));
 }
 
 bool can_be_kept(Value::Tag tag) {
@@ -193,17 +205,18 @@ bool can_be_kept(Value::Tag tag) {
 }
 
 bool can_wait(const Op& op, const Value* args) {
-  if ((op.tags & kAtOnce) || !op.rule || !op.nreturns) return false;
+  if ((op.tags & kAtOnce) || !op.rule || !op.nreturns || may_raise(op, args)) return false;
+  if (has_registrations(op)) return false;  // what was put in the kernel's place runs instead
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
     if (!can_be_kept(args[i].tag)) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor()) || !cannot_be_refused(op, args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor()) || !is_taken(op, args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t) || !cannot_be_refused(op, t)) return false;
+        if (!is_plain(t) || !is_taken(op, t)) return false;
     }
   }
   return tensors;

@@ -22,10 +22,11 @@ Tensor finish(TensorImpl* impl, size_t nbytes, Device device) {
 }  // namespace
 
 Tensor empty(IntSpan sizes, TensorOptions options) {
-  check<NotImplementedError>(options.layout == Layout::strided, "empty: layout torch.",
-                             layout_name(options.layout), " is not supported");
+  if (options.layout != Layout::strided) [[unlikely]]
+    raise<NotImplementedError>("empty: layout torch.", layout_name(options.layout),
+                               " is not supported");
   Ref<TensorImpl> impl = Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
-  impl->set_contiguous(sizes);
+  impl->begin_contiguous(sizes);
   const size_t nbytes = static_cast<size_t>(impl->numel()) * itemsize(options.dtype);
   return finish(impl.forget(), nbytes, options.device);
 }
@@ -36,7 +37,7 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, TensorOptions options) {
   for (const int64_t s : strides)
     check(s >= 0, "empty_strided: strides must not be negative, got ", show(strides));
   Ref<TensorImpl> impl = Ref<TensorImpl>::adopt(new TensorImpl({}, options.dtype, options.device));
-  impl->set_geometry(sizes, strides, 0);
+  impl->begin_geometry(sizes, strides, 0);
   return finish(impl.forget(), span_bytes(sizes, strides, itemsize(options.dtype)), options.device);
 }
 

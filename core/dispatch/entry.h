@@ -46,14 +46,37 @@ inline void check_may_write(TensorSpan list) {
 // Of tensors on one device.
 inline bool is_meta(TensorSpan list) { return !list.empty() && list[0].is_meta(); }
 
-// The view that a rule tells of.
-inline Tensor alias_of(const Tensor& self, const ViewSpec& v) {
-  return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);
-}
+// What the forms of an op make of the one spec that a rule gives: the view, the output, or a spec.
+struct ViewOf {
+  const Tensor& self;
+  Tensor operator()(IntSpan sizes, IntSpan strides, int64_t offset, DType dtype) const {
+    return Tensor::alias(self, dtype, sizes, strides, offset);
+  }
+  Tensor operator()(const ViewSpec& v) const {
+    return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);
+  }
+};
+struct Allocated {
+  const Tensor& like;
+  Tensor operator()(IntSpan sizes, DType dtype) const {
+    return empty(sizes, {dtype, like.device()});
+  }
+  Tensor operator()(const Spec& spec) const { return allocate(spec, like); }
+};
+struct GivenSpec {
+  ViewSpec operator()(IntSpan sizes, IntSpan strides, int64_t offset, DType dtype) const {
+    return {Dims(sizes), Dims(strides), offset, dtype};
+  }
+  ViewSpec operator()(ViewSpec v) const { return v; }
+  Spec operator()(IntSpan sizes, DType dtype) const { return {Dims(sizes), dtype, {}}; }
+  Spec operator()(Spec spec) const { return spec; }
+};
+
+// The views that a rule tells of.
 inline TensorVec alias_of(const Tensor& self, const std::vector<ViewSpec>& views) {
   TensorVec out;
   out.reserve(views.size());
-  for (const ViewSpec& v : views) out.push_back(alias_of(self, v));
+  for (const ViewSpec& v : views) out.push_back(ViewOf{self}(v));
   return out;
 }
 

@@ -78,12 +78,22 @@ std::vector<const Op*> overloads_of(const char* ns, const char* name) {
     return std::string_view(op.ns) == ns && std::string_view(op.name) == name;
   });
 }
+// Takes the overloads out of a packet's dictionary, where attribute access has put them.
+void forget_overloads(PyObject* dict) {
+  if (!dict) return;
+  const Object items(must(PyDict_Items(dict)));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.get()); ++i) {
+    PyObject* const item = PyList_GET_ITEM(items.get(), i);
+    if (is_op(PyTuple_GET_ITEM(item, 1))) must(PyDict_DelItem(dict, PyTuple_GET_ITEM(item, 0)));
+  }
+}
 // The packet keeps them, until ops come or go; a list that a caller may be walking stays.
 // Packets live as long as the program.
 const std::vector<const Op*>& overloads_of(PyObject* packet) {
   PacketObject* p = as_packet(packet);
   const size_t changes = runtime_op_changes();
   if (!p->overloads || p->changes != changes) [[unlikely]] {
+    forget_overloads(p->dict);
     p->overloads = new std::vector(overloads_of(utf8(p->ns), utf8(p->name)));
     p->changes = changes;
   }
@@ -216,14 +226,20 @@ PyObject* get_packet_module(PyObject* self, void*) {
 PyObject* get_qualified_name(PyObject* self, void*) {
   return PyUnicode_FromFormat("%U::%U", as_packet(self)->ns, as_packet(self)->name);
 }
-// packet.Tensor: an overload, when it is no attribute of another kind.
+// packet.Tensor: an overload, when it is no attribute of another kind. The packet's dictionary
+// keeps it, as long as the list of overloads is kept.
 PyObject* packet_attribute(PyObject* self, PyObject* name) {
-  PyObject* plain = PyObject_GenericGetAttr(self, name);
-  if (plain || !PyErr_ExceptionMatches(PyExc_AttributeError)) return plain;
-  PyErr_Clear();
   return guarded([&]() -> PyObject* {
-    for (const Op* op : overloads_of(self))
-      if (std::string_view(overload_of(*op)) == utf8(name)) return wrap_op(*op);
+    const std::vector<const Op*>& overloads = overloads_of(self);
+    PyObject* const plain = PyObject_GenericGetAttr(self, name);
+    if (plain || !PyErr_ExceptionMatches(PyExc_AttributeError)) return must(plain);
+    PyErr_Clear();
+    for (const Op* op : overloads) {
+      if (std::string_view(overload_of(*op)) != utf8(name)) continue;
+      Object overload(wrap_op(*op));
+      must(PyObject_GenericSetAttr(self, name, overload.get()));
+      return overload.release();
+    }
     raise_python(PyExc_AttributeError, "The underlying op of '%U.%U' has no overload name '%U'",
                  as_packet(self)->ns, as_packet(self)->name, name);
   });

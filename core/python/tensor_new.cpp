@@ -47,7 +47,7 @@ Tensor legacy_tensor(PyObject* const* args, Py_ssize_t n, TensorOptions options)
     const auto size = static_cast<int64_t>(storage->nbytes() / itemsize(options.dtype));
     auto* impl = new TensorImpl(storage, options.dtype, storage->device());
     Tensor t = Tensor::adopt(impl);
-    impl->set_contiguous({&size, 1});
+    impl->begin_contiguous({&size, 1});
     return t;
   }
   if (PyUnicode_Check(data) || PyBytes_Check(data))

@@ -92,7 +92,7 @@ class Dims {
     if (o.data_ == o.inline_) {
       data_ = inline_;
       capacity_ = kInline;
-      for (size_t i = 0; i < size_; ++i) inline_[i] = o.inline_[i];
+      std::memcpy(inline_, o.inline_, sizeof(inline_));  // a few moves, where a loop would count
     } else {
       data_ = o.data_;
       capacity_ = o.capacity_;

@@ -8,40 +8,6 @@
 namespace flambeau::inline v1 {
 namespace {
 
-constexpr DTypeInfo kInfo[kDTypes] = {
-    // name, size, floating, complex, integral, signed, usable
-    {"uint8", 1, false, false, true, false, true},
-    {"int8", 1, false, false, true, true, true},
-    {"int16", 2, false, false, true, true, true},
-    {"int32", 4, false, false, true, true, true},
-    {"int64", 8, false, false, true, true, true},
-    {"float16", 2, true, false, false, true, true},
-    {"float32", 4, true, false, false, true, true},
-    {"float64", 8, true, false, false, true, true},
-    {"complex32", 4, false, true, false, true, false},
-    {"complex64", 8, false, true, false, true, true},
-    {"complex128", 16, false, true, false, true, true},
-    {"bool", 1, false, false, false, false, true},
-    {"qint8", 1, false, false, false, true, false},
-    {"quint8", 1, false, false, false, false, false},
-    {"qint32", 4, false, false, false, true, false},
-    {"bfloat16", 2, true, false, false, true, true},
-    {"quint4x2", 1, false, false, false, false, false},
-    {"quint2x4", 1, false, false, false, false, false},
-    {"bits1x8", 1, false, false, false, false, false},
-    {"bits2x4", 1, false, false, false, false, false},
-    {"bits4x2", 1, false, false, false, false, false},
-    {"bits8", 1, false, false, false, false, false},
-    {"bits16", 2, false, false, false, false, false},
-    {"float8_e5m2", 1, true, false, false, true, false},
-    {"float8_e4m3fn", 1, true, false, false, true, false},
-    {"float8_e5m2fnuz", 1, true, false, false, true, false},
-    {"float8_e4m3fnuz", 1, true, false, false, true, false},
-    {"uint16", 2, false, false, true, false, true},
-    {"uint32", 4, false, false, true, false, true},
-    {"uint64", 8, false, false, true, false, true},
-};
-
 DType promote_integers(DType a, DType b) {
   const DTypeInfo &ia = info(a), &ib = info(b);
   if (ia.is_signed == ib.is_signed) return ia.size >= ib.size ? a : b;
@@ -68,8 +34,6 @@ DType promote_floats(DType a, DType b) {
 }
 
 }  // namespace
-
-const DTypeInfo& info(DType dtype) { return kInfo[static_cast<int>(dtype)]; }
 
 DType to_complex(DType real) {
   switch (real) {

@@ -47,7 +47,40 @@ struct DTypeInfo {
   bool usable;                                  // has arithmetic here; else a row for interchange
 };
 
-const DTypeInfo& info(DType dtype);
+inline constexpr DTypeInfo kDTypeInfo[kDTypes] = {
+    // name, size, floating, complex, integral, signed, usable
+    {"uint8", 1, false, false, true, false, true},
+    {"int8", 1, false, false, true, true, true},
+    {"int16", 2, false, false, true, true, true},
+    {"int32", 4, false, false, true, true, true},
+    {"int64", 8, false, false, true, true, true},
+    {"float16", 2, true, false, false, true, true},
+    {"float32", 4, true, false, false, true, true},
+    {"float64", 8, true, false, false, true, true},
+    {"complex32", 4, false, true, false, true, false},
+    {"complex64", 8, false, true, false, true, true},
+    {"complex128", 16, false, true, false, true, true},
+    {"bool", 1, false, false, false, false, true},
+    {"qint8", 1, false, false, false, true, false},
+    {"quint8", 1, false, false, false, false, false},
+    {"qint32", 4, false, false, false, true, false},
+    {"bfloat16", 2, true, false, false, true, true},
+    {"quint4x2", 1, false, false, false, false, false},
+    {"quint2x4", 1, false, false, false, false, false},
+    {"bits1x8", 1, false, false, false, false, false},
+    {"bits2x4", 1, false, false, false, false, false},
+    {"bits4x2", 1, false, false, false, false, false},
+    {"bits8", 1, false, false, false, false, false},
+    {"bits16", 2, false, false, false, false, false},
+    {"float8_e5m2", 1, true, false, false, true, false},
+    {"float8_e4m3fn", 1, true, false, false, true, false},
+    {"float8_e5m2fnuz", 1, true, false, false, true, false},
+    {"float8_e4m3fnuz", 1, true, false, false, true, false},
+    {"uint16", 2, false, false, true, false, true},
+    {"uint32", 4, false, false, true, false, true},
+    {"uint64", 8, false, false, true, false, true},
+};
+inline const DTypeInfo& info(DType dtype) { return kDTypeInfo[static_cast<int>(dtype)]; }
 inline size_t itemsize(DType dtype) { return static_cast<size_t>(info(dtype).size); }
 inline const char* dtype_name(DType dtype) { return info(dtype).name; }
 inline bool is_floating(DType dtype) { return info(dtype).floating; }

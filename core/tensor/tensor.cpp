@@ -53,26 +53,6 @@ void check_sizes(IntSpan sizes, size_t item) {
     raise<memory::SizeOverflow>("Storage size calculation overflowed with sizes=", show(sizes));
 }
 
-}  // namespace
-
-void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
-  check_sizes(sizes, itemsize(dtype_));               // before anything changes
-  const Dims own_sizes(sizes), own_strides(strides);  // the arguments may be our own
-  int64_t* g = reserve_geometry(sizes.size());
-  for (size_t i = 0; i < own_sizes.size(); ++i) {
-    g[i] = own_sizes[i];
-    g[ndim_ + i] = own_strides[i];
-  }
-  offset_ = offset;
-  refresh();
-}
-
-void TensorImpl::set_contiguous(IntSpan sizes) {
-  set_geometry(sizes, contiguous_strides(sizes), 0);
-}
-
-namespace {
-
 // True when the dimensions, sorted by stride, tile memory without gaps or overlap.
 bool dense_geometry(IntSpan sizes, IntSpan strides) {
   int order[64];
@@ -93,21 +73,55 @@ bool dense_geometry(IntSpan sizes, IntSpan strides) {
 
 }  // namespace
 
-void TensorImpl::refresh() {
-  const int64_t* g = geometry();
-  int64_t n = 1, expected = 1;
-  contiguous_ = true;
-  for (int d = ndim_ - 1; d >= 0; --d) {
-    const int64_t size = g[d];
-    n *= size;
-    if (size != 1) {
-      if (g[ndim_ + d] != expected) contiguous_ = false;
-      expected *= size;
+// One pass from the last dimension: writes the geometry, and finds out all that follows from it.
+// `stride_of(d, row)` gives a stride, where `row` is the row-major one.
+// Gives whether a product overflowed, which may be for tensors without elements.
+template <class Strides>
+inline bool TensorImpl::lay_out(IntSpan sizes, Strides stride_of) {
+  const size_t n = sizes.size();
+  if (n > 64) [[unlikely]]
+    check_sizes(sizes, 1);
+  const bool inside = n <= kInlineDims && ndim_ <= kInlineDims;
+  int64_t* const g = inside ? inline_ : reserve_geometry(n);
+  ndim_ = static_cast<uint8_t>(n);
+  int64_t row = 1;
+  bool overflow = false, empty = false, contiguous = true;
+  for (size_t d = n; d-- > 0;) {
+    const int64_t size = sizes[d], stride = stride_of(d, row);
+    g[d] = size;
+    g[n + d] = stride;
+    contiguous &= stride == row || size == 1;
+    if (size > 1) {
+      overflow |= __builtin_mul_overflow(row, size, &row);
+    } else if (size != 1) [[unlikely]] {
+      overflow |= size < 0;
+      empty = true;
     }
   }
-  numel_ = n;
-  if (n == 0) contiguous_ = true;
-  dense_ = contiguous_ || dense_geometry(sizes(), strides());
+  int64_t bytes;
+  overflow |= __builtin_mul_overflow(row, static_cast<int64_t>(itemsize(dtype_)), &bytes);
+  if (overflow) [[unlikely]]
+    check_sizes(sizes, itemsize(dtype_));
+  numel_ = empty ? 0 : row;
+  contiguous_ = contiguous || empty;
+  dense_ = contiguous_ || dense_geometry(sizes, strides());
+  return overflow;
+}
+
+void TensorImpl::begin_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
+  lay_out(sizes, [&](size_t d, int64_t) { return strides[d]; });
+  offset_ = offset;
+}
+
+void TensorImpl::begin_contiguous(IntSpan sizes) {
+  if (lay_out(sizes, [](size_t, int64_t row) { return row; })) [[unlikely]]
+    contiguous_strides(sizes);  // raises where a stride does not fit
+}
+
+void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t offset) {
+  check_sizes(sizes, itemsize(dtype_));               // before anything changes
+  const Dims own_sizes(sizes), own_strides(strides);  // the arguments may be our own
+  begin_geometry(own_sizes, own_strides, offset);
 }
 
 // Note [Made on demand]
@@ -132,7 +146,7 @@ Tensor Tensor::alias(const Tensor& of, DType dtype, IntSpan sizes, IntSpan strid
   auto* impl = new TensorImpl(of.impl_->storage_, dtype, of.device());
   Tensor t = adopt(impl);
   impl->layout_ = of.layout();
-  impl->set_geometry(sizes, strides, offset);
+  impl->begin_geometry(sizes, strides, offset);
   impl->inference = of.impl_->inference;
   if (!impl->inference) impl->share_version(*of.impl_);
   // Lazy conjugation and negation go on through an alias; gradients and subclasses do not.

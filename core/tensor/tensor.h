@@ -71,7 +71,9 @@ class TensorImpl : public SmallObject {
   bool dense() const { return dense_; }
   // Throws on negative sizes and on overflow of the number of elements or bytes.
   void set_geometry(IntSpan sizes, IntSpan strides, int64_t offset);
-  void set_contiguous(IntSpan sizes);  // offset 0, row-major strides
+  // The same for a tensor that nobody else has seen, from lists that are not its own.
+  void begin_geometry(IntSpan sizes, IntSpan strides, int64_t offset);
+  void begin_contiguous(IntSpan sizes);  // offset 0, row-major strides
 
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
@@ -120,7 +122,8 @@ class TensorImpl : public SmallObject {
   friend class Tensor;
   const int64_t* geometry() const { return ndim_ <= kInlineDims ? inline_ : heap_; }
   int64_t* reserve_geometry(size_t ndim);
-  void refresh();  // numel_ and the flags, from the geometry
+  template <class Strides>
+  bool lay_out(IntSpan sizes, Strides stride_of);
 
   std::atomic<uint32_t> refs_{1};
   DType dtype_;

@@ -21,7 +21,7 @@ Tensor floats(int64_t n) {
   auto* const impl =
       new TensorImpl(Storage::allocate(n * sizeof(float), Device{}), DType::float32, Device{});
   const Tensor t = Tensor::adopt(impl);
-  impl->set_contiguous({&n, 1});
+  impl->begin_contiguous({&n, 1});
   std::fill(t.data<float>(), t.data<float>() + n, 1.0f);
   return t;
 }

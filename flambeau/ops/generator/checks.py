@@ -6,8 +6,8 @@ from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
 
-def dtypes(record: Record, schema: Schema) -> str:
-    """Refuses dtypes that have no loops, of arguments and of results (``spec``)."""
+def dtypes(record: Record, schema: Schema, result: str = "") -> str:
+    """Refuses dtypes that have no loops, of arguments and of results (``spec``, or ``result``)."""
     if record.opaque:
         return ""
     given = [
@@ -18,7 +18,7 @@ def dtypes(record: Record, schema: Schema) -> str:
     if record.kind == "structured" and not record.inplace_only:
         n = len(record.schema.returns)
         made = ["spec"] if n == 1 else [f"std::get<{i}>(spec)" for i in range(n)]
-        given += [f"bit_of({spec}.dtype)" for spec in made]
+        given += [result] if result else [f"bit_of({spec}.dtype)" for spec in made]
     return f'  check_loops("{schema.name}", {" | ".join(given)});\n' if given else ""
 
 

@@ -208,12 +208,21 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if record.inplace_only:
         return _mutating_body(record, schema)
     results = names.results(record)
-    code = f"  const auto spec = {rule_call(record, schema)};\n" + checks.dtypes(record, schema)
-    code += checks.outs(schema, "spec")
     followed = like(schema)
+    at_once = False
     if followed is not None:
         a = schema.args[followed]
         followed = a.name if a.is_tensor else f"{a.name}[0]"
+        at_once = bool(record.rule and a.is_tensor and not schema.outs)
+        at_once = at_once and printed.spec_kind(record) == "spec"
+    if at_once:
+        given = printed.call(record, schema, f"Allocated{{{followed}}}")
+        code = f"  const Tensor {results[0]} = {given};\n"
+        code += checks.dtypes(record, schema, f"bit_of({results[0]}.dtype())")
+    else:
+        code = f"  const auto spec = {rule_call(record, schema)};\n"
+        code += checks.dtypes(record, schema)
+    code += checks.outs(schema, "spec")
     inputs = _inputs(schema)
     when = ", true" if record.checks_values else ""
     if schema.outs and record.separate_out:
@@ -225,6 +234,8 @@ def _structured_body(record: Record, schema: Schema) -> str:
                 f'  const Tensor {r} = take_out("{schema.name}", {schema.outs[i].symbol}, {spec}, '
                 f"{{{inputs}}}{when});\n"
             )
+        elif at_once:
+            pass
         elif record.rule and "placed" in printed.spec_kind(record):
             code += f"  const Tensor {r} = allocate({spec});\n"
         else:
@@ -268,11 +279,19 @@ def _separate(schema: Schema) -> str:
     )
 
 
+def view_call(record: Record, schema: Schema) -> str:
+    """The views that a rule tells of."""
+    first = schema.args[0].name
+    if printed.spec_kind(record) == "view":
+        return printed.call(record, schema, f"ViewOf{{{first}}}")
+    return f"alias_of({first}, {printed.call(record, schema)})"
+
+
 def body_call(record: Record, schema: Schema) -> str:
     if record.has_body:
         return printed.body_call(record, schema)
     if record.rule and not record.cxx:  # other geometry over memory that nobody else sees
-        return f"alias_of({schema.args[0].name}, {printed.call(record, schema)})"
+        return view_call(record, schema)
     return call(record.cxx or record.schema.symbol, "native", [], schema)
 
 
@@ -309,7 +328,7 @@ def _view_body(record: Record, schema: Schema) -> str:
     first = schema.args[0].name
     made = call(record.cxx or record.schema.symbol, "native", [], schema)
     if record.rule:
-        made = f"alias_of({first}, {printed.call(record, schema)})"
+        made = view_call(record, schema)
         if record.flips:
             made = f"flipped({made}, bit(Key::{record.flips}))"
     if schema.inplace:

@@ -9,6 +9,7 @@ import types
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.kinds import Unsettled, Val
+from flambeau.ops.generator.specs import Specs
 from flambeau.ops.schema import default_cpp
 
 _COMPARES = {
@@ -40,7 +41,7 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-class Expressions:
+class Expressions(Specs):
     """The part of Function that translates expressions."""
 
     def expr(self, e) -> Val:
@@ -173,6 +174,9 @@ class Expressions:
                 return Val(f"(static_cast<double>({left}) / static_cast<double>({right}))", "float")
         if x == y == "bool" and op in _BITS:
             return Val(f"({a.code} {_BITS[op]} {b.code})", "bool")
+        if "scalar" in (x, y) and op is ast.Sub:
+            left, right = self.as_type(a, "scalar", e), self.as_type(b, "scalar", e)
+            return Val(f"printed::sub({left}, {right})", "scalar")
         if {x, y} <= {"int", "float"} and op in _FLOAT:
             left, right = self.as_type(a, "float", e), self.as_type(b, "float", e)
             return Val(f"({left} {_FLOAT[op]} {right})", "float")
@@ -184,6 +188,8 @@ class Expressions:
     def operate_lists(self, op, a: Val, b: Val, e) -> Val:
         if op is ast.Add and kinds.is_list(a.type) and kinds.is_list(b.type):
             kind = kinds.joined(a.type, b.type)
+            if kind == "empty[]":
+                raise Unsettled(str(self.where("nothing says what these lists hold", e)))
             if any(not v.fresh and v.code not in self.owned for v in (a, b)):
                 # In Python a size is no list, and a list and a tuple cannot be added.
                 raise self.where("copy what is added with list(...)", e)
@@ -284,8 +290,9 @@ class Expressions:
         b = self.expr(e.orelse)
         self.known.update(before)
         kind = kinds.joined(a.type, b.type)
-        if kind is None and {a.type, b.type} == {"int", "float"}:
-            kind = "float"
+        words = {a.type, b.type}
+        if kind is None and words <= {"int", "float", "bool", "scalar"}:
+            kind = "float" if words == {"int", "float"} else "scalar"
         if kind is None:
             raise self.where(f"one branch is {a.type}, the other {b.type}", e)
         kind = {"literal": "literal"}.get(kind, kind)
@@ -517,37 +524,6 @@ class Expressions:
             return self.helper(found, e)
         raise self.where(f"{name} is not a function that is printed", e)
 
-    def spec(self, e) -> Val:
-        """What a rule says of one output; the keywords decide which kind of spec that is."""
-        args, keywords = self.arguments(e)
-        given = dict(zip(("sizes", "dtype", "strides", "offset", "device"), args, strict=False))
-        given |= keywords
-        sizes = self.as_type(given["sizes"], "int[]", e)
-        sizes = sizes if given["sizes"].fresh else self.own(sizes)
-        dtype = self.as_type(given["dtype"], "dtype", e)
-        strides = given.get("strides", Val("std::nullopt", "none"))
-        if "offset" in given:
-            steps = self.as_type(strides, "int[]", e)
-            steps = steps if strides.fresh else self.own(steps)
-            return Val(
-                f"ViewSpec{{{sizes}, {steps}, {self.as_type(given['offset'], 'int', e)}, {dtype}}}",
-                "view",
-            )
-        steps = self.as_type(strides, "int[]?", e)
-        if kinds.is_list(strides.type) and not strides.fresh:
-            steps = self.own(steps)
-        code = f"Spec{{{sizes}, {dtype}, {steps}}}"
-        if "device" in given:
-            device = self.as_type(given["device"], "device", e)
-            return Val(f"PlacedSpec{{{code}, {device}}}", "placed")
-        return Val(code, "spec")
-
-    def own(self, code: str) -> str:
-        """A list that a spec keeps: moved out of a variable that ends with this return."""
-        if code in self.owned and [self.symbol(n) for n in self.leaving].count(code) == 1:
-            return f"std::move({code})"
-        return f"Dims({code})"
-
     def arguments(self, e) -> tuple[list[Val], dict[str, Val]]:
         if any(isinstance(a, ast.Starred) for a in e.args):
             raise self.where("starred arguments are not in the subset", e)
@@ -563,7 +539,7 @@ class Expressions:
         codes = [self.as_type(a, k, e) for a, k in zip(args, found.args, strict=True)]
         return Val(f"flambeau::{found.cxx}({', '.join(codes)})", found.result)
 
-    def helper(self, function, e) -> Val:
+    def helper(self, function, e, gives=False) -> Val:
         import inspect
 
         args, keywords = self.arguments(e)
@@ -586,8 +562,11 @@ class Expressions:
                 hint = "None and [] have no type of their own as arguments of functions"
                 raise Unsettled(str(self.where(hint, e)))
             made.append(v.type)
-        symbol, result = self.unit.helper(function, tuple(made), lambda t: self.where(t, e))
-        return Val(f"printed::{symbol}({', '.join(v.code for v in values)})", result)
+        where = lambda t: self.where(t, e)  # noqa: E731
+        symbol, result = self.unit.helper(function, tuple(made), where, gives)
+        codes = [v.code for v in values]
+        codes += ["give"] if gives and result in kinds.GIVEN else []
+        return Val(f"printed::{symbol}({', '.join(codes)})", result)
 
     def method(self, e):
         target = e.func.value

@@ -28,6 +28,7 @@ WORDS = {  # word: C++ value type
     "placed": "PlacedSpec",  # of one whose device the rule says
 }
 SPECS = ("spec", "view", "placed")
+GIVEN = ("spec", "view")  # what a rule gives without making a spec of it: Note [Giving a spec]
 OF_SCHEMA = {
     "Tensor": "tensor",
     "int": "int",

@@ -119,6 +119,13 @@ def parts(record: Record, static: tuple) -> list[str]:
     return [found.get(a.name, "any") for a in operands(record)]
 
 
+def has_parts(record: Record) -> bool:
+    """Whether an integer may be refused for its value."""
+    if record.kind != "pointwise":
+        return False
+    return any(set(parts(record, static)) != {"any"} for static in statics(record))
+
+
 def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
     """The compute types that a formula is printed for."""
     dtypes = record.dtypes if dtypes is None else dtypes

@@ -27,7 +27,7 @@ def _params(function, schema: Schema) -> dict[str, str]:
 
 def rule(record: Record, unit: Unit) -> str:
     """The rule as a function of typed arguments."""
-    f = Function(record.rule, _params(record.rule, record.schema), unit)
+    f = Function(record.rule, _params(record.rule, record.schema), unit, gives=True)
     code, kind = f.define(f"static {{}} typed_rule_{record.schema.symbol}")
     words = kinds.members(kind) if kind.startswith("(") else [kind.removesuffix("[]")]
     if any(w not in (*kinds.SPECS, "none") for w in words):
@@ -41,12 +41,13 @@ def spec_kind(record: Record) -> str:
     return _SPECS[id(record)]
 
 
-def call(record: Record, schema: Schema) -> str:
-    """The call of a typed rule, from any form of the record."""
+def call(record: Record, schema: Schema, give: str = "GivenSpec()") -> str:
+    """The call of a typed rule, from any form of the record; ``give`` takes its one spec."""
     own = {a.name: b.symbol for a, b in zip(record.schema.args, schema.args, strict=False)}
     own |= {f"{n}_": own[n] for n in list(own) if keyword.iskeyword(n)}
-    args = ", ".join(own[n] for n in _params(record.rule, record.schema))
-    return f"typed_rule_{record.schema.symbol}({args})"
+    args = [own[n] for n in _params(record.rule, record.schema)]
+    args += [give] if spec_kind(record) in kinds.GIVEN else []
+    return f"typed_rule_{record.schema.symbol}({', '.join(args)})"
 
 
 def result_kind(schema: Schema) -> str:

@@ -42,9 +42,9 @@ class Unit:
         self.results: dict[tuple, tuple[str, str]] = {}
         self.open: list[tuple] = []
 
-    def helper(self, function, types: tuple[str, ...], where) -> tuple[str, str]:
+    def helper(self, function, types: tuple[str, ...], where, gives=False) -> tuple[str, str]:
         """The C++ name and the result type of a helper for arguments of these types."""
-        key = (function.__module__, function.__qualname__, types)
+        key = (function.__module__, function.__qualname__, (*types, "give") if gives else types)
         if key not in self.results:
             if key in self.open:
                 raise where(f"{function.__name__} calls itself")
@@ -52,12 +52,13 @@ class Unit:
             names = [p for p in inspect.signature(function).parameters if p not in _HIDDEN]
             if len(names) != len(types):
                 raise where(f"{function.__name__} takes {len(names)} arguments")
-            digest = zlib.crc32("|".join((key[0], key[1], *types)).encode())
+            digest = zlib.crc32("|".join((*key[:2], *key[2])).encode())
             symbol = f"{function.__name__.strip('_')}_{digest:08x}"
-            body = Function(function, dict(zip(names, types, strict=True)), self)
+            body = Function(function, dict(zip(names, types, strict=True)), self, gives=gives)
             code, result = body.define(f"inline {{}} {symbol}")
             self.open.pop()
-            self.text.append(code)
+            if not gives or result in kinds.GIVEN:
+                self.text.append(code)
             self.results[key] = symbol, result
         return self.results[key]
 
@@ -71,8 +72,18 @@ class Unit:
 class Function(Expressions):
     """A Python function whose parameters have known types."""
 
-    def __init__(self, function, params: dict[str, str], unit: Unit, want: str | None = None):
+    gives = False  # one spec is given to what the caller has for it, see Note [Giving a spec]
+
+    def __init__(
+        self,
+        function,
+        params: dict[str, str],
+        unit: Unit,
+        want: str | None = None,
+        gives: bool = False,
+    ):
         self.function, self.params, self.unit, self.want = function, params, unit, want
+        self.gives = gives
         lines, self.first = inspect.getsourcelines(function)
         self.path = inspect.getsourcefile(function)
         self.node = ast.parse(textwrap.dedent("".join(lines))).body[0]
@@ -97,6 +108,9 @@ class Function(Expressions):
         )
         result = self.result or "none"
         kind = "void" if result == "none" else self.result_type(result)
+        if self.gives and result in kinds.GIVEN:
+            params += f"{', ' if params else ''}const Give& give"
+            head, kind = f"template <class Give>\n{head}", "auto"
         return f"{head.format(kind)}({params}) {{\n{body}}}\n", result
 
     def result_type(self, kind: str) -> str:
@@ -368,7 +382,8 @@ class Function(Expressions):
         self.leaving = (
             [] if s.value is None else [n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)]
         )
-        v = Val("", "none") if s.value is None else self.expr(s.value)
+        given = self.give(s.value) if self.gives else None
+        v = Val("", "none") if s.value is None else given or self.expr(s.value)
         self.leaving = []
         if self.result is None:
             self.result = {"literal": "str"}.get(v.type, v.type)
@@ -378,6 +393,9 @@ class Function(Expressions):
         self.result = joined
         if joined == "none":
             return f"{indent}{v.code + ';' if v.code else ''} return;\n"
+        if self.gives and joined in kinds.GIVEN:
+            code = v.code if given else f"give({self.as_type(v, joined, s)})"
+            return f"{indent}return {code};\n"
         return f"{indent}return {self.returned(v, joined, s)};\n"
 
     def returned(self, v: Val, kind: str, s) -> str:

@@ -84,6 +84,8 @@ def tags(record: Record, schema: Schema) -> str:
     out = [f"tag::{t}" for t in sorted(record.tags)]
     if record.kind == "pointwise":
         out.append("tag::pointwise")
+    if record.checks_values or pw.has_parts(record):
+        out.append("tag::raises_on_values")
     if record.kind == "view":
         out.append("tag::inplace_view" if schema.inplace else "tag::view")
     if record.kind == "composite":

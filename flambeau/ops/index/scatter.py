@@ -7,6 +7,7 @@ from flambeau.ops.language import (
     check_apart,
     check_fits,
     check_written,
+    conj_of,
     dtype_name,
     show,
     wrap_dim,
@@ -17,7 +18,6 @@ from flambeau.ops.samples import call, ints, values
 
 @structured(
     "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter(result, self, dim, index, src)",
     out=True,
     opaque=True,
@@ -41,7 +41,7 @@ scatter.jvp("linear")
 
 @structured(
     "scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::write)",
     function_variant=False,
     opaque=True,
@@ -137,19 +137,30 @@ def _(self, dim, index, src):
     check_apart("scatter_", self, src)
 
 
+def of_source(g, dim, index, sizes, ops):
+    """The gradient of what was scattered: zero where the index does not reach."""
+    used = ops.gather(g, dim, index)
+    for d, n in enumerate(sizes):
+        reached = used.size(d)
+        if reached != n:
+            padded = list(used.shape)
+            padded[d] = n
+            used = ops.slice_backward(used, padded, d, 0, reached, 1)
+    return used
+
+
 @scatter.gradient
 @scatter_.gradient
-def _(g, dim, index, src, ops, cxx):
+def _(g, dim, index, src, ops):
     return (
         ops.scatter_value(g, dim, index, 0),
         None,
-        cxx.scatter_backward_src(g, dim, index, src.shape),
+        of_source(g, dim, index, src.shape, ops),
     )
 
 
 @structured(
     "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value(result, self, dim, index, value)",
     out=True,
     checks_values=True,
@@ -167,7 +178,7 @@ scatter_value.jvp("linear")
 
 @structured(
     "scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::Scatter::write)",
     function_variant=False,
 )
@@ -202,7 +213,6 @@ def _(g, dim, index, ops):
 
 @structured(
     "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_reduce(result, self, dim, index, src, reduce)",
     out=True,
     checks_values=True,
@@ -221,7 +231,7 @@ scatter_reduce.batching("dims")
 @structured(
     "scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce)"
     " -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -253,18 +263,19 @@ def _(self, dim, index, src, reduce):
 
 @scatter_reduce.gradient
 @scatter_reduce_.gradient
-def _(g, dim, index, src, reduce, cxx):
-    return (
-        cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
-        None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
-    )
+def _(g, dim, index, src, reduce, ops, needs):
+    if reduce == "add":
+        return g, None, of_source(g, dim, index, src.shape, ops)
+    if needs[2]:
+        raise NotImplementedError(
+            "scatter: the derivative of reduce='multiply' for src is not implemented"
+        )
+    return ops.scatter_reduce(g, dim, index, ops.conj(src), reduce), None, None
 
 
 @structured(
     "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> "
     "Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_value_reduce(result, self, dim, index, value, reduce)",
     out=True,
     checks_values=True,
@@ -283,7 +294,7 @@ scatter_value_reduce.batching("dims")
 @structured(
     "scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, "
     "str reduce) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_value_into(self, dim, index, value, cpu::scatter_kind(reduce))",
     function_variant=False,
 )
@@ -314,13 +325,14 @@ def _(self, dim, index, value, reduce):
 
 @scatter_value_reduce.gradient
 @scatter_value_reduce_.gradient
-def _(g, dim, index, value, reduce, cxx):
-    return cxx.scatter_value_reduce_backward(g, dim, index, value, reduce), None
+def _(g, dim, index, value, reduce, ops):
+    if reduce == "add":
+        return g, None
+    return ops.scatter_value_reduce(g, dim, index, conj_of(value), reduce), None
 
 
 @structured(
     "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-    tags={"raises_on_values"},
     cpu="cpu::scatter_add(result, self, dim, index, src)",
     out=True,
     checks_values=True,
@@ -343,7 +355,7 @@ scatter_add.jvp("linear")
 
 @structured(
     "scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::scatter_into(self, dim, index, src, cpu::Scatter::add)",
     function_variant=False,
 )
@@ -378,5 +390,5 @@ def _(self, dim, index, src):
 
 @scatter_add.gradient
 @scatter_add_.gradient
-def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
+def _(g, dim, index, src, ops):
+    return g, None, of_source(g, dim, index, src.shape, ops)

@@ -145,7 +145,7 @@ _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore
 
 @structured(
     f"nll_loss_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::nll_loss(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
     method=False,
@@ -268,7 +268,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::nll_loss_backward(result, grad_output, self, target, weight, reduction, ignore_index,"
     " total_weight)",
     module="_nn",
@@ -306,7 +306,7 @@ nll_loss_backward.batching(_slopes_of_items)
 
 @structured(
     f"nll_loss2d_forward({_NLL}) -> (Tensor output, Tensor total_weight)",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::nll_loss2d(output, total_weight, self, target, weight, reduction, ignore_index)",
     module="_nn",
     method=False,
@@ -367,7 +367,7 @@ def _(g, self, target, weight, reduction, ignore_index, total_weight, ops):
 
 @structured(
     f"nll_loss2d_backward(Tensor grad_output, {_NLL}, Tensor total_weight) -> Tensor",
-    tags={"raises_on_values"},
+    checks_values=True,
     cpu="cpu::nll_loss2d_backward(result, grad_output, self, target, weight, reduction, "
     "ignore_index,"
     " total_weight)",
