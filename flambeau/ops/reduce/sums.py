@@ -354,8 +354,8 @@ def through_var(g, t, dim, correction, keepdim, ops):
         # The variance is infinite or NaN; so is its slope.
         slope = math.nan if rest == 0 and n > 0 else math.inf
         return wide * ops.full_like(t, slope)
-    scaled = ops.mul_Scalar(wide, 2.0 / rest)
-    return scaled * distances(t, dim, ops)
+    far = distances(t, dim, ops)  # first, as PyTorch has it: modes see the order
+    return ops.mul_Scalar(wide, 2.0 / rest) * far
 
 
 @var.gradient
