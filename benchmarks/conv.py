@@ -20,15 +20,17 @@ class Conv:
     kernel: int
     stride: int = 1
     padding: int = 0
+    groups: int = 1
 
     @property
     def name(self):
-        return f"{self.n}x{self.c}x{self.size}_{self.k}k{self.kernel}s{self.stride}"
+        groups = f"g{self.groups}" if self.groups > 1 else ""
+        return f"{self.n}x{self.c}x{self.size}_{self.k}k{self.kernel}s{self.stride}{groups}"
 
     @property
     def flops(self):
         out = (self.size + 2 * self.padding - self.kernel) // self.stride + 1
-        return 2 * self.n * self.k * out * out * self.c * self.kernel**2
+        return 2 * self.n * self.k * out * out * self.c // self.groups * self.kernel**2
 
 
 CONVOLUTIONS = [
@@ -44,6 +46,8 @@ CONVOLUTIONS = [
     Conv(64, 6, 14, 16, 5),
     Conv(64, 1, 8, 16, 3, 1, 1),
     Conv(64, 16, 8, 32, 3, 1, 1),
+    Conv(16, 64, 32, 64, 3, 1, 1, groups=64),
+    Conv(16, 64, 32, 64, 3, 2, 1, groups=64),
 ]
 # What is timed: the forward pass, both ways of one, and the gradients of one leaf alone.
 KINDS = ("fwd", "fwd_cl", "train", "train_cl", "grad_input", "grad_weight")
@@ -52,14 +56,14 @@ KINDS = ("fwd", "fwd_cl", "train", "train_cl", "grad_input", "grad_weight")
 def convolution(lib, conv, kind):
     F = lib.nn.functional
     x = lib.randn(conv.n, conv.c, conv.size, conv.size)
-    w = lib.randn(conv.k, conv.c, conv.kernel, conv.kernel)
+    w = lib.randn(conv.k, conv.c // conv.groups, conv.kernel, conv.kernel)
     if kind.endswith("_cl"):
         x = x.to(memory_format=lib.channels_last)
         w = w.to(memory_format=lib.channels_last)
     b = lib.zeros(conv.k)
 
     def forward():
-        return F.conv2d(x, w, b, stride=conv.stride, padding=conv.padding)
+        return F.conv2d(x, w, b, conv.stride, conv.padding, groups=conv.groups)
 
     if kind.startswith("fwd"):
         return forward

@@ -1,4 +1,4 @@
-"""Times some 150 everyday calls on a few million elements, to find what falls far behind.
+"""Times some 200 everyday calls on a few million elements, to find what falls far behind.
 
     python benchmarks/everyday.py [--threads 2] [--rounds 5] [--only REGEX]
 
@@ -33,6 +33,7 @@ def operands(lib):
         "b2": b[:, ::2],
         "i": i,
         "i32": i.to(lib.int32),
+        "i8": i.to(lib.int8),
         "u8": i.to(lib.uint8),
         "h": a.to(lib.bfloat16),
         "d": a.to(lib.float64),
@@ -54,7 +55,8 @@ u8.float(); u8 / 255; i.float(); a.long(); a.bool(); m.float(); h + h; h * a; d.
 a.bfloat16(); a == b; i < 50; m & m; a.logical_not(); a.isnan(); z * z; z.abs(); z.exp()
 w.add_(b); w.copy_(b); w.copy_(at); w[:, ::2].copy_(b2); a.clone(); a.clone().fill_(1.0)
 b.clone().zero_(); a.floor(); a.round(); torch.maximum(a, b); F.silu(a); a.erf()
-a.sign(); i << 2
+a.sign(); i << 2; a.clamp(-1, 1); a // 3; a % 3; i32 * i32; u8 < u8; u8 << 1; u8.clamp(5, 50)
+i8 + i8; i8.sign(); h * 2; h.relu(); h - h; w[:, ::2].relu_(); w[:, ::2].zero_(); a[:, ::3].relu()
 """
 REDUCE = """
 a.sum(); a.sum(0); a.sum(1); at.sum(1); a2.sum(1); a2.sum(0); n.mean((2, 3)); n.mean((0, 2, 3))
@@ -62,7 +64,8 @@ a.var(1); a.std(0); a.max(); a.max(1)[0]; a.max(0)[0]; a.argmax(1); a.amax(0); i
 m.all(); m.any(1); a.norm(); a.norm(dim=1); a.cumsum(0); a.cumsum(1); a.prod(1); h.sum(1); h.mean()
 a.logsumexp(0); a.softmax(0); a.softmax(1); h.softmax(1); nl.sum((2, 3)); z.sum(); a.cumprod(1)
 F.log_softmax(a, 1); F.layer_norm(a, (2000,)); F.mse_loss(a, b); F.cross_entropy(a, rows)
-F.nll_loss(a, rows)
+F.nll_loss(a, rows); h.sum(); h.amax(1); u8.max(); a[:, ::3].sum(1); a[:, ::4].sum(1); i.cumsum(1)
+F.log_softmax(h, 1)
 """
 MOVE = """
 at.contiguous(); nl.contiguous(); n.contiguous(memory_format=torch.channels_last)
@@ -74,7 +77,8 @@ a.topk(10, 1)[0]; i.unique(); a.tril(); v.repeat(2000, 1); v.expand(2000, 2000).
 F.one_hot(rows, 2000); F.embedding(i, a[:100, :16].contiguous()); F.max_pool2d(n, 2)
 F.max_pool2d(nl, 2); a.split(10); a.unbind(0); list(a); [a[k] for k in range(2000)]
 [a[0, k].item() for k in range(1000)]; v.tolist(); torch.tensor(list(range(10000))); a.numpy().sum()
-F.conv2d(n, deep, padding=1, groups=64)
+F.conv2d(n, deep, padding=1, groups=64); F.conv2d(nl, deep, padding=1, groups=64)
+F.max_pool2d(nl, 3, 2, 1); w.copy_(column); torch.stack([a, b, a], 2); at.clone()
 """
 MAKE = """
 torch.rand(2000, 2000); torch.randn(2000, 2000); torch.randint(0, 10, (2000, 2000))
@@ -86,7 +90,8 @@ torch.full((2000, 2000), 3)
 PRODUCTS = """
 a @ v; v @ a; v @ v; v[:, None] * v; torch.bmm(n.view(-1, 32, 32), n.view(-1, 32, 32))
 [a[:16, :16] @ a[:16, :16] for _ in range(100)]; a[:500] @ a[:500].t(); a2[:500] @ b2[:500].t()
-d[:500, :500] @ d[:500, :500]; i[:300, :300] @ i[:300, :300]; h[:512, :512] @ h[:512, :512]
+d[:500, :500] @ d[:500, :500]; i[:300, :300] @ i[:300, :300]; i[:300] @ i[0]
+u8[:300, :300] @ u8[:300, :300]; h[:512, :512] @ h[:512, :512]
 torch.einsum("ij,kj->ik", a[:500], b[:500]); F.linear(a, b[:100])
 torch.addmm(v[:500], a[:500], b[:, :500].contiguous())
 """

@@ -34,6 +34,7 @@ _LAZY = {
         "func": "vmap",
         "serialization": "save load",
         "_streams": "Stream Event",
+        "_symint": "SymInt",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"

@@ -30,6 +30,8 @@ class Number:
         return self._recording.plain(self)
 
     def __getattr__(self, name):
+        if name.startswith("__"):  # a protocol that somebody looks for
+            raise AttributeError(f"a recorded number has no attribute {name!r}")
         return getattr(self.item(), name)
 
     def __hash__(self):

@@ -111,8 +111,7 @@ def __deepcopy__(self, memo):
     if type(self) is not Tensor:
         result = _as_type_of(self, result)
     memo[id(self)] = result
-    for name, value in self.__dict__.items():
-        setattr(result, name, copy.deepcopy(value, memo))
+    set_attributes(result, copy.deepcopy(_state_of(self), memo))
     return result
 
 

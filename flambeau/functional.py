@@ -271,7 +271,7 @@ def broadcast_shapes(*shapes):
         >>> flambeau.broadcast_shapes((2, 1), (3,))
         torch.Size([2, 3])
     """
-    shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    shapes = [(s,) if isinstance(s, int) else flambeau._C._fixed_tuple(s) for s in shapes]
     result = [1] * max(map(len, shapes), default=0)
     for i, shape in enumerate(shapes):
         for d in range(-1, -1 - len(shape), -1):

@@ -64,7 +64,7 @@ def printed() -> dict[str, int]:
 
 def imported() -> dict[str, int]:
     command = [sys.executable, "-c", IMPORTED]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FLAMBEAU_DEFER": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return {"modules that `import flambeau` imports": int(done.stdout)}
 

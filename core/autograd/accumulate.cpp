@@ -10,8 +10,11 @@ namespace {
 // An op may put its result there without anybody noticing.
 bool ours_alone(const Tensor& t) {
   const TensorImpl& impl = *t.impl();
-  return impl.use_count() == 1 && impl.dense() && impl.storage() &&
-         impl.storage()->use_count() == 1 && !(impl.keys & ~kAutograd);
+  if (impl.use_count() != 1 || !impl.dense() || !impl.storage() || (impl.keys & ~kAutograd))
+    return false;
+  if (impl.storage()->use_count() == 1) return true;
+  keep_all_promises();  // an op that has yet to run holds what it reads and writes
+  return impl.storage()->use_count() == 1;
 }
 
 Tensor copy_for(const Tensor& grad, const Tensor& variable) {

@@ -228,7 +228,8 @@ Tensor variable_data(const Tensor& t) {
 void set_data(const Tensor& t, const Tensor& data) {
   check(data.defined(), "data set to an undefined tensor");
   TensorImpl &to = *t.impl(), &from = *data.impl();
-  check(to.layout() == from.layout() && !to.payload == !from.payload,
+  check(to.layout() == from.layout() && !to.payload == !from.payload &&
+            to.device().is_meta() == from.device().is_meta(),
         "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have "
         "incompatible tensor type.");
   check(!needs_grad(t) || is_differentiable(data.dtype()),

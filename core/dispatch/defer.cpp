@@ -11,7 +11,8 @@
 namespace flambeau::inline v1 {
 namespace {
 
-constexpr size_t kMostNotes = 4096;
+// So many wait at most, and so much memory for their results.
+constexpr size_t kMostNotes = 4096, kMostBytes = size_t{64} << 20;
 
 // Arguments that outlive the call they were given to.
 class Kept {
@@ -99,6 +100,7 @@ struct Note : Promise {
   // The kernel's own handles: others go on waiting at the promised ones until it has ended.
   TensorVec outs;
   std::exception_ptr error;
+  size_t bytes = 0;  // of the results
 
   void add(const Tensor& result) {
     const Ref<Storage>& storage = result.impl()->storage();
@@ -108,6 +110,7 @@ struct Note : Promise {
     outs.push_back(Tensor::adopt(impl));
     impl->set_geometry(result.sizes(), result.strides(), 0);
     promised.push_back(storage);
+    bytes += storage->nbytes();
     storage->promise(Ref<Promise>(this));
   }
 
@@ -138,7 +141,7 @@ struct Notes {
   std::mutex mutex;  // of the list
   std::mutex running;
   std::deque<Ref<Note>> list;
-  std::atomic<size_t> size{0};
+  std::atomic<size_t> size{0}, bytes{0};
 
   Ref<Note> next() {
     const std::lock_guard lock(mutex);
@@ -147,10 +150,12 @@ struct Notes {
     list.pop_front();
     return note;
   }
-  size_t add(Ref<Note> note) {
+  // Whether they are enough to be run.
+  bool add(Ref<Note> note) {
     const std::lock_guard lock(mutex);
+    bytes += note->bytes;
     list.push_back(std::move(note));
-    return size += 1;
+    return (size += 1) >= kMostNotes || bytes >= kMostBytes;
   }
 };
 Notes& notes() {
@@ -184,13 +189,6 @@ bool may_raise(const Op& op, const Value* args) {
   return true;
 }
 
-// Structured kernels may refuse integers, and complex numbers, when they run, and that has to be at
-// once. Numbers have been looked at.
-bool is_taken(const Op& op, const Tensor& t) {
-  return !t.defined() || t.is_floating() || t.impl()->wrapped_number ||
-         (op.tags & tag::pointwise && !is_integral(t.dtype(), true));
-}
-
 bool can_be_kept(Value::Tag tag) {
   switch (tag) {
     case Value::Tag::generator:
@@ -212,11 +210,11 @@ bool can_wait(const Op& op, const Value* args) {
     if (!can_be_kept(args[i].tag)) return false;
     if (args[i].tag == Value::Tag::tensor) {
       tensors = true;
-      if (!is_plain(args[i].tensor()) || !is_taken(op, args[i].tensor())) return false;
+      if (!is_plain(args[i].tensor())) return false;
     } else if (args[i].tag == Value::Tag::tensors) {
       tensors = true;
       for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t) || !is_taken(op, t)) return false;
+        if (!is_plain(t)) return false;
     }
   }
   return tensors;
@@ -237,13 +235,13 @@ void note(const Op& op, Kernel kernel, const Value* args, Results& results) {
     results.add(std::move(outs));
   else
     for (Tensor& out : outs) results.add(std::move(out));
-  if (notes().add(made) >= kMostNotes) run_notes();
+  if (notes().add(made)) run_notes();
 }
 
 void defer(const Op& op, const Value* args, Results& results) {
   if (changes_arguments(op)) {
     if (!(op.tags & tag::inplace_view)) run_notes();
-  } else if (can_wait(op, args)) {
+  } else if (!has_registrations(op) && can_wait(op, args)) {
     if (const Kernel kernel = kernel_of(op, DeviceType::cpu))
       return note(op, kernel, args, results);
   }
@@ -279,6 +277,7 @@ void run_notes() {
   here = true;
   while (const Ref<Note> next = all.next()) {
     next->run();
+    all.bytes -= next->bytes;
     --all.size;  // only now: who finds none need not wait
   }
   here = false;

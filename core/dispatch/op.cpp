@@ -116,6 +116,8 @@ Kernel kernel_of(const Op& op, DeviceType device) {
 }
 
 void register_kernel(const Op& op, DeviceType device, Kernel kernel) {
+  check(op.rule || !kernel, op.name,
+        ": an op without a rule has no kernels: register those of the ops that it is made of");
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
   if (kernel)

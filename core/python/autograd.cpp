@@ -3,6 +3,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/transform.h"
+#include "core/python/binding.h"
 
 namespace flambeau::python {
 namespace {
@@ -20,7 +21,7 @@ class Items {
       data_ = &one_;
       size_ = o == Py_None ? 0 : 1;
     } else {
-      held_ = Object(must(PySequence_Tuple(o)));
+      held_ = fixed_tuple(o);
       data_ = PySequence_Fast_ITEMS(held_.get());
       size_ = static_cast<size_t>(PySequence_Fast_GET_SIZE(held_.get()));
     }

@@ -37,6 +37,7 @@ inline bool is_keyword(PyObject* name, const char* text) {
 
 // The items of a list, a tuple or any iterable, which stay as they are: code of Python's that runs
 // meanwhile (__index__, __bool__, ...) may change the list they came from.
+Object fixed_tuple(PyObject* iterable);  // ValueError where it has more items than it says
 class FixedItems {
  public:
   // TypeError with `message` for what is no sequence.
@@ -65,6 +66,7 @@ bool init_dtypes(PyObject* module);
 bool init_limits(PyObject* module);
 bool init_device(PyObject* module);
 bool init_size(PyObject* module);
+bool init_helpers(PyObject* module);
 bool init_generator(PyObject* module);
 bool init_storage(PyObject* module);
 bool init_runtime(PyObject* module);
@@ -184,6 +186,19 @@ bool init_recorder(PyObject* module);
 bool init_transforms(PyObject* module);
 bool init_library(PyObject* module);
 bool init_rules(PyObject* module);
+
+// ---- sizes that are symbols (symbolic.cpp)
+extern PyTypeObject* symint_type;  // nullptr until flambeau.SymInt is there
+inline bool is_symint(PyObject* o) { return symint_type && PyObject_TypeCheck(o, symint_type); }
+Ref<SymInt> symbol_of(PyObject* symint);
+// A call with symbols among its arguments: goes to who answers for the op in Python.
+void call_symbolic(const Op& op, const Value* values, Results& results);
+// What the class of a tensor says of its geometry, where it wants to be asked; else nullptr.
+PyObject* geometry_from_class(PyObject* self, const char* name, PyObject* const* args, Py_ssize_t n,
+                              PyObject* kwnames);
+// The answer of a class to an op, or NotImplemented.
+Object ask_class(PyTypeObject* type, const Op& op, const Value* values);
+bool init_symbolic(PyObject* module);
 // Arguments as Python sees them: positional ones, keyword-only ones; trailing defaults left out.
 struct PythonArguments {
   Object args, kwargs;

@@ -74,6 +74,14 @@ Tensor tensor_from(const Op& op, PyObject* o, bool may_lack = false) {
   return unwrap(o);
 }
 
+// What stands for several tensors. A tensor is a sequence too, of its rows, but it is one result.
+FixedItems several_from(const Op& op, PyObject* value, const char* wanted) {
+  if (!PyTuple_Check(value) && !PyList_Check(value))
+    raise_python(PyExc_TypeError, "%s::%s: expected a tuple or list of %s as result, got %.200s",
+                 op.ns, op.name, wanted, Py_TYPE(value)->tp_name);
+  return FixedItems(value, "expected a tuple or list as result");
+}
+
 // What Python gave for one return of the schema.
 Owned value_from(const Op& op, const Return& r, PyObject* value, bool may_lack = false) {
   if (value == Py_None && r.optional) return Owned();
@@ -82,7 +90,7 @@ Owned value_from(const Op& op, const Return& r, PyObject* value, bool may_lack =
     const Argument like = {.name = *r.name ? r.name : "result", .type = r.type, .list = r.list};
     return own_value(like, value);
   }
-  const FixedItems items(value, "expected a list of Tensors as result");
+  const FixedItems items = several_from(op, value, "Tensors");
   TensorVec tensors;
   for (PyObject* item : items) tensors.push_back(tensor_from(op, item));
   return tensors;
@@ -118,7 +126,7 @@ PythonArguments arguments_to_python(const Op& op, const Value* values) {
 void results_from_python(const Op& op, const Value* args, PyObject* value, Results& results) {
   if (op.nreturns == 0) return;
   if (op.nreturns == 1) return results.add(value_from(op, op.returns[0], value));
-  const FixedItems items(value, "expected a tuple of results");
+  const FixedItems items = several_from(op, value, "results");
   const size_t n = items.size();
   check<TypeError>(n == op.nreturns, op.ns, "::", op.name, ": expected ",
                    static_cast<int>(op.nreturns), " results, got ", n);

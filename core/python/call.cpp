@@ -299,8 +299,11 @@ Signature** prepare(FunctionObject* f) {
 
 PyObject* run_op(const Op& op, Arguments& arguments) {
   Results results;
-  invoke(op, arguments.values,
-         op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
+  if (arguments.symbolic) [[unlikely]]
+    call_symbolic(op, arguments.values, results);
+  else
+    invoke(op, arguments.values,
+           op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
   if (arguments.requires_grad) [[unlikely]]
     results.tensor().set_requires_grad(true);
   return wrap_results(op, results);

@@ -34,7 +34,8 @@ PyObject* device_count(PyObject*, PyObject* o) {
   });
 }
 PyObject* current_device(PyObject*, PyObject* o) {
-  return guarded([&] { return PyLong_FromLong(require_device(named(o).type).current()); });
+  return guarded(
+      [&] { return PyLong_FromLong(require_device(named(o).type, "current device").current()); });
 }
 PyObject* set_current_device(PyObject*, PyObject* o) {
   return guarded([&] {

@@ -48,23 +48,55 @@ void read_arguments(const char* function, std::span<const char* const> names, si
                    function, names[i]);
 }
 
+Object fixed_tuple(PyObject* iterable) {
+  if (PyTuple_CheckExact(iterable)) return Object::borrow(iterable);
+  if (PyList_CheckExact(iterable)) return Object(must(PyList_AsTuple(iterable)));
+  const Object items(must(PyObject_GetIter(iterable)));
+  const PyTypeObject& type = *Py_TYPE(iterable);
+  const bool sized = (type.tp_as_sequence && type.tp_as_sequence->sq_length) ||
+                     (type.tp_as_mapping && type.tp_as_mapping->mp_length);
+  const Py_ssize_t most = sized ? PyObject_Size(iterable) : PY_SSIZE_T_MAX;
+  if (most < 0) throw PythonError();
+  const Object list(must(PyList_New(0)));
+  while (const Object item{PyIter_Next(items.get())}) {
+    if (PyList_GET_SIZE(list.get()) == most)
+      raise_python(PyExc_ValueError,
+                   "a sequence changed while it was read: '%.200s' has more items than the %zd of "
+                   "its length",
+                   type.tp_name, most);
+    if (PyList_Append(list.get(), item.get()) < 0) throw PythonError();
+  }
+  if (PyErr_Occurred()) throw PythonError();
+  return Object(must(PyList_AsTuple(list.get())));
+}
+
+namespace {
+
+// _fixed_tuple(iterable): its items, as many as its length says.
+PyObject* fixed_tuple_function(PyObject*, PyObject* iterable) {
+  return guarded([&] { return fixed_tuple(iterable).release(); });
+}
+PyMethodDef functions[] = {{"_fixed_tuple", fixed_tuple_function, METH_O, nullptr}, {}};
+
+}  // namespace
+
+bool init_helpers(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+
 FixedItems::FixedItems(PyObject* sequence, const char* message) {
   if (PyTuple_Check(sequence)) {
     tuple_ = Object::borrow(sequence);
     return;
   }
-  tuple_ = Object(PySequence_Tuple(sequence));
-  if (tuple_) return;
   if (!Py_TYPE(sequence)->tp_iter && !PySequence_Check(sequence))
     raise_python(PyExc_TypeError, "%s, got %.200s", message, Py_TYPE(sequence)->tp_name);
-  throw PythonError();
+  tuple_ = fixed_tuple(sequence);
 }
 
 PyObject* call_with(const char* function, PyObject* func, PyObject* args, PyObject* kwargs) {
-  const Object positional(args ? PySequence_Tuple(args) : PyTuple_New(0));
-  if (!positional)
+  if (args && !Py_TYPE(args)->tp_iter && !PySequence_Check(args))
     raise_python(PyExc_TypeError, "%s: args must be a tuple, not %.200s", function,
                  Py_TYPE(args)->tp_name);
+  const Object positional(args ? fixed_tuple(args) : Object(must(PyTuple_New(0))));
   if (kwargs == Py_None) kwargs = nullptr;
   if (kwargs && !PyDict_Check(kwargs))
     raise_python(PyExc_TypeError, "%s: kwargs must be a dict, not %.200s", function,

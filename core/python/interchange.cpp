@@ -6,6 +6,7 @@
 
 #include "core/dispatch/observe.h"
 #include "core/memory/in_turn.h"
+#include "core/python/numbers.h"
 #include "core/tensor/range.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/resolve_conj.h"
@@ -180,6 +181,7 @@ struct Found {
 
 DType leaf_dtype(PyObject* o) {
   if (is_tensor(o)) return unwrap(o).dtype();
+  if (is_symbol(o)) return leaf_dtype(Object(must(PyObject_CallMethod(o, "item", nullptr))).get());
   if (is_numpy_scalar(o)) return from_array(o).dtype();
   if (PyBool_Check(o)) return DType::boolean;
   if (PyLong_Check(o)) return DType::int64;
@@ -193,10 +195,7 @@ class Sequence {
  public:
   // NumPy arrays and tensors inside a sequence stand for their own nested lists.
   explicit Sequence(PyObject* o)
-      : list_(PySequence_Fast(is_array(o) || is_tensor(o) ? (made_ = list_of(o)).get() : o,
-                              "tensor: a sequence was expected")) {
-    must(list_.get());
-  }
+      : list_(fast(is_array(o) || is_tensor(o) ? (made_ = list_of(o)).get() : o)) {}
   Py_ssize_t size() const { return PySequence_Fast_GET_SIZE(list_.get()); }
   Object item(Py_ssize_t i) const {
     check<ValueError>(i < size(), "tensor: a sequence changed while it was read");
@@ -204,6 +203,13 @@ class Sequence {
   }
 
  private:
+  static Object fast(PyObject* o) {
+    if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) return Object::borrow(o);
+    if (!Py_TYPE(o)->tp_iter && !PySequence_Check(o))
+      raise_python(PyExc_TypeError, "tensor: a sequence was expected, got %.200s",
+                   Py_TYPE(o)->tp_name);
+    return fixed_tuple(o);
+  }
   static Object list_of(PyObject* o) {
     return Object(must(PyObject_CallMethod(o, "tolist", nullptr)));
   }

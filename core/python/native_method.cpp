@@ -25,6 +25,7 @@ PyObject* call_method(PyObject* self, PyObject* const* args, size_t nargsf, PyOb
       if (overrides_torch_function(args[0])) who.add(args[0]);
       if (!who.empty() || torch_function_modes_active())
         if (PyObject* r = call_torch_function(who, self, args, n, kwnames, m.name)) return r;
+      if (PyObject* r = geometry_from_class(args[0], m.name, args + 1, n - 1, kwnames)) return r;
     }
     return must(m.body(args[0], args + 1, n - 1, kwnames));
   } catch (...) {
@@ -97,8 +98,10 @@ PyType_Spec spec = {"flambeau._C.native_method", sizeof(MethodObject), 0,
 PyObject* get_property(PyObject* self, void* closure) {
   const auto& p = *static_cast<const Property*>(closure);
   return guarded([&]() -> PyObject* {
-    if (may_override(self))
+    if (may_override(self)) {
       if (PyObject* r = torch_function_on(self, p.name, &self, 1)) return r;
+      if (PyObject* r = geometry_from_class(self, p.name, nullptr, 0, nullptr)) return r;
+    }
     return must(p.get(self));
   });
 }

@@ -42,7 +42,10 @@ PyObject* call_signature(PyObject* self, Arguments& arguments, PyObject* const* 
     if (PyObject* r = call_torch_function(arguments.overloaded, self, args, n, kwnames, op.name))
       return r;
   Results results;
-  op.call(op, arguments.values, results);
+  if (arguments.symbolic) [[unlikely]]
+    call_symbolic(op, arguments.values, results);
+  else
+    op.call(op, arguments.values, results);
   return results_to_python(op, results);
 }
 

@@ -15,15 +15,17 @@ void Arguments::release() {
     spilled_ = block->next;
     auto* held = static_cast<Tensor*>(block->data());
     for (size_t i = 0; i < block->tensors; ++i) held[i].~Tensor();
+    auto* symbols = static_cast<Ref<SymInt>*>(block->data());
+    for (size_t i = 0; i < block->symbols; ++i) symbols[i].~Ref<SymInt>();
     std::free(block);
   }
 }
 
-void* Arguments::spill(size_t bytes, size_t tensors) {
+void* Arguments::spill(size_t bytes, size_t tensors, size_t symbols) {
   static_assert(sizeof(Spill) <= 16);
   auto* block = static_cast<Spill*>(std::malloc(16 + bytes));
   if (!block) throw std::bad_alloc();
-  *block = {spilled_, tensors};
+  *block = {spilled_, static_cast<uint32_t>(tensors), static_cast<uint32_t>(symbols)};
   spilled_ = block;
   return block->data();
 }
@@ -46,6 +48,11 @@ Tensor* Arguments::tensors(size_t n) {
 }
 
 const Tensor& Arguments::add_tensor(Tensor t) { return *tensors(1) = std::move(t); }
+
+Value Arguments::add_symbol(PyObject* symint) {
+  symbolic = true;
+  return boxing::box(**new (spill(sizeof(Ref<SymInt>), 0, 1)) Ref<SymInt>(symbol_of(symint)));
+}
 
 template <class T>
 T* Arguments::room(size_t n) {
@@ -237,6 +244,7 @@ class ListItems {
   }
   size_t size() const { return static_cast<size_t>(PySequence_Fast_GET_SIZE(from_)); }
   PyObject* operator[](size_t i) const { return PySequence_Fast_ITEMS(from_)[i]; }
+  PyObject* const* begin() const { return PySequence_Fast_ITEMS(from_); }
 
  private:
   static bool is_inert(PyObject* o) {
@@ -297,6 +305,10 @@ int64_t unwrap_item(const Parameter& p, PyObject* o, size_t i) {
 
 bool take_integer(Arguments& out, PyObject* o, Value& v) {
   if (!is_index(o)) return false;
+  if (is_symint(o)) [[unlikely]] {
+    v = out.add_symbol(o);
+    return true;
+  }
   v = boxing::box(take_subclass_number(out, o) ? int64_t{0} : unwrap_int(o));
   return true;
 }
@@ -344,6 +356,10 @@ bool take_boolean(PyObject* o, Value& v) {
 bool take_scalar(Arguments& out, PyObject* o, Value& v) {
   if (take_subclass_number(out, o)) {
     v = boxing::box(out.add_scalar(Scalar()));
+    return true;
+  }
+  if (is_symint(o)) [[unlikely]] {
+    v = out.add_symbol(o);
     return true;
   }
   if (!is_number(o) && !is_scalar_tensor(o)) return false;
@@ -475,11 +491,25 @@ bool Signature::take_values(Arguments& out, const Parameter& p, PyObject* o) {
   return true;
 }
 
+// Sizes of which some are symbols.
+bool Signature::take_sizes(Arguments& out, const Parameter& p, PyObject* const* items, size_t n) {
+  auto* data = out.room<Value>(n);
+  for (size_t i = 0; i < n; ++i) {
+    Value one;
+    if (!take_integer(out, items[i], one)) return false;
+    new (data + i) Value(one);
+  }
+  out.values[p.value] = boxing::box(std::span<const Value>(data, n));
+  return true;
+}
+
 bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) {
   Value& v = out.values[p.value];
   if (!is_sequence(o)) {
     if (!p.argument->list_size || !is_index(o)) return false;
     const size_t n = p.argument->list_size;
+    if (is_symint(o)) [[unlikely]]
+      return take_sizes(out, p, std::vector<PyObject*>(n, o).data(), n);
     int64_t* data = out.room<int64_t>(n);
     const int64_t all = take_subclass_number(out, o) ? 0 : unwrap_int(o);
     for (size_t i = 0; i < n; ++i) data[i] = all;
@@ -492,6 +522,8 @@ bool Signature::take_integers(Arguments& out, const Parameter& p, PyObject* o) {
   for (size_t i = 0; i < n; ++i) {
     PyObject* item = items[i];
     if (!is_index(item)) return false;
+    if (is_symint(item)) [[unlikely]]
+      return take_sizes(out, p, items.begin(), n);
     data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(p, item, i);
   }
   v = boxing::box(IntSpan(data, n));
@@ -586,6 +618,8 @@ bool Signature::takes_varargs_list(Arguments& out, PyObject* const* args, Py_ssi
   for (size_t i = 0; i < count; ++i) {
     PyObject* item = args[first + i];
     if (!is_index(item)) return false;
+    if (is_symint(item)) [[unlikely]]
+      return take_sizes(out, parameters_[first], args + first, count);
     data[i] = take_subclass_number(out, item) ? 0 : unwrap_item(parameters_[first], item, i);
   }
   out.values[parameters_[first].value] = boxing::box(IntSpan(data, count));

@@ -20,7 +20,7 @@ class Arguments {
     if (n_tensors_ | (spilled_ != nullptr)) release();
     n_scalars_ = n_ints_ = 0;
     work = 0;
-    requires_grad = false;
+    requires_grad = symbolic = false;
     overloaded.clear();
   }
 
@@ -29,10 +29,12 @@ class Arguments {
   };
   int64_t work = 0;  // elements of all tensors: decides about Python's lock
   bool requires_grad = false;
+  bool symbolic = false;  // holds a symbol, which typed entries do not take
   Overloaded overloaded;
 
   const Scalar& add_scalar(const Scalar& s);
   const Tensor& add_tensor(Tensor t);
+  Value add_symbol(PyObject* symint);
   template <class T>
   T* room(size_t n);  // for lists of numbers and Scalars
   Tensor* tensors(size_t n);
@@ -41,12 +43,12 @@ class Arguments {
   static constexpr size_t kScalars = 8, kInts = 32, kTensors = 12;
   struct Spill {
     Spill* next;
-    size_t tensors;  // that the block holds, alive
+    uint32_t tensors, symbols;  // that the block holds, alive
     // data follows, aligned to 16
     void* data() { return reinterpret_cast<char*>(this) + 16; }
   };
   void release();
-  void* spill(size_t bytes, size_t tensors);
+  void* spill(size_t bytes, size_t tensors, size_t symbols = 0);
 
   size_t n_scalars_ = 0, n_ints_ = 0, n_tensors_ = 0;
   Spill* spilled_ = nullptr;
@@ -126,6 +128,7 @@ class Signature {
   bool take_default(Arguments& out, const Parameter& p) const;
   static bool take_integers(Arguments& out, const Parameter& p, PyObject* o);
   static bool take_values(Arguments& out, const Parameter& p, PyObject* o);
+  static bool take_sizes(Arguments& out, const Parameter& p, PyObject* const* items, size_t n);
   bool parse_keywords(Arguments& out, size_t from, PyObject* const* args, PyObject* kwnames) const;
   bool takes_varargs(PyObject* const* args, Py_ssize_t n) const;
   bool takes_varargs_list(Arguments& out, PyObject* const* args, Py_ssize_t n) const;

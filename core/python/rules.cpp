@@ -49,6 +49,8 @@ PyObject* run_rule(PyObject*, PyObject* given) {
     const Py_ssize_t positional = PyTuple_GET_SIZE(args);
     if (!signature.parse(arguments, values.data(), positional, names.get()))
       raise<TypeError>(signature.mismatch(op.name, values.data(), positional, names.get()));
+    check<TypeError>(!arguments.symbolic, op.name,
+                     ": the rule in C++ takes no symbols; the record's runs on them");
     Specs specs;
     op.rule(op, arguments.values, specs);
     const Object out(must(PyList_New(0)));

@@ -9,13 +9,17 @@ namespace {
 
 PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    Object self(must(PyTuple_Type.tp_new(type, args, kwargs)));
+    const bool from_items = !kwargs && PyTuple_GET_SIZE(args) == 1;
+    const Object items(from_items ? fixed_tuple(PyTuple_GET_ITEM(args, 0)) : Object());
+    const Object fixed(from_items ? must(PyTuple_Pack(1, items.get())) : Py_NewRef(args));
+    Object self(must(PyTuple_Type.tp_new(type, fixed.get(), kwargs)));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self.get()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(self.get(), i);
       if (PyLong_CheckExact(item)) {
         unwrap_int(item);  // it must fit in 64 bits
         continue;
       }
+      if (is_symint(item)) continue;
       if (!is_index(item))
         raise_python(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')",
                      i, Py_TYPE(item)->tp_name);

@@ -265,7 +265,8 @@ Dims optional_dims(PyObject* o, IntSpan otherwise) {
 }
 
 // A tensor of a given geometry with no memory of its own: a subclass with __torch_dispatch__
-// answers for it. It says that it lies on any device.
+// answers for it. It says that it lies on any device. With dispatch_sizes_strides_policy="sizes"
+// the class is asked for the geometry too, and the given one is what C++ sees.
 PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&] {
     static const char* const kNames[] = {"cls",
@@ -292,8 +293,13 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, 
                    "_make_wrapper_subclass: %s must define __torch_dispatch__, because the tensor "
                    "has no memory of its own",
                    type->tp_name);
-    for (const int i : {4, 8, 10, 11, 12, 13, 14}) reject(given[i], kFunction, kNames[i]);
+    for (const int i : {4, 8, 11, 12, 13, 14}) reject(given[i], kFunction, kNames[i]);
     const auto is_given = [&](int i) { return given[i] && given[i] != Py_None; };
+    const bool asked = is_given(10);
+    if (asked)
+      check<NotImplementedError>(
+          PyUnicode_Check(given[10]) && PyUnicode_CompareWithASCIIString(given[10], "sizes") == 0,
+          kFunction, ": only \"sizes\" is supported as dispatch_sizes_strides_policy");
     if (is_given(6))
       check<NotImplementedError>(unwrap_layout(given[6]) == Layout::strided, kFunction,
                                  ": only torch.strided is supported as layout");
@@ -308,6 +314,7 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, 
     Tensor t = Tensor::adopt(impl);
     impl->set_geometry(sizes, strides, offset);
     impl->keys |= bit(Key::backend);  // no kernel may see it, see Note [Tensors without memory]
+    if (asked) impl->keys |= bit(Key::symbolic);
     if (truth(given[9])) t.set_requires_grad(true);
     return wrap_as(type, std::move(t));
   });

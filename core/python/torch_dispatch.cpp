@@ -173,6 +173,14 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
+Object ask_class(PyTypeObject* type, const Op& op, const Value* values) {
+  const Object types(must(PyTuple_Pack(1, type)));
+  const Object function(wrap_op(op));
+  const Reinclude program(kProgram);
+  return ask(reinterpret_cast<PyObject*>(type), function.get(), types.get(),
+             arguments_to_python(op, values));
+}
+
 bool overrides_torch_dispatch(PyTypeObject* type) {
   if (type == tensor_type) return false;
   PyObject* attribute = type_attribute(type, attribute_name);

@@ -18,6 +18,7 @@ enum class Key : uint8_t {
   negative,   // lazily negated
   conjugate,  // lazily conjugated
   autograd,
+  symbolic,  // Python answers for sizes: compositions run as Python; of no concern to other ops
   autocast,
   transform_outer,  // enters the top level of vmap, grad or jvp
   profiler,         // begin and end of what the program called
@@ -31,7 +32,7 @@ constexpr Key top(KeySet keys) { return static_cast<Key>(31 - std::countl_zero(k
 // All layers inside `key`, itself excluded.
 constexpr KeySet below(Key key) { return bit(key) - 1; }
 
-constexpr KeySet kAllKeys = below(Key::count);
+constexpr KeySet kAllKeys = below(Key::count) & ~bit(Key::symbolic);
 constexpr KeySet kAutograd = bit(Key::autograd);
 constexpr KeySet kConjugate = bit(Key::conjugate);
 constexpr KeySet kNegative = bit(Key::negative);
@@ -40,7 +41,8 @@ constexpr KeySet kPythonDispatch = bit(Key::python_dispatch);
 constexpr KeySet kDefer = bit(Key::defer);
 constexpr KeySet kRegistered = bit(Key::registered);
 // A composite is seen as one op by what looks at the program; all other layers see its parts.
-constexpr KeySet kCompositeKeys = bit(Key::autocast) | bit(Key::profiler) | kRegistered;
+constexpr KeySet kCompositeKeys =
+    bit(Key::autocast) | bit(Key::profiler) | bit(Key::symbolic) | kRegistered;
 // Layers that are told when a program reads values; the rest have no say in what memory holds.
 constexpr KeySet kSeesReads = bit(Key::backend) | bit(Key::capture) | kPythonDispatch |
                               bit(Key::transform_inner) | bit(Key::functionalize) |

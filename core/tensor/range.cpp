@@ -52,6 +52,8 @@ void check_fits(const char* op, const Scalar& value, DType dtype) {
 }
 
 int64_t steps_between(const char* op, int64_t start, int64_t end, int64_t step) {
+  if (int64_t span; !__builtin_sub_overflow(end, start, &span) && span != INT64_MIN)
+    return span / step + (span % step != 0 && (span < 0) == (step < 0) ? 1 : 0);
   const __int128 span = static_cast<__int128>(end) - start;
   const __int128 n = span / step + (span % step != 0 && (span < 0) == (step < 0) ? 1 : 0);
   check(n <= INT64_MAX, op, ": invalid size, possible overflow?");

@@ -65,7 +65,7 @@ def _items(value: Any) -> tuple:
         return (value,)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return (value,)
-    return tuple(value)
+    return flambeau._C._fixed_tuple(value)
 
 
 def backward(

@@ -67,7 +67,7 @@ LEAVES: dict[str, Leaf] = dict(
             "bit_not",
             1,
             infix="~",
-            loop="lit<T>(sizeof(T) == 1 ? 1 : -1) ^ ",
+            loop="lit<T>(__is_same(T, uint8_t) ? 1 : -1) ^ ",
             tensor="bitwise_not",
         ),
         _leaf("where", 3, tensor="where_self", short=True),

@@ -9,9 +9,11 @@ import flambeau
 from .optimizer import (
     Optimizer,
     can_fuse,
+    check_counter,
     check_fits,
     check_learning_rate,
     check_mode,
+    check_state,
     check_tensor_option,
     counted,
     evaluate,
@@ -121,6 +123,24 @@ class Adam(Optimizer):
                         float(param_state["step"]), dtype=scalar_dtype()
                     )
 
+    def _check_loaded(self, param, state) -> None:
+        name = type(self).__name__
+        if not state:
+            return
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            if key not in state:
+                raise ValueError(f"{name}: the loaded state of a parameter has no {key!r}")
+        if isinstance(state["step"], flambeau.Tensor):
+            check_counter(name, state["step"])
+        elif not isinstance(state["step"], (int, float)):
+            raise TypeError(
+                f"{name}: 'step' in a loaded state must be a number, got "
+                f"{type(state['step']).__name__}"
+            )
+        for key in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
+            if key in state:
+                check_state(name, param, key, state[key])
+
     def step(self, closure=None) -> float | None:
         """Change all parameters that have a gradient once.
 
@@ -128,11 +148,20 @@ class Adam(Optimizer):
             closure: computes the loss, and its gradients, anew; its result is returned.
         """
         loss = None if closure is None else evaluate(closure)
+        work = []
         for group in self.param_groups:
-            params, grads, averages, squares, largest, steps = [], [], [], [], [], []
-            self._init_group(group, params, grads, averages, squares, largest, steps)
-            if params:
-                _step(group, params, grads, averages, squares, largest, steps)
+            lists: tuple[list, ...] = ([], [], [], [], [], [])
+            self._init_group(group, *lists)
+            if lists[0]:
+                work.append((group, lists))
+        # All groups are looked at before the first one steps; the core looks at a single one.
+        for group, lists in work:
+            if len(work) > 1 or not can_fuse(group, lists[0]):
+                check_fits(type(self).__name__, *lists[:5])
+                for count in lists[5]:
+                    check_counter(type(self).__name__, count)
+        for group, lists in work:
+            _step(group, *lists)
         return loss
 
     def _init_group(
@@ -181,8 +210,6 @@ def _step(group: dict, params, grads, averages, squares, largest, steps) -> None
     }
     decoupled = group["decoupled_weight_decay"]
     fused = can_fuse(group, params)
-    if not fused:
-        check_fits("Adam", params, grads, averages, squares, largest)
     with flambeau.no_grad(), counted(steps):
         if fused:
             step = flambeau._fused_adamw_ if decoupled else flambeau._fused_adam_

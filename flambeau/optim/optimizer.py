@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
 
@@ -154,7 +154,7 @@ class Optimizer:
             )
         self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict] = []
-        groups = list(params)
+        groups = list(flambeau._C._fixed_tuple(params))
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
@@ -284,6 +284,12 @@ class Optimizer:
         for key, value in state_dict["state"].items():
             if key in params:
                 param = params[key]
+                if not isinstance(value, Mapping):
+                    raise TypeError(
+                        f"loaded state dict has no dict as the state of parameter {key}, but "
+                        f"{type(value).__name__}"
+                    )
+                self._check_loaded(param, value)
                 state[param] = self._cast_state(param, value, key, saved)
             else:
                 state[key] = value
@@ -294,6 +300,9 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+    def _check_loaded(self, param, state: Mapping) -> None:
+        """Refuse a state that `step` could not go on from. Subclasses know theirs."""
 
     def _cast_state(self, param, value, number: int, groups: list[dict], key: Hashable = None):
         """``value`` with its tensors, at whatever depth, fit for ``param``."""
@@ -394,7 +403,7 @@ def _normalise_params(group: dict) -> None:
             "optimizer parameters need to be organized in ordered collections, but the ordering "
             "of tensors in sets will change between runs. Please use a list instead."
         )
-    params = list(params)
+    params = list(flambeau._C._fixed_tuple(params))
     named = [isinstance(param, tuple) for param in params]
     if any(named):
         if not all(named):
@@ -467,6 +476,7 @@ def scalar_dtype():
     return flambeau.float32
 
 
+_COUNTERS = frozenset((flambeau.int64, flambeau.int32))
 _FUSED_DTYPES = frozenset((flambeau.float32, flambeau.float64))
 
 
@@ -480,15 +490,48 @@ def can_fuse(group: dict, params: list) -> bool:
     return True
 
 
-def check_fits(name: str, params: list, *companions: list) -> None:
+def check_fits(name: str, params: list, grads: list, *states: list) -> None:
     """Look at all tensors before the first one is written to."""
-    for tensors in companions:
+    for param, grad in zip(params, grads):
+        if grad.shape != param.shape:
+            raise RuntimeError(
+                f"{name}: a gradient of shape {tuple(grad.shape)} does not fit a parameter of "
+                f"shape {tuple(param.shape)}"
+            )
+    for tensors in states:
         for param, tensor in zip(params, tensors):
-            if tensor.shape != param.shape:
-                raise RuntimeError(
-                    f"{name}: a tensor of shape {tuple(tensor.shape)} (gradient or state) does not "
-                    f"fit a parameter of shape {tuple(param.shape)}"
-                )
+            check_state(name, param, "state", tensor)
+
+
+def check_state(name: str, param, what: str, tensor) -> None:
+    """Whether ``tensor`` can stand beside ``param``, an element of its own for each element."""
+    if not isinstance(tensor, flambeau.Tensor):
+        raise TypeError(
+            f"{name}: {what} of a parameter must be a tensor, got {type(tensor).__name__}"
+        )
+    if tensor.shape != param.shape:
+        raise RuntimeError(
+            f"{name}: {what} of shape {tuple(tensor.shape)} does not fit a parameter of shape "
+            f"{tuple(param.shape)}"
+        )
+    if any(n > 1 and step == 0 for n, step in zip(tensor.shape, tensor.stride())):
+        raise RuntimeError(
+            f"{name}: elements of {what} share memory (it is expanded): give it its own, by clone()"
+        )
+
+
+def check_counter(name: str, step) -> None:
+    """Whether steps can be counted in ``step``."""
+    if not isinstance(step, flambeau.Tensor):
+        raise TypeError(
+            f"{name}: 'step' in the state of a parameter must be a tensor, got "
+            f"{type(step).__name__}"
+        )
+    if step.numel() != 1 or not (step.is_floating_point() or step.dtype in _COUNTERS):
+        raise RuntimeError(
+            f"{name}: 'step' in the state of a parameter must be one real number, got a tensor of "
+            f"shape {tuple(step.shape)} and dtype {step.dtype}"
+        )
 
 
 class counted:
@@ -496,12 +539,23 @@ class counted:
 
     def __init__(self, steps: list) -> None:
         self.steps = steps
+        self.done = 0
 
     def __enter__(self) -> None:
-        for step in self.steps:
-            step.add_(1)
+        try:
+            for step in self.steps:
+                step.add_(1)
+                self.done += 1
+        except BaseException:
+            self.take_back()
+            for step in self.steps:
+                check_counter("step", step)
+            raise
 
     def __exit__(self, kind, value, traceback) -> None:
         if kind is not None:
-            for step in self.steps:
-                step.sub_(1)
+            self.take_back()
+
+    def take_back(self) -> None:
+        for step in self.steps[: self.done]:
+            step.sub_(1)

@@ -10,6 +10,7 @@ from .optimizer import (
     check_fits,
     check_learning_rate,
     check_mode,
+    check_state,
     evaluate,
     number,
 )
@@ -92,6 +93,11 @@ class SGD(Optimizer):
             group.setdefault("differentiable", False)
             group.setdefault("fused", False)
 
+    def _check_loaded(self, param, state) -> None:
+        if state.get("momentum_buffer") is not None:
+            name = type(self).__name__
+            check_state(name, param, "momentum_buffer", state["momentum_buffer"])
+
     def step(self, closure=None) -> float | None:
         """Change all parameters that have a gradient once.
 
@@ -99,6 +105,7 @@ class SGD(Optimizer):
             closure: computes the loss, and its gradients, anew; its result is returned.
         """
         loss = None if closure is None else evaluate(closure)
+        work = []
         for group in self.param_groups:
             # Without momentum there is no state: an SGD that only steps should keep none.
             if group["momentum"] == 0:
@@ -108,11 +115,20 @@ class SGD(Optimizer):
                     if grad is not None:
                         params.append(param)
                         grads.append(grad)
-                _step(group, params, grads, [], first=True)
+                work.append((group, params, grads, [], True))
             else:
                 new, old = self._with_buffers(group)
-                _step(group, *new, first=True)
-                _step(group, *old, first=False)
+                work += [(group, *new, True), (group, *old, False)]
+        work = [part for part in work if part[1]]
+        # All parts are looked at before the first one steps; the core looks at a single one.
+        for group, params, *tensors, _ in work:
+            if len(work) > 1 or not can_fuse(group, params):
+                check_fits("SGD", params, *tensors)
+        for group, params, grads, buffers, first in work:
+            _step(group, params, grads, buffers, first)
+            if first:
+                for param, buffer in zip(params, buffers):
+                    self.state[param]["momentum_buffer"] = buffer
         return loss
 
     def _with_buffers(self, group: dict) -> tuple[tuple, tuple]:
@@ -124,11 +140,10 @@ class SGD(Optimizer):
             grad = param.grad
             if grad is None:
                 continue
-            state, members = states[param], old
-            buffer = state.get("momentum_buffer")
+            members = old
+            buffer = states[param].get("momentum_buffer")
             if buffer is None:
-                buffer = state["momentum_buffer"] = flambeau.empty_like(grad)
-                members = new
+                buffer, members = flambeau.empty_like(grad), new
             members[0].append(param)
             members[1].append(grad)
             members[2].append(buffer)
@@ -138,8 +153,6 @@ class SGD(Optimizer):
 def _step(group: dict, params: list, grads: list, buffers: list, first: bool) -> None:
     """Step ``params``. ``buffers`` is empty without momentum; ``first`` says that it is filled by
     this step."""
-    if not params:
-        return
     options = {
         "lr": number(group["lr"]),
         "momentum": group["momentum"],
@@ -148,11 +161,8 @@ def _step(group: dict, params: list, grads: list, buffers: list, first: bool) ->
         "nesterov": group["nesterov"],
         "maximize": group["maximize"],
     }
-    fused = can_fuse(group, params)
-    if not fused:
-        check_fits("SGD", params, grads, buffers)
     with flambeau.no_grad():
-        if fused:
+        if can_fuse(group, params):
             flambeau._fused_sgd_(params, grads, buffers, is_first_step=first, **options)
             return
         for i, (param, grad) in enumerate(zip(params, grads)):

@@ -108,6 +108,18 @@ def _one_number(kind):
     return make
 
 
+def _results(kind):
+    """Named results of an op."""
+
+    def make(budget: Budget, items=()):
+        if not isinstance(items, tuple):
+            raise Damaged(f"{kind.__name__} of {short(items)} is not allowed")
+        budget.copy(items)
+        return kind(items)
+
+    return make
+
+
 _TABLE: dict[str, object] = {}
 _user_globals: dict[str, object] = {}
 
@@ -180,11 +192,20 @@ def name_in_files(module: str) -> str:
     return module
 
 
+def is_dtype(name: str) -> bool:
+    """Whether a file may name the dtype."""
+    return isinstance(_table().get(f"torch.{name}"), flambeau.dtype)
+
+
 def find_global(module: str, name: str):
     full = f"{name_in_files(module)}.{name}"
     found = _table().get(full)
     if found is not None:
         return found
+    if full.startswith("torch.return_types."):
+        kind = flambeau._C._return_type(name)
+        if kind is not None:
+            return Callable(_results(kind), copies=True)
     if full in _user_globals:
         value = _user_globals[full]
         return UserClass(value) if isinstance(value, type) else Callable(value)

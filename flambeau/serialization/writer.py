@@ -15,7 +15,7 @@ from contextlib import suppress
 import flambeau
 from flambeau._tensor import whole_storage
 
-from .names import name_in_files
+from .names import is_dtype, name_in_files
 from .rebuild import TYPED_STORAGES, TypedStorage
 from .storages import is_path, view_of
 
@@ -25,6 +25,11 @@ ALIGNMENT = 64
 
 def _dtype_name(dtype) -> str:
     return str(dtype).rpartition(".")[2]
+
+
+def _check_loadable(dtype) -> None:
+    if not is_dtype(_dtype_name(dtype)):
+        raise TypeError(f"save: {dtype} cannot be loaded again: files have no name for it")
 
 
 class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
@@ -68,6 +73,8 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
             return obj.name
         if isinstance(obj, flambeau.Tensor):
             return _reduce_tensor(obj)
+        if isinstance(obj, flambeau.dtype):
+            _check_loadable(obj)
         if isinstance(obj, (flambeau.dtype, flambeau.memory_format)):
             return _dtype_name(obj)
         if isinstance(obj, flambeau.layout):
@@ -77,6 +84,13 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         if isinstance(obj, flambeau.device):
             index = () if obj.index is None else (obj.index,)
             return _Name("torch", "device"), (obj.type, *index)
+        if isinstance(obj, flambeau.Generator):
+            raise TypeError(
+                "save: a Generator cannot be loaded again; save its get_state(), and give that to "
+                "set_state() of another one"
+            )
+        if isinstance(obj, tuple) and type(obj).__module__ == "flambeau.return_types":
+            return _Name("torch.return_types", type(obj).__name__), (tuple(obj),)
         if isinstance(obj, OrderedDict) and type(obj).__module__ == "flambeau.nn.modules._hooks":
             return OrderedDict, (), None, None, iter(obj.items())
         return NotImplemented
@@ -149,6 +163,7 @@ def _reduce_plain(tensor):
     if tensor.is_meta:
         args = (tensor.dtype, size, stride, tensor.requires_grad)
         return _utils("_rebuild_meta_tensor_no_storage"), args
+    _check_loadable(tensor.dtype)
     typed = _dtype_name(tensor.dtype) in TYPED_STORAGES
     storage = TypedStorage(whole_storage(tensor), tensor.dtype if typed else None)
     args = (storage, tensor.storage_offset(), size, stride, tensor.requires_grad, OrderedDict())

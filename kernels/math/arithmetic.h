@@ -20,23 +20,28 @@ FLAMBEAU_LEAF T rsqrt(T x) {
 #endif
 }
 
-// NaN if either is.
+// NaN if either is. Two choices, not one of two reasons: where these are nested, the compiler makes
+// branches of the latter.
 template <class T>
 FLAMBEAU_LEAF T minimum(T a, T b) {
-  return (a < b) | (a != a) ? a : b;
+  T y = a < b ? a : b;
+  return a != a ? a : y;
 }
 template <class T>
 FLAMBEAU_LEAF T maximum(T a, T b) {
-  return (a > b) | (a != a) ? a : b;
+  T y = a > b ? a : b;
+  return a != a ? a : y;
 }
 // The other one if either is NaN.
 template <class T>
 FLAMBEAU_LEAF T fmin(T a, T b) {
-  return (a < b) | (b != b) ? a : b;
+  T y = a < b ? a : b;
+  return b != b ? a : y;
 }
 template <class T>
 FLAMBEAU_LEAF T fmax(T a, T b) {
-  return (a > b) | (b != b) ? a : b;
+  T y = a > b ? a : b;
+  return b != b ? a : y;
 }
 
 // a at weight 0 and b at weight 1, exactly.

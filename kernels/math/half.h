@@ -16,7 +16,7 @@ struct bfloat16 {
   uint16 bits;
 };
 
-// Widening is exact; a NaN becomes quiet and keeps its payload, as it does in F16C.
+// Widening is exact, and a NaN keeps its payload; in float16 it becomes quiet, as it does in F16C.
 FLAMBEAU_LEAF float to_float(float16 h) {
   uint32 sign = uint32(h.bits & 0x8000u) << 16;
   uint32 magnitude = uint32(h.bits & 0x7fffu) << 13;
@@ -28,10 +28,7 @@ FLAMBEAU_LEAF float to_float(float16 h) {
   uint32 y = magnitude < 0x00800000u ? bits_of(subnormal) : normal;
   return from_bits((magnitude >= 0x0f800000u ? special : y) | sign);
 }
-FLAMBEAU_LEAF float to_float(bfloat16 b) {
-  uint32 wide = uint32(b.bits) << 16;
-  return from_bits(wide | ((wide & 0x7fffffffu) > 0x7f800000u ? 0x400000u : 0u));
-}
+FLAMBEAU_LEAF float to_float(bfloat16 b) { return from_bits(uint32(b.bits) << 16); }
 
 // Narrowing rounds to nearest even and overflows to infinity; a NaN becomes quiet and keeps its
 // sign and the upper part of its payload.
@@ -47,9 +44,8 @@ FLAMBEAU_LEAF float16 to_float16(float x) {
 }
 FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) {
   uint32 b = bits_of(x);
-  uint32 rounded = (b + 0x7fffu + ((b >> 16) & 1u)) >> 16;
-  uint32 quiet = (b >> 16) | 0x40u;
-  return {uint16((b & 0x7fffffffu) > 0x7f800000u ? quiet : rounded)};
+  uint32 rounded = b + 0x7fffu + ((b >> 16) & 1u);
+  return {uint16((x != x ? b | 0x400000u : rounded) >> 16)};
 }
 
 #if !defined(__CUDACC__)

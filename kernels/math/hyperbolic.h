@@ -34,20 +34,25 @@ FLAMBEAU_LEAF T tanh(T x) {
 }
 
 // Within 1 ulp. With exp(|x|) = 2^n (1 + t) the smaller side, sigmoid(-|x|), is 2^-n / d for
-// d = 1 + t + 2^-n; the quotient is corrected for the rounding of d and its own.
+// d = 1 + t + 2^-n; the quotient is corrected for the rounding of d and its own. 2^-n, which may
+// not be normal, is `scale` times a constant.
 template <class T>
 FLAMBEAU_LEAF T sigmoid(T x) {
   constexpr T zero_from = sizeof(T) == 4 ? T(104) : T(746);
+  constexpr int shift = sizeof(T) == 4 ? 32 : 64;
+  constexpr T unit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
   exp_reduced<T> e = exp_reduce(at_most(abs(x), zero_from));
   T t = fma_or_mul(e.r * e.r, exp_tail(e.r), e.r);
-  bits_t<T> half = e.n.bits >> 1;
-  T scale1 = exp2_of_bits<T>(0 - half), scale2 = exp2_of_bits<T>(half - e.n.bits);
-  pair<T> a = fast_two_sum(T(1), scale1 * scale2);
-  pair<T> d = fast_two_sum(a.hi, t);
-  T inverse = T(1) / d.hi;
+  T scale = exp2_of_bits<T>(bits_t<T>(shift) - e.n.bits);
+  pair<T> a = fast_two_sum(T(1), scale * unit), d = fast_two_sum(a.hi, t);
+  T inverse = T(1) / d.hi, d_lo = d.lo + a.lo;
+#if FLAMBEAU_LEAF_HAS_FMA
+  T error = fma_or_mul(-inverse, d_lo, fma_or_mul(-inverse, d.hi, T(1)));
+#else
   pair<T> one = two_product(inverse, d.hi);
-  T error = ((T(1) - one.hi) - one.lo) - inverse * (d.lo + a.lo);
-  T small = fma_or_mul(inverse, error, inverse) * scale1 * scale2;
+  T error = ((T(1) - one.hi) - one.lo) - inverse * d_lo;
+#endif
+  T small = fma_or_mul(inverse, error, inverse) * scale * unit;
   return x < T(0) ? small : T(1) - small;
 }
 

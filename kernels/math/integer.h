@@ -20,6 +20,9 @@ struct integer_traits {
   };
 FLAMBEAU_INTEGER(int8, uint8, uint32, float)
 FLAMBEAU_INTEGER(uint8, uint8, uint32, float)
+#if defined(__cpp_char8_t)
+FLAMBEAU_INTEGER(char8_t, uint8, uint32, float)  // where uint8 stands for truth values
+#endif
 FLAMBEAU_INTEGER(int16, uint16, uint32, float)
 FLAMBEAU_INTEGER(uint16, uint16, uint32, float)
 FLAMBEAU_INTEGER(int32, uint32, uint32, double)
@@ -58,11 +61,32 @@ FLAMBEAU_LEAF T abs(T a) {
   return a < T(0) ? neg(a) : a;
 }
 
+#if defined(__AVX512DQ__)
+// a / b of 64 bits, where vectors are converted to double and back. What a product with a
+// reciprocal that is a little too small leaves is less than b (1 + 2^-48) + 2^15; after a second
+// product it is less than 2 b.
+FLAMBEAU_LEAF uint64 quotient(uint64 a, uint64 b) {
+  double reciprocal = (1.0 - 0x1p-50) / double(b);
+  uint64 q = uint64(double(a) * reciprocal);
+  uint64 rest = a - q * b;
+  uint64 more = uint64(double(rest) * reciprocal);
+  q += more;
+  return rest - more * b >= b ? q + 1 : q;
+}
+#endif
+
 // Vector units divide no integers, but a quotient of floats that are wide enough truncates to the
 // right one: it is exact or at least 1 / |b| away from the next integer.
 template <integer T>
 FLAMBEAU_LEAF T trunc_divide(T a, T b) {
   using Q = typename integer_traits<T>::quotient;
+#if defined(__AVX512DQ__)
+  if constexpr (sizeof(T) == 8) {
+    bool negative = is_signed<T> & ((a < T(0)) != (b < T(0)));
+    T q = T(quotient(uint64(abs(a)), b == T(0) ? uint64(1) : uint64(abs(b))));
+    return b == T(0) ? T(0) : (negative ? neg(q) : q);
+  }
+#endif
   if constexpr (is_float<Q>) {
     Q q = trunc(Q(a) / Q(b == T(0) ? T(1) : b));
     bool overflow = is_signed<T> & (b == T(-1));

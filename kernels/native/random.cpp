@@ -2,6 +2,8 @@
 
 #include "kernels/cpu/random/random.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -83,10 +85,44 @@ void bernoulli_tensor_(const Tensor& self, const Tensor& p, Generator* generator
 
 // ---- integers
 
+namespace {
+
+// An integer between those that a floating point dtype holds.
+struct Between {
+  int64_t below, step;  // the next one below, and how far the next one above is from there
+  bool up;              // which of them it is rounded to
+};
+
+Between place_among(int64_t n, DType dtype) {
+  const int digits = dtype == DType::float64    ? 53
+                     : dtype == DType::float32  ? 24
+                     : dtype == DType::float16  ? 11
+                     : dtype == DType::bfloat16 ? 8
+                                                : 64;
+  const uint64_t size = n < 0 ? 0 - static_cast<uint64_t>(n) : static_cast<uint64_t>(n);
+  const int extra = std::max(static_cast<int>(std::bit_width(size)) - digits, 0);
+  const int64_t step = int64_t{1} << extra, below = n & ~(step - 1), rest = n - below;
+  const bool odd = (below >> extra) & 1;
+  return {below, step, rest > step / 2 || (extra > 0 && rest == step / 2 && odd)};
+}
+
+}  // namespace
+
+// What is drawn is rounded to the dtype: the bounds move inwards to where that does not leave them.
 void random_range(const Tensor& self, int64_t from, int64_t to, Generator* generator) {
+  const Between low = place_among(from, self.dtype()), last = place_among(to - 1, self.dtype());
+  const int64_t end = last.up ? last.below : to;
+  // What is too close to the largest integer has no next one: there is nothing to draw.
+  const int64_t begin = low.below == from || low.up        ? from
+                        : low.below > INT64_MAX - low.step ? INT64_MAX
+                                                           : low.below + low.step;
+  check(begin < end,
+        "random_: random_ expects 'from' casted to dtype to be less than 'to' casted "
+        "to dtype, but got from=",
+        begin, " >= to=", end, " for ", dtype_name(self.dtype()));
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_random_range(g, self.dtype(), dst, n,
-                      static_cast<uint64_t>(to) - static_cast<uint64_t>(from), from);
+                      static_cast<uint64_t>(end) - static_cast<uint64_t>(begin), begin);
   });
 }
 
@@ -131,6 +167,8 @@ void random_from_(const Tensor& self, int64_t from, std::optional<int64_t> to,
     return fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
       fill_random_64_bits(g, self.dtype(), dst, n);
     });
+  if (is_floating(self.dtype()))
+    return random_range(self, from, highest(self.dtype()) + 1, generator);
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
     const auto count = static_cast<uint64_t>(highest(self.dtype())) - static_cast<uint64_t>(from);
     fill_random_range(g, self.dtype(), dst, n, count + 1, from);

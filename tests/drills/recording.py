@@ -1,6 +1,14 @@
 """Integers that note each comparison, and tensors made of them: what rules run on in Python."""
 
+import functools
+import inspect
+import operator
+
 import flambeau
+from flambeau.ops.bind import bound
+from flambeau.ops.derived import rule_of
+from flambeau.ops.language import contiguous_strides, count
+from flambeau.ops.record import load
 
 LEAST, MOST = -(2**63), 2**63 - 1
 NOTES = []  # (what, left, right) of each question that was asked
@@ -218,3 +226,108 @@ def unknown(t):
     made = Like(t)
     made.shape = [Unknown(n, f"s{d}") if n >= 2 else Int(n) for d, n in enumerate(t.shape)]
     return made
+
+
+class Node:
+    """What a `flambeau.SymInt` computes with: one of the integers above."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __repr__(self):
+        return repr(self.value)
+
+    def wrap_int(self, n):
+        return Node(Int(n))
+
+    def int_(self):
+        NOTES.append(("index", self.value.value, None))
+        return self.value.value
+
+    def bool_(self):
+        return bool(self.value)
+
+    def neg(self):
+        return Node(-self.value)
+
+
+for _name in "add sub mul floordiv mod eq ne lt le gt ge".split():
+    setattr(Node, _name, lambda a, b, f=getattr(operator, _name): Node(f(a.value, b.value)))
+
+
+def symbol(n, text):
+    """A size as a program meets it: a number that is not known from 2 on."""
+    return flambeau.SymInt(Node(Unknown(n, text))) if n >= 2 else n
+
+
+def settled(value):
+    """Back to Python's own, without a note."""
+    if isinstance(value, flambeau.SymInt):
+        return value.node.value.value
+    if isinstance(value, (list, tuple)):
+        return [settled(v) for v in value]
+    return value
+
+
+class Symbolic(flambeau.Tensor):
+    """A tensor without memory whose sizes are symbols; ops on it run their rules in Python."""
+
+    __torch_function__ = flambeau._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, sizes, dtype, strides=None):
+        return flambeau.Tensor._make_wrapper_subclass(
+            cls,
+            settled(list(sizes)),
+            strides=None if strides is None else settled(list(strides)),
+            dtype=dtype,
+            dispatch_sizes_strides_policy="sizes",
+        )
+
+    def __init__(self, sizes, dtype, strides=None):
+        self.sizes = list(sizes)
+        self.strides = contiguous_strides(self.sizes) if strides is None else list(strides)
+
+    def _as_tensor(self):
+        """What C++ leaves are given."""
+        return flambeau.empty(settled(self.sizes), dtype=self.dtype, device="meta")
+
+    @classmethod
+    def of(cls, t):
+        return cls([symbol(n, f"s{d}") for d, n in enumerate(t.shape)], t.dtype)
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        name = str(func).removeprefix("aten.").removesuffix(".default")
+        if name in ANSWERS:
+            return ANSWERS[name](args[0])
+        record = rules()[name]
+        found = bound(record.schema, args, kwargs or {})
+        if record.rule is not None:
+            wanted = inspect.signature(record.rule).parameters
+            found = {n: found.get(n if n in found else n.rstrip("_")) for n in wanted}
+        made = rule_of(record)(**found)
+        if made is None:
+            return args[0]
+        made = [cls(s.sizes, s.dtype, s.strides) for s in made] if several(made) else made
+        return made if several(made) else cls(made.sizes, made.dtype, made.strides)
+
+
+ANSWERS = {
+    "sym_size": lambda t: t.sizes,
+    "sym_stride": lambda t: t.strides,
+    "sym_numel": lambda t: count(t.sizes),
+    "sym_storage_offset": lambda t: 0,
+    "dim": lambda t: len(t.sizes),
+    "is_contiguous": lambda t: NotImplemented,  # as the geometry says that it was made with
+    "is_contiguous.memory_format": lambda t: NotImplemented,
+}
+
+
+def several(made):
+    return isinstance(made, (list, tuple))
+
+
+@functools.cache
+def rules():
+    return {r.schema.full_name: r for r in load() if rule_of(r) is not None}

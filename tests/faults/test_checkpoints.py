@@ -282,3 +282,43 @@ def test_a_full_disk_leaves_no_temporary_file_and_makes_no_noise(tmp_path):
         """,
     )
     assert noise == ""
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: torch.empty(2, dtype=torch.bits8), "torch.bits8 cannot be loaded again"),
+        (lambda: torch.empty(2, dtype=torch.qint8), "torch.qint8 cannot be loaded again"),
+        (lambda: [torch.bits16], "torch.bits16 cannot be loaded again"),
+        (lambda: {"generator": torch.Generator()}, "a Generator cannot be loaded again"),
+    ],
+)
+def test_what_cannot_be_loaded_again_is_not_saved(make, text, tmp_path):
+    with pytest.raises(TypeError, match=text):
+        torch.save(make(), tmp_path / "file.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_dtype_is_loaded_again_or_not_saved():
+    for dtype in {d for d in vars(torch).values() if isinstance(d, torch.dtype)}:
+        buffer = io.BytesIO()
+        try:
+            torch.save(torch.empty(2, dtype=dtype), buffer)
+        except TypeError:
+            continue
+        buffer.seek(0)
+        assert torch.load(buffer).dtype == dtype
+
+
+def test_named_results_come_back():
+    x = torch.tensor([[1.0, 3.0], [2.0, 0.0]])
+    kept = [x.max(0), x.sort(1), torch.aminmax(x)]
+    for protocol in (2, 4):
+        buffer = io.BytesIO()
+        torch.save(kept, buffer, pickle_protocol=protocol)
+        buffer.seek(0)
+        loaded = torch.load(buffer)
+        assert [type(r) for r in loaded] == [type(r) for r in kept]
+        assert loaded[0].indices.tolist() == [1, 0]
+    with pytest.raises(CheckpointError):
+        torch.load(archive(b"\x80\x02ctorch.return_types\nmax\nK\x01\x85R."))

@@ -93,7 +93,7 @@ def test_a_tensor_of_inference_mode_outside_of_it(call):
         lambda out: torch.add(torch.ones(3), 1.5, out=out),
         lambda out: torch.cumsum(torch.ones(3), 0, out=out),
         lambda out: torch.mm(torch.ones(2, 2), torch.ones(2, 2), out=out),
-        lambda out: torch.linspace(0, 1, 4, out=out),
+        lambda out: torch.sqrt(torch.ones(4), out=out),
         lambda out: torch.max(torch.ones(3, 3), 0, out=(torch.empty(0), out.bool())),
     ],
 )
@@ -278,3 +278,163 @@ def test_there_are_no_exceptions():
                     if _state(target) != before:
                         found.add(f"{schema.full_name}: {how}")
     assert not found
+
+
+@pytest.mark.parametrize("index", [-1, -2, 4, 1000, 10**12])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_bad_indices_where_there_is_nothing_to_move(index, dtype):
+    i, t = torch.tensor([index]), torch.zeros(4, 0, dtype=dtype)
+    calls = [
+        lambda: torch.nn.functional.embedding(i, t),
+        lambda: torch.ops.aten.embedding_dense_backward(t[:1], i, 4, 2, True),
+        lambda: torch.ops.aten.embedding_dense_backward(t[:1], i, 4, 2, False),
+        lambda: t.index_select(0, i),
+        lambda: t.index_add_(0, i, t[:1]),
+        lambda: t.index_add(0, i, t[:1]),
+    ]
+    if index not in (-1, -2):
+        calls += [lambda: t[i], lambda: t.index_put_((i,), t[:1]), lambda: t[None][:, i]]
+    for call in calls:
+        with pytest.raises((IndexError, RuntimeError), match="out of (range|bounds)"):
+            call()
+    fine = torch.tensor([3, 3])
+    assert torch.nn.functional.embedding(fine, t).shape == (2, 0)
+    assert t.index_select(0, fine).shape == t[fine].shape == (2, 0)
+    made = torch.ops.aten.embedding_dense_backward(t[:2], fine, 4, 2, True)
+    assert made.shape == (4, 0)
+
+
+# ---- modules and optimisers
+
+
+def _unfit(name):
+    value = torch.ones(3)
+    if name == "float8":
+        return torch.empty(3, dtype=torch.float8_e5m2)
+    if name == "meta":
+        return value.to("meta")
+    if name == "shrunk":
+        value.untyped_storage().resize_(0)
+    return value.long() if name == "int64" else value
+
+
+@pytest.mark.parametrize("name", ["float8", "meta", "shrunk", "int64"])
+def test_a_state_dict_of_which_the_last_entry_cannot_be_loaded(name):
+    module = torch.nn.Linear(2, 3)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    state = {"weight": torch.full((3, 2), 7.0), "bias": _unfit(name)}
+    weight = module.weight
+    with pytest.raises(RuntimeError, match='"bias".*an exception occurred'):
+        module.load_state_dict(state, assign=name == "int64")
+    assert module.weight is weight
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+
+
+def test_a_state_dict_for_an_expanded_buffer():
+    module = torch.nn.Linear(2, 3)
+    module.register_buffer("wide", torch.zeros(1).expand(4))
+    before = module.weight.clone()
+    state = dict(module.state_dict(), weight=torch.full((3, 2), 7.0), wide=torch.ones(4))
+    with pytest.raises(RuntimeError, match="share memory"):
+        module.load_state_dict(state)
+    assert torch.equal(module.weight, before)
+
+
+def test_apply_with_a_function_that_returns_no_tensor():
+    module = torch.nn.Linear(2, 3)
+    weight, before = module.weight, module.weight.clone()
+    with pytest.raises(TypeError, match="must return a Tensor"):
+        module._apply(lambda t: None)
+    assert module.weight is weight and torch.equal(weight, before)
+
+
+OPTIMISERS = {
+    "adam": lambda p: torch.optim.Adam(p),
+    "adam one by one": lambda p: torch.optim.Adam(p, foreach=False),
+    "adamw": lambda p: torch.optim.AdamW(p, amsgrad=True),
+    "adam groups": lambda p: torch.optim.Adam([{"params": p[:2]}, {"params": p[2:]}]),
+    "sgd": lambda p: torch.optim.SGD(p, momentum=0.9),
+    "sgd one by one": lambda p: torch.optim.SGD(p, momentum=0.9, foreach=False),
+    "sgd groups": lambda p: torch.optim.SGD([{"params": p[:2]}, {"params": p[2:]}], momentum=0.9),
+}
+ADAMS = [name for name in OPTIMISERS if name.startswith("adam")]
+
+
+def _stepped(name, steps=1):
+    params = [torch.full((4,), float(k + 1), requires_grad=True) for k in range(3)]
+    optimiser = OPTIMISERS[name](params)
+    for p in params:
+        p.grad = torch.ones(4)
+    for _ in range(steps):
+        optimiser.step()
+    return params, optimiser
+
+
+def _values(optimiser):
+    found = []
+    for group in optimiser.param_groups:
+        for p in group["params"]:
+            found += [p.tolist()]
+            for key, value in optimiser.state[p].items():
+                found.append((key, value.tolist() if isinstance(value, torch.Tensor) else value))
+    return found
+
+
+@pytest.mark.parametrize("step", [1, None, "x", torch.ones(2), torch.tensor(True)])
+@pytest.mark.parametrize("name", ADAMS)
+def test_a_step_with_a_broken_counter(name, step):
+    params, optimiser = _stepped(name)
+    optimiser.state[params[2]]["step"] = step
+    before = _values(optimiser)
+    with pytest.raises((RuntimeError, TypeError)):
+        optimiser.step()
+    assert _values(optimiser) == before
+
+
+@pytest.mark.parametrize("broken", ["shape", "shared"])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_step_with_a_broken_state(name, broken):
+    params, optimiser = _stepped(name)
+    value = torch.zeros(5) if broken == "shape" else torch.zeros(1).expand(4)
+    for key in list(optimiser.state[params[2]]):
+        if key == "step":
+            continue
+        good = optimiser.state[params[2]][key]
+        optimiser.state[params[2]][key] = value
+        before = _values(optimiser)
+        with pytest.raises(RuntimeError):
+            optimiser.step()
+        assert _values(optimiser) == before
+        optimiser.state[params[2]][key] = good
+
+
+def test_a_first_step_that_fails_leaves_no_momentum():
+    params = [torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)]
+    optimiser = torch.optim.SGD(params, lr=1.0, momentum=0.9)
+    params[0].grad, params[1].grad = torch.ones(2), torch.ones(2)
+    params[1].grad.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError):
+        optimiser.step()
+    assert not any(optimiser.state.values())
+    params[1].grad = torch.ones(2)
+    optimiser.step()
+    assert [p.tolist() for p in params] == [[0.0, 0.0]] * 2
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_broken_state_is_not_loaded(name):
+    params, optimiser = _stepped(name)
+    before = _values(optimiser)
+    state = optimiser.state_dict()
+    key = "exp_avg" if name in ADAMS else "momentum_buffer"
+    broken = [5, None, {**state["state"][2], key: torch.ones(7)}, {**state["state"][2], key: 3}]
+    if name in ADAMS:
+        broken += [{"exp_avg": torch.ones(4)}, {**state["state"][2], "step": "x"}]
+    for value in broken:
+        wrong = dict(state, state={**state["state"], 2: value})
+        wrong["param_groups"] = [dict(g, lr=123.0) for g in state["param_groups"]]
+        with pytest.raises((RuntimeError, TypeError, ValueError)):
+            optimiser.load_state_dict(wrong)
+        assert _values(optimiser) == before and optimiser.param_groups[0]["lr"] != 123.0
+    optimiser.load_state_dict(state)
+    assert _values(optimiser) == before

@@ -242,3 +242,91 @@ def test_arguments_for_another_function_have_to_be_arguments():
     assert two.tolist() == [2.0, 2.0]
     with pytest.raises(TypeError, match="memo must be a dict"):
         torch.UntypedStorage(2).__deepcopy__(5)
+
+
+class Endless:
+    """Says that it has one item, and has another one each time it is asked."""
+
+    def __init__(self, item=1):
+        self.item = item
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, i):
+        return self.item
+
+
+class EndlessList(list):
+    def __init__(self, item=1):
+        super().__init__([item])
+
+    def __iter__(self):
+        while True:
+            yield self[0]
+
+
+@pytest.mark.parametrize("kind", [Endless, EndlessList])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: torch.tensor(s),
+        lambda s: torch.as_tensor(s),
+        lambda s: torch.ones(3).new_tensor(s),
+        lambda s: torch.Tensor(s),
+        lambda s: torch.Size(s),
+        lambda s: torch.UntypedStorage(s),
+        lambda s: torch.broadcast_shapes(s),
+        lambda s: torch.nn.functional.pad(torch.ones(3), s),
+        lambda s: torch.ones(3)[s],
+        lambda s: torch.ones(3).__setitem__(s, 1),
+        lambda s: torch.ones(3).__setitem__(slice(0, 1), s),
+    ],
+)
+def test_an_endless_sequence_of_numbers(kind, call):
+    with pytest.raises(ValueError, match="changed while it was read"):
+        call(kind())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.autograd.backward(Endless(x.sum())),
+        lambda x: torch.autograd.grad(Endless(x.sum()), x),
+        lambda x: torch.autograd.grad(x.sum(), Endless(x)),
+        lambda x: torch.optim.SGD(Endless(x)),
+    ],
+)
+def test_an_endless_sequence_of_tensors(call):
+    with pytest.raises(ValueError, match="changed while it was read"):
+        call(torch.ones(2, requires_grad=True))
+
+
+def test_iterables_without_a_length_are_read_to_their_end():
+    assert torch.Size(n for n in (2, 3)) == (2, 3)
+    x = torch.ones(2, requires_grad=True)
+    torch.autograd.backward(t for t in (x.sum(), x.sum()))
+    assert x.grad.tolist() == [2.0, 2.0]
+    assert torch.optim.SGD(p for p in [x]).param_groups[0]["params"] == [x]
+
+
+def test_windows_over_nothing():
+    run(
+        """
+        import flambeau as torch
+        x = torch.zeros(0, 2**31, requires_grad=True)
+        x.unfold(1, 2**31, 1).sum().backward()
+        assert x.grad.shape == (0, 2**31)
+        """
+    )
+    unfold_backward = torch.ops.aten.unfold_backward
+    for grad, sizes, size, step in [
+        (torch.rand(1, 0, 2, 2), [2, 3], 2**31, 3),
+        (torch.rand(3, 2), [5], 2, 1),
+        (torch.rand(4, 2), [5], 3, 1),
+        (torch.rand(4, 2), [5], 2, 0),
+        (torch.rand(3), [], 1, 1),
+    ]:
+        with pytest.raises(RuntimeError, match="unfold_backward"):
+            unfold_backward(grad, sizes, len(sizes) - 1, size, step)
+    assert unfold_backward(torch.ones(4, 2), [5], 0, 2, 1).tolist() == [1.0, 2.0, 2.0, 2.0, 1.0]

@@ -32,7 +32,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     """
     if _overridden(input):
         return handle_torch_function(_pad, (input,), input, pad, mode=mode, value=value)
-    pad = tuple(pad)
+    pad = flambeau._C._fixed_tuple(pad)
     if len(pad) % 2 != 0:
         raise RuntimeError(f"pad: padding length must be divisible by 2, got {len(pad)}")
     if len(pad) > 2 * input.dim():

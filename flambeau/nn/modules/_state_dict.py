@@ -355,6 +355,10 @@ def _load_entry(
             f"the shape in current model is {tensor.shape}."
         )
     if getattr(errors, "trial", False):
+        try:
+            _try_entry(value, tensor, assign)
+        except Exception as error:
+            return _failed(key, tensor, value, error)
         if assign or not tensor.is_inference() or flambeau.is_inference_mode_enabled():
             return None
         return f"{key} was made in inference mode and cannot be changed outside of it."
@@ -376,12 +380,41 @@ def _load_entry(
             with flambeau.no_grad():
                 tensor.copy_(value)
     except Exception as error:
-        return (
-            f'While copying the parameter named "{key}", whose dimensions in the model are '
-            f"{tensor.size()} and whose dimensions in the checkpoint are {value.size()}, an "
-            f"exception occurred : {error.args}."
-        )
+        return _failed(key, tensor, value, error)
     return None
+
+
+def _failed(key: str, tensor, value, error: Exception) -> str:
+    return (
+        f'While copying the parameter named "{key}", whose dimensions in the model are '
+        f"{tensor.size()} and whose dimensions in the checkpoint are {value.size()}, an "
+        f"exception occurred : {error.args}."
+    )
+
+
+_PLAIN = (flambeau.Tensor, Parameter)
+
+
+def _try_entry(value, tensor, assign: bool) -> None:
+    """Raise what loading ``value`` into ``tensor`` would, without writing: one element tells what
+    there is to say of dtypes, devices and memory that is gone."""
+    if assign:
+        if isinstance(tensor, Parameter) and tensor.requires_grad:
+            flambeau.empty(0, dtype=value.dtype).requires_grad_()
+        return
+    if tensor.is_meta or type(value) not in _PLAIN or type(tensor) not in _PLAIN:
+        return
+    if any(n > 1 and step == 0 for n, step in zip(tensor.shape, tensor.stride())):
+        raise RuntimeError("elements of the tensor share memory: it is expanded; clone() it first")
+    with flambeau.no_grad():
+        kept = _last_element(tensor).clone()
+        kept.copy_(_last_element(value))
+
+
+def _last_element(tensor):
+    """A view of the one farthest in memory, or of none."""
+    plain = tensor.detach()
+    return plain[tuple(slice(-1, None) for _ in plain.shape)] if plain.dim() else plain
 
 
 def _undo(module, name: str, tensor, assign: bool):

@@ -551,7 +551,7 @@ class Module(HookedCall, Stateful):
                 self._parameters[name] = _converted_parameter(param, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = fn(buffer)
+                self._buffers[name] = _converted(buffer, fn)
         return self
 
     def to(self, *args, **kwargs) -> Self:
@@ -664,8 +664,8 @@ def _converted_parameter(param, fn):
     hold it; its gradient follows."""
     grad = param.grad
     with flambeau.no_grad():
-        converted = fn(param)
-        converted_grad = None if grad is None else fn(grad)
+        converted = _converted(param, fn)
+        converted_grad = None if grad is None else _converted(grad, fn)
     if _can_hold(param, converted):
         param.data = converted
     else:
@@ -677,6 +677,15 @@ def _converted_parameter(param, fn):
             grad = converted_grad.requires_grad_(grad.requires_grad)
         param.grad = grad
     return param
+
+
+def _converted(tensor, fn):
+    made = fn(tensor)
+    if not isinstance(made, flambeau.Tensor):
+        raise TypeError(
+            f"_apply: the function must return a Tensor for each Tensor, got {type(made).__name__}"
+        )
+    return made
 
 
 def _can_hold(tensor, value) -> bool:

@@ -137,6 +137,11 @@ def convolution_spec(input, weight, bias, stride, padding, dilation, transposed,
     check_input_dtype("weight", input, weight)
     if bias is not None:
         check_input_dtype("bias", input, bias)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(
+            f"convolution: not implemented for {dtype_name(input.dtype)}: convert with "
+            ".to(torch.float32)"
+        )
     sizes = image_sizes(input.shape, weight.shape, stride, padding, dilation)
     return image_spec(sizes, input.dtype, channels_last(input, weight))
 

@@ -204,6 +204,16 @@ def like(schema: Schema) -> int | None:
     return None
 
 
+def _dtype_of_out(schema: Schema) -> str:
+    """What makes a tensor from nothing fills an ``out=`` in the dtype that it has."""
+    wanted = next((a for a in schema.args if a.name == "dtype" and a.optional), None)
+    if not schema.outs or wanted is None or like(schema) is not None:
+        return ""
+    default = default_cpp(wanted)
+    absent = "!dtype" if default == "std::nullopt" else f"!dtype || *dtype == {default}"
+    return f"  if ({absent}) dtype = {schema.outs[0].symbol}.dtype();\n"
+
+
 def _structured_body(record: Record, schema: Schema) -> str:
     if record.inplace_only:
         return _mutating_body(record, schema)
@@ -220,7 +230,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         code = f"  const Tensor {results[0]} = {given};\n"
         code += checks.dtypes(record, schema, f"bit_of({results[0]}.dtype())")
     else:
-        code = f"  const auto spec = {rule_call(record, schema)};\n"
+        code = f"{_dtype_of_out(schema)}  const auto spec = {rule_call(record, schema)};\n"
         code += checks.dtypes(record, schema)
     code += checks.outs(record, schema, "spec")
     inputs = _inputs(schema)

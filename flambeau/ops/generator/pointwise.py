@@ -18,7 +18,14 @@ COMPUTES = {
     "b8": "uint8_t",
     "c64": "math::complex<float>",
     "c128": "math::complex<double>",
+    "i8": "int8_t",
+    "u8": "char8_t",
+    "i16": "int16_t",
+    "bf16": "math::bfloat16",
 }
+# Leaves whose vectors hold for near quotients alone: kernels/math/arithmetic.h.
+_NEAR = {"fmod", "remainder", "floor_divide"}
+SMALL = {"int8": "i8", "uint8": "u8", "int16": "i16", "bfloat16": "bf16"}
 OPERAND = {"V": "value", "B": "boolean", "R": "real"}
 
 
@@ -136,6 +143,14 @@ def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
     return out
 
 
+def small_computes(expr: trace.Expr, dtypes: frozenset) -> list[str]:
+    """Those of small dtypes, where the work is so little that conversions would be most of it."""
+    few = trace.is_short(expr) or expr.op in ("sign", "left_shift", "right_shift")
+    if not few or not expr.args:
+        return []
+    return [compute for dtype, compute in SMALL.items() if dtype in dtypes]
+
+
 class Loop:
     """One formula that becomes a table of loops."""
 
@@ -159,15 +174,25 @@ class Loop:
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
         short = "true" if trace.is_short(self.expr) else "false"
+        printed = list(COMPUTES)
+        while printed and printed[-1] not in self.types:
+            printed.pop()
         row = ", ".join(
             f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
             if c in self.types
             else "nullptr"
-            for c in COMPUTES
+            for c in printed
         )
+        near = ""
+        if self.expr.op in _NEAR and all(a.op == "operand" for a in self.expr.args):
+            near = (
+                f"  static constexpr bool kNear = true;\n"
+                f"  template <class T>\n  FLAMBEAU_LEAF T near({args}) {{\n"
+                f"    return {code.replace('(', '_near(', 1)};\n  }}\n"
+            )
         return (
             f"struct {self.name}_formula {{\n"
-            f"  static constexpr bool kShort = {short};\n"
+            f"  static constexpr bool kShort = {short};\n{near}"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"
@@ -215,7 +240,7 @@ def loops(record: Record) -> list[Loop]:
                 inputs,
                 kinds,
                 names,
-                types,
+                types + small_computes(expr, dtypes),
                 _result_kind(record.result, expr),
             )
         )

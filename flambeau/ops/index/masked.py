@@ -86,6 +86,7 @@ def _(g, mask, ops):
 @structured(
     "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
     cpu="cpu::masked_fill_tensor(result, self, mask, value)",
+    checks_values=True,
 )
 def masked_fill_tensor():
     """``masked_fill`` with the value of a 0-dim tensor."""

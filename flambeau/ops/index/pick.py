@@ -100,17 +100,20 @@ def indexed_sizes(op, self, indices):
                 f"{op}: tensors used as indices must be long, int, byte or bool tensors, got "
                 f"{dtype_name(index.dtype)}"
             )
-        if index.device.type != "cpu" and index.device != self.device:
+        if index.device != self.device and index.device.type != "cpu":
             raise Error(
                 f"{op}: indices should be either on cpu or on the same device as the indexed "
                 f"tensor ({self.device}), got {index.device}"
             )
-        if not go_together(sizes, index.shape):
-            raise IndexError(
-                f"{op}: shape mismatch: indexing tensors could not be broadcast together with "
-                f"shapes {show_shapes(indices)}"
-            )
-        sizes = broadcast(sizes, index.shape, op)
+        if len(sizes) == 0:
+            sizes = list(index.shape)
+        elif not same(sizes, index.shape):
+            if not go_together(sizes, index.shape):
+                raise IndexError(
+                    f"{op}: shape mismatch: indexing tensors could not be broadcast together with "
+                    f"shapes {show_shapes(indices)}"
+                )
+            sizes = broadcast(sizes, index.shape, op)
         dims.append(dim)
         dim += 1
     if dim > self.dim():
@@ -120,8 +123,12 @@ def indexed_sizes(op, self, indices):
     # Dimensions of the indices stand where the indexed ones stood, or first when those were apart.
     adjacent = all(dims[i] == dims[i - 1] + 1 for i in range(1, len(dims)))
     place = dims[0] if adjacent and len(dims) > 0 else 0
-    rest = [self.shape[d] for d in range(self.dim()) if d not in dims]
-    return list(rest[:place]) + list(sizes) + list(rest[place:])
+    made = list(self.shape[:place])
+    made.extend(sizes)
+    for d in range(place, self.dim()):
+        if d not in dims:
+            made.append(self.shape[d])
+    return made
 
 
 @structured(

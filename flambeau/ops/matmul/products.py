@@ -137,6 +137,7 @@ def product_of_batches(self, mat2):
         raise Error(
             f"bmm: expected scalar type {dtype_name(self.dtype)} but found {dtype_name(mat2.dtype)}"
         )
+    check_arithmetic("bmm", self.dtype)
     return Spec([a[0], a[1], b[2]], self.dtype)
 
 
@@ -182,6 +183,7 @@ def product_with_vector(self, vec):
     if a[1] != vec.shape[0]:
         raise Error(f"mv: size mismatch, got input ({a[0]}x{a[1]}), vec ({vec.shape[0]})")
     check_same_dtype("mv", self, vec)
+    check_arithmetic("mv", self.dtype)
     return Spec([a[0]], self.dtype)
 
 

@@ -83,6 +83,13 @@ def check_companions(op, params, given, name):
             raise Error(f"{op}: {name} must be floating point, got {dtype_name(t.dtype)}")
 
 
+def check_states(op, params, given, name):
+    """A list beside the parameters that the step writes."""
+    check_companions(op, params, given, name)
+    for t in given:
+        check_written(op, t)
+
+
 def check_steps(op, params, steps):
     if len(steps) != len(params):
         raise Error(
@@ -97,10 +104,10 @@ def check_steps(op, params, steps):
 def check_adam(op, params, grads, averages, squares, largest, steps, amsgrad):
     check_parameters(op, params)
     check_companions(op, params, grads, "grads")
-    check_companions(op, params, averages, "exp_avgs")
-    check_companions(op, params, squares, "exp_avg_sqs")
+    check_states(op, params, averages, "exp_avgs")
+    check_states(op, params, squares, "exp_avg_sqs")
     if amsgrad:
-        check_companions(op, params, largest, "max_exp_avg_sqs")
+        check_states(op, params, largest, "max_exp_avg_sqs")
     check_steps(op, params, steps)
 
 
@@ -261,7 +268,7 @@ def _(self, grads, momentum_buffer_list, momentum):
     check_parameters("_fused_sgd_", self)
     check_companions("_fused_sgd_", self, grads, "grads")
     if len(momentum_buffer_list) > 0:
-        check_companions("_fused_sgd_", self, momentum_buffer_list, "momentum_buffer_list")
+        check_states("_fused_sgd_", self, momentum_buffer_list, "momentum_buffer_list")
     elif momentum != 0:
         raise Error(f"_fused_sgd_: a momentum of {momentum:g} needs momentum_buffer_list")
 
@@ -322,7 +329,7 @@ _sampled(_fused_adagrad_, "adagrad")
 def _(self, grads, state_sums, state_steps):
     check_parameters("_fused_adagrad_", self)
     check_companions("_fused_adagrad_", self, grads, "grads")
-    check_companions("_fused_adagrad_", self, state_sums, "state_sums")
+    check_states("_fused_adagrad_", self, state_sums, "state_sums")
     check_steps("_fused_adagrad_", self, state_steps)
 
 

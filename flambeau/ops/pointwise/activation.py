@@ -116,8 +116,10 @@ def gelu(self, approximate):
     tensor([-0.1587,  0.0000,  0.8413])
     """
     if approximate == "none":
-        return self * 0.5 * f.erfc(self * -_SQRT_HALF)
-    return self * _gelu_sigmoid(self)[0]
+        tail = f.erfc(self * -_SQRT_HALF)
+        return _below(tail, self) * 0.5 * tail
+    s = _gelu_sigmoid(self)[0]
+    return _below(s, self) * s
 
 
 gelu.reference(
@@ -155,19 +157,32 @@ def _(g, grad_output, self, approximate):
     return g * _gelu_slope(self, approximate), g * grad_output * _gelu_curvature(self, approximate)
 
 
+def _below(share, x):
+    """``x`` as the factor of a share of it: where the share is 0, not infinite any more."""
+    return f.where(share == 0, -1, x)
+
+
+def _unless_flat(height, value):
+    """0 where the height of a bell is: what it is multiplied by may have overflowed there."""
+    return f.where(height == 0, 0, value)
+
+
 def _gelu_slope(x, approximate):
     if approximate == "none":
-        return 0.5 * f.erfc(x * -_SQRT_HALF) + x * (_DENSITY * f.exp(-0.5 * x * x))
+        height = f.exp(-0.5 * x * x)
+        return 0.5 * f.erfc(x * -_SQRT_HALF) + _unless_flat(height, x * (_DENSITY * height))
     s, slope = _gelu_sigmoid(x)
-    return s + x * s * (1 - s) * slope
+    return s + _unless_flat(s * (1 - s), x * s * (1 - s) * slope)
 
 
 def _gelu_curvature(x, approximate):
     if approximate == "none":
-        return _DENSITY * f.exp(-0.5 * x * x) * (2 - x * x)
+        height = f.exp(-0.5 * x * x)
+        return _unless_flat(height, _DENSITY * height * (2 - x * x))
     s, slope = _gelu_sigmoid(x)
     bend = 12 * _TANH_SCALE * _TANH_CUBE * x
-    return s * (1 - s) * (2 * slope + x * (bend + (1 - 2 * s) * slope * slope))
+    height = s * (1 - s)
+    return _unless_flat(height, height * (2 * slope + x * (bend + (1 - 2 * s) * slope * slope)))
 
 
 def _gelu_sigmoid(x):
@@ -187,7 +202,8 @@ def silu(self):
     >>> flambeau.nn.functional.silu(flambeau.tensor([0., 1.]))
     tensor([0.0000, 0.7311])
     """
-    return self * f.sigmoid(self)
+    s = f.sigmoid(self)
+    return _below(s, self) * s
 
 
 silu.reference(lambda x: x / (1 + np.exp(-x)), tolerance=8)
@@ -209,12 +225,17 @@ def silu_backward(grad_output, self):
     >>> flambeau._C._nn.silu_backward(flambeau.ones(2), flambeau.tensor([0., 1.]))
     tensor([0.5000, 0.9277])
     """
-    s = f.sigmoid(self)
-    return grad_output * f.conj(s * (1 + self * (1 - s)))
+    return grad_output * f.conj(_silu_slope(self))
+
+
+def _silu_slope(x):
+    s = f.sigmoid(x)
+    return s * (1 + _unless_flat(s * (1 - s), x * (1 - s)))
 
 
 @silu_backward.gradient
 def _(g, grad_output, self):
     s = f.sigmoid(self)
-    bend = s * (1 - s) * (2 + self * (1 - 2 * s))
-    return g * (s * (1 + self * (1 - s))), f.conj(g) * grad_output * f.conj(bend)
+    height = s * (1 - s)
+    bend = _unless_flat(height, height * (2 + self * (1 - 2 * s)))
+    return g * _silu_slope(self), f.conj(g) * grad_output * f.conj(bend)

@@ -622,7 +622,9 @@ def lerp(self, end, weight):
     """
     small = f.abs(weight) < 0.5
     step = end - self
-    return f.where(small, self + weight * step, end - step * (1 - weight))
+    near = f.where(small, self + weight * step, end - step * (1 - weight))
+    # Where the step overflows, the result need not.
+    return f.where(f.isfinite(step), near, self * (1 - weight) + end * weight)
 
 
 lerp.domain(weight=(0.1, 0.9))

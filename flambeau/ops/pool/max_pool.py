@@ -145,6 +145,7 @@ def _(g, self, kernel_size, stride, padding, dilation, ceil_mode, result1, ops):
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, "
     "int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
     cpu="cpu::max_pool2d_backward(result, grad_output, indices)",
+    checks_values=True,
     module="_nn",
     method=False,
 )

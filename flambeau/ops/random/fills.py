@@ -39,7 +39,7 @@ def _fill(text, cpu):
 
 def check_floating(op, dtype):
     if not is_differentiable(dtype):
-        raise Error(
+        raise NotImplementedError(
             f"{op}: \"{op}\" not implemented for '{dtype_name(dtype)}': it fills floating point "
             "tensors"
         )
@@ -117,6 +117,17 @@ def most_integer(dtype):
     if dtype == dtypes.uint32:
         return 4294967295
     return 65504 if dtype == dtypes.float16 else MOST
+
+
+def most_whole(dtype):
+    """The largest integer that a dtype holds with all below it."""
+    if dtype == dtypes.float32:
+        return 16777216
+    if dtype == dtypes.float64:
+        return 9007199254740992
+    if dtype == dtypes.float16:
+        return 2048
+    return 256 if dtype == dtypes.bfloat16 else most_integer(dtype)
 
 
 def check_range(op, dtype, low, high):
@@ -256,7 +267,7 @@ bernoulli_tensor.samples(call(values(2, 3), values(2, 3, low=0, high=1)), dtypes
 
 def check_probabilities(p):
     if not p.is_floating_point():
-        raise Error(
+        raise NotImplementedError(
             f"bernoulli_: expected a floating tensor of probabilities, got {dtype_name(p.dtype)}"
         )
 
@@ -295,16 +306,7 @@ def _(self, from_, to):
         return
     if from_ == LEAST:
         return
-    most = most_integer(self.dtype)
-    if self.dtype == dtypes.float32:
-        most = 16777216
-    elif self.dtype == dtypes.float64:
-        most = 9007199254740992
-    elif self.dtype == dtypes.float16:
-        most = 2048
-    elif self.dtype == dtypes.bfloat16:
-        most = 256
-    if from_ > most:
+    if from_ > most_whole(self.dtype):
         raise Error(f"random_: from is out of bounds for {dtype_name(self.dtype)}: {from_}")
 
 
@@ -444,9 +446,9 @@ def _factory(name, sizes, doc, samples, rule, cpu, format=""):
 
     body.__doc__ = doc
     extra = {"method": False, "tags": _RANDOM}
-    out = {} if format else {"out": name in ("rand", "randn", "randperm")}
+    extra["out"] = not format
     text = f"{name}({sizes}, {_OPTIONS}{format}) -> Tensor"
-    plain = structured(text, cpu=cpu.format("nullptr"), **extra, **out)(body)
+    plain = structured(text, cpu=cpu.format("nullptr"), **extra)(body)
     plain.samples(*samples, dtypes=FLOATING | COMPLEX)
     plain.rule(rule)
     if not format:
@@ -476,8 +478,13 @@ def _permutation_rule(n, dtype, layout, device, pin_memory):
         raise Error(f"randperm: n must be non-negative, got {n}")
     check_options("empty", layout, pin_memory)
     kind = dtypes.int64 if dtype is None else dtype
-    if n - 1 > most_integer(kind):
-        raise Error(f"randperm: n is too large for result tensor type: '{dtype_name(kind)}'")
+    if kind == dtypes.bool:
+        raise NotImplementedError("randperm: \"randperm\" not implemented for 'Bool'")
+    if n - 1 > most_whole(kind):
+        raise Error(
+            f"randperm: n cannot be greater than {most_whole(kind) + 1} for {dtype_name(kind)}, "
+            f"which does not hold all integers from there on, but got {n}"
+        )
     return Spec([n], kind, device=placed(device))
 
 
@@ -561,6 +568,8 @@ torch.Size([2])
     method=False,
     cpu="cpu::random_range(result, 0, high, nullptr)",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
 )
 def randint():
     """Integers from ``low`` (0 unless given) on, below ``high``.
@@ -591,6 +600,8 @@ def _(high, size, dtype, layout, device, pin_memory):
     method=False,
     cpu="cpu::random_range(result, 0, high, generator)",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
 )
 def randint_generator():
     """``randint`` from a given generator."""
@@ -610,6 +621,8 @@ def _(high, size, dtype, layout, device, pin_memory):
     method=False,
     cpu="cpu::random_range(result, low, high, nullptr)",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
 )
 def randint_low():
     """``randint`` from ``low`` on."""
@@ -629,6 +642,8 @@ def _(low, high, size, dtype, layout, device, pin_memory):
     method=False,
     cpu="cpu::random_range(result, low, high, generator)",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
 )
 def randint_low_generator():
     """``randint`` from ``low`` on, from a given generator."""
@@ -690,6 +705,8 @@ def _(self, low, high, dtype, layout, device, pin_memory, memory_format):
     "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
     cpu="normal_of_tensors",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
     method=False,
 )
 def normal():
@@ -715,6 +732,8 @@ def _(mean, std):
     "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
     cpu="normal_of_means",
     tags=_RANDOM,
+    out=True,
+    checks_values=True,
     method=False,
 )
 def normal_tensor_float():

@@ -22,6 +22,7 @@ from flambeau.ops.language import (
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import call, dtype, np, values
 from flambeau.ops.views.geometry import inferred_size, view_strides, viewed
+from flambeau.ops.views.parts import window_sizes
 
 
 @composite("reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)")
@@ -756,18 +757,25 @@ def _(g, offset, dim1, dim2, ops):
 )
 def unfold_backward(grad_in, input_sizes, dim, size, step, ops):
     """The gradient of ``unfold``: each element gets the sum over the windows that hold it."""
+    d = wrap_dim(dim, len(input_sizes), "unfold_backward")
+    want = window_sizes("unfold_backward", input_sizes, d, size, step)
+    if not same(grad_in.shape, want):
+        raise Error(
+            f"unfold_backward: grad_in of shape {show(grad_in.shape)} is no gradient of windows of "
+            f"{size} elements, {step} apart, along dimension {dim} of a tensor of shape "
+            f"{show(input_sizes)}: it must have the shape {show(want)}"
+        )
     out = ops.zeros(input_sizes, grad_in.dtype, None, grad_in.device)
+    if grad_in.numel() == 0:
+        return out
     if out.dim() == 0:
-        if size > 0:
-            ops.copy_(out, ops.select_int(grad_in, -1, 0))
+        ops.copy_(out, ops.select_int(grad_in, -1, 0))
         return out
     # One strided add for each place in the window: its elements never overlap.
-    d = wrap_dim(dim, out.dim(), "unfold_backward")
     windows = grad_in.size(d)
     for k in range(size):
         target = ops.slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step)
-        if windows > 0:
-            ops.add__Tensor(target, ops.select_int(grad_in, -1, k))
+        ops.add__Tensor(target, ops.select_int(grad_in, -1, k))
     return out
 
 

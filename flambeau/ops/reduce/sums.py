@@ -354,8 +354,8 @@ def through_var(g, t, dim, correction, keepdim, ops):
         # The variance is infinite or NaN; so is its slope.
         slope = math.nan if rest == 0 and n > 0 else math.inf
         return wide * ops.full_like(t, slope)
-    scaled = ops.mul_Scalar(wide, 2.0 / rest)
-    return scaled * distances(t, dim, ops)
+    far = distances(t, dim, ops)  # first, as PyTorch has it: modes see the order
+    return ops.mul_Scalar(wide, 2.0 / rest) * far
 
 
 @var.gradient
@@ -492,18 +492,21 @@ def _(self, dim, keepdim):
 
 
 @logsumexp.jvp
-def _(t, self, dim, keepdim, result):
+def _(t, self, dim, keepdim):
     dims = dim or list(range(self.dim()))
-    top = result if keepdim else t.op(self, dim, True)
-    share = (self - top).exp().masked_fill(top.isinf(), 0)
+    top = self.detach().amax(dims, True)
+    powers = (self - top.masked_fill(top.isinf(), 0)).exp()
+    share = (powers / powers.sum(dims, True)).masked_fill(top.isinf(), 0)
     return (t.get("self") * share).sum(dims, keepdim)
 
 
 @logsumexp.gradient
-def _(g, self, result, dim, keepdim, ops):
-    wide = restored(g, self.dim(), dim, keepdim, ops)
-    log = restored(result, self.dim(), dim, keepdim, ops)
-    return wide * conj_of_tensor(ops.exp(self - log), ops)
+def _(g, self, dim, keepdim, ops):
+    # Not exp(self - result): what the logarithm adds to a large maximum is rounded off.
+    top = ops.amax(ops.detach(self), dim, True)
+    powers = ops.exp(self - ops.masked_fill_Scalar(top, ops.isinf(top), 0.0))
+    share = powers / ops.sum_dim_IntList(powers, dim, True)
+    return restored(g, self.dim(), dim, keepdim, ops) * share
 
 
 @structured(

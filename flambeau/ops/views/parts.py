@@ -156,23 +156,29 @@ unfold.batching("dims")
 unfold.jvp("linear")
 
 
+def window_sizes(op, sizes, d, size, step):
+    n = sizes[d] if sizes else 1
+    if size < 0:
+        raise Error(f"{op}: size is {size} but must be >= 0")
+    if size > n:
+        raise Error(f"{op}: maximum size for tensor at dimension {d} is {n} but size is {size}")
+    if step <= 0:
+        raise Error(f"{op}: step is {step} but must be > 0")
+    made = list(sizes)
+    if made:
+        made[d] = (n - size) // step + 1
+    made.append(size)
+    return made
+
+
 @unfold.rule
 def _(self, dimension, size, step):
     d = wrap_dim(dimension, self.dim(), "unfold")
-    n = 1 if self.dim() == 0 else self.shape[d]
-    if size < 0:
-        raise Error(f"unfold: size is {size} but must be >= 0")
-    if size > n:
-        raise Error(f"unfold: maximum size for tensor at dimension {d} is {n} but size is {size}")
-    if step <= 0:
-        raise Error(f"unfold: step is {step} but must be > 0")
-    sizes, strides = list(self.shape), list(self.stride())
-    sizes.append(size)
+    sizes, strides = window_sizes("unfold", self.shape, d, size, step), list(self.stride())
     if self.dim() == 0:
         strides.append(1)
         return Spec(sizes, self.dtype, strides, self.storage_offset())
     strides.append(strides[d])
-    sizes[d] = (n - size) // step + 1
     strides[d] = strides[d] * step
     return Spec(sizes, self.dtype, strides, self.storage_offset())
 

@@ -1,7 +1,7 @@
 #include "kernels/cpu/conv/convolution.h"
 
 #include "kernels/cpu/conv/conv2d.h"
-#include "kernels/cpu/pointwise/pointwise.h"
+#include "kernels/cpu/pointwise/packed.h"
 #include "kernels/shape/conv.h"
 
 namespace flambeau::inline v1::cpu {
@@ -22,14 +22,7 @@ ConvType type_of(DType dtype) {
   }
 }
 
-Tensor contiguous_in(const Tensor& t, MemoryFormat format) {
-  if (t.is_contiguous(format)) return t;
-  const Dims strides = format == MemoryFormat::channels_last ? channels_last_strides(t.sizes())
-                                                             : contiguous_strides(t.sizes());
-  const Tensor packed = empty_strided(t.sizes(), strides, {t.dtype(), t.device()});
-  copy(packed, t);
-  return packed;
-}
+Tensor contiguous_in(const Tensor& t, MemoryFormat format) { return packed(t, t.dtype(), format); }
 
 // All images lie as the shape rule lays out the results: channels last where input or weight do.
 struct Problem {

@@ -4,6 +4,7 @@
 
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/conv/conv2d.h"
+#include "kernels/cpu/conv/depthwise.h"
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
@@ -284,6 +285,8 @@ void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& sh
   if (shape.k == 0 || shape.c == 0 || shape.r == 0 || shape.s == 0) return;
   const ConvMath math(type);
   const ForwardPatches patches(layout, shape, x);
+  if (is_depthwise(layout, shape, patches.source))
+    return depthwise_grad_filters(type, layout, shape, patches.source, dy, gradient);
   FilterGradient(math, layout, shape, patches.source, dy, gradient).run();
 }
 

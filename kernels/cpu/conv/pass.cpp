@@ -4,6 +4,7 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
+#include "kernels/cpu/conv/depthwise.h"
 #include "kernels/cpu/conv/filters.h"
 #include "kernels/cpu/conv/regions.h"
 #include "kernels/cpu/conv/taps.h"
@@ -231,12 +232,14 @@ GemmType gemm_type_of(ConvType type, bool sums) {
 }
 
 ConvMath::ConvMath(ConvType type)
-    : kernels(&gemm_kernels(gemm_type_of(type, false))),
+    : type(type),
+      kernels(&gemm_kernels(gemm_type_of(type, false))),
       sums(&gemm_kernels(gemm_type_of(type, true))),
       copy(&conv_kernels().copy(kernels->element)),
       element(kernels->element) {}
 
 void run_pass(const ConvMath& math, const ConvPass& pass) {
+  if (is_depthwise(pass)) return run_depthwise(math.type, pass);
   if (reads_in_place(math, pass)) return run_in_place(math, pass);
   Pass(math, pass).run();
 }

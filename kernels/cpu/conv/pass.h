@@ -13,6 +13,7 @@ namespace flambeau::inline v1::cpu {
 
 // What a type is computed with.
 struct ConvMath {
+  ConvType type;
   const GemmKernels* kernels;
   const GemmKernels* sums;  // the same, whose results are the sums themselves
   const PatchCopy* copy;

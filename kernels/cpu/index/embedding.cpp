@@ -71,7 +71,7 @@ void divide_by_frequency(const Tensor& table, const Tensor& indices) {
 }  // namespace
 
 void embedding(const Tensor& result, const Tensor& weight, const Tensor& indices) {
-  if (indices.numel() == 0) return;
+  if (result.numel() == 0) return check_range(indices, row_range("embedding", weight.sizes()[0]));
   IndexedWalk walk = walk_rows("embedding", weight, result, indices);
   walk.load();
 }
@@ -91,6 +91,7 @@ void embedding_backward(const Tensor& result, const Tensor& grad_output, const T
          grad_output);
   Tensor flat = index_vector(indices);
   drop_padding(flat, rows, padding_idx);
+  if (width == 0) return check_range(flat, row_range("embedding_dense_backward", sums.sizes()[0]));
   if (flat.numel() > 0) {
     IndexedWalk walk = walk_rows("embedding_dense_backward", sums, rows, flat);
     alignas(16) char one[16];

@@ -1,8 +1,8 @@
 #include "kernels/cpu/index/index.h"
 
+#include "flambeau/kernels/index.h"
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
-#include "flambeau/kernels/index.h"
 
 namespace flambeau::inline v1::cpu {
 namespace {
@@ -59,9 +59,11 @@ void gather(const Tensor& result, const Tensor& self, int64_t dim, const Tensor&
 void index_select(const Tensor& result, const Tensor& self, int64_t dim, const Tensor& index) {
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "index_select");
-  const Tensor to = at_least_1d(result);
-  IndexedWalk walk = walk_along("index_select", at_least_1d(self), d,
-                                expanded_along(index, to.sizes(), d), Fault::not_in_self);
+  const Tensor from = at_least_1d(self), to = at_least_1d(result);
+  if (to.numel() == 0)
+    return check_range(index, {from.sizes()[d], d, false, Fault::not_in_self, "index_select"});
+  IndexedWalk walk =
+      walk_along("index_select", from, d, expanded_along(index, to.sizes(), d), Fault::not_in_self);
   walk.set_plain(to.bytes(), to.strides(), item_of(self));
   walk.load();
 }
@@ -70,9 +72,11 @@ void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const 
                     const Scalar& alpha) {
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "index_add");
-  const Tensor from = at_least_1d(source);
-  IndexedWalk walk = walk_along("index_add", at_least_1d(self), d,
-                                expanded_along(index, from.sizes(), d), Fault::runtime_error);
+  const Tensor from = at_least_1d(source), to = at_least_1d(self);
+  if (from.numel() == 0)
+    return check_range(index, {to.sizes()[d], d, false, Fault::runtime_error, "index_add"});
+  IndexedWalk walk =
+      walk_along("index_add", to, d, expanded_along(index, from.sizes(), d), Fault::runtime_error);
   walk.set_plain(from.bytes(), from.strides(), item_of(self));
   const Factor factor(alpha, self.dtype());
   walk.accumulate(self.dtype(), factor.bytes);
@@ -225,6 +229,7 @@ void set_indices(IndexedWalk& walk, const char* op, const Tensor& self, const Ad
   const auto stride = [&](size_t i) { return self.strides()[at.dims[i]] * item_of(self); };
   if (at.indices.size() == 1) {
     const Tensor& index = at.indices[0];
+    if (count(at.result_sizes) == 0) return check_range(index, range(0));
     const Tensor full = Tensor::alias(index, at.result_sizes,
                                       strides_of_places(at, index.strides()), index.offset());
     return walk.set_index(full, stride(0), range(0));

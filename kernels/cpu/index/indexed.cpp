@@ -91,6 +91,8 @@ Offsets offsets_of(const Tensor& index, int64_t stride, const IndexRange& range)
   return made;
 }
 
+void check_range(const Tensor& index, const IndexRange& range) { offsets_of(index, 0, range); }
+
 void add_offsets(const Tensor& offsets, const Tensor& index, int64_t stride,
                  const IndexRange& range) {
   const bool direct = index.dtype() == DType::int64 && index.is_contiguous() &&

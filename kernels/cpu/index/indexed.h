@@ -28,6 +28,8 @@ struct Offsets {
   Dims strides;  // in elements, by dimension of the index
 };
 Offsets offsets_of(const Tensor& index, int64_t stride, const IndexRange& range);
+// Raises for a bad index. Where there is nothing to move, no walk meets it.
+void check_range(const Tensor& index, const IndexRange& range);
 // Adds those of one more index, which broadcasts to the shape of `offsets`.
 void add_offsets(const Tensor& offsets, const Tensor& index, int64_t stride,
                  const IndexRange& range);

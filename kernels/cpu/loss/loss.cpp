@@ -122,6 +122,11 @@ Layout3 layout(const Tensor& self, const Tensor& target) {
 
 // Before anything is written.
 void check_targets(const int64_t* targets, int64_t n, int64_t classes, int64_t ignore_index) {
+  int64_t outside = 0;
+  for (int64_t i = 0; i < n; ++i)
+    outside |=
+        static_cast<int64_t>(static_cast<uint64_t>(targets[i]) >= static_cast<uint64_t>(classes));
+  if (!outside) return;
   for (int64_t i = 0; i < n; ++i)
     check<IndexError>((targets[i] >= 0 && targets[i] < classes) || targets[i] == ignore_index,
                       "nll_loss: Target ", targets[i], " is out of bounds for ", classes,

@@ -1,11 +1,9 @@
-// Matrix products of tensors, on the packed GEMM; integers on a plain loop.
+// Matrix products of tensors, on the packed GEMM; integers on a product of their own.
 
 #include "flambeau/kernels/matmul.h"
 
-#include <algorithm>
-
-#include "core/parallel/parallel.h"
 #include "kernels/cpu/matmul/gemm/gemm.h"
+#include "kernels/cpu/matmul/integer.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::inline v1::cpu {
@@ -63,36 +61,6 @@ struct Product {
   int64_t a_step, b_step;  // between members of the batch
 };
 
-// Integers wrap around, as everywhere.
-template <class T>
-void integer_product(const Product& p, const Scalar& alpha, const Scalar& beta, const Tensor& out,
-                     const Matrix* bias, int64_t bias_step) {
-  const T scale = static_cast<T>(alpha.to_int()), keep = static_cast<T>(beta.to_int());
-  auto* const c = out.data<T>();
-  const int64_t rows = p.batch * p.m;
-  parallel_for(
-      rows, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.n * p.k)),
-      [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          const int64_t batch = row / p.m, i = row % p.m;
-          const T* a = static_cast<const T*>(p.a.data) + batch * p.a_step + i * p.a.row_stride;
-          const T* b = static_cast<const T*>(p.b.data) + batch * p.b_step;
-          for (int64_t j = 0; j < p.n; ++j) {
-            T sum = 0;
-            for (int64_t x = 0; x < p.k; ++x)
-              sum += a[x * p.a.col_stride] * b[x * p.b.row_stride + j * p.b.col_stride];
-            T value = static_cast<T>(scale * sum);
-            if (bias && keep != 0)
-              value +=
-                  keep *
-                  static_cast<const T*>(
-                      bias->data)[batch * bias_step + i * bias->row_stride + j * bias->col_stride];
-            c[row * p.n + j] = value;
-          }
-        }
-      });
-}
-
 // out = alpha * a b + beta * bias; out is row-major.
 void product(const char* op, const Tensor& out, const Product& p, const Scalar& alpha,
              const Scalar& beta, const Tensor& self) {
@@ -116,28 +84,12 @@ void product(const char* op, const Tensor& out, const Product& p, const Scalar& 
     const BatchDim dims{p.batch, p.a_step, p.b_step, p.m * p.n, bias_step};
     return gemm_batched(type, 1, &dims, p.m, p.n, p.k, scalar(alpha), p.a, p.b, 0, c, epilogue);
   }
-  const Matrix* b = has_bias ? &bias : nullptr;
-  switch (out.dtype()) {
-    case DType::uint8:
-      return integer_product<uint8_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int8:
-      return integer_product<int8_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int16:
-      return integer_product<int16_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int32:
-      return integer_product<int32_t>(p, alpha, beta, out, b, bias_step);
-    case DType::int64:
-      return integer_product<int64_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint16:
-      return integer_product<uint16_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint32:
-      return integer_product<uint32_t>(p, alpha, beta, out, b, bias_step);
-    case DType::uint64:
-      return integer_product<uint64_t>(p, alpha, beta, out, b, bias_step);
-    default:
-      raise(op, ": not implemented for ", dtype_name(out.dtype()),
-            ": convert with .to(torch.float32) first");
-  }
+  check(is_integral(out.dtype(), false), op, ": not implemented for ", dtype_name(out.dtype()),
+        ": convert with .to(torch.float32) first");
+  integer_product(
+      out,
+      {p.batch, p.m, p.n, p.k, p.a, p.b, p.a_step, p.b_step, has_bias ? &bias : nullptr, bias_step},
+      alpha.to_int(), beta.to_int());
 }
 
 Product matrices(const Tensor& a, const Tensor& b) {

@@ -52,11 +52,23 @@ FLAMBEAU_LEAF T max_of(const T* x, int64_t n) {
   return best;
 }
 
+// math::exp of x <= 0, with its bits: 2^n, which may not be normal, is a normal number times a
+// constant.
+template <class T>
+FLAMBEAU_LEAF T exp_of_negative(T x) {
+  constexpr T low = sizeof(T) == 4 ? T(-104) : T(-746);
+  constexpr int shift = sizeof(T) == 4 ? 32 : 64;
+  constexpr T unit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
+  const math::exp_reduced<T> a = math::exp_reduce(math::at_least(x, low));
+  const T y = math::fma_or_mul(a.r * a.r, math::exp_tail(a.r), a.r) + T(1);
+  return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
+}
+
 template <class T>
 void softmax(T* out, const T* x, int64_t n) {
   const T top = max_of(x, n);
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
+  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
   const T scale = static_cast<T>(1 / sum_of<T>(n, [=](int64_t i) { return out[i]; }));
   for (int64_t i = 0; i < n; ++i) out[i] *= scale;
 }
@@ -66,7 +78,7 @@ void log_softmax(T* out, const T* x, int64_t n) {
   const T top = max_of(x, n);
   // The exponentials wait in `out`, which is written last.
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
+  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
   const T log_sum = math::log(static_cast<T>(sum_of<T>(n, [=](int64_t i) { return out[i]; })));
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
@@ -107,9 +119,13 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
                                            return d * d;
                                          }) /
                           count;
-  const double r = 1 / __builtin_sqrt(variance + eps / scale / scale);
+  // Next to the largest elements eps may round to 0; of elements that are all alike it is what is
+  // left, and their distances from the mean are 0.
+  const double spread = variance + eps / scale / scale;
+  const bool alike = spread == 0 && eps > 0;
+  const double r = alike ? 0 : 1 / __builtin_sqrt(spread);
   *mean = static_cast<T>(m * scale);
-  *rstd = static_cast<T>(r / scale);
+  *rstd = static_cast<T>(alike ? 1 / __builtin_sqrt(eps) : r / scale);
   for (int64_t i = 0; i < n; ++i) {
     const double y = (element(i) - m) * r;
     out[i] = static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +

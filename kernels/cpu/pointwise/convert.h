@@ -37,10 +37,26 @@ inline Compute compute_of(DType dtype) {
       return Compute::count;
   }
 }
+// The one that is the dtype's own, of the small ones; else `count`.
+inline Compute small_compute_of(DType dtype) {
+  switch (dtype) {
+    case DType::int8:
+      return Compute::i8;
+    case DType::uint8:
+      return Compute::u8;
+    case DType::int16:
+      return Compute::i16;
+    case DType::bfloat16:
+      return Compute::bf16;
+    default:
+      return Compute::count;
+  }
+}
 inline DType dtype_of(Compute compute) {
-  constexpr DType kOf[kComputes] = {DType::float32,   DType::float64,   DType::int32,
-                                    DType::int64,     DType::uint64,    DType::boolean,
-                                    DType::complex64, DType::complex128};
+  constexpr DType kOf[kComputes] = {DType::float32,   DType::float64,    DType::int32,
+                                    DType::int64,     DType::uint64,     DType::boolean,
+                                    DType::complex64, DType::complex128, DType::int8,
+                                    DType::uint8,     DType::int16,      DType::bfloat16};
   return kOf[static_cast<int>(compute)];
 }
 

@@ -60,23 +60,77 @@ struct Wide {
   uint64_t low, high;
 };
 
+// With a small step that the compiler knows, vectors are shuffled.
+template <int step, class T>
+inline void gather_step(T* __restrict dst, const char* __restrict src, int64_t n) {
+  const T* __restrict s = reinterpret_cast<const T*>(src);
+  for (int64_t i = 0; i < n; ++i) dst[i] = s[step * i];
+}
+
 template <class T>
 inline void gather_row(T* __restrict dst, const char* __restrict src, int64_t n, int64_t stride) {
-  if (stride == sizeof(T)) {
-    for (int64_t i = 0; i < n; ++i) dst[i] = reinterpret_cast<const T*>(src)[i];
-  } else if (stride == 2 * sizeof(T)) {  // every other element: vectors are shuffled
-    const T* __restrict s = reinterpret_cast<const T*>(src);
-    for (int64_t i = 0; i < n; ++i) dst[i] = s[2 * i];
-  } else {
-    for (int64_t i = 0; i < n; ++i) dst[i] = *reinterpret_cast<const T*>(src + i * stride);
+  constexpr int64_t item = sizeof(T);
+  if (stride == item) return gather_step<1>(dst, src, n);
+  if (stride == 2 * item) return gather_step<2>(dst, src, n);
+  if (stride == 3 * item) return gather_step<3>(dst, src, n);
+  if (stride == 4 * item) return gather_step<4>(dst, src, n);
+  if (stride == 0) {
+    const T value = *reinterpret_cast<const T*>(src);
+    for (int64_t i = 0; i < n; ++i) dst[i] = value;
+    return;
   }
+  constexpr int kTogether = 8;  // their loads do not wait for each other's addresses
+  int64_t i = 0;
+  for (; i + kTogether <= n; i += kTogether, src += kTogether * stride) {
+    T v[kTogether];
+    for (int k = 0; k < kTogether; ++k) v[k] = *reinterpret_cast<const T*>(src + k * stride);
+    for (int k = 0; k < kTogether; ++k) dst[i + k] = v[k];
+  }
+  for (; i < n; ++i, src += stride) dst[i] = *reinterpret_cast<const T*>(src);
 }
+
+#if defined(FLAMBEAU_ISA_avx512)
+// Every other element from src: the lanes between are not written. Gives how many are done.
+template <class T>
+inline int64_t scatter_pairs(T* dst, const T* src, int64_t n) {
+  constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+  typedef T Vec __attribute__((vector_size(kVectorBytes)));
+  typedef T Half __attribute__((vector_size(kVectorBytes / 2)));
+  int64_t i = 0;
+  for (; i + kLanes / 2 <= n; i += kLanes / 2) {
+    Half half;
+    __builtin_memcpy(&half, src + i, sizeof half);
+    const auto spread = [&]<int... I>(std::integer_sequence<int, I...>) {
+      return __builtin_shufflevector(half, half, I / 2 ...);
+    };
+    const Vec v = spread(std::make_integer_sequence<int, kLanes>());
+    const auto bits = __builtin_bit_cast(__m512i, v);
+    if constexpr (sizeof(T) == 2)
+      _mm512_mask_storeu_epi16(dst + 2 * i, 0x55555555u, bits);
+    else if constexpr (sizeof(T) == 4)
+      _mm512_mask_storeu_epi32(dst + 2 * i, 0x5555, bits);
+    else
+      _mm512_mask_storeu_epi64(dst + 2 * i, 0x55, bits);
+  }
+  return i;
+}
+#endif
 
 template <class T>
 inline void scatter_row(char* __restrict dst, const T* __restrict src, int64_t n, int64_t stride) {
   if (stride == sizeof(T)) {
     for (int64_t i = 0; i < n; ++i) reinterpret_cast<T*>(dst)[i] = src[i];
   } else {
+#if defined(FLAMBEAU_ISA_avx512)
+    if constexpr (sizeof(T) > 1 && sizeof(T) < 16) {
+      if (stride == 2 * sizeof(T)) {
+        const int64_t done = scatter_pairs(reinterpret_cast<T*>(dst), src, n);
+        dst += done * stride;
+        src += done;
+        n -= done;
+      }
+    }
+#endif
     for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * stride) = src[i];
   }
 }

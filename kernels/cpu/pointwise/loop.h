@@ -10,8 +10,9 @@ namespace flambeau::inline v1 {
 
 // The types in which formulas are computed. Storage types map onto them: float16 and bfloat16 to
 // f32; (u)int8, (u)int16 to i32; uint32 to i64; bool to b8 where the formula has a b8 loop, else
-// i32.
-enum class Compute : uint8_t { f32, f64, i32, i64, u64, b8, c64, c128, count };
+// i32. Formulas of a few instructions have loops over the small types themselves, from i8 on, with
+// the same bits: they would pass their time with conversions.
+enum class Compute : uint8_t { f32, f64, i32, i64, u64, b8, c64, c128, i8, u8, i16, bf16, count };
 constexpr int kComputes = static_cast<int>(Compute::count);
 
 // Elements that a loop takes at a time: a cache line of its smallest operand, complex numbers
@@ -25,7 +26,9 @@ using Loop = void (*)(char* const* ptrs, int64_t n, const void* params);
 struct LoopSet {
   Loop by[kComputes];  // nullptr: the formula is not defined there
   bool is_short;
-  bool takes_any_length(Compute compute) const { return is_short && compute < Compute::c64; }
+  bool takes_any_length(Compute compute) const {
+    return is_short && compute != Compute::c64 && compute != Compute::c128;
+  }
 };
 
 // Of each operand, outputs first: the compute type itself, a bool byte, or the real type of a

@@ -17,11 +17,11 @@ namespace {
 
 using Inputs = std::span<const Tensor* const>;
 
-// The loop for a dtype, and the types that its operands have there.
+// The loop for a dtype, and the types that its operands and parameters have there.
 struct Chosen {
   Loop loop = nullptr;
   bool any_length = false;
-  DType value;
+  DType value, number;
 
   DType of(Operand operand) const {
     if (operand == Operand::value) return value;
@@ -34,7 +34,35 @@ Chosen choose(const PointwiseKernel& kernel, DType common) {
   Compute compute = cpu::compute_of(common);
   if (compute == Compute::b8 && !set.by[static_cast<int>(Compute::b8)]) compute = Compute::i32;
   if (compute == Compute::count) return {};
-  return {set.by[static_cast<int>(compute)], set.takes_any_length(compute), cpu::dtype_of(compute)};
+  const DType dtype = cpu::dtype_of(compute);
+  return {set.by[static_cast<int>(compute)], set.takes_any_length(compute), dtype, dtype};
+}
+
+// Whether nothing is lost when inputs are brought to a small dtype before they are computed with:
+// integers wrap around in any case, floats are to have come from there.
+bool keeps_values(DType dtype, Inputs inputs) {
+  if (dtype != DType::bfloat16) return true;
+  for (const Tensor* t : inputs) {
+    if (t->dtype() == dtype || t->dtype() == DType::boolean) continue;
+    if (t->numel() != 1 || !t->device().is_cpu() || is_complex(t->dtype())) return false;
+    const double number = t->value().to_double();
+    uint32_t bits = __builtin_bit_cast(uint32_t, static_cast<float>(number)) & 0xffff0000u;
+    if (static_cast<double>(__builtin_bit_cast(float, bits)) != number) return false;
+  }
+  return true;
+}
+
+// The loop over a small dtype itself, where there is one, instead of that over a wider one.
+[[gnu::noinline]] void choose_small(const PointwiseKernel& kernel, DType common, Inputs inputs,
+                                    Chosen& chosen) {
+  const LoopSet& set = *kernel.sets[static_cast<int>(isa())];
+  const Compute compute = cpu::small_compute_of(common);
+  if (compute == Compute::count || !set.by[static_cast<int>(compute)]) return;
+  if (!keeps_values(common, inputs)) return;
+  chosen.loop = set.by[static_cast<int>(compute)];
+  chosen.any_length = set.takes_any_length(compute);
+  chosen.value = common;
+  if (common != DType::bfloat16) chosen.number = common;
 }
 
 // Numbers that stay numbers, as the loop wants them.
@@ -437,9 +465,10 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   const DType common = alike && rule.promote != PointwiseRule::Promote::floating
                            ? inputs[0]->dtype()
                            : common_dtype(op, rule, kernel, inputs);
-  const Chosen chosen = choose(kernel, common);
+  Chosen chosen = choose(kernel, common);
   if (!chosen.loop || !(rule.dtypes >> static_cast<int>(common) & 1)) [[unlikely]]
     raise_dtype(op, common);
+  if (chosen.value != common) choose_small(kernel, common, inputs, chosen);
   if (rule.has_parts && is_integral(common, false) && needs_values(rule, common, inputs)) {
     const Exact exact(op, rule, common, inputs);
     PointwiseRule settled = rule;
@@ -448,7 +477,7 @@ void pointwise(const char* op, const PointwiseRule& rule, const PointwiseKernel&
   }
   const DType result = result_dtype(rule, common);
   if (!params.empty()) check_params(op, params, common);
-  const Params numbers(op, params, chosen.value);
+  const Params numbers(op, params, chosen.number);
   Simple simple{inputs[0]};
   if (chosen.of(kernel.operands[0]) == result && ((alike && chosen.value == inputs[0]->dtype()) ||
                                                   is_simple(inputs, kernel, chosen, simple))) {
@@ -504,7 +533,7 @@ Tensor pointwise_grad(const PointwiseKernel& kernel, DType compute, DType out_dt
   if (!chosen.loop)
     raise<NotImplementedError>("backward: a gradient is not implemented for '",
                                shape::scalar_type_name(compute), "'");
-  const Params numbers(kOp, params, chosen.value);
+  const Params numbers(kOp, params, chosen.number);
   Tensor out;
   Simple simple;
   if (chosen.of(kernel.operands[0]) == out_dtype && is_simple(inputs, kernel, chosen, simple)) {

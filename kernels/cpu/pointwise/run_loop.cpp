@@ -30,6 +30,8 @@ void pad(char* dst, const char* src, int64_t count, int64_t block, int64_t size)
   switch (size) {
     case 1:
       return pad<uint8_t>(dst, src, count, block);
+    case 2:
+      return pad<uint16_t>(dst, src, count, block);
     case 4:
       return pad<uint32_t>(dst, src, count, block);
     case 8:

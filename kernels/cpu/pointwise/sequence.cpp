@@ -4,9 +4,11 @@
 #include <cmath>
 #include <complex>
 
+#include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
+#include "kernels/cpu/pointwise/sequence_kernels.h"
 
 namespace flambeau::inline v1::cpu {
 namespace {
@@ -71,22 +73,48 @@ T step_between(T a, T b, int64_t last) {
   return std::isfinite(step) ? step : b / static_cast<T>(last) - a / static_cast<T>(last);
 }
 
+const SequenceKernels& sequence_kernels() {
+  static const SequenceKernels& chosen =
+      of_isa(baseline::sequence_kernels, avx2::sequence_kernels, avx512::sequence_kernels);
+  return chosen;
+}
+
+// first + i step for each element.
+void multiples(const Tensor& out, double first, double step) {
+  const SequenceKernels& kernels = sequence_kernels();
+  if (out.dtype() == DType::float32)
+    return generate<float>(out, DType::float32, [&](float* p, int64_t begin, int64_t end) {
+      kernels.floats(p, begin, end - begin, first, step);
+    });
+  generate<double>(out, DType::float64, [&](double* p, int64_t begin, int64_t end) {
+    kernels.doubles(p, begin, end - begin, first, step);
+  });
+}
+
+// The same, but the elements from `half` on are counted back from the end, where the place is 0.
+template <class T, class Kernel>
+void between(const Tensor& out, DType dtype, Kernel kernel, double first, double end, double step,
+             int64_t half, int64_t last) {
+  generate<T>(out, dtype, [=](T* p, int64_t from, int64_t to) {
+    const int64_t middle = std::clamp(half, from, to);
+    kernel(p, from, middle - from, first, step);
+    kernel(p + (middle - from), middle - last, to - middle, end, step);
+    // Where the place is 0 less than nothing, so that an end of -0 stays.
+    if (to > last && middle <= last) p[last - from] = static_cast<T>(end - step * 0.0);
+  });
+}
+
 }  // namespace
 
 void arange(const Tensor& out, const Scalar& start, const Scalar& step) {
   if (is_integral(out.dtype(), true)) {
     const auto first = static_cast<uint64_t>(start.to_int());
     const auto by = static_cast<uint64_t>(step.to_int());
-    return values_of<int64_t>(out, DType::int64, [=](int64_t i) {
-      return static_cast<int64_t>(first + static_cast<uint64_t>(i) * by);
+    return generate<int64_t>(out, DType::int64, [&](int64_t* p, int64_t begin, int64_t end) {
+      sequence_kernels().integers(p, begin, end - begin, first, by);
     });
   }
-  const double a = start.to_double(), s = step.to_double();
-  if (out.dtype() == DType::float32)
-    return values_of<float>(out, DType::float32, [=](int64_t i) {
-      return static_cast<float>(a + static_cast<double>(i) * s);
-    });
-  values_of<double>(out, DType::float64, [=](int64_t i) { return a + static_cast<double>(i) * s; });
+  multiples(out, start.to_double(), step.to_double());
 }
 
 void linspace(const Tensor& out, const Scalar& start, const Scalar& end) {
@@ -101,24 +129,15 @@ void linspace(const Tensor& out, const Scalar& start, const Scalar& end) {
       return i < half ? a + s * static_cast<double>(i) : b - s * static_cast<double>(last - i);
     });
   }
+  const SequenceKernels& kernels = sequence_kernels();
   if (out.dtype() == DType::float32) {
     const float a = static_cast<float>(start.to_double()), b = static_cast<float>(end.to_double());
-    const float s = step_between(a, b, last);
     // In double, where the product is exact for as long as floats count the steps.
-    return generate<float>(out, DType::float32, [=](float* __restrict p, int64_t from, int64_t to) {
-      const int64_t middle = std::clamp(half, from, to);
-      for (int64_t i = from; i < middle; ++i)
-        p[i - from] = static_cast<float>(s * static_cast<double>(i) + a);
-      for (int64_t i = middle; i < to; ++i)
-        p[i - from] = static_cast<float>(b - s * static_cast<double>(last - i));
-    });
+    return between<float>(out, DType::float32, kernels.floats, a, b, step_between(a, b, last), half,
+                          last);
   }
-  const double a = start.to_double(), b = end.to_double(), s = step_between(a, b, last);
-  generate<double>(out, DType::float64, [=](double* __restrict p, int64_t from, int64_t to) {
-    const int64_t middle = std::clamp(half, from, to);
-    for (int64_t i = from; i < middle; ++i) p[i - from] = a + s * static_cast<double>(i);
-    for (int64_t i = middle; i < to; ++i) p[i - from] = b - s * static_cast<double>(last - i);
-  });
+  const double a = start.to_double(), b = end.to_double();
+  between<double>(out, DType::float64, kernels.doubles, a, b, step_between(a, b, last), half, last);
 }
 
 }  // namespace flambeau::inline v1::cpu

@@ -57,6 +57,13 @@ DType compute_dtype(DType dtype) {
 
 int64_t planes_at_once(int64_t plane) { return std::max<int64_t>(1, 16384 / plane); }
 
+// Whether the channels of images are neighbours in memory, and not the columns.
+bool lies_channels_last(const Tensor& t) {
+  return t.dim() == 4 && t.is_contiguous(MemoryFormat::channels_last) && !t.is_contiguous();
+}
+// Places in a plane are counted by vectors of 32 bits.
+bool is_small_plane(const Tensor& t) { return t.size(-2) * t.size(-1) <= INT32_MAX; }
+
 template <class T>
 void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size) {
   std::fill_n(to, size, T(0));
@@ -74,15 +81,26 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
                 IntSpan stride, IntSpan padding, IntSpan dilation) {
   if (out.numel() == 0) return;
   const DType dtype = compute_dtype(self.dtype());
-  const Tensor x = packed(self, dtype), y = place_for(out, dtype);
-  const Tensor where = place_for(indices, DType::int64);
+  const bool last = lies_channels_last(self) && lies_channels_last(out) && is_small_plane(self);
+  const MemoryFormat format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
+  const Tensor x = packed(self, dtype, format), y = place_for(out, dtype, format);
+  const Tensor where = place_for(indices, DType::int64, format);
   const PoolWindow w = window_of(x, y, kernel_size, stride, padding, dilation);
   const int64_t plane = w.in[0] * w.in[1], out_plane = w.out[0] * w.out[1];
-  with_kernel(dtype, [&]<class T>(PoolPlane<T> pool) {
-    parallel_for(y.numel() / out_plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
-      for (; p < end; ++p)
-        pool(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
-             where.data<int64_t>() + p * out_plane, w);
+  with_kernel(dtype, [&]<class T>(const PoolLoops<T>& pool) {
+    if (!last)
+      return parallel_for(y.numel() / out_plane, planes_at_once(plane),
+                          [&](int64_t p, int64_t end) {
+                            for (; p < end; ++p)
+                              pool.plane(x.data<T>() + p * plane, y.data<T>() + p * out_plane,
+                                         where.data<int64_t>() + p * out_plane, w);
+                          });
+    const int64_t channels = x.size(-3), row = w.out[1] * channels;
+    const int64_t rows = y.numel() / row, inputs = w.in[1] * channels * w.step[0];
+    parallel_for(rows, planes_at_once(inputs), [&](int64_t r, int64_t end) {
+      for (; r < end; ++r)
+        pool.row(x.data<T>() + r / w.out[0] * plane * channels, y.data<T>() + r * row,
+                 where.data<int64_t>() + r * row, w, channels, r % w.out[0]);
     });
   });
   deliver(out, y);
@@ -95,7 +113,7 @@ void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& in
   const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
   const Tensor made = place_for(out, dtype);
   const int64_t plane = out.size(-2) * out.size(-1), out_plane = g.size(-2) * g.size(-1);
-  with_kernel(dtype, [&]<class T>(PoolPlane<T>) {
+  with_kernel(dtype, [&]<class T>(const PoolLoops<T>&) {
     parallel_for(made.numel() / plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
       for (; p < end; ++p)
         scatter_plane(g.data<T>() + p * out_plane, where.data<int64_t>() + p * out_plane, out_plane,

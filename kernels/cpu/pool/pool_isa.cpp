@@ -137,17 +137,89 @@ void pool_plane(const T* x, T* y, int64_t* where, const PoolWindow& w) {
   }
 }
 
+// ---- channels that are neighbours
+
+// Calls f(p, place) for each input of a window; p are its channels.
+template <class T, class F>
+inline void for_inputs(const T* x, const PoolWindow& w, int64_t channels, const Span& rows,
+                       const Span& cols, F f) {
+  for (int64_t i = rows.begin; i < rows.end; i += w.dilate[0])
+    for (int64_t j = cols.begin; j < cols.end; j += w.dilate[1]) {
+      const int64_t place = i * w.in[1] + j;
+      f(x + place * channels, place);
+    }
+}
+
+// `count` channels of one window.
+template <class T>
+inline void pool_lanes(const T* x, T* y, int64_t* where, const PoolWindow& w, int64_t channels,
+                       const Span& rows, const Span& cols, int64_t count) {
+  constexpr int L = kLanes<T>;
+  using Places = decltype(Vec<T>{} > Vec<T>{});
+  using Place = std::remove_reference_t<decltype(Places{}[0])>;
+  Vec<T> best = broadcast(lowest<T>());
+  Places at = Places{} + static_cast<Place>(rows.begin * w.in[1] + cols.begin);
+  for_inputs(x, w, channels, rows, cols, [&](const T* p, int64_t place) {
+    const Vec<T> v = load_as<T>(p, count);
+    const Places wins = (v > best) | (v != v);
+    best = wins ? v : best;
+    at = wins ? Places{} + static_cast<Place>(place) : at;
+  });
+  store_as(y, best, count);
+  int64_t places[L];
+  for (int i = 0; i < L; ++i) places[i] = at[i];
+  memcpy(where, places, static_cast<size_t>(count) * sizeof(int64_t));
+}
+
+template <class T>
+inline void pool_block(const T* x, T* y, int64_t* where, const PoolWindow& w, int64_t channels,
+                       const Span& rows, const Span& cols, int64_t count) {
+  for (int64_t c = 0; c < count; ++c) {
+    y[c] = lowest<T>();
+    where[c] = rows.begin * w.in[1] + cols.begin;
+  }
+  for_inputs(x, w, channels, rows, cols, [&](const T* p, int64_t place) {
+    for (int64_t c = 0; c < count; ++c) {
+      const bool wins = p[c] > y[c] || p[c] != p[c];
+      y[c] = wins ? p[c] : y[c];
+      where[c] = wins ? place : where[c];
+    }
+  });
+}
+
+template <class T>
+void pool_row(const T* x, T* y, int64_t* where, const PoolWindow& w, int64_t channels,
+              int64_t row) {
+  constexpr int64_t kBlock = kFloating<T> ? kLanes<T> : 512;  // results stay in the L1 cache
+  const Span rows(w, 0, row);
+  for (int64_t col = 0; col < w.out[1]; ++col, y += channels, where += channels) {
+    const Span cols(w, 1, col);
+    for (int64_t c = 0; c < channels; c += kBlock) {
+      const int64_t count = smaller(kBlock, channels - c);
+      if constexpr (kFloating<T>)
+        pool_lanes(x + c, y + c, where + c, w, channels, rows, cols, count);
+      else
+        pool_block(x + c, y + c, where + c, w, channels, rows, cols, count);
+    }
+  }
+}
+
+template <class T>
+constexpr PoolLoops<T> loops() {
+  return {pool_plane<T>, pool_row<T>};
+}
+
 }  // namespace
 
 extern const PoolKernels pool_kernels;
 const PoolKernels pool_kernels = {
-    .f32 = pool_plane<float>,
-    .f64 = pool_plane<double>,
-    .i64 = pool_plane<int64_t>,
-    .i32 = pool_plane<int32_t>,
-    .i16 = pool_plane<int16_t>,
-    .i8 = pool_plane<int8_t>,
-    .u8 = pool_plane<uint8_t>,
+    .f32 = loops<float>(),
+    .f64 = loops<double>(),
+    .i64 = loops<int64_t>(),
+    .i32 = loops<int32_t>(),
+    .i16 = loops<int16_t>(),
+    .i8 = loops<int8_t>(),
+    .u8 = loops<uint8_t>(),
 };
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -16,14 +16,25 @@ struct PoolWindow {
 template <class T>
 using PoolPlane = void (*)(const T* x, T* y, int64_t* where, const PoolWindow& window);
 
+// The same for one row of windows of an image whose channels are neighbours in memory, and whose
+// planes have no more than INT32_MAX elements.
+template <class T>
+using PoolRow = void (*)(const T* x, T* y, int64_t* where, const PoolWindow& window,
+                         int64_t channels, int64_t row);
+
+template <class T>
+struct PoolLoops {
+  PoolPlane<T> plane;
+  PoolRow<T> row;
+};
 struct PoolKernels {
-  PoolPlane<float> f32;
-  PoolPlane<double> f64;
-  PoolPlane<int64_t> i64;
-  PoolPlane<int32_t> i32;
-  PoolPlane<int16_t> i16;
-  PoolPlane<int8_t> i8;
-  PoolPlane<uint8_t> u8;
+  PoolLoops<float> f32;
+  PoolLoops<double> f64;
+  PoolLoops<int64_t> i64;
+  PoolLoops<int32_t> i32;
+  PoolLoops<int16_t> i16;
+  PoolLoops<int8_t> i8;
+  PoolLoops<uint8_t> u8;
 };
 
 namespace baseline {

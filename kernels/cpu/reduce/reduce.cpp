@@ -45,6 +45,7 @@ constexpr int64_t kManyUnits = 64;  // enough to share among threads
 constexpr int kMaxDepth = 64;
 // Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
 constexpr int64_t kPadding = 64;
+constexpr int64_t kPrefetched = 512;  // bytes of the next row
 
 // Note [Results that are found again]
 // Sums and squares may overflow, or vanish, where what is asked for does not. That is rare, so it
@@ -265,10 +266,14 @@ class Reducer {
     alignas(16) char stack[kMaxDepth * 64];
     TileCursor tile(reduced_, *tiles_, begin);
     joined(end - begin, 1, stack, 64, [&](int64_t i, char* into) {
-      if (i > 0) tile.next();
       const char* elements = tile.at(0) + from_base;
       const int64_t n = tile.elements();
       if (!direct_) elements = load_row(tile, elements, n, scratch);
+      if (begin + i + 1 < end) {  // which may lie where no processor expects it
+        tile.next();
+        for (int64_t k = 0; k < kPrefetched; k += 64)
+          __builtin_prefetch(tile.at(0) + from_base + k);
+      }
       job_.kernel.row(elements, n, tiles_->first_element(reduced_, begin + i), job_.params, into);
     });
     __builtin_memcpy(state, stack, static_cast<size_t>(state_));
@@ -443,17 +448,21 @@ class Reducer {
   const Tiling* tiles_ = nullptr;
 };
 
-const ReduceKernel& find_kernel(Reduction reduction, DType element) {
+const ReduceKernel& find_kernel(Reduction reduction, Compute compute) {
   static const ReduceKernels& kernels =
       of_isa(baseline::reduce_kernels, avx2::reduce_kernels, avx512::reduce_kernels);
-  const Compute compute = compute_of(element);
-  const ReduceKernel* kernel =
-      compute == Compute::count
-          ? nullptr
-          : &kernels.by[static_cast<int>(reduction)][static_cast<int>(compute)];
-  if (!kernel || kernel->state_bytes == 0)
+  return kernels.by[static_cast<int>(reduction)][static_cast<int>(compute)];
+}
+
+// That of `element`, or of what is stored where a kernel reads that itself.
+Compute compute_to_read(Reduction reduction, DType element, DType stored) {
+  const auto defined = [&](Compute c) {
+    return c != Compute::count && find_kernel(reduction, c).state_bytes != 0;
+  };
+  const Compute compute = compute_of(element), small = small_compute_of(stored);
+  if (!defined(compute))
     raise<NotImplementedError>("this reduction is not implemented for ", dtype_name(element));
-  return *kernel;
+  return compute == compute_of(stored) && defined(small) ? small : compute;
 }
 
 // A few contiguous elements, all reduced, to one result: no geometry to work out.
@@ -480,10 +489,15 @@ uint64_t mask_of(const Tensor& self, IntSpan dims) {
 void reduce(Reduction reduction, DType element, const Tensor& self, uint64_t dims,
             const Tensor* first, const Tensor* second = nullptr, const void* params = nullptr,
             bool keeps_order = false, Watch* watch = nullptr) {
-  const ReduceKernel& kernel = find_kernel(reduction, element);
-  const Job job{
-      kernel, dtype_of(compute_of(element)), params, self, dims, {first, second}, keeps_order,
-      watch};
+  const Compute compute = compute_to_read(reduction, element, self.dtype());
+  const Job job{find_kernel(reduction, compute),
+                dtype_of(compute),
+                params,
+                self,
+                dims,
+                {first, second},
+                keeps_order,
+                watch};
   if ((first ? first : second)->numel() == 0) return;
   if (first && reduce_small(job)) return;
   Reducer(job).run();

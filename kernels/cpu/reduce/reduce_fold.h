@@ -110,7 +110,9 @@ FLAMBEAU_LEAF void for_vectors(int64_t count, F f) {
 // vectors of them, and finish(state, count, params). Where an Op is kPartwise, the real and
 // imaginary parts of complex numbers are joined each for itself.
 
-template <class Op>
+// Elements that are stored as `Source` become the Op's when they are loaded.
+
+template <class Op, class Source = typename Op::Element>
 struct Fold {
   using Element = typename Op::Element;
   using State = typename Op::State;
@@ -166,7 +168,7 @@ struct Fold {
     using type = Lane;
   };
   struct OfElements {
-    using type = Element;
+    using type = Source;
   };
   using Input = typename std::conditional_t<kParts == 2, OfParts, OfElements>::type;
   using Vec = vector_t<Lane>;
@@ -186,11 +188,29 @@ struct Fold {
     if constexpr (Op::kMaps) {
       Lane lanes[kWidth];
       if (n < kWidth) store<Lane>(lanes, rest);
-      for (int64_t k = 0; k < n; ++k) lanes[k] = Op::map(p[k], params);
+      for (int64_t k = 0; k < n; ++k) lanes[k] = Op::map(math::cast<Element>(p[k]), params);
       return load<Lane>(lanes);
+    } else if constexpr (__is_same(Source, math::bfloat16)) {
+      return widened(p, n, rest);
     } else {
       return n == kWidth ? load<Lane>(p) : load<Lane>(p, n, rest);
     }
+  }
+
+  FLAMBEAU_LEAF Vec widened(const math::bfloat16* p, int64_t n, Vec rest) {
+    typedef uint16_t Half __attribute__((vector_size(kVectorBytes / 2)));
+    typedef uint32_t Wide __attribute__((vector_size(kVectorBytes)));
+    Half bits{};
+    __builtin_memcpy(&bits, p, static_cast<size_t>(n) * sizeof(uint16_t));
+#if defined(FLAMBEAU_ISA_avx512) && defined(__AVX512F__)
+    const auto wide = (Wide)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)bits);
+#else
+    const Wide wide = __builtin_convertvector(bits, Wide);
+#endif
+    const Vec v = (Vec)(wide << 16);
+    if (n == kWidth) return v;
+    store<Lane>(reinterpret_cast<Lane*>(&rest), v, n);
+    return rest;
   }
 
   // Four vectors take turns, so that no addition waits for the one before; then they are joined,

@@ -84,16 +84,29 @@ constexpr ReduceKernel kNone = {};
 using C64 = complex<float>;
 using C128 = complex<double>;
 
-// Rows in the order of Compute: floating and complex types, and for some the integers.
+// Rows in the order of Compute: floating and complex types, and for some the integers and bfloat16,
+// which others are converted from.
 template <template <class> class Op>
-constexpr ReduceRow inexact(ReduceKernel integers = kNone) {
+constexpr ReduceRow inexact(ReduceKernel integers = kNone, ReduceKernel halves = kNone) {
   return {{fold<Op, float>(), fold<Op, double>(), kNone, integers, kNone, kNone, fold<Op, C64>(),
-           fold<Op, C128>()}};
+           fold<Op, C128>(), kNone, kNone, kNone, halves}};
+}
+template <template <class> class Op>
+constexpr ReduceKernel of_halves() {
+  return Fold<Op<float>, math::bfloat16>::kernel();
+}
+template <template <class> class Op, class T>
+constexpr ReduceKernel of_small(DType dtype) {
+  ReduceKernel kernel = fold<Op, T>();
+  kernel.outs[0] = kernel.outs[1] = dtype;
+  return kernel;
 }
 template <template <class> class Op>
 constexpr ReduceRow ordered() {
   return {{fold<Op, float>(), fold<Op, double>(), fold<Op, int32_t>(), fold<Op, int64_t>(),
-           fold<Op, uint64_t>()}};
+           fold<Op, uint64_t>(), kNone, kNone, kNone, of_small<Op, int8_t>(DType::int8),
+           of_small<Op, uint8_t>(DType::uint8), of_small<Op, int16_t>(DType::int16),
+           of_halves<Op>()}};
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ struct Job {
   const char* src;
   char* dst;
   int64_t* indices;
+  bool quick = false;  // no element waits long for the one before it
 
   const char* from(int64_t element) const { return src + element * item; }
   char* to(int64_t element) const { return dst + element * item; }
@@ -99,12 +100,14 @@ void scan_many_rows(const Job& job) {
 }
 
 void scan_rows(const Job& job) {
-  for (int64_t row = 0; row < job.outer; ++row) {
-    alignas(16) char state[kStateBytes];
-    const int64_t at = row * job.n;
-    job.kernel.identity(state, 1);
-    job.kernel.row(job.from(at), job.to(at), job.places(at), job.n, 0, state);
-  }
+  parallel_for(job.outer, std::max<int64_t>(1, kGrain / job.n), [&](int64_t row, int64_t end) {
+    for (; row < end; ++row) {
+      alignas(16) char state[kStateBytes];
+      const int64_t at = row * job.n;
+      job.kernel.identity(state, 1);
+      job.kernel.row(job.from(at), job.to(at), job.places(at), job.n, 0, state);
+    }
+  });
 }
 
 // A few long rows: chunks are scanned side by side, each from the sum of those before it.
@@ -172,7 +175,7 @@ class LongRows {
 
 void run(const Job& job) {
   if (job.inner > 1) return scan_columns(job);
-  if (job.outer >= kFewRows) return scan_many_rows(job);
+  if (job.outer >= kFewRows) return job.quick ? scan_rows(job) : scan_many_rows(job);
   if (job.n >= kGrain) return LongRows(job).run();
   scan_rows(job);
 }
@@ -195,6 +198,7 @@ void scan(Scan kind, DType element, const Tensor& out, const Tensor* indices, co
           in_place ? work.bytes() : self.bytes(),
           work.bytes(),
           indices ? indices->data<int64_t>() : nullptr};
+  job.quick = kind == Scan::sum && element == DType::int64;
   if (!sizes.empty()) {
     const int64_t d = dim < 0 ? dim + self.dim() : dim;
     job.outer = count(sizes.first(static_cast<size_t>(d)));

@@ -95,6 +95,14 @@ struct Scanner {
     const T* p = static_cast<const T*>(src);
     T* q = static_cast<T*>(dst);
     State s = *static_cast<State*>(state);
+    if (!Op::kPlaces && q) {
+      for (int64_t i = 0; i < n; ++i) {
+        s = Op::join(s, Op::lift(p[i], index + i));
+        q[i] = Op::value(s);
+      }
+      *static_cast<State*>(state) = s;
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) {
       s = Op::join(s, Op::lift(p[i], index + i));
       if (q) q[i] = Op::value(s);

@@ -179,6 +179,12 @@ def test_numbers_and_derived_forms():
     assert x.relu_() is x and x.tolist() == [2, 0, 4]
 
 
+def test_what_is_made_of_other_ops_runs_by_its_parts():
+    x, before = on([4.0, 9.0]), calls("sqrt")
+    assert (x**0.5).cpu().tolist() == [2, 3] and calls("sqrt") == before + 1
+    assert LIBRARY.guarded_refuses(b"clamp") and not LIBRARY.guarded_refuses(b"exp")
+
+
 def test_what_has_no_kernel_falls_back_with_a_warning_once():
     set_backend_fallback("guarded", "warn")
     x = on([3.0, 1.0, 2.0])

@@ -153,3 +153,16 @@ extern "C" int guarded_calls(const char* op) {
   const std::lock_guard lock(guarded::mutex);
   return guarded::calls[op];
 }
+
+// Whether an op takes no kernel, since it is made of others.
+extern "C" bool guarded_refuses(const char* op) {
+  using namespace guarded;
+  try {
+    register_kernel(*find_op(op), DeviceType::private_use1,
+                    [](const Op&, const Tensor*, const Value*) {});
+  } catch (const flambeau::Error&) {
+    return true;
+  }
+  register_kernel(*find_op(op), DeviceType::private_use1, nullptr);
+  return false;
+}

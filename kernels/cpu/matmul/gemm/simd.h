@@ -213,7 +213,11 @@ static inline void store_half(void* p, Half h, int64_t count) {
 }
 
 static inline Vec<float> widen_bf16(Half h) {
+#if defined(__AVX512F__)  // for which the compiler takes the halves apart
+  return (Vec<float>)((Vec<uint32_t>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)h) << 16);
+#else
   return (Vec<float>)(__builtin_convertvector(h, Vec<uint32_t>) << 16);
+#endif
 }
 // To nearest even; a NaN stays one.
 static inline Half narrow_bf16(Vec<float> x) {

@@ -1,0 +1,260 @@
+// Depthwise convolution; compiled once per instruction set. See Note [Depthwise].
+#include <type_traits>
+
+#include "kernels/cpu/conv/depthwise.h"
+#include "kernels/cpu/matmul/gemm/simd.h"
+
+namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
+namespace {
+
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t clamped(int64_t x, int64_t low, int64_t high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+// Vectors of sums that are taken at a time.
+constexpr int kSums = 8;
+
+// Storage S, sums of T.
+template <class T, class S>
+struct Depthwise {
+  static constexpr int64_t L = kLanes<T>;
+
+  static inline T value(const S& x) {
+    if constexpr (std::is_same_v<S, T>)
+      return x;
+    else if constexpr (std::is_same_v<S, BFloat16>)
+      return __builtin_bit_cast(float, uint32_t{x.bits} << 16);
+    else
+      return load_as<T>(&x, 1)[0];
+  }
+
+  static void widen(void* to, const void* from, int64_t stride, int64_t n) {
+    T* __restrict t = static_cast<T*>(to);
+    const S* __restrict f = static_cast<const S*>(from);
+    if (stride == 2)
+      for (int64_t i = 0; i < n; ++i) t[i] = value(f[2 * i]);
+    else
+      for (int64_t i = 0; i < n; ++i) t[i] = value(f[i * stride]);
+  }
+
+  // Calls f(to, from) for each row; from is nullptr outside the image.
+  template <class F>
+  static inline void for_rows(const DepthwiseBlock& b, F f) {
+    const PatchSource& src = *b.source;
+    const int64_t first = b.row * src.step_h + src.off_h[0];
+    const int64_t count = (b.rows - 1) * src.step_h + src.off_h[src.taps_h - 1] - src.off_h[0] + 1;
+    T* to = static_cast<T*>(b.scratch);
+    for (int64_t i = first; i < first + count; ++i, to += b.pitch)
+      f(to, i < 0 || i >= src.in_h ? nullptr : static_cast<const S*>(b.src) + i * src.h_stride);
+  }
+
+  // A few elements as a rule: no call is made for them.
+  static inline void zero(T* to, int64_t n) {
+    int64_t i = 0;
+    for (; i + L <= n; i += L) store(to + i, Vec<T>{});
+    if (i < n) store_as(to + i, Vec<T>{}, n - i);
+  }
+
+  static inline void copy(T* to, const S* from, int64_t n) {
+    int64_t i = 0;
+    for (; i + L <= n; i += L) store(to + i, load_as<T>(from + i, L));
+    if (i < n) store_as(to + i, load_as<T>(from + i, n - i), n - i);
+  }
+
+  static void load_planes(const DepthwiseBlock& b) {
+    const PatchSource& src = *b.source;
+    const int64_t step = src.step_w, columns = b.column;
+    for (int64_t phase = 0; phase * columns < b.pitch; ++phase) {
+      // Element t is column t * step + start.
+      const int64_t start = src.off_w[0] + phase;
+      const int64_t low = clamped((step - 1 - start) / step, 0, columns);
+      const int64_t high = clamped((src.in_w - start + step - 1) / step, low, columns);
+      for_rows(b, [&](T* to, const S* from) {
+        to += phase * columns;
+        if (!from) return zero(to, columns);
+        zero(to, low);
+        if (step == 1)
+          copy(to + low, from + low + start, high - low);
+        else
+          widen(to + low, from + low * step + start, step, high - low);
+        zero(to + high, columns - high);
+      });
+    }
+  }
+
+  static void load_channels(const DepthwiseBlock& b) {
+    const PatchSource& src = *b.source;
+    const int64_t columns = b.pitch / L, start = src.off_w[0];
+    const int64_t low = clamped(-start, 0, columns);
+    const int64_t high = clamped(src.in_w - start, low, columns);
+    for_rows(b, [&](T* to, const S* from) {
+      if (!from) return zero(to, b.pitch);
+      zero(to, low * L);
+      const S* p = from + (low + start) * src.w_stride;
+      for (int64_t i = low; i < high; ++i, p += src.w_stride)
+        store(to + i * L, load_as<T>(p, b.channels));
+      zero(to + high * L, (columns - high) * L);
+    });
+  }
+
+  // Sums of products of taps, of vectors that are `step` apart; filter(t) is what all of them are
+  // multiplied with. Two pointers and three distances reach all, which leaves registers.
+  template <class F>
+  static inline void sums(Vec<T> (&acc)[kSums], Vec<T> bias, const T* from, int64_t step,
+                          const int64_t* taps, int64_t count, F filter) {
+    for (int i = 0; i < kSums; ++i) acc[i] = bias;
+    const int64_t twice = 2 * step, thrice = 3 * step;
+    for (int64_t t = 0; t < count; ++t) {
+      const Vec<T> by = filter(t);
+      const T* at = from + taps[t];
+#pragma GCC unroll 2
+      for (int half = 0; half < kSums; half += 4, at += 4 * step) {
+        acc[half] = fma(by, load(at), acc[half]);
+        acc[half + 1] = fma(by, load(at + step), acc[half + 1]);
+        acc[half + 2] = fma(by, load(at + twice), acc[half + 2]);
+        acc[half + 3] = fma(by, load(at + thrice), acc[half + 3]);
+      }
+    }
+  }
+
+  // A vector that is not whole, or not contiguous in memory.
+  __attribute__((noinline)) static void store_part(S* to, int64_t stride, const Vec<T>& sum,
+                                                   int64_t count) {
+    store_strided<T>(to, stride, sum, count);
+  }
+
+  // Vectors of sums, `cols` a row. Those taken together are neighbours in a row, or in a column
+  // where that leaves fewer over. `width` elements of a row are stored, out_step apart.
+  template <class F>
+  static inline void for_sums(const DepthwiseBlock& b, const int64_t* taps, int64_t cols,
+                              int64_t col_step, Vec<T> bias, F filter, int64_t lanes,
+                              int64_t last_lanes, int64_t out_col, int64_t out_step) {
+    S* const out = static_cast<S*>(b.out) + b.row * b.out_h;
+    const PatchSource& src = *b.source;
+    const int64_t row_step = src.step_h * b.pitch, count = src.taps_h * src.taps_w;
+    const auto rounded = [](int64_t n) { return (n + kSums - 1) / kSums * kSums; };
+    const bool along_rows = rounded(cols) * b.rows <= rounded(b.rows) * cols;
+    const int64_t inner = along_rows ? cols : b.rows, outer = along_rows ? b.rows : cols;
+    const int64_t inner_step = along_rows ? col_step : row_step;
+    const int64_t outer_step = along_rows ? row_step : col_step;
+    for (int64_t j = 0; j < outer; ++j) {
+      const T* from = static_cast<const T*>(b.scratch) + j * outer_step;
+      for (int64_t i = 0; i < inner; i += kSums, from += kSums * inner_step) {
+        Vec<T> acc[kSums];
+        sums(acc, bias, from, inner_step, taps, count, filter);
+        S* to = out + (along_rows ? j * b.out_h + i * out_col : i * b.out_h + j * out_col);
+        const int64_t to_step = along_rows ? out_col : b.out_h;
+#pragma GCC unroll 8
+        for (int k = 0; k < kSums; ++k, to += to_step) {
+          if (i + k >= inner) break;
+          const int64_t wanted = (along_rows ? i + k : j) + 1 == cols ? last_lanes : lanes;
+          if (out_step == 1 && wanted == L)
+            store_as(to, acc[k], L);
+          else
+            store_part(to, out_step, acc[k], wanted);
+        }
+      }
+    }
+  }
+
+  static void planes(const DepthwiseBlock& b, const int64_t* taps) {
+    const int64_t width = b.source->grid_w, cols = (width + L - 1) / L;
+    const T* const filters = static_cast<const T*>(b.filters);
+    const Vec<T> bias = broadcast(b.bias ? *static_cast<const T*>(b.bias) : T(0));
+    for_sums(
+        b, taps, cols, L, bias, [&](int64_t t) { return broadcast(filters[t]); }, L,
+        width - (cols - 1) * L, L * b.out_w, b.out_w);
+  }
+
+  static void channels(const DepthwiseBlock& b, const int64_t* taps) {
+    const T* const filters = static_cast<const T*>(b.filters);
+    const Vec<T> bias = b.bias ? load(static_cast<const T*>(b.bias)) : Vec<T>{};
+    for_sums(
+        b, taps, b.source->grid_w, b.source->step_w * L, bias,
+        [&](int64_t t) { return load(filters + t * L); }, b.channels, b.channels, b.out_w, 1);
+  }
+
+  static void load_grad_planes(const DepthwiseBlock& b, void* grad) {
+    const int64_t width = b.source->grid_w, whole = (width + L - 1) / L * L;
+    T* to = static_cast<T*>(grad);
+    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
+    for (int64_t i = 0; i < b.rows; ++i, to += whole, from += b.out_h) {
+      copy(to, from, width);
+      zero(to + width, whole - width);
+    }
+  }
+
+  static void load_grad_channels(const DepthwiseBlock& b, void* grad) {
+    T* to = static_cast<T*>(grad);
+    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
+    for (int64_t i = 0; i < b.rows; ++i, from += b.out_h)
+      for (int64_t j = 0; j < b.source->grid_w; ++j, to += L)
+        store(to, load_as<T>(from + j * b.out_w, b.channels));
+  }
+
+  // So many taps at a time that no sum waits for the one before.
+  static constexpr int kTaps = 5;
+
+  static void correlate(const DepthwiseBlock& b, const void* grad, int64_t vectors, int64_t step,
+                        const int64_t* taps, int64_t count, void* sums) {
+    for (int64_t t = 0; t < count; t += kTaps) {
+      const T* at[kTaps];  // the last tap again where there are fewer
+      Vec<T> acc[kTaps] = {};
+      for (int k = 0; k < kTaps; ++k)
+        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
+      const T* by = static_cast<const T*>(grad);
+      for (int64_t i = 0; i < b.rows; ++i) {
+        int64_t from = i * b.source->step_h * b.pitch;
+        for (int64_t j = 0; j < vectors; ++j, by += L, from += step) {
+          const Vec<T> g = load(by);
+#pragma GCC unroll 8
+          for (int k = 0; k < kTaps; ++k) acc[k] = fma(g, load(at[k] + from), acc[k]);
+        }
+      }
+      T* to = static_cast<T*>(sums) + t * L;
+      for (int64_t k = 0; k < smaller(kTaps, count - t); ++k, to += L) store(to, load(to) + acc[k]);
+    }
+  }
+
+  static void narrow(void* to, int64_t stride, const void* from, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+      store_as(static_cast<S*>(to) + i * stride, broadcast(static_cast<const T*>(from)[i]), 1);
+  }
+
+  static void join_lanes(void* vector) {
+    T* const lanes = static_cast<T*>(vector);
+    for (int64_t half = L / 2; half > 0; half /= 2)
+      for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+
+  static void add(void* to, const void* from, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) static_cast<T*>(to)[i] += static_cast<const T*>(from)[i];
+  }
+
+  static constexpr DepthwiseKernels kernels() {
+    return {L,
+            sizeof(T),
+            kSums,
+            load_planes,
+            load_channels,
+            planes,
+            channels,
+            load_grad_planes,
+            load_grad_channels,
+            correlate,
+            widen,
+            narrow,
+            join_lanes,
+            add};
+  }
+};
+
+}  // namespace
+
+extern const DepthwiseTable depthwise_table;
+const DepthwiseTable depthwise_table = {
+    Depthwise<float, float>::kernels(), Depthwise<double, double>::kernels(),
+    Depthwise<float, BFloat16>::kernels(), Depthwise<float, Float16>::kernels()};
+
+}  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE
