@@ -108,7 +108,7 @@ constexpr Leaf kLeaves[] = {
     {"printed::watched",
      [](PyObject* const* a) { return PyBool_FromLong(printed::watched(tensors_of(a[0]))); }, 1},
     {"printed::in_batch",
-     [](PyObject* const* a) { return PyBool_FromLong(printed::in_batch(tensor_of(a[0]))); }},
+     [](PyObject* const* a) { return PyBool_FromLong(printed::in_batch(tensor_of(a[0]))); }, 1},
     {"printed::under_dispatch",
      [](PyObject* const* a) { return PyBool_FromLong(printed::under_dispatch(tensor_of(a[0]))); },
      1},

@@ -24,7 +24,7 @@ RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dr
 
 # What vmap refuses, as PyTorch's does: sizes, or numbers, that depend on values, and the steps of
 # optimisers, which give nothing back.
-REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where", "one_hot"}
+REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where"}
 REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns}
 
 
