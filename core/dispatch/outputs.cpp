@@ -97,8 +97,8 @@ void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
 }
 
 void check_places(const char* op, const Tensor& out) {
-  check(out.dtype() == DType::int64, op, ": the out= for indices has to be of int64, got ",
-        dtype_name(out.dtype()));
+  check(out.dtype() == DType::int64, op, ": indices can't be cast to the desired output type ",
+        dtype_name(out.dtype()), ": give an out= of int64 for them");
 }
 
 void refuse_dtype(const char* op, uint32_t bits) {

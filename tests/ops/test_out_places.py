@@ -28,7 +28,7 @@ OTHERS = [flambeau.float32, flambeau.float64, flambeau.int32, flambeau.uint8]
 @pytest.mark.parametrize("name", PAIRS)
 def test_of_pairs(name, dtype):
     values, indices = flambeau.empty(0), flambeau.empty(0, dtype=dtype)
-    with pytest.raises(RuntimeError, match="the out= for indices has to be of int64, got"):
+    with pytest.raises(RuntimeError, match="indices can't be cast to the desired output type"):
         PAIRS[name]((values, indices))
     assert values.shape == indices.shape == (0,)
     indices = flambeau.empty(0, dtype=flambeau.int64)
@@ -39,7 +39,7 @@ def test_of_pairs(name, dtype):
 @pytest.mark.parametrize("name", SINGLE)
 def test_of_one(name, dtype):
     out = flambeau.empty(0, dtype=dtype)
-    with pytest.raises(RuntimeError, match="the out= for indices has to be of int64, got"):
+    with pytest.raises(RuntimeError, match="indices can't be cast to the desired output type"):
         SINGLE[name](out)
     assert out.shape == (0,)
     out = flambeau.empty(0, dtype=flambeau.int64)

@@ -44,4 +44,4 @@ def outs(record: Record, schema: Schema, results: str) -> str:
         return places
     names = ", ".join(f"&{a.symbol}" for a in schema.outs)
     given = ", ".join(f"std::get<{i}>({results})" for i in range(len(schema.outs)))
-    return places + f'  check_outs("{schema.name}", {{{names}}}, {{{given}}});\n'
+    return f'  check_outs("{schema.name}", {{{names}}}, {{{given}}});\n{places}'
