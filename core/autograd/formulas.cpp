@@ -2,6 +2,12 @@
 
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/conj.h"
+#include "flambeau/ops/div.h"
+#include "flambeau/ops/expand.h"
+#include "flambeau/ops/mul.h"
+#include "flambeau/ops/new_zeros.h"
+#include "flambeau/ops/trunc.h"
+#include "flambeau/ops/zeros.h"
 #include "flambeau/ops/zeros_like.h"
 
 namespace flambeau::inline v1 {
@@ -49,11 +55,6 @@ Tensor gradient_of(const PointwiseKernel& kernel, DType input,
                         {params.begin(), params.size()});
 }
 
-Tensor meta_of(const Tensor& t) {
-  Tensor m = empty_strided(t.sizes(), t.strides(), {t.dtype(), Device{DeviceType::meta}});
-  return m;
-}
-
 std::vector<Dims> sizes_of(TensorSpan list) {
   std::vector<Dims> out;
   for (const Tensor& t : list) out.emplace_back(t.sizes());
@@ -80,4 +81,36 @@ Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self) {
   return node;
 }
 
+namespace formula {
+
+bool wants_ops(const Tensor& g, const Tensor& t, bool registered) {
+  return flambeau::wants_ops({&g, &t}, registered ? 0 : kRegistered);
+}
+
+Tensor zeros_like(const Tensor& t) {
+  return entry::zeros_like(t, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt);
+}
+
+Tensor zeros_for(const Tensor& g, IntSpan sizes) {
+  if (flambeau::wants_ops({&g}))
+    return entry::new_zeros(g, sizes, g.dtype(), g.layout(), g.device(), std::nullopt);
+  const Tensor zero = entry::zeros({}, g.dtype(), g.layout(), g.device(), std::nullopt);
+  return entry::expand(zero, sizes, false);
+}
+
+Tensor scaled(const Tensor& t, const Scalar& factor) {
+  if (factor.equal(1)) return t;
+  return entry::mul_Tensor(t, wrapped_number(conj_of(factor)));
+}
+
+Tensor mul_i(const Tensor& t) {
+  if (!t.is_complex()) return zeros_like(t);
+  return entry::mul_Tensor(t, wrapped_number(Scalar(std::complex<double>(0, 1))));
+}
+
+Tensor trunc_divide(const Tensor& a, const Tensor& b) {
+  return entry::trunc(entry::div_Tensor(a, b));
+}
+
+}  // namespace formula
 }  // namespace flambeau::inline v1

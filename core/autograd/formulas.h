@@ -1,4 +1,4 @@
-// What generated gradients use: small adapters here, C++ formulas in namespace formula.
+// What generated gradients use: small adapters, and in namespace formula what formulas name.
 #pragma once
 
 #include <array>
@@ -6,8 +6,6 @@
 #include <string>
 #include <tuple>
 
-#include "core/autograd/formulas_index.h"
-#include "core/autograd/formulas_reduce.h"
 #include "core/autograd/node.h"
 #include "core/dispatch/op.h"
 #include "core/dispatch/value.h"
@@ -37,8 +35,6 @@ Tensor gradient_of(const PointwiseKernel& kernel, DType input,
                    std::initializer_list<const Tensor*> operands,
                    std::initializer_list<Scalar> params);
 
-// A tensor of the same geometry without memory behind it.
-Tensor meta_of(const Tensor& t);
 std::vector<Dims> sizes_of(TensorSpan list);
 std::vector<DType> dtype_of(TensorSpan list);
 Tensor conj_if_complex(const Tensor& t);
@@ -83,50 +79,19 @@ struct ZeroGradient final : Node {
 };
 Ref<ZeroGradient> zero_gradient_node(const char* label, const Tensor& self);
 
-// The bodies of gradients that are more than one expression; each over ops, so that they can be
-// differentiated again.
+// What printed gradients call beside ops; all of it over ops, so that it can be differentiated
+// again.
 namespace formula {
 
-using flambeau::sum_to;
-
+bool wants_ops(const Tensor& g, const Tensor& t, bool registered);
 Tensor zeros_like(const Tensor& t);
 // What a gradient g is added to. No memory stands behind it where nobody looks: what is written
 // there makes a copy anyway.
-Tensor zeros_for(const Tensor& g, IntSpan sizes, const TensorOptions& options);
-inline Tensor zeros_for(const Tensor& g, IntSpan sizes) { return zeros_for(g, sizes, g.options()); }
+Tensor zeros_for(const Tensor& g, IntSpan sizes);
 // A gradient times the conjugate of a number.
 Tensor scaled(const Tensor& t, const Scalar& factor);
-inline Tensor conj(const Tensor& t) { return conj_if_complex(t); }
 Tensor mul_i(const Tensor& t);
 Tensor trunc_divide(const Tensor& a, const Tensor& b);
-[[noreturn]] Tensor trigamma_backward(const Tensor& g);
-// Valid as long as the node that keeps `sizes` is.
-inline std::optional<IntSpan> optional_sizes(const Dims& sizes) {
-  return sizes.empty() ? std::nullopt : std::optional<IntSpan>(sizes);
-}
-Tensor sgn_backward(const Tensor& g, const Tensor& self, const Tensor& result);
-Tensor pow_backward(const Tensor& g, const Tensor& self, const Scalar& exponent);
-Tensor pow_of_scalar_backward(const Tensor& g, const Scalar& self, const Tensor& exponent,
-                              const Tensor& result);
-Tensor clamp_backward(const Tensor& g, const Tensor& self, const std::optional<Scalar>& min,
-                      const std::optional<Scalar>& max);
-Tensor unsqueeze_to(const Tensor& g, IntSpan sizes);
-Tensor unsqueeze_dim_to(const Tensor& g, IntSpan sizes, int64_t dim);
-Tensor unsqueeze_dims_to(const Tensor& g, IntSpan sizes, IntSpan dims);
-Tensor squeeze_back(const Tensor& g, IntSpan sizes, int64_t dim);
-Tensor permute_backward(const Tensor& g, IntSpan dims);
-Tensor as_strided_backward(const Tensor& g, const Tensor& geometry, int64_t base_offset,
-                           IntSpan size, IntSpan stride, std::optional<int64_t> offset);
-Tensor slice_backward(const Tensor& g, IntSpan sizes, int64_t dim, std::optional<int64_t> start,
-                      std::optional<int64_t> end, int64_t step);
-Tensor split_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t split_size,
-                      int64_t dim);
-Tensor split_with_sizes_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options,
-                                 IntSpan split_sizes, int64_t dim);
-Tensor unbind_backward(TensorSpan g, IntSpan sizes, const TensorOptions& options, int64_t dim);
-Tensor view_as_real_backward(const Tensor& g);
-Tensor view_as_complex_backward(const Tensor& g);
-Tensor copy_backward(const Tensor& g, IntSpan sizes, const TensorOptions& options);
 
 }  // namespace formula
 }  // namespace flambeau::inline v1

@@ -10,6 +10,7 @@
 #include "core/dispatch/specs.h"
 #include "core/dispatch/value.h"
 #include "core/tensor/checked.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
 #include "kernels/shape/pointwise.h"
@@ -164,7 +165,20 @@ inline std::string show_shapes(TensorSpan list) {
 }
 inline std::string show_open(IntSpan sizes) { return concat(show(sizes)).substr(1); }
 
+inline Scalar sub(const Scalar& a, const Scalar& b) {
+  if (a.is_complex() || b.is_complex()) return a.to_complex() - b.to_complex();
+  if (a.is_floating() || b.is_floating()) return a.to_double() - b.to_double();
+  return sub(a.to_int(), b.to_int());
+}
+inline Scalar log_of(const Scalar& v) {
+  if (v.is_complex() || v.to_double() < 0) return std::log(v.to_complex());
+  return std::log(v.to_double());
+}
+
 // ---- leaves under Python's names
+
+bool watched(TensorSpan tensors);
+bool under_dispatch(const Tensor& t);
 
 inline Device placed(const std::optional<Device>& device) {
   return device.value_or(Device()).of_tensors();

@@ -1,7 +1,9 @@
 // Rules of ops from Python, and the C++ that rules in Python call.
+#include "core/autograd/formulas.h"
 #include "core/dispatch/printed.h"
 #include "core/python/binding.h"
 #include "core/python/parse.h"
+#include "kernels/shape/einsum.h"
 #include "kernels/shape/index.h"
 
 namespace flambeau::python {
@@ -101,6 +103,29 @@ constexpr Leaf kLeaves[] = {
      1},
     {"wrapped_number",
      [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
+    {"printed::watched",
+     [](PyObject* const* a) { return PyBool_FromLong(printed::watched(tensors_of(a[0]))); }, 1},
+    {"printed::under_dispatch",
+     [](PyObject* const* a) { return PyBool_FromLong(printed::under_dispatch(tensor_of(a[0]))); },
+     1},
+    {"formula::wants_ops",
+     [](PyObject* const* a) {
+       return PyBool_FromLong(
+           formula::wants_ops(tensor_of(a[0]), tensor_of(a[1]), a[2] == Py_True));
+     },
+     3},
+    {"resolved", [](PyObject* const* a) { return must(wrap(resolved(unwrap_device(a[0])))); }, 1},
+    {"shape::einsum_labels",
+     [](PyObject* const* a) {
+       const Object list(must(PyList_New(0)));
+       for (const Dims& labels :
+            shape::einsum_labels(text_of(a[0]), unwrap_scalar(a[1]).to_int())) {
+         const Object one(must(wrap_size(labels)));
+         if (PyList_Append(list.get(), one.get()) < 0) throw PythonError();
+       }
+       return Py_NewRef(list.get());
+     },
+     2},
     {"check_written_once",
      [](PyObject* const* a) {
        check_written_once(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));

@@ -6,6 +6,8 @@ sizes that are symbols too. What has no body here is C++ on both sides.
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -198,6 +200,11 @@ def placed(device):
     return flambeau.device("cpu") if device is None or device.type == "cpu" else device
 
 
+@_leaf("resolved", "(device) -> device")
+def resolved(device):
+    """A device with its index: the one in use where none is named."""
+
+
 @_twin("printed::storage_bytes", "(tensor) -> int")
 def storage_bytes(t):
     """How many bytes the storage has."""
@@ -241,10 +248,59 @@ def scaled(t, factor, ops):
     return ops.mul_Tensor(t, factor.conjugate() if isinstance(factor, complex) else factor)
 
 
+@_twin("conj_if_complex", "(tensor) -> tensor")
+def conj_of_tensor(t, ops):
+    """The conjugate of a complex tensor."""
+    return ops.conj(t) if t.is_complex() else t
+
+
+@_twin("printed::log_of", "(scalar) -> scalar")
+def log_of(value):
+    """The logarithm of a number: complex of a negative one."""
+    is_complex = isinstance(value, complex) or value < 0
+    return cmath.log(value) if is_complex else math.log(value)
+
+
+@_leaf("formula::wants_ops", "(tensor, tensor, bool) -> bool")
+def wants_ops(g, t, registered):
+    """Whether a gradient is to be made of PyTorch's ops, since it is recorded itself or a layer
+    looks at what runs; with ``registered`` also where ops have registrations of their own.
+    """
+
+
+@_leaf("printed::under_dispatch", "(tensor) -> bool")
+def under_dispatch(t):
+    """Whether a ``__torch_dispatch__`` sees what runs on the tensor."""
+
+
+@_twin("conj_of", "(scalar) -> scalar")
+def conj_of(value):
+    return value.conjugate() if isinstance(value, complex) else value
+
+
 @_twin("formula::zeros_for", "(tensor, int[]) -> tensor")
 def zeros_for(g, sizes, ops):
     """What a gradient is added to."""
     return ops.new_zeros(g, sizes)
+
+
+# ---- einsum
+
+
+@_leaf("shape::einsum_labels", "(str, int) -> int[][]")
+def einsum_labels(equation, operands):
+    """The labels of each operand as numbers, then those of an output that is written out."""
+
+
+@_twin("shape::einsum_label", "(int) -> literal")
+def einsum_label(label):
+    """A label as it is written."""
+    return "..." if label >= 52 else chr(ord("A") + label if label < 26 else ord("a") + label - 26)
+
+
+@_leaf("printed::watched", "(tensor[]) -> bool")
+def watched(tensors):
+    """Whether any layer between a call and its kernel is on."""
 
 
 # ---- numbers and dtypes

@@ -56,7 +56,7 @@ class Record:
     # An element may make the kernel raise: out= is written when all is well, and no call waits.
     checks_values: bool = False
     source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
-    # native, view, composite: the C++ function
+    # native: the C++ function
     cxx: str = ""
     # variants
     function_variant: bool = True
@@ -108,7 +108,7 @@ class Record:
         """The gradient is a formula for loops of its own, and not written with other ops."""
         if self.kind != "pointwise" or self.gradient is None:
             return False
-        return not {"ops", "cxx"} & inspect.signature(self.gradient).parameters.keys()
+        return "ops" not in inspect.signature(self.gradient).parameters
 
     @property
     def is_dynamic(self) -> bool:
@@ -273,15 +273,15 @@ def native(text: str, *, cxx: str = "", **options):
     return lambda f: _add("native", text, f, {}, cxx=cxx, **options)
 
 
-def view(text: str, *, cxx: str = "", **options):
+def view(text: str, **options):
     """An op that gives other geometry over the same memory."""
     options.setdefault("handles", frozenset({"conjugate", "negative"}))
-    return lambda f: _add("view", text, f, {}, cxx=cxx, **options)
+    return lambda f: _add("view", text, f, {}, **options)
 
 
-def composite(text: str, *, cxx: str = "", **options):
-    """CompositeImplicit: a C++ function over other ops, with no autograd node of its own."""
-    return lambda f: _add("composite", text, f, {}, cxx=cxx, **options)
+def composite(text: str, **options):
+    """CompositeImplicit: the function is a body over other ops; it has no node of its own."""
+    return lambda f: _add("composite", text, f, {}, **options)
 
 
 _loaded = False

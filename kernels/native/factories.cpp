@@ -1,13 +1,11 @@
 // Constant tensors.
 
+#include "flambeau/kernels/factories.h"
 
 #include <algorithm>
 #include <complex>
 
 #include "kernels/cpu/pointwise/pointwise.h"
-
-
-#include "flambeau/kernels/factories.h"
 
 namespace flambeau::inline v1::cpu {
 

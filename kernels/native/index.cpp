@@ -4,14 +4,6 @@
 
 #include "core/dispatch/printed.h"
 #include "flambeau/kernels/index.h"
-#include "flambeau/kernels/rearrange.h"
-#include "flambeau/ops/aminmax.h"
-#include "flambeau/ops/empty.h"
-#include "flambeau/ops/nonzero.h"
-#include "flambeau/ops/scatter.h"
-#include "flambeau/ops/unbind.h"
-#include "flambeau/ops/unsqueeze.h"
-#include "flambeau/ops/zeros.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/shape/index.h"
 
@@ -51,40 +43,6 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
 Tensor nonzero(const Tensor& self) {
   check_values_known("nonzero", self);
   return cpu::nonzero(self);
-}
-
-TensorVec nonzero_numpy(const Tensor& self) {
-  if (self.dim() == 0) return entry::unbind_int(entry::nonzero(entry::unsqueeze(self, 0)), 1);
-  return entry::unbind_int(entry::nonzero(self), 1);
-}
-
-// ---- one_hot
-
-Tensor one_hot(const Tensor& self, int64_t num_classes) {
-  check(self.dtype() == DType::int64,
-        "one_hot: one_hot is only applicable to index tensor of type LongTensor, got ",
-        dtype_name(self.dtype()));
-  Dims sizes(self.sizes());
-  if (self.numel() == 0) {
-    check(num_classes > 0,
-          "one_hot: Can not infer total number of classes from empty tensor: pass "
-          "num_classes");
-    sizes.push_back(num_classes);
-    return ops::empty(sizes, DType::int64, {}, self.device());
-  }
-  check_values_known("one_hot", self);
-  const auto [least, largest] = entry::aminmax(self, std::nullopt, false);
-  check(least.item().to_int() >= 0, "one_hot: Class values must be non-negative.");
-  const int64_t last = largest.item().to_int();
-  check(num_classes == -1 || num_classes >= 1, "one_hot: num_classes should be positive, got ",
-        num_classes);
-  check(num_classes == -1 || last < num_classes,
-        "one_hot: Class values must be smaller than num_classes: found ", last,
-        " with num_classes=", num_classes);
-  sizes.push_back(num_classes == -1 ? last + 1 : num_classes);
-  const Tensor result = ops::zeros(sizes, DType::int64, {}, self.device());
-  entry::scatter__value(result, -1, entry::unsqueeze(self, -1), Scalar(int64_t{1}));
-  return result;
 }
 
 }  // namespace flambeau::inline v1::native

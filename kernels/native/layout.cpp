@@ -5,8 +5,6 @@
 #include "core/tensor/device_table.h"
 #include "flambeau/kernels/rearrange.h"
 #include "flambeau/kernels/views.h"
-#include "flambeau/ops/_to_copy.h"
-#include "flambeau/ops/clone.h"
 #include "flambeau/ops/neg.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
@@ -52,58 +50,6 @@ void copy_into(const Tensor& self, const Tensor& src, bool) {
 }  // namespace cpu
 
 namespace native {
-namespace {
-
-TensorOptions with(const Tensor& self, std::optional<DType> dtype, std::optional<Layout> layout,
-                   std::optional<Device> device, std::optional<bool> pin_memory, const char* op) {
-  check<NotImplementedError>(!pin_memory.value_or(false), op, ": pin_memory=True is not supported");
-  TensorOptions o = self.options();
-  if (dtype) o.dtype = *dtype;
-  if (layout) o.layout = *layout;
-  if (device) o.device = *device;
-  return o;
-}
-
-Tensor to(const Tensor& self, const TensorOptions& o, bool non_blocking, bool copy,
-          std::optional<MemoryFormat> format) {
-  const MemoryFormat f = format.value_or(MemoryFormat::preserve);
-  const Device wanted = o.device.type == self.device().type ? resolved(o.device) : o.device;
-  const bool same_device = wanted == self.device();
-  if (!copy && o.dtype == self.dtype() && o.layout == self.layout() && same_device &&
-      (f == MemoryFormat::preserve || self.is_contiguous(f)))
-    return self;
-  return entry::_to_copy(self, o.dtype, o.layout, resolved(o.device), std::nullopt, non_blocking,
-                         f);
-}
-
-}  // namespace
-
-Tensor to_options(const Tensor& self, std::optional<DType> dtype, std::optional<Layout> layout,
-                  std::optional<Device> device, std::optional<bool> pin_memory, bool non_blocking,
-                  bool copy, std::optional<MemoryFormat> format) {
-  return to(self, with(self, dtype, layout, device, pin_memory, "to"), non_blocking, copy, format);
-}
-Tensor to_device(const Tensor& self, Device device, DType dtype, bool non_blocking, bool copy,
-                 std::optional<MemoryFormat> format) {
-  return to(self, {dtype, device, self.layout()}, non_blocking, copy, format);
-}
-Tensor to_dtype(const Tensor& self, DType dtype, bool non_blocking, bool copy,
-                std::optional<MemoryFormat> format) {
-  return to(self, {dtype, self.device(), self.layout()}, non_blocking, copy, format);
-}
-Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy,
-                std::optional<MemoryFormat> format) {
-  return to(self, other.options(), non_blocking, copy, format);
-}
-Tensor type_as(const Tensor& self, const Tensor& other) {
-  return to(self, other.options(), false, false, std::nullopt);
-}
-
-Tensor contiguous(const Tensor& self, MemoryFormat format) {
-  check(format != MemoryFormat::preserve,
-        "contiguous: preserve memory format is unsupported by the contiguous operator");
-  return self.is_contiguous(format) ? self : entry::clone(self, format);
-}
 
 Tensor detach(const Tensor& self) { return flambeau::detach(self); }
 

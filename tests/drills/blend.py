@@ -45,26 +45,6 @@ void blend(const Tensor& total, const Tensor& largest, TensorSpan tensors, const
   }
 }
 }  // namespace cpu
-
-namespace formula {
-static TensorVec blend_tensors_list(const Tensor& g, TensorSpan tensors, const Tensor& weight,
-                                    double scale) {
-  TensorVec out;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor scaled = entry::mul_Scalar(g, scale);
-    out.push_back(weight.defined()
-                      ? entry::mul_Tensor(scaled, entry::select_int(weight, 0, int64_t(i)))
-                      : scaled);
-  }
-  return out;
-}
-static Tensor blend_weight(const Tensor& g, TensorSpan tensors, double scale) {
-  TensorVec sums;
-  for (const Tensor& t : tensors)
-    sums.push_back(entry::sum(entry::mul_Tensor(entry::mul_Scalar(g, scale), t), std::nullopt));
-  return entry::stack(sums, 0);
-}
-}  // namespace formula
 """,
     differentiable=(0,),
     method=False,
@@ -80,6 +60,19 @@ def blend():
     """
 
 
+def parts(g, tensors, weight, scale, ops):
+    made = []
+    for i in range(len(tensors)):
+        scaled = ops.mul_Scalar(g, scale)
+        made.append(scaled if weight is None else scaled * ops.select_int(weight, 0, i))
+    return made
+
+
+def shares(g, tensors, scale, ops):
+    scaled = ops.mul_Scalar(g, scale)
+    return ops.stack([ops.sum(scaled * t) for t in tensors], 0)
+
+
 @blend.gradient
-def _(g, tensors, weight, scale, cxx):
-    return cxx.blend_tensors_list(g, tensors, weight, scale), cxx.blend_weight(g, tensors, scale)
+def _(g, tensors, weight, scale, ops):
+    return parts(g, tensors, weight, scale, ops), shares(g, tensors, scale, ops)

@@ -42,6 +42,16 @@ def test_integers_are_checked_and_division_floors():
         assert f"printed::{name}(" in code
 
 
+def test_numbers_of_any_kind():
+    def f(x, n):
+        less = x - 1
+        return x if less == 1 else n
+
+    code = printed(f, x="scalar", n="int")
+    assert "printed::sub(x, Scalar(int64_t{1}))" in code
+    assert "less.equal(static_cast<double>(int64_t{1})) ? Scalar(x) : Scalar(Scalar(n))" in code
+
+
 def test_none_is_remembered():
     def f(a, b):
         if b is None:

@@ -1,7 +1,7 @@
 """Further compositions in C++ that gradients or C++ programs reach."""
 
 from flambeau.ops.language import Error, dtype_name, dtypes, is_differentiable, is_integral
-from flambeau.ops.record import BOOL, COMPLEX, FLOATING, NUMERIC, REAL, composite, native
+from flambeau.ops.record import BOOL, COMPLEX, FLOATING, REAL, composite, native
 from flambeau.ops.samples import call, dtype, np, values
 
 
@@ -48,8 +48,15 @@ def _(t, self, min, max):
 
 
 @clamp.gradient
-def _(g, self, min, max, cxx):
-    return cxx.clamp_backward(g, self, min, max)
+def _(g, self, min, max, ops):
+    if max is None:
+        inside = ops.ge_Scalar(self, min)
+    elif min is None:
+        inside = ops.le_Scalar(self, max)
+    else:
+        above = ops.ge_Scalar(self, min)
+        inside = ops.logical_and(above, ops.le_Scalar(self, max))
+    return ops.where_self(inside, g, 0)
 
 
 @composite(
@@ -198,12 +205,13 @@ isclose.reference(np.isclose)
     "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, "
     "bool equal_nan=False) -> bool"
 )
-def allclose():
+def allclose(self, other, rtol, atol, equal_nan, ops):
     """Whether ``isclose`` holds everywhere.
 
     >>> flambeau.allclose(flambeau.tensor([1.]), flambeau.tensor([1. + 1e-9]))
     True
     """
+    return bool(ops.all(ops.isclose(self, other, rtol, atol, equal_nan)).item())
 
 
 allclose.samples(
@@ -216,12 +224,12 @@ allclose.reference(np.allclose)
 
 @composite(
     "norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
-    cxx="norm_scalar",
     function_variant=False,
     method=False,
 )
-def norm_scalar():
+def norm_scalar(self, p, ops):
     """The p-norm of all elements, or along ``dim``."""
+    return ops.linalg_vector_norm(self, p)
 
 
 norm_scalar.samples(
@@ -232,14 +240,14 @@ norm_scalar.reference(lambda x, p=2: np.linalg.norm(np.ravel(x), p))
 
 @composite(
     "norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
-    cxx="norm_dim",
     out=True,
     out_overload="out",
     function_variant=False,
     method=False,
 )
-def norm_dim():
+def norm_dim(self, p, dim, keepdim, ops):
     """The p-norm along dimensions."""
+    return ops.linalg_vector_norm(self, 2.0 if p is None else p, dim, keepdim)
 
 
 norm_dim.samples(
@@ -254,12 +262,12 @@ norm_dim.reference(lambda x, p, dim, keepdim=False: np.linalg.norm(x, p, dim[0],
 @composite(
     "norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, "
     "ScalarType dtype) -> Tensor",
-    cxx="norm_dim_dtype",
     function_variant=False,
     method=False,
 )
-def norm_dim_dtype():
+def norm_dim_dtype(self, p, dim, keepdim, dtype, ops):
     """The p-norm along dimensions, computed in a dtype."""
+    return ops.linalg_vector_norm(self, 2.0 if p is None else p, dim, keepdim, dtype)
 
 
 norm_dim_dtype.samples(
@@ -272,21 +280,22 @@ norm_dim_dtype.reference(
 
 @composite(
     "norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
-    cxx="norm_dtype",
     function_variant=False,
     method=False,
 )
-def norm_dtype():
+def norm_dtype(self, p, dtype, ops):
     """The p-norm of all elements, computed in a dtype."""
+    return ops.linalg_vector_norm(self, 2.0 if p is None else p, None, False, dtype)
 
 
 norm_dtype.samples(call(values(2, 3), 2, dtype=dtype("double")), dtypes=FLOATING | COMPLEX)
 norm_dtype.reference(lambda x, p, dtype: np.linalg.norm(np.ravel(x).astype(dtype), p))
 
 
-@composite("var(Tensor self, bool unbiased=True) -> Tensor", cxx="var_unbiased")
-def var():
+@composite("var(Tensor self, bool unbiased=True) -> Tensor")
+def var(self, unbiased, ops):
     """The variance of all elements."""
+    return ops.var_correction(self, None, 1 if unbiased else 0)
 
 
 var.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
@@ -295,10 +304,10 @@ var.reference(lambda x, unbiased=True: np.var(x, ddof=int(unbiased)))
 
 @composite(
     "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-    cxx="var_unbiased_dim",
 )
-def var_dim():
+def var_dim(self, dim, unbiased, keepdim, ops):
     """The variance along dimensions."""
+    return ops.var_correction(self, dim, 1 if unbiased else 0, keepdim)
 
 
 var_dim.samples(
@@ -311,9 +320,10 @@ var_dim.reference(
 )
 
 
-@composite("std(Tensor self, bool unbiased=True) -> Tensor", cxx="std_unbiased")
-def std():
+@composite("std(Tensor self, bool unbiased=True) -> Tensor")
+def std(self, unbiased, ops):
     """The standard deviation of all elements."""
+    return ops.std_correction(self, None, 1 if unbiased else 0)
 
 
 std.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
@@ -322,10 +332,10 @@ std.reference(lambda x, unbiased=True: np.std(x, ddof=int(unbiased)))
 
 @composite(
     "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-    cxx="std_unbiased_dim",
 )
-def std_dim():
+def std_dim(self, dim, unbiased, keepdim, ops):
     """The standard deviation along dimensions."""
+    return ops.std_correction(self, dim, 1 if unbiased else 0, keepdim)
 
 
 std_dim.samples(
@@ -340,11 +350,11 @@ std_dim.reference(
 
 @composite(
     "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
-    cxx="var_mean_unbiased",
     method=False,
 )
-def var_mean():
+def var_mean(self, unbiased, ops):
     """The variance and mean of all elements."""
+    return ops.var_mean_correction(self, None, 1 if unbiased else 0)
 
 
 var_mean.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
@@ -354,11 +364,11 @@ var_mean.reference(lambda x, unbiased=True: (np.var(x, ddof=int(unbiased)), np.m
 @composite(
     "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False)"
     " -> (Tensor, Tensor)",
-    cxx="var_mean_unbiased_dim",
     method=False,
 )
-def var_mean_dim():
+def var_mean_dim(self, dim, unbiased, keepdim, ops):
     """The variance and mean along dimensions."""
+    return ops.var_mean_correction(self, dim, 1 if unbiased else 0, keepdim)
 
 
 var_mean_dim.samples(
@@ -370,21 +380,3 @@ var_mean_dim.reference(
         np.mean(x, tuple(dim), keepdims=keepdim),
     )
 )
-
-
-@composite(
-    "einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor",
-    method=False,
-    function_variant=False,
-)
-def einsum():
-    """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face."""
-
-
-einsum.samples(
-    call("ij,jk->ik", [values(2, 3), values(3, 2)]),
-    call("ii", [values(3, 3)]),
-    call("bi,bj->b", [values(2, 3), values(2, 2)]),
-    dtypes=NUMERIC,
-)
-einsum.reference(lambda equation, arrays: np.einsum(equation, *arrays))

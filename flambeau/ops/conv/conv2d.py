@@ -181,20 +181,31 @@ def _(b, input, weight, bias, stride, padding, dilation, transposed, output_padd
 
 @convolution.gradient
 def _(
-    g, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, ops, cxx
+    g,
+    input,
+    weight,
+    bias,
+    stride,
+    padding,
+    dilation,
+    transposed,
+    output_padding,
+    groups,
+    ops,
+    needs,
 ):
     return ops.convolution_backward(
         g,
         input,
         weight,
-        cxx.optional_sizes(bias.shape),
+        None if bias is None else bias.shape,
         stride,
         padding,
         dilation,
         transposed,
         output_padding,
         groups,
-        cxx.needs,
+        [needs[0], needs[1], needs[2]],
     )
 
 
@@ -354,18 +365,89 @@ def _(
     return to_grad, to_input, to_weight
 
 
+def pair(v):
+    """One number stands for both dimensions."""
+    return [v[0], v[0]] if len(v) == 1 else list(v)
+
+
+def padded(input, before, behind, ops):
+    """The last two dimensions with zeros before and behind."""
+    shape, first = list(input.shape), input.dim() - 2
+    for d in range(2):
+        shape[first + d] += before[d] + behind[d]
+    out = ops.new_zeros(input, shape)
+    inside = out
+    for d in range(2):
+        end = before[d] + input.shape[first + d]
+        inside = ops.slice_Tensor(inside, first + d, before[d], end)
+    ops.copy_(inside, input)
+    return out
+
+
+def window_convolution(input, weight, bias, stride, padding, dilation, groups, ops):
+    """A product of the weight with all windows, for dtypes that ``convolution`` leaves out."""
+    out = list(
+        convolution_spec(input, weight, bias, stride, padding, dilation, False, groups).sizes
+    )
+    x = padded(input, padding, padding, ops)
+    w, s = weight.shape, x.stride()
+    patch = w[1] * w[2] * w[3]
+    windows = ops.as_strided(
+        x,
+        [out[0], groups, w[1], w[2], w[3], out[2], out[3]],
+        [
+            s[0],
+            w[1] * s[1],
+            s[1],
+            dilation[0] * s[2],
+            dilation[1] * s[3],
+            stride[0] * s[2],
+            stride[1] * s[3],
+        ],
+        x.storage_offset(),
+    )
+    columns = ops.reshape(windows, [out[0], groups, patch, out[2] * out[3]])
+    rows = ops.reshape(weight, [groups, w[0] // groups, patch])
+    result = ops.reshape(ops.matmul(rows, columns), out)
+    return result if bias is None else result + ops.view(bias, [w[0], 1, 1])
+
+
+def check_weight(weight):
+    if weight.dim() != 4:
+        raise Error(f"conv2d: Expected 4D weight, but got weight of size: {show(weight.shape)}")
+
+
+def convolved(input, weight, bias, stride, padding, dilation, groups, ops):
+    """``convolution`` of an image or a batch of them."""
+    if input.dim() != 3 and input.dim() != 4:
+        raise Error(
+            "conv2d: Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of "
+            f"size: {show(input.shape)}"
+        )
+    check_weight(weight)
+    batched = input.dim() == 4
+    x = input if batched else ops.unsqueeze(input, 0)
+    step, apart = pair(stride), pair(dilation)
+    if x.dtype.is_floating_point:
+        made = ops.convolution(x, weight, bias, step, padding, apart, False, [0, 0], groups)
+    else:
+        made = window_convolution(x, weight, bias, step, padding, apart, groups, ops)
+    return made if batched else ops.squeeze_dim(made, 0)
+
+
 @composite(
     "conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] "
     "padding=0, "
     "SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
 )
-def conv2d():
+def conv2d(input, weight, bias, stride, padding, dilation, groups, ops):
     """Slides ``weight`` (O, C / groups, R, S) over ``input`` (N, C, H, W).
 
     >>> flambeau.conv2d(flambeau.ones(1, 1, 3, 3), flambeau.ones(1, 1, 2, 2)).shape
     torch.Size([1, 1, 2, 2])
     """
+    return convolved(input, weight, bias, stride, pair(padding), dilation, groups, ops)
 
 
 conv2d.samples(
@@ -381,10 +463,26 @@ conv2d.autocast("lower")
     "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, "
     "str padding='valid', SymInt[2] dilation=1, SymInt groups=1) -> Tensor",
     method=False,
-    cxx="conv2d_named",
 )
-def conv2d_named():
+def conv2d_named(input, weight, bias, stride, padding, dilation, groups, ops):
     """``conv2d`` with ``padding="same"`` or ``"valid"``."""
+    if padding == "valid":
+        return convolved(input, weight, bias, stride, [0, 0], dilation, groups, ops)
+    if padding != "same":
+        raise Error(f"conv2d: Invalid padding string: '{padding}': 'same' and 'valid' exist")
+    check_weight(weight)
+    step = pair(stride)
+    if step[0] != 1 or step[1] != 1:
+        raise Error("conv2d: padding='same' is not supported for strided convolutions")
+    apart = pair(dilation)
+    totals = [apart[d] * (weight.shape[2 + d] - 1) for d in range(2)]
+    before = [total // 2 for total in totals]
+    extra = [total % 2 for total in totals]
+    if extra[0] == 0 and extra[1] == 0:
+        return convolved(input, weight, bias, stride, before, dilation, groups, ops)
+    # An odd total: one more row or column of zeros behind.
+    wider = padded(input, [0, 0], extra, ops)
+    return convolved(wider, weight, bias, stride, before, dilation, groups, ops)
 
 
 conv2d_named.samples(

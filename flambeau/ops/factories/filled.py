@@ -647,8 +647,8 @@ fill_scalar.jvp("linear")
 
 
 @fill_scalar.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @structured(
@@ -692,8 +692,8 @@ def _(b, self, value):
 
 
 @fill_tensor.gradient
-def _(g, cxx, ops):
-    return cxx.zeros_like(g), ops.sum(g, None)
+def _(g, ops):
+    return ops.zeros_like(g), ops.sum(g)
 
 
 @structured(
@@ -723,8 +723,8 @@ def _(self, value):
 
 
 @fill_copy.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @native(
@@ -748,8 +748,8 @@ def _(b, self, value):
 
 
 @fill_copy_tensor.gradient
-def _(g, cxx, ops):
-    return cxx.zeros_like(g), ops.sum(g, None)
+def _(g, ops):
+    return ops.zeros_like(g), ops.sum(g)
 
 
 @structured(
@@ -777,5 +777,5 @@ def _(self):
 
 
 @zero_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from dataclasses import dataclass
 
 from flambeau.ops import trace
@@ -20,7 +18,7 @@ PROPERTIES = {  # of an input, kept instead of it: member type and how it is rea
     "dtype": ("DType", "{}.dtype()"),
     "offset": ("int64_t", "{}.offset()"),
     "options": ("TensorOptions", "{}.options()"),
-    "meta": ("Tensor", "meta_of({})"),
+    "defined": ("bool", "{}.defined()"),
 }
 
 
@@ -55,8 +53,6 @@ class Gradient:
         self.body: list[str] = []
         if record.has_gradient_loops:
             self._pointwise()
-        elif "cxx" in inspect.signature(record.gradient).parameters:
-            self._structured(unit.ops)
         else:
             self._printed(unit)
 
@@ -131,40 +127,6 @@ class Gradient:
         if factor:
             code = f"{factor}.equal(1) ? g : {code}"
         return f"      if (needs({at})) out[{at}] = {finish.format(f'({code})')};\n"
-
-    def _structured(self, ops: dict[str, Schema]) -> None:
-        r = self.record
-        tensors = {a.name for a in self.tensors} | set(self.results)
-        plain = {a.name for a in self.schema.args if a.type != "Tensor"}
-        t = trace.Trace(ops, tensors, plain)
-        kinds = {a.name: _kind(a) for a in self.schema.args}
-        known: dict = {n: trace.Sym(n, kinds.get(n, "tensor"), t) for n in tensors | plain}
-        lists = len(self.schema.returns) == 1 and self.schema.returns[0].list
-        known["g"] = trace.Sym("g", "tensors" if lists else "tensor", t)
-        known["grads"] = trace.Sym("TensorSpan(grads, num_inputs())", "tensors", t)
-        known["ops"] = trace.Ops(t)
-        known["cxx"] = trace.Formula(t, len(self.tensors))
-        wanted = inspect.signature(r.gradient).parameters
-        made = r.gradient(**{n: known[n] for n in wanted})
-        if isinstance(made, trace.Sym) and made.kind == "tuple":
-            everything = {a.name for a in self.tensors}
-            self.used_for = {name: everything for name in tensors}
-            self.body.append(f"      assign_needed(*this, out, {made.use()});\n")
-        else:
-            made = made if isinstance(made, tuple) else (made,)
-            # In the order of names, as PyTorch runs them: modes see it.
-            for a, g in sorted(zip(self.tensors, made, strict=False), key=lambda p: p[0].name):
-                if g is None:
-                    continue
-                at = self._index(a.name)
-                for name in tensors:
-                    if re.search(rf"\b{name}\b", g.use()):
-                        self.used_for.setdefault(name, set()).add(a.name)
-                if a.list:
-                    self.body.append(f"      spread(out + {at}, {g.use()});\n")
-                else:
-                    self.body.append(f"      if (needs({at})) out[{at}] = {g.use()};\n")
-        self.uses |= t.uses
 
     def _printed(self, unit: Unit) -> None:
         """A gradient whose Python text is printed."""
@@ -276,12 +238,6 @@ class Gradient:
 
 def _init(kind: str) -> str:
     return "" if kind.startswith(("Saved", "std::", "Dims", "Scalar", "Tensor")) else "{}"
-
-
-def _kind(a: Argument) -> str:
-    if a.type == "Tensor":
-        return "tensors" if a.list else "tensor"
-    return "scalar" if a.type == "Scalar" else "ints" if a.list else a.type
 
 
 def _guarded(arg: Argument | None, read: str, name: str) -> str:

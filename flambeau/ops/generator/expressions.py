@@ -174,6 +174,9 @@ class Expressions(Specs):
                 return Val(f"(static_cast<double>({left}) / static_cast<double>({right}))", "float")
         if x == y == "bool" and op in _BITS:
             return Val(f"({a.code} {_BITS[op]} {b.code})", "bool")
+        if "scalar" in (x, y) and op is ast.Sub:
+            left, right = self.as_type(a, "scalar", e), self.as_type(b, "scalar", e)
+            return Val(f"printed::sub({left}, {right})", "scalar")
         if {x, y} <= {"int", "float"} and op in _FLOAT:
             left, right = self.as_type(a, "float", e), self.as_type(b, "float", e)
             return Val(f"({left} {_FLOAT[op]} {right})", "float")
@@ -185,6 +188,8 @@ class Expressions(Specs):
     def operate_lists(self, op, a: Val, b: Val, e) -> Val:
         if op is ast.Add and kinds.is_list(a.type) and kinds.is_list(b.type):
             kind = kinds.joined(a.type, b.type)
+            if kind == "empty[]":
+                raise Unsettled(str(self.where("nothing says what these lists hold", e)))
             if any(not v.fresh and v.code not in self.owned for v in (a, b)):
                 # In Python a size is no list, and a list and a tuple cannot be added.
                 raise self.where("copy what is added with list(...)", e)
@@ -285,8 +290,9 @@ class Expressions(Specs):
         b = self.expr(e.orelse)
         self.known.update(before)
         kind = kinds.joined(a.type, b.type)
-        if kind is None and {a.type, b.type} == {"int", "float"}:
-            kind = "float"
+        words = {a.type, b.type}
+        if kind is None and words <= {"int", "float", "bool", "scalar"}:
+            kind = "float" if words == {"int", "float"} else "scalar"
         if kind is None:
             raise self.where(f"one branch is {a.type}, the other {b.type}", e)
         kind = {"literal": "literal"}.get(kind, kind)

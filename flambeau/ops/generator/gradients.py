@@ -111,6 +111,14 @@ class GradientSource(Function):
             return v
         return super().method(e)
 
+    def ex_Compare(self, e):
+        """``bias is None`` keeps no tensor."""
+        if self.is_kept(e.left) and isinstance(e.ops[0], (ast.Is, ast.IsNot)):
+            v = self.property(e.left.id, ("defined", "{}", "bool"))
+            no = "!" if isinstance(e.ops[0], ast.Is) else ""
+            return Val(f"{no}{v.code}", "bool")
+        return super().ex_Compare(e)
+
     def ex_ListComp(self, e):
         """``[t.shape for t in tensors]`` keeps sizes in place of the tensors."""
         g = e.generators[0]

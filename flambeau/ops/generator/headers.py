@@ -27,7 +27,7 @@ _DECLARED = re.compile(
     re.M,
 )
 _NAMESPACE = re.compile(r"^namespace (?:flambeau(?:::inline v\d+)?(?:::)?)?(\w*) ?\{", re.M)
-_USED = re.compile(r"\b(\w+)::(\w+)\b")
+_USED = re.compile(r"\b(\w+)::(?=(\w+)\b)")
 
 
 def op_headers(ordered: list[Form]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from flambeau.ops.language import (
     dtypes,
     same,
     show,
+    sum_to,
+    zeros_for,
 )
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
@@ -77,8 +79,8 @@ def _(self, mask, value):
 
 
 @masked_fill_scalar.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None
+def _(g, mask, ops):
+    return ops.masked_fill_Scalar(g, mask, 0), None
 
 
 @structured(
@@ -110,9 +112,14 @@ def _(self, mask, value):
     return masked(self, mask)
 
 
+def sum_at(g, mask, ops):
+    """The gradient of the one number that was put where the mask is true."""
+    return ops.sum(ops.where_self(mask, g, zeros_for(g, [], ops)))
+
+
 @masked_fill_tensor.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+def _(g, mask, ops):
+    return ops.masked_fill_Scalar(g, mask, 0), None, sum_at(g, mask, ops)
 
 
 @structured(
@@ -143,8 +150,8 @@ def _(self, mask, value):
 
 
 @masked_fill_scalar_.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None
+def _(g, mask, ops):
+    return ops.masked_fill_Scalar(g, mask, 0), None
 
 
 @structured(
@@ -176,8 +183,8 @@ def _(self, mask, value):
 
 
 @masked_fill_tensor_.gradient
-def _(g, mask, cxx):
-    return cxx.masked_fill_backward(g, mask), None, cxx.masked_sum(g, mask)
+def _(g, mask, ops):
+    return ops.masked_fill_Scalar(g, mask, 0), None, sum_at(g, mask, ops)
 
 
 @native(
@@ -204,8 +211,13 @@ masked_select.jvp("linear")
 
 
 @masked_select.gradient
-def _(g, self, mask, cxx):
-    return cxx.masked_select_backward(g, self.shape, self.options, mask), None
+def _(g, self, mask, ops):
+    shape = broadcast(self.shape, mask.shape, "masked_select_backward")
+    if not shape:  # a 0-dim mask stands for no dimension of its own
+        return ops.reshape(ops.sum(g), shape), None
+    places = ops.expand(mask, shape)
+    put = ops.index_put(zeros_for(g, shape, ops), [places], g, False)
+    return sum_to(put, self.shape, ops), None
 
 
 @native(
@@ -224,22 +236,30 @@ nonzero.reference(np.argwhere)
 nonzero.batching("dynamic")
 
 
+def places_of(t, ops):
+    """The indices of what is true; of a 0-dim tensor as of one with one element."""
+    own = ops.unsqueeze(t, 0) if t.dim() == 0 else t
+    return ops.unbind_int(ops.nonzero(own), 1)
+
+
 @composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
-def nonzero_numpy():
+def nonzero_numpy(self, ops):
     """The indices of nonzero elements, a tensor for each dimension.
 
     >>> flambeau.ops.aten.nonzero_numpy(flambeau.tensor([0, 3, 4]))
     (tensor([1, 2]),)
     """
+    return places_of(self, ops)
 
 
 nonzero_numpy.samples(call(values(2, 3)), call(ints([[0, 3], [0, 4]])))
 nonzero_numpy.reference(np.nonzero)
 
 
-@composite("where(Tensor condition) -> Tensor[]", method=False, cxx="nonzero_numpy")
-def where():
+@composite("where(Tensor condition) -> Tensor[]", method=False)
+def where(condition, ops):
     """The indices where the condition holds, a tensor for each dimension."""
+    return places_of(condition, ops)
 
 
 where.samples(call(bools([[True, False], [False, True]])))

@@ -9,11 +9,14 @@ from flambeau.ops.language import (
     check_written,
     dtype_name,
     dtypes,
+    grad_to,
     is_differentiable,
     same,
+    scaled,
     show,
     show_shapes,
     wrap_dim,
+    zeros_for,
 )
 from flambeau.ops.record import native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
@@ -48,8 +51,8 @@ def _(b, self, indices):
 
 
 @index.gradient
-def _(g, self, indices, cxx):
-    return (cxx.index_backward(g, self.shape, self.options, indices),)
+def _(g, self, indices, ops):
+    return (ops.index_put(zeros_for(g, self.shape, ops), indices, g, True),)
 
 
 def is_mask(index):
@@ -171,12 +174,17 @@ def _(self, indices, values):
             check_apart("index_put_", self, index)
 
 
+def kept(g, indices, accumulate, ops):
+    """The gradient of what was not written over."""
+    return g if accumulate else ops.index_put(g, indices, zeros_for(g, [], ops), False)
+
+
 @index_put_.gradient
-def _(g, indices, values, accumulate, cxx):
+def _(g, indices, values, accumulate, ops):
     return (
-        cxx.index_put_backward_self(g, indices, accumulate),
+        kept(g, indices, accumulate, ops),
         None,
-        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
+        grad_to(ops.index_Tensor(g, indices), values.shape, values.dtype, ops),
     )
 
 
@@ -207,11 +215,11 @@ def _(b, self, indices, values, accumulate):
 
 
 @index_put.gradient
-def _(g, indices, values, accumulate, cxx):
+def _(g, indices, values, accumulate, ops):
     return (
-        cxx.index_put_backward_self(g, indices, accumulate),
+        kept(g, indices, accumulate, ops),
         None,
-        cxx.index_put_backward_values(g, indices, values.shape, values.dtype),
+        grad_to(ops.index_Tensor(g, indices), values.shape, values.dtype, ops),
     )
 
 
@@ -285,8 +293,8 @@ def _(self, dim, index, sparse_grad):
 
 
 @gather.gradient
-def _(g, self, dim, index, cxx):
-    return cxx.gather_backward(g, self.shape, self.options, dim, index), None
+def _(g, self, dim, index, ops):
+    return ops.scatter_add(zeros_for(g, self.shape, ops), dim, index, g), None
 
 
 @structured(
@@ -350,8 +358,8 @@ def _(self, dim, index):
 
 
 @index_select.gradient
-def _(g, self, dim, index, cxx):
-    return cxx.index_select_backward(g, self.shape, self.options, dim, index), None
+def _(g, self, dim, index, ops):
+    return ops.index_add(zeros_for(g, self.shape, ops), dim, index, g), None
 
 
 @structured(
@@ -480,8 +488,8 @@ def _(self, dim, index, source, alpha):
 
 @index_add.gradient
 @index_add_.gradient
-def _(g, dim, index, alpha, cxx):
-    return g, None, cxx.index_add_backward(g, dim, index, alpha)
+def _(g, dim, index, alpha, ops):
+    return g, None, scaled(ops.index_select(g, dim, index), alpha, ops)
 
 
 @structured(
@@ -537,10 +545,9 @@ def _(weight, indices, sparse):
 
 
 @embedding.gradient
-def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops, cxx):
-    return ops.embedding_dense_backward(
-        g, indices, cxx.first(weight.shape), padding_idx, scale_grad_by_freq
-    ), None
+def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops):
+    rows = weight.shape[0]
+    return ops.embedding_dense_backward(g, indices, rows, padding_idx, scale_grad_by_freq), None
 
 
 @structured(
@@ -603,5 +610,14 @@ def _(grad_output, indices, num_weights):
 
 
 @embedding_dense_backward.gradient
-def _(g, indices, padding_idx, scale_grad_by_freq, cxx):
-    return cxx.embedding_double_backward(g, indices, padding_idx, scale_grad_by_freq), None
+def _(g, indices, padding_idx, scale_grad_by_freq, ops):
+    if scale_grad_by_freq:
+        raise NotImplementedError(
+            "embedding_dense_backward: the derivative with scale_grad_by_freq=True is not "
+            "implemented"
+        )
+    rows = ops.embedding(g, indices, -1)
+    if padding_idx < 0:
+        return rows, None
+    padding = ops.unsqueeze(ops.eq_Scalar(indices, padding_idx), -1)
+    return ops.masked_fill_Scalar(rows, padding, 0), None

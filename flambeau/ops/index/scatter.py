@@ -7,6 +7,7 @@ from flambeau.ops.language import (
     check_apart,
     check_fits,
     check_written,
+    conj_of,
     dtype_name,
     show,
     wrap_dim,
@@ -136,13 +137,25 @@ def _(self, dim, index, src):
     check_apart("scatter_", self, src)
 
 
+def of_source(g, dim, index, sizes, ops):
+    """The gradient of what was scattered: zero where the index does not reach."""
+    used = ops.gather(g, dim, index)
+    for d, n in enumerate(sizes):
+        reached = used.size(d)
+        if reached != n:
+            padded = list(used.shape)
+            padded[d] = n
+            used = ops.slice_backward(used, padded, d, 0, reached, 1)
+    return used
+
+
 @scatter.gradient
 @scatter_.gradient
-def _(g, dim, index, src, ops, cxx):
+def _(g, dim, index, src, ops):
     return (
         ops.scatter_value(g, dim, index, 0),
         None,
-        cxx.scatter_backward_src(g, dim, index, src.shape),
+        of_source(g, dim, index, src.shape, ops),
     )
 
 
@@ -250,12 +263,14 @@ def _(self, dim, index, src, reduce):
 
 @scatter_reduce.gradient
 @scatter_reduce_.gradient
-def _(g, dim, index, src, reduce, cxx):
-    return (
-        cxx.scatter_reduce_backward_self(g, dim, index, src, reduce),
-        None,
-        cxx.scatter_reduce_backward_src(g, dim, index, src.shape, reduce),
-    )
+def _(g, dim, index, src, reduce, ops, needs):
+    if reduce == "add":
+        return g, None, of_source(g, dim, index, src.shape, ops)
+    if needs[2]:
+        raise NotImplementedError(
+            "scatter: the derivative of reduce='multiply' for src is not implemented"
+        )
+    return ops.scatter_reduce(g, dim, index, ops.conj(src), reduce), None, None
 
 
 @structured(
@@ -310,8 +325,10 @@ def _(self, dim, index, value, reduce):
 
 @scatter_value_reduce.gradient
 @scatter_value_reduce_.gradient
-def _(g, dim, index, value, reduce, cxx):
-    return cxx.scatter_value_reduce_backward(g, dim, index, value, reduce), None
+def _(g, dim, index, value, reduce, ops):
+    if reduce == "add":
+        return g, None
+    return ops.scatter_value_reduce(g, dim, index, conj_of(value), reduce), None
 
 
 @structured(
@@ -373,5 +390,5 @@ def _(self, dim, index, src):
 
 @scatter_add.gradient
 @scatter_add_.gradient
-def _(g, dim, index, src, cxx):
-    return g, None, cxx.scatter_backward_src(g, dim, index, src.shape)
+def _(g, dim, index, src, ops):
+    return g, None, of_source(g, dim, index, src.shape, ops)

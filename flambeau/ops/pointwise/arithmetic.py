@@ -1,6 +1,16 @@
 """Sums, differences, products, quotients and what is built of them."""
 
-from flambeau.ops.language import Error, dtypes, is_integral
+import math
+
+from flambeau.ops.language import (
+    Error,
+    conj_of_tensor,
+    dtypes,
+    grad_to,
+    is_integral,
+    log_of,
+    wants_ops,
+)
 from flambeau.ops.record import (
     ALL,
     BOOL,
@@ -355,8 +365,14 @@ sgn.reference(lambda x: x / np.abs(x) if np.iscomplexobj(x) else np.sign(x + 0))
 
 
 @sgn.gradient
-def _(g, self, result, cxx):
-    return cxx.sgn_backward(g, self, result)
+def _(g, self, result, ops):
+    # Of self / abs(self): real input only jumps.
+    if not self.is_complex():
+        return ops.zeros_like(g)
+    size = ops.abs(self)
+    part = ops.real(g * ops.conj(result))
+    across = (g - part * result) / size
+    return ops.masked_fill_Scalar(across, ops.eq_Scalar(size, 0), 0.0)
 
 
 @pointwise("reciprocal(Tensor self) -> Tensor", promote="floating")
@@ -380,12 +396,13 @@ def _(g, result):
 
 
 @composite("square(Tensor self) -> Tensor", inplace=True, out=True)
-def square():
+def square(self, ops):
     """``self * self``.
 
     >>> flambeau.square(flambeau.tensor([2., 3.]))
     tensor([4., 9.])
     """
+    return ops.pow_Tensor_Scalar(self, 2)
 
 
 square.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
@@ -477,8 +494,17 @@ def _(t, self, exponent):
 
 
 @pow_scalar.gradient
-def _(g, self, exponent, cxx):
-    return cxx.pow_backward(g, self, exponent)
+def _(g, self, exponent, ops):
+    if exponent == 0:
+        return ops.zeros_like(self)
+    if exponent == 1:
+        return g
+    less = exponent - 1
+    if less == 1 and not wants_ops(g, self, True):
+        slope = ops.mul_Scalar(self, exponent)
+    else:
+        slope = ops.mul_Scalar(ops.pow_Tensor_Scalar(self, less), exponent)
+    return grad_to(g * conj_of_tensor(slope, ops), self.shape, self.dtype, ops)
 
 
 @pointwise(
@@ -529,8 +555,16 @@ pow_of_scalar.batching("pointwise")
 
 
 @pow_of_scalar.gradient
-def _(g, self, exponent, result, cxx):
-    return (cxx.pow_of_scalar_backward(g, self, exponent, result),)
+def _(g, self, exponent, result, ops):
+    if self == 0:
+        # 0 ** x has slope 0 where x > 0; 0 * log(0) is NaN at the other places, as it should be.
+        at = ops.ge_Scalar(exponent, 0)
+        zero = ops.zeros_like(g)
+        return (ops.where_self(at, zero, ops.mul_Scalar(g, math.nan)),)
+    log = log_of(self)
+    factor = math.nan if isinstance(log, complex) and not result.is_complex() else log
+    slope = ops.mul_Scalar(result, factor)
+    return (grad_to(g * conj_of_tensor(slope, ops), exponent.shape, exponent.dtype, ops),)
 
 
 @pointwise(

@@ -511,8 +511,8 @@ round_decimals.reference(lambda x, decimals: np.round(x, decimals))
 
 
 @round_decimals.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @pointwise(

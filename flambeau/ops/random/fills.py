@@ -137,8 +137,8 @@ def _(self, mean, std):
 
 
 @normal_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -164,8 +164,8 @@ def _(self, from_, to):
 
 
 @uniform_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -196,8 +196,8 @@ def _(self, lambd):
 
 
 @exponential_.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -222,8 +222,8 @@ def _(self, p):
 
 
 @bernoulli_float.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @_fill(
@@ -251,8 +251,8 @@ def _(self, p):
 
 
 @bernoulli_tensor.gradient
-def _(g, p, cxx):
-    return cxx.zeros_like(g), None
+def _(g, ops):
+    return ops.zeros_like(g), None
 
 
 @_fill(
@@ -351,8 +351,8 @@ def _(self):
 
 
 @bernoulli.gradient
-def _(g, cxx):
-    return cxx.zeros_like(g)
+def _(g, ops):
+    return ops.zeros_like(g)
 
 
 @structured(

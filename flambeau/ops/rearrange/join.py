@@ -5,6 +5,8 @@ from flambeau.ops.language import (
     Error,
     Spec,
     channels_last_strides,
+    dtype_name,
+    dtypes,
     formats,
     grad_to,
     promote,
@@ -180,8 +182,12 @@ def _(tensors, dim):
 
 
 @stack.gradient
-def _(g, tensors, dim, cxx):
-    return cxx.stack_backward_list(g, tensors.dtype, dim)
+def _(g, tensors, dim, ops):
+    parts = []
+    for i, dtype in enumerate([t.dtype for t in tensors]):
+        part = ops.select_int(g, dim, i)
+        parts.append(grad_to(part, part.shape, dtype, ops))
+    return (parts,)
 
 
 @structured("flip(Tensor self, int[] dims) -> Tensor", cpu="flip", opaque=True)
@@ -391,13 +397,46 @@ def _(g, self, repeats, ops):
 
 
 @composite("one_hot(Tensor self, int num_classes=-1) -> Tensor", module="_nn", method=False)
-def one_hot():
+def one_hot(self, num_classes, ops):
     """Rows of zeros with a one at each index.
 
     >>> flambeau.nn.functional.one_hot(flambeau.tensor([1, 0]), 2)
     tensor([[0, 1],
             [1, 0]])
     """
+    if self.dtype != dtypes.int64:
+        raise Error(
+            "one_hot: one_hot is only applicable to index tensor of type LongTensor, got "
+            f"{dtype_name(self.dtype)}"
+        )
+    if self.numel() == 0:
+        if num_classes <= 0:
+            raise Error(
+                "one_hot: Can not infer total number of classes from empty tensor: pass num_classes"
+            )
+        return ops.empty_memory_format(
+            list(self.shape) + [num_classes], dtypes.int64, None, self.device
+        )
+    if self.is_meta:
+        raise NotImplementedError(
+            "one_hot: the result's shape depends on the values of a tensor, which a meta tensor "
+            "does not have"
+        )
+    least, largest = ops.aminmax(self)
+    if int(least.item()) < 0:
+        raise Error("one_hot: Class values must be non-negative.")
+    last = int(largest.item())
+    if num_classes != -1 and num_classes < 1:
+        raise Error(f"one_hot: num_classes should be positive, got {num_classes}")
+    if num_classes != -1 and last >= num_classes:
+        raise Error(
+            f"one_hot: Class values must be smaller than num_classes: found {last} with "
+            f"num_classes={num_classes}"
+        )
+    classes = last + 1 if num_classes == -1 else num_classes
+    result = ops.zeros(list(self.shape) + [classes], dtypes.int64, None, self.device)
+    ops.scatter__value(result, -1, ops.unsqueeze(self, -1), 1)
+    return result
 
 
 one_hot.samples(call(ints([1, 0, 2]), 3), call(ints([[1], [0]]), 4))

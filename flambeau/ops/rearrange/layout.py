@@ -2,32 +2,43 @@
 
 from flambeau.ops.factories.filled import check_options
 from flambeau.ops.language import (
+    MOST,
     Error,
     Spec,
     broadcast,
     channels_last_strides,
     check_copy,
+    count,
     format_name,
     formats,
     placed,
+    resolved,
     same,
     show,
     strides_like,
+    sum_to,
     wrap_dim,
 )
 from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import call, dtype, np, values
-from flambeau.ops.views.geometry import viewed
+from flambeau.ops.views.geometry import inferred_size, view_strides, viewed
 
 
 @composite("reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)")
-def reshape():
+def reshape(self, shape, ops):
     """The same elements under another shape: a view where possible, else a copy.
 
     >>> flambeau.reshape(flambeau.arange(4), (2, 2))
     tensor([[0, 1],
             [2, 3]])
     """
+    sizes = inferred_size(shape, self.numel(), "reshape")
+    if self.is_contiguous():
+        return ops.view(self, sizes)
+    strides = view_strides(self.shape, self.stride(), sizes, self.numel())
+    if strides is not None:
+        return ops._reshape_alias(self, sizes, strides)
+    return ops._unsafe_view(ops.clone(self, formats.contiguous_format), sizes)
 
 
 reshape.samples(call(values(2, 3), [3, -1]), call(values(), [1, 1]), call(values(0, 3), [3, 0]))
@@ -65,13 +76,14 @@ def _(g, self, ops):
 
 
 @composite("reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
-def reshape_as():
+def reshape_as(self, other, ops):
     """``reshape(other.shape)``.
 
     >>> flambeau.arange(4).reshape_as(flambeau.zeros(2, 2))
     tensor([[0, 1],
             [2, 3]])
     """
+    return ops.reshape(self, other.shape)
 
 
 reshape_as.samples(call(values(2, 3), values(3, 2)))
@@ -79,13 +91,14 @@ reshape_as.reference(lambda x, y: np.reshape(x, y.shape))
 
 
 @composite("view_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
-def view_as():
+def view_as(self, other, ops):
     """``view(other.shape)``.
 
     >>> flambeau.arange(4).view_as(flambeau.zeros(2, 2))
     tensor([[0, 1],
             [2, 3]])
     """
+    return ops.view(self, other.shape)
 
 
 view_as.samples(call(values(2, 3), values(3, 2)))
@@ -93,13 +106,14 @@ view_as.reference(lambda x, y: np.reshape(x, y.shape))
 
 
 @composite("expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", function_variant=False)
-def expand_as():
+def expand_as(self, other, ops):
     """``expand(other.shape)``.
 
     >>> flambeau.tensor([1, 2]).expand_as(flambeau.zeros(2, 2))
     tensor([[1, 2],
             [1, 2]])
     """
+    return ops.expand(self, other.shape)
 
 
 expand_as.samples(call(values(3), values(2, 3)))
@@ -107,13 +121,14 @@ expand_as.reference(lambda x, y: np.broadcast_to(x, y.shape))
 
 
 @composite("broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)")
-def broadcast_to():
+def broadcast_to(self, size, ops):
     """``expand`` as a function.
 
     >>> flambeau.broadcast_to(flambeau.tensor([1, 2]), (2, 2))
     tensor([[1, 2],
             [1, 2]])
     """
+    return ops.expand(self, size)
 
 
 broadcast_to.samples(call(values(3), [2, 3]), call(values(), [2]))
@@ -122,14 +137,25 @@ broadcast_to.reference(np.broadcast_to)
 
 @composite(
     "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
-    cxx="flatten",
 )
-def flatten():
+def flatten(self, start_dim, end_dim, ops):
     """Dimensions ``start_dim`` to ``end_dim`` joined into one.
 
     >>> flambeau.flatten(flambeau.zeros(2, 3, 4), 1).shape
     torch.Size([2, 12])
     """
+    a = wrap_dim(start_dim, self.dim(), "flatten")
+    b = wrap_dim(end_dim, self.dim(), "flatten")
+    if a > b:
+        raise Error("flatten: flatten() has invalid args: start_dim cannot come after end_dim")
+    if self.dim() == 0:
+        return ops.reshape(self, [1])
+    if a == b:
+        return self
+    shape = list(self.shape[:a])
+    shape.append(count(self.shape[a : b + 1]))
+    shape.extend(self.shape[b + 1 :])
+    return ops.reshape(self, shape)
 
 
 flatten.samples(
@@ -142,13 +168,38 @@ flatten.reference(
 )
 
 
-@composite("unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", cxx="unflatten")
-def unflatten():
+@composite("unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)")
+def unflatten(self, dim, sizes, ops):
     """One dimension split into several; one size may be -1.
 
     >>> flambeau.unflatten(flambeau.zeros(2, 12), 1, (3, 4)).shape
     torch.Size([2, 3, 4])
     """
+    d = wrap_dim(dim, self.dim(), "unflatten")
+    if not sizes:
+        raise Error("unflatten: sizes must be non-empty")
+    if self.dim() == 0:
+        raise Error("unflatten: a 0-dim tensor has no dimension to split")
+    known, unknown = 1, 0
+    for s in sizes:
+        if s == -1:
+            unknown = unknown + 1
+        else:
+            known = -1 if known < 0 or s < 0 or (s > 0 and known > MOST // s) else known * s
+    n = self.size(d)
+    if unknown > 1:
+        raise Error("unflatten: only one dimension can be inferred")
+    fits = known > 0 and n % known == 0 if unknown == 1 else known == n
+    if not fits:
+        raise Error(
+            f"unflatten: Provided sizes {show(sizes)} don't multiply up to the size of dim {d} "
+            f"({n}) in the input tensor"
+        )
+    shape = list(self.shape[:d])
+    for s in sizes:
+        shape.append(n // known if s == -1 else s)
+    shape.extend(self.shape[d + 1 :])
+    return ops.view(self, shape)
 
 
 unflatten.samples(call(values(2, 6), 1, [3, 2]), call(values(6), 0, [2, -1]))
@@ -156,12 +207,13 @@ unflatten.reference(lambda x, dim, sizes: np.reshape(x, [*x.shape[:dim], *sizes]
 
 
 @composite("ravel(Tensor(a) self) -> Tensor(a)")
-def ravel():
+def ravel(self, ops):
     """All elements in one dimension.
 
     >>> flambeau.ravel(flambeau.zeros(2, 3)).shape
     torch.Size([6])
     """
+    return ops.reshape(ops.contiguous(self, formats.contiguous_format), [-1])
 
 
 ravel.samples(call(values(2, 3)), call(values()))
@@ -291,13 +343,19 @@ numpy_T.reference(np.transpose)
 @composite(
     "matrix_H(Tensor(a) self) -> Tensor(a)", function_variant=False, method=False, attribute="H"
 )
-def matrix_H():
+def matrix_H(self, ops):
     """The conjugate transpose of a matrix.
 
     >>> flambeau.tensor([[1 + 1j, 2j]]).H
     tensor([[1.-1.j],
             [0.-2.j]])
     """
+    if self.dim() != 2 and self.dim() != 0:
+        raise Error(
+            "matrix_H: tensor.H is only supported on matrices (2-D tensors). "
+            f"Got {self.dim()}-D tensor."
+        )
+    return ops.conj(self) if self.dim() == 0 else ops.mH(self)
 
 
 matrix_H.samples(call(values(2, 3)))
@@ -339,13 +397,19 @@ mH.reference(lambda x: np.conj(np.swapaxes(x, -1, -2)))
 
 
 @composite("adjoint(Tensor(a) self) -> Tensor(a)")
-def adjoint():
+def adjoint(self, ops):
     """The last two dimensions exchanged, conjugated.
 
     >>> flambeau.tensor([[1 + 1j, 2j]]).adjoint()
     tensor([[1.-1.j],
             [0.-2.j]])
     """
+    if self.dim() == 1:
+        raise Error(
+            "adjoint: tensor.adjoint() is only supported on matrices or batches of matrices. "
+            "Got 1-D tensor."
+        )
+    return ops.conj(self) if self.dim() == 0 else ops.mH(self)
 
 
 adjoint.samples(call(values(2, 3, 4)))
@@ -356,12 +420,17 @@ adjoint.reference(lambda x: np.conj(np.swapaxes(x, -1, -2)))
     "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
     function_variant=False,
 )
-def contiguous():
+def contiguous(self, memory_format, ops):
     """The tensor itself when it is laid out so, else a copy that is.
 
     >>> flambeau.arange(4).view(2, 2).t().contiguous().stride()
     (2, 1)
     """
+    if memory_format == formats.preserve_format:
+        raise Error("contiguous: preserve memory format is unsupported by the contiguous operator")
+    if self.is_contiguous(memory_format=memory_format):
+        return self
+    return ops.clone(self, memory_format)
 
 
 contiguous.samples(call(values(2, 3)), call(values(0)))
@@ -449,9 +518,17 @@ def _(self, src):
         )
 
 
+def as_source(g, sizes, dtype, layout, device, ops):
+    """The gradient of a copy, as one of what was copied."""
+    reduced = sum_to(g, sizes, ops)
+    if reduced.is_complex() and not dtype.is_complex:
+        reduced = ops.real(reduced)
+    return ops.to_dtype_layout(reduced, dtype, layout, device)
+
+
 @copy_.gradient
-def _(g, src, cxx):
-    return cxx.zeros_like(g), cxx.copy_backward(g, src.shape, src.options)
+def _(g, src, ops):
+    return ops.zeros_like(g), as_source(g, src.shape, src.dtype, src.layout, src.device, ops)
 
 
 @structured(
@@ -489,19 +566,41 @@ def _(self, dtype, layout, device, pin_memory, memory_format):
 
 
 @_to_copy.gradient
-def _(g, self, cxx):
-    return cxx.copy_backward(g, self.shape, self.options)
+def _(g, self, ops):
+    return as_source(g, self.shape, self.dtype, self.layout, self.device, ops)
+
+
+def moved(self, dtype, layout, device, non_blocking, copy, memory_format, ops):
+    """The tensor itself where it is all of this already and no copy is asked for."""
+    form = formats.preserve_format if memory_format is None else memory_format
+    there = resolved(device)
+    stays = dtype == self.dtype and layout == self.layout and there == self.device
+    as_it_is = form == formats.preserve_format or self.is_contiguous(memory_format=form)
+    if stays and as_it_is and not copy:
+        return self
+    return ops._to_copy(self, dtype, layout, there, None, non_blocking, form)
 
 
 @composite(
     "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, "
     "Device? device=None, bool? pin_memory=None, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_options",
     function_variant=False,
 )
-def to_options():
+def to_options(self, dtype, layout, device, pin_memory, non_blocking, copy, memory_format, ops):
     """The tensor with this dtype, device and layout: itself when nothing changes."""
+    if pin_memory is not None and pin_memory:
+        raise NotImplementedError("to: pin_memory=True is not supported")
+    return moved(
+        self,
+        self.dtype if dtype is None else dtype,
+        self.layout if layout is None else layout,
+        self.device if device is None else device,
+        non_blocking,
+        copy,
+        memory_format,
+        ops,
+    )
 
 
 to_options.samples(call(values(2, 3)), call(values(2, 3), dtype=dtype("double")))
@@ -511,15 +610,15 @@ to_options.reference(lambda x, dtype=None: x)
 @composite(
     "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, "
     "bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_device",
     function_variant=False,
 )
-def to_device():
+def to_device(self, device, dtype, non_blocking, copy, memory_format, ops):
     """The tensor on a device, as a dtype.
 
     >>> flambeau.tensor([1, 2]).to("cpu", flambeau.float32)
     tensor([1., 2.])
     """
+    return moved(self, dtype, self.layout, device, non_blocking, copy, memory_format, ops)
 
 
 to_device.samples(call(values(2, 3), "cpu", dtype("double")))
@@ -529,15 +628,15 @@ to_device.reference(lambda x, device, dtype: x)
 @composite(
     "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_dtype",
     function_variant=False,
 )
-def to_dtype():
+def to_dtype(self, dtype, non_blocking, copy, memory_format, ops):
     """The tensor as a dtype.
 
     >>> flambeau.tensor([1.5]).to(flambeau.int64)
     tensor([1])
     """
+    return moved(self, dtype, self.layout, self.device, non_blocking, copy, memory_format, ops)
 
 
 to_dtype.samples(
@@ -549,11 +648,13 @@ to_dtype.reference(lambda x, dtype, copy=False: x)
 @composite(
     "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
     "MemoryFormat? memory_format=None) -> Tensor(a)",
-    cxx="to_other",
     function_variant=False,
 )
-def to_other():
+def to_other(self, other, non_blocking, copy, memory_format, ops):
     """The tensor with the dtype and device of another one."""
+    return moved(
+        self, other.dtype, other.layout, other.device, non_blocking, copy, memory_format, ops
+    )
 
 
 to_other.samples(call(values(2, 3), values(1, dtype="double")))
@@ -561,12 +662,14 @@ to_other.reference(lambda x, other: x)
 
 
 @composite("type_as(Tensor self, Tensor other) -> Tensor", function_variant=False)
-def type_as():
+def type_as(self, other, ops):
     """``to(other.dtype)``.
 
     >>> flambeau.tensor([1, 2]).type_as(flambeau.zeros(1))
     tensor([1., 2.])
     """
+    form = formats.preserve_format
+    return moved(self, other.dtype, other.layout, other.device, False, False, form, ops)
 
 
 type_as.samples(call(values(2, 3), values(1, dtype="double")))

@@ -3,7 +3,7 @@
 from flambeau.ops.language import Error, Spec, dtypes, scalar_type_name
 from flambeau.ops.order.sorting import put_back
 from flambeau.ops.record import BOOL, REAL, composite, structured
-from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes
+from flambeau.ops.reduce.dims import reduced_dims, reduced_sizes, restored
 from flambeau.ops.samples import call, np, values
 
 
@@ -70,9 +70,23 @@ def _(self, dim, keepdim):
     return extreme(self, dim, keepdim)
 
 
+def evenly(g, t, result, dim, keepdim, ops):
+    """A gradient in equal parts to the elements that are equal to the result."""
+    wide = restored(g, t.dim(), dim, keepdim, ops)
+    best = restored(result, t.dim(), dim, keepdim, ops)
+    at = ops.eq_Tensor(t, best)
+    ties = ops.sum_dim_IntList(at, dim, True)
+    return wide / ties * at
+
+
+def evenly_over_all(g, t, result, ops):
+    at = ops.eq_Tensor(t, result)
+    return g / ops.sum(at) * at
+
+
 @amax.gradient
-def _(g, self, result, dim, keepdim, cxx):
-    return cxx.spread_evenly(g, self, result, dim, keepdim)
+def _(g, self, result, dim, keepdim, ops):
+    return evenly(g, self, result, dim, keepdim, ops)
 
 
 @structured(
@@ -106,8 +120,8 @@ def _(self, dim, keepdim):
 
 
 @amin.gradient
-def _(g, self, result, dim, keepdim, cxx):
-    return cxx.spread_evenly(g, self, result, dim, keepdim)
+def _(g, self, result, dim, keepdim, ops):
+    return evenly(g, self, result, dim, keepdim, ops)
 
 
 @structured(
@@ -146,15 +160,14 @@ def _(b, self):
 
 
 @max.gradient
-def _(g, self, result, cxx):
-    return cxx.spread_evenly_over(g, self, result)
+def _(g, self, result, ops):
+    return evenly_over_all(g, self, result, ops)
 
 
-@composite(
-    "max.other(Tensor self, Tensor other) -> Tensor", cxx="max_other", out=True, out_overload="out"
-)
-def max_other():
+@composite("max.other(Tensor self, Tensor other) -> Tensor", out=True, out_overload="out")
+def max_other(self, other, ops):
     """``maximum``."""
+    return ops.maximum(self, other)
 
 
 max_other.samples(call(values(2, 3), values(3)), call(values(), values()), dtypes=REAL | BOOL)
@@ -242,15 +255,14 @@ def _(b, self):
 
 
 @min.gradient
-def _(g, self, result, cxx):
-    return cxx.spread_evenly_over(g, self, result)
+def _(g, self, result, ops):
+    return evenly_over_all(g, self, result, ops)
 
 
-@composite(
-    "min.other(Tensor self, Tensor other) -> Tensor", cxx="min_other", out=True, out_overload="out"
-)
-def min_other():
+@composite("min.other(Tensor self, Tensor other) -> Tensor", out=True, out_overload="out")
+def min_other(self, other, ops):
     """``minimum``."""
+    return ops.minimum(self, other)
 
 
 min_other.samples(call(values(2, 3), values(3)), call(values(), values()), dtypes=REAL | BOOL)
@@ -350,8 +362,19 @@ def _(b, self, dim, keepdim):
 
 
 @aminmax.gradient
-def _(grads, self, min, max, dim, keepdim, cxx):
-    return cxx.aminmax_backward(grads, self, min, max, dim, keepdim)
+def _(grads, self, min, max, dim, keepdim, ops):
+    def spread(g, result):
+        if g is None:
+            return None
+        if dim is None:
+            return evenly_over_all(g, self, result, ops)
+        return evenly(g, self, result, [dim], keepdim, ops)
+
+    from_min = spread(grads[0], min)
+    from_max = spread(grads[1], max)
+    if from_min is None:
+        return from_max
+    return from_min if from_max is None else from_min + from_max
 
 
 @structured(

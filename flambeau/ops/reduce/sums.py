@@ -5,12 +5,16 @@ import math
 from flambeau.ops.language import (
     Error,
     Spec,
+    conj_of_tensor,
     default_dtype,
     dtype_name,
     is_differentiable,
     is_integral,
     scalar_type_name,
     to_real,
+    under_dispatch,
+    wants_ops,
+    wrap_dim,
 )
 from flambeau.ops.record import COMPLEX, FLOATING, structured
 from flambeau.ops.reduce.dims import (
@@ -18,6 +22,7 @@ from flambeau.ops.reduce.dims import (
     reduced_count,
     reduced_dims,
     reduced_sizes,
+    restored,
     sum_dtype,
 )
 from flambeau.ops.samples import call, dtype, np, special, values
@@ -138,8 +143,8 @@ def _(self, dtype):
 
 
 @mean.gradient
-def _(g, self, cxx):
-    return cxx.mean_backward(g, self.shape)
+def _(g, self, ops):
+    return ops.div_Scalar(ops.expand(g, self.shape), self.numel())
 
 
 @structured(
@@ -210,9 +215,36 @@ def _(b, self, dtype):
     return b.op_of("dim_int")(b.flat(self), 1, dtype=dtype)
 
 
+def products_of_others(t, again, ops):
+    """Products of all elements but each one, along the last dimension.
+
+    Where they are differentiated again: what stands before times what stands behind.
+    """
+    last = t.dim() - 1
+    if not again:
+        return ops._prod_others(t, last)
+    edge = list(t.shape)
+    edge[last] = 1
+    one = ops.new_ones(t, edge)
+
+    def before(x):
+        shorter = ops.slice_Tensor(x, last, 0, t.shape[last] - 1)
+        return ops.cumprod(ops.cat([one, shorter], last), last)
+
+    front = before(t)
+    behind = before(ops.flip(t, [last]))
+    return front * ops.flip(behind, [last])
+
+
 @prod.gradient
-def _(g, self, result, cxx):
-    return cxx.prod_backward(g, self, result)
+def _(g, self, ops):
+    if self.dim() == 0:
+        return ops.clone(g)
+    if self.numel() == 0:
+        return ops.zeros_like(self)
+    line = ops.reshape(self, [-1])
+    others = products_of_others(line, wants_ops(g, self, False), ops)
+    return g * conj_of_tensor(ops.reshape(others, self.shape), ops)
 
 
 @structured(
@@ -237,8 +269,17 @@ def _(self, dim, keepdim, dtype):
 
 
 @prod_dim.gradient
-def _(g, self, result, dim, keepdim, cxx):
-    return cxx.prod_dim_backward(g, self, result, dim, keepdim)
+def _(g, self, dim, keepdim, ops):
+    if self.dim() == 0:
+        return ops.clone(g)
+    if self.numel() == 0:
+        return ops.zeros_like(self)
+    d = wrap_dim(dim, self.dim(), "prod_backward")
+    moved = ops.transpose_int(self, d, -1)
+    others = products_of_others(moved, wants_ops(g, self, False), ops)
+    others_there = ops.transpose_int(others, d, -1)
+    wide = restored(g, self.dim(), [d], keepdim, ops)
+    return wide * conj_of_tensor(others_there, ops)
 
 
 @structured(
@@ -285,9 +326,41 @@ def _(self, dim, keepdim):
     return reduction_spec(self, dim, keepdim, to_real(self.dtype), "var")
 
 
+def correction_of(correction):
+    return 1.0 if correction is None else float(correction)
+
+
+def mean_of(t, dim, ops):
+    return ops.mean_dim(t, dim, True) if dim else ops.mean(t)
+
+
+def distances(t, dim, ops):
+    """From the mean; once more from the mean of the distances.
+
+    A large mean is rounded by as much as small distances are.
+    """
+    rough = t - mean_of(t, dim, ops)
+    if under_dispatch(t):  # a mode sees the ops that it knows
+        return rough
+    return rough - mean_of(rough, dim, ops)
+
+
+def through_var(g, t, dim, correction, keepdim, ops):
+    """The gradient of a variance."""
+    n = reduced_count(t.shape, dim)
+    rest = n - correction_of(correction)
+    wide = restored(g, t.dim(), dim, keepdim, ops)
+    if rest <= 0:
+        # The variance is infinite or NaN; so is its slope.
+        slope = math.nan if rest == 0 and n > 0 else math.inf
+        return wide * ops.full_like(t, slope)
+    scaled = ops.mul_Scalar(wide, 2.0 / rest)
+    return scaled * distances(t, dim, ops)
+
+
 @var.gradient
-def _(g, self, dim, correction, keepdim, cxx):
-    return cxx.var_backward(g, self, dim, correction, keepdim)
+def _(g, self, dim, correction, keepdim, ops):
+    return through_var(g, self, dim, correction, keepdim, ops)
 
 
 @structured(
@@ -327,8 +400,20 @@ def _(self, dim, keepdim):
 
 
 @std.gradient
-def _(g, self, result, dim, correction, keepdim, cxx):
-    return cxx.std_backward(g, self, result, dim, correction, keepdim)
+def _(g, self, result, dim, correction, keepdim, ops):
+    rest = reduced_count(self.shape, dim) - correction_of(correction)
+    zero = ops.eq_Scalar(result, 0)
+    if rest <= 0:
+        share = g / ops.mul_Scalar(result, 2.0)
+        kept = ops.masked_fill_Scalar(share, zero, 0.0)
+        return through_var(kept, self, dim, correction, keepdim, ops)
+    # Distances in units of the deviation are about 1, whatever that is.
+    safe = ops.masked_fill_Scalar(result, zero, 1.0)
+    far = distances(self, dim, ops)
+    shares = far / restored(safe, self.dim(), dim, keepdim, ops)
+    kept = ops.masked_fill_Scalar(g, zero, 0.0)
+    wide = restored(kept, self.dim(), dim, keepdim, ops)
+    return ops.div_Scalar(wide, rest) * shares
 
 
 @structured(
@@ -365,8 +450,18 @@ def _(self, dim, keepdim):
 
 
 @var_mean.gradient
-def _(grads, self, dim, correction, keepdim, cxx):
-    return cxx.var_mean_backward(grads, self, dim, correction, keepdim)
+def _(grads, self, dim, correction, keepdim, ops):
+    through, mean = grads[0], grads[1]
+    total = None
+    if through is not None:
+        total = through_var(through, self, dim, correction, keepdim, ops)
+    if mean is not None:
+        wide = expanded(mean, self.shape, dim, keepdim, ops)
+        share = ops.div_Scalar(wide, reduced_count(self.shape, dim))
+        total = share if total is None else total + share
+    if self.is_complex() and total is not None and not total.is_complex():
+        total = ops.to_dtype(total, self.dtype)
+    return total
 
 
 @structured(
@@ -405,8 +500,10 @@ def _(t, self, dim, keepdim, result):
 
 
 @logsumexp.gradient
-def _(g, self, result, dim, keepdim, cxx):
-    return cxx.logsumexp_backward(g, self, result, dim, keepdim)
+def _(g, self, result, dim, keepdim, ops):
+    wide = restored(g, self.dim(), dim, keepdim, ops)
+    log = restored(result, self.dim(), dim, keepdim, ops)
+    return wide * conj_of_tensor(ops.exp(self - log), ops)
 
 
 @structured(
@@ -476,5 +573,35 @@ def _(self, ord, dim, keepdim, dtype):
 
 
 @linalg_vector_norm.gradient
-def _(g, self, result, ord, dim, keepdim, cxx):
-    return cxx.norm_backward(g, self, result, ord, dim, keepdim)
+def _(g, self, result, ord, dim, keepdim, ops):
+    p = float(ord)
+    wide = restored(g, self.dim(), dim, keepdim, ops)
+    norm = restored(result, self.dim(), dim, keepdim, ops)
+    if p == 0:
+        return ops.zeros_like(self)
+    if p == 1:
+        return wide * ops.sgn(self)
+    zero = ops.eq_Scalar(norm, 0)
+    # Powers above 1 are taken of shares of the norm: they do not overflow.
+    safe = ops.masked_fill_Scalar(norm, zero, 1.0)
+    if p == 2:
+        return ops.masked_fill_Scalar(wide * (self / safe), zero, 0.0)
+    size = ops.abs(self)
+    if math.isinf(p):
+        at = ops.eq_Tensor(size, norm)
+        ties = ops.sum_dim_IntList(at, dim, True, norm.dtype)
+        slope = ops.sgn(self) * at
+        return slope * (wide / ties)
+    weight = ops.masked_fill_Scalar(wide, zero, 0.0)
+    none = ops.eq_Scalar(self, 0)
+    if 0 < p < 2:
+        sign = ops.sgn(self)
+        slope = ops.masked_fill_Scalar(sign * ops.pow_Tensor_Scalar(size, p - 1), none, 0.0)
+        return slope * (weight / ops.pow_Tensor_Scalar(safe, p - 1))
+    share = size / safe
+    if p < 0:
+        sign = ops.sgn(self)
+        slope = sign * ops.pow_Tensor_Scalar(share, p - 1)
+        return ops.masked_fill_Scalar(slope, none, 0.0) * weight
+    direction = self / safe
+    return direction * ops.pow_Tensor_Scalar(share, p - 2) * weight

@@ -1,6 +1,16 @@
 """Cumulative sums and products."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, is_differentiable, same, show, wrap_dim
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    conj_of_tensor,
+    dtype_name,
+    is_differentiable,
+    same,
+    show,
+    wants_ops,
+    wrap_dim,
+)
 from flambeau.ops.record import COMPLEX, FLOATING, structured
 from flambeau.ops.reduce.dims import sum_dtype
 from flambeau.ops.samples import call, np, values
@@ -32,9 +42,17 @@ def _(self, dim, dtype):
     return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 
+def summed_back(g, dim, ops):
+    """The sums from the other end."""
+    if g.dim() == 0 or g.numel() == 0:
+        return g
+    turned = ops.cumsum(ops.flip(g, [dim]), dim)
+    return ops.flip(turned, [dim])
+
+
 @cumsum.gradient
-def _(g, self, dim, cxx):
-    return cxx.cumsum_backward(g, dim, self.dtype)
+def _(g, self, dim, ops):
+    return ops.to_dtype(summed_back(g, dim, ops), self.dtype)
 
 
 @structured(
@@ -62,9 +80,41 @@ def _(self, dim, dtype):
     return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 
+def products_back(g, t, dim, ops):
+    """The gradient of ``cumprod`` by ops.
+
+    Where an element is zero the quotient of a result and it has no meaning; the sum over the
+    products without it has, and is differentiable everywhere: for each element, the products that
+    it is part of with one in its place.
+    """
+    d = wrap_dim(dim, t.dim(), "cumprod_backward")
+    n = t.shape[d]
+    x = ops.transpose_int(t, d, -1)
+    gx = ops.transpose_int(g, d, -1)
+    last = t.dim() - 1
+    edge = list(x.shape)
+    edge[last] = 1
+    columns = []
+    for k in range(n):
+        one = ops.new_ones(x, edge)
+        rest = ops.slice_Tensor(x, last, k + 1, n)
+        behind = ops.cumprod(ops.cat([one, rest], last), last)
+        terms = ops.slice_Tensor(gx, last, k, n) * conj_of_tensor(behind, ops)
+        total = ops.sum_dim_IntList(terms, [last])
+        if k > 0:
+            before = ops.prod_dim_int(ops.slice_Tensor(x, last, 0, k), last)
+            total = total * conj_of_tensor(before, ops)
+        columns.append(total)
+    return ops.transpose_int(ops.stack(columns, last), d, -1)
+
+
 @cumprod.gradient
-def _(g, self, result, dim, cxx):
-    return cxx.cumprod_backward(g, self, dim, result)
+def _(g, self, dim, ops):
+    if self.dim() == 0 or self.numel() <= 1:
+        return g
+    if not wants_ops(g, self, False):
+        return ops._cumprod_grad(g, self, dim)
+    return products_back(g, self, dim, ops)
 
 
 # Gradients of products of a line, where they are not differentiated again.

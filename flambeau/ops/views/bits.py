@@ -1,13 +1,6 @@
 """Views of the same memory as other numbers: real parts, lazy conjugates."""
 
-from flambeau.ops.language import (
-    Error,
-    Spec,
-    dtype_name,
-    dtypes,
-    to_complex,
-    to_real,
-)
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, formats, to_complex, to_real
 from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, np, values
 
@@ -47,8 +40,9 @@ def _(self):
 
 
 @view_as_real.gradient
-def _(g, cxx):
-    return cxx.view_as_real_backward(g)
+def _(g, ops):
+    plain = g if g.stride(-1) == 1 else ops.contiguous(g, formats.contiguous_format)
+    return ops.view_as_complex(plain)
 
 
 @view("view_as_complex(Tensor(a) self) -> Tensor(a)", handles=frozenset())
@@ -96,8 +90,8 @@ def _(self):
 
 
 @view_as_complex.gradient
-def _(g, cxx):
-    return cxx.view_as_complex_backward(g)
+def _(g, ops):
+    return ops.view_as_real(ops.resolve_conj(g))
 
 
 @view("_conj(Tensor(a) self) -> Tensor(a)", flips="conjugate", method=False)
@@ -119,8 +113,8 @@ def _(self):
 
 
 @_conj.gradient
-def _(g, cxx):
-    return cxx.conj(g)
+def _(g, ops):
+    return ops.conj(g)
 
 
 @view("_neg_view(Tensor(a) self) -> Tensor(a)", flips="negative", method=False)
@@ -144,12 +138,13 @@ def _(g, ops):
 
 
 @composite("conj(Tensor(a) self) -> Tensor(a)")
-def conj():
+def conj(self, ops):
     """The complex conjugate, as a lazy view; real tensors are returned as they are.
 
     >>> flambeau.conj(flambeau.tensor([1+2j]))
     tensor([1.-2.j])
     """
+    return ops._conj(self) if self.is_complex() else self
 
 
 conj.samples(call(values(2, 3)), call(values()))
@@ -157,12 +152,16 @@ conj.reference(np.conj)
 
 
 @composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
-def real():
+def real(self, ops):
     """The real part as a view; real tensors are returned as they are.
 
     >>> flambeau.real(flambeau.tensor([1+2j]))
     tensor([1.])
     """
+    if not self.is_complex():
+        return self
+    plain = ops._conj(self) if self.is_conj() else self
+    return ops.select_int(ops.view_as_real(plain), -1, 0)
 
 
 real.samples(call(values(2, 3)), call(values()))
@@ -170,12 +169,17 @@ real.reference(np.real)
 
 
 @composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
-def imag():
+def imag(self, ops):
     """The imaginary part of a complex tensor as a view.
 
     >>> flambeau.imag(flambeau.tensor([1+2j]))
     tensor([2.])
     """
+    if not self.is_complex():
+        raise Error("imag: imag is not implemented for tensors with non-complex dtypes.")
+    if not self.is_conj():
+        return ops.select_int(ops.view_as_real(self), -1, 1)
+    return ops.select_int(ops._neg_view(ops.view_as_real(ops._conj(self))), -1, 1)
 
 
 imag.samples(call(values(2, 3)), call(values()), dtypes=COMPLEX)
@@ -183,12 +187,13 @@ imag.reference(np.imag)
 
 
 @composite("resolve_conj(Tensor(a) self) -> Tensor(a)")
-def resolve_conj():
+def resolve_conj(self, ops):
     """A copy without the conjugate bit when it is set, else the tensor itself.
 
     >>> flambeau.tensor([1 + 2j]).conj().resolve_conj()
     tensor([1.-2.j])
     """
+    return ops.clone(self) if self.is_conj() else self
 
 
 resolve_conj.samples(call(values(2, 3)), call(values()))
@@ -196,12 +201,13 @@ resolve_conj.reference(lambda x: x)
 
 
 @composite("resolve_neg(Tensor(a) self) -> Tensor(a)")
-def resolve_neg():
+def resolve_neg(self, ops):
     """A copy without the negative bit when it is set, else the tensor itself.
 
     >>> flambeau.tensor([1 + 2j]).conj().imag.resolve_neg()
     tensor([-2.])
     """
+    return ops.clone(self) if self.is_neg() else self
 
 
 resolve_neg.samples(call(values(2, 3)), call(values()))

@@ -6,8 +6,10 @@ from flambeau.ops.language import (
     Spec,
     contiguous_strides,
     dtype_name,
+    dtypes,
     show,
     storage_bytes,
+    sum_to,
     wrap_dim,
 )
 from flambeau.ops.record import view
@@ -289,9 +291,65 @@ def _(b, self, size, stride, storage_offset):
     return x.as_strided([b.size, *size], [x.stride(0), *stride], offset)
 
 
+def extent(sizes, strides):
+    """How far the last element is from the first; -1 where there is none."""
+    last = 0
+    for n, step in zip(sizes, strides, strict=True):
+        if n == 0:
+            return -1
+        last = last + (n - 1) * step
+    return last
+
+
+def overlaps(sizes, strides):
+    """Whether two indices may name one element.
+
+    None do where each dimension steps over the extent of those with smaller steps.
+    """
+    if any(n == 0 for n in sizes):
+        return False
+    for d, step in enumerate(strides):
+        if sizes[d] == 1:
+            continue
+        reach = 0
+        for e, other in enumerate(strides):
+            if other < step or (other == step and e < d):
+                reach = reach + other * (sizes[e] - 1)
+        if step <= reach:
+            return True
+    return False
+
+
+def places_of(length, sizes, strides, offset, g, ops):
+    """Where the elements of a geometry are in a buffer, in one dimension."""
+    every = ops.arange_start_step(0, length, 1, dtypes.int64, None, g.device)
+    return ops.reshape(ops.as_strided(every, sizes, strides, offset), [-1])
+
+
 @as_strided.gradient
-def _(g, self, size, stride, storage_offset, cxx):
-    return cxx.as_strided_backward(g, self.meta, self.offset, size, stride, storage_offset)
+def _(g, self, size, stride, storage_offset, ops):
+    # The gradient is laid out in a buffer that stands for the storage: what the view read is added
+    # there (several times where the view overlaps itself), then read back with the base's
+    # geometry. An element that the base holds at several places (expanded) is divided among them.
+    base = self.storage_offset()
+    begins = base if storage_offset is None else storage_offset
+    start = min(begins, base)
+    end = max(begins + extent(size, stride), base + extent(self.shape, self.stride()))
+    length = max(end - start + 1, 0)
+    # Made from g, so that it belongs to the levels that g belongs to.
+    buffer = ops.new_zeros(g, [length])
+    if overlaps(size, stride):
+        places = places_of(length, size, stride, begins - start, g, ops)
+        ops.index_add_(buffer, 0, places, ops.reshape(g, [-1]))
+    else:
+        ops.copy_(ops.as_strided(buffer, size, stride, begins - start), g)
+    result = ops.as_strided(buffer, self.shape, self.stride(), base - start)
+    if not overlaps(self.shape, self.stride()):
+        return result
+    counts = ops.zeros([length], g.dtype, None, g.device)
+    places = places_of(length, self.shape, self.stride(), base - start, g, ops)
+    ops.index_add_(counts, 0, places, ops.ones_like(places, g.dtype))
+    return result / ops.as_strided(counts, self.shape, self.stride(), base - start)
 
 
 @view(
@@ -413,8 +471,11 @@ def _(self, dims):
 
 
 @permute.gradient
-def _(g, dims, cxx):
-    return cxx.permute_backward(g, dims)
+def _(g, dims, ops):
+    inverse = [0] * len(dims)
+    for i, d in enumerate(dims):
+        inverse[d + len(dims) if d < 0 else d] = i
+    return ops.permute(g, inverse)
 
 
 @view(
@@ -479,8 +540,8 @@ def _(self, size):
 
 
 @expand.gradient
-def _(g, self, cxx):
-    return cxx.sum_to(g, self.shape)
+def _(g, self, ops):
+    return sum_to(g, self.shape, ops)
 
 
 @view(
@@ -557,9 +618,19 @@ def _(self):
     return squeezed(self, list(range(self.dim())))
 
 
+def put_back(g, sizes, dims, ops):
+    """Those of the named dimensions that had one element, where they were."""
+    named = [wrap_dim(d, len(sizes), "squeeze") for d in dims]
+    out = g
+    for d, n in enumerate(sizes):
+        if n == 1 and d in named:
+            out = ops.unsqueeze(out, d)
+    return out
+
+
 @squeeze.gradient
-def _(g, self, cxx):
-    return cxx.unsqueeze_to(g, self.shape)
+def _(g, self, ops):
+    return put_back(g, self.shape, list(range(self.dim())), ops)
 
 
 @view(
@@ -583,8 +654,8 @@ def _(self, dim):
 
 
 @squeeze_dim.gradient
-def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dim_to(g, self.shape, dim)
+def _(g, self, dim, ops):
+    return put_back(g, self.shape, [dim], ops)
 
 
 @view(
@@ -614,8 +685,8 @@ def _(self, dim):
 
 
 @squeeze_dims.gradient
-def _(g, self, dim, cxx):
-    return cxx.unsqueeze_dims_to(g, self.shape, dim)
+def _(g, self, dim, ops):
+    return put_back(g, self.shape, dim, ops)
 
 
 @view("unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", inplace=True)
@@ -649,5 +720,5 @@ def _(self, dim):
 
 
 @unsqueeze.gradient
-def _(g, self, dim, cxx):
-    return cxx.squeeze_back(g, self.shape, dim)
+def _(g, self, dim, ops):
+    return ops.squeeze_dim(g, wrap_dim(dim, self.dim() + 1, "unsqueeze"))

@@ -84,9 +84,14 @@ def _(self, dim, start, end, step):
     return Spec(sizes, self.dtype, strides, offset)
 
 
+_FAR = 2**63 - 1  # where a slice without an end ends
+
+
 @slice.gradient
-def _(g, self, dim, start, end, step, cxx):
-    return cxx.slice_backward(g, self.shape, dim, start, end, step)
+def _(g, self, dim, start, end, step, ops):
+    first = 0 if start is None else start
+    behind = _FAR if end is None else end
+    return ops.slice_backward(g, self.shape, dim, first, behind, step)
 
 
 @view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)")
@@ -231,9 +236,25 @@ def _(self, split_size, dim):
     return parts
 
 
+def joined(g, lengths, sizes, d, dtype, layout, device, ops):
+    """Gradients of parts, with zeros where a part had none."""
+    parts = []
+    for t, n in zip(g, lengths, strict=True):
+        if t is None:
+            part = list(sizes[:d]) + [n] + list(sizes[d + 1 :])
+            parts.append(ops.zeros(part, dtype, layout, device))
+        else:
+            parts.append(t)
+    return ops.cat(parts, d)
+
+
 @split.gradient
-def _(g, self, split_size, dim, cxx):
-    return cxx.split_backward(g, self.shape, self.options, split_size, dim)
+def _(g, self, split_size, dim, ops):
+    d = wrap_dim(dim, self.dim(), "split_backward")
+    parts = [split_size] * len(g)
+    if parts:
+        parts[len(g) - 1] = self.size(d) - split_size * (len(g) - 1)
+    return joined(g, parts, self.shape, d, self.dtype, self.layout, self.device, ops)
 
 
 @view(
@@ -281,8 +302,9 @@ def _(self, split_sizes, dim):
 
 
 @split_with_sizes.gradient
-def _(g, self, split_sizes, dim, cxx):
-    return cxx.split_with_sizes_backward(g, self.shape, self.options, split_sizes, dim)
+def _(g, self, split_sizes, dim, ops):
+    d = wrap_dim(dim, self.dim(), "split_with_sizes_backward")
+    return joined(g, split_sizes, self.shape, d, self.dtype, self.layout, self.device, ops)
 
 
 @view(
@@ -320,5 +342,15 @@ def _(self, dim):
 
 
 @unbind.gradient
-def _(g, self, dim, cxx):
-    return cxx.unbind_backward(g, self.shape, self.options, dim)
+def _(g, self, dim, ops):
+    d = wrap_dim(dim, self.dim(), "unbind_backward")
+    if len(g) == 0:
+        return ops.zeros(self.shape, self.dtype, self.layout, self.device)
+    part = list(self.shape[:d]) + list(self.shape[d + 1 :])
+    all_parts = []
+    for t in g:
+        if t is None:
+            all_parts.append(ops.zeros(part, self.dtype, self.layout, self.device))
+        else:
+            all_parts.append(t)
+    return ops.stack(all_parts, d)
