@@ -96,6 +96,11 @@ void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
   }
 }
 
+void check_places(const char* op, const Tensor& out) {
+  check(out.dtype() == DType::int64, op, ": the out= for indices has to be of int64, got ",
+        dtype_name(out.dtype()));
+}
+
 void refuse_dtype(const char* op, uint32_t bits) {
   const auto dtype = static_cast<DType>(std::countr_zero(bits));
   raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",

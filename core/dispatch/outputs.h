@@ -27,6 +27,8 @@ struct Wanted {
 // it, and shares no memory with another.
 void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
                 std::initializer_list<Wanted> results);
+// Of an out= for indices, which other dtypes could not tell apart.
+void check_places(const char* op, const Tensor& out);
 void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);

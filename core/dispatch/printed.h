@@ -179,6 +179,8 @@ inline Scalar log_of(const Scalar& v) {
 
 bool watched(TensorSpan tensors);
 bool under_dispatch(const Tensor& t);
+// Whether vmap has an element for each item of its batch in `t`: it cannot be read as a number.
+bool in_batch(const Tensor& t);
 
 inline Device placed(const std::optional<Device>& device) {
   return device.value_or(Device()).of_tensors();

@@ -1,5 +1,6 @@
 // tensor[index] and tensor[index] = value.
 
+#include "core/dispatch/printed.h"
 #include "core/python/binding.h"
 #include "core/python/interchange.h"
 #include "core/tensor/range.h"
@@ -9,6 +10,7 @@
 #include "flambeau/ops/fill.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/index_put.h"
+#include "flambeau/ops/permute.h"
 #include "flambeau/ops/reshape.h"
 #include "flambeau/ops/select.h"
 #include "flambeau/ops/slice.h"
@@ -120,6 +122,36 @@ Item read_item(PyObject* o, Device device) {
   return {.kind = Kind::tensor, .tensor = std::move(t)};
 }
 
+// A 0-dim index picks one row, as a number does, but takes part in the op: its dimension goes next
+// to those of the other indices, which then stand together if they did without it.
+void put_batched(Picked& p, std::span<const std::pair<int64_t, Tensor>> batched) {
+  Dims order;
+  TensorVec indices;
+  int64_t first = 0;  // of the other indices
+  while (first < static_cast<int64_t>(p.indices.size()) && !p.indices[first].defined()) ++first;
+  const auto is_batched = [&](int64_t d) {
+    for (const auto& [dim, index] : batched)
+      if (dim == d) return true;
+    return false;
+  };
+  const auto put_all = [&] {
+    for (const auto& [dim, index] : batched) {
+      order.push_back(dim);
+      indices.push_back(index);
+    }
+  };
+  for (int64_t d = 0; d < p.view.dim(); ++d) {
+    if (d == first) put_all();
+    if (is_batched(d)) continue;
+    order.push_back(d);
+    indices.push_back(d < static_cast<int64_t>(p.indices.size()) ? p.indices[d] : Tensor());
+  }
+  if (static_cast<int64_t>(order.size()) < p.view.dim()) put_all();
+  while (!indices.empty() && !indices.back().defined()) indices.pop_back();
+  p.view = entry::permute(p.view, order);
+  p.indices = std::move(indices);
+}
+
 Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) {
   using Kind = Item::Kind;
   int64_t used = 0;
@@ -128,7 +160,7 @@ Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) 
   check<IndexError>(rest >= 0, "index: too many indices for tensor of dimension ", self.dim());
   Picked p{self, {}};
   int64_t dim = 0;
-  bool ellipsis = false;
+  std::vector<std::pair<int64_t, Tensor>> batched;  // 0-dim indices that are one for each item
   for (const Item& item : items) {
     switch (item.kind) {
       case Kind::integer:
@@ -137,9 +169,8 @@ Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) 
       case Kind::slice:
         p.view = slice(p.view, dim++, item, always_slice);
         break;
-      case Kind::ellipsis:
-        if (!ellipsis) dim += rest;
-        ellipsis = true;
+      case Kind::ellipsis:  // a second one takes dimensions that are not there
+        dim += rest;
         break;
       case Kind::none:
         p.view = entry::unsqueeze(p.view, dim++);
@@ -150,7 +181,9 @@ Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) 
         break;
       case Kind::tensor: {
         const Tensor& t = item.tensor;
-        if (t.dim() == 0 && is_integral(t.dtype(), false) && t.dtype() != DType::uint8) {
+        if (t.dim() == 0 && !item.mask() && printed::in_batch(t)) {
+          batched.emplace_back(dim++, t);
+        } else if (t.dim() == 0 && is_integral(t.dtype(), false) && t.dtype() != DType::uint8) {
           p.view = entry::select_int(p.view, dim, t.item().to_int());
         } else if (t.dim() == 0 && item.mask()) {
           p.view = entry::unsqueeze(p.view, dim);
@@ -164,6 +197,7 @@ Picked pick(const Tensor& self, std::span<const Item> items, bool always_slice) 
       }
     }
   }
+  if (!batched.empty()) put_batched(p, batched);
   return p;
 }
 

@@ -263,14 +263,43 @@ void explore(PyObject* o, int depth, Found& f) {
   }
 }
 
+// An int of any size, as a floating number or a truth value; those that are too large for both, and
+// integers that an int64 cannot hold, are refused.
+Scalar value_of_int(PyObject* o, DType dtype) {
+  if (dtype == DType::boolean) return Scalar(is_true(o));
+  if (is_integral(dtype, false)) {
+    int overflow;
+    const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (!overflow) return Scalar(static_cast<int64_t>(v));
+    if (overflow > 0 && dtype == DType::uint64) {
+      const unsigned long long u = PyLong_AsUnsignedLongLong(o);
+      if (!PyErr_Occurred()) return Scalar(static_cast<uint64_t>(u));
+      PyErr_Clear();
+    }
+    raise<ValueError>("tensor: value ", show_python(Object(must(PyObject_Str(o))).get()),
+                      " cannot be converted to type ", dtype_name(dtype), " without overflow");
+  }
+  const double v = PyLong_AsDouble(o);
+  if (v == -1 && PyErr_Occurred()) throw PythonError();
+  return Scalar(v);
+}
+
+std::string show_number(const Scalar& s) {
+  if (s.is_floating()) return concat(s.to_double());
+  if (s.kind() == Scalar::Kind::unsigned_integer) return concat(static_cast<uint64_t>(s.to_int()));
+  return concat(s.to_int());
+}
+
 Scalar leaf_value(PyObject* o, DType dtype) {
-  const Scalar s = is_tensor(o) ? unwrap(o).item() : unwrap_scalar(o);
+  const Scalar s = is_tensor(o)                               ? unwrap(o).item()
+                   : PyLong_CheckExact(o) && !PyBool_Check(o) ? value_of_int(o, dtype)
+                                                              : unwrap_scalar(o);
   check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
         dtype_name(dtype), " without overflow: it is complex");
   // Floating dtypes take what is too large as infinite, as float() does.
   if (is_integral(dtype, false) && !fits(s, dtype)) [[unlikely]]
-    raise("tensor: value ", s.is_floating() ? concat(s.to_double()) : concat(s.to_int()),
-          " cannot be converted to type ", dtype_name(dtype), " without overflow");
+    raise("tensor: value ", show_number(s), " cannot be converted to type ", dtype_name(dtype),
+          " without overflow");
   return s;
 }
 
@@ -362,8 +391,19 @@ PyObject* finish(Tensor t, const Options& o) {
   return wrap(std::move(t));
 }
 
+// What a function mode makes of a call of one of the functions below, which look at no overrides of
+// their data; nullptr without one.
+PyObject* answer_of_mode(const char* name, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  if (!torch_function_modes_active()) [[likely]]
+    return nullptr;
+  const Object module(must(PyImport_ImportModule("flambeau")));
+  const Object function(must(PyObject_GetAttrString(module.get(), name)));
+  return call_torch_function(Overloaded(), function.get(), args, n, kwnames, name);
+}
+
 PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
+    if (PyObject* r = answer_of_mode("tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};
     PyObject* given[5];
     read_arguments("tensor", kNames, 1, args, n, kwnames, given);
@@ -394,6 +434,7 @@ Tensor shared_or_copied(PyObject* data, const Options& o) {
 
 PyObject* as_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
+    if (PyObject* r = answer_of_mode("as_tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device"};
     PyObject* given[3];
     read_arguments("as_tensor", kNames, 1, args, n, kwnames, given);
@@ -402,13 +443,30 @@ PyObject* as_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kw
   });
 }
 
+// asarray(copy=False): what cannot be shared is refused.
+void check_shareable(PyObject* data, const Options& o) {
+  check<ValueError>(is_tensor(data) || (is_array(data) && !is_numpy_scalar(data)),
+                    "asarray: can't alias a ", Py_TYPE(data)->tp_name,
+                    " into a tensor: leave out copy=False");
+  const Tensor t = is_tensor(data) ? unwrap(data) : from_array(data);
+  const DType dtype = o.dtype.value_or(t.dtype());
+  check<ValueError>(t.dtype() == dtype, "asarray: can't alias tensor with dtype ",
+                    dtype_name(t.dtype()), " into dtype ", dtype_name(dtype),
+                    ": leave out copy=False");
+  check<ValueError>(!o.device_given || t.device() == o.device,
+                    "asarray: can't alias tensor from device ", t.device().str(), " to ",
+                    o.device.str(), ": leave out copy=False");
+}
+
 PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
+    if (PyObject* r = answer_of_mode("asarray", args, n, kwnames)) return r;
     static const char* const kNames[] = {"obj", "dtype", "device", "copy", "requires_grad"};
     PyObject* given[5];
     read_arguments("asarray", kNames, 1, args, n, kwnames, given);
     const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
     const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
+    if (given[3] && given[3] != Py_None && !copy) check_shareable(given[0], o);
     Tensor t = shared_or_copied(given[0], o);
     if (copy) t = entry::clone(t, std::nullopt);
     return finish(std::move(t), o);

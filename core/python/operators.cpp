@@ -14,9 +14,10 @@ struct Operator {
   FunctionObject* whole = nullptr;
   FunctionObject* reflected = nullptr;
   PyObject* reflected_function = nullptr;
-  // What __torch_function__ gets, as an attribute of Tensor. A reflection gets its own function,
-  // with the operands in the order that this takes.
+  // What __torch_function__ gets, as an attribute of Tensor; for a reflection with the tensor
+  // first. Where that has no name, or a number overrides, it gets the function that will run.
   const char* public_name = nullptr;
+  const char* reflected_name = nullptr;
 };
 
 constexpr const char* kBinary[] = {"nb_add",          "nb_subtract",    "nb_multiply",
@@ -41,8 +42,36 @@ constexpr const char* kUnary[] = {"nb_negative", "nb_absolute", "nb_invert"};
 constexpr int kUnaryIds[] = {Py_nb_negative, Py_nb_absolute, Py_nb_invert};
 constexpr const char* kCompare[] = {"lt", "le", "eq",
                                     "ne", "gt", "ge"};  // in the order of Py_LT...
-constexpr const char* kComparePublic[] = {"__lt__", "__le__", "__eq__",
-                                          "__ne__", "__gt__", "__ge__"};
+constexpr const char* kCompareSpecial[] = {"__lt__", "__le__", "__eq__",
+                                           "__ne__", "__gt__", "__ge__"};
+// Operators that are told by their own name and not by that of their op.
+constexpr const char* kSpecial[][2] = {
+    {"nb_lshift", "__lshift__"},
+    {"nb_rshift", "__rshift__"},
+    {"nb_and", "__and__"},
+    {"nb_xor", "__xor__"},
+    {"nb_or", "__or__"},
+    {"nb_floor_divide", "__floordiv__"},
+    {"nb_inplace_lshift", "__ilshift__"},
+    {"nb_inplace_rshift", "__irshift__"},
+    {"nb_inplace_and", "__iand__"},
+    {"nb_inplace_xor", "__ixor__"},
+    {"nb_inplace_or", "__ior__"},
+    {"nb_invert", "__invert__"},
+    {"tp_richcompare:eq", "__eq__"},
+};
+constexpr const char* kReflected[][2] = {
+    {"nb_subtract", "__rsub__"},
+    {"nb_remainder", "__rmod__"},
+    {"nb_lshift", "__rlshift__"},
+    {"nb_rshift", "__rrshift__"},
+    {"nb_floor_divide", "__rfloordiv__"},
+    {"nb_matrix_multiply", "__rmatmul__"},
+    {"nb_power", "__rpow__"},
+    {"nb_and", "bitwise_and"},
+    {"nb_xor", "bitwise_xor"},
+    {"nb_or", "bitwise_or"},
+};
 
 Operator binary_ops[std::size(kBinary)], inplace_ops[std::size(kInplace)],
     unary_ops[std::size(kUnary)], compare_ops[std::size(kCompare)], power_op, inplace_power_op;
@@ -71,6 +100,14 @@ bool load_reflections() {
 // tensor, unless the operator is commutative: then the tensor comes first, as PyTorch has it.
 PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b) {
   PyObject* const swapped[] = {b, a};
+  if (op.reflected_name && is_tensor(b) && may_override(b)) [[unlikely]] {
+    PyObject* answer = nullptr;
+    const auto ask = [&] {
+      answer = torch_function_on(b, op.reflected_name, swapped, 2);
+      return 0;
+    };
+    if (guarded_int(ask) < 0 || answer) return answer;
+  }
   if (is_number(a)) {
     if (!load_reflections()) return nullptr;
     if (op.reflected_function)
@@ -144,7 +181,7 @@ PyObject* inplace_power(PyObject* a, PyObject* b, PyObject* modulus) {
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   PyObject* const args[] = {a, b};
   PyObject* result = call_operator(compare_ops[how].forward, compare_ops[how].public_name, args, 2);
-  return or_with_array(result, kComparePublic[how], a, b);
+  return or_with_array(result, kCompareSpecial[how], a, b);
 }
 
 template <size_t... I>
@@ -196,14 +233,16 @@ FunctionObject* function_of(const PythonName& name) {
   return as_function(must(make_function(name)));
 }
 
+template <size_t N>
+const char* told_as(const char* const (&table)[N][2], std::string_view slot) {
+  for (const auto& [known, told] : table)
+    if (slot == known) return told;
+  return nullptr;
+}
+
 const char* public_name_of(const PythonName& name) {
-  const std::string_view slot = name.slot;
-  if (slot.starts_with("tp_richcompare")) {
-    for (const char* special : kComparePublic)
-      if (std::string_view(special) == name.name) return special;
-  }
-  const Op& op = *builtin_ops()[name.ops[0]];
-  return op.name;
+  const char* special = told_as(kSpecial, name.slot);
+  return special ? special : builtin_ops()[name.ops[0]]->name;
 }
 
 // set_reflection("nb_true_divide", f): `number / tensor` calls f(tensor, number).
@@ -252,6 +291,7 @@ void set_operator(const PythonName& name) {
   op->forward = function_of(method ? *method : name);
   op->whole = function ? function_of(*function) : op->forward;
   op->public_name = public_name_of(name);
+  op->reflected_name = told_as(kReflected, name.slot);
   // The forward op under its reflected name is no op of its own.
   if (op->reflected && same_ops(*op->reflected->name, name)) op->reflected = nullptr;
 }

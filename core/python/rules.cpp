@@ -107,6 +107,8 @@ constexpr Leaf kLeaves[] = {
      [](PyObject* const* a) { return must(wrap(wrapped_number(unwrap_scalar(a[0])))); }, 1},
     {"printed::watched",
      [](PyObject* const* a) { return PyBool_FromLong(printed::watched(tensors_of(a[0]))); }, 1},
+    {"printed::in_batch",
+     [](PyObject* const* a) { return PyBool_FromLong(printed::in_batch(tensor_of(a[0]))); }},
     {"printed::under_dispatch",
      [](PyObject* const* a) { return PyBool_FromLong(printed::under_dispatch(tensor_of(a[0]))); },
      1},

@@ -369,6 +369,16 @@ int assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
 }
 
 Py_ssize_t length(PyObject* self) {
+  if (may_override(self)) [[unlikely]] {
+    Py_ssize_t told = -1;
+    const auto ask = [&] {
+      const Object r(torch_function_on(self, "__len__", &self, 1));
+      if (r) told = PyNumber_AsSsize_t(r.get(), PyExc_OverflowError);
+      return 0;
+    };
+    if (guarded_int(ask) < 0 || PyErr_Occurred()) return -1;
+    if (told >= 0) return told;
+  }
   const Tensor& t = unwrap(self);
   if (t.dim() == 0) {
     PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");

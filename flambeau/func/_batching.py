@@ -175,8 +175,9 @@ class Batch:
         Also which dimensions of an item they pick from, how many dimensions what they pick has,
         and whether the batch is among what they pick.
         """
-        if any(i is not None and i.dtype in (flambeau.bool, flambeau.uint8) for i in indices):
-            if any(i is not None and i.batched for i in indices):
+        masks = [i for i in indices if i is not None and i.dtype in (flambeau.bool, flambeau.uint8)]
+        if masks:
+            if any(mask.batched for mask in masks):
                 raise RuntimeError(
                     "vmap: We do not support batching operators that can support dynamic shape. "
                     "Attempting to batch over indexing with a boolean mask."

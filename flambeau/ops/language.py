@@ -268,6 +268,11 @@ def wants_ops(g, t, registered):
     """
 
 
+@_leaf("printed::in_batch", "(tensor) -> bool")
+def in_batch(t):
+    """Whether vmap has an element for each item of its batch in the tensor: it has no one value."""
+
+
 @_leaf("printed::under_dispatch", "(tensor) -> bool")
 def under_dispatch(t):
     """Whether a ``__torch_dispatch__`` sees what runs on the tensor."""

@@ -65,6 +65,7 @@ class Record:
     inplace_overload: str | None = None  # the functional form's by default
     out: bool = False
     out_overload: str | None = None
+    places: tuple = ()  # which outputs are indices: their out= is of int64 and no other dtype
     separate_out: bool = False  # out= may share no memory with an input
     inplace_only: bool = False
     # Names whose in-place form is a function too; None: all of an op with one argument.

@@ -40,6 +40,13 @@ Dims dims_of(const T& self, const std::optional<IntSpan>& dim, const char* op = 
   return dims_of(self, dim ? *dim : IntSpan(), op);
 }
 
+// As above, but an empty list names none.
+template <class T>
+Dims named_dims(const T& self, const std::optional<IntSpan>& dim) {
+  if (dim && dim->empty()) return {};
+  return dims_of(self, dim);
+}
+
 template <class T>
 int64_t wrap(const T& self, int64_t dim, const char* op = "reduction") {
   return wrap_dim(dim, self.dim(), op);

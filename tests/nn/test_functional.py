@@ -243,3 +243,16 @@ def test_functions_have_one_name_wherever_they_are_written():
         assert pickle.loads(pickle.dumps(function)) is function
     assert F.softmax.__module__ == "flambeau.nn.functional"
     assert [name for name in dir(F) if not name.startswith("_")] == sorted(F.__all__)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, flambeau.ones(3)])
+def test_cross_entropy_of_nothing(smoothing, weight):
+    x = flambeau.rand(0, 3)
+    options = {"label_smoothing": smoothing, "weight": weight}
+    for target in (flambeau.rand(0, 3), flambeau.zeros(0, dtype=flambeau.int64)):
+        assert F.cross_entropy(x, target, **options).isnan()
+        assert F.cross_entropy(x, target, reduction="sum", **options) == 0
+        assert F.cross_entropy(x, target, reduction="none", **options).shape == (0,)
+    plane = flambeau.rand(2, 3, 0)
+    assert F.cross_entropy(plane, plane, **options).isnan()

@@ -652,3 +652,15 @@ def test_embedding_gradients():
     table, index = double(5, 3), flambeau.tensor([[0, 4, 4], [1, 2, 4]])
     check_gradients(lambda t: flambeau.embedding(t, index) ** 2, table)
     check_gradients(lambda t: flambeau.embedding(t, index, padding_idx=4)[:, 0] ** 2, table)
+
+
+def test_a_second_ellipsis_takes_dimensions_that_are_not_there():
+    x = flambeau.ones(2, 2)
+    for index in ((..., ..., 0), (..., ..., None)):
+        with pytest.raises(IndexError):
+            x[index]
+        with pytest.raises(IndexError):
+            x[index] = 3
+    with pytest.raises(IndexError):
+        flambeau.ones(2, 2, 2)[..., ..., flambeau.tensor([0])]
+    assert x[..., ...].shape == (2, 2)

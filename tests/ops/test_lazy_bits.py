@@ -94,3 +94,16 @@ def test_copies_keep_the_bits(make):
         assert (made.is_conj(), made.is_neg()) == (t.is_conj(), t.is_neg())
         assert flambeau.equal(made, t)
         assert made.untyped_storage().data_ptr() != t.untyped_storage().data_ptr()
+
+
+def test_bits_are_not_read_as_another_dtype():
+    conj, neg = lazy_conj(A), lazy_neg(A)
+    for other in (flambeau.float64, flambeau.complex64, flambeau.int64):
+        with pytest.raises(RuntimeError, match="view: a conjugated tensor cannot be viewed"):
+            conj.view(other)
+    for other in (flambeau.int64, flambeau.float32, flambeau.complex128):
+        with pytest.raises(RuntimeError, match="view: a lazily negated tensor cannot be viewed"):
+            neg.view(other)
+    negated = flambeau._neg_view(flambeau.tensor(A))
+    flambeau.view_as_real(negated).zero_()
+    assert not negated.any()

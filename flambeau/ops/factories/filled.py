@@ -464,7 +464,7 @@ def _(self, size, fill_value, dtype, layout, device, pin_memory):
     return Spec(size, kind, None, device=placed(self.device if device is None else device))
 
 
-@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False)
+@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, out=True)
 def arange(end, dtype, layout, device, pin_memory, ops):
     """``start, start + step, ...`` below ``end``.
 

@@ -32,11 +32,16 @@ def may_write(record: Record, schema: Schema) -> str:
     return "".join(f"  check_may_write({name});\n" for name in written)
 
 
-def outs(schema: Schema, results: str) -> str:
+def outs(record: Record, schema: Schema, results: str) -> str:
     """Several out= are refused together, before the first is resized. ``results``: the tuple of
     what they will hold."""
-    if len(schema.outs) < 2:
+    if not schema.outs:
         return ""
+    places = "".join(
+        f'  check_places("{schema.name}", {schema.outs[i].symbol});\n' for i in record.places
+    )
+    if len(schema.outs) < 2:
+        return places
     names = ", ".join(f"&{a.symbol}" for a in schema.outs)
     given = ", ".join(f"std::get<{i}>({results})" for i in range(len(schema.outs)))
-    return f'  check_outs("{schema.name}", {{{names}}}, {{{given}}});\n'
+    return places + f'  check_outs("{schema.name}", {{{names}}}, {{{given}}});\n'

@@ -232,7 +232,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
     else:
         code = f"{_dtype_of_out(schema)}  const auto spec = {rule_call(record, schema)};\n"
         code += checks.dtypes(record, schema)
-    code += checks.outs(schema, "spec")
+    code += checks.outs(record, schema, "spec")
     inputs = _inputs(schema)
     when = ", true" if record.checks_values else ""
     if schema.outs and record.separate_out:
@@ -322,7 +322,7 @@ def _given_body(record: Record, schema: Schema, functional: str) -> str:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
         code += f"  auto made = {functional};\n"
-        code += checks.outs(schema, "made")
+        code += checks.outs(record, schema, "made")
         for i, a in enumerate(schema.outs):
             part = "made" if len(schema.outs) == 1 else f"std::get<{i}>(made)"
             code += f'  resize_and_give("{schema.name}", {a.symbol}, {part});\n'

@@ -226,6 +226,7 @@ def _(g, self, mask, ops):
     out=True,
     function_variant=False,
     method=False,
+    places=(0,),
 )
 def nonzero():
     """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""

@@ -510,7 +510,7 @@ def _soft_cross_entropy(log_p, target, weight, reduction, smoothing, class_dim, 
     total = -ops.sum(terms)
     if reduction == _SUM:
         return total
-    return ops.div_Scalar(total, max(log_p.numel() // max(classes, 1), 1))
+    return ops.div_Scalar(total, log_p.numel() // max(classes, 1))
 
 
 def _smoothed_cross_entropy(

@@ -26,6 +26,7 @@ _SORT = {
     "cpu": "cpu::sort(values, indices, self, dim, descending)",
     "differentiable": (0,),
     "out": True,
+    "places": (1,),
 }
 
 
@@ -149,6 +150,7 @@ argsort_stable.reference(lambda x, stable, dim=-1: np.argsort(x, dim, kind="stab
     differentiable=(0,),
     out=True,
     out_overload="values",
+    places=(1,),
 )
 def topk():
     """The k largest (or smallest) elements along a dimension, and where they are.

@@ -441,6 +441,43 @@ def _cube(self):
 _cube.reference(lambda x: x * x * x)
 
 
+# Powers of -inf and -0 are those of inf and 0, which roots are not.
+
+
+@pointwise(
+    "_root(Tensor self) -> Tensor",
+    dtypes=FLOATING,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
+def _root(self):
+    """The square root: what ``pow`` runs for an exponent of 0.5."""
+    return f.where(self == -math.inf, math.inf, f.sqrt(self + 0.0))
+
+
+_root.domain(self=(0.0, 3.0))
+_root.reference(np.sqrt)
+
+
+@pointwise(
+    "_inverse_root(Tensor self) -> Tensor",
+    dtypes=FLOATING,
+    function_variant=False,
+    method=False,
+    inplace=False,
+    out=False,
+)
+def _inverse_root(self):
+    """One over the square root: what ``pow`` runs for an exponent of -0.5."""
+    return f.where(self == -math.inf, 0.0, f.rsqrt(self + 0.0))
+
+
+_inverse_root.domain(self=(0.1, 3.0))
+_inverse_root.reference(lambda x: 1 / np.sqrt(x), tolerance=4)
+
+
 @native(
     "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
     inplace_overload="Scalar",
@@ -462,9 +499,9 @@ def pow_scalar(self, exponent, ops):
             raise Error("pow: Integers to negative integer powers are not allowed.")
         if not is_integral(self.dtype, True):
             if e == 0.5:
-                return ops.sqrt(self)
+                return ops.sqrt(self) if self.is_complex() else ops._root(self)
             if e == -0.5:
-                return ops.rsqrt(self)
+                return ops.rsqrt(self) if self.is_complex() else ops._inverse_root(self)
             if e == -1:
                 return ops.reciprocal(self)
     if self.dtype == dtypes.bool and isinstance(exponent, int) and int(exponent) < 0:
@@ -497,7 +534,7 @@ def _(t, self, exponent):
 def _(g, self, exponent, ops):
     if exponent == 0:
         return ops.zeros_like(self)
-    if exponent == 1:
+    if exponent == 1 and not wants_ops(g, self, False):
         return g
     less = exponent - 1
     if less == 1 and not wants_ops(g, self, True):
@@ -533,7 +570,9 @@ def _(g, self, exponent, result):
     base = g * f.conj(exponent * f.pow(self, exponent - 1))
     return (
         f.where(exponent == 0, 0, base),
-        f.where((self == 0) & (result == 0), 0, g * f.conj(result * f.log(self))),
+        # Where 0 is the power for all exponents around, the slope is 0 too.
+        g
+        * f.conj(result * f.log(f.where((self == 0) & ((result == 0) | (exponent == 0)), 1, self))),
     )
 
 
@@ -557,10 +596,10 @@ pow_of_scalar.batching("pointwise")
 @pow_of_scalar.gradient
 def _(g, self, exponent, result, ops):
     if self == 0:
-        # 0 ** x has slope 0 where x > 0; 0 * log(0) is NaN at the other places, as it should be.
-        at = ops.ge_Scalar(exponent, 0)
-        zero = ops.zeros_like(g)
-        return (ops.where_self(at, zero, ops.mul_Scalar(g, math.nan)),)
+        at = ops.ge_Scalar(ops.real(exponent), 0)
+        logs = ops.masked_fill_Scalar(ops.full_like(result, -math.inf), at, 0.0)
+        flat = g * conj_of_tensor(result * logs, ops)
+        return (grad_to(flat, exponent.shape, exponent.dtype, ops),)
     log = log_of(self)
     factor = math.nan if isinstance(log, complex) and not result.is_complex() else log
     slope = ops.mul_Scalar(result, factor)
@@ -667,7 +706,7 @@ maximum.reference(np.maximum)
 @maximum.gradient
 def _(g, self, other):
     half = f.where(self == other, g / 2, g)
-    return f.where(self >= other, half, 0), f.where(self <= other, half, 0)
+    return f.where(self < other, 0, half), f.where(self > other, 0, half)
 
 
 @pointwise(
@@ -688,7 +727,7 @@ minimum.reference(np.minimum)
 @minimum.gradient
 def _(g, self, other):
     half = f.where(self == other, g / 2, g)
-    return f.where(self <= other, half, 0), f.where(self >= other, half, 0)
+    return f.where(self > other, 0, half), f.where(self < other, 0, half)
 
 
 @pointwise(

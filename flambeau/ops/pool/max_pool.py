@@ -26,6 +26,7 @@ _POOL = (
     module="_nn",
     method=False,
     differentiable=(0,),
+    places=(1,),
     out=True,
 )
 def max_pool2d_with_indices():

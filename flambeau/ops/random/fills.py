@@ -1,7 +1,5 @@
 """Random numbers. Without ``generator`` they come from the default one."""
 
-import math
-
 from flambeau.ops.factories.filled import check_options, like_spec
 from flambeau.ops.language import (
     LEAST,
@@ -55,15 +53,34 @@ def check_normal(dtype, mean, std):
         raise Error(f"normal_: complex tensors take mean 0 only, got {mean:g}")
 
 
+def largest(dtype):
+    """The largest finite number of a floating dtype, or of the parts of a complex one."""
+    if dtype == dtypes.float16 or dtype == dtypes.complex32:
+        return 65504.0
+    if dtype == dtypes.bfloat16:
+        return 3.3895313892515355e38
+    if dtype == dtypes.float32 or dtype == dtypes.complex64:
+        return 3.4028234663852886e38
+    return 1.7976931348623157e308
+
+
 def check_uniform(dtype, low, high):
     check_floating("uniform_", dtype)
+    most = largest(dtype)
+    if not (-most <= low and low <= most):
+        raise Error(f"uniform_: from={low:g} is out of bounds for {dtype_name(dtype)}")
+    if not (-most <= high and high <= most):
+        raise Error(f"uniform_: to={high:g} is out of bounds for {dtype_name(dtype)}")
     if not low <= high:
         raise Error(
             f"uniform_: uniform_ expects to return a [from, to) range, but found from={low:g} > "
             f"to={high:g}"
         )
-    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
-        raise Error(f"uniform_: uniform_ expects finite from and to, got {low:g} and {high:g}")
+    if not high - low <= most:
+        raise Error(
+            f"uniform_: uniform_ expects to - from to be at most {most:g}, the largest "
+            f"{dtype_name(dtype)}, but found to={high:g} and from={low:g}"
+        )
 
 
 def check_probability(p):
@@ -382,6 +399,7 @@ def _(self, p):
     tags=_RANDOM,
     out=True,
     checks_values=True,
+    places=(0,),
 )
 def multinomial():
     """Indices drawn with the weights in each row.

@@ -9,6 +9,7 @@ from flambeau.ops.language import (
     dtypes,
     formats,
     grad_to,
+    in_batch,
     promote,
     same,
     show,
@@ -422,6 +423,11 @@ def one_hot(self, num_classes, ops):
             "one_hot: the result's shape depends on the values of a tensor, which a meta tensor "
             "does not have"
         )
+    if num_classes != -1 and in_batch(self):  # whose values cannot be looked at
+        if num_classes < 1:
+            raise Error(f"one_hot: num_classes should be positive, got {num_classes}")
+        own = ops.arange(num_classes, dtypes.int64, None, self.device)
+        return ops.to_dtype(ops.eq_Tensor(ops.unsqueeze(self, -1), own), dtypes.int64)
     least, largest = ops.aminmax(self)
     if int(least.item()) < 0:
         raise Error("one_hot: Class values must be non-negative.")

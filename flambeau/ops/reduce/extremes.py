@@ -80,7 +80,8 @@ def evenly(g, t, result, dim, keepdim, ops):
 
 
 def evenly_over_all(g, t, result, ops):
-    at = ops.eq_Tensor(t, result)
+    # A NaN is equal to none, but it comes from those that are NaN.
+    at = ops.where_self(ops.isnan(result), ops.isnan(t), ops.eq_Tensor(t, result))
     return g / ops.sum(at) * at
 
 
@@ -181,6 +182,7 @@ max_other.reference(np.maximum)
     differentiable=(0,),
     out=True,
     out_overload="dim_max",
+    places=(1,),
 )
 def max_dim():
     """The largest elements along a dimension, and where they are."""
@@ -276,6 +278,7 @@ min_other.reference(np.minimum)
     differentiable=(0,),
     out=True,
     out_overload="dim_min",
+    places=(1,),
 )
 def min_dim():
     """The smallest elements along a dimension, and where they are."""
@@ -381,6 +384,7 @@ def _(grads, self, min, max, dim, keepdim, ops):
     "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     cpu="cpu::argmax(result, self, dim)",
     out=True,
+    places=(0,),
 )
 def argmax():
     """The index of the first largest element, of all or along a dimension.
@@ -425,6 +429,7 @@ def _(b, self, dim, keepdim):
     "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
     cpu="cpu::argmin(result, self, dim)",
     out=True,
+    places=(0,),
 )
 def argmin():
     """The index of the first smallest element, of all or along a dimension.
@@ -476,6 +481,22 @@ def truth(self, dim, keepdim):
     return Spec(sizes, truth_dtype(self.dtype))
 
 
+def truth_over(self, dim, keepdim):
+    """Unlike other reductions: an empty list names no dimension."""
+    if dim is None:
+        return truth(self, list(range(self.dim())), keepdim)
+    if not dim:
+        return Spec(self.shape, truth_dtype(self.dtype))
+    return truth(self, dim, keepdim)
+
+
+def truth_of_batch(b, self, dim, keepdim):
+    named = list(range(self.rank)) if dim is None else dim
+    if not self.rank:
+        named = []
+    return b.op(self.full, b.shifted(named, self.rank), keepdim)
+
+
 @any.rule
 def _(self):
     return Spec([], truth_dtype(self.dtype))
@@ -508,7 +529,7 @@ def _(self, dim, keepdim):
 
 @structured(
     "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-    cpu="cpu::any(result, self, shape::dims_of(self, dim))",
+    cpu="cpu::any(result, self, shape::named_dims(self, dim))",
     out=True,
     out_overload="dims_out",
 )
@@ -516,18 +537,27 @@ def any_dims():
     """Whether some element along dimensions is nonzero."""
 
 
-any_dims.samples(call(values(2, 3)), call(values(2, 3), [0, 1]), call(values(0, 3), [0], True))
+any_dims.samples(
+    call(values(2, 3)),
+    call(values(2, 3), []),
+    call(values(2, 3), [0, 1]),
+    call(values(0, 3), [0], True),
+)
 any_dims.reference(
     lambda x, dim=None, keepdim=False: np.any(
         x, None if dim is None else tuple(dim), keepdims=keepdim
     )
 )
-any_dims.batching("reduce")
+
+
+@any_dims.batching
+def _(b, self, dim, keepdim):
+    return truth_of_batch(b, self, dim, keepdim)
 
 
 @any_dims.rule
 def _(self, dim, keepdim):
-    return truth(self, dim, keepdim)
+    return truth_over(self, dim, keepdim)
 
 
 @structured(
@@ -580,7 +610,7 @@ def _(self, dim, keepdim):
 
 @structured(
     "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-    cpu="cpu::all(result, self, shape::dims_of(self, dim))",
+    cpu="cpu::all(result, self, shape::named_dims(self, dim))",
     out=True,
     out_overload="dims_out",
 )
@@ -588,7 +618,12 @@ def all_dims():
     """Whether every element along dimensions is nonzero."""
 
 
-all_dims.samples(call(values(2, 3)), call(values(2, 3), [0, 1]), call(values(0, 3), [0], True))
+all_dims.samples(
+    call(values(2, 3)),
+    call(values(2, 3), []),
+    call(values(2, 3), [0, 1]),
+    call(values(0, 3), [0], True),
+)
 all_dims.reference(
     lambda x, dim=None, keepdim=False: np.all(
         x, None if dim is None else tuple(dim), keepdims=keepdim
@@ -598,7 +633,9 @@ all_dims.reference(
 
 @all_dims.rule
 def _(self, dim, keepdim):
-    return truth(self, dim, keepdim)
+    return truth_over(self, dim, keepdim)
 
 
-all_dims.batching("reduce")
+@all_dims.batching
+def _(b, self, dim, keepdim):
+    return truth_of_batch(b, self, dim, keepdim)

@@ -593,8 +593,9 @@ def _(g, self, result, ord, dim, keepdim, ops):
     if math.isinf(p):
         at = ops.eq_Tensor(size, norm)
         ties = ops.sum_dim_IntList(at, dim, True, norm.dtype)
-        slope = ops.sgn(self) * at
-        return slope * (wide / ties)
+        slope = ops.masked_fill_Scalar(ops.sgn(self), ops.logical_not(at), 0.0)
+        # None are equal to a norm that is NaN.
+        return slope * ops.masked_fill_Scalar(wide / ties, ops.eq_Scalar(ties, 0), 0.0)
     weight = ops.masked_fill_Scalar(wide, zero, 0.0)
     none = ops.eq_Scalar(self, 0)
     if 0 < p < 2:

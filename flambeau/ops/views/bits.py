@@ -29,9 +29,8 @@ def _(self):
         )
     if self.is_conj():
         raise Error(
-            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate "
-            "tensor so you can view it as real, use self.resolve_conj(); however, be warned that "
-            "the resulting tensor will NOT alias the original."
+            "view_as_real: view_as_real doesn't work on unresolved conjugated tensors: call "
+            ".resolve_conj() first, which copies"
         )
     strides = [s * 2 for s in self.stride()]
     return Spec(

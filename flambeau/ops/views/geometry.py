@@ -171,9 +171,14 @@ view_dtype.jvp("none")
 @view_dtype.rule
 def _(self, dtype):
     own, new = self.dtype.itemsize, dtype.itemsize
-    if self.is_conj() and not dtype.is_complex:
+    if self.is_conj() and dtype != self.dtype:
         raise Error(
             "view: a conjugated tensor cannot be viewed as another dtype; call .resolve_conj() "
+            "first"
+        )
+    if self.is_neg() and dtype != self.dtype:
+        raise Error(
+            "view: a lazily negated tensor cannot be viewed as another dtype; call .resolve_neg() "
             "first"
         )
     start = self.storage_offset()
