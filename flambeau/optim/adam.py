@@ -209,17 +209,19 @@ def _step(group: dict, fused: bool, params, grads, averages, squares, largest, s
         "maximize": group["maximize"],
     }
     decoupled = group["decoupled_weight_decay"]
-    with flambeau.no_grad(), counted(steps):
+    with flambeau.no_grad():
         if fused:
             step = flambeau._fused_adamw_ if decoupled else flambeau._fused_adam_
-            step(params, grads, averages, squares, largest, steps, **options)
+            with counted(params[0], steps):
+                step(params, grads, averages, squares, largest, steps, **options)
             return
         for i, param in enumerate(params):
             maximum = largest[i] if largest else None
-            _step_one(
-                param, grads[i], averages[i], squares[i], maximum, **options,
-                decoupled_weight_decay=decoupled, count=steps[i].item(),
-            )  # fmt: skip
+            with counted(param, steps[i : i + 1]):
+                _step_one(
+                    param, grads[i], averages[i], squares[i], maximum, **options,
+                    decoupled_weight_decay=decoupled, count=steps[i].item(),
+                )  # fmt: skip
 
 
 def _step_one(
