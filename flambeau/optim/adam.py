@@ -153,15 +153,15 @@ class Adam(Optimizer):
             lists: tuple[list, ...] = ([], [], [], [], [], [])
             self._init_group(group, *lists)
             if lists[0]:
-                work.append((group, lists))
+                work.append((group, lists, can_fuse(group, lists[0])))
         # All groups are looked at before the first one steps; the core looks at a single one.
-        for group, lists in work:
-            if len(work) > 1 or not can_fuse(group, lists[0]):
+        for _, lists, fused in work:
+            if len(work) > 1 or not fused:
                 check_fits(type(self).__name__, *lists[:5])
                 for count in lists[5]:
                     check_counter(type(self).__name__, count)
-        for group, lists in work:
-            _step(group, *lists)
+        for group, lists, fused in work:
+            _step(group, fused, *lists)
         return loss
 
     def _init_group(
@@ -195,7 +195,7 @@ class Adam(Optimizer):
             state_steps.append(state["step"])
 
 
-def _step(group: dict, params, grads, averages, squares, largest, steps) -> None:
+def _step(group: dict, fused: bool, params, grads, averages, squares, largest, steps) -> None:
     lr, (beta1, beta2) = group["lr"], group["betas"]
     if not type(lr) is type(beta1) is type(beta2) is float:
         lr, beta1, beta2 = number(lr), number(beta1), number(beta2)
@@ -209,18 +209,19 @@ def _step(group: dict, params, grads, averages, squares, largest, steps) -> None
         "maximize": group["maximize"],
     }
     decoupled = group["decoupled_weight_decay"]
-    fused = can_fuse(group, params)
-    with flambeau.no_grad(), counted(steps):
+    with flambeau.no_grad():
         if fused:
             step = flambeau._fused_adamw_ if decoupled else flambeau._fused_adam_
-            step(params, grads, averages, squares, largest, steps, **options)
+            with counted(params[0], steps):
+                step(params, grads, averages, squares, largest, steps, **options)
             return
         for i, param in enumerate(params):
             maximum = largest[i] if largest else None
-            _step_one(
-                param, grads[i], averages[i], squares[i], maximum, **options,
-                decoupled_weight_decay=decoupled, count=steps[i].item(),
-            )  # fmt: skip
+            with counted(param, steps[i : i + 1]):
+                _step_one(
+                    param, grads[i], averages[i], squares[i], maximum, **options,
+                    decoupled_weight_decay=decoupled, count=steps[i].item(),
+                )  # fmt: skip
 
 
 def _step_one(

@@ -535,9 +535,13 @@ def check_counter(name: str, step) -> None:
 
 
 class counted:
-    """A context in which counters of steps are one further; they go back when it fails."""
+    """A context in which counters of steps are one further. Where it is left by an exception they
+    go back, unless ``written``, one of the parameters, was stepped: a signal's handler may raise
+    after that."""
 
-    def __init__(self, steps: list) -> None:
+    def __init__(self, written, steps: list) -> None:
+        self.written = written
+        self.before = _version(written)
         self.steps = steps
         self.done = 0
 
@@ -553,9 +557,13 @@ class counted:
             raise
 
     def __exit__(self, kind, value, traceback) -> None:
-        if kind is not None:
+        if kind is not None and _version(self.written) == self.before:
             self.take_back()
 
     def take_back(self) -> None:
         for step in self.steps[: self.done]:
             step.sub_(1)
+
+
+def _version(tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version

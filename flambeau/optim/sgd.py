@@ -115,17 +115,18 @@ class SGD(Optimizer):
                     if grad is not None:
                         params.append(param)
                         grads.append(grad)
-                work.append((group, params, grads, [], True))
+                parts: tuple = ((params, grads, []),)
             else:
-                new, old = self._with_buffers(group)
-                work += [(group, *new, True), (group, *old, False)]
-        work = [part for part in work if part[1]]
+                parts = self._with_buffers(group)
+            for part, first in zip(parts, (True, False)):
+                if part[0]:
+                    work.append((group, can_fuse(group, part[0]), *part, first))
         # All parts are looked at before the first one steps; the core looks at a single one.
-        for group, params, *tensors, _ in work:
-            if len(work) > 1 or not can_fuse(group, params):
-                check_fits("SGD", params, *tensors)
-        for group, params, grads, buffers, first in work:
-            _step(group, params, grads, buffers, first)
+        for _, fused, params, grads, buffers, _ in work:
+            if len(work) > 1 or not fused:
+                check_fits("SGD", params, grads, buffers)
+        for group, fused, params, grads, buffers, first in work:
+            _step(group, fused, params, grads, buffers, first)
             if first:
                 for param, buffer in zip(params, buffers):
                     self.state[param]["momentum_buffer"] = buffer
@@ -150,7 +151,7 @@ class SGD(Optimizer):
         return new, old
 
 
-def _step(group: dict, params: list, grads: list, buffers: list, first: bool) -> None:
+def _step(group: dict, fused: bool, params: list, grads: list, buffers: list, first: bool) -> None:
     """Step ``params``. ``buffers`` is empty without momentum; ``first`` says that it is filled by
     this step."""
     options = {
@@ -162,7 +163,7 @@ def _step(group: dict, params: list, grads: list, buffers: list, first: bool) ->
         "maximize": group["maximize"],
     }
     with flambeau.no_grad():
-        if can_fuse(group, params):
+        if fused:
             flambeau._fused_sgd_(params, grads, buffers, is_first_step=first, **options)
             return
         for i, (param, grad) in enumerate(zip(params, grads)):

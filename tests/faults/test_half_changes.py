@@ -438,3 +438,26 @@ def test_a_broken_state_is_not_loaded(name):
         assert _values(optimiser) == before and optimiser.param_groups[0]["lr"] != 123.0
     optimiser.load_state_dict(state)
     assert _values(optimiser) == before
+
+
+@pytest.mark.parametrize("name", ADAMS)
+def test_an_exception_right_after_a_step(name, monkeypatch):
+    """As a signal's handler may raise one: the counters belong to what was stepped."""
+    params, optimiser = _stepped(name)
+
+    def raising(function):
+        def call(*args, **kwargs):
+            function(*args, **kwargs)
+            raise KeyboardInterrupt
+
+        return call
+
+    for op in ("_fused_adam_", "_fused_adamw_"):
+        monkeypatch.setattr(torch, op, raising(getattr(torch, op)))
+    monkeypatch.setattr(torch.optim.adam, "_step_one", raising(torch.optim.adam._step_one))
+    before = [p.tolist() for p in params]
+    with pytest.raises(KeyboardInterrupt):
+        optimiser.step()
+    for p, values in zip(params, before):
+        assert optimiser.state[p]["step"].item() == 1 + (p.tolist() != values)
+    assert params[0].tolist() != before[0]

@@ -7,6 +7,7 @@ from flambeau.ops.language import (
     channels_last_strides,
     dtype_name,
     formats,
+    is_differentiable,
     same,
     show,
     suggest_memory_format,
@@ -137,7 +138,7 @@ def convolution_spec(input, weight, bias, stride, padding, dilation, transposed,
     check_input_dtype("weight", input, weight)
     if bias is not None:
         check_input_dtype("bias", input, bias)
-    if not input.dtype.is_floating_point:
+    if not is_differentiable(input.dtype):
         raise NotImplementedError(
             f"convolution: not implemented for {dtype_name(input.dtype)}: convert with "
             ".to(torch.float32)"

@@ -135,7 +135,7 @@ def indexed_sizes(op, self, indices):
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False)"
     " -> Tensor(a!)",
     cpu="index_put",
-    tags={"raises_on_values"},
+    checks_values=True,
     opaque=True,
 )
 def index_put_():

@@ -268,7 +268,8 @@ bernoulli_tensor.samples(call(values(2, 3), values(2, 3, low=0, high=1)), dtypes
 def check_probabilities(p):
     if not p.is_floating_point():
         raise NotImplementedError(
-            f"bernoulli_: expected a floating tensor of probabilities, got {dtype_name(p.dtype)}"
+            f"bernoulli_: \"bernoulli_\" not implemented for '{dtype_name(p.dtype)}' as "
+            "the dtype of probabilities"
         )
 
 

@@ -494,7 +494,7 @@ def _(self, dim, keepdim):
 @logsumexp.jvp
 def _(t, self, dim, keepdim):
     dims = dim or list(range(self.dim()))
-    top = self.detach().amax(dims, True)
+    top = self.detach().real.amax(dims, True)
     powers = (self - top.masked_fill(top.isinf(), 0)).exp()
     share = (powers / powers.sum(dims, True)).masked_fill(top.isinf(), 0)
     return (t.get("self") * share).sum(dims, keepdim)
@@ -503,10 +503,10 @@ def _(t, self, dim, keepdim):
 @logsumexp.gradient
 def _(g, self, dim, keepdim, ops):
     # Not exp(self - result): what the logarithm adds to a large maximum is rounded off.
-    top = ops.amax(ops.detach(self), dim, True)
+    top = ops.amax(ops.real(ops.detach(self)), dim, True)
     powers = ops.exp(self - ops.masked_fill_Scalar(top, ops.isinf(top), 0.0))
     share = powers / ops.sum_dim_IntList(powers, dim, True)
-    return restored(g, self.dim(), dim, keepdim, ops) * share
+    return restored(g, self.dim(), dim, keepdim, ops) * conj_of_tensor(share, ops)
 
 
 @structured(
