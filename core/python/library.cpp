@@ -199,6 +199,14 @@ PyObject* remove_op_function(PyObject*, PyObject* object) {
   });
 }
 
+// _storage_key(tensor): the same for tensors that share memory; 0 for those without any.
+PyObject* storage_key(PyObject*, PyObject* object) {
+  return guarded([&] {
+    check<TypeError>(is_tensor(object), "_storage_key: expected a Tensor");
+    return must(PyLong_FromVoidPtr(unwrap(object).impl()->storage().get()));
+  });
+}
+
 // _is_composite(op): whether it is the sum of other ops.
 PyObject* is_composite_function(PyObject*, PyObject* object) {
   return guarded([&] { return PyBool_FromLong(is_implicit(unwrap_op(object))); });
@@ -206,6 +214,7 @@ PyObject* is_composite_function(PyObject*, PyObject* object) {
 
 PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, nullptr},
                            {"_register", register_function, METH_VARARGS, nullptr},
+                           {"_storage_key", storage_key, METH_O, nullptr},
                            {"_remove_op", remove_op_function, METH_O, nullptr},
                            {"_is_composite", is_composite_function, METH_O, nullptr},
                            {"_unregister", unregister_function, METH_O, nullptr},
