@@ -12,10 +12,13 @@ tensor([2., 2.])
 
 from __future__ import annotations
 
+import functools
 import inspect
+import itertools
+import types
 import typing
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import flambeau
 from flambeau import _C
@@ -188,6 +191,7 @@ class CustomOpDef:
         return self._op
 
     def register_kernel(self, device_types, function: Callable | None = None):
+        """Registers an implementation for a device type, as ``library.register_kernel``."""
         return register_kernel(self._op, device_types, function)
 
     def register_fake(self, function: Callable) -> Callable:
@@ -214,28 +218,62 @@ def custom_op(
     """Makes a function an op, which graphs, modes and subclasses see as one step.
 
     The schema comes from the annotations, unless it is given. An op without ``register_autograd``
-    runs, but its results cannot be differentiated.
+    runs, but its results cannot be differentiated; on ``meta`` it needs ``register_fake``. What it
+    gives back shares no memory with its arguments.
     """
 
     def decorate(f: Callable) -> CustomOpDef:
         namespace, op_name = _split(name)
         text = schema if schema is not None else infer_schema(f, mutates_args=mutates_args)
         op = _register(namespace, op_name + text)
+        _custom.add(op.name())
+        _register_for(None, op, "Meta", _no_fake(op))
         register_kernel(op, device_types or "default", f)
-        _implement_autograd(op, _no_formula(op), None)
         return CustomOpDef(op, f)
 
     return decorate if function is None else decorate(function)
 
 
-def _no_formula(op):
-    def backward(ctx, *grads):
-        raise RuntimeError(
-            f"Trying to backward through {op.name()} but no autograd formula was registered: "
-            "use register_autograd"
-        )
+_custom: set[str] = set()  # names of ops that custom_op has made
 
-    return backward
+
+def _no_fake(op) -> Callable:
+    def fake(*args, **kwargs):
+        if op._schema.returns:
+            raise RuntimeError(
+                f"{op.name()}: there was no fake impl registered, which says what the outputs are "
+                "on device 'meta': use register_fake"
+            )
+
+    return fake
+
+
+def _separate(op, function: Callable) -> Callable:
+    """The function, as long as its results share no memory with arguments or each other."""
+
+    @functools.wraps(function)
+    def checked(*args, **kwargs):
+        result = function(*args, **kwargs)
+        taken = set(map(_C._storage_key, _tensors((args, tuple(kwargs.values())))))
+        for t in _tensors(result):
+            key = _C._storage_key(t)
+            if key and key in taken:
+                raise RuntimeError(
+                    f"{op.name()}: a result is an argument of the op, or shares memory with one "
+                    "or with another result: give back a clone()"
+                )
+            taken.add(key)
+        return result
+
+    return checked
+
+
+def _tensors(value) -> Iterator[flambeau.Tensor]:
+    if isinstance(value, flambeau.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
 
 
 def register_kernel(op, device_types, function: Callable | None = None):
@@ -243,8 +281,10 @@ def register_kernel(op, device_types, function: Callable | None = None):
 
     def decorate(f: Callable) -> Callable:
         kinds = [device_types] if isinstance(device_types, str) else device_types
+        found = _find(op)
+        body = _separate(found, f) if found.name() in _custom else f
         for kind in kinds if kinds is not None else ["default"]:
-            _register_for(None, _find(op), _key_of(kind), f)
+            _register_for(None, found, _key_of(kind), body)
         return f
 
     return decorate if function is None else decorate(function)
@@ -264,7 +304,8 @@ def register_autograd(op, backward: Callable, /, *, setup_context=None, lib=None
     """Registers the gradient of an op.
 
     ``setup_context(ctx, inputs, output)`` keeps what backward needs; ``backward(ctx, *grads)``
-    gives a gradient for each argument.
+    gets a gradient for each result and gives one for each argument that is not keyword-only. That
+    of a list of tensors is a list.
     """
     _implement_autograd(_find(op), backward, setup_context, lib)
 
@@ -284,33 +325,84 @@ def register_vmap(op, func: Callable | None = None, /, *, lib=None):
     return decorate if func is None else decorate(func)
 
 
+class _Lists:
+    """Where lists of tensors were among values that are passed on one after the other."""
+
+    def __init__(self, values: Sequence) -> None:
+        self.lengths = [len(v) if self._is_list(v) else None for v in values]
+        self.flat = [t for v in values for t in (v if self._is_list(v) else (v,))]
+
+    @staticmethod
+    def _is_list(value) -> bool:
+        return isinstance(value, (list, tuple)) and any(
+            isinstance(t, flambeau.Tensor) for t in value
+        )
+
+    def packed(self, flat: Iterable) -> tuple:
+        rest = iter(flat)
+        return tuple(
+            next(rest) if n is None else list(itertools.islice(rest, n)) for n in self.lengths
+        )
+
+    def gradients(self, name: str, made) -> list:
+        """What a backward gave, one after the other."""
+        several = isinstance(made, tuple) or (isinstance(made, list) and not any(self.lengths))
+        given = list(made) if several else [made]
+        while len(given) > len(self.lengths) and given[-1] is None:
+            given.pop()
+        wanted = [1 if n is None else n for n in self.lengths]
+        rows = [
+            [None] * k if g is None else list(g) if n is not None else [g]
+            for g, n, k in zip(given, self.lengths, wanted)
+        ]
+        if len(given) != len(wanted) or [len(row) for row in rows] != wanted:
+            raise RuntimeError(
+                f"{name}: expected the return from backward to be of the same structure as the "
+                f"inputs: {len(wanted)} gradients, with a list for a list of tensors and None "
+                f"where there is no gradient, but got {len(given)}"
+            )
+        return [g for row in rows for g in row]
+
+
 def _implement_autograd(op, backward: Callable, setup_context: Callable | None, lib=None) -> None:
-    keyword_only = [a.name for a in op._schema.arguments if a.kwarg_only]
+    arguments, name = op._schema.arguments, op.name()
+    keyword_defaults = {a.name: a.default_value for a in arguments if a.kwarg_only}
+    single = len(op._schema.returns) == 1
 
     class Differentiated(flambeau.autograd.Function):
         @staticmethod
-        def forward(ctx, keywords, *args):
+        def forward(ctx, *leaves):
+            *leaves, call = leaves
+            args = call.inputs.packed(leaves)
             with _C._AutoDispatchBelowAutograd():
-                output = op(*args, **keywords)
+                output = op(*args, **call.keywords)
+            ctx.needs_input_grad = call.inputs.packed(ctx.needs_input_grad[:-1])
             if setup_context is not None:
-                extra = {"keyword_only_inputs": keywords} if keyword_only else {}
+                extra = {"keyword_only_inputs": call.keywords} if keyword_defaults else {}
                 setup_context(ctx=ctx, inputs=args, output=output, **extra)
-            return output
+            if output is None:
+                return None
+            call.outputs = _Lists((output,) if single else output)
+            ctx._lists = call.inputs, call.outputs
+            return tuple(call.outputs.flat)
 
         @staticmethod
         def backward(ctx, *grads):
-            made = backward(ctx, *grads)
-            return (None, *(made if isinstance(made, (tuple, list)) else (made,)))
+            inputs, outputs = ctx._lists
+            return (*inputs.gradients(name, backward(ctx, *outputs.packed(grads))), None)
 
     Differentiated.__name__ = f"{op.namespace}_{op._opname}_{op._overloadname}"
 
     def apply(*args, **kwargs):
-        full = list(args)
         # Arguments that were left out count among the inputs, with their defaults.
-        for a in op._schema.arguments[len(args) :]:
-            if not a.kwarg_only:
-                full.append(a.default_value)
-        return Differentiated.apply(kwargs, *full)
+        left_out = [a.default_value for a in arguments[len(args) :] if not a.kwarg_only]
+        inputs = _Lists([*args, *left_out])
+        call = types.SimpleNamespace(inputs=inputs, keywords=keyword_defaults | kwargs)
+        made = Differentiated.apply(*inputs.flat, call)
+        if made is None:
+            return None
+        packed = call.outputs.packed(made)
+        return packed[0] if single else packed
 
     return _register_for(lib, op, "Autograd", apply)
 

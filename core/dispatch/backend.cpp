@@ -7,6 +7,7 @@
 
 #include "core/autograd/node.h"
 #include "core/dispatch/outputs.h"
+#include "core/dispatch/registrations.h"
 #include "core/random/generator.h"
 
 namespace flambeau::inline v1 {
@@ -353,10 +354,9 @@ bool run_kernel(const Op& op, const Value* args, Results& results, Device device
     results.add(std::move(outs));
     return true;
   }
+  if (own_inplace) bump_mutated(op, args);
   for (size_t i = 0; i < (own_inplace ? given : outs).size(); ++i) {
-    if (own_inplace) {
-      bump_version(given[i]);
-    } else if (!given.empty()) {
+    if (!own_inplace && !given.empty()) {
       if (op.tags & tag::inplace)
         give_inplace(op.name, given[i], outs[i]);
       else

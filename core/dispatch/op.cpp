@@ -1,6 +1,7 @@
 #include "core/dispatch/op.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -27,17 +28,21 @@ struct Handlers {
 };
 constinit Handlers handlers;
 
+using FullName = std::array<std::string_view, 3>;  // namespace, name, overload
+FullName name_of(const Op& op) { return {op.ns, op.name, op.overload}; }
+
 // Ops that were defined at run time. Readers are many and writers rare.
 struct Registry {
   std::shared_mutex mutex;
   std::deque<Op> ops;  // never shrinks: somebody may hold on to one that was removed
-  std::vector<const Op*> removed;
-  std::atomic<size_t> changes{0};  // how often ops came or went
+  std::map<FullName, const Op*> by_name;  // those that are there
+  std::atomic<size_t> changes{0};         // how often ops came or went
   std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
   std::atomic<bool> any_kernel{false};
 
-  bool is_removed(const Op& op) const {
-    return std::find(removed.begin(), removed.end(), &op) != removed.end();
+  const Op* named(const FullName& name) const {
+    const auto it = by_name.find(name);
+    return it == by_name.end() ? nullptr : it->second;
   }
 };
 Registry& registry() {
@@ -71,9 +76,7 @@ const Op* find_op(std::string_view full) {
   if (it != table.end() && compare(**it, name, overload) == 0 && ns == (*it)->ns) return *it;
   Registry& r = registry();
   std::shared_lock lock(r.mutex);
-  for (const Op& op : r.ops)
-    if (ns == op.ns && compare(op, name, overload) == 0 && !r.is_removed(op)) return &op;
-  return nullptr;
+  return r.named({ns, name, overload});
 }
 
 const Op& register_op(Op op) {
@@ -84,7 +87,9 @@ const Op& register_op(Op op) {
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
   r.changes.fetch_add(1, std::memory_order_release);
-  return r.ops.emplace_back(op);
+  const Op& added = r.ops.emplace_back(op);
+  r.by_name[name_of(added)] = &added;  // its texts live as long as the op
+  return added;
 }
 
 size_t runtime_op_changes() { return registry().changes.load(std::memory_order_acquire); }
@@ -94,14 +99,14 @@ std::vector<const Op*> runtime_ops() {
   std::shared_lock lock(r.mutex);
   std::vector<const Op*> out;
   for (const Op& op : r.ops)
-    if (!r.is_removed(op)) out.push_back(&op);
+    if (r.named(name_of(op)) == &op) out.push_back(&op);
   return out;
 }
 
 void remove_op(const Op& op) {
   Registry& r = registry();
   std::unique_lock lock(r.mutex);
-  r.removed.push_back(&op);
+  if (r.named(name_of(op)) == &op) r.by_name.erase(name_of(op));
   r.changes.fetch_add(1, std::memory_order_release);
 }
 

@@ -4,6 +4,7 @@
 #include <shared_mutex>
 
 #include "core/autograd/node.h"
+#include "core/autograd/transform.h"
 
 namespace flambeau::inline v1 {
 namespace {
@@ -100,7 +101,7 @@ std::optional<Place> Place::named(std::string_view name) {
 }
 
 // Old lists are kept: a call on another thread may just be reading one, and programs register
-// seldom.
+// seldom. What was taken away is retired, so that the lists keep no function alive.
 static void publish(const Op& op, const Registrations* list) {
   std::atomic_ref(op.registrations).store(list, std::memory_order_release);
   if (list) include_everywhere(kRegistered);
@@ -115,12 +116,15 @@ void add_registration(const Op& op, const Place& place, Ref<const Registered> wh
 }
 
 void remove_registration(const Op& op, const Registered* what) {
-  const std::unique_lock lock(mutex());
-  const Registrations* before = published(op);
-  if (!before) return;
-  auto* list = new Registrations(*before);
-  std::erase_if(list->entries, [&](const auto& e) { return e.what.get() == what; });
-  publish(op, list->entries.empty() ? nullptr : list);
+  {
+    const std::unique_lock lock(mutex());
+    const Registrations* before = published(op);
+    if (!before) return;
+    auto* list = new Registrations(*before);
+    std::erase_if(list->entries, [&](const auto& e) { return e.what.get() == what; });
+    publish(op, list->entries.empty() ? nullptr : list);
+  }
+  what->retire();  // which may run code of the program
 }
 
 Ref<const Registered> registration_at(const Op& op, const Place& place) {
@@ -144,6 +148,32 @@ const char* dispatch_key_name(DeviceType device) {
 bool is_implicit(const Op& op) {
   return (op.tags & tag::composite_implicit) ||
          registration_at(op, {.kind = Place::Kind::implicit_body});
+}
+
+KeySet concerned_layers(const Op& op, const Value* args) {
+  const Registrations* all = published(op);
+  const Registered* parts = all ? of_kind(*all, Place::Kind::implicit_body) : nullptr;
+  if (!parts) return kAllKeys;
+  const DeviceType device = device_of_call(op, args);
+  if (kernel(op, *all, device) != parts) return kAllKeys;
+  KeySet layers = kCompositeKeys;
+  for (const auto& e : all->entries)
+    if (e.place.kind == Place::Kind::layer && at_layer(*all, e.place.key, device))
+      layers |= bit(e.place.key);
+  // A rule for vmap has no say in other transforms.
+  const TransformLevel* level = current_level();
+  const bool batched = level && level->kind == TransformLevel::Kind::vmap;
+  return batched ? layers : layers & ~bit(Key::transform_outer);
+}
+
+void bump_mutated(const Op& op, const Value* args) {
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (!op.args[i].mutated) continue;
+    if (args[i].tag == Value::Tag::tensor) bump_version(args[i].tensor());
+    if (args[i].tag == Value::Tag::tensors)
+      for (const Tensor& t : args[i].tensors())
+        if (t.defined()) bump_version(t);
+  }
 }
 
 DeviceType device_of_call(const Op& op, const Value* args) {
@@ -189,8 +219,7 @@ bool call_registered(const Op& op, KeySet keys, const Value* args, Results& resu
     const Exclude off(kAutograd);
     found->call(op, args, results);
   }
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (op.args[i].mutated && args[i].tag == Value::Tag::tensor) bump_version(args[i].tensor());
+  bump_mutated(op, args);
   return true;
 }
 

@@ -33,7 +33,11 @@ struct Place {
 class Registered : public Counted {
  public:
   virtual void call(const Op& op, const Value* args, Results& results) const = 0;
-  virtual void* python() const { return nullptr; }  // core/python: its function, borrowed
+  // It was taken away and lets go of what it holds: calls that just found it look again.
+  virtual void retire() const {}
+  virtual void* python() const {
+    return nullptr;
+  }  // core/python: its function, or null; a new reference
 };
 
 // Of one op; the latest of a place counts, and those before come back when it is taken away.
@@ -59,6 +63,12 @@ Ref<const Registered> registration_at(const Op& op, const Place& place);
 bool call_registered(const Op& op, KeySet keys, const Value* args, Results& results);
 // What is registered in place of the kernel for tensors of `device`; nullptr when that is nothing.
 Ref<const Registered> registered_kernel(const Op& op, DeviceType device);
+
+// The layers that see this call of an op that was defined at run time: while the body that counts
+// is the sum of its parts, only those that see built-in ones, and those with a registration.
+KeySet concerned_layers(const Op& op, const Value* args);
+// After a kernel has run: the versions of all that the call has written to.
+void bump_mutated(const Op& op, const Value* args);
 
 const char* dispatch_key_name(DeviceType device);  // "CPU"
 // Whether the op is the sum of its parts, by its record or by what was registered.

@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "core/dispatch/registrations.h"
+#include "core/python/free_threading.h"
 #include "core/python/parse.h"
 
 namespace flambeau::python {
@@ -22,27 +23,39 @@ struct RuntimeOp {
 class PythonFunction final : public Registered {
  public:
   explicit PythonFunction(PyObject* function) : function_(Py_NewRef(function)) {}
-  ~PythonFunction() override {
-    const AcquireGil gil;
-    Py_DECREF(function_);
-  }
+  ~PythonFunction() override { retire(); }
   void call(const Op& op, const Value* values, Results& results) const override {
     const EnterPython python;
+    const Object function(static_cast<PyObject*>(this->python()));
+    if (!function) return redispatch(op, values, results);
     const PythonArguments arguments = arguments_to_python(op, values);
     const Object result(
-        must(PyObject_Call(function_, arguments.args.get(), arguments.kwargs.get())));
+        must(PyObject_Call(function.get(), arguments.args.get(), arguments.kwargs.get())));
     results_from_python(op, values, result.get(), results);
   }
-  void* python() const override { return function_; }
+  void retire() const override {
+    const AcquireGil gil;
+    PyObject* function;
+    {
+      const TieLock lock(this);
+      function = std::exchange(function_, nullptr);
+    }
+    Py_XDECREF(function);
+  }
+  void* python() const override {
+    const TieLock lock(this);
+    return Py_XNewRef(function_);
+  }
 
  private:
-  PyObject* function_;
+  mutable PyObject* function_;  // null once it was taken away
 };
 
 // The entry of all ops of Python's: as the generated ones, one branch on the active keys. Kernels
 // are among the registrations.
 void call_runtime(const Op& op, const Value* values, Results& results) {
-  const KeySet keys = settled(op, active_keys(op, values) | kRegistered);
+  const KeySet active = active_keys(op, values) & concerned_layers(op, values);
+  const KeySet keys = settled(op, active | kRegistered);
   if (keys) return slow(op, keys, values, results);
   raise<NotImplementedError>(op.ns, "::", op.name, ": there is no implementation for '",
                              dispatch_key_name(device_of_call(op, values)),
@@ -172,7 +185,7 @@ PyObject* registered_function(PyObject*, PyObject* args) {
     check(place.has_value(), "could not parse dispatch key: ", key);
     const Ref<const Registered> found = registration_at(unwrap_op(object), *place);
     auto* function = found ? static_cast<PyObject*>(found->python()) : nullptr;
-    return Py_NewRef(function ? function : Py_None);
+    return function ? function : Py_NewRef(Py_None);
   });
 }
 
@@ -186,6 +199,14 @@ PyObject* remove_op_function(PyObject*, PyObject* object) {
   });
 }
 
+// _storage_key(tensor): the same for tensors that share memory; 0 for those without any.
+PyObject* storage_key(PyObject*, PyObject* object) {
+  return guarded([&] {
+    check<TypeError>(is_tensor(object), "_storage_key: expected a Tensor");
+    return must(PyLong_FromVoidPtr(unwrap(object).impl()->storage().get()));
+  });
+}
+
 // _is_composite(op): whether it is the sum of other ops.
 PyObject* is_composite_function(PyObject*, PyObject* object) {
   return guarded([&] { return PyBool_FromLong(is_implicit(unwrap_op(object))); });
@@ -193,6 +214,7 @@ PyObject* is_composite_function(PyObject*, PyObject* object) {
 
 PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, nullptr},
                            {"_register", register_function, METH_VARARGS, nullptr},
+                           {"_storage_key", storage_key, METH_O, nullptr},
                            {"_remove_op", remove_op_function, METH_O, nullptr},
                            {"_is_composite", is_composite_function, METH_O, nullptr},
                            {"_unregister", unregister_function, METH_O, nullptr},

@@ -68,9 +68,10 @@ PyObject* return_type(PyObject*, PyObject* name) {
 }
 PyMethodDef functions[] = {{"_return_type", return_type, METH_O, nullptr}, {}};
 
-PyObject* give(Owned& v) {
+// Ops that a program defined give lists as lists, as their functions did; built-in ones tuples.
+PyObject* give(const Op& op, Owned& v) {
   if (v.is_tensor()) return wrap(std::move(v.tensor()));
-  if (v.tag() == Value::Tag::tensors) return wrap(std::move(v.tensors()));
+  if (v.tag() == Value::Tag::tensors && !op.runtime) return wrap(std::move(v.tensors()));
   return box_to_python(v.view());
 }
 
@@ -80,14 +81,14 @@ PyObject* give_several(const Op& op, Results& results, bool named) {
   named = named && n == op.nreturns && has_names(op);
   Object tuple(must(named ? PyStructSequence_New(named_tuple_type(op)) : PyTuple_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i)
-    PyTuple_SET_ITEM(tuple.get(), i, must(give(results[static_cast<size_t>(i)])));
+    PyTuple_SET_ITEM(tuple.get(), i, must(give(op, results[static_cast<size_t>(i)])));
   return tuple.release();
 }
 
 PyObject* convert(const Op& op, Results& results, bool named) {
   if (results.size() == 1) [[likely]] {
     Owned& only = results[0];
-    return only.is_tensor() ? wrap(std::move(only.tensor())) : give(only);
+    return only.is_tensor() ? wrap(std::move(only.tensor())) : give(op, only);
   }
   return results.empty() ? Py_NewRef(Py_None) : give_several(op, results, named);
 }

@@ -4,8 +4,12 @@ Each test uses one seam as a library on top would, and leaves nothing behind.
 """
 
 import contextlib
+import gc
 import math
 import threading
+import timeit
+import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -435,3 +439,196 @@ def test_a_recorded_read_is_checked_at_replay(read):
     assert graph(vector()).tolist() == [2, 3]
     with pytest.raises(RuntimeError, match="record it again"):
         graph(torch.tensor([3.0, 4.0]))
+
+
+# ---- ops of a program
+
+
+@pytest.fixture
+def defined():
+    """A library with the op ``drills::double(Tensor x) -> Tensor``, without a body."""
+    library = torch.library.Library("drills", "DEF")
+    library.define("double(Tensor x) -> Tensor")
+    yield library
+    library._destroy()
+
+
+def twice_exp(x):
+    return x.exp() * 2
+
+
+@pytest.mark.parametrize("key", ["CompositeImplicitAutograd", ""])
+def test_an_op_that_is_the_sum_of_its_parts_is_seen_as_its_parts(defined, key):
+    defined.impl("double", twice_exp, key)
+    op = torch.ops.drills.double
+    w = torch.zeros(2, requires_grad=True)
+    out = op(w)
+    assert out.grad_fn.name() == "MulBackward0"
+    (out.sum() + w.sum()).backward()
+    assert w.grad.tolist() == [3, 3]
+
+    assert torch.func.grad(lambda x: op(x).sum())(torch.zeros(2)).tolist() == [2, 2]
+    value, tangent = torch.func.jvp(op, (torch.zeros(2),), (torch.ones(2),))
+    assert value.tolist() == tangent.tolist() == [2, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # its parts have rules for vmap
+        assert torch.func.vmap(op)(torch.zeros(3, 2)).tolist() == [[2, 2]] * 3
+    x = torch.zeros(2)
+    with Names() as names:
+        op(x)
+    assert names.seen == ["aten.exp.default", "aten.mul.Tensor"]
+
+
+class Names(TorchDispatchMode):
+    def __init__(self):
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_sum_of_parts_counts_only_where_there_is_no_kernel(defined):
+    defined.impl("double", twice_exp, "CompositeImplicitAutograd")
+    op, w = torch.ops.drills.double, torch.zeros(2, requires_grad=True)
+    with registered("double", "CPU", twice_exp, "drills"):
+        assert op(w).grad_fn.name() == "NotImplemented"
+        with Names() as names:
+            op(torch.zeros(2))
+        assert "drills.double.default" in names.seen
+    assert op(w).grad_fn.name() == "MulBackward0"
+
+
+def test_layers_of_an_op_stand_before_its_parts(defined):
+    defined.impl("double", twice_exp, "CompositeImplicitAutograd")
+    op, seen = torch.ops.drills.double, []
+
+    def gradient(x):
+        seen.append("autograd")
+        with _C._AutoDispatchBelowAutograd():
+            return op(x)
+
+    with registered("double", "AutogradCPU", gradient, "drills"):
+        assert op(torch.zeros(2)).tolist() == [2, 2] and seen == ["autograd"]
+
+    def plus_batch(info, dims, x):
+        return x + info.batch_size, 0
+
+    library = torch.library.Library("drills", "FRAGMENT")
+    torch.library.register_vmap("drills::double", plus_batch, lib=library)
+    try:
+        assert torch.func.vmap(op)(torch.zeros(3, 2)).tolist() == [[3, 3]] * 3
+        assert torch.func.grad(lambda x: op(x).sum())(torch.zeros(2)).tolist() == [2, 2]
+    finally:
+        library._destroy()
+    assert torch.func.vmap(op)(torch.zeros(3, 2)).tolist() == [[2, 2]] * 3
+
+
+@pytest.mark.parametrize("key", ["CPU", "CompositeExplicitAutograd"])
+def test_an_op_without_a_gradient_does_not_detach_in_silence(defined, key):
+    defined.impl("double", lambda x: x * 2, key)
+    op, w = torch.ops.drills.double, torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="through drills::double .*register_autograd"):
+        (op(w).sum() + w.sum()).backward()
+    with pytest.raises(RuntimeError, match="through drills::double"):
+        torch.func.grad(lambda x: op(x).sum())(torch.ones(2))
+    with pytest.raises(RuntimeError, match="through drills::double"):
+        torch.func.jvp(op, (torch.ones(2),), (torch.ones(2),))
+    assert not op(torch.ones(2)).requires_grad
+    with torch.no_grad():
+        assert not op(w).requires_grad
+
+
+def test_a_kernel_that_gives_back_its_argument_leaves_it_a_leaf(defined):
+    defined.impl("double", lambda x: x, "CPU")
+    w = torch.ones(2, requires_grad=True)
+    out = torch.ops.drills.double(w)
+    assert out is not w and out.requires_grad
+    assert w.is_leaf and w.grad_fn is None
+
+
+def test_a_tensor_that_an_op_without_a_gradient_writes_to(defined):
+    defined.define("put_(Tensor(a!) x, Tensor[] ys) -> ()")
+    defined.impl("put_", lambda x, ys: x.copy_(ys[0]) and None, "CPU")
+    put = torch.ops.drills.put_
+    w, target = torch.full((1,), 3.0, requires_grad=True), torch.zeros(1)
+    put(target, [w])
+    put(made := torch.zeros(1, requires_grad=True) * 1, [w])
+    for t in (target, made):
+        assert t.item() == 3
+        with pytest.raises(RuntimeError, match="through drills::put_"):
+            t.sum().backward()
+    put(leaf := torch.zeros(1, requires_grad=True), [w])  # it has a new value, as in PyTorch
+    assert leaf.is_leaf and leaf.item() == 3
+
+
+def test_kernels_count_the_versions_of_lists_that_they_write_to(defined):
+    def add_one(xs):
+        for x in xs:
+            x.numpy()[:] += 1
+
+    defined.define("bump_(Tensor(a!)[] xs) -> ()")
+    defined.impl("bump_", add_one, "CPU")
+    w, q = torch.ones(2, requires_grad=True), torch.ones(2)
+    out = (w * q).sum()
+    torch.ops.drills.bump_([q])
+    assert q._version == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.backward()
+
+
+def test_a_replaced_kernel_of_lists_counts_versions():
+    p, g = torch.ones(2), torch.ones(2)
+    settings = dict(weight_decay=0.0, momentum=0.0, lr=1.0, dampening=0.0, nesterov=False)
+    with registered("_fused_sgd_", "CPU", lambda *args, **kwargs: None):
+        torch.ops.aten._fused_sgd_([p], [g], [], maximize=False, is_first_step=True, **settings)
+    assert p._version == 1
+
+
+def test_functions_of_destroyed_libraries_are_let_go():
+    class Double:
+        def __call__(self, x):
+            return x + x
+
+    function = Double()
+    gone = weakref.ref(function)
+    with registered("neg", "CPU", function):
+        assert torch.neg(torch.ones(1)).item() == 2
+    del function
+    gc.collect()
+    assert gone() is None
+    assert torch.neg(torch.ones(1)).item() == -1
+
+
+def test_letting_a_function_go_may_run_code_that_registers():
+    class Double:
+        def __call__(self, x):
+            return x + x
+
+        def __del__(self):
+            with registered("abs", "CPU", lambda x: x):
+                answers.append(torch.abs(torch.full((1,), -2.0)).item())
+
+    answers = []
+    with registered("neg", "CPU", Double()):
+        pass
+    gc.collect()
+    assert answers == [-2]
+
+
+def test_names_of_many_ops_are_found_at_once():
+    library = torch.library.Library("many", "DEF")
+
+    def cost(name):
+        return min(timeit.repeat(lambda: _C._find_op(name), number=100, repeat=5))
+
+    try:
+        library.define("op0(Tensor x) -> Tensor")
+        alone = cost("many::op0")
+        for i in range(1, 2000):
+            library.define(f"op{i}(Tensor x) -> Tensor")
+        assert _C._find_op("many::op1999").name() == "many::op1999"
+        assert cost("many::op1999") < 20 * alone
+    finally:
+        library._destroy()
+    assert _C._find_op("many::op7") is None

@@ -1,0 +1,157 @@
+"""``library.custom_op``: what its functions may give back, and gradients with lists of tensors."""
+
+import pytest
+
+import flambeau as torch
+
+custom_op = torch.library.custom_op
+
+
+@custom_op("customs::same", mutates_args=())
+def same(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+@custom_op("customs::rest", mutates_args=())
+def rest(x: torch.Tensor) -> list[torch.Tensor]:
+    return [x * 2, x[1:]]
+
+
+@custom_op("customs::twins", mutates_args=())
+def twins(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    out = x * 2
+    return out, out
+
+
+@custom_op("customs::written", mutates_args={"x"})
+def written(x: torch.Tensor) -> torch.Tensor:
+    return x.add_(1)
+
+
+@pytest.mark.parametrize("op", [same, rest, twins, written], ids=lambda op: op.__name__)
+def test_results_share_no_memory(op):
+    with pytest.raises(RuntimeError, match=f"customs::{op.__name__}.*shares memory.*clone"):
+        op(torch.ones(3))
+
+
+def test_further_kernels_share_no_memory_either():
+    @custom_op("customs::elsewhere", mutates_args=())
+    def op(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    assert op(torch.ones(1)).item() == 2
+    torch.library.register_kernel("customs::elsewhere", "cpu", lambda x: x)
+    with pytest.raises(RuntimeError, match="shares memory"):
+        op(torch.ones(1))
+
+
+# ---- lists
+
+
+@custom_op("customs::scaled", mutates_args=())
+def scaled(
+    xs: list[torch.Tensor], scale: float, y: torch.Tensor, *, k: int = 3
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    return y * scale * k, [x * scale for x in xs]
+
+
+def test_a_list_of_results_is_a_list():
+    out = rest_of_copies(torch.arange(3.0))
+    assert type(out) is list and [t.tolist() for t in out] == [[0, 1, 2], [1, 2]]
+    assert type(torch.ops.customs.rest_of_copies(torch.ones(2))) is list
+
+
+@custom_op("customs::rest_of_copies", mutates_args=())
+def rest_of_copies(x: torch.Tensor) -> list[torch.Tensor]:
+    return [x.clone(), x[1:].clone()]
+
+
+def test_gradients_come_as_the_results_and_go_as_the_arguments():
+    seen = {}
+
+    def setup(ctx, inputs, keyword_only_inputs, output):
+        xs, ctx.scale, y = inputs
+        ctx.k = keyword_only_inputs["k"]
+        assert type(xs) is list and type(output[1]) is list and isinstance(y, torch.Tensor)
+
+    def backward(ctx, gy, gxs):
+        seen["needs"], seen["kind"] = ctx.needs_input_grad, type(gxs)
+        return [g * ctx.scale for g in gxs], None, gy * ctx.scale * ctx.k
+
+    scaled.register_autograd(backward, setup_context=setup)
+    a, y = (torch.ones(2, requires_grad=True) for _ in "ay")
+    first, rest = scaled([a, torch.ones(3)], 2.0, y)
+    loss = first.sum() + sum(t.sum() for t in rest)
+    got = torch.autograd.grad(loss, (a, y))
+    assert [g.tolist() for g in got] == [[2, 2], [6, 6]]
+    assert seen == {"needs": ([True, False], False, True), "kind": list}
+
+
+@custom_op("customs::doubled", mutates_args=())
+def doubled(xs: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [x * 2 for x in xs]
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [lambda ctx, gs: [g * 2 for g in gs], lambda ctx, gs: ([g * 2 for g in gs],)],
+    ids=["list", "tuple of a list"],
+)
+def test_the_gradient_of_a_list_is_a_list(backward):
+    doubled.register_autograd(backward)
+    a, b = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+    got = torch.autograd.grad(sum(t.sum() for t in doubled([a, b])), (a, b))
+    assert [g.tolist() for g in got] == [[2, 2], [2, 2, 2]]
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [lambda ctx, gs: [gs[0]], lambda ctx, gs: (gs, gs), lambda ctx, gs: gs[0]],
+    ids=["too few", "too many", "no list"],
+)
+def test_a_gradient_of_another_structure_is_refused(backward):
+    doubled.register_autograd(backward)
+    a, b = torch.ones(1, requires_grad=True), torch.ones(1)
+    with pytest.raises(RuntimeError, match="customs::doubled: .* same structure as the inputs"):
+        doubled([a, b])[0].sum().backward()
+
+
+def test_an_argument_without_a_tensor_has_no_gradient():
+    @custom_op("customs::times", mutates_args=())
+    def op(x: torch.Tensor, n: int) -> torch.Tensor:
+        return x * n
+
+    op.register_autograd(
+        lambda ctx, g: (g * ctx.n, None),
+        setup_context=lambda ctx, inputs, output: setattr(ctx, "n", inputs[1]),
+    )
+    x = torch.ones(2, requires_grad=True)
+    op(x, 3).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+# ---- meta
+
+
+def test_meta_needs_a_rule():
+    ran = []
+
+    @custom_op("customs::noted", mutates_args=())
+    def noted(x: torch.Tensor) -> torch.Tensor:
+        ran.append(x)
+        return x * 2
+
+    x = torch.ones(2, device="meta")
+    with pytest.raises(RuntimeError, match="customs::noted: .* register_fake"):
+        noted(x)
+    assert not ran
+    noted.register_fake(torch.empty_like)
+    assert noted(x).is_meta and not ran
+
+
+def test_meta_needs_no_rule_where_nothing_comes_back():
+    @custom_op("customs::emptied", mutates_args={"x"})
+    def emptied(x: torch.Tensor) -> None:
+        raise AssertionError("the body runs for memory alone")
+
+    assert emptied(torch.ones(2, device="meta")) is None
