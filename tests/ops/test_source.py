@@ -102,7 +102,7 @@ def test_a_parameter_is_neither_changed_nor_given_back():
 
     with pytest.raises(SourceError, match="sizes is changed and no list of its own"):
         printed(change, sizes="int[]")
-    with pytest.raises(SourceError, match="a parameter is given back: copy the list"):
+    with pytest.raises(SourceError, match="is another's: copy it with list"):
         printed(give_back, sizes="int[]")
 
 
@@ -340,6 +340,17 @@ def _argument_of_a_changing_function(a):
     return grow(x[1:])
 
 
+def _list_of_the_function_around(a):
+    x = [a]
+
+    def whole():
+        return x
+
+    y = whole()
+    x.append(1)
+    return y
+
+
 @pytest.mark.parametrize(
     "function, line, words",
     [
@@ -364,6 +375,7 @@ def _argument_of_a_changing_function(a):
         (_changed_element, 3, "rows[0] is changed and no list of its own"),
         (_changed_element_by_index, 3, "rows[0] is changed and no list of its own"),
         (_argument_of_a_changing_function, 8, "x is changed: copy the list"),
+        (_list_of_the_function_around, 5, "is another's: copy it"),
         (_two_types, 3, "x is int elsewhere and str here"),
         (_alias, 3, "is changed: copy the list"),
         (_parameter, 2, "a is a parameter"),

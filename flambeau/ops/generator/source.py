@@ -391,8 +391,9 @@ class Function(Expressions):
         given = self.give(s.value) if self.gives else None
         v = Val("", "none") if s.value is None else given or self.expr(s.value)
         self.leaving = []
-        if kinds.is_list(kinds.plain(v.type)) and lenders(s.value) & set(self.params):
-            raise self.where("a parameter is given back: copy the list with list(...)", s)
+        others = {*self.params} | {n for n in self.changed if not self.stores.get(n)}
+        if kinds.is_list(kinds.plain(v.type)) and lenders(s.value) & others:
+            raise self.where("what is given back is another's: copy it with list(...)", s)
         if self.result is None:
             self.result = {"literal": "str"}.get(v.type, v.type)
         joined = self.want or kinds.joined(self.result, v.type)
