@@ -95,3 +95,8 @@ def test_an_include_of_a_higher_layer_is_found(structure):
     assert findings("core/tensor/a.h", "other/a.h") == [
         "core/tensor/a.h: other/a.h belongs to no layer"
     ]
+
+
+def test_files_that_include_what_is_above_them_stand_in_the_page(structure):
+    page = (ROOT / "docs/layout.md").read_text()
+    assert [name for name in structure.UPWARD if f"`{name}`" not in page] == []

@@ -54,20 +54,24 @@ bool is_strided(const Tensor& of, const AutogradMeta& from, const Tensor& view) 
          !(from.is_view && from.replay);
 }
 
+// One geometry on top of another is the last of the two.
+void add_step(ViewReplay& replay, ViewReplay::Step step, const Tensor& view) {
+  auto& items = replay.items;
+  if (step == ViewReplay::Step::strided && !items.empty() && items.back().step == step)
+    items.pop_back();
+  items.push_back({step, Dims(view.sizes()), Dims(view.strides()), view.offset()});
+}
+
 std::unique_ptr<ViewReplay> replay_of(const Tensor& of, const Tensor& view) {
   const AutogradMeta* meta = of.impl()->autograd.get();
   const ViewReplay* before = meta && meta->is_view ? meta->replay.get() : nullptr;
-  const ViewReplay::Step step = step_between(of, view);
   auto replay = std::make_unique<ViewReplay>();
   if (before) {
     replay->items = before->items;
-    if (step == ViewReplay::Step::strided && replay->items.back().step == step)
-      replay->items.pop_back();
   } else if (meta && meta->is_view) {
-    replay->items.push_back(
-        {ViewReplay::Step::strided, Dims(of.sizes()), Dims(of.strides()), of.offset()});
+    add_step(*replay, ViewReplay::Step::strided, of);
   }
-  replay->items.push_back({step, Dims(view.sizes()), Dims(view.strides()), view.offset()});
+  add_step(*replay, step_between(of, view), view);
   return replay;
 }
 
@@ -139,8 +143,7 @@ void take_geometry(const Tensor& self, const Tensor& alias) {
   const Rearranging scope;
   AutogradMeta* meta = self.impl()->autograd.get();
   if (meta && meta->is_view && meta->replay)
-    meta->replay->items.push_back(
-        {ViewReplay::Step::strided, Dims(alias.sizes()), Dims(alias.strides()), alias.offset()});
+    add_step(*meta->replay, ViewReplay::Step::strided, alias);
   self.impl()->set_geometry(alias.sizes(), alias.strides(), alias.offset());
 }
 

@@ -156,6 +156,32 @@ inline int64_t truncated(int64_t a, int64_t b) {
   const int64_t q = floordiv(absolute(a), absolute(b));
   return (a < 0) == (b < 0) ? q : -q;
 }
+inline double divided(double a, double b) {
+  if (b == 0) [[unlikely]]
+    raise<ZeroDivisionError>("float division by zero");
+  return a / b;
+}
+inline double divided(int64_t a, int64_t b) {
+  return divided(static_cast<double>(a), static_cast<double>(b));
+}
+inline double pow(double a, double b) {
+  const double out = std::pow(a, b);
+  if (!std::isfinite(out) && std::isfinite(a) && std::isfinite(b)) [[unlikely]]
+    raise<ValueError>("math range or domain error: ", a, " to the power of ", b);
+  return out;
+}
+// int(x): the number without its fraction.
+inline int64_t whole(double x) {
+  if (!(x >= -0x1p63 && x < 0x1p63)) [[unlikely]] {
+    if (std::isnan(x)) raise<ValueError>("cannot convert float NaN to integer");
+    raise<memory::SizeOverflow>("integer overflow: ", x, " does not fit 64 bits");
+  }
+  return static_cast<int64_t>(x);
+}
+inline int64_t whole(const Scalar& v) {
+  if (v.is_complex()) raise<TypeError>("a complex number is no integer");
+  return v.is_floating() ? whole(v.to_double()) : v.to_int();
+}
 inline double ceiled(double x) { return std::ceil(x); }
 inline std::string show_shapes(TensorSpan list) {
   std::string text;

@@ -30,8 +30,8 @@ struct PlacedSpec : Spec {
 // Outputs by place, or one list. A mutated argument is no output: in-place ops of their own
 // (`fill_`) have no specs, and derived forms (`add_`, `add.out`) those of the functional form.
 struct Specs {
-  static constexpr int kMax = 6;
-  int size = 0;  // of `outputs`
+  static constexpr int kMax = 6;  // MOST_OUTPUTS of flambeau/ops/generator/printed.py
+  int size = 0;                   // of `outputs`
   bool is_list = false;
   OutputSpec outputs[kMax];
   std::vector<OutputSpec> list;
@@ -43,10 +43,12 @@ struct Specs {
   }
   template <size_t N>
   void put(const std::array<Spec, N>& specs, int like) {
+    static_assert(N <= kMax, "more outputs than Specs has room for");
     for (const Spec& spec : specs) put(spec, like);
   }
   template <class... S>
   void put(const std::tuple<S...>& specs, int like) {
+    static_assert(sizeof...(S) <= kMax, "more outputs than Specs has room for");
     std::apply([&](const auto&... s) { (put(s, like), ...); }, specs);
   }
   template <class S>

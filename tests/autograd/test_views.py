@@ -180,3 +180,19 @@ def test_unsafe_preserve_version_counter():
     assert x._version == 0
     torch.autograd.graph.increment_version(x)
     assert x._version == 1
+
+
+def test_turning_a_conjugated_view_again_and_again_keeps_its_history_short():
+    x = torch.randn(2, 3, dtype=torch.complex64, requires_grad=True)
+    base = x * 1
+    view = base.conj()
+    for _ in range(51):
+        view.t_()
+    base.mul_(2)  # the view's history is made anew, from that of the base
+    steps, node = 0, view.grad_fn
+    while node is not None and node.name() != "MulBackward0":
+        steps, node = steps + 1, node.next_functions[0][0]
+    assert steps == 2  # the conjugate, and one geometry
+    assert torch.equal(view, base.conj().t())
+    view.real.sum().backward()
+    assert torch.equal(x.grad, torch.full_like(x, 2))

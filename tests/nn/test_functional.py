@@ -8,6 +8,8 @@ import pytest
 import flambeau
 import flambeau.nn.functional as F
 from flambeau import nn
+from flambeau.ops.language import ops
+from flambeau.ops.record import load
 
 rng = np.random.default_rng(0)
 
@@ -256,3 +258,29 @@ def test_cross_entropy_of_nothing(smoothing, weight):
         assert F.cross_entropy(x, target, reduction="none", **options).shape == (0,)
     plane = flambeau.rand(2, 3, 0)
     assert F.cross_entropy(plane, plane, **options).isnan()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_of_no_classes(smoothing):
+    body = next(r.function for r in load() if r.schema.full_name == "cross_entropy_loss")
+    x, chosen = flambeau.zeros(2, 0), flambeau.full((2,), -100)
+    share = float("nan") if smoothing else 0.0  # each class has infinitely much
+    for mean, each, target in ((float("nan"), -0.0, x), (float("nan"), share, chosen)):
+        for reduction, number in ((1, mean), (2, each), (0, each)):
+            wanted = [number] * 2 if reduction == 0 else number
+            options = (x, target, None, reduction, -100, smoothing)
+            in_python = body(*options, ops)
+            assert str(flambeau._C._nn.cross_entropy_loss(*options).tolist()) == str(wanted)
+            assert str(in_python.tolist()) == str(wanted)
+
+
+def test_reductions_are_refused_by_number():
+    x = flambeau.rand(2, 3)
+    calls = {
+        "cross_entropy": lambda n: flambeau._C._nn.cross_entropy_loss(x, x, None, n),
+        "mse_loss": lambda n: flambeau._C._nn.mse_loss(x, x, n),
+    }
+    for name, call in calls.items():
+        for number in (-1, 3):
+            with pytest.raises(ValueError, match=f"^{name}: {number} is not a valid value"):
+                call(number)

@@ -1,13 +1,19 @@
 """The printer of Python functions: what it gives, and what it refuses with its line."""
 
+import math
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flambeau.ops.generator import printed as generator
 from flambeau.ops.generator.kinds import SourceError
 from flambeau.ops.generator.source import Function, Unit
-from flambeau.ops.language import Error, show, wrap_dim
+from flambeau.ops.language import Error, Spec, show, wrap_dim
 from flambeau.ops.schema import parse
+
+ROOT = Path(__file__).parents[2]
 
 
 def printed(function, **types) -> str:
@@ -72,6 +78,70 @@ def test_a_type_is_found_from_later_lines():
     assert "Tensor total" in code and code.endswith("// tensor?")
 
 
+def test_a_list_that_is_copied_is_borrowed_from_no_more():
+    def f(sizes):
+        out = list(sizes)
+        part = list(out[1:])
+        for n in list(out):
+            out.append(n)
+        out.extend(list(out))
+        return part + out
+
+    code = printed(f, sizes="int[]")
+    assert "Dims part = Dims(printed::slice(IntSpan(out)" in code
+    assert "for (const auto& n : Dims(Dims(out)))" in code
+
+
+def test_a_parameter_is_neither_changed_nor_given_back():
+    def change(sizes):
+        sizes.append(1)
+        return list(sizes)
+
+    def give_back(sizes):
+        return sizes if len(sizes) > 1 else [1]
+
+    with pytest.raises(SourceError, match="sizes is changed and no list of its own"):
+        printed(change, sizes="int[]")
+    with pytest.raises(SourceError, match="is another's: copy it with list"):
+        printed(give_back, sizes="int[]")
+
+
+def test_what_one_round_of_a_loop_gives_a_name_is_there_in_the_next():
+    def f(sizes):
+        total = 0
+        for i, n in enumerate(sizes):
+            if i == 0:
+                first = n
+            total = total + n * first
+        return total
+
+    code = printed(f, sizes="int[]")
+    assert code.index("int64_t first{};") < code.index("for (")
+
+
+def test_numbers_are_python_s():
+    def f(x, n):
+        return int(x / float(n)) + int(math.pow(2.0, x))
+
+    code = printed(f, x="float", n="int")
+    assert "printed::whole(printed::divided(x, static_cast<double>(n)))" in code
+    assert "printed::whole(printed::pow(2.0, x))" in code
+
+
+def test_a_rule_has_no_more_outputs_than_there_is_room_for():
+    def rule(self):
+        one = Spec([1], self.dtype)
+        return one, one, one, one, one, one, one
+
+    schema = parse("seven(Tensor self) -> Tensor")
+    record = SimpleNamespace(rule=rule, schema=schema)
+    with pytest.raises(SourceError, match="7 outputs: the most are 6, or one list"):
+        generator.rule(record, Unit({}))
+    header = (ROOT / "core/dispatch/specs.h").read_text()
+    assert f"kMax = {generator.MOST_OUTPUTS};" in header
+    assert header.count("<= kMax,") == 2  # what is put has room, or does not compile
+
+
 def _two_types(a):
     x = a
     x = "text"
@@ -118,9 +188,194 @@ def _no_op(a):
     return ops.nonesuch(a)  # noqa: F821
 
 
+def _borrowed_slice(a):
+    x = [a, 2]
+    part = x[1:]
+    x.append(7)
+    return list(part)
+
+
+def _borrowed_element(a):
+    rows = [[a]]
+    row = rows[0]
+    rows.append([1])
+    return list(row)
+
+
+def _borrowed_by_either(a):
+    x, y = [a], [a]
+    z = x if a > 0 else y
+    y.append(1)
+    return list(z)
+
+
+def _borrowed_and_replaced(a):
+    x = [a]
+    part = x[1:]
+    x = [a, a]
+    return list(part) + x
+
+
+def _borrowed_from_nothing(a):
+    part = [a, a][1:]
+    return list(part)
+
+
+def _loop_that_appends(a):
+    x = [a]
+    for n in x:
+        if n > 0:
+            x.append(n - 1)
+    return x
+
+
+def _loop_over_a_slice(a):
+    x = [a]
+    for n in x[1:]:
+        x.append(n)
+    return x
+
+
+def _loop_that_deletes(a):
+    x = [a]
+    for i, n in enumerate(x):
+        del x[i + n]
+    return x
+
+
+def _loop_that_replaces(a):
+    x = [a]
+    for n in x:
+        x = [n, a]
+    return x
+
+
+def _loop_of_pairs(a):
+    x, y = [a], [a]
+    for n, m in zip(x, y):  # noqa: B905
+        y[0] = n + m
+    return y
+
+
+def _loop_through_a_function(a):
+    x = [a]
+
+    def more(n):
+        x.append(n)
+        return n
+
+    total = 0
+    for n in x:
+        total = total + more(n)
+    return total
+
+
+def _comprehension(a):
+    x = [a]
+    y = [x.pop() for n in x if n > 0]
+    return y
+
+
+def _loop_over_nothing(a):
+    total = 0
+    for n in [a, a][1:]:
+        total = total + n
+    return total
+
+
+def _loop_that_moves_its_name(a):
+    total = 0
+    for n in range(a):
+        n = n + 1  # noqa: PLW2901
+        total = total + n
+    return total
+
+
+def _extended_by_itself(a):
+    x = [a]
+    x.extend(x)
+    return x
+
+
+def _extended_by_its_part(a):
+    x = [a]
+    x.extend(x[1:])
+    return x
+
+
+def _changed_in_a_list(a):
+    row = [a]
+    rows = [row]
+    row.append(1)
+    return rows
+
+
+def _changed_behind_append(a):
+    row = [a]
+    rows = [[1]]
+    rows.append(row)
+    row[0] = 3
+    return rows
+
+
+def _changed_element(a):
+    rows = [[a]]
+    rows[0].append(1)
+    return rows
+
+
+def _changed_element_by_index(a):
+    rows = [[a]]
+    rows[0][0] = 1
+    return rows
+
+
+def _argument_of_a_changing_function(a):
+    x = [a, a]
+
+    def grow(part):
+        x.append(1)
+        return part[0]
+
+    return grow(x[1:])
+
+
+def _list_of_the_function_around(a):
+    x = [a]
+
+    def whole():
+        return x
+
+    y = whole()
+    x.append(1)
+    return y
+
+
 @pytest.mark.parametrize(
     "function, line, words",
     [
+        (_borrowed_slice, 3, "x is changed: copy the list"),
+        (_borrowed_element, 3, "rows is changed: copy the list"),
+        (_borrowed_by_either, 3, "y is changed: copy the list"),
+        (_borrowed_and_replaced, 3, "x is changed: copy the list"),
+        (_borrowed_from_nothing, 2, "a value without a name: copy the list"),
+        (_loop_that_appends, 3, "x is changed: copy the list"),
+        (_loop_over_a_slice, 3, "x is changed: copy the list"),
+        (_loop_that_deletes, 3, "x is changed: copy the list"),
+        (_loop_that_replaces, 3, "x is changed: copy the list"),
+        (_loop_of_pairs, 3, "y is changed: copy the list"),
+        (_loop_through_a_function, 9, "x is changed: copy the list"),
+        (_comprehension, 3, "x is changed: copy the list"),
+        (_loop_over_nothing, 3, "a value without a name: copy the list"),
+        (_loop_that_moves_its_name, 3, "n is the loop's"),
+        (_extended_by_itself, 3, "x is changed: copy the list"),
+        (_extended_by_its_part, 3, "x is changed: copy the list"),
+        (_changed_in_a_list, 3, "row is changed: copy the list"),
+        (_changed_behind_append, 4, "row is changed: copy the list"),
+        (_changed_element, 3, "rows[0] is changed and no list of its own"),
+        (_changed_element_by_index, 3, "rows[0] is changed and no list of its own"),
+        (_argument_of_a_changing_function, 8, "x is changed: copy the list"),
+        (_list_of_the_function_around, 5, "is another's: copy it"),
         (_two_types, 3, "x is int elsewhere and str here"),
         (_alias, 3, "is changed: copy the list"),
         (_parameter, 2, "a is a parameter"),

@@ -8,6 +8,7 @@ import types
 
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
+from flambeau.ops.generator.borrows import Borrows, lenders, moved
 from flambeau.ops.generator.kinds import Unsettled, Val
 from flambeau.ops.generator.specs import Specs
 from flambeau.ops.schema import default_cpp
@@ -27,7 +28,7 @@ _INT = {
     ast.FloorDiv: "floordiv",
     ast.Mod: "mod",
 }
-_FLOAT = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_FLOAT = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: ""}
 _BITS = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _TENSOR = {ast.Add: "add_Tensor", ast.Sub: "sub_Tensor", ast.Mult: "mul_Tensor"}
 _TENSOR[ast.Div] = "div_Tensor"
@@ -41,7 +42,7 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-class Expressions(Specs):
+class Expressions(Specs, Borrows):
     """The part of Function that translates expressions."""
 
     def expr(self, e) -> Val:
@@ -127,7 +128,7 @@ class Expressions(Specs):
         return Val(found[0].format(base), found[1], False)
 
     def ex_List(self, e):
-        items = [self.expr(i) for i in e.elts]
+        items = [self.held_by_list(i) for i in e.elts]
         if not items:
             return Val("{}", "empty[]", items=[])
         kind = items[0].type
@@ -171,7 +172,7 @@ class Expressions(Specs):
             if op in _BITS:
                 return Val(f"({left} {_BITS[op]} {right})", "int")
             if op is ast.Div:
-                return Val(f"(static_cast<double>({left}) / static_cast<double>({right}))", "float")
+                return Val(f"printed::divided({left}, {right})", "float")
         if x == y == "bool" and op in _BITS:
             return Val(f"({a.code} {_BITS[op]} {b.code})", "bool")
         if "scalar" in (x, y) and op is ast.Sub:
@@ -179,6 +180,8 @@ class Expressions(Specs):
             return Val(f"printed::sub({left}, {right})", "scalar")
         if {x, y} <= {"int", "float"} and op in _FLOAT:
             left, right = self.as_type(a, "float", e), self.as_type(b, "float", e)
+            if op is ast.Div:
+                return Val(f"printed::divided({left}, {right})", "float")
             return Val(f"({left} {_FLOAT[op]} {right})", "float")
         raise self.where(f"{type(op()).__name__} of {a.type} and {b.type} is not in the subset", e)
 
@@ -309,9 +312,7 @@ class Expressions(Specs):
     # -- elements
 
     def place(self, e) -> tuple[Val, str]:
-        base = self.expr(e.value)
-        if not kinds.is_list(base.type):
-            raise self.where(f"{base.type} has no elements to assign", e)
+        base = self.mine(e.value)
         return base, f"printed::at({base.code}, {self.as_type(self.expr(e.slice), 'int', e)})"
 
     def ex_Subscript(self, e):
@@ -358,6 +359,7 @@ class Expressions(Specs):
             return self.count_loop(name, source, False, e)
         if call in ("enumerate", "zip"):
             return self.paired_loop(target, source, call, e)
+        self.steady(source, e)
         v = self.expr(source)
         inner = kinds.plain(v.type)
         if not kinds.is_list(inner):
@@ -401,6 +403,8 @@ class Expressions(Specs):
         ):
             raise self.where(f"{kind} gives several names", e)
         names = [t.id for t in target.elts]
+        for a in call.args:
+            self.steady(a, e)
         lists, setup = [self.expr(a) for a in call.args], ""
         if any(not kinds.is_list(v.type) for v in lists):
             raise self.where(f"{kind} takes lists", e)
@@ -433,7 +437,7 @@ class Expressions(Specs):
             closed += " }"
             if g.ifs:
                 opened += f"if ({' && '.join(self.condition(c) for c in g.ifs)}) "
-        v = self.expr(e.elt) if body is None else None
+        v = self.held_by_list(e.elt) if body is None else None
         text = "" if body is None else body()
         self.known = saved
         return (opened, closed, v) if body is None else (opened + text + closed, "", None)
@@ -508,6 +512,8 @@ class Expressions(Specs):
             raise self.where("this call is not in the subset", e)
         name = e.func.id
         if name in self.nested:
+            for a in e.args:
+                self.refuse(lenders(a) & moved(self.nested[name].node), a)
             args = [self.expr(a) for a in e.args if not _is_ops(a)]
             made = tuple({"literal": "str"}.get(a.type, a.type) for a in args)
             result = self.nested[name].call(made, lambda t: self.where(t, e))
@@ -577,9 +583,10 @@ class Expressions(Specs):
             if target.id == "math":
                 args = ", ".join(self.as_type(self.expr(a), "float", e) for a in e.args)
                 kind = "bool" if e.func.attr.startswith("is") else "float"
-                if e.func.attr not in ("isfinite", "isinf", "isnan", "log", "sqrt", "exp", "pow"):
+                if e.func.attr not in ("isfinite", "isinf", "isnan", "pow"):
                     raise self.where(f"math.{e.func.attr} is not in the subset", e)
-                return Val(f"std::{e.func.attr}({args})", kind)
+                where = "std::" if kind == "bool" else "printed::"
+                return Val(f"{where}{e.func.attr}({args})", kind)
         v = self.expr(target)
         name = e.func.attr
         if kinds.is_list(v.type):
@@ -597,7 +604,9 @@ class Expressions(Specs):
         return self.member(v, name, kinds.METHODS, e)
 
     def list_method(self, v: Val, name: str, e) -> Val:
-        args = [self.expr(a) for a in e.args]
+        args = [self.expr(a) if name == "extend" else self.held_by_list(a) for a in e.args]
+        if name in ("append", "extend", "insert", "pop"):
+            self.mine(e.func.value)
         if v.type == "empty[]" and args and isinstance(e.func.value, ast.Name):
             kind = {"literal": "str"}.get(args[-1].type, args[-1].type)
             kind = kind if name == "extend" else kind + "[]"
@@ -612,6 +621,7 @@ class Expressions(Specs):
                 item = kinds.element(wide)
             return Val(f"{v.code}.push_back({self.as_type(args[0], item, e)})", "none")
         if name == "extend":
+            self.refuse(lenders(e.args[0]) & {"", e.func.value.id}, e)
             loop = f"for (const auto& item : {args[0].code}) {v.code}.push_back(item)"
             return Val(loop, "none")
         if name == "insert":
@@ -723,8 +733,8 @@ class Expressions(Specs):
         v = self.expr(e.args[0])
         kind = kinds.plain(v.type)
         code = self.as_type(v, kind, e)
-        if kind == "scalar":
-            return Val(f"{code}.to_int()", "int")
+        if kind in ("scalar", "float"):
+            return Val(f"printed::whole({code})", "int")
         return Val(f"static_cast<int64_t>({code})", "int")
 
     def call_float(self, e):

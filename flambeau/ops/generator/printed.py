@@ -10,6 +10,7 @@ from flambeau.ops.generator.source import Function, Unit
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema
 
+MOST_OUTPUTS = 6  # Specs::kMax of core/dispatch/specs.h; a list has room for any number
 _SPECS: dict[int, str] = {}  # id of a record -> what its rule gives
 
 
@@ -32,6 +33,8 @@ def rule(record: Record, unit: Unit) -> str:
     words = kinds.members(kind) if kind.startswith("(") else [kind.removesuffix("[]")]
     if any(w not in (*kinds.SPECS, "none") for w in words):
         raise f.where(f"a rule gives Spec(...), and this one gives {kind}")
+    if len(words) > MOST_OUTPUTS:
+        raise f.where(f"{len(words)} outputs: the most are {MOST_OUTPUTS}, or one list")
     _SPECS[id(record)] = kind
     return code
 

@@ -12,6 +12,7 @@ import zlib
 
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
+from flambeau.ops.generator.borrows import changed, is_store, lenders, loads, moved
 from flambeau.ops.generator.expressions import Expressions
 from flambeau.ops.generator.kinds import SourceError, Unsettled, Val
 
@@ -72,6 +73,7 @@ class Unit:
 class Function(Expressions):
     """A Python function whose parameters have known types."""
 
+    outer: Function | None = None  # of a function inside a function
     gives = False  # one spec is given to what the caller has for it, see Note [Giving a spec]
 
     def __init__(
@@ -158,7 +160,7 @@ class Function(Expressions):
         self.declare: dict[int, list[str]] = {}  # id of a statement -> variables
         self.inplace: dict[int, set[str]] = {}  # assignments that declare
         self.stores: dict[str, int] = {}
-        self.changed: set[str] = set()
+        self.changed: set[str] = set() if self.outer is None else set(self.outer.changed)
         found: dict[str, list[tuple]] = {}
 
         def visit(statements, path):
@@ -167,7 +169,7 @@ class Function(Expressions):
                 for name, store in _names(s):
                     found.setdefault(name, []).append(here)
                     self.stores[name] = self.stores.get(name, 0) + store
-                self.changed |= _changed(s)
+                self.changed |= changed(s)
                 for block in _blocks(s):
                     visit(block, here)
 
@@ -182,11 +184,15 @@ class Function(Expressions):
                 and len({p[level + 1][0] for p in places}) == 1
             ):
                 level += 1
-            first = min((p[level] for p in places), key=lambda at: at[1])[2]
+            path = min((p for p in places), key=lambda p: p[level][1])
+            first = path[level][2]
             if _declares(first, name):
                 self.inplace.setdefault(id(first), set()).add(name)
-            else:
-                self.declare.setdefault(id(first), []).append(name)
+            else:  # what one round of a loop gave it is there in the next
+                loops = [at[2] for at in path[:level] if isinstance(at[2], ast.For)]
+                self.declare.setdefault(id((*loops, first)[0]), []).append(name)
+        self.unsteady = self.changed | {n for n, k in self.stores.items() if k > 1}
+        self.unsteady |= set() if self.outer is None else self.outer.unsteady
 
     # -- statements
 
@@ -218,14 +224,14 @@ class Function(Expressions):
             return self.unpack(target, s, indent)
         if isinstance(target, ast.Subscript):
             base, at = self.place(target)
-            want = kinds.element(base.type)
-            return f"{indent}{at} = {self.as_type(self.expr(s.value), want, s)};\n"
+            v = self.held_by_list(s.value)
+            return f"{indent}{at} = {self.as_type(v, kinds.element(base.type), s)};\n"
         if not isinstance(target, ast.Name):
             raise self.where("only names, elements and tuples of names are assigned", s)
-        return self.store(target.id, self.expr(s.value), s, indent)
+        return self.store(target.id, self.expr(s.value), s, indent, lenders(s.value))
 
-    def store(self, name: str, v: Val, s, indent: str) -> str:
-        """The assignment of a name."""
+    def store(self, name: str, v: Val, s, indent: str, lent: set[str] = frozenset()) -> str:
+        """The assignment of a name; ``lent`` says whose lists the value may be."""
         if name in self.params:
             raise self.where(f"{name} is a parameter: give the new value a name of its own", s)
         kind = {"literal": "str"}.get(v.type, v.type)
@@ -234,17 +240,16 @@ class Function(Expressions):
             raise self.where(f"{name} is {self.types[name]} elsewhere and {kind} here", s)
         self.types[name] = kind = joined
         once = self.stores[name] == 1 and name not in self.changed
-        if kinds.is_list(kind) and not v.fresh:
-            if name in self.changed:
-                raise self.where(f"{name} is changed: copy the list with list(...)", s)
-            if self.is_changed(v):
-                raise self.where(f"{v.code} is changed: copy the list with list(...)", s)
-        code = self.as_type(v, kind, s)
-        symbol = self.symbol(name)
-        self.known[name] = Val(symbol, kind, False)
         borrows = (
             once and kinds.is_list(kind) and not v.fresh and name in self.inplace.get(id(s), ())
         )
+        if kinds.is_list(kind):
+            unsafe = {name} & self.changed if lent or not v.fresh else set()
+            unsafe |= lent & (self.unsteady | {""} if borrows else self.changed)
+            self.refuse(unsafe, s)
+        code = self.as_type(v, kind, s)
+        symbol = self.symbol(name)
+        self.known[name] = Val(symbol, kind, False)
         if not borrows:
             self.owned.add(symbol)
         if name not in self.inplace.get(id(s), ()):
@@ -257,18 +262,15 @@ class Function(Expressions):
         const = "const " if once and kind != "generator?" and not kinds.is_list(kind) else ""
         return f"{indent}[[maybe_unused]] {const}{kinds.value(kind)} {symbol} = {code};\n"
 
-    def is_changed(self, v: Val) -> bool:
-        return any(self.symbol(n) == v.code for n in self.changed)
-
     def unpack(self, target: ast.Tuple, s, indent: str) -> str:
         names = [t.id if isinstance(t, ast.Name) else None for t in target.elts]
         if None in names:
             raise self.where("only names are unpacked", s)
         if isinstance(s.value, ast.Tuple):
-            values = [self.expr(e) for e in s.value.elts]
+            values, lent = [self.expr(e) for e in s.value.elts], map(lenders, s.value.elts)
             if len(values) != len(names):
                 raise self.where(f"{len(values)} values for {len(names)} names", s)
-            if any(n in _loads(s.value) for n in names):
+            if any(n in loads(s.value) for n in names):
                 made = [self.temporary() for _ in values]
                 out = "".join(
                     f"{indent}const {kinds.value(v.type)} {t} = {v.code};\n"
@@ -281,13 +283,15 @@ class Function(Expressions):
             v = self.expr(s.value)
             if not v.type.startswith("("):
                 raise self.where(f"{v.type} cannot be unpacked: name its elements by index", s)
-            made = self.temporary()
+            made, lent = self.temporary(), [set()] * len(names)
             out = f"{indent}const auto {made} = {v.code};\n"
             values = [Val(f"std::get<{i}>({made})", k) for i, k in enumerate(kinds.members(v.type))]
             if len(values) != len(names):
                 raise self.where(f"{len(values)} values for {len(names)} names", s)
         return out + "".join(
-            self.store(n, v, s, indent) for n, v in zip(names, values, strict=True) if n != "_"
+            self.store(n, v, s, indent, of)
+            for n, v, of in zip(names, values, lent, strict=True)
+            if n != "_"
         )
 
     def do_AugAssign(self, s, indent):
@@ -307,7 +311,7 @@ class Function(Expressions):
         for t in s.targets:
             if not isinstance(t, ast.Subscript):
                 raise self.where("only elements of lists are deleted", s)
-            base, index = self.expr(t.value), self.as_type(self.expr(t.slice), "int", s)
+            base, index = self.mine(t.value), self.as_type(self.expr(t.slice), "int", s)
             out += f"{indent}printed::erase({base.code}, {index});\n"
         return out
 
@@ -363,6 +367,8 @@ class Function(Expressions):
         if s.orelse:
             raise self.where("for ... else is not in the subset", s)
         head, setup, outside = self.loop(s.target, s.iter, s)
+        for name in {*outside} - {"_"} & set().union(*map(moved, s.body)):
+            raise self.where(f"{name} is the loop's: give the new value a name of its own", s)
         for name in outside:
             if name in self.declare.get(id(s), ()):
                 raise self.where(f"{name} is used outside of its loop", s)
@@ -385,6 +391,9 @@ class Function(Expressions):
         given = self.give(s.value) if self.gives else None
         v = Val("", "none") if s.value is None else given or self.expr(s.value)
         self.leaving = []
+        others = {*self.params} | {n for n in self.changed if not self.stores.get(n)}
+        if kinds.is_list(kinds.plain(v.type)) and lenders(s.value) & others:
+            raise self.where("what is given back is another's: copy it with list(...)", s)
         if self.result is None:
             self.result = {"literal": "str"}.get(v.type, v.type)
         joined = self.want or kinds.joined(self.result, v.type)
@@ -503,27 +512,19 @@ def _bound(s) -> set[str]:
             targets = [node.target]
         elif isinstance(node, ast.FunctionDef):
             out |= {a.arg for a in node.args.args}
-            out |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _is_store(n)}
+            out |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_store(n)}
         for t in targets:
             out |= {n.id for n in ast.walk(t) if isinstance(n, ast.Name)}
     return out
-
-
-def _is_store(n: ast.Name) -> bool:
-    return isinstance(n.ctx, ast.Store)
 
 
 def _names(s) -> list[tuple[str, int]]:
     """The names of a statement, with 1 where it is given a value."""
     bound = _bound(s)
     out = [
-        (n.id, int(_is_store(n))) for n in _own(s) if isinstance(n, ast.Name) and n.id not in bound
+        (n.id, int(is_store(n))) for n in _own(s) if isinstance(n, ast.Name) and n.id not in bound
     ]
     return out
-
-
-def _loads(e) -> set[str]:
-    return {n.id for n in ast.walk(e) if isinstance(n, ast.Name)}
 
 
 def _declares(s, name: str) -> bool:
@@ -533,21 +534,4 @@ def _declares(s, name: str) -> bool:
     t = s.targets[0]
     names = t.elts if isinstance(t, ast.Tuple) else [t]
     mine = [n for n in names if isinstance(n, ast.Name) and n.id == name]
-    return bool(mine) and name not in _loads(s.value)
-
-
-_CHANGING = {"append", "extend", "insert", "pop"}
-
-
-def _changed(s) -> set[str]:
-    """Lists that a statement changes in place."""
-    out = set()
-    for n in _own(s):
-        if isinstance(n, ast.Subscript) and isinstance(n.ctx, (ast.Store, ast.Del)):
-            out |= _loads(n.value)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute):
-            if n.func.attr in _CHANGING and isinstance(n.func.value, ast.Name):
-                out.add(n.func.value.id)
-        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name):
-            out.add(n.target.id)
-    return out
+    return bool(mine) and name not in loads(s.value)

@@ -50,7 +50,7 @@ def masked(self, mask):
 
 
 def masked_in_place(self, mask):
-    sizes = masked(self, mask).sizes
+    sizes = list(masked(self, mask).sizes)
     if not same(sizes, self.shape):
         raise Error(
             f"masked_fill_: output with shape {show(self.shape)} doesn't match the broadcast shape "

@@ -267,7 +267,7 @@ def check_same_device(op, a, b):
 
 def at_least_1d(sizes):
     """A 0-dim tensor counts as one of one dimension."""
-    return sizes if sizes else [1]
+    return list(sizes) if sizes else [1]
 
 
 def check_index_dtype(op, index):

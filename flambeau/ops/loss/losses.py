@@ -1,5 +1,7 @@
 """Losses."""
 
+import math
+
 from flambeau.ops.language import (
     Error,
     Spec,
@@ -15,6 +17,8 @@ from flambeau.ops.language import (
 )
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, np, values
+
+NONE, MEAN, SUM = 0, 1, 2  # reductions, by ATen's numbers
 
 
 @structured(
@@ -47,10 +51,7 @@ mse_loss.autocast("float32")
 @mse_loss.jvp
 def _(t, self, target, reduction):
     each = 2 * (self - target) * (t.get("self") - t.get("target"))
-    return each if reduction == 0 else each.mean() if reduction == 1 else each.sum()
-
-
-NONE, MEAN, SUM = 0, 1, 2  # reductions, by ATen's numbers
+    return each if reduction == NONE else each.mean() if reduction == MEAN else each.sum()
 
 
 def check_reduction(op, reduction):
@@ -123,13 +124,13 @@ def _(grad_output, self, target):
 def _(b, grad_output, self, target, reduction):
     rank = max(self.rank, target.rank)
     slope = (b.spread(self, rank) - b.spread(target, rank)) * 2
-    count = slope[0].numel() if reduction == 1 else 1
+    count = slope[0].numel() if reduction == MEAN else 1
     return b.aligned(grad_output, rank) * slope / count
 
 
 @mse_loss_backward.gradient
 def _(g, grad_output, self, target, reduction, ops):
-    scale = 2.0 / float(max(g.numel(), 1)) if reduction == 1 else 2.0
+    scale = 2.0 / float(max(g.numel(), 1)) if reduction == MEAN else 2.0
     scaled = ops.mul_Scalar(g, scale)
     of_self = scaled * grad_output
     return (
@@ -139,7 +140,6 @@ def _(g, grad_output, self, target, reduction, ops):
     )
 
 
-_NONE, _MEAN, _SUM = 0, 1, 2  # ATen's numbers of reductions
 _NLL = "Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index"
 
 
@@ -248,12 +248,12 @@ def _losses_of_items(b, self, target, weight, reduction, ignore_index):
     picked = -_picked(b, self, target, ignore_index).squeeze(2)
     each = _class_weights(b, self, target, weight, ignore_index)
     losses = picked * each
-    if reduction == 0:
+    if reduction == NONE:
         losses = losses.reshape([b.size, *target.shape])
         return losses, b.ops.new_zeros(losses, [b.size])
     total = each.flatten(1).sum(1)
     losses = losses.flatten(1).sum(1)
-    return (losses / total if reduction == 1 else losses), total
+    return (losses / total if reduction == MEAN else losses), total
 
 
 nll_loss_forward.batching(_losses_of_items)
@@ -293,9 +293,9 @@ nll_loss_backward.samples(
 def _slopes_of_items(b, grad_output, self, target, weight, reduction, ignore_index, total_weight):
     each = _class_weights(b, self, target, weight, ignore_index)
     g = grad_output.full
-    if reduction == 1:
+    if reduction == MEAN:
         g = g / total_weight.full
-    g = -each * g.reshape(each.shape if reduction == 0 else [b.size, 1, 1])
+    g = -each * g.reshape(each.shape if reduction == NONE else [b.size, 1, 1])
     shape = b.ops.zeros_like(_by_class(self))
     made = shape.scatter(2, _targets(b, self, target, ignore_index), g.unsqueeze(2))
     return made.reshape(self.full.shape)
@@ -479,7 +479,7 @@ def nll_loss_nd(self, target, weight, reduction, ignore_index, ops):
     scores = ops.reshape(self, [batch, classes, inner, 1])
     wanted = ops.reshape(target, [batch, inner, 1])
     result = ops.nll_loss2d_forward(scores, wanted, weight, reduction, ignore_index)[0]
-    return ops.view(result, made) if reduction == _NONE else result
+    return ops.view(result, made) if reduction == NONE else result
 
 
 nll_loss_nd.samples(
@@ -497,18 +497,23 @@ def _weighted(terms, weight, class_dim, ops):
     return terms * ops.view(weight, shape)
 
 
+def share_of_class(smoothing, classes):
+    """What smoothing gives each class. Of no classes the loss of any sample is not a number."""
+    return smoothing / float(classes) if classes > 0 else math.inf
+
+
 def _soft_cross_entropy(log_p, target, weight, reduction, smoothing, class_dim, ops):
     """Of targets that are probabilities."""
     classes = log_p.shape[class_dim]
     wanted = target
     if smoothing > 0:
         kept = ops.mul_Scalar(target, 1 - smoothing)
-        wanted = ops.add_Scalar(kept, smoothing / float(classes))
+        wanted = ops.add_Scalar(kept, share_of_class(smoothing, classes))
     terms = _weighted(log_p * wanted, weight, class_dim, ops)
-    if reduction == _NONE:
+    if reduction == NONE:
         return -ops.sum_dim_IntList(terms, [class_dim])
     total = -ops.sum(terms)
-    if reduction == _SUM:
+    if reduction == SUM:
         return total
     return ops.div_Scalar(total, log_p.numel() // max(classes, 1))
 
@@ -521,9 +526,9 @@ def _smoothed_cross_entropy(
     terms = _weighted(log_p, weight, class_dim, ops)
     ignored = ops.eq_Scalar(target, ignore_index)
     smooth = ops.masked_fill_Scalar(-ops.sum_dim_IntList(terms, [class_dim]), ignored, 0.0)
-    if reduction == _SUM:
+    if reduction == SUM:
         smooth = ops.sum(smooth)
-    elif reduction == _MEAN:
+    elif reduction == MEAN:
         kept = ops.logical_not(ignored)
         if weight is None:
             total = ops.sum(kept, log_p.dtype)
@@ -532,7 +537,7 @@ def _smoothed_cross_entropy(
             own = ops.index_select(weight, 0, ops.flatten_using_ints(safe, 0, -1))
             total = ops.sum(own * ops.flatten_using_ints(kept, 0, -1))
         smooth = ops.sum(smooth) / total
-    share = smoothing / float(log_p.shape[class_dim])
+    share = share_of_class(smoothing, log_p.shape[class_dim])
     return ops.mul_Scalar(nll, 1 - smoothing) + ops.mul_Scalar(smooth, share)
 
 
@@ -548,11 +553,7 @@ def cross_entropy_loss(self, target, weight, reduction, ignore_index, label_smoo
     >>> flambeau.nn.functional.cross_entropy(flambeau.zeros(1, 2), flambeau.tensor([0]))
     tensor(0.6931)
     """
-    if reduction < _NONE or reduction > _SUM:
-        raise ValueError(
-            f"cross_entropy: {reduction} is not a valid value for reduction: 0 is none, 1 mean, "
-            "2 sum"
-        )
+    check_reduction("cross_entropy", reduction)
     if self.dim() == 0:
         raise Error("cross_entropy: expected input with a dimension of classes, got a 0-dim tensor")
     class_dim = 0 if self.dim() == 1 else 1
