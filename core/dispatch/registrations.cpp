@@ -115,12 +115,20 @@ void add_registration(const Op& op, const Place& place, Ref<const Registered> wh
 }
 
 void remove_registration(const Op& op, const Registered* what) {
-  const std::unique_lock lock(mutex());
-  const Registrations* before = published(op);
-  if (!before) return;
-  auto* list = new Registrations(*before);
-  std::erase_if(list->entries, [&](const auto& e) { return e.what.get() == what; });
-  publish(op, list->entries.empty() ? nullptr : list);
+  Ref<const Registered> gone;
+  {
+    const std::unique_lock lock(mutex());
+    const Registrations* before = published(op);
+    if (!before) return;
+    auto* list = new Registrations(*before);
+    std::erase_if(list->entries, [&](const auto& e) {
+      if (e.what.get() != what) return false;
+      gone = e.what;
+      return true;
+    });
+    publish(op, list->entries.empty() ? nullptr : list);
+  }
+  if (gone) gone->retire();  // which may run any code
 }
 
 Ref<const Registered> registration_at(const Op& op, const Place& place) {
@@ -159,6 +167,16 @@ DeviceType device_of_call(const Op& op, const Value* args) {
   for (size_t i = 0; i < op.nargs && !found; ++i)
     if (args[i].tag == Value::Tag::device) found = args[i].device_.type;
   return found.value_or(DeviceType::cpu);
+}
+
+int64_t elements_of_call(const Op& op, const Value* args) {
+  int64_t all = 0;
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (args[i].tag == Value::Tag::tensor) all += args[i].tensor().numel();
+    if (args[i].tag == Value::Tag::tensors)
+      for (const Tensor& t : args[i].tensors()) all += t.numel();
+  }
+  return all;
 }
 
 bool call_registered(const Op& op, KeySet keys, const Value* args, Results& results) {

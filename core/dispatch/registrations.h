@@ -34,6 +34,9 @@ class Registered : public Counted {
  public:
   virtual void call(const Op& op, const Value* args, Results& results) const = 0;
   virtual void* python() const { return nullptr; }  // core/python: its function, borrowed
+  // It was taken away, once for all. Lists that name it are kept, but what it holds can go; calls
+  // that have found it before go on as if they had not.
+  virtual void retire() const {}
 };
 
 // Of one op; the latest of a place counts, and those before come back when it is taken away.
@@ -66,5 +69,9 @@ bool is_implicit(const Op& op);
 
 // The device that a call runs on: of its tensors, of its device argument, or the CPU.
 DeviceType device_of_call(const Op& op, const Value* args);
+// How many elements the tensors of a call have, those in lists included.
+int64_t elements_of_call(const Op& op, const Value* args);
+// Below this many, giving up Python's lock costs more than it can gain.
+constexpr int64_t kReleaseAbove = 64 * 1024;
 
 }  // namespace flambeau::inline v1

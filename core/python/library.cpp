@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "core/dispatch/registrations.h"
+#include "core/python/free_threading.h"
 #include "core/python/parse.h"
 
 namespace flambeau::python {
@@ -24,19 +25,40 @@ class PythonFunction final : public Registered {
   explicit PythonFunction(PyObject* function) : function_(Py_NewRef(function)) {}
   ~PythonFunction() override {
     const AcquireGil gil;
-    Py_DECREF(function_);
+    Py_XDECREF(function_);
   }
   void call(const Op& op, const Value* values, Results& results) const override {
-    const EnterPython python;
-    const PythonArguments arguments = arguments_to_python(op, values);
-    const Object result(
-        must(PyObject_Call(function_, arguments.args.get(), arguments.kwargs.get())));
-    results_from_python(op, values, result.get(), results);
+    if (!ask(op, values, results)) redispatch(op, values, results);
   }
   void* python() const override { return function_; }
+  void retire() const override {
+    const AcquireGil gil;
+    PyObject* dropped = nullptr;
+    {
+      const TieLock lock(this);
+      std::swap(dropped, function_);
+    }
+    Py_XDECREF(dropped);
+  }
 
  private:
-  PyObject* function_;
+  Object function() const {
+    const TieLock lock(this);
+    return Object::borrow(function_);
+  }
+  // False where the function was taken away since the call found it.
+  bool ask(const Op& op, const Value* values, Results& results) const {
+    const EnterPython python;
+    const Object function = this->function();
+    if (!function) return false;
+    const PythonArguments arguments = arguments_to_python(op, values);
+    const Object result(
+        must(PyObject_Call(function.get(), arguments.args.get(), arguments.kwargs.get())));
+    results_from_python(op, values, result.get(), results);
+    return true;
+  }
+
+  mutable PyObject* function_;
 };
 
 // The entry of all ops of Python's: as the generated ones, one branch on the active keys. Kernels
