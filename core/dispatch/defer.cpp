@@ -1,5 +1,7 @@
 #include "core/dispatch/defer.h"
 
+#include <pthread.h>
+
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -91,7 +93,10 @@ class Kept {
 
 struct Note : Promise {
   Note(const Op& given_op, Kernel given_kernel, const Value* given)
-      : op(given_op), kernel(given_kernel), args(std::make_unique<Kept>(given_op, given)) {}
+      : op(given_op),
+        kernel(given_kernel),
+        args(std::make_unique<Kept>(given_op, given)),
+        work(elements_of_call(given_op, given)) {}
 
   const Op& op;
   const Kernel kernel;
@@ -100,7 +105,9 @@ struct Note : Promise {
   // The kernel's own handles: others go on waiting at the promised ones until it has ended.
   TensorVec outs;
   std::exception_ptr error;
-  size_t bytes = 0;  // of the results
+  std::atomic<bool> failed{false};  // `error` is there
+  size_t bytes = 0;                 // of the results
+  const int64_t work;
 
   void add(const Tensor& result) {
     const Ref<Storage>& storage = result.impl()->storage();
@@ -122,6 +129,7 @@ struct Note : Promise {
       for (const Ref<Storage>& storage : promised) storage->fulfil();
     } catch (...) {
       error = std::current_exception();  // for those who read the results
+      failed.store(true, std::memory_order_release);
     }
     args = nullptr;
     outs.clear();
@@ -129,19 +137,31 @@ struct Note : Promise {
   }
 
   void keep() override {
-    if (error) std::rethrow_exception(error);
-    run_notes();
-    if (error) std::rethrow_exception(error);
+    if (!failed.load(std::memory_order_acquire)) run_notes();
+    if (failed.load(std::memory_order_acquire)) std::rethrow_exception(error);
   }
 };
 
-// Notes of all threads in their order. The mutex is held while they run, never while Python does
-// but for a kernel's warning.
+// Notes of all threads in their order. `running` is held while they run, and nobody waits for it
+// with Python's lock but a fork: so what they run must not want that lock.
 struct Notes {
   std::mutex mutex;  // of the list
   std::mutex running;
   std::deque<Ref<Note>> list;
   std::atomic<size_t> size{0}, bytes{0};
+  std::atomic<int64_t> work{0};
+
+  // The child of a fork has no thread that would go on with notes: it begins where none runs.
+  // Registered when there first are notes, after what kernels lock: fork() comes here before.
+  Notes();
+  void lock() {
+    running.lock();
+    mutex.lock();
+  }
+  void unlock() {
+    mutex.unlock();
+    running.unlock();
+  }
 
   Ref<Note> next() {
     const std::lock_guard lock(mutex);
@@ -154,13 +174,33 @@ struct Notes {
   bool add(Ref<Note> note) {
     const std::lock_guard lock(mutex);
     bytes += note->bytes;
+    work += note->work;
     list.push_back(std::move(note));
     return (size += 1) >= kMostNotes || bytes >= kMostBytes;
   }
+  // `running` is held.
+  void run_all() noexcept;
 };
 Notes& notes() {
   static Notes* const all = new Notes;
   return *all;
+}
+Notes::Notes() {
+  pthread_atfork([] { notes().lock(); }, [] { notes().unlock(); }, [] { notes().unlock(); });
+}
+
+// A kernel that runs notes must not meet those that wait for it.
+thread_local bool here = false;
+
+void Notes::run_all() noexcept {
+  here = true;
+  while (const Ref<Note> note = next()) {
+    note->run();
+    bytes -= note->bytes;
+    work -= note->work;
+    --size;  // only now: who finds none need not wait
+  }
+  here = false;
 }
 
 bool changes_arguments(const Op& op) {
@@ -176,6 +216,16 @@ bool is_plain(const Tensor& t) {
   return !t.defined() ||
          (t.device().is_cpu() && t.layout() == Layout::strided && !t.impl()->payload &&
           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
+}
+
+bool are_plain(const Op& op, const Value* args) {
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (args[i].tag == Value::Tag::tensor && !is_plain(args[i].tensor())) return false;
+    if (args[i].tag == Value::Tag::tensors)
+      for (const Tensor& t : args[i].tensors())
+        if (!is_plain(t)) return false;
+  }
+  return true;
 }
 
 // What an element makes raise has to do so at once. Pointwise ops raise for integers alone.
@@ -208,16 +258,9 @@ bool can_wait(const Op& op, const Value* args) {
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
     if (!can_be_kept(args[i].tag)) return false;
-    if (args[i].tag == Value::Tag::tensor) {
-      tensors = true;
-      if (!is_plain(args[i].tensor())) return false;
-    } else if (args[i].tag == Value::Tag::tensors) {
-      tensors = true;
-      for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t)) return false;
-    }
+    tensors |= args[i].tag == Value::Tag::tensor || args[i].tag == Value::Tag::tensors;
   }
-  return tensors;
+  return tensors && are_plain(op, args);
 }
 
 void note(const Op& op, Kernel kernel, const Value* args, Results& results) {
@@ -235,7 +278,8 @@ void note(const Op& op, Kernel kernel, const Value* args, Results& results) {
     results.add(std::move(outs));
   else
     for (Tensor& out : outs) results.add(std::move(out));
-  if (notes().add(made)) run_notes();
+  // Another thread may have given out an argument's memory since it was looked at.
+  if (notes().add(made) || !are_plain(op, args)) run_notes();
 }
 
 void defer(const Op& op, const Value* args, Results& results) {
@@ -268,19 +312,20 @@ size_t pending_notes() { return notes().size; }
 
 void run_notes() {
   Notes& all = notes();
-  // A kernel that runs here must not meet notes that wait for it.
-  static thread_local bool here = false;
   if (all.size == 0 || here) return;
-  if (!all.running.try_lock())
-    call_unlocked([](void* mutex) { static_cast<std::mutex*>(mutex)->lock(); }, &all.running);
-  const std::lock_guard guard(all.running, std::adopt_lock);
-  here = true;
-  while (const Ref<Note> next = all.next()) {
-    next->run();
-    all.bytes -= next->bytes;
-    --all.size;  // only now: who finds none need not wait
+  if ((all.work < kReleaseAbove || others_rearrange()) && all.running.try_lock()) {
+    const std::lock_guard guard(all.running, std::adopt_lock);
+    return all.run_all();
   }
-  here = false;
+  // Without Python's lock, as a large kernel; see Note [Memory that moves].
+  call_unlocked(
+      [](void* given) {
+        auto& notes = *static_cast<Notes*>(given);
+        const Computing scope;  // first: who rearranges may wait for the mutex
+        const std::lock_guard guard(notes.running);
+        notes.run_all();
+      },
+      &all);
 }
 
 }  // namespace flambeau::inline v1

@@ -14,6 +14,9 @@ namespace flambeau::inline v1 {
 // Run at once: ops that change an argument, draw numbers, depend on values or can raise on them,
 // ops with registrations, and ops on memory that somebody outside may write to. What changes memory
 // runs all notes first, since they may still want to read it.
+//
+// Notes run as large kernels do, without Python's lock where there is much to do, and a fork waits
+// until those that run have ended.
 void set_deferral(bool on);  // for this thread
 bool deferral_is_on();
 void run_notes();  // of all threads

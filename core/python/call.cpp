@@ -1,6 +1,8 @@
 // The trampoline between Python and all ops. See docs/call.md.
 #include "core/python/call.h"
 
+#include "core/dispatch/registrations.h"
+
 namespace flambeau::python {
 namespace {
 
@@ -14,9 +16,6 @@ Style style_of(FunctionObject* f) {
 
 // ---- calling
 
-// Below this many elements, giving up Python's lock costs more than it can gain.
-constexpr int64_t kReleaseAbove = 64 * 1024;
-
 // Factories have no tensor to be measured by, but a size.
 int64_t factory_work(const Op& op, const Arguments& arguments) {
   for (size_t i = 0; i < op.nargs; ++i)
@@ -29,16 +28,9 @@ int64_t factory_work(const Op& op, const Arguments& arguments) {
   return 0;
 }
 
-int64_t tensor_work(const Op& op, const Value* values) {
-  int64_t work = 0;
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (values[i].tag == Value::Tag::tensor) work += values[i].tensor().numel();
-  return work;
-}
-
 bool worth_releasing(int64_t work) {
   // Layers in Python would take the lock right back.
-  return work >= kReleaseAbove && !(thread_state.included & ~kDefer) &&
+  return work >= kReleaseAbove && !(thread_state.included & ~thread_state.excluded & ~kDefer) &&
          !thread_state.saved_tensor_hooks && !others_rearrange();
 }
 
@@ -297,13 +289,17 @@ Signature** prepare(FunctionObject* f) {
   return publish_first(f->signatures, made.release(), [](Signature**) {});
 }
 
-PyObject* run_op(const Op& op, Arguments& arguments) {
-  Results results;
+void call_parsed(const Op& op, Arguments& arguments, Results& results) {
   if (arguments.symbolic) [[unlikely]]
     call_symbolic(op, arguments.values, results);
   else
     invoke(op, arguments.values,
            op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
+}
+
+PyObject* run_op(const Op& op, Arguments& arguments) {
+  Results results;
+  call_parsed(op, arguments, results);
   if (arguments.requires_grad) [[unlikely]]
     results.tensor().set_requires_grad(true);
   return wrap_results(op, results);
@@ -337,7 +333,7 @@ PyObject* make_function(const PythonName& name) {
 
 PyObject* call_op(const Op& op, const Value* args) {
   Results results;
-  invoke(op, args, tensor_work(op, args), results);
+  invoke(op, args, elements_of_call(op, args), results);
   return wrap_results(op, results);
 }
 

@@ -27,7 +27,9 @@ inline std::span<Signature* const> signatures_of(FunctionObject* f) {
 PyObject* call_fitting(FunctionObject* f, PyObject* const* args, Py_ssize_t n, PyObject* kwnames,
                        const char* public_name);
 
-// Calls an op with parsed arguments.
+// Calls an op with parsed arguments, without Python's lock where that is worth it.
+void call_parsed(const Op& op, Arguments& arguments, Results& results);
+// The same, with the results wrapped.
 PyObject* run_op(const Op& op, Arguments& arguments);
 
 }  // namespace flambeau::python

@@ -42,10 +42,7 @@ PyObject* call_signature(PyObject* self, Arguments& arguments, PyObject* const* 
     if (PyObject* r = call_torch_function(arguments.overloaded, self, args, n, kwnames, op.name))
       return r;
   Results results;
-  if (arguments.symbolic) [[unlikely]]
-    call_symbolic(op, arguments.values, results);
-  else
-    op.call(op, arguments.values, results);
+  call_parsed(op, arguments, results);
   return results_to_python(op, results);
 }
 

@@ -384,6 +384,16 @@ PyType_Slot slots[] = {
 PyType_Spec spec = {"flambeau.UntypedStorage", sizeof(StorageObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
 
+// _storage_of(tensor): for who asks where its memory is, or how much; reads through it are not
+// seen.
+PyObject* storage_of_function(PyObject*, PyObject* tensor) {
+  return guarded([&] {
+    check<TypeError>(is_tensor(tensor), "_storage_of: expected a Tensor");
+    return must(wrap_storage(unwrap(tensor).impl()->storage()));
+  });
+}
+PyMethodDef functions[] = {{"_storage_of", storage_of_function, METH_O, nullptr}, {}};
+
 }  // namespace
 
 PyObject* wrap_storage(Ref<Storage> storage) {
@@ -401,7 +411,7 @@ const Ref<Storage>& unwrap_storage(PyObject* o) {
 
 bool init_storage(PyObject* module) {
   storage_type = make_type(module, &spec, "UntypedStorage");
-  return storage_type != nullptr;
+  return storage_type != nullptr && PyModule_AddFunctions(module, functions) == 0;
 }
 
 }  // namespace flambeau::python

@@ -32,7 +32,8 @@ PLAIN(is_conj, "is_conj", PyBool_FromLong(t.is_conj()))
 PLAIN(is_neg, "is_neg", PyBool_FromLong(t.is_neg()))
 PLAIN(never, "", (static_cast<void>(t), Py_NewRef(Py_False)))
 PLAIN(get_device, "get_device", PyLong_FromLong(t.device().index))
-PLAIN(untyped_storage, "untyped_storage", wrap_storage(t.impl()->storage()))
+PLAIN(untyped_storage, "untyped_storage",
+      (note_read(t, "untyped_storage"), wrap_storage(t.impl()->storage())))
 #undef PLAIN
 
 PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {

@@ -213,6 +213,21 @@ PyObject* parts_function(PyObject*, PyObject* o) {
   });
 }
 
+const Tensor& innermost(const Tensor& t) {
+  const TransformPayload* p = transform_payload(t);
+  return p ? innermost(p->value) : t;
+}
+// _may_share_memory(a, b): whether writing to one may change the other, wrappers or not.
+PyObject* may_share_function(PyObject*, PyObject* args) {
+  PyObject *a, *b;
+  if (!PyArg_ParseTuple(args, "OO:_may_share_memory", &a, &b)) return nullptr;
+  return guarded([&] {
+    const Tensor& x = innermost(tensor_argument(a, "_may_share_memory"));
+    const Tensor& y = innermost(tensor_argument(b, "_may_share_memory"));
+    return PyBool_FromLong(memory_overlap(x, y) != MemOverlap::none);
+  });
+}
+
 // _set_transforms_off(off) -> bool: whether they were. For what looks at values, as printing does.
 PyObject* set_off(PyObject*, PyObject* off) {
   const bool before = thread_state.excluded & bit(Key::transform_outer);
@@ -224,6 +239,7 @@ PyObject* set_off(PyObject*, PyObject* off) {
 PyMethodDef functions[] = {{"_set_transforms_off", set_off, METH_O, nullptr},
                            {"_transform_level", level_function, METH_NOARGS, nullptr},
                            {"_transform_parts", parts_function, METH_O, nullptr},
+                           {"_may_share_memory", may_share_function, METH_VARARGS, nullptr},
                            {}};
 
 }  // namespace

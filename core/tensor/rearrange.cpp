@@ -1,5 +1,7 @@
 #include "core/tensor/rearrange.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -41,6 +43,14 @@ void enter() {
     computing.fetch_add(1);
   }
 }
+
+// The child of a fork has this thread alone: nobody else computes, or waits to rearrange.
+void after_fork_in_child() {
+  computing = computing_depth > 0;
+  detail::rearranging = rearranging_depth > 0;
+  new (&only_one) std::mutex;
+}
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 }  // namespace
 

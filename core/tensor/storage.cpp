@@ -1,5 +1,7 @@
 #include "core/tensor/storage.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <mutex>
 
@@ -71,6 +73,8 @@ void (*keep_all_promises)() = [] {};
 
 // Held while a promise is looked up or dropped, never while one is kept.
 static std::mutex promises;
+[[maybe_unused]] static const int fork_handler =
+    pthread_atfork([] { promises.lock(); }, [] { promises.unlock(); }, [] { promises.unlock(); });
 
 void Storage::promise(Ref<Promise> promise) {
   promise_.store(promise.forget(), std::memory_order_release);
@@ -91,8 +95,8 @@ void Storage::keep_promise() const {
   if (held) held->keep();
 }
 void Storage::expose() {
+  exposed_ = true;  // first: what is promised from now on reads the memory at once
   keep_all_promises();
-  exposed_ = true;
 }
 
 void Storage::resize(size_t nbytes) {

@@ -325,6 +325,11 @@ class _Handle:
     """Stands for a saved tensor: the tensor as it was is found by version."""
 
 
+def _memory_of(tensor) -> int:
+    """Where the tensor's memory begins; what is there is not looked at."""
+    return _C._storage_of(tensor).data_ptr()
+
+
 class _Versions:
     """Copies of saved tensors that were about to be modified in place."""
 
@@ -335,7 +340,7 @@ class _Versions:
 
     @staticmethod
     def key(tensor) -> tuple:
-        return tensor.untyped_storage().data_ptr(), tensor._version
+        return _memory_of(tensor), tensor._version
 
     def pack(self, tensor):
         entry = self.handles.get((id(tensor), *self.key(tensor)))
@@ -358,9 +363,9 @@ class _Versions:
 
     def before_inplace(self, tensor) -> None:
         """Keep what is saved of this memory as it is now."""
-        memory = tensor.untyped_storage().data_ptr()
+        memory = _memory_of(tensor)
         for handle, (original, version) in list(self.originals.items()):
-            if original.untyped_storage().data_ptr() == memory and original._version == version:
+            if _memory_of(original) == memory and original._version == version:
                 self.clones[handle] = original.detach().clone()
                 del self.originals[handle]
 

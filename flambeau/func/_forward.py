@@ -161,17 +161,31 @@ def _inplace(call: Tangents) -> Any:
             form.call(moved)
         level.refresh(target)
         return target
-    before = list(call.values)
-    before[i] = call.values[i].clone()
+    # Rules read what was there before, wherever an argument shows it.
+    before = _apart(call.values, call.values[i])
     form.call(call.values)
     result = call.values[i]
     call.values = before
     current = call.tangents[i]
     if current is not None and flambeau.is_grad_enabled():
         # A level further out may keep what the rule reads, and the tangent is about to be written.
-        call.tangents[i] = current.clone()
+        call.tangents = _apart(call.tangents, current)
     _write_tangent(level, target, current, _checked(result, _tangents(call, result)))
     return target
+
+
+def _apart(values: list, written: Any) -> list:
+    """The same values, those that share memory with what is about to be written as copies."""
+    copies: dict = {}
+
+    def one(t: Any) -> Any:
+        if t is not written and not _C._may_share_memory(t, written):
+            return t
+        if id(t) not in copies:
+            copies[id(t)] = t.clone()
+        return copies[id(t)]
+
+    return [map_tensors(one, v) for v in values]
 
 
 def _write_tangent(level: Any, target: Any, current: Any, tangent: Any) -> None:

@@ -208,7 +208,9 @@ def resolved(device):
 @_twin("printed::storage_bytes", "(tensor) -> int")
 def storage_bytes(t):
     """How many bytes the storage has."""
-    return _tensors_of(t).untyped_storage().nbytes()
+    import flambeau
+
+    return flambeau._C._storage_of(_tensors_of(t)).nbytes()
 
 
 @_twin("sum_to", "(tensor, int[]) -> tensor")

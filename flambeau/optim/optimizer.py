@@ -487,7 +487,8 @@ def can_fuse(group: dict, params: list) -> bool:
     for param in params:
         if param.dtype not in _FUSED_DTYPES or not param.is_cpu:
             return False
-    return True
+    # One that is there twice makes two steps, the second one from where the first led.
+    return len(set(params)) == len(params)
 
 
 def check_fits(name: str, params: list, grads: list, *states: list) -> None:

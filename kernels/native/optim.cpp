@@ -3,6 +3,7 @@
 
 #include "flambeau/kernels/optim.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -20,10 +21,47 @@ constexpr int64_t kGrain = 16 * 1024;
 
 // ---- what is read first
 
-// Raises where memory is gone, before anything is written.
-void check_there(std::initializer_list<TensorSpan> lists) {
-  for (const TensorSpan list : lists)
-    for (const Tensor& t : list) t.bytes();
+struct Place {
+  const Storage* storage;
+  size_t begin, end;  // bytes
+  const Tensor* tensor;
+};
+
+// Those that may meet stand side by side, so that many parts of one memory cost little.
+void check_separate(const char* op, std::vector<Place>& places) {
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return a.storage != b.storage ? a.storage < b.storage : a.begin < b.begin;
+  });
+  for (auto p = places.begin(); p != places.end(); ++p)
+    for (auto q = p + 1; q != places.end() && q->storage == p->storage && q->begin < p->end; ++q) {
+      const MemOverlap overlap = memory_overlap(*p->tensor, *q->tensor);
+      check(overlap != MemOverlap::full && overlap != MemOverlap::partial, op,
+            ": tensors of shapes ", show(p->tensor->sizes()), " and ", show(q->tensor->sizes()),
+            " share memory, and both are written: give each parameter once, and each state memory "
+            "of its own");
+    }
+}
+
+// Raises before anything is written: where memory is gone, and where it would be written twice.
+// With a scale the gradients are written too.
+void check_memory(const char* op, std::initializer_list<TensorSpan> written, TensorSpan grads,
+                  const Tensor& grad_scale) {
+  std::vector<Place> places;
+  places.reserve((written.size() + 1) * grads.size());
+  const auto see = [&](TensorSpan list) {
+    for (const Tensor& t : list) {
+      t.bytes();
+      const size_t begin = static_cast<size_t>(t.offset()) * t.itemsize();
+      places.push_back({t.impl()->storage().get(), begin,
+                        begin + span_bytes(t.sizes(), t.strides(), t.itemsize()), &t});
+    }
+  };
+  for (const TensorSpan list : written) see(list);
+  if (grad_scale.defined())
+    see(grads);
+  else
+    for (const Tensor& t : grads) t.bytes();
+  check_separate(op, places);
 }
 
 std::vector<double> read_steps(TensorSpan steps) {
@@ -114,7 +152,8 @@ void adam(TensorSpan params, TensorSpan grads, TensorSpan averages, TensorSpan s
           TensorSpan largest, TensorSpan steps, AdamStep step, bool amsgrad,
           const Tensor& grad_scale, const Tensor& found_inf) {
   if (!amsgrad) largest = {};
-  check_there({params, grads, averages, squares, largest});
+  check_memory(step.decoupled ? "_fused_adamw_" : "_fused_adam_",
+               {params, averages, squares, largest}, grads, grad_scale);
   const std::vector<double> counts = read_steps(steps);
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);
@@ -163,7 +202,7 @@ void fused_sgd(TensorSpan self, TensorSpan grads, TensorSpan momentum_buffer_lis
                double weight_decay, double momentum, double lr, double dampening, bool nesterov,
                bool maximize, bool is_first_step, const Tensor& grad_scale,
                const Tensor& found_inf) {
-  check_there({self, grads, momentum_buffer_list});
+  check_memory("_fused_sgd_", {self, momentum_buffer_list}, grads, grad_scale);
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);
   const SgdStep step = {lr, momentum, dampening, weight_decay, nesterov, maximize, is_first_step};
@@ -182,7 +221,7 @@ void fused_sgd(TensorSpan self, TensorSpan grads, TensorSpan momentum_buffer_lis
 void fused_adagrad(TensorSpan self, TensorSpan grads, TensorSpan state_sums, TensorSpan state_steps,
                    double lr, double lr_decay, double weight_decay, double eps, bool maximize,
                    const Tensor& grad_scale, const Tensor& found_inf) {
-  check_there({self, grads, state_sums});
+  check_memory("_fused_adagrad_", {self, state_sums}, grads, grad_scale);
   const std::vector<double> counts = read_steps(state_steps);
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);

@@ -3,12 +3,15 @@
 import copy
 import inspect
 import pickle
+import sys
 
 import numpy as np
 import pytest
+from drills.release import lets_others_run
 
 import flambeau as torch
 import flambeau.return_types
+from flambeau.utils._python_dispatch import TorchDispatchMode
 
 T = torch.ones(2, 3)
 
@@ -301,3 +304,48 @@ def test_arguments_are_not_leaked():
             with pytest.raises((TypeError, IndexError)):
                 bad()
         assert sys.getrefcount(t) == before
+
+
+N = 8_000_000
+MANY = [torch.ones(N) for _ in range(2)]
+OPTIONS = dict(
+    lr=0.1, beta1=0.9, beta2=0.9, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False
+)
+
+
+def fused(op):
+    w, g, m, v = ([torch.ones(N)] for _ in range(4))
+    return lambda: op(w, g, m, v, [], [torch.ones(())], **OPTIONS)
+
+
+RELEASED = {
+    "function": lambda: torch.exp(MANY[0]),
+    "overload": lambda: torch.ops.aten.exp.default(MANY[0]),
+    "packet": lambda: torch.ops.aten.exp(MANY[0]),
+    "overload, out": lambda: torch.ops.aten.exp.out(MANY[0], out=MANY[1]),
+    "list": lambda: torch.ops.aten.cat.default(MANY),
+    "factory": lambda: torch.ops.aten.full.default([N * 4], 1.5),
+    "fused": fused(torch._fused_adam_),
+    "fused overload": fused(torch.ops.aten._fused_adam_.default),
+}
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no lock")
+@pytest.mark.parametrize("name", RELEASED)
+def test_large_calls_run_without_pythons_lock(name):
+    assert lets_others_run(RELEASED[name])
+    small = torch.ones(4)
+    assert not lets_others_run(lambda: torch.ops.aten.exp.default(small))
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no lock")
+def test_calls_of_a_dispatch_mode_run_without_pythons_lock():
+    class Mode(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            let.append(lets_others_run(lambda: func(*args, **(kwargs or {}))))
+            return args[0]
+
+    let = []
+    with Mode():
+        torch.exp(MANY[0])
+    assert let == [True]

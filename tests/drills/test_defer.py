@@ -1,10 +1,15 @@
 """Deferral: ops are noted and run when a result is read. Note [Deferral] in core/dispatch."""
 
 import contextlib
+import os
+import signal
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
+from drills.release import lets_others_run
 from ops import record_calls as records
 
 import flambeau as torch
@@ -189,3 +194,125 @@ def test_records_give_the_same(record):
         want = call()
         _C._set_deferral(True)
         records.assert_same(record, got, want)
+
+
+def long_notes(rounds, n=400):
+    """The last of many products that wait."""
+    big = torch.ones(n, n)
+    _C._run_notes()
+    out = big
+    for _ in range(rounds):
+        out = (out @ big) * (1 / n)
+    return out
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no lock")
+def test_notes_run_without_pythons_lock():
+    out = long_notes(40)
+    assert _C._pending_notes() == 80
+    assert lets_others_run(lambda: out[0, 0].item())
+    assert out[0, 0].item() == pytest.approx(1, rel=1e-3)
+    small = base() + 1
+    assert not lets_others_run(small.tolist)
+
+
+def child_of(f):
+    """How a fork that runs ``f`` ends: 0, unless it fails or hangs."""
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        code = 1
+        try:
+            f()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_while_another_thread_runs_notes():
+    out = long_notes(100)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(out[0, 0].item()))
+    thread.start()
+    time.sleep(0.02)
+
+    def child():
+        assert torch.ones(3).numpy().tolist() == [1, 1, 1]
+        assert out[0, 0].item() == pytest.approx(1, rel=1e-3)
+        assert (torch.ones(3) + 1).tolist() == [2, 2, 2]
+        assert torch.ones(3).resize_(9).shape == (9,)
+
+    assert child_of(child) == 0
+    thread.join()
+    assert got == [pytest.approx(1, rel=1e-3)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_takes_along_what_waits():
+    y = base() + 1
+
+    def child():
+        assert _C._pending_notes() == 1
+        assert y[0].tolist() == [1, 2, 3]
+
+    assert child_of(child) == 0
+    assert _C._pending_notes() == 1 and y[0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_while_another_thread_computes():
+    _C._set_deferral(False)
+    big, stop = torch.ones(3_000_000), threading.Event()
+
+    def work():
+        while not stop.is_set():
+            big.exp()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(10):
+            time.sleep(0.003)
+            # What changes memory waits until nobody else computes: in the child nobody does.
+            assert child_of(lambda: torch.ones(3).resize_(9)) == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_threads_that_read_the_same_promises():
+    for _ in range(20):
+        out = long_notes(4, 100)
+        parts = [out[i] for i in range(8)]
+        got = []
+        threads = [
+            threading.Thread(target=lambda p=p, got=got: got.append(p.sum().item())) for p in parts
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert got == [pytest.approx(100, rel=1e-3)] * 8
+
+
+def test_memory_that_is_given_out_while_another_thread_notes():
+    # numpy() may come at any point of the other thread's call: either that reads the memory before
+    # it is given out, or at once.
+    for _ in range(300):
+        x = base()
+        views, outs = [], []
+        barrier = threading.Barrier(2)
+
+        def give(x=x, barrier=barrier, views=views):
+            barrier.wait()
+            views.append(x.numpy())
+
+        thread = threading.Thread(target=give)
+        thread.start()
+        barrier.wait()
+        outs.append(x + 1)
+        thread.join()
+        views[0][:] = 50
+        assert outs[0][0].tolist() == [1, 2, 3]

@@ -4,8 +4,10 @@ Each test uses one seam as a library on top would, and leaves nothing behind.
 """
 
 import contextlib
+import copy
 import gc
 import math
+import sys
 import threading
 import timeit
 import warnings
@@ -247,6 +249,48 @@ def test_an_implementation_that_calls_itself_is_an_error():
     assert (vector() + 1).tolist() == [2, 3]
 
 
+@pytest.mark.parametrize("key", ["CPU", "AutogradCPU", "CompositeExplicitAutograd"])
+def test_a_function_that_was_taken_away_is_freed(key):
+    def ten(x):
+        return x * 10
+
+    gone = weakref.ref(ten)
+    with registered("neg", key, ten):
+        assert torch.neg(vector()) is not None
+    del ten
+    gc.collect()
+    assert gone() is None
+    assert torch.neg(vector()).tolist() == [-1, -2]
+
+
+def test_a_call_that_found_what_is_just_taken_away_goes_on_without():
+    # The arguments are made into Python's after the call has found the function: by then it can be
+    # gone, since a finalizer or another thread destroys the library.
+    stop, wrong = threading.Event(), []
+
+    def work():
+        while not stop.is_set():
+            got = torch.neg(vector()).tolist()
+            if got not in ([-1, -2], [42, 42]):
+                wrong.append(got)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(200):
+            with registered("neg", "CPU", constant([])):
+                torch.neg(vector())
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(before)
+    assert wrong == []
+
+
 def test_registrations_count_on_every_thread():
     outs = []
     thread_ready, go = threading.Event(), threading.Event()
@@ -421,13 +465,18 @@ def test_what_a_program_does_with_an_item_itself_is_compared_at_replay(name):
         lambda x: memoryview(x.numpy()),
         lambda x: np.from_dlpack(x),
         lambda x: x.data_ptr(),
+        lambda x: x.untyped_storage()[3],
+        lambda x: x.untyped_storage().tolist(),
+        lambda x: x.clone().untyped_storage().data_ptr(),
+        lambda x: copy.deepcopy(x),
         lambda x: torch.equal(x, torch.tensor([1.0, 2.0])),
         lambda x: x[0] == 1 or None,
         lambda x: float(x[0]),
         lambda x: 1.0 in x,
     ],
     ids=(
-        "tolist numpy asarray memoryview dlpack data_ptr equal bool item_of_a_view contains"
+        "tolist numpy asarray memoryview dlpack data_ptr storage_byte storage_tolist "
+        "storage_data_ptr deepcopy equal bool item_of_a_view contains"
     ).split(),
 )
 def test_a_recorded_read_is_checked_at_replay(read):

@@ -3,7 +3,8 @@
 import pytest
 
 import flambeau
-from flambeau.func import jacfwd, jacrev, jvp
+from flambeau.autograd import forward_ad
+from flambeau.func import jacfwd, jacrev, jvp, vmap
 
 X = flambeau.tensor([1.0, 2.0, 3.0], dtype=flambeau.float64)
 D = flambeau.float64
@@ -135,3 +136,63 @@ def test_second_derivatives(f):
         of_sum, X, vectorize=True, outer_jacobian_strategy="forward-mode"
     )
     close(vectorized, jacrev(jacrev(of_sum))(X))
+
+
+# In-place ops that read what they write, beside what they compute.
+READS_ITS_TARGET = {
+    "mul_": (lambda y: y.mul_(y), lambda x: x * x),
+    "div_": (lambda y: y.div_(y), lambda x: x / x),
+    "pow_": (lambda y: y.pow_(y), lambda x: x**x),
+    "lerp_": (lambda y: y.lerp_(y * 2, y), lambda x: flambeau.lerp(x, x * 2, x)),
+    "addcdiv_": (lambda y: y.addcdiv_(y, y), lambda x: flambeau.addcdiv(x, x, x)),
+    "clamp_": (lambda y: y.clamp_(max=y), lambda x: x.clamp(max=x)),
+    "a view": (lambda y: y.mul_(y.view(3)), lambda x: x * x),
+    "matrix": (
+        lambda y: y.expand(1, 3).clone().addmm_(y.view(1, 3), y.view(3, 1) @ y.view(1, 3)),
+        lambda x: x.view(1, 3) + x.view(1, 3) @ (x.view(3, 1) @ x.view(1, 3)),
+    ),
+    "list": (
+        lambda y: y.index_put_((flambeau.tensor([0, 1, 2]),), y.clone(), True),
+        lambda x: x * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READS_ITS_TARGET)
+def test_what_reads_its_own_target(name):
+    change, same = READS_ITS_TARGET[name]
+
+    def f(x):
+        y = x * 1
+        changed = change(y)
+        return changed if changed.dim() > 1 else changed[:1]
+
+    def g(x):
+        out = same(x)
+        return out if out.dim() > 1 else out[:1]
+
+    close(jacfwd(f)(X), jacfwd(g)(X))
+    close(jacfwd(jacfwd(f))(X), jacfwd(jacfwd(g))(X))
+    if name != "pow_":  # its own gradient wants what it has overwritten: an error in reverse mode
+        close(jacrev(jacfwd(f))(X), jacrev(jacfwd(g))(X))
+    row = flambeau.tensor([1.0, -2.0, 0.5], dtype=D)
+    with forward_ad.dual_level():
+        made = f(forward_ad.make_dual(X, row))
+        close(forward_ad.unpack_dual(made).tangent, jvp(g, (X,), (row,))[1])
+
+
+def test_a_part_that_reads_another_part_of_its_memory():
+    def f(x):
+        y = x * 1
+        y[1:].mul_(y[:1])
+        return y
+
+    close(jacfwd(f)(X), jacrev(lambda x: flambeau.cat([x[:1], x[1:] * x[:1]]))(X))
+
+
+def test_a_batch_that_reads_its_own_target():
+    batch = flambeau.stack([X, X + 1])
+    slopes = vmap(lambda x: jvp(lambda v: (v * 1).mul_(x).pow_(2), (x,), (x,))[1])(batch)
+    close(slopes, 2 * batch**4)
+    own = vmap(lambda x: jvp(lambda v: READS_ITS_TARGET["mul_"][0](v * 1), (x,), (x,))[1])(batch)
+    close(own, 2 * batch**2)

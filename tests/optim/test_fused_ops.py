@@ -221,3 +221,134 @@ def test_saved_parameters_notice_the_step():
         torch._fused_sgd_([w], [torch.ones(2)], [], is_first_step=True, **(SGD | {"momentum": 0.0}))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.backward()
+
+
+STEPS = {
+    "_fused_adam_": (4, ADAM, True),
+    "_fused_adamw_": (4, ADAM, True),
+    "_fused_sgd_": (3, SGD | {"is_first_step": False}, False),
+    "_fused_adagrad_": (3, ADAGRAD, True),
+}
+
+
+def step_of(name, shapes=((2,), (2,), (3,))):
+    """An op's lists of tensors, and the call of it."""
+    n, options, counted = STEPS[name]
+    tensors = lists(n, torch.float32, shapes)
+
+    def call(**scaler):
+        further = ([[]] if n == 4 else []) + ([steps(len(shapes))] if counted else [])
+        return getattr(torch, name)(*tensors, *further, **options, **scaler)
+
+    return tensors, call
+
+
+SCALERS = {
+    "scale of two": ("grad_scale must have one element", {"grad_scale": torch.ones(2)}),
+    "scale of none": ("grad_scale must have one element", {"grad_scale": torch.ones(0)}),
+    "found of two": ("found_inf must have one element", {"found_inf": torch.zeros(2)}),
+    "found of none": (
+        "found_inf must have one element",
+        {"grad_scale": torch.tensor(2.0), "found_inf": torch.zeros(0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("bad", SCALERS)
+def test_a_scaler_that_does_not_fit_leaves_all_untouched(name, bad):
+    message, scaler = SCALERS[bad]
+    tensors, call = step_of(name)
+    before = [[t.tolist() for t in row] for row in tensors]
+    with pytest.raises(RuntimeError, match=message):
+        call(**scaler)
+    assert [[t.tolist() for t in row] for row in tensors] == before
+    call(grad_scale=torch.ones(1), found_inf=torch.zeros(1))
+    assert tensors[0][0].tolist() != before[0][0]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_gradients_that_a_scale_cannot_write(name):
+    tensors, call = step_of(name)
+    tensors[1][2] = torch.ones(1).expand(3)
+    before = [[t.tolist() for t in row] for row in tensors]
+    with pytest.raises(RuntimeError, match="single memory location"):
+        call(grad_scale=torch.tensor(2.0))
+    assert [[t.tolist() for t in row] for row in tensors] == before
+    call()  # read alone, they may be
+
+
+def part(base, start):
+    return base[start : start + 2]
+
+
+# What is written twice, as (list, index) of the lists of a step.
+SHARED = {
+    "the same parameter": lambda a: a[0].__setitem__(1, a[0][0]),
+    "the same memory": lambda a: a[0].__setitem__(1, a[0][0].view(2)),
+    "parts that meet": lambda a: a[0].__setitem__(slice(0, 2), [part(BASE, 0), part(BASE, 1)]),
+    "strided": lambda a: a[0].__setitem__(slice(0, 2), [BASE[::2], BASE[::2]]),
+    "the same state": lambda a: a[2].__setitem__(1, a[2][0]),
+    "a parameter as state": lambda a: a[2].__setitem__(0, a[0][0]),
+}
+BASE = torch.ones(4)
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("how", SHARED)
+def test_memory_that_would_be_written_twice(name, how):
+    tensors, call = step_of(name)
+    SHARED[how](tensors)
+    before = [[t.tolist() for t in row] for row in tensors]
+    with pytest.raises(RuntimeError, match=f"{name}: .*share memory"):
+        call()
+    assert [[t.tolist() for t in row] for row in tensors] == before
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_parts_of_one_memory_side_by_side(name):
+    apart, call = step_of(name)
+    call()
+    together, call = step_of(name)
+    n = len(together)
+    base = torch.cat([t for row in together for t in row])
+    pieces = iter(base.split([t.numel() for row in together for t in row]))
+    together[:] = [[next(pieces) for _ in row] for row in together]
+    assert n == len(apart)
+    call()
+    for a, b in zip(apart, together, strict=True):
+        close(a, arrays(b))
+    both = torch.arange(6.0)
+    torch._fused_sgd_(
+        [both[::2], both[1::2]], [torch.ones(3)] * 2, [], is_first_step=True,
+        **(SGD | {"momentum": 0.0, "weight_decay": 0.0}),
+    )  # fmt: skip
+    close([both], [np.arange(6, dtype=np.float32) - np.float32(0.1)])
+
+
+def test_one_gradient_of_two_parameters_is_not_divided_twice():
+    tensors, call = step_of("_fused_sgd_")
+    tensors[1][1] = tensors[1][0]
+    before = tensors[1][0].tolist()
+    with pytest.raises(RuntimeError, match="share memory"):
+        call(grad_scale=torch.tensor(2.0))
+    assert tensors[1][0].tolist() == before
+    call()
+
+
+@pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.Adam])
+def test_an_optimizer_with_a_parameter_twice_makes_two_steps(make):
+    def run(params, **options):
+        optimizer = make(params, lr=0.1, **options)
+        for _ in range(2):
+            for p in params:
+                p.grad = torch.ones_like(p)
+            optimizer.step()
+        return [p.tolist() for p in params]
+
+    w = [torch.nn.Parameter(torch.tensor([1.0, 2.0]))]
+    with pytest.warns(UserWarning, match="duplicate"):
+        twice = run(w * 2)
+    again = [torch.nn.Parameter(torch.tensor([1.0, 2.0]))]
+    with pytest.warns(UserWarning, match="duplicate"):
+        assert run(again * 2, foreach=False) == twice

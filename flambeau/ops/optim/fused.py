@@ -101,9 +101,27 @@ def check_steps(op, params, steps):
             raise Error(f"{op}: each of state_steps must have one element")
 
 
-def check_adam(op, params, grads, averages, squares, largest, steps, amsgrad):
+def check_number(op, t, name):
+    if t.numel() != 1:
+        raise Error(f"{op}: {name} must have one element, got shape {show(t.shape)}")
+
+
+def check_scaler(op, params, grads, grad_scale, found_inf):
+    """The gradients, which are written where there is a scale."""
+    if grad_scale is not None:
+        check_number(op, grad_scale, "grad_scale")
+        check_states(op, params, grads, "grads")
+    else:
+        check_companions(op, params, grads, "grads")
+    if found_inf is not None:
+        check_number(op, found_inf, "found_inf")
+
+
+def check_adam(
+    op, params, grads, averages, squares, largest, steps, amsgrad, grad_scale, found_inf
+):
     check_parameters(op, params)
-    check_companions(op, params, grads, "grads")
+    check_scaler(op, params, grads, grad_scale, found_inf)
     check_states(op, params, averages, "exp_avgs")
     check_states(op, params, squares, "exp_avg_sqs")
     if amsgrad:
@@ -135,9 +153,29 @@ _sampled(_fused_adam_, "adam")
 
 
 @_fused_adam_.rule
-def _(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, amsgrad):
-    further = max_exp_avg_sqs
-    check_adam("_fused_adam_", self, grads, exp_avgs, exp_avg_sqs, further, state_steps, amsgrad)
+def _(
+    self,
+    grads,
+    exp_avgs,
+    exp_avg_sqs,
+    max_exp_avg_sqs,
+    state_steps,
+    amsgrad,
+    grad_scale,
+    found_inf,
+):
+    check_adam(
+        "_fused_adam_",
+        self,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        max_exp_avg_sqs,
+        state_steps,
+        amsgrad,
+        grad_scale,
+        found_inf,
+    )
 
 
 @native("_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)
@@ -200,9 +238,29 @@ _sampled(_fused_adamw_, "adam")
 
 
 @_fused_adamw_.rule
-def _(self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, amsgrad):
-    further = max_exp_avg_sqs
-    check_adam("_fused_adamw_", self, grads, exp_avgs, exp_avg_sqs, further, state_steps, amsgrad)
+def _(
+    self,
+    grads,
+    exp_avgs,
+    exp_avg_sqs,
+    max_exp_avg_sqs,
+    state_steps,
+    amsgrad,
+    grad_scale,
+    found_inf,
+):
+    check_adam(
+        "_fused_adamw_",
+        self,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        max_exp_avg_sqs,
+        state_steps,
+        amsgrad,
+        grad_scale,
+        found_inf,
+    )
 
 
 @native("_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)
@@ -264,9 +322,9 @@ _sampled(_fused_sgd_, "sgd")
 
 
 @_fused_sgd_.rule
-def _(self, grads, momentum_buffer_list, momentum):
+def _(self, grads, momentum_buffer_list, momentum, grad_scale, found_inf):
     check_parameters("_fused_sgd_", self)
-    check_companions("_fused_sgd_", self, grads, "grads")
+    check_scaler("_fused_sgd_", self, grads, grad_scale, found_inf)
     if len(momentum_buffer_list) > 0:
         check_states("_fused_sgd_", self, momentum_buffer_list, "momentum_buffer_list")
     elif momentum != 0:
@@ -326,9 +384,9 @@ _sampled(_fused_adagrad_, "adagrad")
 
 
 @_fused_adagrad_.rule
-def _(self, grads, state_sums, state_steps):
+def _(self, grads, state_sums, state_steps, grad_scale, found_inf):
     check_parameters("_fused_adagrad_", self)
-    check_companions("_fused_adagrad_", self, grads, "grads")
+    check_scaler("_fused_adagrad_", self, grads, grad_scale, found_inf)
     check_states("_fused_adagrad_", self, state_sums, "state_sums")
     check_steps("_fused_adagrad_", self, state_steps)
 

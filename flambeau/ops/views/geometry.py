@@ -280,7 +280,7 @@ def _(self, size, stride, storage_offset):
 def _(t, self, size, stride, storage_offset):
     tangent = t.get("self")
     if tangent.stride() != self.stride() or tangent.storage_offset() != self.storage_offset():
-        buffer = self.new_zeros(self.untyped_storage().nbytes() // self.element_size())
+        buffer = self.new_zeros(storage_bytes(self) // self.element_size())
         tangent = (
             buffer.as_strided(self.shape, self.stride(), self.storage_offset()).copy_(tangent)
             if self.numel()
