@@ -321,6 +321,8 @@ def _given_body(record: Record, schema: Schema, functional: str) -> str:
     if schema.outs:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
+        if any(a.name == "device" and a.optional for a in schema.args):
+            code += f"  if (!device) device = {schema.outs[0].symbol}.device();\n"
         code += f"  auto made = {functional};\n"
         code += checks.outs(record, schema, "made")
         for i, a in enumerate(schema.outs):
