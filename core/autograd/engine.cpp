@@ -8,6 +8,7 @@
 
 #include "core/autograd/accumulate.h"
 #include "core/autograd/arithmetic.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau::inline v1 {
@@ -202,8 +203,12 @@ void GraphTask::run(TensorSpan grads) {
     const uint32_t next = ready_.back().state;
     ready_.pop();
     const Computing scope(unlocked);
-    evaluate(next);
+    if (states_[next].node->has_queue()) [[unlikely]]
+      evaluate_queued(next);
+    else
+      evaluate(next);
   }
+  end_queues();
   run_callbacks();
 }
 
@@ -213,7 +218,12 @@ void GraphTask::deliver(uint32_t at, uint32_t input, Tensor grad) {
     s.started = true;
     if (s.node->num_inputs() > 1) s.many = std::make_unique<Tensor[]>(s.node->num_inputs());
   }
-  if (grad.defined()) accumulate_into(s.grads()[input], std::move(grad));
+  if (grad.defined()) {
+    if (s.node->has_queue()) [[unlikely]]
+      add_queued(*s.node, s.grads()[input], std::move(grad));
+    else
+      accumulate_into(s.grads()[input], std::move(grad));
+  }
   if (--states_[at].dependencies > 0) return;
   ready_.push() = {states_[at].node->sequence_nr, at};
   std::push_heap(ready_.begin(), ready_.end());
@@ -323,6 +333,29 @@ void GraphTask::evaluate(uint32_t at) {
   }
 }
 
+// Note [Streams in backward]
+// A node runs in the stream that its forward ran in, and that stream's work is in the order of the
+// graph: a gradient that arrives from another stream is waited for, also where it is added to those
+// that arrived before. In the end the caller's stream waits for all of them.
+void GraphTask::evaluate_queued(uint32_t at) {
+  const Queue queue = states_[at].node->queue();
+  if (std::find(queues_.begin(), queues_.end(), queue) == queues_.end()) queues_.push_back(queue);
+  const WithStream scope(queue.device, queue.stream);
+  evaluate(at);
+}
+
+void GraphTask::add_queued(Node& to, Tensor& into, Tensor grad) {
+  const Queue& queue = to.queue();
+  stream_waits(queue.device, queue.stream, current_stream(queue.device));
+  const WithStream scope(queue.device, queue.stream);
+  accumulate_into(into, std::move(grad));
+}
+
+void GraphTask::end_queues() {
+  for (const Queue& queue : queues_)
+    stream_waits(queue.device, current_stream(queue.device), queue.stream);
+}
+
 void GraphTask::run_callbacks() {
   here.node = nullptr;
   for (size_t i = 0; i < callbacks_.size(); ++i) callbacks_[i]->run();
@@ -380,6 +413,14 @@ TensorVec run_here(std::span<const Edge> roots, TensorSpan grads, std::span<cons
   return std::move(task.captured());
 }
 
+// The stream that a thread's work on the device of these stands in.
+std::optional<Queue> queue_here(TensorSpan list) {
+  for (const Tensor& t : list)
+    if (t.defined() && !t.device().is_cpu() && device_table(t.device().type))
+      return Queue{t.device(), current_stream(t.device())};
+  return std::nullopt;
+}
+
 struct OnThread {
   std::span<const Edge> roots;
   TensorSpan grads;
@@ -390,6 +431,7 @@ struct OnThread {
   std::exception_ptr error;
 
   int threads;
+  const std::optional<Queue> queue = queue_here(grads);
 
   void operator()() {
     try {
@@ -400,6 +442,8 @@ struct OnThread {
   }
   void run() {
     const WithThreadState carried(state);
+    std::optional<WithStream> scope;
+    if (queue) scope.emplace(queue->device, queue->stream);
     here.threads = threads;
     try {
       result = run_here(roots, grads, inputs, options);

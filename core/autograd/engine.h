@@ -107,6 +107,9 @@ class GraphTask {
 
   void deliver(uint32_t state, uint32_t input, Tensor grad);
   void evaluate(uint32_t state);
+  [[gnu::cold, gnu::noinline]] void evaluate_queued(uint32_t state);
+  [[gnu::cold, gnu::noinline]] void add_queued(Node& to, Tensor& into, Tensor grad);
+  void end_queues();
   void capture(uint32_t state);
   void call(uint32_t state, Tensor* out);
   void run_callbacks();
@@ -116,6 +119,7 @@ class GraphTask {
   const bool partial_;
   TensorVec captured_;
   std::vector<std::unique_ptr<EngineCallback>> callbacks_;
+  std::vector<Queue> queues_;  // of the nodes that ran, each once
   int64_t id_;
 
   Stretch<NodeState, kInlineNodes> states_;

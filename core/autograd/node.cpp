@@ -4,6 +4,7 @@
 
 #include "core/autograd/engine.h"
 #include "core/parallel/spin.h"
+#include "core/tensor/device_table.h"
 
 namespace flambeau::inline v1 {
 
@@ -54,8 +55,17 @@ uint32_t Node::add_input(const Tensor& forward_output) {
   meta.dtype = forward_output.dtype();
   meta.device = forward_output.device();
   meta.defined = true;
-  meta.subclass = forward_output.keys() & kPythonDispatch;
+  if (forward_output.keys() & (kPythonDispatch | bit(Key::backend))) [[unlikely]]
+    note_kind(forward_output, meta);
   return i;
+}
+
+void Node::note_kind(const Tensor& forward_output, InputMeta& meta) {
+  meta.subclass = forward_output.keys() & kPythonDispatch;
+  const DeviceTable* const table = device_table(meta.device.type);
+  if (has_queue_ || !table || !table->stream) return;
+  hooks().queue = {meta.device, current_stream(meta.device)};
+  has_queue_ = true;
 }
 
 uint32_t Node::add_undefined_input() { return new_input(); }

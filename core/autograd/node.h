@@ -31,6 +31,13 @@ struct InputMeta {
   bool subclass = false;
 };
 
+// Where the forward of a node put its work.
+struct Queue {
+  Device device;
+  uint64_t stream;
+  bool operator==(const Queue&) const = default;
+};
+
 // For sections of a few instructions that call nothing.
 class SpinLock {
  public:
@@ -72,6 +79,7 @@ struct NodeHooks {
   std::vector<std::pair<uint32_t, Ref<NodeHook>>> tensor_pre;
   std::vector<std::pair<uint32_t, Ref<NodeHook>>> retains_grad;
   std::vector<Ref<NodeHook>> pre, post;
+  Queue queue{};  // here, so that a node of the CPU has no room for it
 };
 
 // What anomaly mode keeps of a node's forward; the binding makes it.
@@ -123,6 +131,9 @@ struct Node : SmallObject {
   uint32_t add_undefined_input();
   const InputMeta& input_meta(size_t i) const { return const_cast<Node*>(this)->input_meta(i); }
   InputMeta& input_meta(size_t i) { return i == 0 ? first_input_ : more_inputs_[i - 1]; }
+  // Of a node whose outputs are on a device with streams; its backward goes there too.
+  bool has_queue() const { return has_queue_; }
+  const Queue& queue() const { return hooks_->queue; }
 
   NodeHooks& hooks() {
     if (!hooks_) hooks_ = std::make_unique<NodeHooks>();
@@ -160,6 +171,7 @@ struct Node : SmallObject {
   friend class GraphTask;
   bool is_accumulator_ = false;
   bool twin_ = false;
+  bool has_queue_ = false;
 
  private:
   // Set while this thread runs a backward that wants the gradients of given inputs only.
@@ -168,6 +180,7 @@ struct Node : SmallObject {
 
   Edge* edges() { return heap_edges_ ? heap_edges_.get() : inline_edges_; }
   uint32_t new_input();
+  [[gnu::cold, gnu::noinline]] void note_kind(const Tensor& forward_output, InputMeta& meta);
   // Frees a chain of any length without recursion.
   static void destroy(Node* node);
 

@@ -1,6 +1,5 @@
 #include "core/dispatch/backend.h"
 
-#include <cstring>
 #include <deque>
 #include <mutex>
 #include <set>
@@ -9,6 +8,7 @@
 #include "core/dispatch/outputs.h"
 #include "core/dispatch/registrations.h"
 #include "core/random/generator.h"
+#include "core/tensor/overlap.h"
 
 namespace flambeau::inline v1 {
 namespace {
@@ -37,12 +37,6 @@ void for_each_tensor(const Op& op, const Value* args, F&& f) {
 // Tensors of other devices than the CPU have the backend bit, so a call that mixes devices comes
 // here, and the CPU's own calls need no check. A 0-dim tensor on the CPU is a number, and goes
 // with any device; so do indices. Ops with `non_blocking` move between devices.
-bool moves_between_devices(const Op& op) {
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (std::strcmp(op.args[i].name, "non_blocking") == 0) return true;
-  return false;
-}
-
 bool goes_with_any(const Argument& argument, const Tensor& t) {
   return t.device().is_cpu() && (t.dim() == 0 || (argument.list && argument.optional_items));
 }
@@ -61,7 +55,7 @@ struct Place {
 
 Place place_of(const Op& op, const Value* args) {
   Place place;
-  const bool moves = moves_between_devices(op);
+  const bool moves = facts_of(op).between_devices;
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
     if (t.keys() & kBackend) {
       if (is_wrapper(t))
@@ -107,6 +101,16 @@ void warn_of(const Op& op, Device device) {
   }
   warn(concat(op.ns, "::", op.name, ": there is no kernel for device '", device.str(),
               "', so it runs on the CPU, on copies; this may be slow"));
+}
+
+// Those of a dense tensor into one of the same geometry, wherever they are.
+void copy_elements(const Tensor& to, const Tensor& from) {
+  if (from.numel() == 0) return;
+  const auto address = [](const Tensor& t) {
+    return t.device().is_cpu() ? t.bytes() : t.device_bytes();
+  };
+  copy_bytes(address(to), to.device(), address(from), from.device(),
+             static_cast<size_t>(from.numel()) * from.itemsize());
 }
 
 int64_t last_element(const Tensor& t) {
@@ -195,16 +199,15 @@ class Staged {
     part.cpu = Storage::allocate(nbytes, Device{});
     const Device from = part.own->device();
     if (nbytes)
-      require_device(from.type).copy(part.cpu->data(), Device{},
-                                     static_cast<char*>(part.own->data()) + part.begin, from,
-                                     nbytes);
+      copy_bytes(part.cpu->data(), Device{}, static_cast<char*>(part.own->data()) + part.begin,
+                 from, nbytes);
   }
 
   static void store(const Part& part) {
     const Device to = part.own->device();
     if (part.end > part.begin)
-      require_device(to.type).copy(static_cast<char*>(part.own->data()) + part.begin, to,
-                                   part.cpu->data(), Device{}, part.end - part.begin);
+      copy_bytes(static_cast<char*>(part.own->data()) + part.begin, to, part.cpu->data(), Device{},
+                 part.end - part.begin);
   }
 
   const Tensor& staged(const Tensor& t, bool mutated) {
@@ -245,10 +248,7 @@ class Staged {
     const Tensor from = t.impl()->dense() && !t.is_conj() && !t.is_neg() ? t : contiguous(t);
     const Tensor to = empty_strided(from.sizes(), from.strides(), {from.dtype(), device});
     to.impl()->wrapped_number = t.impl()->wrapped_number;
-    if (from.numel())
-      require_device(device.type)
-          .copy(to.device_bytes(), device, from.bytes(), Device{},
-                static_cast<size_t>(from.numel()) * from.itemsize());
+    copy_elements(to, from);
     return to;
   }
 
@@ -258,10 +258,7 @@ class Staged {
     resize(own, cpu.sizes());
     const Dims strides = contiguous_strides(own.sizes());
     if (!same(own.strides(), strides)) own.impl()->set_geometry(own.sizes(), strides, own.offset());
-    if (from.numel())
-      require_device(own.device().type)
-          .copy(own.device_bytes(), own.device(), from.bytes(), Device{},
-                static_cast<size_t>(from.numel()) * from.itemsize());
+    copy_elements(own, from);
   }
 
   std::vector<Value> values_;
@@ -286,24 +283,23 @@ void fall_back(const Op& op, const Value* args, Results& results, Device device)
 
 // ---- kernels of the device
 
-// The arguments with all tensors on the device, and numbers in the dtype of the result.
+// The arguments with all tensors on the device, and a Python number that the rule saw as a tensor
+// (`x + 1`) as that number.
 class OnDevice {
  public:
-  OnDevice(const Op& op, const Value* args, Device device, std::optional<DType> result)
-      : values_(args, args + op.nargs) {
+  OnDevice(const Op& op, const Value* args, Device device) : values_(args, args + op.nargs) {
     static const Op& to_copy = *find_op("_to_copy");
     for (size_t i = 0; i < op.nargs; ++i) {
       Value& v = values_[i];
       if (v.tag != Value::Tag::tensor || v.tensor().device() == device) continue;
-      const Tensor& t = v.tensor();
-      const bool cast = result && t.impl()->wrapped_number;
-      const Value dtype = cast ? boxing::box(*result) : Value();
-      const Value move[] = {v, dtype, {}, boxing::box(device), {}, boxing::box(false), {}};
+      if (v.tensor().impl()->wrapped_number) {
+        v = boxing::box(numbers_.emplace_back(v.tensor().value()));
+        continue;
+      }
+      const Value move[] = {v, {}, {}, boxing::box(device), {}, boxing::box(false), {}};
       Results moved;
       redispatch(to_copy, move, moved);
-      moved.tensor().impl()->wrapped_number = t.impl()->wrapped_number;
-      kept_.push_back(std::move(moved.tensor()));
-      v = boxing::box(kept_.back());
+      v = boxing::box(kept_.emplace_back(std::move(moved.tensor())));
     }
   }
   const Value* values() const { return values_.data(); }
@@ -311,6 +307,7 @@ class OnDevice {
  private:
   std::vector<Value> values_;
   std::deque<Tensor> kept_;
+  std::deque<Scalar> numbers_;
 };
 
 Tensor made(const OutputSpec& spec, Device device) {
@@ -319,34 +316,89 @@ Tensor made(const OutputSpec& spec, Device device) {
                       : empty(spec.sizes, options);
 }
 
+// Whether a fresh output would have just this geometry and dtype.
+bool is_as_made(const Tensor& t, const OutputSpec& spec) {
+  return t.dtype() == spec.dtype && same(t.sizes(), spec.sizes) &&
+         same(t.strides(), spec.strides ? *spec.strides : contiguous_strides(spec.sizes));
+}
+
+// Whether a kernel that writes `target` might read there what it has written. One that goes
+// element by element does not where an argument is the target, element for element, and refuses
+// those that are shifted, as on the CPU.
+bool reads(const Op& op, const Value* args, const Tensor& target) {
+  const bool pointwise = op.tags & tag::pointwise;
+  bool found = false;
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    if (op.args[i].out) return;
+    const MemOverlap overlap = memory_overlap(t, target);
+    check(!pointwise || overlap != MemOverlap::partial, op.name,
+          ": unsupported operation: some elements of the input tensor and the written-to tensor "
+          "refer to a single memory location. Please clone() the tensor before performing the "
+          "operation.");
+    found |= overlap != MemOverlap::none && !(overlap == MemOverlap::full && pointwise);
+  });
+  return found;
+}
+
+// What the kernel of `add_` or `add.out` writes: what the caller gave, where it is as the rule
+// would make it and not read meanwhile, or else something fresh. Whatever could be refused is
+// refused here, before the first is changed.
+TensorVec targets(const Op& op, const Value* args, std::span<const Tensor* const> given,
+                  std::span<const OutputSpec> specs, Device device) {
+  if (op.tags & tag::inplace) {
+    for (size_t i = 0; i < given.size(); ++i) {
+      check_self(op.name, *given[i], specs[i]);
+      check_written_once(op.name, *given[i]);
+    }
+  } else {
+    check_outs(op.name, given, std::vector<Wanted>(specs.begin(), specs.end()));
+  }
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    if (!op.args[i].out && t.numel() && !t.device().is_cpu()) t.device_bytes();  // all is there
+  });
+  std::vector<bool> is_read;
+  for (const Tensor* own : given) is_read.push_back(reads(op, args, *own));
+  TensorVec outs;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const bool free = !is_read[i];
+    if (free && !(op.tags & tag::inplace)) resize_out(*given[i], specs[i].sizes, op.name);
+    outs.push_back(free && is_as_made(*given[i], specs[i]) ? *given[i] : made(specs[i], device));
+  }
+  return outs;
+}
+
 // False where there is no kernel for these arguments.
 bool run_kernel(const Op& op, const Value* args, Results& results, Device device) {
-  const Op* const twin = op.functional ? find_op(op.functional) : nullptr;
+  const Op* const twin = facts_of(op).twin;
   Kernel kernel = kernel_of(op, device.type);
-  if (!kernel && twin && twin->rule == op.rule) kernel = kernel_of(*twin, device.type);
+  if (!kernel && twin) kernel = kernel_of(*twin, device.type);
   if (!kernel || !op.rule) return false;
   bool elsewhere = false;
+  std::vector<const Tensor*> given;
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    const bool written = op.args[i].mutated || op.args[i].out;
     const bool number = t.dim() == 0 && !op.args[i].list;
-    elsewhere |= t.device() != device && (!number || op.args[i].mutated);
+    elsewhere |= t.device() != device && (!number || written);
+    elsewhere |= written && op.args[i].list;
+    if (written) given.push_back(&t);
   });
   const Device* const asked = asked_device(op, args);
   if (elsewhere || (asked && resolved(*asked) != device)) return false;
   Specs specs;
   op.rule(op, args, specs);
-  std::optional<DType> result;
-  if (specs.size > 0 && specs.outputs[0].dtype != DType::boolean) result = specs.outputs[0].dtype;
-  const OnDevice own(op, args, device, result);
-  TensorVec outs, given;
-  for (const OutputSpec& spec : specs.all()) outs.push_back(made(spec, device));
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (op.args[i].mutated || op.args[i].out) {
-      if (args[i].tag != Value::Tag::tensor) return false;
-      given.push_back(args[i].tensor());
-    }
-  const bool own_inplace = outs.empty();
+  const std::span<const OutputSpec> wanted = specs.all();
+  TensorVec outs;
+  if (wanted.empty()) {
+    for (const Tensor* t : given) outs.push_back(*t);
+  } else if (given.empty()) {
+    for (const OutputSpec& spec : wanted) outs.push_back(made(spec, device));
+  } else if (given.size() == wanted.size()) {
+    outs = targets(op, args, given, wanted, device);
+  } else {
+    return false;
+  }
   try {
-    kernel(op, own_inplace ? given.data() : outs.data(), own.values());
+    kernel(op, outs.data(), OnDevice(op, args, device).values());
   } catch (const NoKernel&) {
     return false;
   }
@@ -354,16 +406,57 @@ bool run_kernel(const Op& op, const Value* args, Results& results, Device device
     results.add(std::move(outs));
     return true;
   }
-  if (own_inplace) bump_mutated(op, args);
-  for (size_t i = 0; i < (own_inplace ? given : outs).size(); ++i) {
-    if (!own_inplace && !given.empty()) {
-      if (op.tags & tag::inplace)
-        give_inplace(op.name, given[i], outs[i]);
-      else
-        resize_and_give(op.name, given[i], outs[i]);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    if (given.empty()) {
+      results.add(outs[i]);
+      continue;
     }
-    results.add(given.empty() ? outs[i] : given[i]);
+    if (outs[i].is(*given[i]))
+      bump_version(outs[i]);
+    else if (op.tags & tag::inplace)
+      give_inplace(op.name, *given[i], outs[i]);
+    else
+      resize_and_give(op.name, *given[i], outs[i]);
+    results.add(*given[i]);
   }
+  return true;
+}
+
+// ---- what moves bytes and changes none
+
+bool is_plain(const Tensor& t) {
+  return t.layout() == Layout::strided && !t.is_meta() && !is_wrapper(t) && t.impl()->dense() &&
+         !t.is_conj() && !t.is_neg();
+}
+
+bool copy_into(const Tensor& to, const Tensor& from) {
+  if (!is_plain(to) || !is_plain(from) || to.dtype() != from.dtype() ||
+      !same(to.sizes(), from.sizes()) || !same(to.strides(), from.strides()) ||
+      memory_overlap(to, from) != MemOverlap::none)
+    return false;
+  copy_elements(to, from);
+  return true;
+}
+
+// Copies and clones of dense tensors are what the table's copy is there for. False of others.
+bool copy_whole(const Op& op, const Value* args, Results& results) {
+  static const Op *const copy = find_op("copy_"), *const clone = find_op("clone"),
+                         *const to_copy = find_op("_to_copy");
+  if (&op != copy && &op != clone && &op != to_copy) return false;
+  Specs specs;
+  op.rule(op, args, specs);
+  const Tensor& self = args[0].tensor();
+  if (&op == copy) {
+    if (!copy_into(self, args[1].tensor())) return false;
+    bump_version(self);
+    results.add(self);
+    return true;
+  }
+  const Device* const asked = asked_device(op, args);
+  if (!is_plain(self) || !is_as_made(self, specs.outputs[0])) return false;
+  const Tensor to = made(specs.outputs[0], asked ? resolved(*asked) : self.device());
+  if (!copy_into(to, self)) return false;
+  results.add(to);
   return true;
 }
 
@@ -423,7 +516,8 @@ void run_on_device(const Op& op, const Value* args, Results& results) {
     return redispatch(op, args, results);
   }
   const Device device = work_place(op, args).device;
-  if (!run_kernel(op, args, results, device)) fall_back(op, args, results, device);
+  if (!run_kernel(op, args, results, device) && !copy_whole(op, args, results))
+    fall_back(op, args, results, device);
 }
 
 }  // namespace flambeau::inline v1

@@ -57,7 +57,7 @@ Tensor scalar_tensor(const Scalar& value, DType dtype, Device device) {
   } else if (!device.is_meta()) {
     alignas(16) char element[16];
     value.store(element, dtype);
-    require_device(device.type).copy(t.device_bytes(), t.device(), element, Device{}, t.itemsize());
+    copy_bytes(t.device_bytes(), t.device(), element, Device{}, t.itemsize());
   }
   return t;
 }

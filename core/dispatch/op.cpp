@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 
@@ -37,8 +38,6 @@ struct Registry {
   std::deque<Op> ops;  // never shrinks: somebody may hold on to one that was removed
   std::map<FullName, const Op*> by_name;  // those that are there
   std::atomic<size_t> changes{0};         // how often ops came or went
-  std::map<std::pair<const Op*, DeviceType>, Kernel> kernels;
-  std::atomic<bool> any_kernel{false};
 
   const Op* named(const FullName& name) const {
     const auto it = by_name.find(name);
@@ -110,26 +109,33 @@ void remove_op(const Op& op) {
   r.changes.fetch_add(1, std::memory_order_release);
 }
 
+OpFacts& facts_of(const Op& op) {
+  const std::atomic_ref place(op.facts);
+  OpFacts* there = place.load(std::memory_order_acquire);
+  if (there) return *there;
+  auto made = std::make_unique<OpFacts>();
+  const Op* const twin = op.functional ? find_op(op.functional) : nullptr;
+  if (twin && twin->rule == op.rule) made->twin = twin;
+  for (size_t i = 0; i < op.nargs; ++i)
+    made->between_devices |= std::strcmp(op.args[i].name, "non_blocking") == 0;
+  if (place.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel))
+    return *made.release();
+  return *there;  // another thread was first
+}
+
 Kernel kernel_of(const Op& op, DeviceType device) {
-  Registry& r = registry();
-  if (r.any_kernel.load(std::memory_order_acquire)) {
-    std::shared_lock lock(r.mutex);
-    const auto it = r.kernels.find({&op, device});
-    if (it != r.kernels.end()) return it->second;
-  }
+  const OpFacts* const facts = std::atomic_ref(op.facts).load(std::memory_order_acquire);
+  if (facts)
+    if (const Kernel kernel =
+            facts->kernels[static_cast<int>(device)].load(std::memory_order_acquire))
+      return kernel;
   return device == DeviceType::cpu ? op.cpu : nullptr;
 }
 
 void register_kernel(const Op& op, DeviceType device, Kernel kernel) {
   check(op.rule || !kernel, op.name,
         ": an op without a rule has no kernels: register those of the ops that it is made of");
-  Registry& r = registry();
-  std::unique_lock lock(r.mutex);
-  if (kernel)
-    r.kernels[{&op, device}] = kernel;
-  else
-    r.kernels.erase({&op, device});
-  r.any_kernel.store(!r.kernels.empty(), std::memory_order_release);
+  facts_of(op).kernels[static_cast<int>(device)].store(kernel, std::memory_order_release);
 }
 
 Device device_of(const OutputSpec& spec, const Value* args) {

@@ -49,6 +49,7 @@ constexpr uint32_t pointwise = 1, view = 2, inplace = 4, out = 8, inplace_view =
 }
 
 struct Op;
+struct OpFacts;
 class Registrations;
 using Boxed = void (*)(const Op& op, const Value* args, Results& results);
 // Checks the arguments and says what the outputs are; touches no memory.
@@ -76,7 +77,16 @@ struct Op {
   Kernel cpu = nullptr;
   void* runtime = nullptr;  // core/python: of an op that was defined at run time
   mutable const Registrations* registrations = nullptr;  // at run time; see registrations.h
+  mutable OpFacts* facts = nullptr;                      // read it through facts_of
 };
+
+// What kernels of other devices ask of an op at each call: found out once, and kept.
+struct OpFacts {
+  const Op* twin = nullptr;      // the functional form, where it has the same rule
+  bool between_devices = false;  // by `non_blocking`
+  std::atomic<Kernel> kernels[kDeviceTypes] = {};  // those that were registered
+};
+OpFacts& facts_of(const Op& op);
 
 // The built-in ops, sorted by name then overload; generated.
 std::span<const Op* const> builtin_ops();

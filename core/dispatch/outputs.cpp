@@ -82,15 +82,15 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
   return direct ? out : allocate(spec, out);
 }
 
-void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
-                std::initializer_list<Wanted> results) {
-  const Wanted* result = results.begin();
-  for (const Tensor* const* out = outs.begin(); out != outs.end(); ++out, ++result) {
-    check_dtype(op, result->dtype, (*out)->dtype());
-    check_written_once(op, **out);
-    check_room(**out, result->sizes);
-    for (const Tensor* const* other = outs.begin(); other != out; ++other)
-      check(!(*other)->is(**out) && memory_overlap(**other, **out) == MemOverlap::none, op,
+void check_outs(const char* op, std::span<const Tensor* const> outs,
+                std::span<const Wanted> results) {
+  for (size_t i = 0; i < outs.size(); ++i) {
+    const Tensor& out = *outs[i];
+    check_dtype(op, results[i].dtype, out.dtype());
+    check_written_once(op, out);
+    check_room(out, results[i].sizes);
+    for (size_t other = 0; other < i; ++other)
+      check(!outs[other]->is(out) && memory_overlap(*outs[other], out) == MemOverlap::none, op,
             ": two of the tensors given as out= share memory. Please clone() one of them before "
             "performing the operation.");
   }
@@ -128,10 +128,14 @@ void refuse_gradient(const char* op, bool requires_grad) {
         " is not implemented: call it under torch.no_grad()");
 }
 
+void check_self(const char* op, const Tensor& self, const Wanted& result) {
+  check(same(self.sizes(), result.sizes), op, ": output with shape ", show(self.sizes()),
+        " doesn't match the broadcast shape ", show(result.sizes));
+  check_dtype(op, result.dtype, self.dtype());
+}
+
 void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
-  check(same(self.sizes(), result.sizes()), op, ": output with shape ", show(self.sizes()),
-        " doesn't match the broadcast shape ", show(result.sizes()));
-  check_dtype(op, result.dtype(), self.dtype());
+  check_self(op, self, result);
   if (self.is(result)) return bump_version(self);
   entry::copy_(self, result, false);
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <span>
 
 #include "core/dispatch/specs.h"
 
@@ -25,8 +26,12 @@ struct Wanted {
 };
 // Of several out=, before the first is written: that each can hold its result, can be resized to
 // it, and shares no memory with another.
-void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
-                std::initializer_list<Wanted> results);
+void check_outs(const char* op, std::span<const Tensor* const> outs,
+                std::span<const Wanted> results);
+inline void check_outs(const char* op, std::initializer_list<const Tensor*> outs,
+                       std::initializer_list<Wanted> results) {
+  check_outs(op, std::span(outs.begin(), outs.size()), std::span(results.begin(), results.size()));
+}
 // Of an out= for indices, which other dtypes could not tell apart.
 void check_places(const char* op, const Tensor& out);
 void give_out(const char* op, const Tensor& out, const Tensor& result);
@@ -36,8 +41,10 @@ void check_separate(const char* op, const Tensor& out, std::initializer_list<Ten
 // For ops without a gradient that write to lists of tensors.
 void refuse_gradient(const char* op, bool requires_grad);
 
-// The result of a functional body goes into self, which must have its shape and a dtype that holds
+// Of self in place, before it is written: it must have the result's shape, and a dtype that holds
 // it.
+void check_self(const char* op, const Tensor& self, const Wanted& result);
+// The result of a functional body goes into self.
 void give_inplace(const char* op, const Tensor& self, const Tensor& result);
 // The same for out=, which is resized.
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result);

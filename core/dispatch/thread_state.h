@@ -53,10 +53,7 @@ struct Surroundings : Counted {
         autocast_cache(o.autocast_cache),
         autocast_nesting(o.autocast_nesting),
         autocast_enabled(o.autocast_enabled) {
-    for (int i = 0; i < kDeviceTypes; ++i) {
-      autocast_dtype[i] = o.autocast_dtype[i];
-      streams[i] = o.streams[i];
-    }
+    for (int i = 0; i < kDeviceTypes; ++i) autocast_dtype[i] = o.autocast_dtype[i];
   }
 
   Device default_device;  // of factories that are given none
@@ -64,7 +61,6 @@ struct Surroundings : Counted {
   int autocast_nesting = 0;
   uint32_t autocast_enabled = 0;  // a bit per device type
   DType autocast_dtype[kDeviceTypes] = {};
-  int64_t streams[kDeviceTypes] = {};  // the current stream's number; 0 is the default stream
 };
 
 enum class TorchFunction : uint8_t { enabled, subclasses_off, all_off };

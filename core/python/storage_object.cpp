@@ -39,10 +39,8 @@ uint8_t* bytes_of(PyObject* o) {
 }
 
 // Equally many bytes of one storage into another, wherever they are.
-void copy_bytes(Storage& to, const Storage& from) {
-  if (!to.nbytes()) return;
-  const Device device = from.device().is_cpu() ? to.device() : from.device();
-  require_device(device.type).copy(to.data(), to.device(), from.data(), from.device(), to.nbytes());
+void copy_storage(Storage& to, const Storage& from) {
+  copy_bytes(to.data(), to.device(), from.data(), from.device(), to.nbytes());
 }
 
 size_t unwrap_nbytes(PyObject* o, const char* function) {
@@ -183,7 +181,7 @@ PyObject* moved(PyObject* self, Device device) {
   device = resolved(device);
   if (device == source.device()) return Py_NewRef(self);
   Ref<Storage> copy = Storage::allocate(source.nbytes(), device);
-  copy_bytes(*copy, source);
+  copy_storage(*copy, source);
   return make(Py_TYPE(self), std::move(copy));
 }
 PyObject* to_cpu(PyObject* self, PyObject*) {
@@ -209,7 +207,7 @@ PyObject* resize(PyObject* self, PyObject* n) {
 Ref<Storage> copy_of(PyObject* self) {
   const Storage& source = storage_of(self);
   Ref<Storage> copy = Storage::allocate(source.nbytes(), source.device());
-  copy_bytes(*copy, source);
+  copy_storage(*copy, source);
   return copy;
 }
 PyObject* clone(PyObject* self, PyObject*) {
@@ -237,7 +235,7 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
                    Py_TYPE(given[0])->tp_name);
     check(size_of(self) == size_of(given[0]), "copy_: size does not match, self was ",
           size_of(self), " bytes but src was ", size_of(given[0]), " bytes");
-    copy_bytes(storage_of(self), storage_of(given[0]));
+    copy_storage(storage_of(self), storage_of(given[0]));
     return Py_NewRef(self);
   });
 }
@@ -245,8 +243,7 @@ PyObject* fill(PyObject* self, PyObject* value) {
   return guarded([&] {
     const uint8_t byte = unwrap_byte(value);
     Storage& s = storage_of(self);
-    if (s.nbytes())
-      require_device(s.device().type).fill(s.data(), byte, s.nbytes(), s.device().index);
+    if (s.nbytes()) fill_bytes(s.data(), s.device(), byte, s.nbytes());
     return Py_NewRef(self);
   });
 }

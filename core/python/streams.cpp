@@ -18,8 +18,7 @@ uint64_t stream_of(PyObject* o) {
 PyObject* current_stream(PyObject*, PyObject* o) {
   return guarded([&] {
     const Device device = device_of(o);
-    const auto* const streams = require_device(device.type).stream;
-    return PyLong_FromUnsignedLongLong(streams ? streams->current(device.index) : 0);
+    return PyLong_FromUnsignedLongLong(flambeau::current_stream(device));
   });
 }
 PyObject* set_current_stream(PyObject*, PyObject* args) {

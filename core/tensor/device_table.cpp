@@ -44,12 +44,12 @@ constexpr DeviceTable kCpu = {
     one_device,
     first_device,
     only_first,
-    [](size_t nbytes, int) { return memory::allocate(nbytes); },
-    [](void* data, size_t nbytes, int) noexcept { memory::deallocate(data, nbytes); },
-    [](void* to, Device, const void* from, Device, size_t nbytes) {
+    [](size_t nbytes, int, uint64_t) { return memory::allocate(nbytes); },
+    [](void* data, size_t nbytes, int, uint64_t) noexcept { memory::deallocate(data, nbytes); },
+    [](void* to, Device, const void* from, Device, size_t nbytes, uint64_t) {
       std::memmove(to, from, nbytes);
     },
-    [](void* data, uint8_t byte, size_t nbytes, int) { std::memset(data, byte, nbytes); },
+    [](void* data, uint8_t byte, size_t nbytes, int, uint64_t) { std::memset(data, byte, nbytes); },
     nullptr,
     &kCpuEvents,
     [](int) -> Generator& { return default_generator(); }};
@@ -59,13 +59,13 @@ constexpr DeviceTable kCpu = {
 constexpr DeviceTable kMeta = {one_device,
                                first_device,
                                only_first,
-                               [](size_t, int) -> void* { return nullptr; },
-                               [](void*, size_t, int) noexcept {},
-                               [](void*, Device to, const void*, Device, size_t) {
+                               [](size_t, int, uint64_t) -> void* { return nullptr; },
+                               [](void*, size_t, int, uint64_t) noexcept {},
+                               [](void*, Device to, const void*, Device, size_t, uint64_t) {
                                  check<NotImplementedError>(
                                      to.is_meta(), "Cannot copy out of meta tensor; no data!");
                                },
-                               [](void*, uint8_t, size_t, int) {},
+                               [](void*, uint8_t, size_t, int, uint64_t) {},
                                nullptr,
                                nullptr,
                                [](int) -> Generator& { return default_generator(); }};
@@ -134,6 +134,48 @@ Device resolved(Device device, const char* what) {
 void synchronize(Device device) {
   const DeviceTable& table = require_device(device.type);
   if (table.stream) table.stream->synchronize(resolved(device).index, DeviceTable::kAllStreams);
+}
+
+uint64_t current_stream(Device device) {
+  const auto* const streams = require_device(device.type).stream;
+  return streams ? streams->current(device.index) : 0;
+}
+
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t nbytes) {
+  if (nbytes == 0) return;
+  const Device device = from_device.is_cpu() ? to_device : from_device;
+  const DeviceTable& table = require_device(device.type);
+  if (!to_device.is_cpu() && !from_device.is_cpu() && to_device != from_device) {
+    const auto* const streams = require_device(to_device.type).stream;
+    if (streams) streams->synchronize(to_device.index, streams->current(to_device.index));
+  }
+  table.copy(to, to_device, from, from_device, nbytes, current_stream(device));
+}
+
+void fill_bytes(void* data, Device device, uint8_t byte, size_t nbytes) {
+  if (nbytes == 0) return;
+  require_device(device.type).fill(data, byte, nbytes, device.index, current_stream(device));
+}
+
+void stream_waits(Device device, uint64_t later, uint64_t first) {
+  const DeviceTable& table = require_device(device.type);
+  if (!table.stream || later == first) return;
+  if (!table.event) return table.stream->synchronize(device.index, first);
+  void* const mark = table.event->create(device.index);
+  table.event->record(mark, device.index, first);
+  table.event->wait(mark, device.index, later);
+  table.event->destroy(mark);
+}
+
+WithStream::WithStream(Device device, uint64_t stream)
+    : streams_(require_device(device.type).stream),
+      device_(device),
+      stream_(stream),
+      before_(current_stream(device)) {
+  if (streams_ && before_ != stream_) streams_->set_current(device_.index, stream_);
+}
+WithStream::~WithStream() {
+  if (streams_ && before_ != stream_) streams_->set_current(device_.index, before_);
 }
 
 }  // namespace flambeau::inline v1

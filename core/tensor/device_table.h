@@ -21,11 +21,19 @@ struct DeviceTable {
   void (*set_current)(int index);
 
   // Memory. The host reaches it through `copy` alone; allocating no bytes may give nullptr.
-  void* (*allocate)(size_t nbytes, int index);
-  void (*free)(void* data, size_t nbytes, int index) noexcept;
-  // Within a device, between two of this kind, from the host and to it. Done when it returns.
-  void (*copy)(void* to, Device to_device, const void* from, Device from_device, size_t nbytes);
-  void (*fill)(void* data, uint8_t byte, size_t nbytes, int index);
+  // `stream` is the queue that the caller's work stands in: the current one of the device, 0 where
+  // there are no streams. What was queued there before comes first.
+  // Work that is queued in `stream` may use the memory at once.
+  void* (*allocate)(size_t nbytes, int index, uint64_t stream);
+  // Work that stands in `stream` may still use it: it is given out again within that stream, or
+  // when that work is done.
+  void (*free)(void* data, size_t nbytes, int index, uint64_t stream) noexcept;
+  // Within a device it may return when it is queued. Between two of this kind, from the host and
+  // to it, it is done when it returns; `stream` is then of the device that is read, or else of the
+  // one that is not the host, and nothing that is queued touches the memory of the other.
+  void (*copy)(void* to, Device to_device, const void* from, Device from_device, size_t nbytes,
+               uint64_t stream);
+  void (*fill)(void* data, uint8_t byte, size_t nbytes, int index, uint64_t stream);
 
   static constexpr uint64_t kAllStreams = UINT64_MAX;
   // Queues of work by number; 0 is the one that every device begins with. Null for a device that
@@ -38,7 +46,7 @@ struct DeviceTable {
     void (*synchronize)(int index, uint64_t stream);  // or kAllStreams
   };
   const Streams* stream;
-  // Marks in such queues.
+  // Marks in such queues. One may be destroyed while a stream still waits for it.
   struct Events {
     void* (*create)(int index);
     void (*destroy)(void* event) noexcept;
@@ -71,5 +79,27 @@ void register_device(DeviceType type, const DeviceTable& table);
 Device resolved(Device device, const char* what = nullptr);
 // Work of all streams of a device is done.
 void synchronize(Device device);
+
+// ---- by the table, in the current stream of this thread
+
+uint64_t current_stream(Device device);  // 0 where the device has no streams
+// Of `from_device`'s kind, or where that is the host, of `to_device`'s.
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t nbytes);
+void fill_bytes(void* data, Device device, uint8_t byte, size_t nbytes);
+// What is queued in `later` from now on begins when what stands in `first` is done.
+void stream_waits(Device device, uint64_t later, uint64_t first);
+
+// Work of this thread on a device goes to this stream, until the end of the scope.
+class WithStream {
+ public:
+  WithStream(Device device, uint64_t stream);
+  ~WithStream();
+  WithStream(const WithStream&) = delete;
+
+ private:
+  const DeviceTable::Streams* const streams_;
+  const Device device_;
+  const uint64_t stream_, before_;
+};
 
 }  // namespace flambeau::inline v1

@@ -29,8 +29,8 @@ void* encoded(Device device) {
 }
 void free_elsewhere(void* data, size_t nbytes, void* context) {
   const auto code = reinterpret_cast<uintptr_t>(context);
-  require_device(static_cast<DeviceType>(code >> 8))
-      .free(data, nbytes, static_cast<int8_t>(code & 0xff));
+  const Device device{static_cast<DeviceType>(code >> 8), static_cast<int8_t>(code & 0xff)};
+  require_device(device.type).free(data, nbytes, device.index, current_stream(device));
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
     return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
   }
   device = resolved(device);
-  void* data = require_device(device.type).allocate(nbytes, device.index);
+  void* data = require_device(device.type).allocate(nbytes, device.index, current_stream(device));
   return Ref<Storage>::adopt(
       new Storage(data, nbytes, device, free_elsewhere, encoded(device), true));
 }
@@ -108,9 +108,9 @@ void Storage::resize(size_t nbytes) {
         kRefused,
         "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
         "delete that first, or resize a clone");
-  const DeviceTable& table = require_device(device_.type);
-  void* data = table.allocate(nbytes, device_.index);
-  if (data_ && data) table.copy(data, device_, data_, device_, std::min(nbytes, nbytes_));
+  void* data =
+      require_device(device_.type).allocate(nbytes, device_.index, current_stream(device_));
+  if (data_ && data) copy_bytes(data, device_, data_, device_, std::min(nbytes, nbytes_));
   if (deleter_) deleter_(data_, nbytes_, context_);
   take(data, nbytes);
 }

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 import types
 import warnings
@@ -180,8 +181,8 @@ def test_numbers_and_derived_forms():
 
 
 def test_what_is_made_of_other_ops_runs_by_its_parts():
-    x, before = on([[1.0, 2.0], [3.0, 4.0]]), calls("mm")
-    assert torch.matmul(x, x).cpu().tolist() == [[7, 10], [15, 22]] and calls("mm") == before + 1
+    x, before = on([4.0, 9.0, -math.inf]), calls("_root")
+    assert (x**0.5).cpu().tolist() == [2, 3, math.inf] and calls("_root") == before + 1
     assert LIBRARY.guarded_refuses(b"clamp") and not LIBRARY.guarded_refuses(b"exp")
 
 
@@ -254,6 +255,113 @@ def test_mixed_devices_are_an_error(f, devices):
         match="Expected all tensors to be on the same device, but found at least two devices, ",
     ):
         f(a, b)
+
+
+# ---- what a call costs
+
+
+def costs(f) -> tuple[int, int, int]:
+    """Allocations, copies, and how many of these are from the host or to it."""
+    f()
+    counters = (LIBRARY.guarded_allocations, LIBRARY.guarded_copies, LIBRARY.guarded_host_copies)
+    before = [n() for n in counters]
+    f()
+    return tuple(n() - b for n, b in zip(counters, before))
+
+
+def test_a_call_makes_its_result_and_nothing_else():
+    x, y, out = (torch.ones(3, 4, device="guarded") for _ in range(3))
+    w = torch.ones(4, 4, device="guarded")
+    set_backend_fallback("guarded", "refuse")
+    assert costs(lambda: x + y) == costs(lambda: x.t() * y.t()) == (1, 0, 0)
+    assert costs(lambda: x + 1) == costs(lambda: x - 2) == (1, 0, 0)
+    for f in (
+        lambda: x.add_(y),
+        lambda: x.mul_(1),
+        lambda: x.t().add_(y.t()),
+        lambda: x.relu_(),
+        lambda: torch.mul(x, y, out=x),
+        lambda: torch.add(x, y, out=out),
+        lambda: torch.mm(x, w, out=out),
+    ):
+        assert costs(f) == (0, 0, 0)
+    assert costs(lambda: torch.relu(x, out=torch.empty(0, device="guarded"))) == (1, 0, 0)
+
+
+def test_dense_copies_are_the_tables():
+    x, y, host = torch.ones(3, 4).guarded(), torch.zeros(3, 4).guarded(), torch.ones(3, 4)
+    set_backend_fallback("guarded", "refuse")
+    assert costs(lambda: x.copy_(y)) == costs(lambda: x.t().copy_(y.t())) == (0, 1, 0)
+    assert costs(lambda: x.clone()) == costs(lambda: x.t().clone()) == (1, 1, 0)
+    assert costs(lambda: x.to("guarded:1")) == (1, 1, 0)
+    assert costs(lambda: x.copy_(host)) == costs(lambda: host.copy_(x)) == (0, 1, 1)
+    assert costs(lambda: host.to("guarded")) == (1, 1, 1) and costs(lambda: x.cpu()) == (0, 1, 1)
+    version = x._version
+    x.copy_(y)
+    assert x.tolist() == y.tolist() and x._version == version + 1
+    set_backend_fallback("guarded", "silent")
+    z = torch.arange(6.0).guarded()
+    z[:3].copy_(z[3:]), z[3:].copy_(torch.arange(3))
+    assert z.tolist() == [3, 4, 5, 0, 1, 2]
+    assert z.clone().tolist() == z.flip(0).flip(0).tolist() and z.double().dtype is torch.float64
+
+
+def test_a_kernel_does_not_read_what_it_writes():
+    numbers = torch.arange(9.0).reshape(3, 3)
+    for f in (
+        lambda x: torch.mm(x, x, out=x),
+        lambda x: torch.mm(x, x, out=x.t()),
+        lambda x: x.add_(x),
+        lambda x: torch.max(x, 1, out=(x[0], torch.empty_like(x[0], dtype=torch.int64))),
+    ):
+        here, there = numbers.clone(), numbers.to("guarded")
+        f(here), f(there)
+        assert there.tolist() == here.tolist() and there._version == here._version
+    for f in (
+        lambda x: x.add_(x[0]),
+        lambda x: x.mul_(x.t()),
+        lambda x: torch.add(x[:2], x[1:], out=x[1:]),
+        lambda x: torch.mul(x, 2, out=x.t()),
+    ):
+        for x in (numbers.clone(), numbers.to("guarded")):
+            with pytest.raises(RuntimeError, match="refer to a single memory location"):
+                f(x)
+            assert x.tolist() == numbers.tolist()
+    x = numbers.to("guarded")
+    torch.add(x[:, :2], x[:, 1:], out=x[:, 1:])
+    assert x[:, 1:].tolist() == (numbers[:, :2] + numbers[:, 1:]).tolist()
+
+
+def test_what_is_refused_changes_nothing():
+    x = on([[1.0, 2.0], [4.0, 3.0]])
+    values, places = (torch.full((5,), 7.0, device="guarded") for _ in range(2))
+    for out in ((values, places.bool()), (values, values), (values, values[1:])):
+        with pytest.raises(RuntimeError, match="can't be cast|share memory"):
+            torch.max(x, 1, out=out)
+        assert values.tolist() == [7.0] * 5
+    before = calls("max")
+    out = torch.empty(2, device="guarded"), torch.empty(0, dtype=torch.int64, device="guarded")
+    torch.max(x, 1, out=out)
+    assert [o.tolist() for o in out] == [[2, 4], [1, 0]] and calls("max") == before + 1
+    with pytest.raises(RuntimeError, match="doesn't match the broadcast shape"):
+        x[0].add_(x)
+    with pytest.raises(RuntimeError, match="single memory location"):
+        x[:, :1].expand(2, 2).mul_(2)
+    assert x.tolist() == [[1, 2], [4, 3]]
+    gone = on([1.0, 2.0])
+    gone.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match="needs a storage of 8 bytes"):
+        torch.relu(gone, out=values)
+    assert values.shape == (5,)
+
+
+def test_kernels_come_and_go():
+    x, before = on([0.0, 0.0]), calls("exp_")
+    for there in (False, True, False):
+        LIBRARY.guarded_exp(there)
+        x.zero_()
+        assert x.exp_().tolist() == [1, 1]
+        assert calls("exp_") == (before := before + there)
 
 
 # ---- layers above
@@ -360,3 +468,67 @@ def test_streams_and_events():
     stream.synchronize()
     torch.accelerator.synchronize()
     assert LIBRARY.guarded_synchronized() == before + 2
+
+
+def ran_in(*ops: str) -> set[int]:
+    return {LIBRARY.guarded_stream_of(op.encode()) for op in ops}
+
+
+def waited(stream, other) -> int:
+    return LIBRARY.guarded_waits(stream.stream_id, other.stream_id)
+
+
+class Seen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        Seen.stream = torch.accelerator.current_stream()
+        return grad
+
+
+def test_backward_runs_in_the_stream_of_its_forward():
+    first = torch.accelerator.current_stream()
+    one, two = torch.Stream("guarded:0"), torch.Stream("guarded:0")
+    x = on([[1.0, 2.0], [3.0, 4.0]]).requires_grad_()
+    with one:
+        a = Seen.apply((x @ x).relu())
+    with two:
+        b = x * x
+    loss = (a + b).sum()
+    # Towards both branches, to the leaf that `one` has used first, and to the caller at the end.
+    pairs = [(first, two), (one, first), (two, first), (one, two), (two, one)]
+    before = [waited(*pair) for pair in pairs]
+    with two:
+        loss.backward()
+        assert torch.accelerator.current_stream() == two
+    assert torch.accelerator.current_stream() == first and Seen.stream == one
+    assert ran_in("threshold_backward", "mm") == {one.stream_id}
+    assert ran_in("mul") == {two.stream_id}
+    assert all(waited(*pair) > n for pair, n in zip(pairs, before))
+    want = x.detach().cpu().requires_grad_()
+    ((want @ want).relu() + want * want).sum().backward()
+    assert x.grad.tolist() == want.grad.tolist()
+
+
+def test_a_backward_that_fails_leaves_the_stream():
+    x, stream = on([1.0]).requires_grad_(), torch.Stream("guarded:0")
+    with stream:
+        y = x * 2
+    y.register_hook(lambda grad: grad.no_such_method())
+    with pytest.raises(AttributeError):
+        y.sum().backward()
+    assert torch.accelerator.current_stream() == torch.Stream("guarded:0", stream_id=0)
+
+
+def test_memory_is_asked_for_with_the_stream_of_its_work():
+    stream, before = torch.Stream("guarded:0"), LIBRARY.guarded_strays()
+    with stream:
+        x = on([1.0, 2.0])
+        x.untyped_storage().resize_(16), x.untyped_storage().fill_(0)
+        y = x.to("guarded:1") + 1
+    x.clone().cpu(), y.copy_(x)
+    del x, y
+    assert LIBRARY.guarded_strays() == before

@@ -27,8 +27,16 @@ size_t whole_pages(size_t nbytes) {
   return (nbytes + page - 1) / page * page;
 }
 
-void* allocate(size_t nbytes, int index) {
+// What was asked for, and that each came with the stream of the thread that asked.
+std::atomic<size_t> allocations{0}, copies{0}, host_copies{0}, strays{0};
+thread_local uint64_t current_streams[2] = {};
+
+void see(int index, uint64_t stream) { strays += current_streams[index] != stream; }
+
+void* allocate(size_t nbytes, int index, uint64_t stream) {
+  see(index, stream);
   if (nbytes == 0) return nullptr;
+  ++allocations;
   const size_t size = whole_pages(nbytes);
   void* const block = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) throw memory::OutOfMemory(nbytes, 0);
@@ -37,7 +45,8 @@ void* allocate(size_t nbytes, int index) {
   return block;
 }
 
-void free_block(void* data, size_t, int) noexcept {
+void free_block(void* data, size_t, int index, uint64_t stream) noexcept {
+  see(index, stream);
   if (!data) return;
   size_t size;
   {
@@ -49,14 +58,19 @@ void free_block(void* data, size_t, int) noexcept {
   munmap(data, size);
 }
 
-void copy(void* to, Device to_device, const void* from, Device from_device, size_t nbytes) {
+void copy(void* to, Device to_device, const void* from, Device from_device, size_t nbytes,
+          uint64_t stream) {
+  see(from_device.is_cpu() ? to_device.index : from_device.index, stream);
+  ++copies;
+  host_copies += to_device.is_cpu() || from_device.is_cpu();
   std::optional<Open> target, source;
   if (!to_device.is_cpu()) target.emplace(to);
   if (!from_device.is_cpu()) source.emplace(from);
   std::memmove(to, from, nbytes);
 }
 
-void fill(void* data, uint8_t byte, size_t nbytes, int) {
+void fill(void* data, uint8_t byte, size_t nbytes, int index, uint64_t stream) {
+  see(index, stream);
   const Open open(data);
   std::memset(data, byte, nbytes);
 }
@@ -69,24 +83,29 @@ Generator& generator(int index) {
 }
 
 // Work is done at once here, so a queue is a number, and a mark remembers when it was made.
-thread_local uint64_t current_stream = 0;
 std::atomic<uint64_t> streams{0}, synchronized{0};
 
 const DeviceTable::Streams stream_table = {
-    [](int) { return current_stream; },    [](int, uint64_t stream) { current_stream = stream; },
-    [](int, int) { return ++streams; },    [](int, uint64_t) { return true; },
+    [](int index) { return current_streams[index]; },
+    [](int index, uint64_t stream) { current_streams[index] = stream; },
+    [](int, int) { return ++streams; },
+    [](int, uint64_t) { return true; },
     [](int, uint64_t) { ++synchronized; },
 };
 
 struct Mark {
-  uint64_t at = 0;
+  uint64_t at = 0, stream = 0;
 };
+std::map<std::pair<uint64_t, uint64_t>, int> waits;  // of the first for the second
 std::atomic<uint64_t> ticks{0};
 const DeviceTable::Events event_table = {
     [](int) -> void* { return new Mark; },
     [](void* event) noexcept { delete static_cast<Mark*>(event); },
-    [](void* event, int, uint64_t) { static_cast<Mark*>(event)->at = ++ticks; },
-    [](void*, int, uint64_t) {},
+    [](void* event, int, uint64_t stream) { *static_cast<Mark*>(event) = {++ticks, stream}; },
+    [](void* event, int, uint64_t stream) {
+      const std::lock_guard lock(mutex);
+      ++waits[{stream, static_cast<Mark*>(event)->stream}];
+    },
     [](void*) { return true; },
     [](void*) {},
     [](void* event, void* later) {
@@ -132,6 +151,14 @@ void guarded_register() {
   guarded::register_kernels();
 }
 size_t guarded_synchronized() { return guarded::synchronized; }
+size_t guarded_allocations() { return guarded::allocations; }
+size_t guarded_copies() { return guarded::copies; }
+size_t guarded_host_copies() { return guarded::host_copies; }
+size_t guarded_strays() { return guarded::strays; }
+int guarded_waits(uint64_t stream, uint64_t other) {
+  const std::lock_guard lock(guarded::mutex);
+  return guarded::waits[{stream, other}];
+}
 size_t guarded_blocks() {
   const std::lock_guard lock(guarded::mutex);
   return guarded::blocks.size();
