@@ -191,6 +191,16 @@ DeviceType device_of_call(const Op& op, const Value* args) {
   return found.value_or(DeviceType::cpu);
 }
 
+int64_t elements_of_call(const Op& op, const Value* args) {
+  int64_t all = 0;
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (args[i].tag == Value::Tag::tensor) all += args[i].tensor().numel();
+    if (args[i].tag == Value::Tag::tensors)
+      for (const Tensor& t : args[i].tensors()) all += t.numel();
+  }
+  return all;
+}
+
 bool call_registered(const Op& op, KeySet keys, const Value* args, Results& results) {
   const Registrations* all = published(op);
   if (!all) return false;

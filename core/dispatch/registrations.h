@@ -76,5 +76,9 @@ bool is_implicit(const Op& op);
 
 // The device that a call runs on: of its tensors, of its device argument, or the CPU.
 DeviceType device_of_call(const Op& op, const Value* args);
+// How many elements the tensors of a call have, those in lists included.
+int64_t elements_of_call(const Op& op, const Value* args);
+// Below this many, giving up Python's lock costs more than it can gain.
+constexpr int64_t kReleaseAbove = 64 * 1024;
 
 }  // namespace flambeau::inline v1
