@@ -133,6 +133,7 @@ constexpr Entry kKernels[] = {
     {"relu", unary<relu>},
     {"neg", unary<negated>},
     {"sqrt", unary<root>},
+    {"_root", unary<root>},
     {"mm", mm},
     {"sum", sum},
 };
