@@ -43,6 +43,15 @@ void invoke(const Op& op, const Value* values, int64_t work, Results& results) {
   }
 }
 
+// A part of run_op, which every call of a function passes.
+[[gnu::always_inline]] inline void call_now(const Op& op, Arguments& arguments, Results& results) {
+  if (arguments.symbolic) [[unlikely]]
+    call_symbolic(op, arguments.values, results);
+  else
+    invoke(op, arguments.values,
+           op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
+}
+
 PyObject* dispatch(FunctionObject* f, const Signature& s, Arguments& arguments,
                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames,
                    const char* public_name) {
@@ -290,16 +299,12 @@ Signature** prepare(FunctionObject* f) {
 }
 
 void call_parsed(const Op& op, Arguments& arguments, Results& results) {
-  if (arguments.symbolic) [[unlikely]]
-    call_symbolic(op, arguments.values, results);
-  else
-    invoke(op, arguments.values,
-           op.tags & tag::factory ? factory_work(op, arguments) : arguments.work, results);
+  call_now(op, arguments, results);
 }
 
 PyObject* run_op(const Op& op, Arguments& arguments) {
   Results results;
-  call_parsed(op, arguments, results);
+  call_now(op, arguments, results);
   if (arguments.requires_grad) [[unlikely]]
     results.tensor().set_requires_grad(true);
   return wrap_results(op, results);

@@ -687,6 +687,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
         "this tensor has no plain memory to show: use .detach().contiguous() on the CPU");
     return -1;
   }
+  const Lent lent(t.impl()->storage());  // first: others may run while notes do
   char* data;
   const auto read = [&] {
     note_read(t, "buffer");

@@ -124,14 +124,15 @@ PyObject* get_item(PyObject* self, PyObject* key) {
       const Py_ssize_t i = checked_index(self, key);
       return PyLong_FromLong(bytes_of(self)[i]);
     }
-    const Range range = checked_slice(self, key);
-    uint8_t* data = bytes_of(self) + range.begin;
     const Ref<Storage>& own = object(self)->storage;
     // A slice of a slice holds the storage that has the memory: no chain grows.
     const auto* above = static_cast<const Lent*>(own->context_of(drop_parent));
-    auto* const parent = new Lent(above ? above->storage() : own);
+    // Lent before its size is looked at: others may run while notes do.
+    auto parent = std::make_unique<Lent>(above ? above->storage() : own);
+    const Range range = checked_slice(self, key);
+    uint8_t* data = bytes_of(self) + range.begin;
     return make(Py_TYPE(self), Storage::wrap(data, static_cast<size_t>(range.length), own->device(),
-                                             drop_parent, parent));
+                                             drop_parent, parent.release()));
   });
 }
 
@@ -154,7 +155,8 @@ Py_ssize_t length(PyObject* self) { return size_of(self); }
 
 int get_bytes_buffer(PyObject* self, Py_buffer* view, int flags) {
   return guarded_int([&] {
-    static char nothing;  // a buffer of no bytes still needs an address
+    static char nothing;                          // a buffer of no bytes still needs an address
+    const Lent meanwhile(object(self)->storage);  // others may run while notes do
     void* data = size_of(self) ? bytes_of(self) : nullptr;
     must(PyBuffer_FillInfo(view, self, data ? data : &nothing, size_of(self), 0, flags));
     storage_of(self).lend();

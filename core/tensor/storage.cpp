@@ -66,7 +66,7 @@ void Storage::take(void* data, size_t nbytes) {
 
 void Storage::settle() {
   const bool whole = device_.is_cpu() && nbytes_ == reach_ && !promise_.load();
-  ready_ = whole ? static_cast<char*>(data_) : nullptr;
+  ready_.store(whole ? static_cast<char*>(data_) : nullptr, std::memory_order_release);
 }
 
 void (*keep_all_promises)() = [] {};

@@ -34,7 +34,8 @@ class Storage : public SmallObject {
                            void* context);
 
   // The memory, where whatever a tensor may reach is there for the host; else null.
-  char* ready() const { return ready_; }
+  // Acquires: what a thread wrote before it said that the memory is there is seen.
+  char* ready() const { return ready_.load(std::memory_order_acquire); }
   void* data() const {  // nbytes() bytes, on the device
     if (promise_.load(std::memory_order_acquire)) [[unlikely]]
       keep_promise();
@@ -64,7 +65,7 @@ class Storage : public SmallObject {
   void fulfil();  // from now on it is what it should be
   // Somebody outside may read and write the memory at any time from now on.
   void expose();
-  bool exposed() const { return exposed_ || !resizable_; }
+  bool exposed() const { return exposed_.load() || !resizable_; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
@@ -90,7 +91,7 @@ class Storage : public SmallObject {
   void settle();  // ready_, from all that it depends on
   [[gnu::cold, gnu::noinline]] void keep_promise() const;
 
-  char* ready_;
+  std::atomic<char*> ready_;
   void* data_;
   size_t nbytes_;
   size_t reach_;  // no tensor reaches further: the most bytes that it ever had
@@ -98,7 +99,8 @@ class Storage : public SmallObject {
   void* context_;
   std::atomic<uint32_t> refs_{1}, lent_{0};
   Device device_;
-  bool resizable_, exposed_ = false;
+  bool resizable_;
+  std::atomic<bool> exposed_{false};
   std::atomic<Promise*> promise_{nullptr};  // counted
 };
 

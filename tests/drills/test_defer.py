@@ -316,3 +316,34 @@ def test_memory_that_is_given_out_while_another_thread_notes():
         thread.join()
         views[0][:] = 50
         assert outs[0][0].tolist() == [1, 2, 3]
+
+
+def test_memory_that_is_given_out_while_another_thread_resizes_it():
+    # Giving memory out runs the notes, without Python's lock: the other thread gets in there.
+    storage, stop = torch.zeros(1000).untyped_storage(), threading.Event()
+    big = torch.ones(100_000)
+    _C._run_notes()
+
+    def work():
+        while not stop.is_set():
+            for size in (4000, 100_000, 4000):
+                with contextlib.suppress(RuntimeError):  # it is lent
+                    storage.resize_(size)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(100):
+            waits = big + 1
+            view = memoryview(storage)
+            assert view.nbytes == storage.nbytes()
+            view[-1] = 7
+            view.release()
+            waits = big + 1
+            piece = storage[-10:]
+            piece.fill_(3)
+            assert piece.tolist() == [3] * 10 and waits[0].item() == 2
+            del piece
+    finally:
+        stop.set()
+        thread.join()
