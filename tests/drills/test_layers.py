@@ -355,6 +355,8 @@ def test_item_can_be_answered_by_a_registration():
 
 
 ITEMS = {
+    "tensor": lambda x: x * torch.tensor([1.0, x.sum().item()]),
+    "as_tensor": lambda x: x + torch.as_tensor(x.sum().item()),
     "operand": lambda x: x * x.sum().item(),
     "reflected": lambda x: x.sum().item() - x,
     "scalar": lambda x: x.add(x, alpha=x.sum().item()),
@@ -388,7 +390,6 @@ PLAIN_ITEMS = {
     "size": lambda x, n: torch.zeros(int(n)),
     "index": lambda x, n: x[int(n) - 3],
     "text": lambda x, n: x * float(f"{n}"),
-    "tensor": lambda x, n: torch.tensor([n]),
     "math": lambda x, n: x * math.sqrt(n),
     "elements": lambda x, n: x * len({n}),
     "attribute": lambda x, n: x * n.is_integer(),

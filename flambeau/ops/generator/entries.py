@@ -204,14 +204,18 @@ def like(schema: Schema) -> int | None:
     return None
 
 
-def _dtype_of_out(schema: Schema) -> str:
-    """What makes a tensor from nothing fills an ``out=`` in the dtype that it has."""
-    wanted = next((a for a in schema.args if a.name == "dtype" and a.optional), None)
-    if not schema.outs or wanted is None or like(schema) is not None:
+def _as_out(schema: Schema) -> str:
+    """What makes a tensor from nothing fills an ``out=`` in the dtype, and where, it is."""
+    if not schema.outs or like(schema) is not None:
         return ""
-    default = default_cpp(wanted)
-    absent = "!dtype" if default == "std::nullopt" else f"!dtype || *dtype == {default}"
-    return f"  if ({absent}) dtype = {schema.outs[0].symbol}.dtype();\n"
+    code, out = "", schema.outs[0].symbol
+    for a in schema.args:
+        if a.optional and a.type in ("ScalarType", "Device"):
+            default = default_cpp(a)
+            absent = f"!{a.symbol}"
+            absent += "" if default == "std::nullopt" else f" || *{a.symbol} == {default}"
+            code += f"  if ({absent}) {a.symbol} = {out}.{a.name}();\n"
+    return code
 
 
 def _structured_body(record: Record, schema: Schema) -> str:
@@ -230,7 +234,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         code = f"  const Tensor {results[0]} = {given};\n"
         code += checks.dtypes(record, schema, f"bit_of({results[0]}.dtype())")
     else:
-        code = f"{_dtype_of_out(schema)}  const auto spec = {rule_call(record, schema)};\n"
+        code = f"{_as_out(schema)}  const auto spec = {rule_call(record, schema)};\n"
         code += checks.dtypes(record, schema)
     code += checks.outs(record, schema, "spec")
     inputs = _inputs(schema)
@@ -321,8 +325,7 @@ def _given_body(record: Record, schema: Schema, functional: str) -> str:
     if schema.outs:
         code = _check_out(schema) if record.kind == "composite" else ""
         code += _separate(schema) if record.separate_out else ""
-        if any(a.name == "device" and a.optional for a in schema.args):
-            code += f"  if (!device) device = {schema.outs[0].symbol}.device();\n"
+        code += _as_out(schema)
         code += f"  auto made = {functional};\n"
         code += checks.outs(record, schema, "made")
         for i, a in enumerate(schema.outs):
