@@ -208,7 +208,8 @@ void GraphTask::run(TensorSpan grads) {
     else
       evaluate(next);
   }
-  end_queues();
+  if (!queues_.empty()) [[unlikely]]
+    end_queues();
   run_callbacks();
 }
 

@@ -106,7 +106,7 @@ class GraphTask {
   void rehash();
 
   void deliver(uint32_t state, uint32_t input, Tensor grad);
-  void evaluate(uint32_t state);
+  [[gnu::always_inline]] inline void evaluate(uint32_t state);  // in engine.cpp, as its callers
   [[gnu::cold, gnu::noinline]] void evaluate_queued(uint32_t state);
   [[gnu::cold, gnu::noinline]] void add_queued(Node& to, Tensor& into, Tensor grad);
   void end_queues();

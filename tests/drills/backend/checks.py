@@ -181,6 +181,8 @@ def test_numbers_and_derived_forms():
 
 
 def test_what_is_made_of_other_ops_runs_by_its_parts():
+    x, before = on([[1.0, 2.0], [3.0, 4.0]]), calls("mm")
+    assert torch.matmul(x, x).cpu().tolist() == [[7, 10], [15, 22]] and calls("mm") == before + 1
     x, before = on([4.0, 9.0, -math.inf]), calls("_root")
     assert (x**0.5).cpu().tolist() == [2, 3, math.inf] and calls("_root") == before + 1
     assert LIBRARY.guarded_refuses(b"clamp") and not LIBRARY.guarded_refuses(b"exp")
