@@ -72,6 +72,21 @@ def record_tests(folder, pages):
     return found, done.stdout
 
 
+def test_records_of_pages_lack_no_slot(folder, pages):
+    names = {page.name for page in pages.values()}
+    found = program(
+        folder,
+        f"""
+        from flambeau.ops.record import load
+        from flambeau.ops.slots import SLOTS, missing
+        records = [r for r in load() if r.name in {names!r}]
+        assert len(records) == {len(names)}
+        print([(r.name, s) for r in records for s in SLOTS if missing(s, r)])
+        """,
+    )
+    assert found == "[]\n"
+
+
 def test_there_is_a_page_for_each_kind():
     assert set(KINDS) == set("pointwise structured native view composite random inplace".split())
     listed = re.findall(r"\((\w+)\.md\)", (ROOT / "docs/ops/README.md").read_text())

@@ -8,7 +8,7 @@
 namespace flambeau::inline v1 {
 
 struct PythonName {
-  enum class Where : uint8_t { function, method, property };
+  enum class Where : uint8_t { function, method, property, part };  // part: x.real = y works
   Where where;
   const char* module;   // functions: "" is flambeau, else "_nn", "linalg", "special", ...
   const char* name;     // "add", "__add__", "T"

@@ -6,6 +6,7 @@
 #include "core/dispatch/entry.h"
 #include "core/memory/allocator.h"
 #include "core/tensor/convertible.h"
+#include "core/tensor/device_table.h"
 #include "core/tensor/overlap.h"
 #include "flambeau/ops/copy.h"
 
@@ -105,6 +106,15 @@ void refuse_dtype(const char* op, uint32_t bits) {
   const auto dtype = static_cast<DType>(std::countr_zero(bits));
   raise<NotImplementedError>(op, ": \"", op, "_cpu\" not implemented for '",
                              shape::scalar_type_name(dtype), "': convert with .to(torch.float32)");
+}
+
+void check_as_out(const char* op, DType asked, DType own) {
+  check(asked == own, op, ": Expected out tensor to have dtype ", dtype_name(asked), ", but got ",
+        dtype_name(own), " instead: leave out one of dtype= and out=");
+}
+void check_as_out(const char* op, Device asked, Device own) {
+  check(resolved(asked) == own, op, ": Expected out tensor to be on device ", asked.str(),
+        ", but it is on ", own.str(), ": leave out one of device= and out=");
 }
 
 void give_out(const char* op, const Tensor& out, const Tensor& result) {

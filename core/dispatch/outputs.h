@@ -34,6 +34,9 @@ inline void check_outs(const char* op, std::initializer_list<const Tensor*> outs
 }
 // Of an out= for indices, which other dtypes could not tell apart.
 void check_places(const char* op, const Tensor& out);
+// That what a caller asks for beside an out= is what that is.
+void check_as_out(const char* op, DType asked, DType own);
+void check_as_out(const char* op, Device asked, Device own);
 void give_out(const char* op, const Tensor& out, const Tensor& result);
 // For ops whose out= may share no memory with an input.
 void check_separate(const char* op, const Tensor& out, std::initializer_list<TensorSpan> inputs);

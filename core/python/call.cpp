@@ -241,10 +241,9 @@ int set_op_property(PyObject* self, PyObject* value, void* function) {
 // Kept for ever, as the type is.
 bool add_op_property(const PythonName& name, PyObject* function) {
   static std::vector<std::unique_ptr<PyGetSetDef>> defs;
-  const bool view =
-      as_function(function)->name->nops && builtin_ops()[name.ops[0]]->returns[0].alias != 0;
   defs.push_back(std::make_unique<PyGetSetDef>(PyGetSetDef{
-      name.name, get_op_property, view ? set_op_property : nullptr, name.doc, function}));
+      name.name, get_op_property, name.where == PythonName::Where::part ? set_op_property : nullptr,
+      name.doc, function}));
   const Object descriptor(PyDescr_NewGetSet(tensor_type, defs.back().get()));
   return descriptor && PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.name,
                                               descriptor.get()) == 0;
@@ -277,6 +276,7 @@ bool add_name(PyObject* module, const PythonName& name) {
       must(PyModule_AddObjectRef(function_module(module, name.module), name.name, function.get()));
       return true;
     case PythonName::Where::property:
+    case PythonName::Where::part:
       return add_op_property(name, Py_NewRef(function.get()));
     case PythonName::Where::method:
       // A method that is written by hand takes more forms than the schema says.

@@ -29,6 +29,18 @@ REAL = INTEGRAL | FLOATING
 NUMERIC = REAL | COMPLEX
 ALL = NUMERIC | BOOL
 
+# What a slot may say in a word; flambeau/ops/slots.py explains them.
+WORDS = {
+    "jvp": ("linear", "multilinear", "holomorphic", "none", "twice"),
+    "batching": (
+        "pointwise", "same", "front", "dims", "reduce", "fold", "random", "dynamic", "none", "loop",
+    ),
+    "decomposition": ("none",),
+    "sharding": ("none",),
+    "autocast": ("lower", "float32", "promote", "none"),
+    "benchmark": ("none",),
+}  # fmt: skip
+
 
 @dataclass
 class Record:
@@ -74,6 +86,7 @@ class Record:
     slots: dict = field(default_factory=dict)  # Python name -> number slot
     aliases: tuple = ()  # further Python names
     attribute: str = ""  # a Tensor property
+    writable: bool = False  # which may be assigned: x.real = y writes through the view
     # dispatch
     handles: frozenset = frozenset()  # keys this op takes itself ("conjugate", "negative")
     tags: frozenset = frozenset()
@@ -90,10 +103,10 @@ class Record:
     # is left out is derived, see flambeau/ops/slots.py
     jvp: str | Callable = ""
     batching: str | Callable = ""
-    decomposition: Callable | None = None
+    decomposition: str | Callable | None = None
     sharding: str | Callable = ""
     autocast: str = ""  # "lower", "float32" or "promote"
-    benchmark: tuple[Sample, ...] = ()
+    benchmark: str | tuple[Sample, ...] = ()
     # tests
     samples: tuple[Sample, ...] = ()  # of a pointwise op derived from the schema by default
     domain: dict = field(default_factory=dict)  # bounds of arguments in derived samples
@@ -167,6 +180,9 @@ class _Handle:
         return f
 
     def _slot(self, name: str, value):
+        if isinstance(value, str) and value not in WORDS[name]:
+            known = ", ".join(WORDS[name])
+            raise ValueError(f"{self.records[0].name}: {name} is a function or of {known}: {value}")
         for r in self.records:
             setattr(r, name, value)
         return value
@@ -179,7 +195,12 @@ class _Handle:
         """How ``vmap`` runs the op on all items at once: a word, or a function."""
         return self._slot("batching", rule)
 
-    def decomposition(self, rule: Callable):
+    def without(self, *slots: str) -> None:
+        """Slots that are left to what is derived, or in which there is nothing to say."""
+        for slot in slots:
+            self._slot(slot, {"jvp": "twice", "batching": "loop"}.get(slot, "none"))
+
+    def decomposition(self, rule: str | Callable):
         """The same as a composition of other ops."""
         return self._slot("decomposition", rule)
 

@@ -9,6 +9,7 @@ Words of ``jvp``:
 - ``multilinear``: linear in each tensor by itself; the sum over the tensors that have a tangent.
 - ``holomorphic``: of pointwise ops with complex numbers, that the gradient's formula serves too.
 - ``none``: no tangent passes.
+- ``twice``: the gradient, which is linear, is differentiated once more. It costs two passes.
 
 Without one: random numbers and ops that have no gradient pass no tangent, a pointwise op uses its
 gradient's formula, and all others differentiate their gradient, which is linear, once more.
@@ -26,9 +27,15 @@ Words of ``batching``:
   has it.
 - ``dynamic``: refused, since each item would give another shape.
 - ``none``: the arguments hold no tensors, or nothing can be derived.
+- ``loop``: the op runs for each item.
 
 Without one an op that gives nothing back is refused, a composition follows from its parts, and
 ``vmap`` calls all other ops in a loop.
+
+``decomposition`` and ``sharding`` are functions, ``benchmark`` calls, ``autocast`` is ``lower``,
+``float32`` or ``promote``. A new op states what ``tools/slots.py`` finds lacking, or with
+``op.without("jvp", ...)`` that it is content: ``twice`` and ``loop``, a kernel of its own is all
+there is, arguments are gathered first, it runs in the dtype that it is given, it is not timed.
 """
 
 from __future__ import annotations
@@ -134,9 +141,9 @@ def missing(slot: str, record) -> bool:
     if not record.schema.returns:
         return False
     if slot == "jvp":
-        return jvp_rule(record) == "twice"
+        return not record.jvp and jvp_rule(record) == "twice"
     if slot == "batching":
-        return batching_rule(record) == "loop"
+        return not record.batching and batching_rule(record) == "loop"
     if slot == "decomposition":
         return record.decomposition is None and record.kind not in ("composite", "pointwise")
     if slot == "sharding":

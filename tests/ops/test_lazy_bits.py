@@ -107,3 +107,17 @@ def test_bits_are_not_read_as_another_dtype():
     negated = flambeau._neg_view(flambeau.tensor(A))
     flambeau.view_as_real(negated).zero_()
     assert not negated.any()
+
+
+@pytest.mark.parametrize("name", ["T", "mT", "H", "mH"])
+def test_transposes_are_not_assigned(name):
+    x = flambeau.zeros(2, 3)
+    with pytest.raises(AttributeError, match="not writable"):
+        setattr(x, name, flambeau.ones(3, 2))
+    assert not x.any()
+
+
+def test_parts_are_assigned():
+    z = flambeau.zeros(2, dtype=flambeau.complex64)
+    z.real, z.imag = flambeau.ones(2), flambeau.tensor([2.0, 3.0])
+    assert z.tolist() == [1 + 2j, 1 + 3j]

@@ -61,3 +61,26 @@ def test_randperm():
     out = flambeau.empty(0, dtype=flambeau.int64)
     assert flambeau.randperm(4, out=out) is out
     assert sorted(out.tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **k: flambeau.ones(2, out=flambeau.ones(2), **k),
+        lambda **k: flambeau.full((2,), 3, out=flambeau.ones(2), **k),
+        lambda **k: flambeau.arange(3, out=flambeau.ones(3), **k),
+        lambda **k: flambeau.rand(2, out=flambeau.ones(2), **k),
+        lambda **k: flambeau.cumsum(flambeau.ones(3), 0, out=flambeau.zeros(3), **k),
+        lambda **k: flambeau.sum(flambeau.ones(3), 0, out=flambeau.zeros(()), **k),
+    ],
+)
+def test_a_dtype_beside_an_out_has_to_be_its_own(call):
+    assert call(dtype=flambeau.float32).dtype == flambeau.float32
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype float64"):
+        call(dtype=flambeau.float64)
+
+
+def test_a_device_beside_an_out_has_to_be_its_own():
+    assert flambeau.ones(2, out=flambeau.zeros(2), device="cpu").tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="Expected out tensor to be on device meta"):
+        flambeau.ones(2, out=flambeau.zeros(2), device="meta")

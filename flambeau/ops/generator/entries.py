@@ -205,16 +205,18 @@ def like(schema: Schema) -> int | None:
 
 
 def _as_out(schema: Schema) -> str:
-    """What makes a tensor from nothing fills an ``out=`` in the dtype, and where, it is."""
-    if not schema.outs or like(schema) is not None:
-        return ""
-    code, out = "", schema.outs[0].symbol
-    for a in schema.args:
+    """What makes a tensor from nothing fills an ``out=`` in the dtype, and where, it is.
+
+    What the caller asks for besides has to be that.
+    """
+    code = ""
+    for a in schema.args if schema.outs else ():
         if a.optional and a.type in ("ScalarType", "Device"):
-            default = default_cpp(a)
-            absent = f"!{a.symbol}"
-            absent += "" if default == "std::nullopt" else f" || *{a.symbol} == {default}"
-            code += f"  if ({absent}) {a.symbol} = {out}.{a.name}();\n"
+            own, default = f"{schema.outs[0].symbol}.{a.name}()", default_cpp(a)
+            if like(schema) is None:
+                weak = "" if default == "std::nullopt" else f" || *{a.symbol} == {default}"
+                code += f"  if (!{a.symbol}{weak}) {a.symbol} = {own};\n"
+            code += f'  if ({a.symbol}) check_as_out("{schema.name}", *{a.symbol}, {own});\n'
     return code
 
 

@@ -179,7 +179,8 @@ def python_names(records: list[Record]) -> list[Name]:
                 if augmented == schema.inplace and not schema.outs:
                     add("method", "", python, schema, slot)
             if record.attribute and not schema.inplace and not schema.outs:
-                add("property", "", record.attribute, schema)
+                where = "part" if record.writable else "property"
+                add(where, "", record.attribute, schema)
     return list(found.values())
 
 

@@ -150,7 +150,7 @@ conj.samples(call(values(2, 3)), call(values()))
 conj.reference(np.conj)
 
 
-@composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real")
+@composite("real(Tensor(a) self) -> Tensor(a)", method=False, attribute="real", writable=True)
 def real(self, ops):
     """The real part as a view; real tensors are returned as they are.
 
@@ -167,7 +167,7 @@ real.samples(call(values(2, 3)), call(values()))
 real.reference(np.real)
 
 
-@composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag")
+@composite("imag(Tensor(a) self) -> Tensor(a)", method=False, attribute="imag", writable=True)
 def imag(self, ops):
     """The imaginary part of a complex tensor as a view.
 
