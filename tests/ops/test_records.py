@@ -121,7 +121,7 @@ def functions(record):
     for n in names_of(record):
         if n.where == "function":
             yield n.name, getattr(getattr(_C, n.module) if n.module else flambeau, n.name)
-        elif n.where == "property":
+        elif n.is_property:
             yield n.name, operator.attrgetter(n.name)
         elif not n.slot:
             yield n.name, method(n.name, [a.name for a in record.schema.args].index("self"))

@@ -205,10 +205,7 @@ def like(schema: Schema) -> int | None:
 
 
 def _as_out(schema: Schema) -> str:
-    """What makes a tensor from nothing fills an ``out=`` in the dtype, and where, it is.
-
-    What the caller asks for besides has to be that.
-    """
+    """Factories fill an ``out=`` in its dtype, on its device; what is asked for has to be that."""
     code = ""
     for a in schema.args if schema.outs else ():
         if a.optional and a.type in ("ScalarType", "Device"):

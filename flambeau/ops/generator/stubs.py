@@ -38,9 +38,11 @@ class Stubs:
     def methods(self) -> list[str]:
         lines = []
         for n in self.names:
-            if n.where == "property":
+            if n.is_property:
                 lines += ["@property", f"def {n.name}(self) -> Tensor: ..."]
-            elif n.where == "method" and n.name not in self.by_hand:
+            if n.where == "part":
+                lines += [f"@{n.name}.setter", f"def {n.name}(self, value: Tensor) -> None: ..."]
+            if n.where == "method" and n.name not in self.by_hand:
                 found = self._signatures(n, method=True)
                 lines += _overloads([_operator(s) for s in found] if n.slot else found)
         return lines

@@ -139,6 +139,7 @@ class Name:
         self.where, self.module, self.name, self.slot = where, module, name, slot
         self.schemas: list[Schema] = []
         self.outs: list[Schema] = []
+        self.is_property = where in ("property", "part")  # a part may be assigned: x.real = y
 
 
 def _precedes(a: Schema, b: Schema) -> bool:
@@ -193,7 +194,7 @@ def name_table(
         ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
         slot = _quoted(n.slot) if n.slot else "nullptr"
-        doc = _quoted(docstring(n.name)) if n.where == "property" else "nullptr"
+        doc = _quoted(docstring(n.name)) if n.is_property else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
             f"{len(n.schemas) + len(n.outs)}, {slot}, {doc}}}"
