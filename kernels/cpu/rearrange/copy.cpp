@@ -29,7 +29,8 @@ void copy_bytes(char* dst, const char* src, int64_t bytes) {
 
 // The dimension along which the source is contiguous, when that is not the destination's; else -1.
 int across(const Plan& plan, int64_t item) {
-  if (plan.strides[0][0] != item || plan.strides[1][0] == item || plan.sizes[0] < 8) return -1;
+  if (plan.strides[0][0] != item || plan.sizes[0] < 8) return -1;
+  if (plan.strides[1][0] == item || plan.strides[1][0] == 0) return -1;
   for (int d = 1; d < plan.ndim; ++d)
     if (plan.strides[1][d] == item && plan.sizes[d] >= 8) return d;
   return -1;

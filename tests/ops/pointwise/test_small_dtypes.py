@@ -172,3 +172,13 @@ def test_any_step(dtype):
             for row in want:
                 row[1 : n + 1 : step] = [7] * len(row[1 : n + 1 : step])
             assert y.tolist() == want
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "int64", "complex128"])
+def test_columns_are_copied_along_rows(dtype):
+    column = torch.arange(70).to(getattr(torch, dtype))
+    for rows, cols in ((70, 1), (70, 7), (70, 300), (9, 65)):
+        into = torch.zeros(rows, cols, dtype=column.dtype)
+        into.copy_(column[:rows].view(-1, 1))
+        assert torch.equal(into, column[:rows].view(-1, 1) + torch.zeros_like(into))
+        assert torch.equal(column[:rows].view(-1, 1).expand(rows, cols).clone(), into)
