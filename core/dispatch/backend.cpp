@@ -53,9 +53,16 @@ struct Place {
   bool found = false;
 };
 
+[[noreturn]] void raise_mixed(const Op& op, Device a, Device b) {
+  raise(op.name,
+        ": Expected all tensors to be on the same device, but found at least two devices, ",
+        a.str(), " and ", b.str(), "! Move them with .to(device) first.");
+}
+
 Place place_of(const Op& op, const Value* args) {
   Place place;
   const bool moves = facts_of(op).between_devices;
+  const Tensor* first = nullptr;
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
     if (t.keys() & kBackend) {
       if (is_wrapper(t))
@@ -64,14 +71,17 @@ Place place_of(const Op& op, const Value* args) {
                                    "its __torch_dispatch__ must unwrap it");
       if (t.layout() != Layout::strided) place.layout = t.layout();
     }
+    if (!first) first = &t;
     if (goes_with_any(op.args[i], t)) return;
     if (place.found && t.device() != place.device && !moves)
-      raise(op.name,
-            ": Expected all tensors to be on the same device, but found at least two devices, ",
-            place.device.str(), " and ", t.device().str(), "! Move them with .to(device) first.");
+      raise_mixed(op, place.device, t.device());
     if (!place.found || place.device.is_cpu()) place.device = t.device();
     place.found = true;
   });
+  // A structured op puts its results where its first tensor is.
+  if (place.found && op.rule && !(op.tags & tag::pointwise) && !moves &&
+      first->device() != place.device)
+    raise_mixed(op, first->device(), place.device);
   return place;
 }
 

@@ -24,9 +24,9 @@ TEST(the_library_can_be_unloaded) {
       std::fprintf(stderr, "%s\n", dlerror());
       return;
     }
-    auto set_num_threads = find<void (*)(int)>(library, "_ZN8flambeau15set_num_threadsEi");
+    auto set_num_threads = find<void (*)(int)>(library, "_ZN8flambeau2v115set_num_threadsEi");
     auto run_tasks =
-        find<void (*)(int64_t, Body, void*)>(library, "_ZN8flambeau9run_tasksElPFvPvlES0_");
+        find<void (*)(int64_t, Body, void*)>(library, "_ZN8flambeau2v19run_tasksElPFvPvlES1_");
     if (!CHECK(set_num_threads != nullptr && run_tasks != nullptr)) return;
     set_num_threads(4);
     std::atomic<int64_t> sum = 0;

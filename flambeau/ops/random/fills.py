@@ -13,6 +13,7 @@ from flambeau.ops.language import (
     dtypes,
     is_differentiable,
     placed,
+    scalar_type_name,
     show,
     strides_like,
 )
@@ -479,8 +480,11 @@ def _permutation_rule(n, dtype, layout, device, pin_memory):
         raise Error(f"randperm: n must be non-negative, got {n}")
     check_options("empty", layout, pin_memory)
     kind = dtypes.int64 if dtype is None else dtype
-    if kind == dtypes.bool:
-        raise NotImplementedError("randperm: \"randperm\" not implemented for 'Bool'")
+    if kind == dtypes.bool or kind.is_complex:
+        raise NotImplementedError(
+            f"randperm: \"randperm\" not implemented for '{scalar_type_name(kind)}': "
+            "use a real dtype"
+        )
     if n - 1 > most_whole(kind):
         raise Error(
             f"randperm: n cannot be greater than {most_whole(kind) + 1} for {dtype_name(kind)}, "
