@@ -6,9 +6,10 @@ import re
 import warnings
 
 import pytest
-import torch
 
 import flambeau
+
+torch = pytest.importorskip("torch")
 
 MODULES = [
     "cuda cuda.amp cuda.amp.autocast_mode cuda.amp.common cuda.amp.grad_scaler cuda.graphs",

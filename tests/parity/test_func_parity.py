@@ -3,9 +3,10 @@
 import warnings
 
 import pytest
-import torch
 
 import flambeau
+
+torch = pytest.importorskip("torch")
 
 
 def same(got, expected, tolerance=1e-9):

@@ -3,10 +3,11 @@
 import warnings
 
 import pytest
-import torch
 from test_func_parity import data, same
 
 import flambeau
+
+torch = pytest.importorskip("torch")
 
 PROGRAMS = {
     "neg dims": lambda t: t.vmap(lambda x: x.sum(-1), in_dims=-1, out_dims=-1)(data(t, 2, 3, 4)),
