@@ -1,10 +1,15 @@
 """The command line: choosing a command, the demo, inspecting files."""
 
+import fcntl
 import json
+import os
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -142,8 +147,10 @@ def test_table():
 def test_quick_demo(run, digits, tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("tqdm")
-    code, out, _ = run("demo", "--quick", "--out", tmp_path, "--seed", 1)
+    code, out, err = run("demo", "--quick", "--out", tmp_path, "--seed", 1)
     assert code == 0 and "FAILED" not in out and out.count("ok ") == 3
+    lines = re.findall(r"^epoch (\d) of 3: loss \d\.\d+, held out [\d.]+%$", out, re.M)
+    assert lines == ["1", "2", "3"] and "\r" not in out and err == ""
     for name in ("learning_curve.png", "predictions.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG") and name in out
     state = flambeau.load(tmp_path / "digits.pt")
@@ -151,6 +158,25 @@ def test_quick_demo(run, digits, tmp_path):
     model.load_state_dict(state)
     accuracy = demo.accuracy_of(demo.predict(model, digits[1].images), digits[1].labels)
     assert f"accuracy {accuracy:.2%}" in out
+
+
+def test_a_terminal_sees_a_bar(digits, tmp_path):
+    pytest.importorskip("tqdm")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = "-m flambeau demo --quick --epochs 1 --no-plots --out".split()
+    with subprocess.Popen(
+        [sys.executable, *command, tmp_path], cwd=ROOT, stdout=theirs, stderr=theirs
+    ) as program:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # the other end has gone
+            pass
+    os.close(ours)
+    assert program.returncode == 1 and b"training: 100%" in shown and b"epoch 1 of" not in shown
 
 
 def test_seeds_repeat(digits):
