@@ -115,6 +115,7 @@ struct Depthwise {
   template <class F>
   static inline void sums(Vec<T> (&acc)[kSums], Vec<T> bias, const T* from, int64_t step,
                           const int64_t* taps, int64_t count, F filter) {
+#pragma GCC unroll 8
     for (int i = 0; i < kSums; ++i) acc[i] = bias;
     const int64_t twice = 2 * step, thrice = 3 * step;
     for (int64_t t = 0; t < count; ++t) {
@@ -181,6 +182,7 @@ struct Depthwise {
       const T* const rows = static_cast<const T*>(b.scratch) + i * b.pitch;
       for (int64_t j = 0; j < width; j += L) {
         Vec<T> acc[kSums];
+#pragma GCC unroll 8
         for (int k = 0; k < kSums; ++k) acc[k] = bias;
         for (int64_t s = 0; s < taps_w; ++s) {
           const T* at = rows + j + taps[s];

@@ -41,7 +41,8 @@ bool fits_lanes(ConvType type, int64_t ins, int64_t outs) {
 // How groups are laid out in vectors, and how the grid is cut.
 class LanePlan {
  public:
-  LanePlan(ConvType type, const PatchSource& source, int64_t images, int64_t groups, int64_t outs)
+  LanePlan(ConvType type, const PatchSource& source, int64_t images, int64_t groups, int64_t outs,
+           bool cut_columns)
       : f(kernels_of(type)),
         as(depthwise_kernels(type)),
         src(source),
@@ -53,7 +54,7 @@ class LanePlan {
         blocks(ceil_div(groups, together)),
         taps(source.taps_h * source.taps_w),
         filter_bytes(taps * ins * as.lanes * as.sum),
-        regions_(tap_regions(source)) {
+        regions_(tap_regions(source, cut_columns)) {
     const int64_t row = src.step_h * src.in_w * std::min(kVectors * as.lanes, groups * ins);
     const int64_t most = std::max<int64_t>(1, kBandBytes / (row * element));
     band = even_block(src.grid_h, ceil_div(src.grid_h, most), 1);
@@ -62,13 +63,17 @@ class LanePlan {
     for (const Region& region : regions_) {
       std::vector<int64_t>& offsets = offsets_.emplace_back();
       std::vector<int64_t>& filter = filter_.emplace_back();
+      std::vector<int64_t>& columns = columns_.emplace_back();
       const PatchSource& part = region.source;
       for (int64_t r = 0; r < part.taps_h; ++r)
         for (int64_t s = 0; s < part.taps_w; ++s) {
           offsets.push_back(part.off_h[r] * src.h_stride + part.off_w[s] * src.w_stride);
+          columns.push_back(part.off_w[s]);
           filter.push_back((region.tap_h + r) * src.taps_w + region.tap_w + s);
         }
     }
+    for (int64_t s = 1; s < src.taps_w; ++s)
+      even_steps_ = even_steps_ && src.off_w[s] - src.off_w[s - 1] == src.step_w;
     const bool in_place = ins == 1 && outs == 1;
     for (int64_t i = 0; !in_place && i < as.lanes; ++i) {
       const int64_t lane = i / outs * ins;
@@ -92,6 +97,8 @@ class LanePlan {
     b.src_col = src.step_w * src.w_stride;
     b.out_row = image.h;
     b.out_col = image.w;
+    b.step_w = src.step_w;
+    b.in_w = src.in_w;
     b.ins = ins;
     b.channels = count * ins;
     b.outs = count * outs;
@@ -103,8 +110,10 @@ class LanePlan {
       if (b.rows <= 0) continue;
       b.cols = region.source.grid_w;
       b.taps = std::ssize(offsets_[i]);
+      b.run = even_steps_ ? region.source.taps_w : 1;
       b.offsets = offsets_[i].data();
       b.filter = filter_[i].data();
+      b.columns = columns_[i].data();
       const int64_t from = n * src.n_stride + group * ins + (first - region.row) * b.src_row;
       const int64_t to = n * image.n + group * outs + first * image.h + region.col * image.w;
       b.src = src.data + from * element;
@@ -123,9 +132,9 @@ class LanePlan {
 
  private:
   const std::vector<Region> regions_;
-  std::vector<std::vector<int64_t>> offsets_, filter_;
+  std::vector<std::vector<int64_t>> offsets_, filter_, columns_;
   alignas(64) char lanes_[64] = {};
-  bool chosen_ = false;
+  bool chosen_ = false, even_steps_ = true;
 };
 
 }  // namespace
@@ -137,7 +146,7 @@ bool fills_lanes(ConvType type, const ConvPass& pass) {
 }
 
 void run_lanes(ConvType type, const ConvPass& pass) {
-  const LanePlan plan(type, pass.source, pass.images, pass.groups, pass.outs);
+  const LanePlan plan(type, pass.source, pass.images, pass.groups, pass.outs, false);
   const DepthwiseKernels& as = plan.as;
   const int64_t vector = as.lanes * as.sum, block_bytes = plan.filter_bytes + vector;
   const Scratch packed(plan.blocks * block_bytes);
@@ -201,7 +210,7 @@ bool fills_lanes(ConvType type, ConvLayout layout, const Conv2dShape& shape) {
 // order.
 void lanes_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
                         const void* dy, const MutableConvFilters& gradient) {
-  const LanePlan plan(type, source, shape.n, shape.groups, shape.k / shape.groups);
+  const LanePlan plan(type, source, shape.n, shape.groups, shape.k / shape.groups, true);
   const DepthwiseKernels& as = plan.as;
   const int64_t parts = std::min(plan.units, kParts), vector = as.lanes * as.sum;
   const Scratch sums(parts * plan.blocks * plan.filter_bytes);

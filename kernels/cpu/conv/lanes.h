@@ -10,8 +10,8 @@ namespace flambeau::inline v1::cpu {
 // Note [Lanes of groups]
 // The lanes of a vector are the outs of as many groups as fit. What they read of a pixel is one
 // vector as well, whose lanes are chosen for each channel of a group; where groups have one channel
-// and one out, they are in place. Nothing is copied: the grid is cut into parts whose pixels see
-// the same taps.
+// and one out, they are in place. Nothing is copied: the grid is cut into rows whose pixels see
+// the same taps, but for their columns; or also into columns, for the gradient.
 struct LaneBlock {
   // Of the first pixel, and from a pixel to the next in a row and in a column; in elements.
   const void* src;
@@ -21,7 +21,10 @@ struct LaneBlock {
   int64_t rows, cols;
   int64_t ins, channels, outs;  // of a group; that are read; that are written
   int64_t taps;                 // that the pixels see
+  int64_t run;                  // so many of them are src_col apart
   const int64_t* offsets;       // of what each of them reads
+  const int64_t* columns;       // of the image that each of them reads
+  int64_t step_w, in_w;         // between the columns of neighbouring pixels; of the image
   const int64_t* filter;        // which of the filters' taps each of them is
   const void* filters;          // taps x ins vectors of sums
   const void* bias;             // one vector

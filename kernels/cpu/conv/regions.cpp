@@ -144,12 +144,13 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
   }
 }
 
-std::vector<Region> tap_regions(const PatchSource& source) {
+std::vector<Region> tap_regions(const PatchSource& source, bool cut_columns) {
+  const PatchSource& src = source;
+  std::vector<Part> columns = {{0, src.grid_w, 0, src.taps_w}};
+  if (cut_columns) columns = cut(src.grid_w, src.step_w, src.off_w, src.taps_w, src.in_w);
   std::vector<Region> regions;
-  for (const Part& h : cut(source.grid_h, source.step_h, source.off_h, source.taps_h, source.in_h))
-    for (const Part& w :
-         cut(source.grid_w, source.step_w, source.off_w, source.taps_w, source.in_w))
-      regions.push_back(region_of(source, {}, h, w));
+  for (const Part& h : cut(src.grid_h, src.step_h, src.off_h, src.taps_h, src.in_h))
+    for (const Part& w : columns) regions.push_back(region_of(source, {}, h, w));
   return regions;
 }
 

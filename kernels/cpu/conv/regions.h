@@ -46,7 +46,7 @@ struct Regions {
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
 };
 
-// The cut grid, without steps.
-std::vector<Region> tap_regions(const PatchSource& source);
+// The cut grid, without steps; or cut into rows alone.
+std::vector<Region> tap_regions(const PatchSource& source, bool cut_columns);
 
 }  // namespace flambeau::inline v1::cpu
