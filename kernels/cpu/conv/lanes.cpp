@@ -41,8 +41,7 @@ bool fits_lanes(ConvType type, int64_t ins, int64_t outs) {
 // How groups are laid out in vectors, and how the grid is cut.
 class LanePlan {
  public:
-  LanePlan(ConvType type, const PatchSource& source, int64_t images, int64_t groups, int64_t outs,
-           bool cut_columns)
+  LanePlan(ConvType type, const PatchSource& source, int64_t images, int64_t groups, int64_t outs)
       : f(kernels_of(type)),
         as(depthwise_kernels(type)),
         src(source),
@@ -54,7 +53,7 @@ class LanePlan {
         blocks(ceil_div(groups, together)),
         taps(source.taps_h * source.taps_w),
         filter_bytes(taps * ins * as.lanes * as.sum),
-        regions_(tap_regions(source, cut_columns)) {
+        regions_(tap_regions(source)) {
     const int64_t row = src.step_h * src.in_w * std::min(kVectors * as.lanes, groups * ins);
     const int64_t most = std::max<int64_t>(1, kBandBytes / (row * element));
     band = even_block(src.grid_h, ceil_div(src.grid_h, most), 1);
@@ -146,7 +145,7 @@ bool fills_lanes(ConvType type, const ConvPass& pass) {
 }
 
 void run_lanes(ConvType type, const ConvPass& pass) {
-  const LanePlan plan(type, pass.source, pass.images, pass.groups, pass.outs, false);
+  const LanePlan plan(type, pass.source, pass.images, pass.groups, pass.outs);
   const DepthwiseKernels& as = plan.as;
   const int64_t vector = as.lanes * as.sum, block_bytes = plan.filter_bytes + vector;
   const Scratch packed(plan.blocks * block_bytes);
@@ -210,7 +209,7 @@ bool fills_lanes(ConvType type, ConvLayout layout, const Conv2dShape& shape) {
 // order.
 void lanes_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
                         const void* dy, const MutableConvFilters& gradient) {
-  const LanePlan plan(type, source, shape.n, shape.groups, shape.k / shape.groups, true);
+  const LanePlan plan(type, source, shape.n, shape.groups, shape.k / shape.groups);
   const DepthwiseKernels& as = plan.as;
   const int64_t parts = std::min(plan.units, kParts), vector = as.lanes * as.sum;
   const Scratch sums(parts * plan.blocks * plan.filter_bytes);

@@ -11,7 +11,7 @@ namespace flambeau::inline v1::cpu {
 // The lanes of a vector are the outs of as many groups as fit. What they read of a pixel is one
 // vector as well, whose lanes are chosen for each channel of a group; where groups have one channel
 // and one out, they are in place. Nothing is copied: the grid is cut into rows whose pixels see
-// the same taps, but for their columns; or also into columns, for the gradient.
+// the same taps, but for their columns.
 struct LaneBlock {
   // Of the first pixel, and from a pixel to the next in a row and in a column; in elements.
   const void* src;

@@ -55,6 +55,22 @@ struct Lanes {
       const T* by = static_cast<const T*>(b.filters) + b.filter[t] * next;
       const int64_t in_col = col * step + b.columns[t];
       Index lanes = first;
+      if constexpr (Run == 1 && Chosen) {
+        const S* at = src + b.offsets[t];
+        Vec<T> x[N];
+#pragma GCC unroll 8
+        for (int k = 0; k < N; ++k, at += b.src_col) {
+          const S* from = at;
+          if (Border) from = is_inside(in_col + k * step, b.in_w) ? at : kZeros;
+          x[k] = read<Whole>(from, b.channels);
+        }
+        for (int64_t j = 0; j < b.ins; ++j, by += L, lanes += 1) {
+          const Vec<T> filter = load(by);
+#pragma GCC unroll 8
+          for (int k = 0; k < N; ++k) acc[k] = fma(filter, choose<Chosen>(x[k], lanes), acc[k]);
+        }
+        continue;
+      }
       for (int64_t j = 0; j < (Chosen ? b.ins : 1); ++j, by += L, lanes += 1) {
         const S* at = src + b.offsets[t];
         Vec<T> filter[Run];
@@ -131,23 +147,39 @@ struct Lanes {
     const S* at[N];
     Index lanes[Ins];
     Vec<T> acc[N][Ins] = {};
-    for (int64_t k = 0; k < N; ++k)
-      at[k] = static_cast<const S*>(b.src) + b.offsets[tap + smaller(k, taps - 1)];
+    int64_t columns[N], low = 0, high = b.cols;  // where all taps are inside
+#pragma GCC unroll 9
+    for (int64_t k = 0; k < N; ++k) {
+      const int64_t t = tap + smaller(k, taps - 1);
+      at[k] = static_cast<const S*>(b.src) + b.offsets[t];
+      columns[k] = b.columns[t];
+      while (low < high && columns[k] + low * b.step_w < 0) ++low;
+      while (low < high && columns[k] + (high - 1) * b.step_w >= b.in_w) --high;
+    }
+#pragma GCC unroll 4
     for (int64_t j = 0; j < Ins; ++j)
       lanes[j] = lanes_of(b) + static_cast<Lane>(in + smaller(j, ins - 1));
     const S* out = static_cast<const S*>(b.out) + row * b.out_row;
     for (int64_t i = row; i < row + rows; ++i, out += b.out_row) {
-      int64_t from = i * b.src_row;
-      const S* by = out;
-      for (int64_t c = 0; c < b.cols; ++c, by += b.out_col, from += b.src_col) {
-        const Vec<T> g = read < Whole && !Chosen > (by, b.outs);
+      const auto pixels = [&](int64_t c, int64_t end, bool border) {
+        int64_t from = i * b.src_row + c * b.src_col;
+        const S* by = out + c * b.out_col;
+        for (; c < end; ++c, by += b.out_col, from += b.src_col) {
+          const Vec<T> g = read < Whole && !Chosen > (by, b.outs);
 #pragma GCC unroll 9
-        for (int k = 0; k < N; ++k) {
-          const Vec<T> x = read<Whole>(at[k] + from, b.channels);
+          for (int k = 0; k < N; ++k) {
+            const S* p = at[k] + from;
+            if (border) p = is_inside(columns[k] + c * b.step_w, b.in_w) ? p : kZeros;
+            const Vec<T> x = read<Whole>(p, b.channels);
 #pragma GCC unroll 4
-          for (int j = 0; j < Ins; ++j) acc[k][j] = fma(g, choose<Chosen>(x, lanes[j]), acc[k][j]);
+            for (int j = 0; j < Ins; ++j)
+              acc[k][j] = fma(g, choose<Chosen>(x, lanes[j]), acc[k][j]);
+          }
         }
-      }
+      };
+      pixels(0, low, true);
+      pixels(low, high, false);
+      pixels(high, b.cols, true);
     }
     for (int64_t k = 0; k < taps; ++k)
       for (int64_t j = 0; j < ins; ++j) {

@@ -144,13 +144,11 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
   }
 }
 
-std::vector<Region> tap_regions(const PatchSource& source, bool cut_columns) {
+std::vector<Region> tap_regions(const PatchSource& source) {
   const PatchSource& src = source;
-  std::vector<Part> columns = {{0, src.grid_w, 0, src.taps_w}};
-  if (cut_columns) columns = cut(src.grid_w, src.step_w, src.off_w, src.taps_w, src.in_w);
   std::vector<Region> regions;
-  for (const Part& h : cut(src.grid_h, src.step_h, src.off_h, src.taps_h, src.in_h))
-    for (const Part& w : columns) regions.push_back(region_of(source, {}, h, w));
+  for (const Part& rows : cut(src.grid_h, src.step_h, src.off_h, src.taps_h, src.in_h))
+    regions.push_back(region_of(source, {}, rows, {0, src.grid_w, 0, src.taps_w}));
   return regions;
 }
 

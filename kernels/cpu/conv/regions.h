@@ -46,7 +46,7 @@ struct Regions {
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
 };
 
-// The cut grid, without steps; or cut into rows alone.
-std::vector<Region> tap_regions(const PatchSource& source, bool cut_columns);
+// The grid cut into rows whose pixels see the same rows of taps, without steps.
+std::vector<Region> tap_regions(const PatchSource& source);
 
 }  // namespace flambeau::inline v1::cpu
