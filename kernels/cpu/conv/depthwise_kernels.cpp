@@ -8,7 +8,7 @@
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t clamped(int64_t x, int64_t low, int64_t high) {
   return x < low ? low : x > high ? high : x;
 }
@@ -225,37 +225,61 @@ struct Depthwise {
         width - (cols - 1) * L, L * b.out_w, b.out_w);
   }
 
-  static void load_grad(const DepthwiseBlock& b, void* grad) {
-    const int64_t width = b.source->grid_w, whole = (width + L - 1) / L * L;
-    T* to = static_cast<T*>(grad);
-    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
-    for (int64_t i = 0; i < b.rows; ++i, to += whole, from += b.out_h) {
-      copy(to, from, width);
-      zero(to + width, whole - width);
+  // So many taps at a time that no sum waits for the one before, and outs as registers allow.
+  static constexpr int kTaps = 5, kOuts = kVectorBytes == 64 ? 4 : 2;
+
+  template <int Outs>
+  static void correlate_outs(const DepthwiseBlock& b, const S* grad, int64_t distance,
+                             const int64_t* taps, int64_t count, T* sums, int64_t sums_distance) {
+    const int64_t width = b.source->grid_w, last = width - (width + L - 1) / L * L + L;
+    const Mask mask = first_lanes<T>(last);
+    for (int64_t t = 0; t < count; t += kTaps) {
+      const T* at[kTaps];  // the last tap again where there are fewer
+      Vec<T> acc[Outs][kTaps] = {};
+#pragma GCC unroll 8
+      for (int k = 0; k < kTaps; ++k)
+        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
+      // What lies beyond the grid must not meet the zeros there: it may be infinite.
+      const auto add = [&](const S* by, int64_t from, bool whole) __attribute__((always_inline)) {
+        Vec<T> g[Outs];
+#pragma GCC unroll 4
+        for (int o = 0; o < Outs; ++o) g[o] = load_as<T>(by + o * distance, whole ? L : last);
+#pragma GCC unroll 8
+        for (int k = 0; k < kTaps; ++k) {
+          const Vec<T> x = whole ? load(at[k] + from) : load(at[k] + from, mask);
+#pragma GCC unroll 4
+          for (int o = 0; o < Outs; ++o) acc[o][k] = fma(g[o], x, acc[o][k]);
+        }
+      };
+      const S* row = grad;
+      for (int64_t i = 0; i < b.rows; ++i, row += b.out_h) {
+        const int64_t from = i * b.source->step_h * b.pitch;
+        int64_t j = 0;
+        for (; j + L < width; j += L) add(row + j, from + j, true);
+        add(row + j, from + j, false);
+      }
+#pragma GCC unroll 4
+      for (int o = 0; o < Outs; ++o) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kTaps; ++k) {
+          T* const to = sums + o * sums_distance + (t + k) * L;
+          if (t + k < count) store(to, load(to) + acc[o][k]);
+        }
+      }
     }
   }
 
-  // So many taps at a time that no sum waits for the one before.
-  static constexpr int kTaps = 5;
-
-  static void correlate(const DepthwiseBlock& b, const void* grad, int64_t vectors, int64_t step,
-                        const int64_t* taps, int64_t count, void* sums) {
-    for (int64_t t = 0; t < count; t += kTaps) {
-      const T* at[kTaps];  // the last tap again where there are fewer
-      Vec<T> acc[kTaps] = {};
-      for (int k = 0; k < kTaps; ++k)
-        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
-      const T* by = static_cast<const T*>(grad);
-      for (int64_t i = 0; i < b.rows; ++i) {
-        int64_t from = i * b.source->step_h * b.pitch;
-        for (int64_t j = 0; j < vectors; ++j, by += L, from += step) {
-          const Vec<T> g = load(by);
-#pragma GCC unroll 8
-          for (int k = 0; k < kTaps; ++k) acc[k] = fma(g, load(at[k] + from), acc[k]);
-        }
-      }
-      T* to = static_cast<T*>(sums) + t * L;
-      for (int64_t k = 0; k < smaller(kTaps, count - t); ++k, to += L) store(to, load(to) + acc[k]);
+  static void correlate(const DepthwiseBlock& b, int64_t outs, int64_t distance,
+                        const int64_t* taps, int64_t count, void* sums, int64_t sums_distance) {
+    const S* by = static_cast<const S*>(b.out) + b.row * b.out_h;
+    T* to = static_cast<T*>(sums);
+    for (int64_t o = 0, n; o < outs; o += n, by += n * distance, to += n * sums_distance) {
+      n = smaller(kOuts, outs - o);
+      const auto f = n == 1   ? correlate_outs<1>
+                     : n == 2 ? correlate_outs<2>
+                     : n == 3 ? correlate_outs<smaller(3, kOuts)>
+                              : correlate_outs<kOuts>;
+      f(b, by, distance, taps, count, to, sums_distance);
     }
   }
 
@@ -275,7 +299,7 @@ struct Depthwise {
   }
 
   static constexpr DepthwiseKernels kernels() {
-    return {L,         sizeof(T), kSums,  load_rows,  multiply, load_grad,
+    return {L,         sizeof(T), kSums,  kOuts,      load_rows, multiply,
             correlate, widen,     narrow, join_lanes, add};
   }
 };

@@ -244,7 +244,7 @@ void run_pass(const ConvMath& math, const ConvPass& pass) {
   if (is_depthwise(pass)) return run_depthwise(math.type, pass);
   if (fills_lanes(math.type, pass)) return run_lanes(math.type, pass);
   if (reads_in_place(math, pass)) return run_in_place(math, pass);
-  if (!getenv("NOPIX") && reads_pixels(math, pass)) return run_pixels(math, pass);
+  if (reads_pixels(math, pass)) return run_pixels(math, pass);
   Pass(math, pass).run();
 }
 
