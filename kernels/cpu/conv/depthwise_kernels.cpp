@@ -38,17 +38,21 @@ struct Depthwise {
     for (int64_t i = 0; i < n; ++i) t[i] = value(f[i * stride]);
   }
 
-  // Every second element, of no more memory than holds them.
-  static inline void copy_even(T* to, const S* from, int64_t n) {
-    decltype(Vec<T>{} < Vec<T>{}) even;
-    for (int i = 0; i < L; ++i) even[i] = 2 * i;
-    for (int64_t i = 0; i < n; i += L) {
-      const int64_t left = smaller(L, n - i), reach = 2 * left - 1;
-      prefetch(from + 2 * i);
-      prefetch(from + 2 * i + L);
-      const Vec<T> low = load_as<T>(from + 2 * i, smaller(reach, L));
-      const Vec<T> high = reach > L ? load_as<T>(from + 2 * i + L, reach - L) : Vec<T>{};
-      store_as(to + i, __builtin_shuffle(low, high, even), left);
+  // Elements in turns to two places, whole vectors of them as far as possible.
+  static inline void copy_turns(T* even, T* odd, const S* from, int64_t n) {
+    decltype(Vec<T>{} < Vec<T>{}) first, second;
+    for (int i = 0; i < L; ++i) {
+      first[i] = 2 * i;
+      second[i] = 2 * i + 1;
+    }
+    for (int64_t i = 0; i < n; i += 2 * L, even += L, odd += L) {
+      const int64_t left = smaller(2 * L, n - i);
+      prefetch(from + i);
+      prefetch(from + i + L);
+      const Vec<T> low = load_as<T>(from + i, smaller(left, L));
+      const Vec<T> high = left > L ? load_as<T>(from + i + L, left - L) : Vec<T>{};
+      store_as(even, __builtin_shuffle(low, high, first), (left + 1) / 2);
+      if (left > 1) store_as(odd, __builtin_shuffle(low, high, second), left / 2);
     }
   }
 
@@ -87,6 +91,7 @@ struct Depthwise {
   static void load_rows(const DepthwiseBlock& b) {
     const PatchSource& src = *b.source;
     const int64_t step = src.step_w, columns = b.column;
+    if (step == 2 && b.pitch == 2 * columns) return load_turns(b);
     for (int64_t phase = 0; phase * columns < b.pitch; ++phase) {
       // Element t is column t * step + start.
       const int64_t start = src.off_w[0] + phase;
@@ -102,12 +107,28 @@ struct Depthwise {
         if (!from) return;
         if (step == 1)
           copy(to + low, from + low + start, high - low);
-        else if (step == 2)
-          copy_even(to + low, from + low * 2 + start, high - low);
         else
           widen(to + low, from + low * step + start, step, high - low);
       });
     }
+  }
+
+  // Both kinds of columns at a time.
+  static void load_turns(const DepthwiseBlock& b) {
+    const PatchSource& src = *b.source;
+    const int64_t start = src.off_w[0], columns = b.column;
+    const int64_t low = clamped(-start, 0, b.pitch);
+    const int64_t high = clamped(src.in_w - start, low, b.pitch);
+    for_rows(b, [&](T* to, const S* from) {
+      if (!b.cleared) zero(to, b.pitch);
+      if (!from) return;
+      int64_t at = low;
+      if (at % 2 == 1 && at < high) {
+        to[columns + at / 2] = value(from[start + at]);
+        ++at;
+      }
+      copy_turns(to + at / 2, to + columns + at / 2, from + start + at, high - at);
+    });
   }
 
   // Sums of products of taps, of vectors that are `step` apart; filter(t) is what all of them are
