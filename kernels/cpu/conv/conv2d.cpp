@@ -10,6 +10,8 @@
 namespace flambeau::inline v1::cpu {
 namespace {
 
+constexpr int64_t kTurnBytes = 3 << 20;
+
 Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
   Taps taps;
   for (int64_t i = 0; i < size; ++i) {
@@ -185,6 +187,8 @@ bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape) {
   if (!fills_lanes(type, ConvLayout::nhwc, shape) || shape.out_h() * shape.out_w() == 0)
     return false;
   const int64_t lanes = depthwise_kernels(type).lanes, width = shape.out_w();
+  // What is turned should stay near.
+  if (shape.n * shape.c * shape.h * shape.w * element_of(type) > kTurnBytes) return false;
   if (shape.stride_w > 1) return width < 3 * lanes;
   return width < (shape.c == shape.groups ? 2 * lanes : lanes);
 }

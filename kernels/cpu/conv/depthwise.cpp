@@ -14,6 +14,9 @@ constexpr int64_t kScratchBytes = 32 << 10;
 constexpr int64_t kTaskSums = 1 << 16;  // products of taps
 constexpr int64_t kMostOuts = 4;        // of a channel; more share what they read by a product
 constexpr int64_t kMostSpan = 64;       // between the first and the last tap
+constexpr int64_t kParts = 16;          // of sums over images and rows
+constexpr int64_t kMostPairs = 4096, kFewPairs = 32,
+                  kFewLanes = 16;  // of an out and an element of a patch
 
 }  // namespace
 
@@ -38,8 +41,8 @@ namespace {
 // What of a source is in the scratch at a time, and where.
 class DepthwisePlan {
  public:
-  // `grads`: vectors of gradients are there too.
-  DepthwisePlan(ConvType type, const PatchSource& source, bool grads)
+  // `grads`: so many gradients are there too.
+  DepthwisePlan(ConvType type, const PatchSource& source, int64_t grads)
       : f(depthwise_kernels(type)),
         src(source),
         element(element_of(type)),
@@ -103,17 +106,16 @@ class DepthwisePlan {
     return ((of_rows - 1) * src.step_h + span_h_ + 1) * pitch * f.sum;
   }
   int64_t scratch_bytes(int64_t of_rows) const {
-    return source_bytes(of_rows) + (grads_ ? of_rows * vectors * f.lanes * f.sum : 0);
+    return source_bytes(of_rows) + grads_ * of_rows * vectors * f.lanes * f.sum;
   }
 
-  const bool grads_;
+  const int64_t grads_;
   const int64_t span_h_;
 };
 
 class DepthwisePass {
  public:
-  DepthwisePass(ConvType type, const ConvPass& pass)
-      : plan_(type, pass.source, false), pass_(pass) {}
+  DepthwisePass(ConvType type, const ConvPass& pass) : plan_(type, pass.source, 0), pass_(pass) {}
 
   void run() const {
     const int64_t bands = plan_.bands();
@@ -189,57 +191,78 @@ void run_depthwise(ConvType type, const ConvPass& pass) { DepthwisePass(type, pa
 
 // ---- the gradient of the filters
 
-bool is_depthwise(ConvLayout layout, const Conv2dShape& shape, const PatchSource& source) {
-  const int64_t outs = shape.k / shape.groups;
-  return source.channels == 1 && shape.groups > 1 && layout == ConvLayout::nchw &&
-         outs <= kMostOuts && is_small(source);
+bool correlates(ConvType type, ConvLayout layout, const Conv2dShape& shape,
+                const PatchSource& source) {
+  if (layout != ConvLayout::nchw || !is_small(source)) return false;
+  const int64_t outs = shape.k / shape.groups, elements = source.elements();
+  const int64_t width = source.grid_w, few = std::min(outs, elements);
+  // Of a row's vectors, a quarter may be lost, or more where a product would lose as much.
+  const bool wide = 3 * round_up(width, depthwise_kernels(type).lanes) <= 4 * width;
+  return elements > source.channels && outs * elements <= kMostPairs && few <= kFewPairs &&
+         (wide || few < kFewLanes);
 }
 
-// Each image has sums of its own, which are added in order.
-void depthwise_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
+// Images are cut into bands of rows, and all bands into parts by their number alone; each part has
+// sums of its own, which are added in order.
+void correlate_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
                             const void* dy, const MutableConvFilters& gradient) {
-  const DepthwisePlan plan(type, source, true);
+  const int64_t outs = shape.k / shape.groups, channels = source.channels;
+  const DepthwisePlan plan(type, source, std::min(outs, depthwise_kernels(type).outs));
   const DepthwiseKernels& f = plan.f;
   const ImageStrides grad(ConvLayout::nchw, shape.k, shape.out_h(), shape.out_w());
-  const int64_t outs = shape.k / shape.groups;
-  const int64_t vector = f.lanes * f.sum, part = outs * plan.taps * vector;
-  const Scratch sums(shape.n * shape.groups * part);
-  std::fill_n(sums.data(), shape.n * shape.groups * part, 0);
-  const int64_t work = source.grid_h * source.grid_w * outs * plan.taps;
-  parallel_for(shape.groups * shape.n, std::max<int64_t>(1, kTaskSums / work),
-               [&](int64_t t, int64_t end) {
-                 const Scratch scratch(plan.scratch_bytes());
-                 char* const vectors = scratch.data() + plan.source_bytes();
-                 plan.clear(scratch.data());
-                 for (; t < end; ++t) {
-                   const int64_t image = t % shape.n, group = t / shape.n;
-                   for (int64_t row = 0; row < source.grid_h; row += plan.rows) {
-                     DepthwiseBlock b = plan.load(image, group, row, scratch.data());
-                     b.out_h = grad.h;
-                     b.out_w = grad.w;
-                     for (int64_t out = 0; out < outs; ++out) {
-                       const int64_t at = image * grad.n + (group * outs + out) * grad.c;
-                       b.out = const_cast<char*>(static_cast<const char*>(dy)) + at * plan.element;
-                       f.load_grad(b, vectors);
-                       f.correlate(b, vectors, plan.vectors, f.lanes, plan.distances.data(),
-                                   plan.taps, sums.data() + t * part + out * plan.taps * vector);
-                     }
+  const int64_t vector = f.lanes * f.sum, filter = channels * plan.taps * vector;
+  const int64_t units = shape.n * plan.bands(), parts = std::min(units, kParts);
+  const Scratch sums(parts * shape.groups * outs * filter);
+  const int64_t work = units / parts * plan.rows * source.grid_w * outs * channels * plan.taps;
+  const auto sums_of = [&](int64_t group, int64_t part) {
+    return sums.data() + (group * parts + part) * outs * filter;
+  };
+  parallel_for(
+      shape.groups * parts, std::max<int64_t>(1, kTaskSums / work), [&](int64_t t, int64_t end) {
+        const Scratch scratch(channels * plan.source_bytes());
+        for (int64_t c = 0; c < channels; ++c) plan.clear(scratch.data() + c * plan.source_bytes());
+        for (; t < end; ++t) {
+          const int64_t part = t % parts, group = t / parts;
+          char* const to = sums_of(group, part);
+          std::fill_n(to, outs * filter, 0);
+          for (int64_t u = part * units / parts; u < (part + 1) * units / parts; ++u) {
+            const int64_t image = u / plan.bands(), row = u % plan.bands() * plan.rows;
+            DepthwiseBlock b{};
+            for (int64_t c = 0; c < channels; ++c)
+              b = plan.load(image, group * channels + c, row,
+                            scratch.data() + c * plan.source_bytes());
+            b.out_h = grad.h;
+            b.out_w = grad.w;
+            for (int64_t out = 0; out < outs; out += f.outs) {
+              const int64_t at = image * grad.n + (group * outs + out) * grad.c;
+              b.out = const_cast<char*>(static_cast<const char*>(dy)) + at * plan.element;
+              for (int64_t c = 0; c < channels; ++c) {
+                b.scratch = scratch.data() + c * plan.source_bytes();
+                f.correlate(b, std::min(f.outs, outs - out), grad.c, plan.distances.data(),
+                            plan.taps, to + out * filter + c * plan.taps * vector, filter / f.sum);
+              }
+            }
+          }
+        }
+      });
+  parallel_for(shape.k, std::max<int64_t>(1, kTaskSums / (channels * plan.taps * parts * f.lanes)),
+               [&](int64_t out, int64_t end) {
+                 for (; out < end; ++out) {
+                   char* const first = sums_of(out / outs, 0) + out % outs * filter;
+                   for (int64_t i = 1; i < parts; ++i)
+                     f.add(first, first + i * outs * filter, filter / f.sum);
+                   for (int64_t v = 0; v < channels * plan.taps; ++v) {
+                     const int64_t tap = v % plan.taps;
+                     const int64_t at = out * gradient.k_stride +
+                                        v / plan.taps * gradient.c_stride +
+                                        tap / source.taps_w * gradient.r_stride +
+                                        tap % source.taps_w * gradient.s_stride;
+                     f.join_lanes(first + v * vector);
+                     f.narrow(static_cast<char*>(gradient.data) + at * plan.element, 1,
+                              first + v * vector, 1);
                    }
                  }
                });
-  parallel_for(shape.groups, 16, [&](int64_t group, int64_t end) {
-    for (; group < end; ++group) {
-      char* const first = sums.data() + group * shape.n * part;
-      for (int64_t i = 1; i < shape.n; ++i) f.add(first, first + i * part, part / f.sum);
-      for (int64_t v = 0; v < outs * plan.taps; ++v) {
-        const int64_t out = group * outs + v / plan.taps, tap = v % plan.taps;
-        const int64_t at = out * gradient.k_stride + tap / source.taps_w * gradient.r_stride +
-                           tap % source.taps_w * gradient.s_stride;
-        f.join_lanes(first + v * vector);
-        f.narrow(static_cast<char*>(gradient.data) + at * plan.element, 1, first + v * vector, 1);
-      }
-    }
-  });
 }
 
 }  // namespace flambeau::inline v1::cpu

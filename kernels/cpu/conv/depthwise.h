@@ -18,7 +18,7 @@ struct DepthwiseBlock {
   const void* filters;  // of one out, in the type of the sums
   const void* bias;     // or nullptr; in the type of the sums
   int64_t row, rows;    // of the grid
-  void* out;            // of the image, the out
+  void* out;            // of the image, the out; or its gradient
   int64_t out_h, out_w;
   void* scratch;
   int64_t pitch;   // of a row of the scratch, in elements
@@ -29,15 +29,15 @@ struct DepthwiseBlock {
 struct DepthwiseKernels {
   int64_t lanes, sum;  // of a vector of sums; bytes of one
   int64_t together;    // vectors of sums
+  int64_t outs;        // gradients that are taken together
   // Copies what the rows of the block read into its scratch.
   void (*load)(const DepthwiseBlock& block);
   // The outputs from what was loaded, for taps at these distances in the scratch.
   void (*multiply)(const DepthwiseBlock& block, const int64_t* taps);
-  // The gradient of the outputs as vectors of sums, zeros beyond the grid.
-  void (*load_grad)(const DepthwiseBlock& block, void* grad);
-  // Adds products of these vectors with what was loaded to a vector for each of `count` taps.
-  void (*correlate)(const DepthwiseBlock& block, const void* grad, int64_t vectors, int64_t step,
-                    const int64_t* taps, int64_t count, void* sums);
+  // Adds products of the gradient of outputs with what was loaded to a vector for each of `count`
+  // taps; for each of `outs` gradients, and their sums, at these distances in elements.
+  void (*correlate)(const DepthwiseBlock& block, int64_t outs, int64_t distance,
+                    const int64_t* taps, int64_t count, void* sums, int64_t sums_distance);
   // n elements, `stride` apart, in the type of the sums, and back.
   void (*widen)(void* to, const void* from, int64_t stride, int64_t n);
   void (*narrow)(void* to, int64_t stride, const void* from, int64_t n);
@@ -68,8 +68,11 @@ constexpr int64_t element_of(ConvType type) {
 bool is_depthwise(const ConvPass& pass);
 void run_depthwise(ConvType type, const ConvPass& pass);
 
-bool is_depthwise(ConvLayout layout, const Conv2dShape& shape, const PatchSource& source);
-void depthwise_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
+// The gradient of filters from planes: also of more channels, where these or the outs are so few
+// that a product of matrices would not repay what it copies.
+bool correlates(ConvType type, ConvLayout layout, const Conv2dShape& shape,
+                const PatchSource& source);
+void correlate_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
                             const void* dy, const MutableConvFilters& gradient);
 
 }  // namespace flambeau::inline v1::cpu

@@ -8,7 +8,7 @@
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t clamped(int64_t x, int64_t low, int64_t high) {
   return x < low ? low : x > high ? high : x;
 }
@@ -38,17 +38,21 @@ struct Depthwise {
     for (int64_t i = 0; i < n; ++i) t[i] = value(f[i * stride]);
   }
 
-  // Every second element, of no more memory than holds them.
-  static inline void copy_even(T* to, const S* from, int64_t n) {
-    decltype(Vec<T>{} < Vec<T>{}) even;
-    for (int i = 0; i < L; ++i) even[i] = 2 * i;
-    for (int64_t i = 0; i < n; i += L) {
-      const int64_t left = smaller(L, n - i), reach = 2 * left - 1;
-      prefetch(from + 2 * i);
-      prefetch(from + 2 * i + L);
-      const Vec<T> low = load_as<T>(from + 2 * i, smaller(reach, L));
-      const Vec<T> high = reach > L ? load_as<T>(from + 2 * i + L, reach - L) : Vec<T>{};
-      store_as(to + i, __builtin_shuffle(low, high, even), left);
+  // Elements in turns to two places, whole vectors of them as far as possible.
+  static inline void copy_turns(T* even, T* odd, const S* from, int64_t n) {
+    decltype(Vec<T>{} < Vec<T>{}) first, second;
+    for (int i = 0; i < L; ++i) {
+      first[i] = 2 * i;
+      second[i] = 2 * i + 1;
+    }
+    for (int64_t i = 0; i < n; i += 2 * L, even += L, odd += L) {
+      const int64_t left = smaller(2 * L, n - i);
+      prefetch(from + i);
+      prefetch(from + i + L);
+      const Vec<T> low = load_as<T>(from + i, smaller(left, L));
+      const Vec<T> high = left > L ? load_as<T>(from + i + L, left - L) : Vec<T>{};
+      store_as(even, __builtin_shuffle(low, high, first), (left + 1) / 2);
+      if (left > 1) store_as(odd, __builtin_shuffle(low, high, second), left / 2);
     }
   }
 
@@ -87,6 +91,7 @@ struct Depthwise {
   static void load_rows(const DepthwiseBlock& b) {
     const PatchSource& src = *b.source;
     const int64_t step = src.step_w, columns = b.column;
+    if (step == 2 && b.pitch == 2 * columns) return load_turns(b);
     for (int64_t phase = 0; phase * columns < b.pitch; ++phase) {
       // Element t is column t * step + start.
       const int64_t start = src.off_w[0] + phase;
@@ -102,12 +107,28 @@ struct Depthwise {
         if (!from) return;
         if (step == 1)
           copy(to + low, from + low + start, high - low);
-        else if (step == 2)
-          copy_even(to + low, from + low * 2 + start, high - low);
         else
           widen(to + low, from + low * step + start, step, high - low);
       });
     }
+  }
+
+  // Both kinds of columns at a time.
+  static void load_turns(const DepthwiseBlock& b) {
+    const PatchSource& src = *b.source;
+    const int64_t start = src.off_w[0], columns = b.column;
+    const int64_t low = clamped(-start, 0, b.pitch);
+    const int64_t high = clamped(src.in_w - start, low, b.pitch);
+    for_rows(b, [&](T* to, const S* from) {
+      if (!b.cleared) zero(to, b.pitch);
+      if (!from) return;
+      int64_t at = low;
+      if (at % 2 == 1 && at < high) {
+        to[columns + at / 2] = value(from[start + at]);
+        ++at;
+      }
+      copy_turns(to + at / 2, to + columns + at / 2, from + start + at, high - at);
+    });
   }
 
   // Sums of products of taps, of vectors that are `step` apart; filter(t) is what all of them are
@@ -225,37 +246,61 @@ struct Depthwise {
         width - (cols - 1) * L, L * b.out_w, b.out_w);
   }
 
-  static void load_grad(const DepthwiseBlock& b, void* grad) {
-    const int64_t width = b.source->grid_w, whole = (width + L - 1) / L * L;
-    T* to = static_cast<T*>(grad);
-    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
-    for (int64_t i = 0; i < b.rows; ++i, to += whole, from += b.out_h) {
-      copy(to, from, width);
-      zero(to + width, whole - width);
+  // So many taps at a time that no sum waits for the one before, and outs as registers allow.
+  static constexpr int kTaps = 5, kOuts = kVectorBytes == 64 ? 4 : 2;
+
+  template <int Outs>
+  static void correlate_outs(const DepthwiseBlock& b, const S* grad, int64_t distance,
+                             const int64_t* taps, int64_t count, T* sums, int64_t sums_distance) {
+    const int64_t width = b.source->grid_w, last = width - (width + L - 1) / L * L + L;
+    const Mask mask = first_lanes<T>(last);
+    for (int64_t t = 0; t < count; t += kTaps) {
+      const T* at[kTaps];  // the last tap again where there are fewer
+      Vec<T> acc[Outs][kTaps] = {};
+#pragma GCC unroll 8
+      for (int k = 0; k < kTaps; ++k)
+        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
+      // What lies beyond the grid must not meet the zeros there: it may be infinite.
+      const auto add = [&](const S* by, int64_t from, bool whole) __attribute__((always_inline)) {
+        Vec<T> g[Outs];
+#pragma GCC unroll 4
+        for (int o = 0; o < Outs; ++o) g[o] = load_as<T>(by + o * distance, whole ? L : last);
+#pragma GCC unroll 8
+        for (int k = 0; k < kTaps; ++k) {
+          const Vec<T> x = whole ? load(at[k] + from) : load(at[k] + from, mask);
+#pragma GCC unroll 4
+          for (int o = 0; o < Outs; ++o) acc[o][k] = fma(g[o], x, acc[o][k]);
+        }
+      };
+      const S* row = grad;
+      for (int64_t i = 0; i < b.rows; ++i, row += b.out_h) {
+        const int64_t from = i * b.source->step_h * b.pitch;
+        int64_t j = 0;
+        for (; j + L < width; j += L) add(row + j, from + j, true);
+        add(row + j, from + j, false);
+      }
+#pragma GCC unroll 4
+      for (int o = 0; o < Outs; ++o) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kTaps; ++k) {
+          T* const to = sums + o * sums_distance + (t + k) * L;
+          if (t + k < count) store(to, load(to) + acc[o][k]);
+        }
+      }
     }
   }
 
-  // So many taps at a time that no sum waits for the one before.
-  static constexpr int kTaps = 5;
-
-  static void correlate(const DepthwiseBlock& b, const void* grad, int64_t vectors, int64_t step,
-                        const int64_t* taps, int64_t count, void* sums) {
-    for (int64_t t = 0; t < count; t += kTaps) {
-      const T* at[kTaps];  // the last tap again where there are fewer
-      Vec<T> acc[kTaps] = {};
-      for (int k = 0; k < kTaps; ++k)
-        at[k] = static_cast<const T*>(b.scratch) + taps[smaller(t + k, count - 1)];
-      const T* by = static_cast<const T*>(grad);
-      for (int64_t i = 0; i < b.rows; ++i) {
-        int64_t from = i * b.source->step_h * b.pitch;
-        for (int64_t j = 0; j < vectors; ++j, by += L, from += step) {
-          const Vec<T> g = load(by);
-#pragma GCC unroll 8
-          for (int k = 0; k < kTaps; ++k) acc[k] = fma(g, load(at[k] + from), acc[k]);
-        }
-      }
-      T* to = static_cast<T*>(sums) + t * L;
-      for (int64_t k = 0; k < smaller(kTaps, count - t); ++k, to += L) store(to, load(to) + acc[k]);
+  static void correlate(const DepthwiseBlock& b, int64_t outs, int64_t distance,
+                        const int64_t* taps, int64_t count, void* sums, int64_t sums_distance) {
+    const S* by = static_cast<const S*>(b.out) + b.row * b.out_h;
+    T* to = static_cast<T*>(sums);
+    for (int64_t o = 0, n; o < outs; o += n, by += n * distance, to += n * sums_distance) {
+      n = smaller(kOuts, outs - o);
+      const auto f = n == 1   ? correlate_outs<1>
+                     : n == 2 ? correlate_outs<2>
+                     : n == 3 ? correlate_outs<smaller(3, kOuts)>
+                              : correlate_outs<kOuts>;
+      f(b, by, distance, taps, count, to, sums_distance);
     }
   }
 
@@ -275,7 +320,7 @@ struct Depthwise {
   }
 
   static constexpr DepthwiseKernels kernels() {
-    return {L,         sizeof(T), kSums,  load_rows,  multiply, load_grad,
+    return {L,         sizeof(T), kSums,  kOuts,      load_rows, multiply,
             correlate, widen,     narrow, join_lanes, add};
   }
 };

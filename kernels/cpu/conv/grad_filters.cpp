@@ -286,8 +286,8 @@ void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& sh
   if (shape.k == 0 || shape.c == 0 || shape.r == 0 || shape.s == 0) return;
   const ConvMath math(type);
   const ForwardPatches patches(layout, shape, x);
-  if (is_depthwise(layout, shape, patches.source))
-    return depthwise_grad_filters(type, shape, patches.source, dy, gradient);
+  if (correlates(type, layout, shape, patches.source))
+    return correlate_grad_filters(type, shape, patches.source, dy, gradient);
   if (fills_lanes(type, layout, shape))
     return lanes_grad_filters(type, shape, patches.source, dy, gradient);
   FilterGradient(math, layout, shape, patches.source, dy, gradient).run();

@@ -181,11 +181,15 @@ struct Lanes {
       pixels(low, high, false);
       pixels(high, b.cols, true);
     }
-    for (int64_t k = 0; k < taps; ++k)
-      for (int64_t j = 0; j < ins; ++j) {
+#pragma GCC unroll 9
+    for (int k = 0; k < N; ++k) {
+#pragma GCC unroll 4
+      for (int j = 0; j < Ins; ++j) {
+        if (k >= taps || j >= ins) continue;
         T* const to = sums + (b.filter[tap + k] * b.ins + in + j) * L;
         store(to, load(to) + acc[k][j]);
       }
+    }
   }
 
   // About equal parts of `count`, of at most `most`, to f(first, count).

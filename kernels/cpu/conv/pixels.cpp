@@ -19,6 +19,8 @@ constexpr int64_t kPixels = 224, kOuts = 256;
 constexpr int64_t kFewPixels = 5, kFewElements = 24;
 // Bytes between pixels from which on they compete for the same cache lines.
 constexpr int64_t kFarBytes = 2048;
+// Of a tap, from which on it pays to leave some out.
+constexpr int64_t kManyChannels = 128;
 // A pass that leaves out more than this part of its products is better cut.
 constexpr int64_t kMostSaved = 25;
 
@@ -224,9 +226,11 @@ bool reads_pixels(const ConvMath& math, const ConvPass& pass) {
   const PatchSource& src = pass.source;
   const int64_t lanes = math.kernels->nr / 2;
   if (multiply_of(math) == nullptr || src.elements() == 0 || src.grid_w < kFewPixels ||
-      4 * pass.outs < 3 * lanes || (pass.out_channel != 1 && src.elements() < kFewElements))
+      4 * pass.outs < 3 * lanes)
     return false;
-  if (pass.layout != ConvLayout::nhwc) return true;
+  if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > 2 * lanes))
+    return false;
+  if (pass.layout == ConvLayout::nchw || src.channels < kManyChannels) return true;
   const Regions cut(*math.kernels, src, pass.images, true);
   return cut.saved * kMostSaved <= pass.images * src.grid_h * src.grid_w * src.elements();
 }
