@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import flambeau
 from flambeau import _C, diagonal, matmul
+from flambeau._arguments import integers, need_tensor
+from flambeau._arguments import tensors as tensors_of
 from flambeau._C import _LinAlgError as LinAlgError
 from flambeau.overrides import handle_torch_function
 
@@ -19,6 +21,15 @@ __all__ = [
 ]
 
 vector_norm = _C._linalg.linalg_vector_norm
+
+
+def _check_order(function, ord, *words):
+    """Text that is no order is left to the norm of matrices to refuse."""
+    if not (ord is None and not words) and not isinstance(ord, (int, float, str)):
+        raise TypeError(
+            f"{function}(): argument 'ord' (position 2) must be Number or str, not "
+            f"{type(ord).__name__}"
+        )
 
 
 def _given(result, out):
@@ -47,6 +58,8 @@ def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
         return handle_torch_function(
             norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
+    need_tensor("linalg_norm", A)
+    _check_order("linalg_norm", ord)
     dims = [dim] if isinstance(dim, int) else dim
     if ord is None:
         return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
@@ -83,6 +96,11 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, out=None, dtype=No
         return handle_torch_function(
             matrix_norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
+    need_tensor("linalg_matrix_norm", A)
+    _check_order("linalg_matrix_norm", ord, "fro")
+    dim = integers("linalg_matrix_norm", dim, "dim", 3)
+    if len(dim) != 2:
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")
     if A.dim() < 2:
         raise RuntimeError(
             f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.dim()}"
@@ -114,6 +132,18 @@ def vecdot(x, y, *, dim=-1, out=None):
     """
     if _C._has_torch_function((x, y)):
         return handle_torch_function(vecdot, (x, y), x, y, dim=dim, out=out)
+    need_tensor("linalg_vecdot", x, "x")
+    need_tensor("linalg_vecdot", y, "y", 2)
+    if not x.is_floating_point() and not x.is_complex():
+        raise RuntimeError(
+            "linalg.vecdot: Expected a floating point or complex tensor as input. Got "
+            f"{x.dtype}: convert with .to(torch.float32)"
+        )
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+            f"{x.dtype} and y of type {y.dtype} instead"
+        )
     return flambeau.sum(x.conj() * y, [dim], out=out)
 
 
@@ -144,8 +174,9 @@ def multi_dot(tensors, *, out=None):
         >>> flambeau.linalg.multi_dot((a, b, c))
         tensor([12., 12.])
     """
-    if _C._has_torch_function(tuple(tensors)):
+    if isinstance(tensors, (list, tuple)) and _C._has_torch_function(tuple(tensors)):
         return handle_torch_function(multi_dot, tuple(tensors), tensors, out=out)
+    tensors = tensors_of("linalg_multi_dot", tensors)
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
     for i, t in enumerate(tensors):

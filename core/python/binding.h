@@ -94,7 +94,7 @@ std::string show_python(PyObject* o);  // str(o); never fails
 struct NativeMethod {  // a method of Tensor that is not an op
   const char* name;
   PyObject* (*body)(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
-  const char* signature;  // "(dim=None)"
+  const char* signature;  // "(dim=None)"; the body of one with "()" gets no arguments
   const char* doc;
 };
 struct Property {

@@ -215,7 +215,7 @@ _unique2.batching("dynamic")
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
     "bool return_counts=False) -> (Tensor, Tensor, Tensor)",
     method=False,
-    function_variant=False,
+    module="_functional",
     tags=frozenset({"dynamic_shape"}),
 )
 def unique_dim():
@@ -232,7 +232,7 @@ unique_dim.batching("dynamic")
     "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
     "int? dim=None) -> (Tensor, Tensor, Tensor)",
     method=False,
-    function_variant=False,
+    module="_functional",
     tags=frozenset({"dynamic_shape"}),
 )
 def unique_consecutive():
