@@ -22,6 +22,11 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
+def tqdm():
+    return pytest.importorskip("tqdm")
+
+
+@pytest.fixture
 def run(capsys):
     """Runs a command here; gives its exit code, output and error output."""
 
@@ -144,9 +149,9 @@ def test_table():
     assert lines[-1].split() == ["all", "6", "accuracy", "83.33%"]
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_quick_demo(run, digits, tmp_path):
     pytest.importorskip("matplotlib")
-    pytest.importorskip("tqdm")
     code, out, err = run("demo", "--quick", "--out", tmp_path, "--seed", 1)
     assert code == 0 and "FAILED" not in out and out.count("ok ") == 3
     lines = re.findall(r"^epoch (\d) of 3: loss \d\.\d+, held out [\d.]+%$", out, re.M)
@@ -160,8 +165,8 @@ def test_quick_demo(run, digits, tmp_path):
     assert f"accuracy {accuracy:.2%}" in out
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_a_terminal_sees_a_bar(digits, tmp_path):
-    pytest.importorskip("tqdm")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     command = "-m flambeau demo --quick --epochs 1 --no-plots --out".split()
@@ -179,9 +184,8 @@ def test_a_terminal_sees_a_bar(digits, tmp_path):
     assert program.returncode == 1 and b"training: 100%" in shown and b"epoch 1 of" not in shown
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_seeds_repeat(digits):
-    pytest.importorskip("tqdm")
-
     def losses(seed):
         flambeau.manual_seed(seed)
         few = demo.Digits(*(values[:200] for values in digits[0]))
@@ -190,8 +194,8 @@ def test_seeds_repeat(digits):
     assert losses(3) == losses(3) != losses(4)
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_the_demo_fails_where_it_should(run, digits, tmp_path, monkeypatch):
-    pytest.importorskip("tqdm")
     monkeypatch.setattr(demo, "QUICK_ACCURACY", 1.1)
     monkeypatch.setattr(demo, "TIME_LIMIT", 0.0)
     monkeypatch.setattr(demo, "reload_agrees", lambda *_: False)
