@@ -39,6 +39,9 @@ def integers(function: str, values, name: str, position: int) -> tuple:
         raise TypeError(f"{where}not {type(values).__name__}")
     fixed = flambeau._C._fixed_tuple(values)
     for i, value in enumerate(fixed):
-        if not hasattr(value, "__index__"):
+        several = isinstance(value, flambeau.Tensor) and (
+            value.numel() != 1 or value.is_floating_point() or value.is_complex()
+        )
+        if several or not hasattr(value, "__index__"):
             raise TypeError(f"{where}but found element of type {type(value).__name__} at pos {i}")
     return fixed

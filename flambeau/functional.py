@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import flambeau
 from flambeau import _C
-from flambeau._arguments import need_tensor
+from flambeau._arguments import integers, need_tensor
 from flambeau._arguments import tensors as tensors_of
 from flambeau.overrides import handle_torch_function
 
@@ -305,8 +305,6 @@ def broadcast_tensors(*tensors):
         >>> a.shape, b.shape
         (torch.Size([2, 3]), torch.Size([2, 3]))
     """
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        tensors = tensors[0]
     if _overridden_in(tensors):
         return handle_torch_function(broadcast_tensors, tensors, *tensors)
     tensors = tensors_of("broadcast_tensors", tensors)
@@ -346,7 +344,9 @@ def norm(
             norm, (input,), input, p=p, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
     need_tensor("norm", input)
-    dims = [dim] if isinstance(dim, int) else dim
+    dims = dim
+    if dim is not None:
+        dims = [dim] if isinstance(dim, int) else integers("norm", dim, "dim", 3)
     if isinstance(p, str):
         if p != "fro":
             raise NotImplementedError(f"norm: p={p!r} is not supported; use a number or 'fro'")

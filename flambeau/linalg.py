@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import flambeau
-from flambeau import _C, diagonal, matmul
+from flambeau import _C, matmul
 from flambeau._arguments import integers, need_tensor
 from flambeau._arguments import tensors as tensors_of
 from flambeau._C import _LinAlgError as LinAlgError
@@ -23,13 +23,31 @@ __all__ = [
 vector_norm = _C._linalg.linalg_vector_norm
 
 
-def _check_order(function, ord, *words):
+def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """The diagonals of matrices, as a view: of the last two dimensions, where none are named.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.linalg.diagonal(flambeau.tensor([[[1, 2], [3, 4]]]))
+        tensor([[1, 4]])
+    """
+    if _C._has_torch_function_unary(A):
+        return handle_torch_function(diagonal, (A,), A, offset=offset, dim1=dim1, dim2=dim2)
+    need_tensor("linalg_diagonal", A)
+    return A.diagonal(offset, dim1, dim2)
+
+
+def _check_options(function, ord, out, dtype):
     """Text that is no order is left to the norm of matrices to refuse."""
-    if not (ord is None and not words) and not isinstance(ord, (int, float, str)):
-        raise TypeError(
-            f"{function}(): argument 'ord' (position 2) must be Number or str, not "
-            f"{type(ord).__name__}"
-        )
+    given = {"ord": (ord, (int, float, str), "Number or str")}
+    given["out"] = (out, flambeau.Tensor, "Tensor")
+    given["dtype"] = (dtype, (flambeau.dtype, type), "torch.dtype")
+    for name, (value, kinds, due) in given.items():
+        if value is not None and not isinstance(value, kinds):
+            raise TypeError(
+                f"{function}(): argument '{name}' must be {due}, not {type(value).__name__}"
+            )
 
 
 def _given(result, out):
@@ -59,7 +77,9 @@ def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
             norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
     need_tensor("linalg_norm", A)
-    _check_order("linalg_norm", ord)
+    _check_options("linalg_norm", ord, out, dtype)
+    if dim is not None and not isinstance(dim, int):
+        dim = integers("linalg_norm", dim, "dim", 3)
     dims = [dim] if isinstance(dim, int) else dim
     if ord is None:
         return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
@@ -97,7 +117,9 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, out=None, dtype=No
             matrix_norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
     need_tensor("linalg_matrix_norm", A)
-    _check_order("linalg_matrix_norm", ord, "fro")
+    if ord is None:
+        raise TypeError("linalg_matrix_norm(): argument 'ord' must be Number or str, not None")
+    _check_options("linalg_matrix_norm", ord, out, dtype)
     dim = integers("linalg_matrix_norm", dim, "dim", 3)
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")

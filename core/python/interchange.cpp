@@ -413,7 +413,7 @@ PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
     if (PyObject* r = answer_of_mode("tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};
     PyObject* given[5];
-    read_arguments("tensor", kNames, 1, args, n, kwnames, given);
+    read_arguments("tensor", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], given[3], given[4], "tensor");
     if (is_tensor(given[0]))
       warn(
@@ -444,7 +444,7 @@ PyObject* as_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kw
     if (PyObject* r = answer_of_mode("as_tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device"};
     PyObject* given[3];
-    read_arguments("as_tensor", kNames, 1, args, n, kwnames, given);
+    read_arguments("as_tensor", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], nullptr, nullptr, "as_tensor");
     return finish(shared_or_copied(given[0], o), o);
   });
@@ -470,7 +470,7 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwna
     if (PyObject* r = answer_of_mode("asarray", args, n, kwnames)) return r;
     static const char* const kNames[] = {"obj", "dtype", "device", "copy", "requires_grad"};
     PyObject* given[5];
-    read_arguments("asarray", kNames, 1, args, n, kwnames, given);
+    read_arguments("asarray", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
     const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
     if (given[3] && given[3] != Py_None && !copy) check_shareable(given[0], o);
@@ -499,7 +499,7 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
   return guarded("frombuffer", [&]() -> PyObject* {
     static const char* const kNames[] = {"buffer", "dtype", "count", "offset", "requires_grad"};
     PyObject* given[5];
-    read_arguments("frombuffer", kNames, 2, args, n, kwnames, given);
+    read_arguments("frombuffer", kNames, 2, args, n, kwnames, given, 1);
     const DType dtype = unwrap_dtype(given[1]);
     int64_t count = given[2] ? unwrap_int(given[2]) : -1;
     const int64_t offset = given[3] ? unwrap_int(given[3]) : 0,
