@@ -96,8 +96,6 @@ def like_spec(op, self, dtype, layout, device, pin_memory, memory_format):
     kind = self.dtype if dtype is None else dtype
     place = placed(self.device if device is None else device)
     if memory_format is None or memory_format == formats.preserve_format:
-        if self.is_contiguous():
-            return Spec(self.shape, kind, device=place)
         return Spec(self.shape, kind, strides_like(self), device=place)
     return Spec(self.shape, kind, format_strides(self.shape, memory_format), device=place)
 

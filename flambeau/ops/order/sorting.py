@@ -84,8 +84,6 @@ def _(self, dim):
         raise Error(
             f"sort: Sort does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
         )
-    if self.is_contiguous():
-        return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
     strides = strides_like(self)
     return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
 
