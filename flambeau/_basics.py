@@ -46,18 +46,28 @@ def typename(obj):
     return name if module in ("", "builtins") else f"{module}.{name}"
 
 
+def _need_tensor(function, value):
+    if not isinstance(value, flambeau.Tensor) and not _C._has_torch_function_unary(value):
+        from flambeau._arguments import need_tensor
+
+        need_tensor(function, value)
+
+
 def is_floating_point(input):
     """Whether the tensor's dtype is a floating one."""
+    _need_tensor("is_floating_point", input)
     return input.is_floating_point()
 
 
 def is_complex(input):
     """Whether the tensor's dtype is a complex one."""
+    _need_tensor("is_complex", input)
     return input.is_complex()
 
 
 def is_nonzero(input):
     """Whether the one element of a tensor is not zero."""
+    _need_tensor("is_nonzero", input)
     if input.numel() != 1:
         raise RuntimeError(
             f"is_nonzero: Boolean value of Tensor with {input.numel()} values is ambiguous"
@@ -67,6 +77,7 @@ def is_nonzero(input):
 
 def numel(input):
     """The number of elements of a tensor."""
+    _need_tensor("numel", input)
     return input.numel()
 
 

@@ -241,6 +241,8 @@ def type_(self, dtype=None, non_blocking=False):
         dtype = dtype.__name__
     if isinstance(dtype, str):
         dtype = _dtype_named(dtype)
+    if not isinstance(dtype, flambeau.dtype):
+        raise TypeError(f"type: dtype must be a type, str, or dtype object, not {dtype!r}")
     return self.to(dtype)
 
 

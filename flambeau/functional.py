@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import flambeau
 from flambeau import _C
+from flambeau._arguments import integers, need_tensor
+from flambeau._arguments import tensors as tensors_of
 from flambeau.overrides import handle_torch_function
 
 __all__ = [
@@ -24,17 +26,8 @@ _overridden = _C._has_torch_function_unary
 _overridden_in = _C._has_torch_function
 
 
-def _aten(name):
-    """An op that has no Python name of its own."""
-    return _C._find_packet("aten", name)
-
-
-_einsum = _aten("einsum")
-_nonzero = _aten("nonzero")
-_nonzero_numpy = _aten("nonzero_numpy")
-_split = _aten("split")
-_unique_dim = _aten("unique_dim")
-_unique_consecutive = _aten("unique_consecutive")
+# The ops that these functions are the faces of.
+_ops = _C._functional
 
 
 # ---- parts
@@ -59,10 +52,10 @@ def split(tensor, split_size_or_sections, dim: int = 0):
     """
     if _overridden(tensor):
         return handle_torch_function(split, (tensor,), tensor, split_size_or_sections, dim=dim)
-    if isinstance(split_size_or_sections, flambeau.Tensor):
+    if isinstance(split_size_or_sections, flambeau.Tensor) and split_size_or_sections.numel() == 1:
         split_size_or_sections = int(split_size_or_sections)
     if isinstance(split_size_or_sections, int):
-        return tuple(_split(tensor, split_size_or_sections, dim))
+        return tuple(_ops.split(tensor, split_size_or_sections, dim))
     return flambeau.split_with_sizes(tensor, split_size_or_sections, dim)
 
 
@@ -110,7 +103,7 @@ def unique(
     if dim is None:
         found = flambeau._unique2(input, sorted, return_inverse, return_counts)
     else:
-        found = _unique_dim(input, dim, sorted, return_inverse, return_counts)
+        found = _ops.unique_dim(input, dim, sorted, return_inverse, return_counts)
     return _wanted(*found, return_inverse, return_counts)
 
 
@@ -140,7 +133,7 @@ def unique_consecutive(
             return_counts=return_counts,
             dim=dim,
         )
-    found = _unique_consecutive(input, return_inverse, return_counts, dim)
+    found = _ops.unique_consecutive(input, return_inverse, return_counts, dim)
     return _wanted(*found, return_inverse, return_counts)
 
 
@@ -167,8 +160,8 @@ def nonzero(input, *, out=None, as_tuple: bool = False):
     if as_tuple:
         if out is not None:
             raise TypeError("nonzero(): out= holds one tensor, but as_tuple=True gives several")
-        return tuple(_nonzero_numpy(input))
-    return _nonzero(input) if out is None else _nonzero.out(input, out=out)
+        return tuple(_ops.nonzero_numpy(input))
+    return _ops.nonzero(input, out=out)
 
 
 def argwhere(input):
@@ -180,6 +173,7 @@ def argwhere(input):
         >>> flambeau.argwhere(flambeau.tensor([0, 3]))
         tensor([[1]])
     """
+    need_tensor("argwhere", input)
     return nonzero(input)
 
 
@@ -256,7 +250,7 @@ def einsum(*args):
         operands = operands[0]
     if _overridden_in(operands):
         return handle_torch_function(einsum, operands, equation, *operands)
-    return _einsum(equation, operands)
+    return _ops.einsum(equation, operands)
 
 
 # ---- broadcasting
@@ -271,19 +265,31 @@ def broadcast_shapes(*shapes):
         >>> flambeau.broadcast_shapes((2, 1), (3,))
         torch.Size([2, 3])
     """
-    shapes = [(s,) if isinstance(s, int) else flambeau._C._fixed_tuple(s) for s in shapes]
+    given, shapes = shapes, []
+    for shape in given:
+        sizes = (shape,) if hasattr(shape, "__index__") else shape
+        fixed = flambeau._C._fixed_tuple(sizes) if isinstance(sizes, (list, tuple)) else (None,)
+        if isinstance(shape, flambeau.Tensor) or not all(hasattr(n, "__index__") for n in fixed):
+            raise RuntimeError(
+                "broadcast_shapes: Input shapes should be of type ints, a tuple of ints, or a list "
+                f"of ints, got {shape!r}"
+            )
+        shapes.append(fixed)
     result = [1] * max(map(len, shapes), default=0)
     for i, shape in enumerate(shapes):
         for d in range(-1, -1 - len(shape), -1):
             if shape[d] < 0:
-                raise ValueError("Attempting to broadcast a dimension with negative length!")
+                raise ValueError(
+                    f"broadcast_shapes: Attempting to broadcast a dimension with negative length: "
+                    f"{tuple(shape)}"
+                )
             if shape[d] == 1 or shape[d] == result[d]:
                 continue
             if result[d] != 1:
                 raise RuntimeError(
-                    f"Attempting to broadcast a dimension of length {shape[d]} at {d}! Mismatching "
-                    f"argument at index {i} had {shape}; but expected shape should be "
-                    f"broadcastable to {result}"
+                    f"broadcast_shapes: Attempting to broadcast a dimension of length {shape[d]} "
+                    f"at {d}! Mismatching argument at index {i} had {shape}; but expected shape "
+                    f"should be broadcastable to {result}"
                 )
             result[d] = shape[d]
     return flambeau.Size(result)
@@ -299,10 +305,9 @@ def broadcast_tensors(*tensors):
         >>> a.shape, b.shape
         (torch.Size([2, 3]), torch.Size([2, 3]))
     """
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        tensors = tensors[0]
     if _overridden_in(tensors):
         return handle_torch_function(broadcast_tensors, tensors, *tensors)
+    tensors = tensors_of("broadcast_tensors", tensors)
     shape = broadcast_shapes(*(t.shape for t in tensors))
     return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
 
@@ -338,7 +343,10 @@ def norm(
         return handle_torch_function(
             norm, (input,), input, p=p, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
-    dims = [dim] if isinstance(dim, int) else dim
+    need_tensor("norm", input)
+    dims = dim
+    if dim is not None:
+        dims = [dim] if isinstance(dim, int) else integers("norm", dim, "dim", 3)
     if isinstance(p, str):
         if p != "fro":
             raise NotImplementedError(f"norm: p={p!r} is not supported; use a number or 'fro'")

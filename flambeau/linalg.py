@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import flambeau
-from flambeau import _C, diagonal, matmul
+from flambeau import _C, matmul
+from flambeau._arguments import integers, need_tensor
+from flambeau._arguments import tensors as tensors_of
 from flambeau._C import _LinAlgError as LinAlgError
 from flambeau.overrides import handle_torch_function
 
@@ -19,6 +21,33 @@ __all__ = [
 ]
 
 vector_norm = _C._linalg.linalg_vector_norm
+
+
+def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """The diagonals of matrices, as a view: of the last two dimensions, where none are named.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.linalg.diagonal(flambeau.tensor([[[1, 2], [3, 4]]]))
+        tensor([[1, 4]])
+    """
+    if _C._has_torch_function_unary(A):
+        return handle_torch_function(diagonal, (A,), A, offset=offset, dim1=dim1, dim2=dim2)
+    need_tensor("linalg_diagonal", A)
+    return A.diagonal(offset, dim1, dim2)
+
+
+def _check_options(function, ord, out, dtype):
+    """Text that is no order is left to the norm of matrices to refuse."""
+    given = {"ord": (ord, (int, float, str), "Number or str")}
+    given["out"] = (out, flambeau.Tensor, "Tensor")
+    given["dtype"] = (dtype, (flambeau.dtype, type), "torch.dtype")
+    for name, (value, kinds, due) in given.items():
+        if value is not None and not isinstance(value, kinds):
+            raise TypeError(
+                f"{function}(): argument '{name}' must be {due}, not {type(value).__name__}"
+            )
 
 
 def _given(result, out):
@@ -47,6 +76,10 @@ def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
         return handle_torch_function(
             norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
+    need_tensor("linalg_norm", A)
+    _check_options("linalg_norm", ord, out, dtype)
+    if dim is not None and not isinstance(dim, int):
+        dim = integers("linalg_norm", dim, "dim", 3)
     dims = [dim] if isinstance(dim, int) else dim
     if ord is None:
         return vector_norm(A, 2, dims, keepdim, dtype=dtype, out=out)
@@ -83,6 +116,13 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, out=None, dtype=No
         return handle_torch_function(
             matrix_norm, (A,), A, ord=ord, dim=dim, keepdim=keepdim, out=out, dtype=dtype
         )
+    need_tensor("linalg_matrix_norm", A)
+    if ord is None:
+        raise TypeError("linalg_matrix_norm(): argument 'ord' must be Number or str, not None")
+    _check_options("linalg_matrix_norm", ord, out, dtype)
+    dim = integers("linalg_matrix_norm", dim, "dim", 3)
+    if len(dim) != 2:
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")
     if A.dim() < 2:
         raise RuntimeError(
             f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.dim()}"
@@ -114,6 +154,18 @@ def vecdot(x, y, *, dim=-1, out=None):
     """
     if _C._has_torch_function((x, y)):
         return handle_torch_function(vecdot, (x, y), x, y, dim=dim, out=out)
+    need_tensor("linalg_vecdot", x, "x")
+    need_tensor("linalg_vecdot", y, "y", 2)
+    if not x.is_floating_point() and not x.is_complex():
+        raise RuntimeError(
+            "linalg.vecdot: Expected a floating point or complex tensor as input. Got "
+            f"{x.dtype}: convert with .to(torch.float32)"
+        )
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+            f"{x.dtype} and y of type {y.dtype} instead"
+        )
     return flambeau.sum(x.conj() * y, [dim], out=out)
 
 
@@ -144,8 +196,9 @@ def multi_dot(tensors, *, out=None):
         >>> flambeau.linalg.multi_dot((a, b, c))
         tensor([12., 12.])
     """
-    if _C._has_torch_function(tuple(tensors)):
+    if isinstance(tensors, (list, tuple)) and _C._has_torch_function(tuple(tensors)):
         return handle_torch_function(multi_dot, tuple(tensors), tensors, out=out)
+    tensors = tensors_of("linalg_multi_dot", tensors)
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
     for i, t in enumerate(tensors):

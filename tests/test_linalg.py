@@ -73,3 +73,12 @@ def test_special_functions(name):
     x = np.linspace(0.1, 5, 20)
     got = getattr(flambeau.special, name)(tensor(x))
     np.testing.assert_allclose(got.numpy(), getattr(scipy.special, name)(x), rtol=1e-12)
+
+
+def test_diagonals_are_those_of_the_last_two_dimensions():
+    t = flambeau.arange(24).reshape(2, 3, 4)
+    assert flambeau.linalg.diagonal(t).tolist() == [[0, 5, 10], [12, 17, 22]]
+    assert flambeau.linalg.diagonal(t, offset=1).tolist() == [[1, 6, 11], [13, 18, 23]]
+    assert flambeau.linalg.diagonal(t, dim1=0, dim2=1).shape == (4, 2)
+    with pytest.raises(TypeError):
+        flambeau.linalg.diagonal(t, 1)

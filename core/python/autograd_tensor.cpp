@@ -67,7 +67,9 @@ PyObject* get_grad_fn(PyObject* self) {
 int set_grad_fn(PyObject* self, PyObject* value) {
   return guarded_int([&] {
     if (value && value != Py_None)
-      raise_python(PyExc_RuntimeError, "grad_fn can be only set to None");
+      raise_python(PyExc_AttributeError,
+                   "attribute 'grad_fn' of 'Tensor' objects is not writable: only None can be "
+                   "assigned, which detaches");
     detach_(unwrap(self));
     return 0;
   });
@@ -203,7 +205,7 @@ constexpr NativeMethod methods[] = {
     {"retain_grad", retain_grad_method, "()", "Has backward() keep the grad of a non-leaf too."},
     {"_is_view", is_view_method, "()", nullptr},
     {"is_inference", is_inference_method, "()", "True for a tensor made in inference mode."},
-    {"_register_hook_dict", register_hook_dict_method, "()", nullptr},
+    {"_register_hook_dict", register_hook_dict_method, "(hooks)", nullptr},
 };
 
 }  // namespace

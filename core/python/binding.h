@@ -94,7 +94,7 @@ std::string show_python(PyObject* o);  // str(o); never fails
 struct NativeMethod {  // a method of Tensor that is not an op
   const char* name;
   PyObject* (*body)(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
-  const char* signature;  // "(dim=None)"
+  const char* signature;  // "(dim=None)"; the body of one with "()" gets no arguments
   const char* doc;
 };
 struct Property {
@@ -119,9 +119,11 @@ void set_operator(const PythonName& name);
 bool add_operator_functions(PyObject* module);
 bool init_results(PyObject* module);
 PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
-// The arguments of a native method, by name, in the order given; nullptr where left out.
+// The arguments of a native method, by name, in the order given; nullptr where left out. What comes
+// after the `positional` first is given by keyword.
 void read_arguments(const char* function, std::span<const char* const> names, size_t required,
-                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out);
+                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out,
+                    size_t positional = SIZE_MAX);
 
 // ---- stacks of a thread that hold Python objects (thread_state.cpp)
 void push_object(Stack& stack, PyObject* object, PyObject* second = nullptr);

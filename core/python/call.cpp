@@ -1,6 +1,8 @@
 // The trampoline between Python and all ops. See docs/call.md.
 #include "core/python/call.h"
 
+#include <algorithm>
+
 #include "core/dispatch/registrations.h"
 
 namespace flambeau::python {
@@ -100,7 +102,8 @@ PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, Py
   if (result || PyErr_Occurred()) [[likely]]
     return result;
   return guarded([&]() -> PyObject* {
-    if (kwnames) {
+    const auto takes_out = [](const Signature* s) { return s->takes_out(); };
+    if (kwnames && std::ranges::any_of(signatures_of(f), takes_out)) {
       const WithoutOut rest(args, n, kwnames);
       if (rest.found) {
         PyObject* names = PyTuple_GET_SIZE(rest.kwnames.get()) ? rest.kwnames.get() : nullptr;

@@ -1,5 +1,7 @@
 // C++ exceptions become Python's of the same kind.
+#include <cctype>
 #include <new>
+#include <string_view>
 
 #include "core/memory/allocator.h"
 #include "core/python/binding.h"
@@ -10,6 +12,26 @@ namespace flambeau::python {
 
 PyObject *linalg_error = nullptr, *out_of_memory_error = nullptr;
 
+namespace {
+
+// "op: ...", "op(): ..." or "module.op: ...".
+bool names_op(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) ||
+                               text[end] == '_' || text[end] == '.'))
+    ++end;
+  return end > 0 && end < text.size() && (text[end] == ':' || text[end] == '(');
+}
+
+void set_error(PyObject* type, const char* op, const char* text) {
+  PyErr_Format(type, "%s%s%s", op ? op : "", op ? ": " : "", text);
+}
+void set_named_error(PyObject* type, const char* op, const char* text) {
+  set_error(type, op && !names_op(text) ? op : nullptr, text);
+}
+
+}  // namespace
+
 void translate_exception(const char* op) noexcept {
   try {
     throw;
@@ -17,31 +39,33 @@ void translate_exception(const char* op) noexcept {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_SystemError, "flambeau: an error without a message");
   } catch (const IndexError& e) {
-    PyErr_SetString(PyExc_IndexError, e.what());
+    set_named_error(PyExc_IndexError, op, e.what());
   } catch (const TypeError& e) {
-    PyErr_SetString(PyExc_TypeError, e.what());
+    set_named_error(PyExc_TypeError, op, e.what());
   } catch (const ValueError& e) {
-    PyErr_SetString(PyExc_ValueError, e.what());
+    set_named_error(PyExc_ValueError, op, e.what());
   } catch (const AbsentDevice& e) {
     PyErr_SetString(PyExc_AssertionError, e.what());
   } catch (const NotImplementedError& e) {
-    PyErr_SetString(PyExc_NotImplementedError, e.what());
+    set_named_error(PyExc_NotImplementedError, op, e.what());
+  } catch (const OverflowError& e) {
+    set_named_error(PyExc_OverflowError, op, e.what());
   } catch (const RecursionError& e) {
-    PyErr_SetString(PyExc_RecursionError, e.what());
+    set_named_error(PyExc_RecursionError, op, e.what());
   } catch (const ZeroDivisionError& e) {
-    PyErr_SetString(PyExc_ZeroDivisionError, e.what());
+    set_named_error(PyExc_ZeroDivisionError, op, e.what());
   } catch (const LinAlgError& e) {
-    PyErr_SetString(linalg_error, e.what());
+    set_named_error(linalg_error, op, e.what());
   } catch (const memory::OutOfMemory& e) {
-    PyErr_Format(out_of_memory_error, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
+    set_error(out_of_memory_error, op, e.what());
   } catch (const memory::SizeOverflow& e) {
-    PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
+    set_error(PyExc_RuntimeError, op, e.what());
   } catch (const NoMemory& e) {
-    PyErr_Format(PyExc_RuntimeError, "%s%s%s", op ? op : "", op ? ": " : "", e.what());
+    set_error(PyExc_RuntimeError, op, e.what());
   } catch (const std::bad_alloc&) {
-    PyErr_Format(out_of_memory_error, "%s%sout of memory", op ? op : "", op ? ": " : "");
+    set_error(out_of_memory_error, op, "out of memory");
   } catch (const std::exception& e) {
-    PyErr_SetString(PyExc_RuntimeError, e.what());
+    set_named_error(PyExc_RuntimeError, op, e.what());
   } catch (...) {
     PyErr_SetString(PyExc_RuntimeError, "an exception of unknown type");
   }

@@ -27,10 +27,12 @@ void unexpected_keyword(const char* function, PyObject* name) {
 }
 
 void read_arguments(const char* function, std::span<const char* const> names, size_t required,
-                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out) {
-  if (static_cast<size_t>(n) > names.size())
-    raise_python(PyExc_TypeError, "%s() takes %zu positional arguments but %zd were given",
-                 function, names.size(), n);
+                    PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out,
+                    size_t positional) {
+  const size_t most = std::min(positional, names.size());
+  if (static_cast<size_t>(n) > most)
+    raise_python(PyExc_TypeError, "%s() takes %zu positional argument%s but %zd were given",
+                 function, most, most == 1 ? "" : "s", n);
   for (size_t i = 0; i < names.size(); ++i) out[i] = i < static_cast<size_t>(n) ? args[i] : nullptr;
   const Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t k = 0; k < nkw; ++k) {

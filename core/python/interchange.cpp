@@ -177,6 +177,7 @@ struct Found {
   bool any = false;
   DType dtype{};
   bool complete = false;  // the shape is known down to the leaves
+  bool typed = false;     // the dtype is given
 };
 
 DType leaf_dtype(PyObject* o) {
@@ -223,17 +224,21 @@ void join_dtype(Found& f, DType dtype) {
 
 void explore(PyObject* o, int depth, Found& f) {
   if (is_leaf(o)) {
-    check<ValueError>(!f.complete || depth == static_cast<int>(f.shape.size()),
-                      "tensor: expected sequence of length ",
-                      depth < static_cast<int>(f.shape.size()) ? f.shape[depth] : 0, " at dim ",
-                      depth, " (got a number)");
+    check<TypeError>(!f.complete || depth == static_cast<int>(f.shape.size()),
+                     "tensor: not a sequence: a number stands at dim ", depth,
+                     " where the elements before it are sequences of length ",
+                     depth < static_cast<int>(f.shape.size()) ? f.shape[depth] : 0);
     f.complete = true;
     return join_dtype(f, leaf_dtype(o));
   }
   if (!is_nested(o) && !is_array(o) && !is_tensor(o)) {
-    if (depth == 0) raise("tensor: Could not infer dtype of ", Py_TYPE(o)->tp_name);
-    raise<TypeError>("tensor: not a sequence of numbers: too many dimensions '",
-                     Py_TYPE(o)->tp_name, "'");
+    const char* const type = Py_TYPE(o)->tp_name;
+    if (PyUnicode_Check(o) || PyBytes_Check(o)) {
+      check<ValueError>(f.complete, "tensor: too many dimensions '", type, "'");
+      raise<TypeError>("tensor: new(): invalid data type '", type, "'");
+    }
+    check<TypeError>(!f.typed, "tensor: must be real number, not ", type);
+    raise("tensor: Could not infer dtype of ", type);
   }
   check<ValueError>(depth < kMaxNesting, "tensor: too many dimensions: nested deeper than ",
                     kMaxNesting);
@@ -294,8 +299,9 @@ Scalar leaf_value(PyObject* o, DType dtype) {
   const Scalar s = is_tensor(o)                               ? unwrap(o).item()
                    : PyLong_CheckExact(o) && !PyBool_Check(o) ? value_of_int(o, dtype)
                                                               : unwrap_scalar(o);
-  check(!s.is_complex() || is_complex(dtype), "tensor: value cannot be converted to type ",
-        dtype_name(dtype), " without overflow: it is complex");
+  check<TypeError>(!s.is_complex() || is_complex(dtype),
+                   "tensor: value cannot be converted to type ", dtype_name(dtype),
+                   " without overflow: it is complex, and must be a real number");
   // Floating dtypes take what is too large as infinite, as float() does.
   if (is_integral(dtype, false) && !fits(s, dtype)) [[unlikely]]
     raise("tensor: value ", show_number(s), " cannot be converted to type ", dtype_name(dtype),
@@ -352,6 +358,7 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, Device device) {
   if (is_array(data) && !is_numpy_scalar(data))
     return converted(from_array(data), dtype, device, true);
   Found found;
+  found.typed = dtype.has_value();
   explore(data, 0, found);
   const DType chosen = dtype.value_or(found.any ? found.dtype : default_dtype());
   Tensor t = empty(found.shape, {chosen, Device{}});
@@ -402,11 +409,11 @@ PyObject* answer_of_mode(const char* name, PyObject* const* args, Py_ssize_t n, 
 }
 
 PyObject* make_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  return guarded([&]() -> PyObject* {
+  return guarded("tensor", [&]() -> PyObject* {
     if (PyObject* r = answer_of_mode("tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};
     PyObject* given[5];
-    read_arguments("tensor", kNames, 1, args, n, kwnames, given);
+    read_arguments("tensor", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], given[3], given[4], "tensor");
     if (is_tensor(given[0]))
       warn(
@@ -433,11 +440,11 @@ Tensor shared_or_copied(PyObject* data, const Options& o) {
 }
 
 PyObject* as_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  return guarded([&]() -> PyObject* {
+  return guarded("as_tensor", [&]() -> PyObject* {
     if (PyObject* r = answer_of_mode("as_tensor", args, n, kwnames)) return r;
     static const char* const kNames[] = {"data", "dtype", "device"};
     PyObject* given[3];
-    read_arguments("as_tensor", kNames, 1, args, n, kwnames, given);
+    read_arguments("as_tensor", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], nullptr, nullptr, "as_tensor");
     return finish(shared_or_copied(given[0], o), o);
   });
@@ -459,11 +466,11 @@ void check_shareable(PyObject* data, const Options& o) {
 }
 
 PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  return guarded([&]() -> PyObject* {
+  return guarded("asarray", [&]() -> PyObject* {
     if (PyObject* r = answer_of_mode("asarray", args, n, kwnames)) return r;
     static const char* const kNames[] = {"obj", "dtype", "device", "copy", "requires_grad"};
     PyObject* given[5];
-    read_arguments("asarray", kNames, 1, args, n, kwnames, given);
+    read_arguments("asarray", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
     const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
     if (given[3] && given[3] != Py_None && !copy) check_shareable(given[0], o);
@@ -489,10 +496,10 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
 }
 
 PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  return guarded([&]() -> PyObject* {
+  return guarded("frombuffer", [&]() -> PyObject* {
     static const char* const kNames[] = {"buffer", "dtype", "count", "offset", "requires_grad"};
     PyObject* given[5];
-    read_arguments("frombuffer", kNames, 2, args, n, kwnames, given);
+    read_arguments("frombuffer", kNames, 2, args, n, kwnames, given, 1);
     const DType dtype = unwrap_dtype(given[1]);
     int64_t count = given[2] ? unwrap_int(given[2]) : -1;
     const int64_t offset = given[3] ? unwrap_int(given[3]) : 0,
@@ -503,7 +510,10 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
       PyErr_Clear();
       if (PyObject_GetBuffer(given[0], view, PyBUF_SIMPLE) < 0) {
         delete view;
-        throw PythonError();
+        if (PyObject_CheckBuffer(given[0])) throw PythonError();
+        PyErr_Clear();
+        raise<ValueError>("frombuffer: object does not implement Python buffer protocol: ",
+                          Py_TYPE(given[0])->tp_name);
       }
     }
     const auto release = [](void*, size_t, void* context) {
@@ -517,6 +527,10 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
           context);
     };
     const Ref<Storage> owner = Storage::wrap(view->buf, 0, Device{}, release, view);
+    if (view->readonly)
+      warn(
+          "frombuffer: The given buffer is not writable, and tensors here are: writing to this one "
+          "changes memory that is held for constant. Copy the buffer first (bytearray(buffer)).");
     check<ValueError>(view->len > 0 && count != 0, "frombuffer: both buffer length (", view->len,
                       ") and count (", count, ") must not be 0");
     check<ValueError>(offset >= 0 && offset < view->len, "frombuffer: offset (", offset,

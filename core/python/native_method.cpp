@@ -27,6 +27,9 @@ PyObject* call_method(PyObject* self, PyObject* const* args, size_t nargsf, PyOb
         if (PyObject* r = call_torch_function(who, self, args, n, kwnames, m.name)) return r;
       if (PyObject* r = geometry_from_class(args[0], m.name, args + 1, n - 1, kwnames)) return r;
     }
+    if (m.signature[1] == ')' && (n > 1 || kwnames)) [[unlikely]]
+      raise_python(PyExc_TypeError, "Tensor.%s() takes no %sarguments (%zd given)", m.name,
+                   n > 1 ? "" : "keyword ", n - 1 + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
     return must(m.body(args[0], args + 1, n - 1, kwnames));
   } catch (...) {
     translate_exception(m.name);

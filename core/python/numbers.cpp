@@ -42,7 +42,7 @@ Scalar scalar_of_long(PyObject* o) {
     if (!PyErr_Occurred()) return Scalar(static_cast<uint64_t>(u));
     PyErr_Clear();
   }
-  raise_python(PyExc_OverflowError, "int too big to convert: a number must fit in 64 bits");
+  raise<OverflowError>("int too big to convert: a number must fit in 64 bits");
 }
 
 // The value of `o` when it is a number of some kind.
@@ -129,7 +129,7 @@ PyObject* wrap(const Scalar& s) {
 
 namespace {
 [[noreturn, gnu::cold]] void raise_overflow() {
-  raise_python(PyExc_ValueError, "Overflow when unpacking long long: an int must fit in 64 bits");
+  raise<ValueError>("Overflow when unpacking long long: an int must fit in 64 bits");
 }
 }  // namespace
 

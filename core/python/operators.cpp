@@ -159,6 +159,14 @@ PyObject* inplace(PyObject* a, PyObject* b) {
 template <size_t I>
 PyObject* unary(PyObject* a) {
   PyObject* result = call_operator(unary_ops[I].forward, unary_ops[I].public_name, &a, 1);
+  if (kUnaryIds[I] == Py_nb_invert && !result && !is_integral(unwrap(a).dtype(), true) &&
+      PyErr_ExceptionMatches(PyExc_NotImplementedError)) [[unlikely]] {
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError,
+                 "~ (operator.invert) is only implemented on integer and Boolean-type tensors, not "
+                 "on %s: compare first (~(t > 0))",
+                 dtype_name(unwrap(a).dtype()));
+  }
   if (result != Py_NotImplemented) return result;
   Py_DECREF(result);
   PyErr_Format(PyExc_TypeError, "bad operand type for unary operator %s: 'Tensor'", kUnary[I]);

@@ -187,6 +187,13 @@ bool takes_none(const Parameter& p) {
   return a.optional || (a.has_default && a.default_value.is_none());
 }
 
+// Where a list of ints is empty when it is left out, None leaves it out too.
+bool leaves_out(const Parameter& p) {
+  const Argument& a = *p.argument;
+  return p.kind == Parameter::Kind::integers && a.has_default &&
+         a.default_value.tag == Value::Tag::integers && a.default_value.integers().empty();
+}
+
 bool take_tensor(Arguments& out, PyObject* o, Value& v) {
   const Tensor& t = unwrap(o);
   v = boxing::box(t);
@@ -297,9 +304,7 @@ bool take_subclass_number(Arguments& out, PyObject* o) {
 int64_t unwrap_item(const Parameter& p, PyObject* o, size_t i) {
   try {
     return unwrap_int(o);
-  } catch (const PythonError&) {
-    if (!PyErr_ExceptionMatches(PyExc_ValueError)) throw;
-    PyErr_Clear();
+  } catch (const ValueError&) {
     raise<TypeError>("argument '", p.argument->name, "' failed to unpack the object at pos ", i + 1,
                      " with error \"Overflow when unpacking long long\"");
   }
@@ -538,9 +543,15 @@ bool Signature::take(Arguments& out, const Parameter& p, PyObject* o) {
   if (p.kind == Kind::tensor && is_exact_tensor(o)) [[likely]]
     return take_tensor(out, o, v);
   if (p.kind == Kind::requires_grad) return as_bool(o, out.requires_grad);
-  if (o == Py_None && takes_none(p)) {
-    v = Value();
-    return true;
+  if (o == Py_None) {
+    if (takes_none(p)) {
+      v = Value();
+      return true;
+    }
+    if (leaves_out(p)) {
+      v = p.argument->default_value;
+      return true;
+    }
   }
   switch (p.kind) {
     case Kind::tensor:

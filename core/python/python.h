@@ -43,8 +43,8 @@ inline PyObject* must(PyObject* p) {
   return p;
 }
 
-// The body of every function that Python calls: C++ exceptions become Python's. `op` may be null;
-// out of memory gets it as prefix.
+// The body of every function that Python calls: C++ exceptions become Python's. Texts that name no
+// op, because what raised them lies below ops, get `op` as prefix; it may be null.
 [[gnu::cold, gnu::noinline]] void translate_exception(const char* op = nullptr) noexcept;
 template <class F>
 PyObject* guarded(F&& f) noexcept {
@@ -52,6 +52,15 @@ PyObject* guarded(F&& f) noexcept {
     return f();
   } catch (...) {
     translate_exception();
+    return nullptr;
+  }
+}
+template <class F>
+PyObject* guarded(const char* op, F&& f) noexcept {
+  try {
+    return f();
+  } catch (...) {
+    translate_exception(op);
     return nullptr;
   }
 }

@@ -7,37 +7,28 @@ namespace {
 
 using Args = PyObject* const*;
 
-void no_arguments(const char* function, Py_ssize_t n, PyObject* kwnames) {
-  if (n || (kwnames && PyTuple_GET_SIZE(kwnames)))
-    raise_python(PyExc_TypeError, "%s() takes no arguments (%zd given)", function,
-                 n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
-}
-
 // A method without arguments: `answer(const Tensor&)` made into a Python object by `give`.
-#define PLAIN(function, python_name, expression)                              \
-  PyObject* function(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) { \
-    no_arguments(python_name, n, kwnames);                                    \
-    const Tensor& t = unwrap(self);                                           \
-    return expression;                                                        \
+#define PLAIN(function, expression)                                 \
+  PyObject* function(PyObject* self, Args, Py_ssize_t, PyObject*) { \
+    const Tensor& t = unwrap(self);                                 \
+    return expression;                                              \
   }
 
-PLAIN(dim, "dim", PyLong_FromLongLong(t.dim()))
-PLAIN(numel, "numel", PyLong_FromLongLong(t.numel()))
-PLAIN(element_size, "element_size", PyLong_FromSize_t(t.itemsize()))
-PLAIN(storage_offset, "storage_offset", PyLong_FromLongLong(t.offset()))
-PLAIN(is_complex_method, "is_complex", PyBool_FromLong(t.is_complex()))
-PLAIN(is_floating_point, "is_floating_point", PyBool_FromLong(t.is_floating()))
-PLAIN(is_signed, "is_signed", PyBool_FromLong(info(t.dtype()).is_signed))
-PLAIN(is_conj, "is_conj", PyBool_FromLong(t.is_conj()))
-PLAIN(is_neg, "is_neg", PyBool_FromLong(t.is_neg()))
-PLAIN(never, "", (static_cast<void>(t), Py_NewRef(Py_False)))
-PLAIN(get_device, "get_device", PyLong_FromLong(t.device().index))
-PLAIN(untyped_storage, "untyped_storage",
-      (note_read(t, "untyped_storage"), wrap_storage(t.impl()->storage())))
+PLAIN(dim, PyLong_FromLongLong(t.dim()))
+PLAIN(numel, PyLong_FromLongLong(t.numel()))
+PLAIN(element_size, PyLong_FromSize_t(t.itemsize()))
+PLAIN(storage_offset, PyLong_FromLongLong(t.offset()))
+PLAIN(is_complex_method, PyBool_FromLong(t.is_complex()))
+PLAIN(is_floating_point, PyBool_FromLong(t.is_floating()))
+PLAIN(is_signed, PyBool_FromLong(info(t.dtype()).is_signed))
+PLAIN(is_conj, PyBool_FromLong(t.is_conj()))
+PLAIN(is_neg, PyBool_FromLong(t.is_neg()))
+PLAIN(never, (static_cast<void>(t), Py_NewRef(Py_False)))
+PLAIN(get_device, PyLong_FromLong(t.device().index))
+PLAIN(untyped_storage, (note_read(t, "untyped_storage"), wrap_storage(t.impl()->storage())))
 #undef PLAIN
 
-PyObject* data_ptr(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
-  no_arguments("data_ptr", n, kwnames);
+PyObject* data_ptr(PyObject* self, Args, Py_ssize_t, PyObject*) {
   const Tensor& t = unwrap(self);
   check(t.impl()->storage()->device().type == t.device().type,
         "data_ptr: this tensor has no memory of its own; its class answers for it");
@@ -96,8 +87,7 @@ PyObject* is_contiguous(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnam
   return PyBool_FromLong(t.is_contiguous(unwrap_memory_format(format)));
 }
 
-PyObject* dim_order(PyObject* self, Args, Py_ssize_t n, PyObject* kwnames) {
-  no_arguments("dim_order", n, kwnames);
+PyObject* dim_order(PyObject* self, Args, Py_ssize_t, PyObject*) {
   const Tensor& t = unwrap(self);
   Dims order;
   for (int64_t d = 0; d < t.dim(); ++d) order.push_back(d);
@@ -150,6 +140,7 @@ PyObject* resize(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   if (format && format != Py_None)
     check<NotImplementedError>(unwrap_memory_format(format) == MemoryFormat::contiguous,
                                "resize_: only torch.contiguous_format is supported");
+  if (n == 0) raise<TypeError>("resize_() missing 1 required positional arguments: \"size\"");
   if (n == 1 && PySequence_Check(args[0]) && !is_tensor(args[0])) {
     sizes = unwrap_dims(args[0]);
   } else {
@@ -257,7 +248,8 @@ const NativeMethod methods[] = {
     {"is_signed", is_signed, "()", "Whether the elements can be negative."},
     {"is_conj", is_conj, "()", "Whether it is to be conjugated when read."},
     {"is_neg", is_neg, "()", "Whether it is to be negated when read."},
-    {"is_pinned", never, "()", "Whether the memory is page-locked: never on this build."},
+    {"is_pinned", never, "(device=None)",
+     "Whether the memory is page-locked: never on this build."},
     {"is_shared", never, "()", "Whether other processes share the memory."},
     {"is_distributed", never, "()", "False."},
     {"get_device", get_device, "()", "The index of the device; -1 on the CPU."},
@@ -274,7 +266,7 @@ const NativeMethod methods[] = {
      "Takes another shape in place; new elements are uninitialised."},
     {"set_", set, "(source=None, storage_offset=0, size=None, stride=None)",
      "Takes the memory of another tensor or storage."},
-    {"pin_memory", pin_memory, "()", "Not supported without an accelerator."},
+    {"pin_memory", pin_memory, "(device=None)", "Not supported without an accelerator."},
     {"share_memory_", share_memory, "()", "Not supported."},
 };
 

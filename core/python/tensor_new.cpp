@@ -91,7 +91,7 @@ PyObject* new_tensor_method(PyObject* self, PyObject* const* args, Py_ssize_t n,
                             PyObject* kwnames) {
   static const char* const kNames[] = {"data", "dtype", "device", "requires_grad", "pin_memory"};
   PyObject* given[5];
-  read_arguments("new_tensor", kNames, 1, args, n, kwnames, given);
+  read_arguments("new_tensor", kNames, 1, args, n, kwnames, given, 1);
   static PyObject* function = nullptr;
   const Tensor& like = unwrap(self);
   const Object kwargs(must(PyDict_New())), positional(must(PyTuple_Pack(1, given[0])));

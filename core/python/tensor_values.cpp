@@ -23,10 +23,7 @@ PyObject* item_of_object(PyObject* self) {
   return wrap(t.item());
 }
 
-PyObject* item(PyObject* self, Args, Py_ssize_t n, PyObject*) {
-  if (n) raise_python(PyExc_TypeError, "item() takes no arguments (%zd given)", n);
-  return item_of_object(self);
-}
+PyObject* item(PyObject* self, Args, Py_ssize_t, PyObject*) { return item_of_object(self); }
 
 // item() of one that the conversions of Python ask for; its messages are theirs.
 Scalar only_element(PyObject* self) {
@@ -167,8 +164,7 @@ Tensor plain_copy(const Tensor& t) {
   return plain;
 }
 
-PyObject* tolist(PyObject* self, Args, Py_ssize_t n, PyObject*) {
-  if (n) raise_python(PyExc_TypeError, "tolist() takes no arguments (%zd given)", n);
+PyObject* tolist(PyObject* self, Args, Py_ssize_t, PyObject*) {
   const Tensor& t = unwrap(self);
   return readable(t) ? list_of(t) : list_of(plain_copy(t));
 }

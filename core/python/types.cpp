@@ -151,7 +151,7 @@ DType unwrap_dtype(PyObject* o) {
   if (is_dtype(o)) return value_of<DType>(o);
   for (const auto& [type, dtype] : kPythonTypes)
     if (o == reinterpret_cast<PyObject*>(type)) return dtype;
-  raise_python(PyExc_TypeError, "expected a torch.dtype, got %.200s", Py_TYPE(o)->tp_name);
+  raise<TypeError>("argument 'dtype' must be torch.dtype, not ", Py_TYPE(o)->tp_name);
 }
 
 Layout unwrap_layout(PyObject* o) {

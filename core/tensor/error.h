@@ -22,6 +22,9 @@ struct ValueError : Error {
 struct NotImplementedError : Error {
   using Error::Error;
 };
+struct OverflowError : Error {
+  using Error::Error;
+};
 struct RecursionError : Error {
   using Error::Error;
 };

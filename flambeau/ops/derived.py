@@ -113,9 +113,8 @@ def _strides(sizes: list, tensors: list) -> list:
     if all(same(t.shape, sizes) for t in tensors):
         if all(t.is_contiguous() for t in tensors):
             return contiguous_strides(sizes)
-        for form in (formats.channels_last, formats.channels_last_3d):
-            if all(t.is_contiguous(memory_format=form) for t in tensors):
-                return channels_last_strides(sizes)
+        if all(t.is_contiguous(memory_format=formats.channels_last) for t in tensors):
+            return channels_last_strides(sizes)
         first = tensors[0]
         if all(_is_dense(t) and same(t.stride(), first.stride()) for t in tensors):
             return list(first.stride())

@@ -62,8 +62,17 @@ Dims one_dim(const T& self, int64_t dim, const char* op = "reduction") {
 
 // ---- spread
 
-inline double correction_of(const std::optional<Scalar>& correction) {
-  return correction ? correction->to_double() : 1.0;
+// The correction of a spread, with a word where it leaves no degree of freedom.
+template <class T>
+double freedom_of(const char* op, const std::optional<Scalar>& correction, const T& self,
+                  const T& result) {
+  const double taken = correction ? correction->to_double() : 1.0;
+  const int64_t results = result.numel(), each = results ? self.numel() / results : 0;
+  if (!(static_cast<double>(each) > taken)) [[unlikely]]
+    warn(concat(op, "(): degrees of freedom is <= 0. Correction should be strictly less than the ",
+                "reduction factor (input numel divided by output numel), but they are ", taken,
+                " and ", each, "."));
+  return taken;
 }
 
 // ---- norms

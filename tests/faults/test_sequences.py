@@ -276,8 +276,6 @@ class EndlessList(list):
         lambda s: torch.Tensor(s),
         lambda s: torch.Size(s),
         lambda s: torch.UntypedStorage(s),
-        lambda s: torch.broadcast_shapes(s),
-        lambda s: torch.nn.functional.pad(torch.ones(3), s),
         lambda s: torch.ones(3)[s],
         lambda s: torch.ones(3).__setitem__(s, 1),
         lambda s: torch.ones(3).__setitem__(slice(0, 1), s),
@@ -286,6 +284,20 @@ class EndlessList(list):
 def test_an_endless_sequence_of_numbers(kind, call):
     with pytest.raises(ValueError, match="changed while it was read"):
         call(kind())
+
+
+@pytest.mark.parametrize(
+    "call, refused",
+    [
+        (lambda s: torch.broadcast_shapes(s), RuntimeError),
+        (lambda s: torch.nn.functional.pad(torch.ones(3), s), TypeError),
+    ],
+)
+def test_an_endless_sequence_where_a_list_is_due(call, refused):
+    with pytest.raises(ValueError, match="changed while it was read"):
+        call(EndlessList())
+    with pytest.raises(refused, match="tuple of ints"):
+        call(Endless())
 
 
 @pytest.mark.parametrize(

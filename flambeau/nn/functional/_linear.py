@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._arguments import need_tensor
 from flambeau._C import _has_torch_function as _overridden_in
 from flambeau.overrides import handle_torch_function
 
@@ -39,6 +40,8 @@ def bilinear(
         return handle_torch_function(
             bilinear, (input1, input2, weight, bias), input1, input2, weight, bias
         )
+    for position, name in enumerate(("input1", "input2", "weight")):
+        need_tensor("bilinear", (input1, input2, weight)[position], name, position + 1)
     if weight.dim() != 3:
         raise RuntimeError(f"bilinear: weight must be (out, in1, in2), got {tuple(weight.shape)}")
     if input1.shape[:-1] != input2.shape[:-1]:

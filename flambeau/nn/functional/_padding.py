@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._arguments import integers
 from flambeau._C import _has_torch_function_unary as _overridden
 from flambeau.overrides import handle_torch_function
 
@@ -32,7 +33,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     """
     if _overridden(input):
         return handle_torch_function(_pad, (input,), input, pad, mode=mode, value=value)
-    pad = flambeau._C._fixed_tuple(pad)
+    pad = integers("pad", pad, "pad", 2)
     if len(pad) % 2 != 0:
         raise RuntimeError(f"pad: padding length must be divisible by 2, got {len(pad)}")
     if len(pad) > 2 * input.dim():

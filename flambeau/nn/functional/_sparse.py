@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._arguments import need_tensor
 from flambeau._C import _has_torch_function as _overridden_in
 from flambeau.overrides import handle_torch_function
 
@@ -58,6 +59,7 @@ def embedding(
     if padding_idx is None:
         padding_idx = -1
     else:
+        need_tensor("embedding", weight, "weight", 2)
         rows = weight.size(0)
         if not -rows <= padding_idx < rows:
             raise AssertionError("embedding: padding_idx must be within num_embeddings")

@@ -214,7 +214,7 @@ def contracted(a, b, summed, ops):
 @composite(
     "einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor",
     method=False,
-    function_variant=False,
+    module="_functional",
 )
 def einsum(equation, tensors, path, ops):
     """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face."""

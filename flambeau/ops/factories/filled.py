@@ -96,8 +96,6 @@ def like_spec(op, self, dtype, layout, device, pin_memory, memory_format):
     kind = self.dtype if dtype is None else dtype
     place = placed(self.device if device is None else device)
     if memory_format is None or memory_format == formats.preserve_format:
-        if self.is_contiguous():
-            return Spec(self.shape, kind, device=place)
         return Spec(self.shape, kind, strides_like(self), device=place)
     return Spec(self.shape, kind, format_strides(self.shape, memory_format), device=place)
 
@@ -510,7 +508,11 @@ def _(start, end, step, dtype, layout, device, pin_memory):
     integers = isinstance(start, int) and isinstance(end, int) and isinstance(step, int)
     check_options("arange", layout, pin_memory)
     kind = (dtypes.int64 if integers else default_dtype()) if dtype is None else dtype
+    if isinstance(start, complex) or isinstance(end, complex) or isinstance(step, complex):
+        raise Error("arange: value cannot be converted to type double: it is complex")
     a, b, by = float(start), float(end), float(step)
+    if kind == dtypes.bool:
+        raise NotImplementedError("arange: \"arange_cpu\" not implemented for 'Bool'")
     if by == 0:
         raise Error("arange: step must be nonzero")
     if not math.isfinite(a) or not math.isfinite(b):

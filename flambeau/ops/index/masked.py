@@ -224,7 +224,7 @@ def _(g, self, mask, ops):
     "nonzero(Tensor self) -> Tensor",
     tags=frozenset({"dynamic_shape"}),
     out=True,
-    function_variant=False,
+    module="_functional",
     method=False,
     places=(0,),
 )
@@ -243,7 +243,7 @@ def places_of(t, ops):
     return ops.unbind_int(ops.nonzero(own), 1)
 
 
-@composite("nonzero_numpy(Tensor self) -> Tensor[]", function_variant=False, method=False)
+@composite("nonzero_numpy(Tensor self) -> Tensor[]", module="_functional", method=False)
 def nonzero_numpy(self, ops):
     """The indices of nonzero elements, a tensor for each dimension.
 

@@ -84,8 +84,6 @@ def _(self, dim):
         raise Error(
             f"sort: Sort does not support complex dtypes on CPU, got {dtype_name(self.dtype)}"
         )
-    if self.is_contiguous():
-        return Spec(self.shape, self.dtype), Spec(self.shape, dtypes.int64)
     strides = strides_like(self)
     return Spec(self.shape, self.dtype, strides), Spec(self.shape, dtypes.int64, strides)
 
@@ -215,7 +213,7 @@ _unique2.batching("dynamic")
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, "
     "bool return_counts=False) -> (Tensor, Tensor, Tensor)",
     method=False,
-    function_variant=False,
+    module="_functional",
     tags=frozenset({"dynamic_shape"}),
 )
 def unique_dim():
@@ -232,7 +230,7 @@ unique_dim.batching("dynamic")
     "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
     "int? dim=None) -> (Tensor, Tensor, Tensor)",
     method=False,
-    function_variant=False,
+    module="_functional",
     tags=frozenset({"dynamic_shape"}),
 )
 def unique_consecutive():

@@ -533,6 +533,7 @@ def _(g, self, min):
     "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
     dtypes=REAL | BOOL,
     number_ok=(),
+    inplace_functions=("clamp_min",),
     out_overload="Tensor_out",
 )
 def clamp_min_tensor(self, min):
@@ -575,6 +576,7 @@ def _(g, self, max):
     "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
     dtypes=REAL | BOOL,
     number_ok=(),
+    inplace_functions=("clamp_max",),
     out_overload="Tensor_out",
 )
 def clamp_max_tensor(self, max):

@@ -368,7 +368,7 @@ bernoulli.samples(
 @bernoulli.rule
 def _(self):
     check_probabilities(self)
-    return Spec(self.shape, self.dtype, strides_like(self))
+    return Spec(self.shape, self.dtype)
 
 
 @bernoulli.gradient

@@ -484,6 +484,7 @@ def _(g):
     "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
     cpu="copy_into",
     function_variant=False,
+    number_ok=("src",),
     node="CopyBackwards",
     handles=frozenset({"conjugate", "negative"}),
     opaque=True,

@@ -55,19 +55,19 @@ def check_any_element(self, op):
         )
 
 
-def extreme(self, dim, keepdim):
-    check_real(self, "amax/amin")
-    dims = reduced_dims(self.dim(), dim, "amax/amin")
+def extreme(self, dim, keepdim, op):
+    check_real(self, op)
+    dims = reduced_dims(self.dim(), dim, op)
     if dim:
-        check_not_empty(self, dims, "amax/amin")
+        check_not_empty(self, dims, op)
     else:
-        check_any_element(self, "amax/amin")
+        check_any_element(self, op)
     return Spec(reduced_sizes(self.shape, dims, keepdim), self.dtype)
 
 
 @amax.rule
 def _(self, dim, keepdim):
-    return extreme(self, dim, keepdim)
+    return extreme(self, dim, keepdim, "amax")
 
 
 def evenly(g, t, result, dim, keepdim, ops):
@@ -117,7 +117,7 @@ amin.batching("reduce")
 
 @amin.rule
 def _(self, dim, keepdim):
-    return extreme(self, dim, keepdim)
+    return extreme(self, dim, keepdim, "amin")
 
 
 @amin.gradient
@@ -144,15 +144,15 @@ max.samples(call(values(2, 3)), call(values()), dtypes=REAL | BOOL)
 max.reference(np.amax)
 
 
-def extreme_of_all(self):
-    check_real(self, "max/min")
-    check_any_element(self, "max/min")
+def extreme_of_all(self, op):
+    check_real(self, op)
+    check_any_element(self, op)
     return Spec([], self.dtype)
 
 
 @max.rule
 def _(self):
-    return extreme_of_all(self)
+    return extreme_of_all(self, "max")
 
 
 @max.batching
@@ -200,17 +200,17 @@ max_dim.reference(
 max_dim.batching("dims")
 
 
-def extreme_with_indices(self, dim, keepdim):
-    check_real(self, "max/min")
-    dims = reduced_dims(self.dim(), [dim], "max/min")
-    check_not_empty(self, dims, "max/min")
+def extreme_with_indices(self, dim, keepdim, op):
+    check_real(self, op)
+    dims = reduced_dims(self.dim(), [dim], op)
+    check_not_empty(self, dims, op)
     sizes = reduced_sizes(self.shape, dims, keepdim)
     return Spec(sizes, self.dtype), Spec(sizes, dtypes.int64)
 
 
 @max_dim.rule
 def _(self, dim, keepdim):
-    return extreme_with_indices(self, dim, keepdim)
+    return extreme_with_indices(self, dim, keepdim, "max")
 
 
 @max_dim.jvp
@@ -248,7 +248,7 @@ min.reference(np.amin)
 
 @min.rule
 def _(self):
-    return extreme_of_all(self)
+    return extreme_of_all(self, "min")
 
 
 @min.batching
@@ -298,7 +298,7 @@ min_dim.batching("dims")
 
 @min_dim.rule
 def _(self, dim, keepdim):
-    return extreme_with_indices(self, dim, keepdim)
+    return extreme_with_indices(self, dim, keepdim, "min")
 
 
 @min_dim.jvp
@@ -398,12 +398,11 @@ argmax.samples(call(values(2, 3)), call(values(2, 3), 1), call(values(2, 3), 0, 
 argmax.reference(lambda x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=keepdim))
 
 
-def place_of_extreme(self, dim, keepdim):
-    op = "argmax/argmin"
-    check_real(self, "argmax/argmin")
+def place_of_extreme(self, dim, keepdim, op):
+    check_real(self, op)
     if self.dtype == dtypes.bool:
         raise NotImplementedError(f"{op}(): \"{op}_cpu\" not implemented for 'Bool'")
-    dims = one_or_all(self, dim, "argmax/argmin")
+    dims = one_or_all(self, dim, op)
     if dim is None:
         if self.numel() == 0:
             raise IndexError(
@@ -411,13 +410,13 @@ def place_of_extreme(self, dim, keepdim):
                 "the reduction dim with the 'dim' argument."
             )
     else:
-        check_not_empty(self, dims, "argmax/argmin")
+        check_not_empty(self, dims, op)
     return Spec(reduced_sizes(self.shape, dims, keepdim), dtypes.int64)
 
 
 @argmax.rule
 def _(self, dim, keepdim):
-    return place_of_extreme(self, dim, keepdim)
+    return place_of_extreme(self, dim, keepdim, "argmax")
 
 
 @argmax.batching
@@ -445,7 +444,7 @@ argmin.reference(lambda x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=k
 
 @argmin.rule
 def _(self, dim, keepdim):
-    return place_of_extreme(self, dim, keepdim)
+    return place_of_extreme(self, dim, keepdim, "argmin")
 
 
 @argmin.batching
@@ -476,18 +475,18 @@ def truth_dtype(dtype):
     return dtypes.uint8 if dtype == dtypes.uint8 else dtypes.bool
 
 
-def truth(self, dim, keepdim):
-    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, "any/all"), keepdim)
+def truth(self, dim, keepdim, op):
+    sizes = reduced_sizes(self.shape, reduced_dims(self.dim(), dim, op), keepdim)
     return Spec(sizes, truth_dtype(self.dtype))
 
 
-def truth_over(self, dim, keepdim):
+def truth_over(self, dim, keepdim, op):
     """Unlike other reductions: an empty list names no dimension."""
     if dim is None:
-        return truth(self, list(range(self.dim())), keepdim)
+        return truth(self, list(range(self.dim())), keepdim, op)
     if not dim:
         return Spec(self.shape, truth_dtype(self.dtype))
-    return truth(self, dim, keepdim)
+    return truth(self, dim, keepdim, op)
 
 
 def truth_of_batch(b, self, dim, keepdim):
@@ -524,7 +523,7 @@ any_dim.batching("dims")
 
 @any_dim.rule
 def _(self, dim, keepdim):
-    return truth(self, [dim], keepdim)
+    return truth(self, [dim], keepdim, "any")
 
 
 @structured(
@@ -557,7 +556,7 @@ def _(b, self, dim, keepdim):
 
 @any_dims.rule
 def _(self, dim, keepdim):
-    return truth_over(self, dim, keepdim)
+    return truth_over(self, dim, keepdim, "any")
 
 
 @structured(
@@ -605,7 +604,7 @@ all_dim.batching("dims")
 
 @all_dim.rule
 def _(self, dim, keepdim):
-    return truth(self, [dim], keepdim)
+    return truth(self, [dim], keepdim, "all")
 
 
 @structured(
@@ -633,7 +632,7 @@ all_dims.reference(
 
 @all_dims.rule
 def _(self, dim, keepdim):
-    return truth_over(self, dim, keepdim)
+    return truth_over(self, dim, keepdim, "all")
 
 
 @all_dims.batching

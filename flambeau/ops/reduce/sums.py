@@ -285,7 +285,8 @@ def _(g, self, dim, keepdim, ops):
 @structured(
     "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    cpu="cpu::var(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
+    cpu="cpu::var(result, self, shape::dims_of(self, dim), "
+    'shape::freedom_of("var", correction, self, result))',
     out=True,
     out_overload="correction_out",
 )
@@ -366,7 +367,8 @@ def _(g, self, dim, correction, keepdim, ops):
 @structured(
     "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)"
     " -> Tensor",
-    cpu="cpu::std(result, self, shape::dims_of(self, dim), shape::correction_of(correction))",
+    cpu="cpu::std(result, self, shape::dims_of(self, dim), "
+    'shape::freedom_of("std", correction, self, result))',
     out=True,
     out_overload="correction_out",
 )
@@ -420,7 +422,7 @@ def _(g, self, result, dim, correction, keepdim, ops):
     "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, "
     "bool keepdim=False) -> (Tensor, Tensor)",
     cpu="cpu::var_mean(result0, result1, self, shape::dims_of(self, dim), "
-    "shape::correction_of(correction))",
+    'shape::freedom_of("var_mean", correction, self, result0))',
     method=False,
 )
 def var_mean():

@@ -38,7 +38,7 @@ cumsum.jvp("linear")
 
 @cumsum.rule
 def _(self, dim, dtype):
-    wrap_dim(dim, self.dim(), "cumsum/cumprod")
+    wrap_dim(dim, self.dim(), "cumsum")
     return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 
@@ -76,7 +76,7 @@ cumprod.batching("dims")
 
 @cumprod.rule
 def _(self, dim, dtype):
-    wrap_dim(dim, self.dim(), "cumsum/cumprod")
+    wrap_dim(dim, self.dim(), "cumprod")
     return Spec(self.shape, sum_dtype(self.dtype, dtype))
 
 

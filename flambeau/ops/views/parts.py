@@ -191,7 +191,7 @@ def _(g, self, dimension, size, step, ops):
 @view(
     "split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
     creation="multi_output",
-    function_variant=False,
+    module="_functional",
     method=False,
 )
 def split():

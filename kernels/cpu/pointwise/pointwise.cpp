@@ -371,9 +371,8 @@ std::optional<Dims> agreed_strides(IntSpan shape, Inputs inputs) {
   const auto all = [&](auto&& holds) { return std::all_of(inputs.begin(), inputs.end(), holds); };
   if (!all([&](const Tensor* t) { return same(t->sizes(), shape); })) return std::nullopt;
   if (all([](const Tensor* t) { return t->is_contiguous(); })) return contiguous_strides(shape);
-  for (const MemoryFormat format : {MemoryFormat::channels_last, MemoryFormat::channels_last_3d})
-    if (all([=](const Tensor* t) { return t->is_contiguous(format); }))
-      return channels_last_strides(shape);
+  if (all([](const Tensor* t) { return t->is_contiguous(MemoryFormat::channels_last); }))
+    return channels_last_strides(shape);
   const IntSpan first = inputs[0]->strides();
   if (all([&](const Tensor* t) { return t->impl()->dense() && same(t->strides(), first); }))
     return Dims(first);
