@@ -1,10 +1,11 @@
-"""Times some 200 everyday calls on a few million elements, to find what falls far behind.
+"""Times some 240 everyday calls on a few million elements, to find what falls far behind.
 
     python benchmarks/everyday.py [--threads 2] [--rounds 5] [--only REGEX]
 
 See ``harness.py`` for what a line says. Operands are named below: ``a`` and ``b`` are 2000 x 2000
 floats, ``at`` is transposed, ``a2`` every other column, ``i`` int64 of 1 to 99, ``h`` bfloat16,
-``d`` double, ``m`` a mask, ``z`` complex, ``n`` a batch of images, ``nl`` the same channels_last.
+``f`` float16, ``d`` double, ``m`` a mask, ``z`` complex, ``n`` a batch of images, ``nl`` the same
+channels_last.
 """
 
 import functools
@@ -36,6 +37,7 @@ def operands(lib):
         "i8": i.to(lib.int8),
         "u8": i.to(lib.uint8),
         "h": a.to(lib.bfloat16),
+        "f": a.to(lib.float16),
         "d": a.to(lib.float64),
         "m": a > 0,
         "z": lib.view_as_complex(lib.stack((a[:1000], b[:1000]), -1)),
@@ -57,6 +59,11 @@ w.add_(b); w.copy_(b); w.copy_(at); w[:, ::2].copy_(b2); a.clone(); a.clone().fi
 b.clone().zero_(); a.floor(); a.round(); torch.maximum(a, b); F.silu(a); a.erf()
 a.sign(); i << 2; a.clamp(-1, 1); a // 3; a % 3; i32 * i32; u8 < u8; u8 << 1; u8.clamp(5, 50)
 i8 + i8; i8.sign(); h * 2; h.relu(); h - h; w[:, ::2].relu_(); w[:, ::2].zero_(); a[:, ::3].relu()
+F.gelu(a); F.gelu(h); F.silu(at); F.silu(d); a.sin(); f.cos(); a.log1p(); f.log2(); -h; f.abs()
+f + f; f * 2; f / f; f.clamp(-1, 1); f.sqrt(); f < f; u8 >> 1; u8 * 3; i32 * 3; i32.clamp(2, 50)
+m * m; w.mul_(1.0); u8 + 1; a - column; a[:, :1] * v; a ** 0; a ** -2; z ** -2; i32 ** 5
+w.copy_(a).pow_(2); w.clamp_(-1, 1); torch.clamp(a, b, a); a.round(decimals=2)
+torch.lerp(h, h, 0.3); z.sigmoid()
 """
 REDUCE = """
 a.sum(); a.sum(0); a.sum(1); at.sum(1); a2.sum(1); a2.sum(0); n.mean((2, 3)); n.mean((0, 2, 3))

@@ -49,6 +49,12 @@ void refuse_gradient(const char* op, bool requires_grad);
 void check_self(const char* op, const Tensor& self, const Wanted& result);
 // The result of a functional body goes into self.
 void give_inplace(const char* op, const Tensor& self, const Tensor& result);
+// Whether elementwise work on `self` may write its result to `out` as it goes.
+inline bool takes_result_like(const Tensor& out, const Tensor& self) {
+  return out.dtype() == self.dtype() && same(out.sizes(), self.sizes()) &&
+         (out.is(self) || !out.impl()->storage() ||
+          out.impl()->storage().get() != self.impl()->storage().get());
+}
 // The same for out=, which is resized.
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result);
 void resize_and_give(const char* op, const Tensor& out, const TensorVec& result);

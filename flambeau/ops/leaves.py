@@ -21,6 +21,10 @@ class Leaf:
     scalar: str = ""  # symbol of the entry whose second operand is a number
     commutes: bool = False
     short: bool = False  # an instruction or two, as the operators are
+    # There is `name_near`, which is less work or becomes vectors where `is_near_...` holds of the
+    # arguments: of numbers with fractions, or of whole ones.
+    near: str = ""
+    near_whole: str = ""
 
 
 def _leaf(name: str, arity: int = 1, **kw) -> tuple[str, Leaf]:
@@ -73,9 +77,9 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("where", 3, tensor="where_self", short=True),
         # composed: see trace.tensor_code
         _leaf("nonzero", 1, result="B", tensor="logical_not", short=True),
-        _leaf("isnan", 1, result="B"),
-        _leaf("isinf", 1, result="B"),
-        _leaf("isfinite", 1, result="B"),
+        _leaf("isnan", 1, result="B", short=True),
+        _leaf("isinf", 1, result="B", short=True),
+        _leaf("isfinite", 1, result="B", short=True),
         _leaf("signbit", 1, result="B"),
         _leaf("abs", 1, result="R", short=True),
         _leaf("angle", 1, result="R"),
@@ -84,23 +88,42 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("conj", 1, tensor="conj", short=True),
         _leaf("sgn", 1),
         _leaf("mul_i", 1, tensor="formula::mul_i"),  # times the imaginary unit; 0 for real types
-        _leaf("pow", 2, tensor="pow_Tensor_Tensor", scalar="pow_Tensor_Scalar"),
+        _leaf(
+            "pow",
+            2,
+            tensor="pow_Tensor_Tensor",
+            scalar="pow_Tensor_Scalar",
+            near_whole="power",
+        ),
         _leaf("minimum", 2, short=True),
         _leaf("maximum", 2, short=True),
+        _leaf(
+            "at_least", 2, tensor="maximum", short=True
+        ),  # of numbers, for bounds that are no NaN
+        _leaf("at_most", 2, tensor="minimum", short=True),
         _leaf("atan2", 2),
-        _leaf("fmod", 2, tensor="fmod_Tensor"),
-        _leaf("remainder", 2, tensor="remainder_Tensor"),
-        _leaf("floor_divide", 2),
+        _leaf("fmod", 2, tensor="fmod_Tensor", near="quotient"),
+        _leaf("remainder", 2, tensor="remainder_Tensor", near="quotient"),
+        _leaf("floor_divide", 2, near="quotient"),
         _leaf("trunc_divide", 2, tensor="formula::trunc_divide"),
-        _leaf("left_shift", 2, tensor="bitwise_left_shift_Tensor"),
-        _leaf("right_shift", 2, tensor="bitwise_right_shift_Tensor"),
+        _leaf("left_shift", 2, tensor="bitwise_left_shift_Tensor", short=True),
+        _leaf("right_shift", 2, tensor="bitwise_right_shift_Tensor", short=True),
+        _leaf("sin", near="pi"),
+        _leaf("cos", near="pi"),
+        _leaf("gelu", near="centre"),
+        _leaf("gelu_slope", near="centre"),
+        _leaf("whole_power", 2),
+        _leaf("round_scaled", 2),
         _leaf("trigamma", 1, tensor="_trigamma"),
+        *(
+            _leaf(n, short=True)
+            for n in "sign sqrt rsqrt reciprocal floor ceil trunc round".split()
+        ),
         *(
             _leaf(name)
             for name in (
-                "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt tanh sigmoid sin cos tan sinh cosh"
-                " asin acos atan asinh acosh atanh erf erfc lgamma digamma floor ceil trunc round"
-                " sign reciprocal"
+                "exp exp2 expm1 log log2 log10 log1p tanh sigmoid silu tan sinh cosh"
+                " asin acos atan asinh acosh atanh erf erfc lgamma digamma"
             ).split()
         ),
     ]

@@ -128,6 +128,29 @@ def is_short(e: Expr) -> bool:
     return bool(leaf.infix or leaf.short) and all(is_short(a) for a in e.args)
 
 
+_CHOICES = ("minimum", "maximum", "at_least", "at_most", "where")
+
+
+def exactness(e: Expr) -> int:
+    """1 if a value is one of the operands but for its sign, or zero, so that there is nothing to
+    round; 2 if nothing but signs change; else 0."""
+    if e.op in ("operand", "const"):
+        return 2 if e.op == "operand" else int(e.value == 0)
+    chosen = e.args[1:] if e.op == "where" else e.args
+    known = 2 if e.op in ("neg", "abs") else int(e.op in _CHOICES)
+    return min(known, *map(exactness, chosen)) if known else 0
+
+
+def near_leaf(e: Expr) -> Expr | None:
+    """The one part of a formula that is less work near: a leaf of operands."""
+    if e.op not in LEAVES:
+        return None
+    found = [leaf for leaf in map(near_leaf, e.args) if leaf is not None]
+    if (LEAVES[e.op].near or LEAVES[e.op].near_whole) and all(a.op == "operand" for a in e.args):
+        found.append(e)
+    return found[0] if len(found) == 1 else None
+
+
 def formula_text(e: Expr) -> str:
     """The formula as it is read aloud: ``g * cos(self)``."""
     if e.op in ("operand", "param"):

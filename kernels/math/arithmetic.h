@@ -20,17 +20,17 @@ FLAMBEAU_LEAF T rsqrt(T x) {
 #endif
 }
 
-// NaN if either is. Two choices, not one of two reasons: where these are nested, the compiler makes
-// branches of the latter.
+// NaN if either is, b of two zeros. The check is of b, which in a clamp is a bound: a check of what
+// came out of another choice makes the compiler tell all cases of both apart.
 template <class T>
 FLAMBEAU_LEAF T minimum(T a, T b) {
-  T y = a < b ? a : b;
-  return a != a ? a : y;
+  T y = b <= a ? b : a;
+  return b != b ? b : y;
 }
 template <class T>
 FLAMBEAU_LEAF T maximum(T a, T b) {
-  T y = a > b ? a : b;
-  return a != a ? a : y;
+  T y = b >= a ? b : a;
+  return b != b ? b : y;
 }
 // The other one if either is NaN.
 template <class T>
@@ -49,6 +49,15 @@ template <class T>
 FLAMBEAU_LEAF T lerp(T a, T b, T weight) {
   T d = b - a;
   return abs(weight) < T(0.5) ? a + weight * d : b - d * (T(1) - weight);
+}
+
+// x to the nearest multiple of 1 / up, which is an exact power of ten; through double. What has no
+// digits that far stays.
+template <class T>
+FLAMBEAU_LEAF T round_scaled(T x, T up) {
+  double scaled = double(x) * double(up);
+  T y = T(round(scaled) / double(up));
+  return (abs(scaled) < 0x1p52) & isfinite(y) ? y : x;
 }
 
 // sqrt(a^2 + b^2) without overflow on the way; infinity if either is, NaN or not.

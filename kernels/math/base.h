@@ -62,6 +62,7 @@ struct ieee;
 template <>
 struct ieee<float> {
   using bits = uint32;
+  using signed_bits = int32;
   static constexpr int mantissa = 23;
   static constexpr int bias = 127;
   static constexpr float min_normal = 0x1p-126f;
@@ -73,6 +74,7 @@ struct ieee<float> {
 template <>
 struct ieee<double> {
   using bits = uint64;
+  using signed_bits = int64;
   static constexpr int mantissa = 52;
   static constexpr int bias = 1023;
   static constexpr double min_normal = 0x1p-1022;
@@ -227,6 +229,14 @@ FLAMBEAU_LEAF nearest<T> to_nearest(T x_plus_magic) {
 template <class T>
 FLAMBEAU_LEAF T exp2_of_bits(bits_t<T> n) {
   return from_bits(bits_t<T>((n + ieee<T>::bias) << ieee<T>::mantissa));
+}
+
+// 2^-n, or 0 where that is not normal.
+template <class T>
+FLAMBEAU_LEAF T inverse_power(bits_t<T> n) {
+  using Int = typename ieee<T>::signed_bits;
+  Int b = Int(bits_t<T>((bits_t<T>(ieee<T>::bias) - n) << ieee<T>::mantissa));
+  return from_bits(bits_t<T>(b > 0 ? b : 0));
 }
 
 // x * 2^n for |n| < 2 bias: the first factor keeps x normal, the second rounds once, if at all.

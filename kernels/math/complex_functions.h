@@ -21,7 +21,12 @@ struct sin_cos_pair {
 };
 FLAMBEAU_LEAF_CALL sin_cos_pair sin_cos(double x) {
   constexpr double half_pi_hi = 0x1.921fb54442d18p0, half_pi_lo = 0x1.1a62633145c07p-54;
-  pi_reduced a = pi_reduce<tan_poles>(x);
+  // One number is a call of its own here, and a branch is worth it. What is not finite is not near.
+  pi_reduced a;
+  if (is_near_pi(x))
+    a = pi_reduce_near<tan_poles>(x);
+  else
+    a = pi_reduce_far<tan_poles>(x);
   pair<double> rest = two_sum(half_pi_hi, -abs(a.r));
   double s = sin_of({a.r, a.r_lo, 0}, x);
   double c = sin_of({rest.hi, rest.lo + half_pi_lo - copysign(1.0, a.r) * a.r_lo, 0}, x);

@@ -102,4 +102,70 @@ FLAMBEAU_LEAF double erfc(double x) {
   return a < 0.8 ? near : y;
 }
 
+// Note [Near the centre]
+// x Phi(x), Phi being the normal distribution, for |x| <= 4, where nearly all numbers are that
+// anyone asks for: Phi(-a) = 2^(L(a) - a^2 / (2 ln 2)), where L is smooth, as a polynomial of
+// a - 2. Relative errors are kept in the tail. `gelu` holds everywhere, and has these bits here.
+template <class T>
+FLAMBEAU_LEAF bool is_near_centre(T x) {
+  return abs(x) <= T(4);
+}
+FLAMBEAU_LEAF float log2_mills(float t) {  // to 2^-22
+  return poly(t, -0x1.494aacp1, -0x1.13ade6p-1, 0x1.51a86ap-4, -0x1.d3aea8p-7, 0x1.364fc4p-9,
+              -0x1.6e4074p-12, 0x1.67b66p-15, -0x1.7cd162p-19, -0x1.e2e294p-21, 0x1.2430e8p-22);
+}
+FLAMBEAU_LEAF double log2_mills(double t) {  // to 2^-52
+  return poly(
+      t, -0x1.494aab14aaf5p1, -0x1.13ade8ce1a5d7p-1, 0x1.51a74e3ecc4fep-4, -0x1.d3aac8331abd1p-7,
+      0x1.369b7f189a832p-9, -0x1.6ed5d52c51858p-12, 0x1.5a16f7bee7a74p-15, -0x1.55ad5b15f3061p-19,
+      -0x1.cdbf47158cf55p-22, 0x1.affb3b4473359p-23, -0x1.88962aa6776f5p-25, 0x1.e220bd7abac6p-28,
+      -0x1.327e9328ab4c8p-31, -0x1.54025c641ffcp-34, 0x1.8221fc1645b42p-35, -0x1.7c983df8a0d77p-37,
+      0x1.054acb7213211p-39, -0x1.b7eac4de4b1a6p-43, -0x1.c7b5beecb1e5fp-46, 0x1.3d26ad311e8fap-46,
+      -0x1.9cc9f6a02d1cep-49, 0x1.aa512556d70e1p-54);
+}
+FLAMBEAU_LEAF float exp2_near_zero(float r) {  // 2^r for |r| <= 1/2, to 2^-28
+  return poly(r, 1, 0x1.62e43p-1, 0x1.ebfbep-3, 0x1.c6af7ap-5, 0x1.3b2a28p-7, 0x1.5f0962p-10,
+              0x1.4447acp-13);
+}
+FLAMBEAU_LEAF double exp2_near_zero(double r) {
+  return fma_or_mul(r, fma_or_mul(r, exp2_tail(r), 0x1.62e42fefa39efp-1), 1.0);
+}
+// Phi(-a) for 0 <= a <= 4, within 8 ulp, and in double within 12.
+template <class T>
+FLAMBEAU_LEAF T normal_tail(T a) {
+  constexpr T half_log2e = T(0x1.71547652b82fep-1);
+  T z = a * a, log = log2_mills(a - T(2));
+  nearest<T> n = to_nearest(fma_or_mul(z, -half_log2e, log) + ieee<T>::magic);
+  T r = fma_or_mul(z, -half_log2e, -n.value) + log;
+  return from_bits(bits_of(exp2_near_zero(r)) + (n.bits << ieee<T>::mantissa));
+}
+template <class T>
+FLAMBEAU_LEAF T gelu_near(T x) {
+  T a = abs(x);
+  return fma_or_mul(-a, normal_tail(a), x < T(0) ? T(-0.0) : x);
+}
+template <class T>
+FLAMBEAU_LEAF T gelu(T x) {
+  T tail = erfc(x * T(-0x1.6a09e667f3bcdp-1));
+  T far = (tail == T(0) ? T(-1) : x) * T(0.5) * tail;
+  return is_near_centre(x) ? gelu_near(x) : far;
+}
+
+// Its derivative, Phi(x) + x phi(x), with the density phi; the terms cancel around -0.75.
+template <class T>
+FLAMBEAU_LEAF T gelu_slope_near(T x) {
+  constexpr T half_log2e = T(0x1.71547652b82fep-1), density = T(0x1.9884533d43651p-2);
+  T a = abs(x), z = a * a, tail = normal_tail(a);
+  nearest<T> n = to_nearest(fma_or_mul(z, -half_log2e, ieee<T>::magic));
+  T p = exp2_near_zero(fma_or_mul(z, -half_log2e, -n.value));
+  T height = from_bits(bits_of(p) + (n.bits << ieee<T>::mantissa));
+  return fma_or_mul(x * density, height, x < T(0) ? tail : T(1) - tail);
+}
+template <class T>
+FLAMBEAU_LEAF T gelu_slope(T x) {
+  T height = T(0x1.9884533d43651p-2) * exp(T(-0.5) * x * x);
+  T far = T(0.5) * erfc(x * T(-0x1.6a09e667f3bcdp-1)) + (height == T(0) ? T(0) : x * height);
+  return is_near_centre(x) ? gelu_slope_near(x) : far;
+}
+
 }  // namespace flambeau::inline v1::math

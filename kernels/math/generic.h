@@ -38,6 +38,12 @@ template <RealNumber T>
 FLAMBEAU_LEAF T reciprocal(T x) {
   return T(1) / x;
 }
+template <class T>
+FLAMBEAU_LEAF complex<T> silu(complex<T> z) {
+  complex<T> s = sigmoid(z);
+  bool zero = s == complex<T>{T(0), T(0)};  // z may be infinite there
+  return complex<T>{zero ? T(-1) : z.re, zero ? T(0) : z.im} * s;
+}
 template <Integer T>
 FLAMBEAU_LEAF T floor(T x) {
   return x;

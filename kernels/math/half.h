@@ -49,6 +49,52 @@ FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) {
 }
 
 #if !defined(__CUDACC__)
+// Lanes of a vector of floats, so many as the instruction set converts at once; one where it does
+// not. Bytes are numbers.
+#if defined(__AVX512F__)
+static constexpr int half_lanes = 16;
+FLAMBEAU_LEAF void widen_lanes(const float16* src, float* dst) {
+  __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src));
+  _mm512_store_ps(dst, _mm512_maskz_cvtph_ps(0xffff, h));
+}
+FLAMBEAU_LEAF void widen_lanes(const uint8* src, float* dst) {
+  __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(src));
+  _mm512_store_ps(dst, _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepu8_epi32(0xffff, bytes)));
+}
+FLAMBEAU_LEAF void narrow_lanes(const float* src, float16* dst) {
+  __m512 x = _mm512_load_ps(src);
+  __m256i h = _mm512_maskz_cvtps_ph(0xffff, x, _MM_FROUND_TO_NEAREST_INT);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), h);
+}
+FLAMBEAU_LEAF void narrow_lanes(const float* src, uint8* dst) {
+  __m512i x = _mm512_maskz_cvtps_epi32(0xffff, _mm512_load_ps(src));
+  __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, x);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), bytes);
+}
+#elif defined(__F16C__)
+static constexpr int half_lanes = 8;
+FLAMBEAU_LEAF void widen_lanes(const float16* src, float* dst) {
+  _mm256_store_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src))));
+}
+FLAMBEAU_LEAF void widen_lanes(const uint8* src, float* dst) {
+  __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(src));
+  _mm256_store_ps(dst, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
+}
+FLAMBEAU_LEAF void narrow_lanes(const float* src, float16* dst) {
+  __m128i h = _mm256_cvtps_ph(_mm256_load_ps(src), _MM_FROUND_TO_NEAREST_INT);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), h);
+}
+FLAMBEAU_LEAF void narrow_lanes(const float* src, uint8* dst) {
+  __m256i x = _mm256_cvtps_epi32(_mm256_load_ps(src));
+  __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(dst), _mm_packus_epi16(words, words));
+}
+#else
+static constexpr int half_lanes = 1;
+void widen_lanes(const void* src, float* dst);  // there are none
+void narrow_lanes(const float* src, void* dst);
+#endif
+
 // Whole arrays, with the same bits as one by one.
 static inline void convert(const float16* src, float* dst, int64 n) {
   int64 i = 0;

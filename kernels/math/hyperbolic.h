@@ -33,27 +33,51 @@ FLAMBEAU_LEAF T tanh(T x) {
   return copysign(a < near_to ? near : far, x);
 }
 
+// exp(r) - 1 for |r| <= ln2 / 2, to 2^-28 and 2^-61; in float with a short chain of operations.
+FLAMBEAU_LEAF float exp_minus_one(float r) {
+  float square = r * r, head = fma_or_mul(r, 0x1.555492p-3f, 0.5f);
+  float p = fma_or_mul(square, 0x1.6d7a58p-10f, fma_or_mul(r, 0x1.12398ep-7f, 0x1.5554cp-5f));
+  return fma_or_mul(square, fma_or_mul(square, p, head), r);
+}
+FLAMBEAU_LEAF double exp_minus_one(double r) { return fma_or_mul(r * r, exp_tail(r), r); }
+
 // Within 1 ulp. With exp(|x|) = 2^n (1 + t) the smaller side, sigmoid(-|x|), is 2^-n / d for
-// d = 1 + t + 2^-n; the quotient is corrected for the rounding of d and its own. 2^-n, which may
-// not be normal, is `scale` times a constant.
+// d = 1 + t + 2^-n; the quotient is corrected for the rounding of d and its own. 2^-n may not be
+// normal: then it does not count in d, and is two factors elsewhere.
 template <class T>
 FLAMBEAU_LEAF T sigmoid(T x) {
   constexpr T zero_from = sizeof(T) == 4 ? T(104) : T(746);
   constexpr int shift = sizeof(T) == 4 ? 32 : 64;
   constexpr T unit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
   exp_reduced<T> e = exp_reduce(at_most(abs(x), zero_from));
-  T t = fma_or_mul(e.r * e.r, exp_tail(e.r), e.r);
-  T scale = exp2_of_bits<T>(bits_t<T>(shift) - e.n.bits);
-  pair<T> a = fast_two_sum(T(1), scale * unit), d = fast_two_sum(a.hi, t);
-  T inverse = T(1) / d.hi, d_lo = d.lo + a.lo;
+  T t = exp_minus_one(e.r);
+  pair<T> a = fast_two_sum(T(1), inverse_power<T>(e.n.bits)), d = fast_two_sum(a.hi, t);
+  T inverse = T(1) / d.hi;
+  d.lo += a.lo;
 #if FLAMBEAU_LEAF_HAS_FMA
-  T error = fma_or_mul(-inverse, d_lo, fma_or_mul(-inverse, d.hi, T(1)));
+  T error = fma_or_mul(-inverse, d.lo, fma_or_mul(-inverse, d.hi, T(1)));
 #else
   pair<T> one = two_product(inverse, d.hi);
-  T error = ((T(1) - one.hi) - one.lo) - inverse * d_lo;
+  T error = ((T(1) - one.hi) - one.lo) - inverse * d.lo;
 #endif
+  T scale = exp2_of_bits<T>(bits_t<T>(shift) - e.n.bits);
   T small = fma_or_mul(inverse, error, inverse) * scale * unit;
   return x < T(0) ? small : T(1) - small;
+}
+
+// x sigmoid(x), within 3 ulp. Below 0 it is -|x| exp(-|x|) / (1 + exp(-|x|)).
+template <class T>
+FLAMBEAU_LEAF T silu(T x) {
+  constexpr T zero_from = sizeof(T) == 4 ? T(112) : T(754);
+  T a = at_most(abs(x), zero_from);
+  exp_reduced<T> e = exp_reduce(-a);
+  T p = T(1) + exp_minus_one(e.r);
+  bits_t<T> n = 0 - e.n.bits;
+  T q = (x < T(0) ? a : x) / fma_or_mul(p, inverse_power<T>(n), T(1));
+  constexpr int shift = sizeof(T) == 4 ? 64 : 128;
+  constexpr T unit = sizeof(T) == 4 ? T(-0x1p-64) : T(-0x1p-128);
+  T lifted = from_bits(bits_of(p) + (bits_t<T>(bits_t<T>(shift) - n) << ieee<T>::mantissa));
+  return x < T(0) ? q * lifted * unit : q;
 }
 
 // (sinh(x) / x - 1) / x^2 at z = x^2 <= 1; the error in sinh is 2^-31 and 2^-61 of it.

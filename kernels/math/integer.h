@@ -132,15 +132,56 @@ FLAMBEAU_LEAF T pow(T a, T b) {
   return b < T(0) ? unit : T(power);
 }
 
-// A count outside [0, width) shifts everything out: 0, or to the right the sign.
+// a^n for 0 <= n < 32: unlike `pow`, it becomes vectors.
+template <integer T>
+FLAMBEAU_LEAF T whole_power(T a, T n) {
+  using W = wide_t<T>;
+  W a1 = W(a), a2 = a1 * a1, a4 = a2 * a2, a8 = a4 * a4, a16 = a8 * a8;
+  W low = (n & 1 ? a1 : W(1)) * (n & 2 ? a2 : W(1));
+  W high = (n & 4 ? a4 : W(1)) * (n & 8 ? a8 : W(1));
+  return T(low * high * (n & 16 ? a16 : W(1)));
+}
+
+// Exponents for which `pow` is this.
+template <integer T>
+FLAMBEAU_LEAF bool is_near_power(T, T n) {
+  return (n >= T(0)) & (n < T(32));
+}
+template <integer T>
+FLAMBEAU_LEAF T pow_near(T a, T n) {
+  return whole_power(a, n);
+}
+
+// A count outside [0, width) shifts everything out: 0, or to the right the sign. Vector units shift
+// no bytes by counts of their own: these go by the bits of the count.
 template <integer T>
 FLAMBEAU_LEAF T left_shift(T a, T b) {
-  bool inside = wide_t<T>(b) < wide_t<T>(width<T>);
-  T y = T(wide_t<T>(a) << (inside ? wide_t<T>(b) : 0));
+  using W = wide_t<T>;
+  if constexpr (sizeof(T) == 1) {
+    uint8 y = uint8(a), count = uint8(b);
+    y = count & 1 ? uint8(y << 1) : y;
+    y = count & 2 ? uint8(y << 2) : y;
+    y = count & 4 ? uint8(y << 4) : y;
+    return count < 8 ? T(y) : T(0);
+  }
+  bool inside = W(b) < W(width<T>);
+  T y = T(W(a) << (inside ? W(b) : 0));
   return inside ? y : T(0);
 }
 template <integer T>
 FLAMBEAU_LEAF T right_shift(T a, T b) {
+  if constexpr (sizeof(T) == 1) {
+    uint8 count = uint8(b);
+    T y = count & 1 ? T(a >> 1) : a;
+    y = count & 2 ? T(y >> 2) : y;
+    y = count & 4 ? T(y >> 4) : y;
+    return count < 8 ? y : T(is_signed<T> & (a < T(0)) ? -1 : 0);
+  } else if constexpr (sizeof(T) == 2) {  // a count that is seen to be less than 16
+    bool inside = uint16(b) < width<T>;
+    int count = uint16(inside ? b : T(width<T> - 1)) & 15;
+    T y = T(a >> count);
+    return inside | is_signed<T> ? y : T(0);
+  }
   bool inside = wide_t<T>(b) < wide_t<T>(width<T>);
   T y = T(a >> (inside ? b : T(width<T> - 1)));
   return inside | is_signed<T> ? y : T(0);

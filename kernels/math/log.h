@@ -53,14 +53,6 @@ FLAMBEAU_LEAF T log(T x) {
   return log_edges(x, y);
 }
 
-// log(x) to 2^-30 for x > 0 and finite, from which float results are made; k units + f's part.
-FLAMBEAU_LEAF pair<double> log_short(double x) {
-  log_reduced<double> a = log_reduce(x);
-  double s = a.f / (2.0 + a.f), z = s * s;
-  double p = poly(z, 0x1.55557a25a7a3ap-1, 0x1.995eba793919ap-2, 0x1.31e2ddfe202e9p-2);
-  return {a.k, s * fma_or_mul(z, p, 2.0)};
-}
-
 // log(x) to 2^-65 for x > 0 and finite: with s = f / (2 + f) and z = s^2 it is
 // s (2 + 2/3 z + 2/5 z^2 + ...), in pairs as far down as that takes.
 FLAMBEAU_LEAF pair<double> log_pair(double x) {
@@ -88,40 +80,50 @@ FLAMBEAU_LEAF pair<double> log_pair(double x) {
 }
 
 // 1 / ln(base) and log_base(2), each with a head of few enough bits for exact products.
-struct base2 {
+template <class T>
+struct base2;
+template <>
+struct base2<double> {
   static constexpr double inv_hi = 0x1.7154p0, inv_lo = 0x1.d94ae0bf85ddfp-18;
   static constexpr double unit_hi = 1, unit_lo = 0;
 };
-struct base10 {
+template <>
+struct base2<float> {
+  static constexpr float inv_hi = 0x1.714p+0f, inv_lo = 0x1.47652cp-12f, unit_hi = 1, unit_lo = 0;
+};
+template <class T>
+struct base10;
+template <>
+struct base10<double> {
   static constexpr double inv_hi = 0x1.bcb7bp-2, inv_lo = 0x1.526e50e32a6abp-26;
   static constexpr double unit_hi = 0x1.34413508p-2, unit_lo = 0x1.f79fef311f12bp-34;
 };
+template <>
+struct base10<float> {
+  static constexpr float inv_hi = 0x1.bcap-2f, inv_lo = 0x1.7b1526p-14f, unit_hi = 0x1.344p-2f,
+                         unit_lo = 0x1.3509f8p-18f;
+};
 
-template <class Base>
-FLAMBEAU_LEAF double log_in_base(double x) {
-  log_reduced<double> a = log_reduce(x);
-  double half_square = 0.5 * a.f * a.f;
-  double hi = from_bits(bits_of(a.f - half_square) & 0xffffffff00000000u);
-  double lo = ((a.f - hi) - half_square) + log_tail(a.f);
-  pair<double> y = fast_two_sum(a.k * Base::unit_hi, hi * Base::inv_hi);
-  double rest = fma_or_mul(a.k, Base::unit_lo, (lo + hi) * Base::inv_lo);
+template <class Base, class T>
+FLAMBEAU_LEAF T log_in_base(T x) {
+  constexpr bits_t<T> head = sizeof(T) == 4 ? 0xfffff000u : bits_t<T>(0xffffffff00000000u);
+  log_reduced<T> a = log_reduce(x);
+  T half_square = T(0.5) * a.f * a.f;
+  T hi = from_bits(bits_of(a.f - half_square) & head);
+  T lo = ((a.f - hi) - half_square) + log_tail(a.f);
+  pair<T> y = fast_two_sum(a.k * Base::unit_hi, hi * Base::inv_hi);
+  T rest = fma_or_mul(a.k, Base::unit_lo, (lo + hi) * Base::inv_lo);
   return log_edges(x, y.hi + (y.lo + fma_or_mul(lo, Base::inv_hi, rest)));
-}
-template <class Base>
-FLAMBEAU_LEAF float log_in_base(float x) {  // through double
-  pair<double> a = log_short(double(x));
-  double y = fma_or_mul(a.hi, Base::unit_hi + Base::unit_lo, a.lo * (Base::inv_hi + Base::inv_lo));
-  return log_edges(x, float(y));
 }
 
 // Within 1 ulp.
 template <class T>
 FLAMBEAU_LEAF T log2(T x) {
-  return log_in_base<base2>(x);
+  return log_in_base<base2<T>>(x);
 }
 template <class T>
 FLAMBEAU_LEAF T log10(T x) {
-  return log_in_base<base10>(x);
+  return log_in_base<base10<T>>(x);
 }
 
 // log(1 + x + x_lo) for |x_lo| <= ulp(x). Where k != 0 the logarithm is not small, so that a crude
@@ -140,10 +142,22 @@ FLAMBEAU_LEAF T log1p_pair(T x, T x_lo) {
   return abs(x) < T(0x1p-60) ? x : y;
 }
 
-// Within 1 ulp.
+// Within 1 ulp. The same for a single number: what 1 + x has lost is a second part of f, whatever
+// k.
 template <class T>
 FLAMBEAU_LEAF T log1p(T x) {
-  return log1p_pair(x, T(0));
+  constexpr int m = ieee<T>::mantissa;
+  constexpr bits_t<T> low = sizeof(T) == 4 ? 0x3f3504f3u : bits_t<T>(0x3fe6a09e667f3bcdu);
+  constexpr bits_t<T> bias = ieee<T>::bias, fraction = (bits_t<T>(1) << m) - 1;
+  T u = T(1) + x, lost = x - (u - T(1));
+  bits_t<T> b = bits_of(u) - low + (bias << m);
+  T f = from_bits((b & fraction) + low) - T(1);
+  T k = number_of_bits<T>(b >> m) - T(bias);
+  lost *= inverse_power<T>((b >> m) - bias);
+  T tail = fma_or_mul(lost, poly(f, 1, -1, 0.8125), log_tail(f));
+  tail = fma_or_mul(k, ln2<T>::lo, tail);
+  T y = fma_or_mul(k, ln2<T>::hi, f - fma_or_mul(T(0.5) * f, f, -tail));
+  return copysign(log_edges(u, y), x);  // -0 too
 }
 
 }  // namespace flambeau::inline v1::math

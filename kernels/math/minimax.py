@@ -244,6 +244,15 @@ def stirling(name, f, full, degree):
     )
 
 
+def log2_mills(degree, dtype):
+    half_log2e = mpf(float(dtype(1 / (2 * np.log(2)))))  # as the leaf multiplies by it
+
+    def f(t):
+        return mp.log(mp.erfc((t + 2) / mp.sqrt(2)) / 2, 2) + half_log2e * (t + 2) ** 2
+
+    return Fit("log2_mills", f, lambda t: 1, (-2, 2), degree, dtype)
+
+
 def lgamma_quotient():
     c = mpf(5) / 4
 
@@ -276,6 +285,22 @@ FITS = [
     exp_tail(5, F32),
     exp_tail(10),
     exp_tail(5, refits=0),
+    Fit(
+        "exp_minus_one",
+        lambda r: (mp.expm1(r) - r) / r**2,
+        lambda r: r**2,
+        (-LN2_HALF, LN2_HALF),
+        4,
+        F32,
+    ),
+    Fit(
+        "exp2_near_zero",
+        lambda r: (mp.power(2, r) - 1) / r,
+        lambda r: r,
+        (mpf(-1) / 2, mpf(1) / 2),
+        5,
+        F32,
+    ),
     exp2_tail(6, F32),
     exp2_tail(11, np.float64),
     Fit(
@@ -287,7 +312,6 @@ FITS = [
         F32,
     ),
     log_in_s("log_tail", 6),
-    log_in_s("log_short", 2, refits=0),
     log_in_s("pow_magnitude", 4, refits=0),
     log_pair_rest(),
     odd("tanh_near_zero", mp.tanh, 1, 7, F32),
@@ -298,6 +322,8 @@ FITS = [
     erf_near_zero(1, 11),
     erf_far(mpf("0.88"), 4, 6, F32),
     erf_far(1, 6, 17),
+    log2_mills(9, F32),
+    log2_mills(21, np.float64),
     erfc_h(4, 10.2, 10, refits=0),
     erfc_h("4.2265625", 27.3, 23, refits=2),
     odd("sin_of", mp.sin, PI_HALF, 4, refits=0),

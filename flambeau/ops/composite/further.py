@@ -22,10 +22,16 @@ def clamp(self, min, max, ops):
     if min is None and max is None:
         raise Error("clamp: At least one of 'min' or 'max' must not be None")
     if min is not None and max is not None:
+        if is_nan(min) or is_nan(max):
+            return ops.clamp_max(ops.clamp_min(self, min), max)
         return ops._clamp_both(self, min, max)
     if min is not None:
         return ops.clamp_min(self, min)
     return ops.clamp_max(self, max)
+
+
+def is_nan(number):
+    return isinstance(number, float) and float(number) != float(number)
 
 
 clamp.samples(
@@ -71,12 +77,11 @@ def clamp_tensor(self, min, max, ops):
     """``clamp`` with tensors as bounds, broadcast."""
     if min is None and max is None:
         raise Error("clamp: At least one of 'min' or 'max' must not be None")
-    result = self
+    if min is not None and max is not None:
+        return ops._clamp_between(self, min, max)
     if min is not None:
-        result = ops.clamp_min_Tensor(result, min)
-    if max is not None:
-        result = ops.clamp_max_Tensor(result, max)
-    return result
+        return ops.clamp_min_Tensor(self, min)
+    return ops.clamp_max_Tensor(self, max)
 
 
 clamp_tensor.samples(

@@ -315,6 +315,9 @@ def _native_body(record: Record, schema: Schema) -> str:
 
 
 def _given_body(record: Record, schema: Schema, functional: str) -> str:
+    if schema.symbol in printed.PLACED:
+        code = _check_out(schema) if record.kind == "composite" and schema.outs else ""
+        return f"{code}  {printed.body_call(record, schema, True)};\n{_value(schema)}"
     if record.inplace_only:
         code = f"  {functional};\n"
         # What takes autograd's key itself modifies no memory.

@@ -13,21 +13,8 @@ from flambeau.ops.generator.kinds import Unsettled, Val
 from flambeau.ops.generator.specs import Specs
 from flambeau.ops.schema import default_cpp
 
-_COMPARES = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-}
-_INT = {
-    ast.Add: "add",
-    ast.Sub: "sub",
-    ast.Mult: "mul",
-    ast.FloorDiv: "floordiv",
-    ast.Mod: "mod",
-}
+_COMPARES = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_INT = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "floordiv", ast.Mod: "mod"}
 _FLOAT = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: ""}
 _BITS = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}
 _TENSOR = {ast.Add: "add_Tensor", ast.Sub: "sub_Tensor", ast.Mult: "mul_Tensor"}

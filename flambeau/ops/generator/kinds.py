@@ -29,19 +29,9 @@ WORDS = {  # word: C++ value type
 }
 SPECS = ("spec", "view", "placed")
 GIVEN = ("spec", "view")  # what a rule gives without making a spec of it: Note [Giving a spec]
-OF_SCHEMA = {
-    "Tensor": "tensor",
-    "int": "int",
-    "float": "float",
-    "bool": "bool",
-    "Scalar": "scalar",
-    "str": "str",
-    "ScalarType": "dtype",
-    "Device": "device",
-    "Layout": "layout",
-    "MemoryFormat": "format",
-    "Generator": "generator",
-}
+_SAME = "Tensor int float bool Scalar str Device Layout Generator"
+OF_SCHEMA = {n: n.lower() for n in _SAME.split()}
+OF_SCHEMA |= {"ScalarType": "dtype", "MemoryFormat": "format"}
 ENUMS = {  # what language.py names -> (type, C++ enumeration, the names that differ)
     "dtypes": ("dtype", "DType", {"bool": "boolean"}),
     "formats": ("format", "MemoryFormat", {}),  # `contiguous_format` is MemoryFormat::contiguous
@@ -69,14 +59,12 @@ METHODS = {
     ("tensor", "stride"): ("{}.strides()", "int[]"),
     ("tensor", "size"): ("{}.sizes()", "int[]"),
     ("tensor", "storage_offset"): ("{}.offset()", "int"),
-    ("tensor", "is_contiguous"): ("{}.is_contiguous()", "bool"),
-    ("tensor", "is_complex"): ("{}.is_complex()", "bool"),
     ("tensor", "is_floating_point"): ("{}.is_floating()", "bool"),
-    ("tensor", "is_conj"): ("{}.is_conj()", "bool"),
-    ("tensor", "is_neg"): ("{}.is_neg()", "bool"),
     ("tensor", "element_size"): ("static_cast<int64_t>({}.itemsize())", "int"),
     ("tensor", "item"): ("{}.item()", "scalar"),
 }
+_TOLD = ("is_contiguous", "is_complex", "is_conj", "is_neg")
+METHODS |= {("tensor", name): (f"{{}}.{name}()", "bool") for name in _TOLD}
 
 
 class SourceError(ValueError):

@@ -6,6 +6,7 @@ import inspect
 import itertools
 
 from flambeau.ops import trace
+from flambeau.ops.leaves import LEAVES
 from flambeau.ops.record import COMPLEX, FLOATING, INTEGRAL, Record
 from flambeau.ops.samples import BOOLEAN
 
@@ -22,10 +23,9 @@ COMPUTES = {
     "u8": "char8_t",
     "i16": "int16_t",
     "bf16": "math::bfloat16",
+    "f16": "math::float16",
 }
-# Leaves whose vectors hold for near quotients alone: kernels/math/arithmetic.h.
-_NEAR = {"fmod", "remainder", "floor_divide"}
-SMALL = {"int8": "i8", "uint8": "u8", "int16": "i16", "bfloat16": "bf16"}
+SMALL = {"int8": "i8", "uint8": "u8", "int16": "i16", "bfloat16": "bf16", "float16": "f16"}
 OPERAND = {"V": "value", "B": "boolean", "R": "real"}
 
 
@@ -93,8 +93,8 @@ _PARTS = {  # leaf -> what its arguments are to it
     "trunc_divide": ("exact", "divisor"),
     "fmod": ("exact", "divisor"),
     "remainder": ("exact", "divisor"),
-    "minimum": ("at_most", "at_most"),
-    "maximum": ("at_least", "at_least"),
+    **dict.fromkeys(("minimum", "at_most"), ("at_most", "at_most")),
+    **dict.fromkeys(("maximum", "at_least"), ("at_least", "at_least")),
     "where": ("any", "stored", "stored"),
     "pow": ("any", "stored"),
     "left_shift": ("any", "exact"),
@@ -147,10 +147,8 @@ def computes(record: Record, dtypes: frozenset | None = None) -> list[str]:
 
 def small_computes(expr: trace.Expr, dtypes: frozenset) -> list[str]:
     """Those of small dtypes, where the work is so little that conversions would be most of it."""
-    few = trace.is_short(expr) or expr.op in ("sign", "left_shift", "right_shift")
-    if not few or not expr.args:
-        return []
-    return [compute for dtype, compute in SMALL.items() if dtype in dtypes]
+    few = trace.is_short(expr) and expr.args
+    return [c for dtype, c in SMALL.items() if dtype in dtypes] if few else []
 
 
 class Loop:
@@ -162,20 +160,21 @@ class Loop:
 
     def source(self) -> str:
         """The per-instruction-set text: the formula and its row of loops."""
-        used = trace.uses(self.expr)
         args = ", ".join(
             f"{'bool' if k == 'B' else 'real_t<T>' if k == 'R' else 'T'} {n}"
             for n, k in zip(self.inputs, self.kinds)
         )
         unpack = "".join(
-            f"    const T {p} = p[{i}];\n" for i, p in enumerate(self.parameters) if p in used
+            f"    const T {p} = p[{i}];\n"
+            for i, p in enumerate(self.parameters)
+            if p in trace.uses(self.expr)
         )
         result = {"B": "bool", "R": "real_t<T>", "V": "T"}[self.result]
         code = trace.loop_code(self.expr)
         if self.result == "V" and self.expr.type in "BR" and self.expr.op != "const":
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
-        short = "true" if trace.is_short(self.expr) else "false"
+        short, exact = str(trace.is_short(self.expr)).lower(), trace.exactness(self.expr)
         printed = list(COMPUTES)
         while printed and printed[-1] not in self.types:
             printed.pop()
@@ -185,16 +184,19 @@ class Loop:
             else "nullptr"
             for c in printed
         )
-        near = ""
-        if self.expr.op in _NEAR and all(a.op == "operand" for a in self.expr.args):
+        near, leaf = "", trace.near_leaf(self.expr)
+        if leaf is not None:
+            known, asked = LEAVES[leaf.op], ", ".join(a.value for a in leaf.args)
             near = (
-                f"  static constexpr bool kNear = true;\n"
-                f"  template <class T>\n  FLAMBEAU_LEAF T near({args}) {{\n"
-                f"    return {code.replace('(', '_near(', 1)};\n  }}\n"
+                f"  static constexpr Near kNear = Near::{'fractions' if known.near else 'whole'};\n"
+                f"  template <class T>\n  FLAMBEAU_LEAF T near({args}) {{\n    return "
+                f"{code.replace(f'math::{leaf.op}(', f'math::{leaf.op}_near(')};\n  }}\n"
+                f"  template <class T>\n  FLAMBEAU_LEAF bool is_near({args}) {{\n"
+                f"    return math::is_near_{known.near or known.near_whole}({asked});\n  }}\n"
             )
         return (
             f"struct {self.name}_formula {{\n"
-            f"  static constexpr bool kShort = {short};\n{near}"
+            f"  static constexpr int kShort = {short}, kExact = {exact};\n{near}"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"

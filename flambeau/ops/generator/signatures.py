@@ -11,19 +11,10 @@ from flambeau.ops.schema import Argument, Schema
 
 # Schema type -> the alternatives of its annotation. Names with an underscore are aliases that the
 # stub defines: inside class Tensor, `float` and `dtype` are a method and a property.
-TYPES = {
-    "Tensor": ("Tensor",),
-    "int": ("_int",),
-    "float": ("_float",),
-    "bool": ("_bool",),
-    "Scalar": ("Number",),
-    "str": ("str",),
-    "ScalarType": ("_dtype",),
-    "Device": ("_device", "str", "_int"),
-    "Layout": ("_layout",),
-    "MemoryFormat": ("_memory_format",),
-    "Generator": ("Generator",),
-}
+TYPES = {n: (n,) for n in ("Tensor", "str", "Generator")} | {"Scalar": ("Number",)}
+TYPES |= {"int": ("_int",), "float": ("_float",), "bool": ("_bool",), "ScalarType": ("_dtype",)}
+TYPES |= {"Layout": ("_layout",), "MemoryFormat": ("_memory_format",)}
+TYPES["Device"] = ("_device", "str", "_int")
 DTYPE_DEFAULTS = {"long": "int64", "float": "float32"}
 REDUCTIONS = {"Mean": "1", "Sum": "2"}  # as nn._reduction counts them
 

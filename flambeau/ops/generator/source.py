@@ -23,14 +23,8 @@ _RESERVED = frozenset(
     "unsigned using virtual void volatile while xor printed flambeau ops entry".split()
 )
 _RESERVED |= {t.cxx for t in vars(language).values() if isinstance(t, language.Twin)}
-_ERRORS = {
-    "Error": "Error",
-    "RuntimeError": "Error",
-    "IndexError": "IndexError",
-    "TypeError": "TypeError",
-    "ValueError": "ValueError",
-    "NotImplementedError": "NotImplementedError",
-}
+_ERRORS = {n: n for n in "Error IndexError TypeError ValueError NotImplementedError".split()}
+_ERRORS["RuntimeError"] = "Error"
 _HIDDEN = ("ops",)  # parameters that C++ has no need of
 
 

@@ -116,8 +116,7 @@ def gelu(self, approximate):
     tensor([-0.1587,  0.0000,  0.8413])
     """
     if approximate == "none":
-        tail = f.erfc(self * -_SQRT_HALF)
-        return _below(tail, self) * 0.5 * tail
+        return f.gelu(self)
     s = _gelu_sigmoid(self)[0]
     return _below(s, self) * s
 
@@ -149,6 +148,8 @@ def gelu_backward(grad_output, self, approximate):
     >>> flambeau._C._nn.gelu_backward(flambeau.ones(2), flambeau.tensor([0., 1.]))
     tensor([0.5000, 1.0833])
     """
+    if approximate == "none":
+        return grad_output * f.gelu_slope(self)
     return grad_output * _gelu_slope(self, approximate)
 
 
@@ -202,8 +203,7 @@ def silu(self):
     >>> flambeau.nn.functional.silu(flambeau.tensor([0., 1.]))
     tensor([0.0000, 0.7311])
     """
-    s = f.sigmoid(self)
-    return _below(s, self) * s
+    return f.silu(self)
 
 
 silu.reference(lambda x: x / (1 + np.exp(-x)), tolerance=8)

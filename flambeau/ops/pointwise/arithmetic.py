@@ -71,6 +71,7 @@ def _(g, alpha):
 
 @pointwise(
     "mul.Tensor(Tensor self, Tensor other) -> Tensor",
+    bool_loop=True,
     number_ok=_BOTH,
     scalar_overloads={"Scalar": ("other",)},
     aliases=("multiply",),
@@ -398,7 +399,7 @@ def lerp(self, end, weight):
     """
     small = f.abs(weight) < 0.5
     step = end - self
-    near = f.where(small, self + weight * step, end - step * (1 - weight))
+    near = f.where(small, self, end) + f.where(small, weight, weight - 1) * step
     # Where the step overflows, the result need not.
     return f.where(f.isfinite(step), near, self * (1 - weight) + end * weight)
 
@@ -598,12 +599,34 @@ def _(g, self, max):
     as_tensor=("min", "max"),
     function_variant=False,
     method=False,
-    inplace=False,
-    out=False,
+    inplace_functions=(),
 )
 def _clamp_both(self, min, max):
-    """``clamp`` with both bounds: what ``clamp`` runs."""
-    return f.minimum(f.maximum(self, min), max)
+    """``clamp`` with both bounds, neither NaN: what ``clamp`` runs."""
+    return f.at_most(f.at_least(self, min), max)
 
 
 _clamp_both.reference(np.clip)
+
+
+@pointwise(
+    "_clamp_between(Tensor self, Tensor min, Tensor max) -> Tensor",
+    dtypes=REAL | BOOL,
+    number_ok=(),
+    function_variant=False,
+    method=False,
+)
+def _clamp_between(self, min, max):
+    """``clamp`` with tensors as both bounds: what ``clamp`` runs."""
+    return f.minimum(f.maximum(self, min), max)
+
+
+_clamp_between.reference(np.clip)
+
+
+@_clamp_between.gradient
+def _(g, self, min, max):
+    above = self >= min
+    kept = f.where(above, self, min)
+    inside = f.where(kept <= max, g, 0)
+    return f.where(above, inside, 0), f.where(above, 0, inside), f.where(kept > max, g, 0)

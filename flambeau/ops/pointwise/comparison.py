@@ -487,6 +487,8 @@ def round_decimals(self, decimals, ops):
             f"round: \"round_cpu\" not implemented for '{dtype_name(self.dtype)}' with decimals: "
             "convert it with .to()"
         )
+    if decimals > 0 and decimals <= 10 and self.dtype in (dtypes.float32, dtypes.float64):
+        return ops._round_decimals(self, power_of_ten(decimals))
     if decimals < -309:
         return ops.mul_Scalar(self, 0.0)
     wide = ops.to_dtype(self, dtypes.float64)
@@ -513,6 +515,22 @@ round_decimals.reference(lambda x, decimals: np.round(x, decimals))
 @round_decimals.gradient
 def _(g, ops):
     return ops.zeros_like(g)
+
+
+@pointwise(
+    "_round_decimals(Tensor self, *, Scalar up) -> Tensor",
+    dtypes=FLOATING,
+    function_variant=False,
+    method=False,
+    inplace_functions=(),
+)
+def _round_decimals(self, up):
+    """``round(self * up) / up``, in double: what ``round`` runs with a few decimals."""
+    return f.round_scaled(self, up)
+
+
+_round_decimals.samples(call(values(2, 3), up=10.0), call(values(7, high=500), up=1000.0))
+_round_decimals.reference(lambda x, up: np.round(x * up) / up)
 
 
 @pointwise(

@@ -13,7 +13,9 @@ from flambeau.ops.language import (
 )
 from flambeau.ops.record import (
     ALL,
+    COMPLEX,
     FLOATING,
+    INTEGRAL,
     composite,
     native,
     pointwise,
@@ -41,8 +43,7 @@ square.reference(np.square)
     dtypes=ALL,
     function_variant=False,
     method=False,
-    inplace=False,
-    out=False,
+    inplace_functions=(),
 )
 def _square(self):
     """``self * self``: what ``pow`` runs for an exponent of 2."""
@@ -57,8 +58,7 @@ _square.reference(lambda x: x * x)
     dtypes=ALL,
     function_variant=False,
     method=False,
-    inplace=False,
-    out=False,
+    inplace_functions=(),
 )
 def _cube(self):
     """``self * self * self``: what ``pow`` runs for an exponent of 3."""
@@ -66,6 +66,39 @@ def _cube(self):
 
 
 _cube.reference(lambda x: x * x * x)
+
+
+@pointwise(
+    "_inverse_square(Tensor self) -> Tensor",
+    dtypes=FLOATING | COMPLEX,
+    function_variant=False,
+    method=False,
+    inplace_functions=(),
+)
+def _inverse_square(self):
+    """``1 / self**2``: what ``pow`` runs for an exponent of -2."""
+    inverse = f.reciprocal(self)  # whose square leaves the range where the result does
+    return inverse * inverse
+
+
+_inverse_square.domain(self=(0.1, 3.0))
+_inverse_square.reference(lambda x: 1 / (x * x), tolerance=8)
+
+
+@pointwise(
+    "_whole_power(Tensor self, *, Scalar exponent) -> Tensor",
+    dtypes=INTEGRAL,
+    function_variant=False,
+    method=False,
+    inplace_functions=(),
+)
+def _whole_power(self, exponent):
+    """``self`` to a small whole power: what ``pow`` runs for integers."""
+    return f.whole_power(self, exponent)
+
+
+_whole_power.samples(call(values(2, 3), exponent=5), call(values(7), exponent=31))
+_whole_power.reference(lambda x, exponent: x**exponent)
 
 
 # Powers of -inf and -0 are those of inf and 0, which roots are not.
@@ -76,8 +109,7 @@ _cube.reference(lambda x: x * x * x)
     dtypes=FLOATING,
     function_variant=False,
     method=False,
-    inplace=False,
-    out=False,
+    inplace_functions=(),
 )
 def _root(self):
     """The square root: what ``pow`` runs for an exponent of 0.5."""
@@ -93,8 +125,7 @@ _root.reference(np.sqrt)
     dtypes=FLOATING,
     function_variant=False,
     method=False,
-    inplace=False,
-    out=False,
+    inplace_functions=(),
 )
 def _inverse_root(self):
     """One over the square root: what ``pow`` runs for an exponent of -0.5."""
@@ -122,6 +153,8 @@ def pow_scalar(self, exponent, ops):
             return ops._cube(self)
         if e == 1:
             return ops.clone(self)
+        if e == 0:
+            return ops.fill_Scalar(self, 1)
         if e < 0 and isinstance(exponent, int) and is_integral(self.dtype, True):
             raise Error("pow: Integers to negative integer powers are not allowed.")
         if not is_integral(self.dtype, True):
@@ -131,6 +164,10 @@ def pow_scalar(self, exponent, ops):
                 return ops.rsqrt(self) if self.is_complex() else ops._inverse_root(self)
             if e == -1:
                 return ops.reciprocal(self)
+            if e == -2:
+                return ops._inverse_square(self)
+        if e > 3 and e < 32 and is_integral(self.dtype, False):
+            return ops._whole_power(self, exponent)
     if self.dtype == dtypes.bool and isinstance(exponent, int) and int(exponent) < 0:
         raise Error("pow: Integers to negative integer powers are not allowed.")
     return ops.pow_Tensor_Tensor(self, exponent)

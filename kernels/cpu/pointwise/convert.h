@@ -48,15 +48,17 @@ inline Compute small_compute_of(DType dtype) {
       return Compute::i16;
     case DType::bfloat16:
       return Compute::bf16;
+    case DType::float16:
+      return Compute::f16;
     default:
       return Compute::count;
   }
 }
 inline DType dtype_of(Compute compute) {
-  constexpr DType kOf[kComputes] = {DType::float32,   DType::float64,    DType::int32,
-                                    DType::int64,     DType::uint64,     DType::boolean,
-                                    DType::complex64, DType::complex128, DType::int8,
-                                    DType::uint8,     DType::int16,      DType::bfloat16};
+  constexpr DType kOf[kComputes] = {
+      DType::float32, DType::float64,   DType::int32,      DType::int64, DType::uint64,
+      DType::boolean, DType::complex64, DType::complex128, DType::int8,  DType::uint8,
+      DType::int16,   DType::bfloat16,  DType::float16};
   return kOf[static_cast<int>(compute)];
 }
 

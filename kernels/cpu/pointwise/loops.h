@@ -44,10 +44,24 @@ template <>
 struct Computed<math::bfloat16> {
   using type = float;
 };
+template <>
+struct Computed<math::float16> {
+  using type = float;
+};
 template <class S>
 using compute_t = typename Computed<S>::type;
 
 enum class Kind { value, boolean, real };
+enum class Near { fractions, whole };  // the numbers for which a formula has an easier form
+// Whether that is there for S.
+template <class F, class S>
+constexpr bool kHasNear = false;
+template <class F, class S>
+  requires(F::kNear == Near::fractions)
+constexpr bool kHasNear<F, S> = math::is_float<S>;
+template <class F, class S>
+  requires(F::kNear == Near::whole)
+constexpr bool kHasNear<F, S> = math::integer<S>;
 template <class S, Kind k>
 struct Stored {
   using type = S;
@@ -64,17 +78,88 @@ template <Kind k, class S>
 FLAMBEAU_LEAF auto read(S v) {
   if constexpr (k == Kind::boolean)
     return v != 0;
-  else if constexpr (__is_same(S, math::bfloat16))
+  else if constexpr (__is_same(S, math::bfloat16) || __is_same(S, math::float16))
     return math::to_float(v);
   else
     return v;
 }
-template <class D, class T>
+// `exact`: the value is one of those that were read, but for its sign; 2: only signs change.
+template <class D, int exact, class T>
 FLAMBEAU_LEAF D stored(T v) {
-  if constexpr (__is_same(D, math::bfloat16))
+  if constexpr (__is_same(D, math::bfloat16) && exact)
+    return {static_cast<uint16_t>(math::bits_of(v) >> 16)};
+  else if constexpr (__is_same(D, math::bfloat16))
     return math::to_bfloat16(v);
+  else if constexpr (__is_same(D, math::float16))
+    return math::to_float16(v);
   else
     return static_cast<D>(v);
+}
+
+// Of conversions of float16 the compiler makes no vectors, but of what is done to rows of them. It
+// passes on what is stored here to where it is loaded: the arrays never come to be. Gives how many
+// elements are done; `held` is of the inputs that the bits of `which` tell.
+template <unsigned which, class F, class S, Kind out, Kind... in, size_t... I>
+FLAMBEAU_LEAF int64_t run_lanes(char* const* ptrs, int64_t n, const float* p, const float* held,
+                                std::index_sequence<I...>) {
+  auto* const dst = reinterpret_cast<typename Stored<S, out>::type*>(ptrs[0]);
+  constexpr int64_t lanes = math::half_lanes;
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    alignas(64) float value[sizeof...(I)][lanes], result[lanes];
+    const auto widen = [&]<bool one, class From>(const From* src, float* to) {
+      if constexpr (!one) math::widen_lanes(src + i, to);
+    };
+    (widen.template operator()<(which >> I & 1) != 0>(
+         reinterpret_cast<const typename Stored<S, in>::type*>(ptrs[I + 1]), value[I]),
+     ...);
+#pragma GCC unroll 1
+    for (int64_t at = 0; at < lanes; ++at) {
+      const auto y =
+          F::template call<float>(p, read<in>((which >> I & 1) != 0 ? held[I] : value[I][at])...);
+      result[at] = out == Kind::boolean ? (y ? 1.0f : 0.0f) : static_cast<float>(y);
+    }
+    math::narrow_lanes(result, dst + i);
+  }
+  return i;
+}
+
+// What an operand gives to element i; `held` is its one element, where it has no more.
+template <bool one, Kind k, class S, class T>
+FLAMBEAU_LEAF auto given(const char* src, int64_t i, T held) {
+  if constexpr (one)
+    return held;
+  else
+    return read<k>(reinterpret_cast<const typename Stored<S, k>::type*>(src)[i]);
+}
+
+// The loop where inputs are one element for all, of the type in which is computed: those of the
+// bits of `which`.
+template <unsigned which, class F, class S, Kind out, Kind... in, size_t... I>
+FLAMBEAU_LEAF void run_fixed(char* const* ptrs, int64_t n, const compute_t<S>* p,
+                             std::index_sequence<I...>) {
+  using T = compute_t<S>;
+  using D = typename Stored<S, out>::type;
+  auto* const dst = reinterpret_cast<D*>(ptrs[0]);
+  const char* const src[] = {ptrs[I + 1]...};
+  const T held[] = {which >> I & 1 ? *reinterpret_cast<const T*>(src[I]) : T()...};
+  const auto element = [&](int64_t i) {
+    dst[i] = stored<D, F::kExact>(
+        F::template call<T>(p, given<(which >> I & 1) != 0, in, S>(src[I], i, held[I])...));
+  };
+  int64_t done = 0;
+  if constexpr (__is_same(S, math::float16) && math::half_lanes > 1) {
+    done = run_lanes<which, F, S, out, in...>(ptrs, n, p, held, std::index_sequence<I...>());
+  } else {
+    constexpr bool booleans = ((out == Kind::boolean) || ... || (in == Kind::boolean));
+    done = n & -block_of(booleans ? 1 : sizeof(T));
+#pragma GCC ivdep
+    for (int64_t i = 0; i < done; ++i) element(i);
+  }
+  for (int64_t i = done; i < n; ++i) {
+    element(i);
+    asm("");  // keeps it from being vectorised
+  }
 }
 
 template <class F, class S, int nparams, Kind out, Kind... in, size_t... I>
@@ -87,25 +172,58 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
   auto* const dst = reinterpret_cast<D*>(ptrs[0]);
   [[maybe_unused]] const char* const src[] = {ptrs[I + 1]..., nullptr};
   const auto element = [&](int64_t i) {
-    dst[i] = stored<D>(F::template call<T>(
-        p, read<in>(reinterpret_cast<const typename Stored<S, in>::type*>(src[I])[i])...));
+    dst[i] = stored<D, F::kExact>(F::template call<T>(p, given<false, in, S>(src[I], i, T())...));
   };
-  // Where all quotients are near, vectors can be made of the formula: see Note [Near quotients].
-  if constexpr (requires { F::kNear; } && (__is_same(S, float) || __is_same(S, double))) {
+  // Where all elements are near, a formula does that is less work, or becomes vectors where the
+  // full one does not: see Note [Near quotients], Note [Near and far] and Note [Near the centre].
+  if constexpr (kHasNear<F, S>) {
     constexpr int64_t kTogether = 128;
     for (int64_t begin = 0; begin < (n & -block_of(sizeof(T))); begin += kTogether) {
       const int64_t left = (n & -block_of(sizeof(T))) - begin;
       const int64_t end = begin + (left < kTogether ? left : kTogether);
       int far = 0;
       for (int64_t i = begin; i < end; ++i)
-        far |= !math::is_near_quotient(reinterpret_cast<const T*>(src[I])[i]...);
+        far |= !F::template is_near<T>(given<false, in, S>(src[I], i, T())...);
       if (far) {
         for (int64_t i = begin; i < end; ++i) element(i);
       } else {
 #pragma GCC ivdep
         for (int64_t i = begin; i < end; ++i)
-          dst[i] = F::template near<T>(reinterpret_cast<const T*>(src[I])[i]...);
+          dst[i] =
+              stored<D, F::kExact>(F::template near<T>(given<false, in, S>(src[I], i, T())...));
       }
+    }
+    return;
+  }
+  if constexpr (F::kShort && sizeof(T) == sizeof(real_t<T>) && sizeof...(in) > 1) {
+    const unsigned constants = constants_of(n);
+    if (constants != 0) {
+      const auto fixed = [&]<unsigned which>() {
+        if constexpr (takes_constants(which, sizeof...(in)))
+          run_fixed<which, F, S, out, in...>(ptrs, count_of(n), p, std::index_sequence<I...>());
+      };
+      return constants == 1   ? fixed.template operator()<1>()
+             : constants == 2 ? fixed.template operator()<2>()
+             : constants == 4 ? fixed.template operator()<4>()
+                              : fixed.template operator()<6>();
+    }
+  }
+  // Signs alone are bits.
+  if constexpr (sizeof(S) == 2 && math::is_float<T> && F::kExact == 2) {
+    const bool above = F::template call<T>(p, T(1)) < 0, below = F::template call<T>(p, T(-1)) < 0;
+    const auto kept = static_cast<uint16_t>(above == below ? 0x7fff : 0xffff);
+    const auto flipped = static_cast<uint16_t>(above ? 0x8000 : 0);
+    for (int64_t i = 0; i < n; ++i) {
+      const uint16_t bits = reinterpret_cast<const S*>(src[0])[i].bits;
+      reinterpret_cast<S*>(dst)[i].bits = static_cast<uint16_t>((bits & kept) ^ flipped);
+    }
+    return;
+  }
+  if constexpr (__is_same(S, math::float16) && math::half_lanes > 1) {
+    for (int64_t i = run_lanes<0, F, S, out, in...>(ptrs, n, p, p, std::index_sequence<I...>());
+         i < n; ++i) {
+      element(i);
+      asm("");  // keeps it from being vectorised
     }
     return;
   }

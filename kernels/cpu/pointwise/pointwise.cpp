@@ -42,13 +42,20 @@ Chosen choose(const PointwiseKernel& kernel, DType common) {
 // Whether nothing is lost when inputs are brought to a small dtype before they are computed with:
 // integers wrap around in any case, floats are to have come from there.
 bool keeps_values(DType dtype, Inputs inputs) {
-  if (dtype != DType::bfloat16) return true;
+  if (!is_floating(dtype)) return true;
+  // One number of two is a constant, in the type of parameters.
+  for (size_t i = 0; i < 2 && inputs.size() == 2; ++i)
+    if (inputs[i]->numel() == 1 && !is_complex(inputs[i]->dtype()) &&
+        inputs[1 - i]->dtype() == dtype && inputs[1 - i]->numel() > 1 &&
+        inputs[1 - i]->is_contiguous())
+      return true;
   for (const Tensor* t : inputs) {
     if (t->dtype() == dtype || t->dtype() == DType::boolean) continue;
     if (t->numel() != 1 || !t->device().is_cpu() || is_complex(t->dtype())) return false;
     const double number = t->value().to_double();
-    uint32_t bits = __builtin_bit_cast(uint32_t, static_cast<float>(number)) & 0xffff0000u;
-    if (static_cast<double>(__builtin_bit_cast(float, bits)) != number) return false;
+    alignas(2) char stored[2];
+    Scalar(number).store(stored, dtype);
+    if (Scalar::load(stored, dtype).to_double() != number) return false;
   }
   return true;
 }
@@ -59,11 +66,12 @@ bool keeps_values(DType dtype, Inputs inputs) {
   const LoopSet& set = *kernel.sets[static_cast<int>(isa())];
   const Compute compute = cpu::small_compute_of(common);
   if (compute == Compute::count || !set.by[static_cast<int>(compute)]) return;
+  if (compute == Compute::f16 && isa() == Isa::baseline) return;  // which converts none at once
   if (!keeps_values(common, inputs)) return;
   chosen.loop = set.by[static_cast<int>(compute)];
   chosen.any_length = set.takes_any_length(compute);
   chosen.value = common;
-  if (common != DType::bfloat16) chosen.number = common;
+  if (!is_floating(common)) chosen.number = common;
 }
 
 // Numbers that stay numbers, as the loop wants them.
@@ -287,6 +295,16 @@ constexpr int64_t kConstantBytes = 4096;
 void run_simple(const Chosen& chosen, const void* params, char* const* ptrs, const DType* dtypes,
                 const DType* stored, const bool* constant, int operands, int64_t n) {
   alignas(64) char tiles[cpu::kMaxOperands - 1][kConstantBytes];
+  unsigned which = 0;
+  for (int k = 1; k < operands; ++k) which |= static_cast<unsigned>(constant[k]) << (k - 1);
+  if (chosen.any_length && takes_constants(which, static_cast<size_t>(operands - 1))) {
+    char* at[cpu::kMaxOperands];
+    for (int k = 0; k < operands; ++k) {
+      at[k] = constant[k] ? tiles[k - 1] : ptrs[k];
+      if (constant[k]) cpu::convert_loop(stored[k], chosen.number)(ptrs[k], at[k], 1);
+    }
+    return chosen.loop(at, with_constants(n, which), params);
+  }
   int64_t tile = n;
   for (int k = 0; k < operands; ++k)
     if (constant[k])
@@ -438,6 +456,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
   }
   cpu::Operation operation{call.chosen.loop, call.params, call.kernel.outputs, {}, {}};
   operation.any_length = call.chosen.any_length;
+  operation.number = call.chosen.number;
   operation.one_by_one = !fresh && internal_overlap(out) != Overlap::no;
   for (int k = 0; k < plan.operands; ++k) {
     operation.stored[k] = k == 0 ? out.dtype() : inputs[k - 1]->dtype();

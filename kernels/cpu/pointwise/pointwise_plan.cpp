@@ -170,6 +170,7 @@ bool contiguous_in_tile(const Plan& plan, const Tiling& tiling, int operand, int
 namespace {
 
 constexpr int64_t kTileBytes = 4096;  // per operand: a tile's operands stay in the L1 cache
+constexpr int64_t kRepeated = 256;    // how often a constant is written down for a loop
 
 // Buffers of operands start at different places of a page: loads and stores at equal offsets in
 // two pages look like one address to the store queue.
@@ -186,15 +187,27 @@ class Executor {
  public:
   Executor(const Plan& plan, const Operation& op)
       : plan_(plan), op_(op), kernels_(convert_kernels()), tiling_(plan, tile_limit()) {
-    bool direct = true;
+    bool staged = false;
     for (int i = 0; i < plan.operands; ++i) {
       access_[i] = classify(i);
-      direct = direct && access_[i] == Access::direct;
+      if (access_[i] == Access::constant) constants_ |= 1u << (i - op.outputs);
+      staged = staged || access_[i] == Access::dense || access_[i] == Access::strided;
       if (op.stored[i] != op.computed[i])
         cast_[i] = i < op.outputs ? convert_loop(op.computed[i], op.stored[i])
                                   : convert_loop(op.stored[i], op.computed[i]);
     }
-    if (direct && plan.ndim == 1 && !op.one_by_one) tiling_ = Tiling(plan, kGrain);
+    as_such_ = op.any_length && takes_constants(constants_, plan.operands - op.outputs);
+    // Nothing has to fit into buffers: long rows are not cut.
+    if (!staged && tiling_.split == 0 && !op.one_by_one) {
+      tiling_ = Tiling(plan, kGrain);
+      rows_ = tiling_.blocks == 1 && plan.ndim == 2 && (constants_ == 0 || as_such_);
+    }
+    for (int i = op.outputs; i < plan.operands; ++i) {
+      const bool constant = as_such_ && access_[i] == Access::constant;
+      if (constant && op.stored[i] != op.number) cast_[i] = convert_loop(op.stored[i], op.number);
+      wanted_[i] = constant ? op.number : op.computed[i];
+      rows_ = rows_ && wanted_[i] == op.stored[i];
+    }
   }
 
   void run() {
@@ -229,7 +242,23 @@ class Executor {
     int64_t loaded_elements[kMaxOperands];
   };
 
+  // Tiles that are rows, on which the loop works where they lie.
+  void run_rows(int64_t begin, int64_t end) const {
+    char* ptrs[kMaxOperands];
+    for (int i = 0; i < plan_.operands; ++i) ptrs[i] = plan_.base[i] + begin * plan_.strides[i][1];
+    const int64_t n = plan_.sizes[0];
+    for (int64_t row = begin; row < end; ++row) {
+      if (as_such_)
+        op_.loop(ptrs, with_constants(n, constants_), op_.params);
+      else
+        run_loop(op_.loop, op_.any_length, ptrs, n, op_.params, op_.computed, op_.outputs,
+                 plan_.operands);
+      for (int i = 0; i < plan_.operands; ++i) ptrs[i] += plan_.strides[i][1];
+    }
+  }
+
   void run_tiles(int64_t begin, int64_t end) const {
+    if (rows_) return run_rows(begin, end);
     Buffers buffers;
     for (int i = 0; i < plan_.operands; ++i) buffers.loaded[i] = nullptr;
     TileCursor tile(plan_, tiling_, begin);
@@ -240,26 +269,40 @@ class Executor {
         ptrs[i] = access_[i] == Access::direct ? tile.at(i) : buffers.operand[i];
         if (i >= op_.outputs && access_[i] != Access::direct) load(i, tile, n, buffers);
       }
-      run_loop(op_.loop, op_.any_length, ptrs, n, op_.params, op_.computed, op_.outputs,
-               plan_.operands);
+      run_tile(ptrs, n);
       for (int i = 0; i < op_.outputs; ++i)
         if (access_[i] != Access::direct) store(i, tile, n, buffers);
     }
   }
 
+  // Where the loop does not take constants as such, they are repeated for a part of the tile, which
+  // is taken part by part.
+  void run_tile(char** ptrs, int64_t n) const {
+    if (as_such_) return op_.loop(ptrs, with_constants(n, constants_), op_.params);
+    const int64_t step = constants_ ? kRepeated : n;
+    for (int64_t at = 0; at < n; at += step) {
+      run_loop(op_.loop, op_.any_length, ptrs, std::min(step, n - at), op_.params, op_.computed,
+               op_.outputs, plan_.operands);
+      for (int i = 0; i < plan_.operands; ++i)
+        if (access_[i] != Access::constant)
+          ptrs[i] += step * static_cast<int64_t>(itemsize(op_.computed[i]));
+    }
+  }
+
   void load(int i, const TileCursor& tile, int64_t n, Buffers& buffers) const {
+    if (access_[i] == Access::constant) n = as_such_ ? 1 : std::min(n, kRepeated);
     const char* src = tile.at(i);
     if (buffers.loaded[i] == src && buffers.loaded_elements[i] >= n && !op_.one_by_one) return;
     buffers.loaded[i] = src;
     buffers.loaded_elements[i] = n;
     char* dst = buffers.operand[i];
     if (access_[i] == Access::dense) return cast_[i](src, dst, n);
-    const bool same = op_.stored[i] == op_.computed[i];
+    const bool same = op_.stored[i] == wanted_[i];
     const int size = log2_size(static_cast<int64_t>(itemsize(op_.stored[i])));
     if (access_[i] == Access::constant) {
       alignas(16) char element[16];
       if (!same) cast_[i](src, element, 1);
-      const int wide = log2_size(static_cast<int64_t>(itemsize(op_.computed[i])));
+      const int wide = log2_size(static_cast<int64_t>(itemsize(wanted_[i])));
       return kernels_.fill[wide](dst, same ? src : element, n);
     }
     kernels_.gather[size](same ? dst : buffers.raw, src, tile.sizes(), plan_.strides[i],
@@ -282,7 +325,10 @@ class Executor {
   const Operation& op_;
   const ConvertKernels& kernels_;
   Tiling tiling_;
+  unsigned constants_ = 0;  // a bit for each input
+  bool as_such_ = false, rows_ = false;
   Access access_[kMaxOperands];
+  DType wanted_[kMaxOperands];  // in which inputs are loaded
   ConvertLoop cast_[kMaxOperands];
 };
 

@@ -94,7 +94,9 @@ struct Operation {
   DType computed[kMaxOperands];  // as the loop wants them
   // Elements of the output may lie on one another: each is finished before the next is read.
   bool one_by_one = false;
-  bool any_length = false;  // the loop takes more than whole blocks
+  // The loop takes more than whole blocks, and inputs that are one element for all, of `number`.
+  bool any_length = false;
+  DType number = DType::float32;
 };
 // The plan must be ordered; it is coalesced here. Results do not depend on the number of threads.
 void execute(Plan& plan, const Operation& operation);
