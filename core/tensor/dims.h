@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <iosfwd>
+#include <new>
 #include <span>
 
 namespace flambeau::inline v1 {
@@ -73,8 +74,12 @@ class Dims {
   }
 
  private:
+  // Far more than any list of sizes or parts; the count itself has 32 bits.
+  static constexpr size_t kMost = size_t{1} << 26;
+
   void reserve(size_t n) {
     if (n <= capacity_) return;
+    if (n > kMost) throw std::bad_array_new_length();
     const size_t grown = std::max<size_t>(n, size_t{capacity_} * 2);
     auto* block = new int64_t[grown];
     if (size_) std::memcpy(block, data_, size_ * sizeof(int64_t));

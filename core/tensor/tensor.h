@@ -188,7 +188,9 @@ class Tensor {
     char* const start = impl_->storage_->ready();
     if (!start) [[unlikely]]
       return cold_bytes();
-    return start + impl_->offset_ * static_cast<int64_t>(itemsize());
+    // Without elements the offset may lead anywhere, which a pointer may not.
+    return reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(start) +
+                                   static_cast<size_t>(impl_->offset_) * itemsize());
   }
   template <class T>
   T* data() const {

@@ -97,3 +97,11 @@ def test_the_library_goes_on_after_a_refusal():
         with pytest.raises(RuntimeError):
             torch.empty(HUGE)
     assert torch.ones(1000).sum().item() == 1000
+
+
+def test_a_list_beyond_memory():
+    refused(lambda: torch.empty(0).chunk(2**43), "chunk", error=(RuntimeError, MemoryError))
+
+
+def test_an_offset_beyond_addresses_of_a_tensor_without_elements():
+    assert torch.empty(0).as_strided((0,), (1,), 2**61).tolist() == []
