@@ -74,6 +74,7 @@ class Record:
     function_variant: bool = True
     method: bool = True
     inplace: bool = False
+    over_self: bool = False  # structured: the kernel may be given a contiguous self as its result
     inplace_overload: str | None = None  # the functional form's by default
     out: bool = False
     out_overload: str | None = None

@@ -44,29 +44,23 @@ DType compute_dtype(DType dtype) {
   return dtype == DType::float64 ? DType::float64 : DType::float32;
 }
 
-// `t` packed with `dim` last: itself when it is so already.
-Tensor rows_along(const Tensor& t, int64_t dim) {
-  if (dim + 1 >= t.dim()) return packed(t, t.dtype());
+// `t` seen with `dim` last.
+Tensor with_last(const Tensor& t, int64_t dim) {
+  if (t.dim() == 0 || dim == t.dim() - 1) return t;
   Dims sizes(t.sizes()), strides(t.strides());
   const int64_t n = sizes[dim], s = strides[dim];
   sizes.erase(dim);
   strides.erase(dim);
   sizes.push_back(n);
   strides.push_back(s);
-  return packed(Tensor::alias(t, sizes, strides, t.offset()), t.dtype());
+  return Tensor::alias(t, sizes, strides, t.offset());
 }
 
-// A place for the result with `dim` last: `out` itself where that is so.
-Tensor result_rows(const Tensor& out, int64_t dim) {
-  const bool last = out.dim() == 0 || dim == out.dim() - 1;
-  if (last && out.is_contiguous()) return out;
-  Dims sizes(out.sizes());
-  if (!last) {
-    const int64_t n = sizes[dim];
-    sizes.erase(dim);
-    sizes.push_back(n);
-  }
-  return empty(sizes, {out.dtype(), out.device()});
+// Whether `t` is to be read by columns: the elements along `dim` lie apart, those beside them
+// together.
+bool lies_in_columns(const Tensor& t, int64_t dim) {
+  constexpr int64_t kFew = 16;  // neighbours, for which rows are put together instead
+  return t.dim() > 0 && dim < t.dim() - 1 && t.is_contiguous() && t.strides()[dim] >= kFew;
 }
 
 // Rows of a contiguous tensor in the compute type: where they lie, or by way of a task's buffer.
@@ -106,19 +100,6 @@ void for_rows(int64_t count, int64_t n, F&& f, const R&... rows) {
   });
 }
 
-void give_back(const Tensor& out, const Tensor& result, int64_t dim) {
-  if (out.is(result)) return;
-  Dims sizes(out.sizes()), strides(out.strides());
-  if (out.dim() > 0) {
-    const int64_t n = sizes[dim], s = strides[dim];
-    sizes.erase(dim);
-    strides.erase(dim);
-    sizes.push_back(n);
-    strides.push_back(s);
-  }
-  copy(Tensor::alias(out, sizes, strides, out.offset()), result);
-}
-
 template <class F>
 void by_type(DType dtype, F&& f) {
   if (dtype == DType::float64)
@@ -127,26 +108,48 @@ void by_type(DType dtype, F&& f) {
     f(float{});
 }
 
+// Calls f(first element of a strip, its columns) for all strips of a contiguous tensor.
+template <class F>
+void for_strips(const Tensor& t, int64_t dim, F&& f) {
+  const int64_t n = t.sizes()[dim], step = t.strides()[dim];
+  const int64_t strips = (step + kStripColumns - 1) / kStripColumns;
+  parallel_for(t.numel() / (n * step) * strips, row_grain(n * kStripColumns),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t column = i % strips * kStripColumns;
+                   f(i / strips * n * step + column, std::min(kStripColumns, step - column));
+                 }
+               });
+}
+
 template <class Pick>
 void map_rows(const Tensor& out, const Tensor& self, int64_t dim, Pick&& pick) {
   if (out.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "softmax");
-  const Tensor x = rows_along(self, d), y = result_rows(out, d);
-  const int64_t n = self.dim() == 0 ? 1 : self.sizes()[d], count = x.numel() / n;
-  by_type(x.dtype(), [&](auto zero) {
+  const int64_t n = self.dim() == 0 ? 1 : self.sizes()[d];
+  by_type(self.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto row = pick(rows<T>());
+    const MapLoops<T>& loops = pick(rows<T>());
+    if (lies_in_columns(self, d)) {
+      const Tensor x = packed(self, compute_dtype(self.dtype())), y = place_for(out, x.dtype());
+      for_strips(x, d, [&](int64_t at, int64_t width) {
+        loops.columns(y.data<T>() + at, x.data<T>() + at, n, x.strides()[d], width);
+      });
+      return deliver(out, y);
+    }
+    const Tensor to_rows = with_last(out, d);
+    const Tensor x = packed(with_last(self, d), self.dtype()), y = place_for(to_rows, out.dtype());
     const Rows<T> from(x, n), to(y, n);
     for_rows<T>(
-        count, n,
+        x.numel() / n, n,
         [&](int64_t i, T* buffers, int64_t step) {
           T* const made = to.place(i, buffers);
-          row(made, from.read(i, buffers + step), n);
+          loops.row(made, from.read(i, buffers + step), n);
           to.write(i, made);
         },
         to, from);
+    deliver(to_rows, y);
   });
-  give_back(out, y, d);
 }
 
 template <class Pick>
@@ -154,38 +157,49 @@ void map_rows(const Tensor& out, const Tensor& grad, const Tensor& output, int64
               Pick&& pick) {
   if (out.numel() == 0) return;
   const int64_t d = wrap_dim(dim, grad.dim(), "softmax_backward");
-  const Tensor g = rows_along(grad, d), v = rows_along(output, d), y = result_rows(out, d);
-  const int64_t n = grad.dim() == 0 ? 1 : grad.sizes()[d], count = g.numel() / n;
-  by_type(g.dtype(), [&](auto zero) {
+  const int64_t n = grad.dim() == 0 ? 1 : grad.sizes()[d];
+  by_type(grad.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto row = pick(rows<T>());
+    const BackwardLoops<T>& loops = pick(rows<T>());
+    if (lies_in_columns(output, d)) {
+      const DType dtype = compute_dtype(grad.dtype());
+      const Tensor g = packed(grad, dtype), v = packed(output, dtype), y = place_for(out, dtype);
+      for_strips(v, d, [&](int64_t at, int64_t width) {
+        loops.columns(y.data<T>() + at, g.data<T>() + at, v.data<T>() + at, n, v.strides()[d],
+                      width);
+      });
+      return deliver(out, y);
+    }
+    const Tensor g = packed(with_last(grad, d), grad.dtype());
+    const Tensor v = packed(with_last(output, d), output.dtype());
+    const Tensor to_rows = with_last(out, d), y = place_for(to_rows, out.dtype());
     const Rows<T> grads(g, n), values(v, n), to(y, n);
     for_rows<T>(
-        count, n,
+        g.numel() / n, n,
         [&](int64_t i, T* buffers, int64_t step) {
           T* const made = to.place(i, buffers);
-          row(made, grads.read(i, buffers + step), values.read(i, buffers + 2 * step), n);
+          loops.row(made, grads.read(i, buffers + step), values.read(i, buffers + 2 * step), n);
           to.write(i, made);
         },
         to, grads, values);
+    deliver(to_rows, y);
   });
-  give_back(out, y, d);
 }
 
 }  // namespace
 
 void softmax(const Tensor& out, const Tensor& self, int64_t dim) {
-  map_rows(out, self, dim, [](const auto& k) { return k.softmax; });
+  map_rows(out, self, dim, [](const auto& k) -> auto& { return k.softmax; });
 }
 void log_softmax(const Tensor& out, const Tensor& self, int64_t dim) {
-  map_rows(out, self, dim, [](const auto& k) { return k.log_softmax; });
+  map_rows(out, self, dim, [](const auto& k) -> auto& { return k.log_softmax; });
 }
 void softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim) {
-  map_rows(out, grad, output, dim, [](const auto& k) { return k.softmax_backward; });
+  map_rows(out, grad, output, dim, [](const auto& k) -> auto& { return k.softmax_backward; });
 }
 void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output,
                           int64_t dim) {
-  map_rows(out, grad, output, dim, [](const auto& k) { return k.log_softmax_backward; });
+  map_rows(out, grad, output, dim, [](const auto& k) -> auto& { return k.log_softmax_backward; });
 }
 
 void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const Tensor& input,

@@ -170,6 +170,117 @@ void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
   finish(out, [=](T a, T b) { return a - math::exp(b) * sum; }, g, v);
 }
 
+// ---- along columns
+
+constexpr int64_t kStrip = kStripColumns;  // full strips have a length that the compiler knows
+
+// Sums of term(i, j) over rows i < n for each column j < width: of stretches of rows first.
+template <class T, class F>
+FLAMBEAU_LEAF void sum_columns(T* sums, int64_t n, int64_t width, F&& term) {
+  constexpr int64_t kRows = 64;
+  double totals[kStrip] = {};
+  for (int64_t begin = 0; begin < n; begin += kRows) {
+    const int64_t end = begin + kRows < n ? begin + kRows : n;
+    T parts[kStrip] = {};
+    for (int64_t i = begin; i < end; ++i)
+#pragma GCC ivdep
+      for (int64_t j = 0; j < width; ++j) parts[j] += term(i, j);
+    for (int64_t j = 0; j < width; ++j) totals[j] += static_cast<double>(parts[j]);
+  }
+  for (int64_t j = 0; j < width; ++j) sums[j] = static_cast<T>(totals[j]);
+}
+
+template <class T>
+FLAMBEAU_LEAF void exponentials(T* out, const T* x, T* tops, T* sums, int64_t n, int64_t step,
+                                int64_t width) {
+  for (int64_t j = 0; j < width; ++j) tops[j] = -static_cast<T>(__builtin_inf());
+  for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j) {
+      const T v = x[i * step + j];
+      tops[j] = v > tops[j] || v != v ? v : tops[j];
+    }
+  sum_columns(sums, n, width, [=](int64_t i, int64_t j) {
+    return out[i * step + j] = exp_of_negative(x[i * step + j] - tops[j]);
+  });
+}
+
+template <class T>
+FLAMBEAU_LEAF void softmax_strip(T* out, const T* x, int64_t n, int64_t step, int64_t width) {
+  T tops[kStrip], sums[kStrip];
+  exponentials(out, x, tops, sums, n, step, width);
+  for (int64_t j = 0; j < width; ++j) sums[j] = T(1) / sums[j];
+  for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j) out[i * step + j] *= sums[j];
+}
+
+template <class T>
+FLAMBEAU_LEAF void log_softmax_strip(T* out, const T* x, int64_t n, int64_t step, int64_t width) {
+  T tops[kStrip], sums[kStrip];
+  exponentials(out, x, tops, sums, n, step, width);
+#pragma GCC ivdep
+  for (int64_t j = 0; j < width; ++j) sums[j] = math::log(sums[j]);
+  for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j) out[i * step + j] = x[i * step + j] - tops[j] - sums[j];
+}
+
+template <class T>
+FLAMBEAU_LEAF void softmax_backward_strip(T* out, const T* grad, const T* y, int64_t n,
+                                          int64_t step, int64_t width) {
+  T dots[kStrip];
+  sum_columns(dots, n, width,
+              [=](int64_t i, int64_t j) { return grad[i * step + j] * y[i * step + j]; });
+  for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j)
+      out[i * step + j] = (grad[i * step + j] - dots[j]) * y[i * step + j];
+}
+
+template <class T>
+FLAMBEAU_LEAF void log_softmax_backward_strip(T* out, const T* grad, const T* y, int64_t n,
+                                              int64_t step, int64_t width) {
+  T sums[kStrip];
+  sum_columns(sums, n, width, [=](int64_t i, int64_t j) { return grad[i * step + j]; });
+  for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < width; ++j)
+      out[i * step + j] = grad[i * step + j] - math::exp(y[i * step + j]) * sums[j];
+}
+
+struct FullStrip {
+  constexpr operator int64_t() const { return kStrip; }
+};
+template <class F>
+FLAMBEAU_LEAF void by_width(int64_t width, F&& f) {
+  if (width == kStrip)
+    f(FullStrip());
+  else
+    f(width);
+}
+
+template <class T>
+void softmax_columns(T* out, const T* x, int64_t n, int64_t step, int64_t width) {
+  by_width(width, [=](auto w) { softmax_strip(out, x, n, step, w); });
+}
+template <class T>
+void log_softmax_columns(T* out, const T* x, int64_t n, int64_t step, int64_t width) {
+  by_width(width, [=](auto w) { log_softmax_strip(out, x, n, step, w); });
+}
+template <class T>
+void softmax_backward_columns(T* out, const T* grad, const T* y, int64_t n, int64_t step,
+                              int64_t width) {
+  by_width(width, [=](auto w) { softmax_backward_strip(out, grad, y, n, step, w); });
+}
+template <class T>
+void log_softmax_backward_columns(T* out, const T* grad, const T* y, int64_t n, int64_t step,
+                                  int64_t width) {
+  by_width(width, [=](auto w) { log_softmax_backward_strip(out, grad, y, n, step, w); });
+}
+
+// ---- layer norm
+
 // In double, on elements that are divided by the largest: for rows whose sums or squares do not
 // stay within T.
 template <class T>
@@ -281,9 +392,15 @@ void accumulate(T* dst, const T* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
 }
 
-#define FLAMBEAU_ROWS(T)                                                                 \
-  {softmax<T>,    log_softmax<T>,         softmax_backward<T>,  log_softmax_backward<T>, \
-   layer_norm<T>, layer_norm_backward<T>, layer_norm_affine<T>, accumulate<T>}
+#define FLAMBEAU_ROWS(T)                                       \
+  {{softmax<T>, softmax_columns<T>},                           \
+   {log_softmax<T>, log_softmax_columns<T>},                   \
+   {softmax_backward<T>, softmax_backward_columns<T>},         \
+   {log_softmax_backward<T>, log_softmax_backward_columns<T>}, \
+   layer_norm<T>,                                              \
+   layer_norm_backward<T>,                                     \
+   layer_norm_affine<T>,                                       \
+   accumulate<T>}
 
 }  // namespace
 

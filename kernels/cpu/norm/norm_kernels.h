@@ -5,13 +5,25 @@
 
 namespace flambeau::inline v1::cpu {
 
+constexpr int64_t kStripColumns = 64;
+
+// One row of n elements, or up to kStripColumns columns that lie side by side, whose n elements are
+// `step` apart.
+template <class T>
+struct MapLoops {
+  void (*row)(T* out, const T* x, int64_t n);
+  void (*columns)(T* out, const T* x, int64_t n, int64_t step, int64_t width);
+};
+template <class T>
+struct BackwardLoops {
+  void (*row)(T* out, const T* grad, const T* y, int64_t n);
+  void (*columns)(T* out, const T* grad, const T* y, int64_t n, int64_t step, int64_t width);
+};
+
 template <class T>
 struct RowKernels {
-  // One row of n elements.
-  void (*softmax)(T* out, const T* x, int64_t n);
-  void (*log_softmax)(T* out, const T* x, int64_t n);
-  void (*softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
-  void (*log_softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
+  MapLoops<T> softmax, log_softmax;
+  BackwardLoops<T> softmax_backward, log_softmax_backward;
   // weight and bias may be null.
   void (*layer_norm)(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias,
                      int64_t n, double eps);
