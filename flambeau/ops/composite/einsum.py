@@ -217,7 +217,11 @@ def contracted(a, b, summed, ops):
     module="_functional",
 )
 def einsum(equation, tensors, path, ops):
-    """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face."""
+    """Sums of products over named dimensions; ``flambeau.einsum`` is the Python face.
+
+    >>> flambeau._C._functional.einsum("i,i->", [flambeau.ones(3), flambeau.ones(3)])
+    tensor(3.)
+    """
     if not tensors:
         raise Error("einsum: must provide at least one operand")
     dtype = tensors[0].dtype

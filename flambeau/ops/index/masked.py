@@ -229,7 +229,11 @@ def _(g, self, mask, ops):
     places=(0,),
 )
 def nonzero():
-    """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face."""
+    """The indices of nonzero elements, a row for each; ``flambeau.nonzero`` is the Python face.
+
+    >>> flambeau._C._functional.nonzero(flambeau.tensor([0, 3]))
+    tensor([[1]])
+    """
 
 
 nonzero.samples(call(values(2, 3)), call(values(0, 3)), call(ints([0, 3, 0, 4])))

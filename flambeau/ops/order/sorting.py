@@ -217,7 +217,12 @@ _unique2.batching("dynamic")
     tags=frozenset({"dynamic_shape"}),
 )
 def unique_dim():
-    """The distinct slices along a dimension."""
+    """The distinct slices along a dimension.
+
+    >>> flambeau._C._functional.unique_dim(flambeau.tensor([[2, 2], [1, 1]]), 0)[0]
+    tensor([[1, 1],
+            [2, 2]])
+    """
 
 
 unique_dim.samples(
@@ -235,7 +240,11 @@ unique_dim.batching("dynamic")
 )
 def unique_consecutive():
     """One element, or slice, of each run of equal ones; ``flambeau.unique_consecutive`` is the
-    Python face."""
+    Python face.
+
+    >>> flambeau._C._functional.unique_consecutive(flambeau.tensor([3, 3, 1]))[0]
+    tensor([3, 1])
+    """
 
 
 unique_consecutive.samples(

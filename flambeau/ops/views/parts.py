@@ -195,7 +195,11 @@ def _(g, self, dimension, size, step, ops):
     method=False,
 )
 def split():
-    """Parts of ``split_size`` along a dimension; the last may be smaller."""
+    """Parts of ``split_size`` along a dimension; the last may be smaller.
+
+    >>> flambeau._C._functional.split(flambeau.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
 
 
 split.samples(call(values(5), 2), call(values(2, 3), 2, 1))
