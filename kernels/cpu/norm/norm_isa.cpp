@@ -9,11 +9,56 @@ namespace {
 constexpr int kLanes = 32;
 constexpr int64_t kStretch = 4096;
 
+// Joins lanes pairwise until one is left. The widths are constants, or the compiler would make
+// loops of them.
+#if defined(__AVX512F__)
+template <class T, int n>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(n * sizeof(T))));
+};
+
+template <class T, int n, class V, class F>
+FLAMBEAU_LEAF T join_halves(V v, F&& join) {  // in registers
+  using Half = typename VectorOf<T, n / 2>::type;
+  Half halves[2];
+  __builtin_memcpy(halves, &v, sizeof v);
+  const Half joined = join(halves[0], halves[1]);
+  if constexpr (n == 4)
+    return join(joined[0], joined[1]);
+  else
+    return join_halves<T, n / 2>(joined, join);
+}
+
+template <class T, class F>
+FLAMBEAU_LEAF T join_lanes(const T* lanes, F&& join) {
+  using Half = typename VectorOf<T, kLanes / 2>::type;
+  Half halves[2];
+  __builtin_memcpy(halves, lanes, sizeof halves);
+  return join_halves<T, kLanes / 2>(join(halves[0], halves[1]), join);
+}
+#else
+template <int width, class T, class F>
+FLAMBEAU_LEAF T fold(T* lanes, F&& join) {
+  for (int j = 0; j < width; ++j) lanes[j] = join(lanes[j], lanes[j + width]);
+  if constexpr (width > 1) fold<width / 2>(lanes, join);
+  return lanes[0];
+}
+
+template <class T, class F>
+FLAMBEAU_LEAF T join_lanes(T* lanes, F&& join) {
+  return fold<kLanes / 2>(lanes, join);
+}
+#endif
+
 template <class T>
 FLAMBEAU_LEAF T tree(T* lanes) {
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  return lanes[0];
+  return join_lanes(lanes, [](auto a, auto b) { return a + b; });
+}
+
+// NaN must win: a comparison that is false for it keeps it. Numbers, or vectors of them.
+template <class T>
+FLAMBEAU_LEAF T larger(T a, T b) {
+  return (b > a) | (b != b) ? b : a;
 }
 
 // The sum of term(i) over i < n.
@@ -33,26 +78,19 @@ FLAMBEAU_LEAF double sum_of(int64_t n, F&& term) {
 }
 
 template <class T>
+FLAMBEAU_LEAF T top_of(T* lanes) {
+  return join_lanes(lanes, [](auto a, auto b) { return larger(a, b); });
+}
+
+template <class T>
 FLAMBEAU_LEAF T max_of(const T* x, int64_t n) {
   T lanes[kLanes];
   for (int j = 0; j < kLanes; ++j) lanes[j] = -static_cast<T>(__builtin_inf());
   int64_t i = 0;
-  // NaN must win: a comparison that is false for it keeps it.
   for (; i + kLanes <= n; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) {
-      const T v = x[i + j];
-      lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
-    }
-  for (int j = 0; i + j < n; ++j) {
-    const T v = x[i + j];
-    lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
-  }
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int j = 0; j < width; ++j) {
-      const T v = lanes[j + width];
-      lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
-    }
-  return lanes[0];
+    for (int j = 0; j < kLanes; ++j) lanes[j] = larger(lanes[j], x[i + j]);
+  for (int j = 0; i + j < n; ++j) lanes[j] = larger(lanes[j], x[i + j]);
+  return top_of(lanes);
 }
 
 // math::exp of x <= 0, with its bits: 2^n, which may not be normal, is a normal number times a
@@ -67,8 +105,38 @@ FLAMBEAU_LEAF T exp_of_negative(T x) {
   return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
 }
 
+// Rows up to this length are put into whole lanes first, filled up with what adds nothing.
+constexpr int64_t kShortRow = 256;
+
+// The exponentials of x - their largest into `powers`, which has room for whole lanes; their sum.
+template <class T>
+FLAMBEAU_LEAF T short_exponentials(T* powers, const T* x, int64_t n, T& top) {
+  constexpr T kNone = -static_cast<T>(__builtin_inf());
+  const int64_t whole = (n + kLanes - 1) / kLanes * kLanes;
+  for (int64_t i = whole - kLanes; i < whole; ++i) powers[i] = kNone;
+  for (int64_t i = 0; i < n; ++i) powers[i] = x[i];
+  T lanes[kLanes];
+  for (int j = 0; j < kLanes; ++j) lanes[j] = kNone;
+  for (int64_t i = 0; i < whole; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) lanes[j] = larger(lanes[j], powers[i + j]);
+  top = top_of(lanes);
+  for (int j = 0; j < kLanes; ++j) lanes[j] = 0;
+  for (int64_t i = 0; i < whole; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) {
+      powers[i + j] = exp_of_negative(powers[i + j] - top);
+      lanes[j] += powers[i + j];
+    }
+  return tree(lanes);
+}
+
 template <class T>
 void softmax(T* out, const T* x, int64_t n) {
+  if (n <= kShortRow) {
+    T powers[kShortRow], top;
+    const T scale = T(1) / short_exponentials(powers, x, n, top);
+    for (int64_t i = 0; i < n; ++i) out[i] = powers[i] * scale;
+    return;
+  }
   const T top = max_of(x, n);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
@@ -78,6 +146,13 @@ void softmax(T* out, const T* x, int64_t n) {
 
 template <class T>
 void log_softmax(T* out, const T* x, int64_t n) {
+  if (n <= kShortRow) {
+    T powers[kShortRow], top;
+    const T log_sum = math::log(short_exponentials(powers, x, n, top));
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
+    return;
+  }
   const T top = max_of(x, n);
   // The exponentials wait in `out`, which is written last.
 #pragma GCC ivdep
@@ -127,10 +202,7 @@ FLAMBEAU_LEAF void exponentials(T* out, const T* x, T* tops, T* sums, int64_t n,
   for (int64_t j = 0; j < width; ++j) tops[j] = -static_cast<T>(__builtin_inf());
   for (int64_t i = 0; i < n; ++i)
 #pragma GCC ivdep
-    for (int64_t j = 0; j < width; ++j) {
-      const T v = x[i * step + j];
-      tops[j] = v > tops[j] || v != v ? v : tops[j];
-    }
+    for (int64_t j = 0; j < width; ++j) tops[j] = larger(tops[j], x[i * step + j]);
   sum_columns(sums, n, width, [=](int64_t i, int64_t j) {
     return out[i * step + j] = exp_of_negative(x[i * step + j] - tops[j]);
   });
