@@ -9,6 +9,7 @@ channels_last.
 """
 
 import functools
+import io
 
 import harness
 from harness import Case
@@ -22,6 +23,7 @@ def operands(lib):
     a, b, i = lib.randn(N, N), lib.randn(N, N), lib.randint(1, 100, (N, N))
     n = lib.randn(16, 64, 32, 32)
     return {
+        "io": io,
         "torch": lib,
         "F": lib.nn.functional,
         "a": a,
@@ -89,7 +91,9 @@ F.conv2d(n, deep, padding=1, groups=64); F.conv2d(nl, deep, padding=1, groups=64
 F.max_pool2d(nl, 3, 2, 1); w.copy_(column); torch.stack([a, b, a], 2); at.clone()
 a.gather(1, i * 20); u8.gather(1, i); a.clone().scatter_add_(1, i, b); w.scatter_(1, i * 20, b)
 w.__setitem__(m, 0.0); w.__setitem__(rows, 0.0); n.roll(1, 3); nl.roll(1, 3); a2.flip(1); w.tril_()
-m.half(); d.half()
+m.half(); d.half(); i.unique_consecutive(); a[:, :100].sort(1)[0]; a.topk(1, 1)[0]
+F.pad(n, (1, 1, 1, 1), mode="reflect"); F.pad(n, (1, 1, 1, 1)); torch.from_numpy(a.numpy())
+torch.save(a, io.BytesIO())
 """
 MAKE = """
 torch.rand(2000, 2000); torch.randn(2000, 2000); torch.randint(0, 10, (2000, 2000))
@@ -104,7 +108,8 @@ a @ v; v @ a; v @ v; v[:, None] * v; torch.bmm(n.view(-1, 32, 32), n.view(-1, 32
 d[:500, :500] @ d[:500, :500]; i[:300, :300] @ i[:300, :300]; i[:300] @ i[0]
 u8[:300, :300] @ u8[:300, :300]; h[:512, :512] @ h[:512, :512]
 torch.einsum("ij,kj->ik", a[:500], b[:500]); F.linear(a, b[:100])
-torch.addmm(v[:500], a[:500], b[:, :500].contiguous())
+torch.addmm(v[:500], a[:500], b[:, :500].contiguous()); z[:300, :300] @ z[:300, :300]
+a.view(-1) @ b.view(-1)
 """
 FAMILIES = {
     "pointwise": POINTWISE,

@@ -414,3 +414,39 @@ def test_a_device_that_is_not_there_is_not_the_fault_of_the_file(location):
     with pytest.raises(RuntimeError, match="load: map_location asks for device 'cuda") as caught:
         flambeau.load(io.BytesIO(saved(flambeau.ones(2))), map_location=location)
     assert "corrupt" not in str(caught.value)
+
+
+def test_archives_with_fields_of_64_bits(monkeypatch):
+    from flambeau.serialization import archive
+
+    monkeypatch.setattr(archive, "_LIMIT", 40)
+    monkeypatch.setattr(archive, "_MANY", 2)
+    file = io.BytesIO(b"before")
+    file.seek(6)
+    data = {"small": b"1", "exact": bytes(range(40)), "large": bytes(100), "ünicode": b"2"}
+    with archive.Archive(file, "name") as made:
+        for name, entry in data.items():
+            made.write(name, entry)
+    raw = file.getvalue()
+    with zipfile.ZipFile(file) as read:
+        assert read.testzip() is None
+        assert {name: read.read(f"name/{name}") for name in data} == data
+        for info in read.infolist():
+            lengths = struct.unpack_from("<HH", raw, info.header_offset + 26)
+            assert (info.header_offset + 30 + sum(lengths)) % 64 == 0
+
+
+def test_checksums_of_any_length():
+    import zlib
+
+    data = random.Random(0).randbytes(70_000)
+    for n in (*range(300), 511, 512, 513, 1023, 1025, 4099, 65_537, 70_000):
+        for start in (0, 1, 7):
+            part = data[start : start + n]
+            assert flambeau._C._crc32(part) == zlib.crc32(part)
+    assert flambeau._C._crc32(data[600:], zlib.crc32(data[:600])) == zlib.crc32(data)
+    assert flambeau._C._crc32(memoryview(bytearray(data))[5:]) == zlib.crc32(data[5:])
+    with pytest.raises(BufferError):
+        flambeau._C._crc32(memoryview(data)[::2])
+    with pytest.raises(TypeError, match="buffer"):
+        flambeau._C._crc32()

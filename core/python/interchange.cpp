@@ -15,151 +15,6 @@
 #include "kernels/cpu/pointwise/pointwise.h"
 
 namespace flambeau::python {
-namespace {
-
-// ---- arrays, by __array_interface__: no NumPy header is needed
-
-struct TypeString {
-  const char* text;
-  DType dtype;
-};
-constexpr TypeString kTypes[] = {
-    {"|b1", DType::boolean},   {"|u1", DType::uint8},       {"|i1", DType::int8},
-    {"<i2", DType::int16},     {"<i4", DType::int32},       {"<i8", DType::int64},
-    {"<u2", DType::uint16},    {"<u4", DType::uint32},      {"<u8", DType::uint64},
-    {"<f2", DType::float16},   {"<f4", DType::float32},     {"<f8", DType::float64},
-    {"<c8", DType::complex64}, {"<c16", DType::complex128},
-};
-
-// See Note [Chains]: the owner of an array may be a tensor over an array, and so on.
-void drop_owner(void*, size_t, void* owner) {
-  if (!Py_IsInitialized()) return;
-  memory::in_turn(
-      [](void* o) {
-        const AcquireGil gil;
-        Py_DECREF(static_cast<PyObject*>(o));
-      },
-      owner);
-}
-
-void drop_storage(void*, size_t, void* storage) { static_cast<Storage*>(storage)->release(); }
-
-// The value of a key; PythonError (TypeError) when `interface` is no dict or `required` is absent.
-PyObject* field(PyObject* interface, const char* name, bool required = false) {  // borrowed
-  if (!PyDict_Check(interface))
-    raise_python(PyExc_TypeError, "from_numpy: __array_interface__ must be a dict, got %.200s",
-                 Py_TYPE(interface)->tp_name);
-  PyObject* const value = PyDict_GetItemString(interface, name);
-  if (!value && required)
-    raise_python(PyExc_TypeError, "from_numpy: __array_interface__ has no '%s'", name);
-  return value == Py_None ? nullptr : value;
-}
-
-DType dtype_of_array(PyObject* interface) {
-  PyObject* const text = field(interface, "typestr", true);
-  const std::string type = text && PyUnicode_Check(text) ? show_python(text) : "(no string)";
-  for (const TypeString& t : kTypes)
-    if (type == t.text) return t.dtype;
-  raise<TypeError>(
-      "from_numpy: can't convert np.ndarray of type ", type,
-      ". The only supported types are: float64, float32, float16, complex64, complex128, "
-      "int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
-}
-
-Dims shape_of_array(PyObject* interface) {
-  PyObject* const shape = field(interface, "shape", true);
-  if (!shape || !PyTuple_Check(shape))
-    raise<TypeError>("from_numpy: 'shape' in __array_interface__ must be a tuple");
-  return unwrap_dims(shape);
-}
-
-Dims strides_of_array(PyObject* interface, IntSpan sizes, int64_t item) {
-  PyObject* const steps = field(interface, "strides");
-  if (!steps) return contiguous_strides(sizes);
-  if (!PyTuple_Check(steps))
-    raise<TypeError>("from_numpy: 'strides' in __array_interface__ must be a tuple");
-  Dims strides = unwrap_dims(steps);
-  check<ValueError>(strides.size() == sizes.size(), "from_numpy: ", strides.size(), " strides for ",
-                    sizes.size(), " dimensions in __array_interface__");
-  for (int64_t& step : strides) {
-    check<ValueError>(
-        step >= 0,
-        "from_numpy: At least one stride in the given numpy array is "
-        "negative, and tensors with negative strides are not currently supported. (You "
-        "can probably work around this by making a copy of your array  with "
-        "array.copy().) ");
-    check<ValueError>(step % item == 0,
-                      "from_numpy: given numpy array strides not a multiple of the "
-                      "element byte size. Copy the numpy array to reallocate the memory.");
-    step /= item;
-  }
-  return strides;
-}
-
-struct ArrayMemory {
-  void* address;
-  bool read_only;
-};
-ArrayMemory memory_of_array(PyObject* interface) {
-  PyObject* const data = field(interface, "data", true);
-  if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2 ||
-      !PyLong_Check(PyTuple_GET_ITEM(data, 0)))
-    raise<TypeError>("from_numpy: 'data' in __array_interface__ must be (address, read_only)");
-  void* const address = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data, 0));
-  if (!address && PyErr_Occurred()) throw PythonError();
-  return {address, is_true(PyTuple_GET_ITEM(data, 1))};
-}
-
-// The bytes from the first element to the end of the last one; ValueError on overflow.
-size_t bytes_spanned(const char* op, IntSpan sizes, IntSpan strides, int64_t item) {
-  int64_t last = 0, step = 0, bytes = 0;
-  bool overflow = false, none = false;
-  for (size_t d = 0; d < sizes.size(); ++d) {
-    check<ValueError>(sizes[d] >= 0, op, ": a dimension cannot have size ", sizes[d]);
-    none |= sizes[d] == 0;
-    overflow |= __builtin_mul_overflow(sizes[d] - 1, strides[d], &step) ||
-                __builtin_add_overflow(last, step, &last);
-  }
-  if (none) return 0;
-  overflow |= __builtin_add_overflow(last, 1, &last) || __builtin_mul_overflow(last, item, &bytes);
-  check<ValueError>(!overflow, op, ": an array of shape ", show(sizes), " with strides ",
-                    show(strides), " does not fit in memory");
-  return static_cast<size_t>(bytes);
-}
-
-}  // namespace
-
-bool is_array(PyObject* o) {
-  static PyObject* const name = interned("__array_interface__");
-  return !is_tensor(o) && !PyType_Check(o) && type_attribute(Py_TYPE(o), name);
-}
-
-Tensor over_memory(const char* op, void* address, DType dtype, IntSpan sizes, IntSpan strides,
-                   Storage::Deleter release, void* owner) {
-  check<ValueError>(sizes.size() <= 64 && strides.size() == sizes.size(), op,
-                    ": a tensor has at most 64 dimensions, not ", sizes.size());
-  const size_t bytes = bytes_spanned(op, sizes, strides, static_cast<int64_t>(itemsize(dtype)));
-  check<ValueError>(address || !bytes, op, ": ", bytes, " bytes at address 0");
-  auto* const impl = new TensorImpl(Ref<Storage>(), dtype, Device{});
-  Tensor t = Tensor::adopt(impl);
-  impl->set_geometry(sizes, strides, 0);  // may refuse: the owner is not ours yet
-  impl->set_storage(Storage::wrap(address, bytes, Device{}, release, owner));
-  return t;
-}
-
-Tensor from_array(PyObject* array) {
-  const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
-  PyObject* const fields = interface.get();
-  const DType dtype = dtype_of_array(fields);
-  const Dims sizes = shape_of_array(fields);
-  const Dims strides = strides_of_array(fields, sizes, static_cast<int64_t>(itemsize(dtype)));
-  const ArrayMemory memory = memory_of_array(fields);
-  const Tensor t =
-      over_memory("from_numpy", memory.address, dtype, sizes, strides, drop_owner, array);
-  Py_INCREF(array);
-  return t;
-}
-
 // ---- nested data
 
 namespace {
@@ -180,10 +35,30 @@ struct Found {
   bool typed = false;     // the dtype is given
 };
 
+// NumPy's scalars by the name of their type; others of its kind by what their array says.
+DType numpy_scalar_dtype(PyObject* o) {
+  static constexpr struct {
+    std::string_view name;
+    DType dtype;
+  } kNames[] = {{"float32", DType::float32},     {"float64", DType::float64},
+                {"int64", DType::int64},         {"int32", DType::int32},
+                {"float16", DType::float16},     {"uint8", DType::uint8},
+                {"int8", DType::int8},           {"int16", DType::int16},
+                {"complex64", DType::complex64}, {"complex128", DType::complex128}};
+  constexpr std::string_view kModule = "numpy.";
+  std::string_view name = Py_TYPE(o)->tp_name;
+  if (name.starts_with(kModule)) {
+    name.remove_prefix(kModule.size());
+    for (const auto& known : kNames)
+      if (name == known.name) return known.dtype;
+  }
+  return from_array(o).dtype();
+}
+
 DType leaf_dtype(PyObject* o) {
   if (is_tensor(o)) return unwrap(o).dtype();
   if (is_symbol(o)) return leaf_dtype(Object(must(PyObject_CallMethod(o, "item", nullptr))).get());
-  if (is_numpy_scalar(o)) return from_array(o).dtype();
+  if (is_numpy_scalar(o)) return numpy_scalar_dtype(o);
   if (PyBool_Check(o)) return DType::boolean;
   if (PyLong_Check(o)) return DType::int64;
   if (PyComplex_Check(o)) return to_complex(default_dtype());
@@ -434,8 +309,11 @@ Tensor shared_or_copied(PyObject* data, const Options& o) {
     return entry::to_dtype_layout(t, o.dtype.value_or(t.dtype()), {},
                                   o.device_given ? o.device : t.device(), {}, false, false, {});
   }
-  if (is_array(data) && !is_numpy_scalar(data))
-    return converted(from_array(data), o.dtype, o.device, false);
+  if (is_array(data) && !is_numpy_scalar(data)) {
+    const Tensor t = from_array(data);
+    if (o.device.is_cpu() && o.dtype.value_or(t.dtype()) == t.dtype()) return t;
+    return converted(t, o.dtype, o.device, false);
+  }
   return tensor_from(data, o.dtype, o.device);
 }
 
@@ -484,9 +362,9 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
   return guarded([&]() -> PyObject* {
     check<TypeError>(is_array(array), "from_numpy: expected np.ndarray (got ",
                      Py_TYPE(array)->tp_name, ")");
-    const Tensor t = from_array(array);
-    const Object interface(must(PyObject_GetAttrString(array, "__array_interface__")));
-    if (memory_of_array(interface.get()).read_only)
+    const ArrayGeometry geometry = read_array(array);
+    const Tensor t = over_array(array, geometry);
+    if (geometry.memory.read_only)
       warn(
           "The given NumPy array is not writable, and tensors here are: writing to this one "
           "changes "
@@ -494,6 +372,8 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
     return wrap(t);
   });
 }
+
+void drop_storage(void*, size_t, void* storage) { static_cast<Storage*>(storage)->release(); }
 
 PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded("frombuffer", [&]() -> PyObject* {
@@ -554,41 +434,6 @@ PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* k
 }
 
 // ---- out: the buffer protocol and NumPy
-
-const char* format_of(DType dtype) {
-  switch (dtype) {
-    case DType::boolean:
-      return "?";
-    case DType::uint8:
-      return "B";
-    case DType::int8:
-      return "b";
-    case DType::int16:
-      return "h";
-    case DType::uint16:
-      return "H";
-    case DType::int32:
-      return "i";
-    case DType::uint32:
-      return "I";
-    case DType::int64:
-      return "q";
-    case DType::uint64:
-      return "Q";
-    case DType::float16:
-      return "e";
-    case DType::float32:
-      return "f";
-    case DType::float64:
-      return "d";
-    case DType::complex64:
-      return "Zf";
-    case DType::complex128:
-      return "Zd";
-    default:
-      return nullptr;
-  }
-}
 
 struct BufferGeometry {
   Lent lent;

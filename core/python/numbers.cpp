@@ -28,7 +28,10 @@ bool is_zero_dim_array(PyObject* o) {
   return n == 0;
 }
 
-Object numpy_item(PyObject* o) { return Object(must(PyObject_CallMethod(o, "item", nullptr))); }
+Object numpy_item(PyObject* o) {
+  static PyObject* const name = interned("item");
+  return Object(must(PyObject_CallMethodNoArgs(o, name)));
+}
 
 Scalar scalar_of_long(PyObject* o) {
   int overflow;

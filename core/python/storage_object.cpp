@@ -4,6 +4,7 @@
 
 #include "core/python/binding.h"
 #include "core/python/free_threading.h"
+#include "core/tensor/checksum.h"
 #include "core/tensor/device_table.h"
 
 namespace flambeau::python {
@@ -391,7 +392,28 @@ PyObject* storage_of_function(PyObject*, PyObject* tensor) {
     return must(wrap_storage(unwrap(tensor).impl()->storage()));
   });
 }
-PyMethodDef functions[] = {{"_storage_of", storage_of_function, METH_O, nullptr}, {}};
+// _crc32(buffer, crc=0): the checksum of its bytes behind those that `crc` is of.
+PyObject* crc32_function(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&] {
+    check<TypeError>(n == 1 || n == 2, "_crc32: expected a buffer and the checksum so far, got ", n,
+                     " arguments");
+    uint32_t crc = n == 2 ? static_cast<uint32_t>(unwrap_int(args[1])) : 0;
+    Py_buffer view;
+    if (PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0) throw PythonError();
+    {
+      const ReleaseGil released;
+      crc = crc32(crc, view.buf, static_cast<size_t>(view.len));
+    }
+    PyBuffer_Release(&view);
+    return PyLong_FromUnsignedLong(crc);
+  });
+}
+
+PyMethodDef functions[] = {
+    {"_storage_of", storage_of_function, METH_O, nullptr},
+    {"_crc32", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(crc32_function)),
+     METH_FASTCALL, nullptr},
+    {}};
 
 }  // namespace
 

@@ -6,21 +6,19 @@ import io
 import os
 import pickle
 import stat
-import struct
 import sys
-import zipfile
 from collections import OrderedDict
 from contextlib import suppress
 
 import flambeau
 from flambeau._tensor import whole_storage
 
+from .archive import ALIGNMENT, Archive
 from .names import is_dtype, name_in_files
 from .rebuild import TYPED_STORAGES, TypedStorage
 from .storages import is_path, view_of
 
 DEFAULT_PROTOCOL = 2
-ALIGNMENT = 64
 
 
 def _dtype_name(dtype) -> str:
@@ -178,35 +176,6 @@ def _reduce_plain(tensor):
     return _utils("_rebuild_tensor_v2"), ((*args, bits) if bits else args)
 
 
-class _Archive:
-    """Writes entries so that their bytes start at multiples of 64, as PyTorch's files have it."""
-
-    def __init__(self, file, name: str) -> None:
-        self.file = file
-        self.name = name
-        self.zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
-
-    def write(self, name: str, data) -> None:
-        info = zipfile.ZipInfo(f"{self.name}/{name}")
-        nbytes = memoryview(data).nbytes
-        large = nbytes >= zipfile.ZIP64_LIMIT
-        # The header: 30 bytes, the name, the padding's own 4, and 20 for a size of 64 bits.
-        start = self.zip.start_dir + 30 + len(info.filename.encode()) + 4 + (20 if large else 0)
-        padding = -start % ALIGNMENT
-        info.extra = b"FB" + struct.pack("<H", padding) + b"Z" * padding
-        with self.zip.open(info, "w", force_zip64=large) as entry:
-            entry.write(data)
-
-    def __enter__(self) -> _Archive:
-        return self
-
-    def __exit__(self, kind, *_) -> None:
-        if kind is None:
-            self.zip.close()
-        else:  # or it would try to end the archive when it is collected, and complain
-            self.zip.fp = None
-
-
 def save(
     obj,
     f,
@@ -248,7 +217,7 @@ def save(
     pickler.dump(obj)
 
     def write(file, name: str) -> None:
-        with _Archive(file, name) as archive:
+        with Archive(file, name) as archive:
             archive.write("data.pkl", data.getvalue())
             archive.write(".format_version", b"1")
             archive.write(".storage_alignment", str(ALIGNMENT).encode())

@@ -50,7 +50,9 @@ def same_bits(a, b):
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, "bool"])
-@pytest.mark.parametrize("shape", [(1,), (7,), (300,), (3, 40), (40, 3, 50), (2, 95), (2, 96)])
+@pytest.mark.parametrize(
+    "shape", [(1,), (7,), (300,), (3, 32), (40, 3, 50), (2, 95), (2, 96), (3, 128), (2, 129)]
+)
 def test_sort_is_stable(shape, dtype, descending):
     array = numbers(shape, dtype)
     for dim in range(len(shape)):
@@ -125,6 +127,7 @@ def test_sort_errors():
         ((50,), 0),
         ((50,), 50),
         ((3, 400), 5),
+        ((4, 3000), 1),
         ((2, 20000), 30),
         ((20000, 2), 30),
         ((1, 9000), 3000),
@@ -224,6 +227,18 @@ def test_unique_consecutive():
     assert counts.tolist() == [2, 3, 1]
     rows = flambeau.tensor([[1, 2], [1, 2], [0, 1], [1, 2]])
     assert flambeau.unique_consecutive(rows, dim=0).tolist() == [[1, 2], [0, 1], [1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, "bool"])
+@pytest.mark.parametrize("n", [0, 1, 70, 200000])
+def test_runs_of_every_dtype(dtype, n):
+    array = np.repeat(numbers(n // 2 + n % 2, dtype), 2)[:n]
+    starts = np.append(n > 0, array[1:] != array[:-1])[:n]
+    begins = np.flatnonzero(starts)
+    values, inverse, counts = flambeau.unique_consecutive(tensor(array), True, True)
+    same_bits(values.numpy(), array[begins])
+    np.testing.assert_array_equal(inverse.numpy(), np.cumsum(starts) - 1)
+    np.testing.assert_array_equal(counts.numpy(), np.diff(np.append(begins, n)))
 
 
 def test_unique_errors():

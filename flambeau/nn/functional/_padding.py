@@ -66,6 +66,9 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
         )
     for dim, left, right in borders:
         _check_border(input, dim, left, right, mode)
+    if min(pad) >= 0 and not (input.requires_grad and flambeau.is_grad_enabled()):
+        return _pad_copied(input, borders, mode)
+    for dim, left, right in borders:
         if mode == "circular":
             # It is what is left after cutting off that is repeated.
             start, end = max(-left, 0), input.size(dim) - max(-right, 0)
@@ -84,6 +87,41 @@ _PAD_POSITIONS = {
     "reflect": lambda position, size: (size - 1) - ((size - 1) - position.abs()).abs(),
     "replicate": lambda position, size: position.clamp(0, size - 1),
     "circular": lambda position, size: position.remainder(size),
+}
+
+
+def _pad_copied(input, borders: list, mode: str):
+    """The same as by positions, where nothing asks for a gradient: what is there is copied once,
+    and then the borders of one dimension after the other."""
+    shape = list(input.shape)
+    for dim, left, right in borders:
+        shape[dim] += left + right
+    output = input.new_empty(shape)
+    parts = [output]
+    for dim, left, _ in reversed(borders):
+        parts.append(parts[-1].narrow(dim, left, input.size(dim)))
+    parts.pop().copy_(input)
+    for dim, left, right in borders:
+        part, size = parts.pop(), input.size(dim)
+        if left > 0:
+            part.narrow(dim, 0, left).copy_(_PAD_BEFORE[mode](part, dim, left, size))
+        if right > 0:
+            part.narrow(dim, left + size, right).copy_(
+                _PAD_BEHIND[mode](part, dim, left, size, right)
+            )
+    return output
+
+
+# The same elements as parts of a dimension whose middle is filled already.
+_PAD_BEFORE = {
+    "reflect": lambda t, dim, left, size: t.narrow(dim, left + 1, left).flip(dim),
+    "replicate": lambda t, dim, left, size: t.narrow(dim, left, 1),
+    "circular": lambda t, dim, left, size: t.narrow(dim, size, left),
+}
+_PAD_BEHIND = {
+    "reflect": lambda t, dim, left, size, n: t.narrow(dim, left + size - 1 - n, n).flip(dim),
+    "replicate": lambda t, dim, left, size, n: t.narrow(dim, left + size - 1, 1),
+    "circular": lambda t, dim, left, size, n: t.narrow(dim, left, n),
 }
 
 

@@ -1,5 +1,9 @@
 #include "kernels/cpu/order/order_kernels.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
@@ -13,6 +17,7 @@ struct Integer {
   static constexpr Key kAll = Key(~uint64_t{0} >> (64 - 8 * sizeof(T)));
   static inline Key key(T x) { return (static_cast<Key>(x) & kAll) ^ kSign; }
   static inline T element(Key k) { return static_cast<T>(k ^ kSign); }
+  static inline bool is_nan(Key) { return false; }
 };
 
 template <class T>
@@ -23,6 +28,7 @@ struct WideInteger {
   static constexpr Key kAll = ~Key(0);
   static inline Key key(T x) { return static_cast<Key>(x) ^ kSign; }
   static inline T element(Key k) { return static_cast<T>(k ^ kSign); }
+  static inline bool is_nan(Key) { return false; }
 };
 
 struct Truth {
@@ -31,6 +37,7 @@ struct Truth {
   static constexpr Key kAll = 0xff;
   static inline Key key(uint8_t x) { return x != 0; }
   static inline uint8_t element(Key k) { return static_cast<uint8_t>(k); }
+  static inline bool is_nan(Key) { return false; }
 };
 
 // IEEE formats by their bits: negative numbers are complemented, others get the top bit.
@@ -52,6 +59,7 @@ struct Floating {
     const Bits b = static_cast<Bits>(k);
     return b & kTop ? Bits(b & Bits(~kTop)) : Bits(~b);
   }
+  static inline bool is_nan(Key k) { return k == kAll; }
 };
 
 using Float = Floating<uint32_t, uint32_t, 23>;
@@ -176,6 +184,47 @@ void positions(const void* src, int64_t* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<int64_t>(static_cast<Key>(words[i]));
 }
 
+#if defined(__AVX512F__)
+// A word's place is the number of those before it: with a smaller key, or with the same and an
+// earlier position. Lanes count for 16 words while the keys of all pass by.
+void rank(const uint64_t* words, uint64_t* sorted, int64_t n) {
+  constexpr int64_t kBlock = 16;
+  uint32_t keys[kMostRanked];
+  for (int64_t i = 0; i < n; ++i) keys[i] = static_cast<uint32_t>(words[i] >> 32);
+  const __m512i one = _mm512_set1_epi32(1);
+  const auto key = [&](int64_t j) { return _mm512_set1_epi32(static_cast<int>(keys[j])); };
+  for (int64_t at = 0; at < n; at += kBlock) {
+    const int64_t end = n - at < kBlock ? n : at + kBlock;
+    const __mmask16 there = static_cast<__mmask16>((1u << (end - at)) - 1);
+    const __m512i own = _mm512_maskz_loadu_epi32(there, keys + at);
+    __m512i before = _mm512_setzero_si512();
+    const auto count = [&](__mmask16 m) { before = _mm512_mask_add_epi32(before, m, before, one); };
+    for (int64_t j = 0; j < at; ++j) count(_mm512_cmple_epu32_mask(key(j), own));
+    for (int64_t j = at; j < end; ++j) {
+      const __mmask16 later = static_cast<__mmask16>(~0u << (j - at + 1));
+      count(_mm512_cmplt_epu32_mask(key(j), own) |
+            _mm512_mask_cmpeq_epu32_mask(later, key(j), own));
+    }
+    for (int64_t j = end; j < n; ++j) count(_mm512_cmplt_epu32_mask(key(j), own));
+    uint32_t places[kBlock];
+    _mm512_storeu_si512(places, before);
+    for (int64_t i = at; i < end; ++i) sorted[places[i - at]] = words[i];
+  }
+}
+#else
+constexpr decltype(OrderKernels::rank) rank = nullptr;  // comparing a few words is as fast
+#endif
+
+// No NaN equals another.
+template <class T>
+void starts(const void* src, bool* starts, int64_t n) {
+  const auto* in = static_cast<const typename T::Stored*>(src);
+  for (int64_t i = 1; i < n; ++i) {
+    const auto key = T::key(in[i]);
+    starts[i] = (key != T::key(in[i - 1])) | T::is_nan(key);
+  }
+}
+
 }  // namespace
 
 #define FLAMBEAU_BY_TYPE(F) \
@@ -204,6 +253,8 @@ const OrderKernels order_kernels = {
     narrow_words,
     narrow_elements,
     {positions<uint32_t>, positions<uint64_t>},
+    rank,
+    FLAMBEAU_BY_TYPE(starts),
 };
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -32,7 +32,12 @@ struct OrderKernels {
                           uint64_t low, uint64_t high);
   // The positions in words of 64 and of 128 bits.
   void (*positions[2])(const void* words, int64_t* dst, int64_t n);
+  // Sorts up to kMostRanked words of 64 bits that are in the order of their positions; may be null.
+  void (*rank)(const uint64_t* words, uint64_t* sorted, int64_t n);
+  // starts[i] = whether element i is another than element i - 1, for 0 < i < n.
+  void (*starts[kStoredTypes])(const void* src, bool* starts, int64_t n);
 };
+constexpr int64_t kMostRanked = 128;
 
 const OrderKernels& order_kernels();  // of isa()
 

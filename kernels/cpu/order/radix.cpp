@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/parallel/parallel.h"
+#include "kernels/cpu/order/order_kernels.h"
 
 namespace flambeau::inline v1::cpu {
 namespace {
@@ -85,6 +86,11 @@ Word* chunked_sort(Word* words, Word* scratch, int64_t n, int passes) {
 
 template <class Word>
 Word* sort_words(Word* words, Word* scratch, int64_t n, int key_bits, bool parallel) {
+  if constexpr (sizeof(Word) == 8)
+    if (const auto rank = order_kernels().rank; rank && n <= kMostRanked) {
+      rank(words, scratch, n);
+      return scratch;
+    }
   if (n < kSmallSort) {
     std::sort(words, words + n);
     return words;

@@ -15,7 +15,8 @@ void sort_rows(const KeyForm& form, const Tensor& values, const Tensor& indices,
   // Few long rows are each sorted by all threads, other rows side by side.
   const bool within = rows < 4;
   const int64_t row_grain = within ? rows : std::max<int64_t>(1, (1 << 14) / n);
-  const int64_t grain = within ? 1 << 16 : n;
+  constexpr int64_t kGrain = 1 << 16;
+  const auto over_row = [=](auto&& f) { within ? parallel_for(n, kGrain, f) : f(int64_t{0}, n); };
   parallel_for(rows, row_grain, [&](int64_t begin, int64_t end) {
     const Tensor buffer = empty({{2 * n * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
     Word* const words = buffer.data<Word>();
@@ -23,11 +24,11 @@ void sort_rows(const KeyForm& form, const Tensor& values, const Tensor& indices,
       const char* src = self.bytes() + r * n * item;
       char* const out = values.bytes() + r * n * item;
       int64_t* const places = indices.data<int64_t>() + r * n;
-      parallel_for(n, grain, [&](int64_t from, int64_t to) {
+      over_row([&](int64_t from, int64_t to) {
         make_words(form, src + from * item, words + from, to - from, from);
       });
       const Word* const sorted = sort_words(words, words + n, n, form.bits, within);
-      parallel_for(n, grain, [&](int64_t from, int64_t to) {
+      over_row([&](int64_t from, int64_t to) {
         write_words(form, sorted + from, to - from, src, out + from * item, places + from);
       });
     }

@@ -21,7 +21,8 @@ class Selection {
         k_(k),
         room_(std::clamp<int64_t>(4 * k, 64, 512)),
         capacity_(std::min(n, k + room_)),
-        buffer_(empty({{capacity_ * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8})) {}
+        buffer_(empty({{(capacity_ + kStretch) * static_cast<int64_t>(sizeof(Word))}},
+                      {DType::uint8})) {}
 
   const Word* operator()(const char* row) {
     const int64_t item = static_cast<int64_t>(itemsize(form_.dtype));
@@ -30,17 +31,18 @@ class Selection {
     make_words(form_, row, words, capacity_, 0);
     int64_t held = cut(capacity_);
     for (int64_t at = capacity_; at < n_;) {
-      const int64_t length = std::min(n_ - at, capacity_ - held);
+      const int64_t length = std::min(n_ - at, kStretch);
       const uint64_t bound = static_cast<uint64_t>(words[k_ - 1] >> (4 * sizeof(Word)));
       held += below(row + at * item, words + held, length, at, form_.descending, bound);
       at += length;
-      if (capacity_ - held < room_ / 2 || at == n_) held = cut(held);
+      if (held - k_ > room_ / 2 || at == n_) held = cut(held);
     }
     std::sort(words, words + k_);
     return words;
   }
 
  private:
+  static constexpr int64_t kStretch = 512;
   int64_t cut(int64_t held) {
     Word* const words = buffer_.data<Word>();
     if (held > k_)

@@ -6,6 +6,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/index/index.h"
 #include "kernels/cpu/order/order.h"
+#include "kernels/cpu/order/order_kernels.h"
 #include "kernels/cpu/order/order_words.h"
 #include "kernels/cpu/order/radix.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -62,9 +63,9 @@ struct Order {
   }
 };
 
-// The order of the elements of a contiguous tensor; not `sorted`: they stay where they are.
+// The order of the elements of a contiguous tensor.
 template <class Word>
-Order order_elements(const KeyForm& form, const Tensor& flat, bool sorted) {
+Order order_elements(const KeyForm& form, const Tensor& flat) {
   constexpr int64_t kGrain = 1 << 16;
   const int64_t n = flat.numel(), item = static_cast<int64_t>(flat.itemsize());
   const Tensor buffer = empty({{2 * n * static_cast<int64_t>(sizeof(Word))}}, {DType::uint8});
@@ -72,7 +73,7 @@ Order order_elements(const KeyForm& form, const Tensor& flat, bool sorted) {
   parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
     make_words(form, flat.bytes() + begin * item, words + begin, end - begin, begin);
   });
-  if (sorted) words = sort_words(words, words + n, n, form.bits, true);
+  words = sort_words(words, words + n, n, form.bits, true);
 
   Order order(n);
   const std::optional<Word> nan = nan_key<Word>(form);
@@ -89,6 +90,33 @@ Order order_elements(const KeyForm& form, const Tensor& flat, bool sorted) {
 
 }  // namespace
 
+namespace {
+
+// Runs of equal neighbours in a contiguous tensor.
+std::tuple<Tensor, Tensor, Tensor> runs(const KeyForm& form, const Tensor& flat, IntSpan sizes,
+                                        bool return_inverse, bool return_counts) {
+  constexpr int64_t kGrain = 1 << 16;
+  const int64_t n = flat.numel(), item = static_cast<int64_t>(flat.itemsize());
+  const Tensor mask = empty({{n}}, {DType::boolean});
+  bool* const starts = mask.data<bool>();
+  if (n > 0) starts[0] = true;
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    const int64_t first = std::max<int64_t>(begin - 1, 0);
+    order_kernels().starts[form.type](flat.bytes() + first * item, starts + first, end - first);
+  });
+  const Tensor begins = return_counts ? nonzero(mask) : int64_vector(0);
+  const Tensor counts = int64_vector(begins.numel());
+  const int64_t* const begin = begins.data<int64_t>();
+  for (int64_t g = 0; g < begins.numel(); ++g)
+    counts.data<int64_t>()[g] = (g + 1 < begins.numel() ? begin[g + 1] : n) - begin[g];
+  const Tensor inverse = return_inverse ? empty(sizes, {DType::int64}) : int64_vector(0);
+  int64_t group = -1;
+  for (int64_t i = 0; i < inverse.numel(); ++i) inverse.data<int64_t>()[i] = group += starts[i];
+  return {masked_select(flat, mask), inverse, counts};
+}
+
+}  // namespace
+
 std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool return_inverse,
                                           bool return_counts) {
   Tensor flat = self;
@@ -99,9 +127,13 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
   const int64_t n = self.numel();
   check<NotImplementedError>(n <= UINT32_MAX, "unique: more than 2^32 elements are not supported");
   flat = Tensor::alias(flat, {{n}}, {{1}}, flat.offset());
+  if (!sorted) {
+    const KeyForm form("unique", flat.dtype(), false);
+    return runs(form, flat, self.sizes(), return_inverse, return_counts);
+  }
   const KeyForm form = KeyForm::of("unique", flat, false);
-  const Order order = with_word(
-      form, [&](auto word) { return order_elements<decltype(word)>(form, flat, sorted); });
+  const Order order =
+      with_word(form, [&](auto word) { return order_elements<decltype(word)>(form, flat); });
   const Tensor firsts = order.firsts();
   const Tensor values = empty(firsts.sizes(), self.options());
   index_select(values, flat, 0, firsts);

@@ -51,24 +51,6 @@ inline void pool_one(const T* x, T* y, int64_t* where, const PoolWindow& w, cons
   where[col] = at;
 }
 
-// Elements 0, Step, 2 Step ... from p on, as many as `count`; no memory beyond them is touched.
-template <int Step, class T>
-inline Vec<T> load_every(const T* p, int64_t count) {
-  constexpr int L = kLanes<T>;
-  const auto first = [&](const T* from, int64_t n) {
-    return n >= L ? load(from) : load(from, first_lanes<T>(n));
-  };
-  if constexpr (Step == 1) {
-    return first(p, count);
-  } else {
-    const int64_t span = 2 * count - 1;
-    const Vec<T> low = first(p, span), high = span > L ? first(p + L, span - L) : Vec<T>{};
-    decltype(low > high) even;
-    for (int i = 0; i < L; ++i) even[i] = 2 * i;
-    return __builtin_shuffle(low, high, even);
-  }
-}
-
 // `count` windows of a row side by side, from column `col` on, that have no padding to their sides.
 template <int Step, class T>
 inline void pool_vector(const T* x, T* y, int64_t* where, const PoolWindow& w, const Span& rows,

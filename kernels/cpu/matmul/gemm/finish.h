@@ -146,8 +146,13 @@ static void finish_complex(const ComplexValue<T>* sums, int64_t distance, int64_
   const C alpha = complex_of<T>(out.alpha), beta = complex_of<T>(out.beta);
   const C bias_scale = complex_of<T>(e.bias_scale);
   const bool scale = !(out.alpha == GemmScalar(1)), add_c = !(out.beta == GemmScalar(0));
+  const bool copied = out.plain && contiguous_cols(out, col, cols);
   for (int64_t i = 0; i < rows; ++i) {
     C* c = reinterpret_cast<C*>(out.c) + row_offset(out, row + i);
+    if (copied) {
+      memcpy(c + col_offset(out, col), sums + i * distance, size_t(cols) * sizeof(C));
+      continue;
+    }
     for (int64_t j = 0; j < cols; ++j) {
       C& target = c[col_offset(out, col + j)];
       C x = sums[i * distance + j];

@@ -99,6 +99,16 @@ static void micro_kernel(int64_t units, const typename Math::Unit* a, const type
   store_tile(acc, tile, tail);
 }
 
+// The same vector, in a register: the compiler would negate a number before it spreads it, though a
+// product is subtracted at no cost.
+template <class T>
+static inline Vec<T> held(Vec<T> v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
 // Complex products: A's rows hold two planes of half the pitch, B's units two vectors (real parts,
 // imaginary parts). Sums leave with their parts interleaved, as complex numbers are stored.
 template <class T, int Rows>
@@ -110,7 +120,8 @@ static void complex_micro_kernel(int64_t units, const T* a, const T* b, Tile<T> 
     const Vec<T> b_real = load(b), b_imag = load(b + L);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
-      const Vec<T> a_real = broadcast(a[i * pitch]), a_imag = broadcast(a[i * pitch + pitch / 2]);
+      const Vec<T> a_real = broadcast(a[i * pitch]);
+      const Vec<T> a_imag = held<T>(broadcast(a[i * pitch + pitch / 2]));
       real[i] = fma(-a_imag, b_imag, fma(a_real, b_real, real[i]));
       imag[i] = fma(a_imag, b_real, fma(a_real, b_imag, imag[i]));
     }

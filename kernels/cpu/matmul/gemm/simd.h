@@ -298,11 +298,31 @@ static inline T value_of(const S* p) {
     return load_as<T>(p, 1)[0];
 }
 
+// Elements 0, Step, 2 Step ... from p on, as many as `count`; no memory beyond them is touched.
+template <int Step, class T>
+static inline Vec<T> load_every(const T* p, int64_t count) {
+  constexpr int L = kLanes<T>;
+  const auto first = [&](const T* from, int64_t n) {
+    return n >= L ? load(from) : load(from, first_lanes<T>(n));
+  };
+  if constexpr (Step == 1) {
+    return first(p, count);
+  } else {
+    const int64_t span = 2 * count - 1;
+    const Vec<T> low = first(p, span), high = span > L ? first(p + L, span - L) : Vec<T>{};
+    decltype(low > high) even;
+    for (int i = 0; i < L; ++i) even[i] = 2 * i;
+    return __builtin_shuffle(low, high, even);
+  }
+}
+
 // The same with any distance between elements.
 template <class T, class S>
 static inline Vec<T> load_strided(const S* p, int64_t stride, int64_t count) {
   if (stride == 1) return load_as<T>(p, count);
   if (stride == 0) return broadcast(value_of<T>(p));
+  if constexpr (__is_same(S, T))
+    if (stride == 2) return load_every<2>(p, count);
   alignas(kVectorBytes) S packed[kLanes<T>] = {};
   for (int64_t i = 0; i < count; ++i) packed[i] = p[i * stride];
   return load_as<T>(packed, kLanes<T>);

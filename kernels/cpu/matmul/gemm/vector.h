@@ -19,14 +19,14 @@ static inline void add_lanes(Vec<T>* sums, T* to) {
   for (int j = 0; j < G; ++j) to[j] = x[j];
 }
 
-// kGroup columns of B, or fewer.
-template <class S, class T>
+// kGroup columns of B, or fewer: of one alone (G = 1) the same sum in the same order.
+template <class S, class T, int G>
 static inline void dot_columns(const T* x, const S* b, int64_t col_stride, int64_t depth,
                                int64_t cols, T* y) {
-  constexpr int L = kLanes<T>, G = kGroup<T>;
+  constexpr int L = kLanes<T>;
   const S* column[G];
   for (int j = 0; j < G; ++j) column[j] = b + (j < cols ? j : 0) * col_stride;
-  Vec<T> even[G] = {}, odd[G] = {};
+  Vec<T> even[kGroup<T>] = {}, odd[G] = {};
   int64_t p = 0;
   for (; p + 2 * L <= depth; p += 2 * L) {
     const Vec<T> x0 = load(x + p), x1 = load(x + p + L);
@@ -44,8 +44,9 @@ static inline void dot_columns(const T* x, const S* b, int64_t col_stride, int64
   }
 #pragma GCC unroll 4
   for (int j = 0; j < G; ++j) even[j] += odd[j];
-  if (cols >= G) return add_lanes<T>(even, y);
-  T few[G];
+  if (G > 1 && cols >= G) return add_lanes<T>(even, y);
+  for (int j = G; j < kGroup<T>; ++j) even[j] = even[0];
+  T few[kGroup<T>];
   add_lanes<T>(even, few);
   for (int j = 0; j < cols; ++j) y[j] = few[j];
 }
@@ -54,9 +55,12 @@ template <class S, class T>
 static void vector_dot(const void* x, const void* b, int64_t col_stride, int64_t depth,
                        int64_t cols, void* y) {
   const S* column = static_cast<const S*>(b);
+  if (cols == 1)
+    return dot_columns<S, T, 1>(static_cast<const T*>(x), column, col_stride, depth, 1,
+                                static_cast<T*>(y));
   for (int64_t j = 0; j < cols; j += kGroup<T>) {
-    dot_columns<S, T>(static_cast<const T*>(x), column + j * col_stride, col_stride, depth,
-                      cols - j, static_cast<T*>(y) + j);
+    dot_columns<S, T, kGroup<T>>(static_cast<const T*>(x), column + j * col_stride, col_stride,
+                                 depth, cols - j, static_cast<T*>(y) + j);
   }
 }
 
