@@ -5,7 +5,6 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
-#include "kernels/cpu/matmul/gemm/scratch.h"
 #include "kernels/cpu/norm/norm_kernels.h"
 #include "kernels/cpu/pointwise/packed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -44,83 +43,6 @@ DType compute_dtype(DType dtype) {
   return dtype == DType::float64 ? DType::float64 : DType::float32;
 }
 
-// `t` packed with `dim` last: itself when it is so already.
-Tensor rows_along(const Tensor& t, int64_t dim) {
-  Dims sizes(t.sizes()), strides(t.strides());
-  if (t.dim() > 0) {
-    const int64_t n = sizes[dim], s = strides[dim];
-    sizes.erase(dim);
-    strides.erase(dim);
-    sizes.push_back(n);
-    strides.push_back(s);
-  }
-  const Tensor moved = Tensor::alias(t, sizes, strides, t.offset());
-  return packed(moved, t.dtype());
-}
-
-// A place for the result with `dim` last: `out` itself where that is so.
-Tensor result_rows(const Tensor& out, int64_t dim) {
-  const bool last = out.dim() == 0 || dim == out.dim() - 1;
-  if (last && out.is_contiguous()) return out;
-  Dims sizes(out.sizes());
-  if (!last) {
-    const int64_t n = sizes[dim];
-    sizes.erase(dim);
-    sizes.push_back(n);
-  }
-  return empty(sizes, {out.dtype(), out.device()});
-}
-
-// Rows of a contiguous tensor in the compute type: where they lie, or by way of a task's buffer.
-template <class T>
-class Rows {
- public:
-  Rows(const Tensor& t, int64_t n)
-      : n_(n), dtype_(t.dtype()), bytes_(t.bytes()), item_(static_cast<int64_t>(t.itemsize())) {}
-  int64_t buffered() const { return dtype_ == kOwn ? 0 : n_; }
-  T* place(int64_t i, T* buffer) const {
-    return dtype_ == kOwn ? reinterpret_cast<T*>(bytes_) + i * n_ : buffer;
-  }
-  const T* read(int64_t i, T* buffer) const {
-    if (dtype_ != kOwn) convert(kOwn, buffer, dtype_, bytes_ + i * n_ * item_, n_);
-    return place(i, buffer);
-  }
-  void write(int64_t i, const T* row) const {
-    if (dtype_ != kOwn) convert(dtype_, bytes_ + i * n_ * item_, kOwn, row, n_);
-  }
-
- private:
-  static constexpr DType kOwn = sizeof(T) == 8 ? DType::float64 : DType::float32;
-  int64_t n_;
-  DType dtype_;
-  char* bytes_;
-  int64_t item_;
-};
-
-// Calls f(row, buffers...) for `count` rows; a task has a buffer for each of them.
-template <class T, class F, class... R>
-void for_rows(int64_t count, int64_t n, F&& f, const R&... rows) {
-  parallel_for(count, row_grain(n), [&](int64_t begin, int64_t end) {
-    const int64_t most = std::max({rows.buffered()...});
-    const Scratch buffers(std::max<int64_t>(1, most * sizeof...(rows)) * int64_t{sizeof(T)});
-    T* const first = reinterpret_cast<T*>(buffers.data());
-    for (int64_t i = begin; i < end; ++i) f(i, first, most);
-  });
-}
-
-void give_back(const Tensor& out, const Tensor& result, int64_t dim) {
-  if (out.is(result)) return;
-  Dims sizes(out.sizes()), strides(out.strides());
-  if (out.dim() > 0) {
-    const int64_t n = sizes[dim], s = strides[dim];
-    sizes.erase(dim);
-    strides.erase(dim);
-    sizes.push_back(n);
-    strides.push_back(s);
-  }
-  copy(Tensor::alias(out, sizes, strides, out.offset()), result);
-}
-
 template <class F>
 void by_type(DType dtype, F&& f) {
   if (dtype == DType::float64)
@@ -129,72 +51,13 @@ void by_type(DType dtype, F&& f) {
     f(float{});
 }
 
-template <class Pick>
-void map_rows(const Tensor& out, const Tensor& self, int64_t dim, Pick&& pick) {
-  if (out.numel() == 0) return;
-  const int64_t d = wrap_dim(dim, self.dim(), "softmax");
-  const Tensor x = rows_along(self, d), y = result_rows(out, d);
-  const int64_t n = self.dim() == 0 ? 1 : self.sizes()[d], count = x.numel() / n;
-  by_type(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto row = pick(rows<T>());
-    const Rows<T> from(x, n), to(y, n);
-    for_rows<T>(
-        count, n,
-        [&](int64_t i, T* buffers, int64_t step) {
-          T* const made = to.place(i, buffers);
-          row(made, from.read(i, buffers + step), n);
-          to.write(i, made);
-        },
-        to, from);
-  });
-  give_back(out, y, d);
-}
-
-template <class Pick>
-void map_rows(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim,
-              Pick&& pick) {
-  if (out.numel() == 0) return;
-  const int64_t d = wrap_dim(dim, grad.dim(), "softmax_backward");
-  const Tensor g = rows_along(grad, d), v = rows_along(output, d), y = result_rows(out, d);
-  const int64_t n = grad.dim() == 0 ? 1 : grad.sizes()[d], count = g.numel() / n;
-  by_type(g.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto row = pick(rows<T>());
-    const Rows<T> grads(g, n), values(v, n), to(y, n);
-    for_rows<T>(
-        count, n,
-        [&](int64_t i, T* buffers, int64_t step) {
-          T* const made = to.place(i, buffers);
-          row(made, grads.read(i, buffers + step), values.read(i, buffers + 2 * step), n);
-          to.write(i, made);
-        },
-        to, grads, values);
-  });
-  give_back(out, y, d);
-}
-
 }  // namespace
-
-void softmax(const Tensor& out, const Tensor& self, int64_t dim) {
-  map_rows(out, self, dim, [](const auto& k) { return k.softmax; });
-}
-void log_softmax(const Tensor& out, const Tensor& self, int64_t dim) {
-  map_rows(out, self, dim, [](const auto& k) { return k.log_softmax; });
-}
-void softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output, int64_t dim) {
-  map_rows(out, grad, output, dim, [](const auto& k) { return k.softmax_backward; });
-}
-void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& output,
-                          int64_t dim) {
-  map_rows(out, grad, output, dim, [](const auto& k) { return k.log_softmax_backward; });
-}
 
 void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const Tensor& input,
                 IntSpan normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
   if (input.numel() == 0) return;
   const DType dtype = compute_dtype(input.dtype());
-  const Tensor x = packed(input, input.dtype()), y = place_for(out, out.dtype());
+  const Tensor x = packed(input, input.dtype()), y = place_for(out, input.dtype());
   const Tensor w = packed(weight, dtype), b = packed(bias, dtype);
   const Tensor m = place_for(mean, dtype), r = place_for(rstd, dtype);
   const int64_t n = count(normalized_shape), rows_n = x.numel() / n;
@@ -202,16 +65,16 @@ void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const
     using T = decltype(zero);
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
     const T* const bp = b.defined() ? b.data<T>() : nullptr;
-    const Rows<T> from(x, n), to(y, n);
-    for_rows<T>(
-        rows_n, n,
-        [&](int64_t i, T* buffers, int64_t step) {
-          T* const made = to.place(i, buffers);
-          rows<T>().layer_norm(made, m.data<T>() + i, r.data<T>() + i, from.read(i, buffers + step),
-                               wp, bp, n, eps);
-          to.write(i, made);
-        },
-        to, from);
+    LayerNorm<T> norm = rows<T>().layer_norm;
+    if constexpr (std::is_same_v<T, float>) {
+      if (x.dtype() == DType::float16) norm = kernels().f16;
+      if (x.dtype() == DType::bfloat16) norm = kernels().bf16;
+    }
+    const int64_t row_bytes = n * static_cast<int64_t>(x.itemsize());
+    parallel_for(rows_n, row_grain(n), [&](int64_t begin, int64_t end) {
+      norm(y.bytes() + begin * row_bytes, m.data<T>() + begin, r.data<T>() + begin,
+           x.bytes() + begin * row_bytes, wp, bp, end - begin, n, eps);
+    });
   });
   deliver(out, y);
   deliver(mean, m);

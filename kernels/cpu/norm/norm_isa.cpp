@@ -1,4 +1,5 @@
 #include "kernels/cpu/norm/norm_kernels.h"
+#include "kernels/cpu/norm/rows.h"
 #include "kernels/math/leaves.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
@@ -32,86 +33,21 @@ FLAMBEAU_LEAF double sum_of(int64_t n, F&& term) {
   return total;
 }
 
-template <class T>
-FLAMBEAU_LEAF T max_of(const T* x, int64_t n) {
-  T lanes[kLanes];
-  for (int j = 0; j < kLanes; ++j) lanes[j] = -static_cast<T>(__builtin_inf());
-  int64_t i = 0;
-  // NaN must win: a comparison that is false for it keeps it.
-  for (; i + kLanes <= n; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) {
-      const T v = x[i + j];
-      lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
-    }
-  for (int j = 0; i + j < n; ++j) {
-    const T v = x[i + j];
-    lanes[j] = v > lanes[j] || v != v ? v : lanes[j];
-  }
-  T best = lanes[0];
-  for (int j = 1; j < kLanes; ++j) best = lanes[j] > best || lanes[j] != lanes[j] ? lanes[j] : best;
-  return best;
-}
-
-// math::exp of x <= 0, with its bits: 2^n, which may not be normal, is a normal number times a
-// constant.
-template <class T>
-FLAMBEAU_LEAF T exp_of_negative(T x) {
-  constexpr T low = sizeof(T) == 4 ? T(-104) : T(-746);
-  constexpr int shift = sizeof(T) == 4 ? 32 : 64;
-  constexpr T unit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
-  const math::exp_reduced<T> a = math::exp_reduce(math::at_least(x, low));
-  const T y = math::fma_or_mul(a.r * a.r, math::exp_tail(a.r), a.r) + T(1);
-  return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
-}
-
-template <class T>
-void softmax(T* out, const T* x, int64_t n) {
-  const T top = max_of(x, n);
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
-  const T scale = static_cast<T>(1 / sum_of<T>(n, [=](int64_t i) { return out[i]; }));
-  for (int64_t i = 0; i < n; ++i) out[i] *= scale;
-}
-
-template <class T>
-void log_softmax(T* out, const T* x, int64_t n) {
-  const T top = max_of(x, n);
-  // The exponentials wait in `out`, which is written last.
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
-  const T log_sum = math::log(static_cast<T>(sum_of<T>(n, [=](int64_t i) { return out[i]; })));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
-}
-
-template <class T>
-void softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
-  const T dot = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i] * y[i]; }));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = (grad[i] - dot) * y[i];
-}
-
-template <class T>
-void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
-  const T sum = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i]; }));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = grad[i] - math::exp(y[i]) * sum;
-}
-
 // In double, on elements that are divided by the largest: for rows whose sums or squares do not
 // stay within T.
-template <class T>
-__attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T* x,
+template <class T, class S>
+__attribute__((noinline)) void layer_norm_wide(S* out, T* mean, T* rstd, const S* x,
                                                const T* weight, const T* bias, int64_t n,
                                                double eps) {
+  const auto given = [=](int64_t i) { return static_cast<double>(math::cast<T>(x[i])); };
   double top = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const double size = math::abs(static_cast<double>(x[i]));
+    const double size = math::abs(given(i));
     top = size > top ? size : top;
   }
   const double scale = (top > 0) & (top < __builtin_inf()) ? top : 1;
   const double count = static_cast<double>(n);
-  const auto element = [=](int64_t i) { return static_cast<double>(x[i]) / scale; };
+  const auto element = [=](int64_t i) { return given(i) / scale; };
   const double m = sum_of<double>(n, element) / count;
   const double variance = sum_of<double>(n,
                                          [=](int64_t i) {
@@ -128,21 +64,25 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
   *rstd = static_cast<T>(alike ? 1 / __builtin_sqrt(eps) : r / scale);
   for (int64_t i = 0; i < n; ++i) {
     const double y = (element(i) - m) * r;
-    out[i] = static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +
-                            (bias ? static_cast<double>(bias[i]) : 0.0));
+    out[i] = math::cast<S>(static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +
+                                          (bias ? static_cast<double>(bias[i]) : 0.0)));
   }
 }
 
-template <class T>
-void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
-                double eps) {
+template <class T, class S>
+FLAMBEAU_LEAF void layer_norm_row(S* out, T* mean, T* rstd, const S* x, const T* weight,
+                                  const T* bias, int64_t n, double eps) {
+  using Row = Rows<T, S>;
+  using Vec = vector_t<T>;
   const T m =
-      static_cast<T>(sum_of<T>(n, [=](int64_t i) { return x[i]; }) / static_cast<double>(n));
-  const double variance = sum_of<T>(n,
-                                    [=](int64_t i) {
-                                      const T d = x[i] - m;
-                                      return d * d;
-                                    }) /
+      static_cast<T>(Row::sum(n, [=](int64_t i, int64_t k) { return Row::read(x + i, k); }) /
+                     static_cast<double>(n));
+  const Vec center = broadcast(m);
+  const double variance = Row::sum(n,
+                                   [=](int64_t i, int64_t k) {
+                                     const Vec d = Row::read(x + i, k) - center;
+                                     return d * d;
+                                   }) /
                           static_cast<double>(n);
   constexpr double small = sizeof(T) == 4 ? 0x1p-96 : 0x1p-900;
   if (!((variance + eps > small) & (variance < __builtin_inf()))) [[unlikely]]
@@ -150,17 +90,21 @@ void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* 
   const T r = static_cast<T>(1 / __builtin_sqrt(variance + eps));
   *mean = m;
   *rstd = r;
-  if (weight && bias) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r * weight[i] + bias[i];
-  } else if (weight || bias) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = (x[i] - m) * r * (weight ? weight[i] : T(1)) + (bias ? bias[i] : T(0));
-  } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r;
-  }
+  const Vec scale = broadcast(r);
+  Row::write(out, n, [=](int64_t i, int64_t k) {
+    Vec y = (Row::read(x + i, k) - center) * scale;
+    if (weight) y *= widened<T>(weight + i, k);
+    if (bias) y += widened<T>(bias + i, k);
+    return y;
+  });
+}
+
+template <class T, class S>
+void layer_norm(void* out, T* mean, T* rstd, const void* x, const T* weight, const T* bias,
+                int64_t rows, int64_t n, double eps) {
+  for (int64_t r = 0; r < rows; ++r)
+    layer_norm_row(static_cast<S*>(out) + r * n, mean + r, rstd + r,
+                   static_cast<const S*>(x) + r * n, weight, bias, n, eps);
 }
 
 template <class T>
@@ -200,14 +144,14 @@ void accumulate(T* dst, const T* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
 }
 
-#define FLAMBEAU_ROWS(T)                                                                 \
-  {softmax<T>,    log_softmax<T>,         softmax_backward<T>,  log_softmax_backward<T>, \
-   layer_norm<T>, layer_norm_backward<T>, layer_norm_affine<T>, accumulate<T>}
-
 }  // namespace
 
 extern const NormKernels norm_kernels;
-const NormKernels norm_kernels = {FLAMBEAU_ROWS(float), FLAMBEAU_ROWS(double)};
+const NormKernels norm_kernels = {{layer_norm<float, float>, layer_norm_backward<float>,
+                                   layer_norm_affine<float>, accumulate<float>},
+                                  {layer_norm<double, double>, layer_norm_backward<double>,
+                                   layer_norm_affine<double>, accumulate<double>},
+                                  layer_norm<float, math::float16>,
+                                  layer_norm<float, math::bfloat16>};
 
-#undef FLAMBEAU_ROWS
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -5,16 +5,16 @@
 
 namespace flambeau::inline v1::cpu {
 
+// Rows of n elements, one after the other, with a mean and a deviation each, in the compute type.
+// weight and bias may be null.
+template <class T>
+using LayerNorm = void (*)(void* out, T* mean, T* rstd, const void* x, const T* weight,
+                           const T* bias, int64_t rows, int64_t n, double eps);
+
 template <class T>
 struct RowKernels {
+  LayerNorm<T> layer_norm;
   // One row of n elements.
-  void (*softmax)(T* out, const T* x, int64_t n);
-  void (*log_softmax)(T* out, const T* x, int64_t n);
-  void (*softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
-  void (*log_softmax_backward)(T* out, const T* grad, const T* y, int64_t n);
-  // weight and bias may be null.
-  void (*layer_norm)(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias,
-                     int64_t n, double eps);
   void (*layer_norm_backward)(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
                               int64_t n);
   // Adds a row's share to the gradients of weight and bias; either may be null.
@@ -27,6 +27,7 @@ struct RowKernels {
 struct NormKernels {
   RowKernels<float> f32;
   RowKernels<double> f64;
+  LayerNorm<float> f16, bf16;
 };
 
 }  // namespace flambeau::inline v1::cpu
