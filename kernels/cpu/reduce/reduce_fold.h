@@ -221,13 +221,7 @@ struct Fold {
   }
   // n elements as lanes; `rest` where there are none.
   FLAMBEAU_LEAF Vec mapped(const Input* p, int64_t n, const void* params, Vec rest) {
-    if constexpr (Op::kMaps && kHalves) {
-      float given[Vector<float>::kWidth];
-      store<float>(given, widened<float>(p, n));
-      Lane lanes[kWidth];
-      for (int64_t k = 0; k < kWidth; ++k) lanes[k] = Op::map(given[k], params);
-      return only<Lane>(load<Lane>(lanes), n, rest);
-    } else if constexpr (Op::kMaps) {
+    if constexpr (Op::kMaps) {
       Input given[kWidth];
       if (n < kWidth) p = padded<kWidth>(given, p, n);
       Lane lanes[kWidth];
