@@ -105,38 +105,51 @@ FLAMBEAU_LEAF T exp_of_negative(T x) {
   return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
 }
 
-// Rows up to this length are put into whole lanes first, filled up with what adds nothing.
-constexpr int64_t kShortRow = 256;
+// Rows up to this length are put into whole lanes, filled up with what adds nothing, and stay in
+// registers: `whole` elements, which are a constant.
+constexpr int kShortRow = 4 * kLanes;
 
-// The exponentials of x - their largest into `powers`, which has room for whole lanes; their sum.
-template <class T>
-FLAMBEAU_LEAF T short_exponentials(T* powers, const T* x, int64_t n, T& top) {
+// The exponentials of x - their largest into `powers`; their sum.
+template <int whole, class T>
+FLAMBEAU_LEAF T short_exponentials(T* powers, const T* x, int n, T& top) {
   constexpr T kNone = -static_cast<T>(__builtin_inf());
-  const int64_t whole = (n + kLanes - 1) / kLanes * kLanes;
-  for (int64_t i = whole - kLanes; i < whole; ++i) powers[i] = kNone;
-  for (int64_t i = 0; i < n; ++i) powers[i] = x[i];
   T lanes[kLanes];
-  for (int j = 0; j < kLanes; ++j) lanes[j] = kNone;
-  for (int64_t i = 0; i < whole; i += kLanes)
+  for (int i = 0; i < whole; ++i) powers[i] = i < n ? x[i] : kNone;
+  for (int j = 0; j < kLanes; ++j) lanes[j] = powers[j];
+  for (int i = kLanes; i < whole; i += kLanes)
     for (int j = 0; j < kLanes; ++j) lanes[j] = larger(lanes[j], powers[i + j]);
   top = top_of(lanes);
-  for (int j = 0; j < kLanes; ++j) lanes[j] = 0;
-  for (int64_t i = 0; i < whole; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) {
-      powers[i + j] = exp_of_negative(powers[i + j] - top);
-      lanes[j] += powers[i + j];
-    }
+  const T shift = top;
+  for (int i = 0; i < whole; ++i) powers[i] = exp_of_negative(powers[i] - shift);
+  for (int j = 0; j < kLanes; ++j) lanes[j] = powers[j];
+  for (int i = kLanes; i < whole; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) lanes[j] += powers[i + j];
   return tree(lanes);
+}
+
+template <int whole, class T>
+FLAMBEAU_LEAF void softmax_short(T* __restrict out, const T* __restrict x, int n) {
+  T powers[whole], top;
+  const T scale = T(1) / short_exponentials<whole>(powers, x, n, top);
+  for (int i = 0; i < whole; ++i)
+    if (i < n) out[i] = powers[i] * scale;
+}
+
+template <int whole, class T>
+FLAMBEAU_LEAF void log_softmax_short(T* __restrict out, const T* __restrict x, int n) {
+  T powers[whole], top;
+  const T log_sum = math::log(short_exponentials<whole>(powers, x, n, top));
+  const T shift = top;
+  for (int i = 0; i < whole; ++i)
+    if (i < n) out[i] = x[i] - shift - log_sum;
 }
 
 template <class T>
 void softmax(T* out, const T* x, int64_t n) {
-  if (n <= kShortRow) {
-    T powers[kShortRow], top;
-    const T scale = T(1) / short_exponentials(powers, x, n, top);
-    for (int64_t i = 0; i < n; ++i) out[i] = powers[i] * scale;
-    return;
-  }
+  const int few = static_cast<int>(n);
+  if (n <= kLanes) return softmax_short<kLanes>(out, x, few);
+  if (n <= 2 * kLanes) return softmax_short<2 * kLanes>(out, x, few);
+  if (n <= kShortRow) return softmax_short<kShortRow>(out, x, few);
   const T top = max_of(x, n);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
@@ -146,13 +159,10 @@ void softmax(T* out, const T* x, int64_t n) {
 
 template <class T>
 void log_softmax(T* out, const T* x, int64_t n) {
-  if (n <= kShortRow) {
-    T powers[kShortRow], top;
-    const T log_sum = math::log(short_exponentials(powers, x, n, top));
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
-    return;
-  }
+  const int few = static_cast<int>(n);
+  if (n <= kLanes) return log_softmax_short<kLanes>(out, x, few);
+  if (n <= 2 * kLanes) return log_softmax_short<2 * kLanes>(out, x, few);
+  if (n <= kShortRow) return log_softmax_short<kShortRow>(out, x, few);
   const T top = max_of(x, n);
   // The exponentials wait in `out`, which is written last.
 #pragma GCC ivdep
