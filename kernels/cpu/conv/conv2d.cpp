@@ -56,7 +56,7 @@ struct BackwardPatches {
 // Whether leaving out the padding saves more than it takes to turn the input and the output.
 bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSource& source,
                   int64_t outs) {
-  constexpr int64_t kTurnCost = 16;  // of an element, in multiply-adds
+  constexpr int64_t kTurnCost = 32;  // of an element, in multiply-adds
   const int64_t image = shape.c * shape.h * shape.w + shape.k * shape.out_h() * shape.out_w();
   const int64_t turning = shape.n * image * kTurnCost;
   const int64_t work =
