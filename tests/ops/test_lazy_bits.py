@@ -109,6 +109,26 @@ def test_bits_are_not_read_as_another_dtype():
     assert not negated.any()
 
 
+def test_parts_of_a_conjugate_would_be_those_of_a_copy():
+    z = flambeau.tensor(A)
+    with pytest.raises(RuntimeError, match="view_as_real: .*unresolved conjugated"):
+        flambeau.view_as_real(z.conj())
+    parts = flambeau.view_as_real(z.conj().resolve_conj())
+    # Under transforms a conjugate is resolved already.
+    assert flambeau.equal(flambeau.func.vmap(lambda z: flambeau.view_as_real(z.conj()))(z), parts)
+
+
+@pytest.mark.parametrize("foreach", [False, None])
+def test_adam_takes_a_gradient_that_is_a_conjugate(foreach):
+    steps = []
+    for grad in (flambeau.tensor(A).conj(), flambeau.tensor(A).conj().resolve_conj()):
+        w = flambeau.tensor(A, requires_grad=True)
+        w.grad = grad
+        flambeau.optim.Adam([w], foreach=foreach).step()
+        steps.append(w)
+    assert flambeau.equal(*steps)
+
+
 @pytest.mark.parametrize("name", ["T", "mT", "H", "mH"])
 def test_transposes_are_not_assigned(name):
     x = flambeau.zeros(2, 3)
