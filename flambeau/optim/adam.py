@@ -249,8 +249,7 @@ def _step_one(
             grad = grad.add(param, alpha=weight_decay)
     if param.is_complex():
         # Real and imaginary parts are parameters of their own.
-        parts = (param, grad.resolve_conj(), average, square)
-        param, grad, average, square = map(flambeau.view_as_real, parts)
+        param, grad, average, square = map(flambeau.view_as_real, (param, grad, average, square))
         if amsgrad:
             largest = flambeau.view_as_real(largest)
     average.lerp_(grad, 1 - beta1)

@@ -5,7 +5,7 @@ from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, np, values
 
 
-@view("view_as_real(Tensor(a) self) -> Tensor(a)")
+@view("view_as_real(Tensor(a) self) -> Tensor(a)", handles=frozenset({"negative"}))
 def view_as_real():
     """A complex tensor as a real one with a last dimension of 2.
 
