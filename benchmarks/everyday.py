@@ -68,7 +68,9 @@ m.all(); m.any(1); a.norm(); a.norm(dim=1); a.cumsum(0); a.cumsum(1); a.prod(1);
 a.logsumexp(0); a.softmax(0); a.softmax(1); h.softmax(1); nl.sum((2, 3)); z.sum(); a.cumprod(1)
 F.log_softmax(a, 1); F.layer_norm(a, (2000,)); F.mse_loss(a, b); F.cross_entropy(a, rows)
 F.nll_loss(a, rows); h.sum(); h.amax(1); u8.max(); a[:, ::3].sum(1); a[:, ::4].sum(1); i.cumsum(1)
-F.log_softmax(h, 1); s.softmax(1); F.log_softmax(s, 1); sh.softmax(1); F.layer_norm(s, (16,))
+F.log_softmax(h, 1); F.log_softmax(n, 1); F.log_softmax(n, 3); F.mse_loss(a, b, reduction="none")
+F.nll_loss(h, rows); F.nll_loss(a, rows, reduction="none"); F.mse_loss(h, h)
+s.softmax(1); F.log_softmax(s, 1); sh.softmax(1); F.layer_norm(s, (16,))
 F.layer_norm(h, (2000,)); s.sum(1); s.amax(1); s.sum(0); s.cumsum(1); n.softmax(1); nl.softmax(1)
 n.sum((1, 3)); n.sum(3); nl.sum(0); nl.sum(3); n.transpose(0, 1).sum(2); h.norm(dim=1); u8.any()
 d[:, ::2].sum(1); a[:, ::2].max()
@@ -85,6 +87,9 @@ F.max_pool2d(nl, 2); a.split(10); a.unbind(0); list(a); [a[k] for k in range(200
 [a[0, k].item() for k in range(1000)]; v.tolist(); torch.tensor(list(range(10000))); a.numpy().sum()
 F.conv2d(n, deep, padding=1, groups=64); F.conv2d(nl, deep, padding=1, groups=64)
 F.max_pool2d(nl, 3, 2, 1); w.copy_(column); torch.stack([a, b, a], 2); at.clone()
+a.gather(1, i * 20); u8.gather(1, i); a.clone().scatter_add_(1, i, b); w.scatter_(1, i * 20, b)
+w.__setitem__(m, 0.0); w.__setitem__(rows, 0.0); n.roll(1, 3); nl.roll(1, 3); a2.flip(1); w.tril_()
+m.half(); d.half()
 """
 MAKE = """
 torch.rand(2000, 2000); torch.randn(2000, 2000); torch.randint(0, 10, (2000, 2000))

@@ -161,6 +161,23 @@ def test_roll(shifts, dims):
         same(flambeau.roll(t, 7), np.roll(array, 7))
 
 
+@pytest.mark.parametrize("width", [1, 3, 20, 33, 80, 150, 300, 100000])
+def test_roll_of_rows_of_any_length(width):
+    array = values((2, 3, width), "float32")
+    for shifts, dims in (((1,), (2,)), ((width // 2 + 1, 1), (2, 1)), ((2, -1), (0, 2))):
+        same(flambeau.roll(tensor(array), shifts, dims), np.roll(array, shifts, dims))
+
+
+def test_roll_keeps_channels_last():
+    x = flambeau.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    last = x.contiguous(memory_format=flambeau.channels_last)
+    for shifts, dims in ((1, 3), ((1, 2), (1, 2)), (-1, 0)):
+        moved = last.roll(shifts, dims)
+        assert moved.stride() == last.stride()
+        assert flambeau.equal(moved, x.roll(shifts, dims))
+    assert last.roll(1).is_contiguous()
+
+
 @pytest.mark.parametrize("repeats", [(2,), (2, 3), (1, 2, 1), (0, 2), (3, 1, 2)])
 def test_repeat(repeats):
     array = values((4, 5) if len(repeats) > 1 else (4,), "int16")

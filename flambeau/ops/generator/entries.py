@@ -222,12 +222,12 @@ def _structured_body(record: Record, schema: Schema) -> str:
         return _mutating_body(record, schema)
     results = names.results(record)
     followed = like(schema)
-    at_once = False
+    at_once, over_self = False, record.over_self and schema.inplace
     if followed is not None:
         a = schema.args[followed]
         followed = a.name if a.is_tensor else f"{a.name}[0]"
         at_once = bool(record.rule and a.is_tensor and not schema.outs)
-        at_once = at_once and printed.spec_kind(record) == "spec"
+        at_once = at_once and printed.spec_kind(record) == "spec" and not over_self
     if at_once:
         given = printed.call(record, schema, f"Allocated{{{followed}}}")
         code = f"  const Tensor {results[0]} = {given};\n"
@@ -252,7 +252,8 @@ def _structured_body(record: Record, schema: Schema) -> str:
         elif record.rule and "placed" in printed.spec_kind(record):
             code += f"  const Tensor {r} = allocate({spec});\n"
         else:
-            code += f"  const Tensor {r} = allocate({spec}, {followed});\n"
+            own = f"{followed}.is_contiguous() ? {followed} : " if over_self else ""
+            code += f"  const Tensor {r} = {own}allocate({spec}, {followed});\n"
     kernel = call(record.cpu, "cpu", results, schema)
     if kernel:
         code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
@@ -261,8 +262,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
             code += f'  give_out("{schema.name}", {a.symbol}, {r});\n'
         return code + _value(schema)
     if schema.inplace:
-        first = schema.args[0].name
-        code += f'  give_inplace("{schema.name}", {first}, {results[0]});\n'
+        code += f'  give_inplace("{schema.name}", {followed}, {results[0]});\n'
         return code + _value(schema)
     return (
         code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"

@@ -252,6 +252,8 @@ def _(self, shifts, dims):
         wrap_dim(d, self.dim(), "roll")
         if self.dim() == 0:
             raise IndexError(f"roll: Dimension specified as {d} but tensor has no dimensions")
+    if dims and suggest_memory_format(self) == formats.channels_last:
+        return Spec(self.shape, self.dtype, channels_last_strides(self.shape))
     return Spec(self.shape, self.dtype)
 
 
@@ -264,6 +266,7 @@ def _(g, shifts, dims, ops):
     "tril(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="tril",
     inplace=True,
+    over_self=True,
     out=True,
     opaque=True,
 )
@@ -304,6 +307,7 @@ def _(g, diagonal, ops):
     "triu(Tensor self, SymInt diagonal=0) -> Tensor",
     cpu="triu",
     inplace=True,
+    over_self=True,
     out=True,
     opaque=True,
 )

@@ -282,7 +282,21 @@ void index(const char* op, const Tensor& result, const Tensor& self, const Advan
   walk.load();
 }
 
+namespace {
+
+// Whether the one index is a mask of all elements.
+bool is_full_mask(const Tensor& self, TensorSpan indices) {
+  if (indices.size() != 1 || !indices[0].defined()) return false;
+  const DType dtype = indices[0].dtype();
+  return (dtype == DType::boolean || dtype == DType::uint8) &&
+         same(indices[0].sizes(), self.sizes());
+}
+
+}  // namespace
+
 void index_put(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate) {
+  if (!accumulate && values.numel() == 1 && values.dim() <= 1 && is_full_mask(self, indices))
+    return masked_fill_into(self, indices[0], values.value());
   const AdvancedIndex at = advanced_index("index_put_", self, indices);
   // The rule knows no counts of masks.
   const IntSpan want = at.result_sizes, have = values.sizes();

@@ -1,3 +1,7 @@
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include <utility>
 
 #include "kernels/cpu/index/index_kernels.h"
@@ -109,10 +113,37 @@ void move_rows(const IndexBlock& b, int64_t bytes) {
   }
 }
 
-// plain[i] = indexed[-i]: a flipped row.
-template <class T>
+// How far ahead of its use what is walked in order is fetched: the processor does not foresee
+// beyond a page.
+constexpr int64_t kAheadBytes = 4096;
+
+// Calls f(plain element, indexed element) for each element of a block of one row whose index is
+// narrow; rows of single elements are what indices along the last dimension come to.
+template <class T, class F>
+inline void for_narrow(const IndexBlock& b, F&& f) {
+  constexpr int64_t item = sizeof(T);
+  const uint16_t* const index = b.narrow;
+  const int64_t n = b.sizes[1], ps = b.plain_stride[1], is = b.indexed_stride[1];
+  if (ps == item && is == 0 && b.stride == item) {
+    T* const plain = &at<T>(b.plain);
+    T* const indexed = &at<T>(b.indexed);
+    constexpr int64_t kLine = 64 / item;
+    int64_t i = 0;
+    for (; i + kLine <= n; i += kLine) {
+      __builtin_prefetch(b.plain + i * item + kAheadBytes);
+      for (int64_t k = i; k < i + kLine; ++k) f(plain[k], indexed[index[k]]);
+    }
+    for (; i < n; ++i) f(plain[i], indexed[index[i]]);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i)
+    f(at<T>(b.plain + i * ps), at<T>(b.indexed + i * is + index[i] * b.stride));
+}
+
+// plain[i] = indexed[-step i]: a flipped row.
+template <int step, class T>
 void reverse_row(T* __restrict dst, const T* __restrict src, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dst[i] = src[-i];
+  for (int64_t i = 0; i < n; ++i) dst[i] = src[-step * i];
 }
 
 template <class T, bool store>
@@ -121,7 +152,10 @@ void move_row(char* plain, int64_t ps, char* indexed, int64_t is, const int64_t*
   constexpr int64_t item = sizeof(T);
   if (os == 0) {
     indexed += *offsets;
-    if (!store && ps == item && is == -item) return reverse_row(&at<T>(plain), &at<T>(indexed), n);
+    if (!store && ps == item && is == -item)
+      return reverse_row<1>(&at<T>(plain), &at<T>(indexed), n);
+    if (!store && ps == item && is == -2 * item)
+      return reverse_row<2>(&at<T>(plain), &at<T>(indexed), n);
     for (int64_t i = 0; i < n; ++i) {
       if (store)
         at<T>(indexed + i * is) = at<T>(plain + i * ps);
@@ -153,6 +187,7 @@ void move_row(char* plain, int64_t ps, char* indexed, int64_t is, const int64_t*
 template <class T, bool store>
 void move(const IndexBlock& b, const void*) {
   constexpr int64_t item = sizeof(T);
+  if (store && b.narrow) return for_narrow<T>(b, [](const T& x, T& y) { y = x; });
   if (b.offset_stride[1] == 0 && b.plain_stride[1] == item && b.indexed_stride[1] == item)
     return move_rows<store>(b, b.sizes[1] * item);
   for (int64_t r = 0; r < b.sizes[0]; ++r)
@@ -188,6 +223,8 @@ void update(const IndexBlock& b, const void* factor_of) {
   using Factor = typename Arithmetic<T>::type;
   constexpr int64_t item = sizeof(T);
   const Factor factor = *static_cast<const Factor*>(factor_of);
+  if (b.narrow)
+    return for_narrow<T>(b, [factor](const T& x, T& y) { y = Op::apply(y, x, factor); });
   const bool dense =
       b.offset_stride[1] == 0 && b.plain_stride[1] == item && b.indexed_stride[1] == item;
   for (int64_t r = 0; r < b.sizes[0]; ++r) {
@@ -221,6 +258,90 @@ bool offsets(const int64_t* index, int64_t* out, int64_t n, int64_t size, int64_
                : offsets_loop<true, false>(index, out, n, size, stride);
   return add ? offsets_loop<false, true>(index, out, n, size, stride)
              : offsets_loop<false, false>(index, out, n, size, stride);
+}
+
+#if defined(__AVX512F__)
+constexpr int kPicked = 8;  // elements at a time
+
+// Those below 0 from the end on; `bad` tells of which none of [0, size) came.
+inline __m512i indices_of(const int64_t* index, __m512i size, bool wrap, __mmask8& bad) {
+  __builtin_prefetch(index + kAheadBytes / 8);
+  __m512i v = _mm512_loadu_si512(index);
+  if (wrap) v = _mm512_mask_add_epi64(v, _mm512_movepi64_mask(v), v, size);
+  bad = _mm512_cmp_epu64_mask(v, size, _MM_CMPINT_NLT);
+  return v;
+}
+inline void gather(uint32_t* out, const char* from, __m512i offsets) {
+  const __m256i none = _mm256_setzero_si256();
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                      _mm512_mask_i64gather_epi32(none, 0xff, offsets, from, 1));
+}
+inline void gather(uint64_t* out, const char* from, __m512i offsets) {
+  const __m512i none = _mm512_setzero_si512();
+  _mm512_storeu_si512(out, _mm512_mask_i64gather_epi64(none, 0xff, offsets, from, 1));
+}
+template <class T>
+inline void gather(T* out, const char* from, __m512i offsets) {
+  int64_t o[kPicked];
+  _mm512_storeu_si512(o, offsets);
+  for (int k = 0; k < kPicked; ++k) out[k] = *reinterpret_cast<const T*>(from + o[k]);
+}
+#endif
+
+template <class T, bool wrap>
+bool pick_loop(T* out, const char* from, const int64_t* index, int64_t n, int64_t size,
+               int64_t stride) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  const __m512i sizes = _mm512_set1_epi64(size), strides = _mm512_set1_epi64(stride);
+  for (; i + kPicked <= n; i += kPicked) {
+    __mmask8 bad;
+    const __m512i v = indices_of(index + i, sizes, wrap, bad);
+    if (bad) return false;
+    gather(out + i, from, _mm512_mullo_epi64(v, strides));
+  }
+#endif
+  for (; i < n; ++i) {
+    int64_t v = index[i];
+    if (wrap) v += (v >> 63) & size;
+    if (static_cast<uint64_t>(v) >= static_cast<uint64_t>(size)) return false;
+    out[i] = *reinterpret_cast<const T*>(from + v * stride);
+  }
+  return true;
+}
+
+template <class T>
+bool pick(char* plain, const char* indexed, const int64_t* index, int64_t n, int64_t size,
+          int64_t stride, bool wrap) {
+  T* const out = reinterpret_cast<T*>(plain);
+  return wrap ? pick_loop<T, true>(out, indexed, index, n, size, stride)
+              : pick_loop<T, false>(out, indexed, index, n, size, stride);
+}
+
+template <bool wrap>
+bool narrow_loop(const int64_t* index, uint16_t* out, int64_t n, int64_t size) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  const __m512i sizes = _mm512_set1_epi64(size);
+  for (; i + kPicked <= n; i += kPicked) {
+    __mmask8 bad;
+    const __m512i v = indices_of(index + i, sizes, wrap, bad);
+    if (bad) return false;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm512_maskz_cvtepi64_epi16(0xff, v));
+  }
+#endif
+  uint64_t bad = 0;
+  for (; i < n; ++i) {
+    int64_t v = index[i];
+    if (wrap) v += (v >> 63) & size;
+    bad |= static_cast<uint64_t>(v) >= static_cast<uint64_t>(size);
+    out[i] = static_cast<uint16_t>(v);
+  }
+  return bad == 0;
+}
+
+bool narrow(const int64_t* index, uint16_t* out, int64_t n, int64_t size, bool wrap) {
+  return wrap ? narrow_loop<true>(index, out, n, size) : narrow_loop<false>(index, out, n, size);
 }
 
 // ---- masks
@@ -306,6 +427,7 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
    update<Op, uint16_t>,        update<Op, uint32_t>, update<Op, uint64_t>}
 #define FLAMBEAU_LOAD(T) move<T, false>
 #define FLAMBEAU_STORE(T) move<T, true>
+#define FLAMBEAU_PICK(T) pick<T>
 #define FLAMBEAU_SELECT(T) select<T>
 #define FLAMBEAU_PACK(T) pack<T>
 
@@ -313,9 +435,11 @@ extern const IndexKernels index_kernels;
 const IndexKernels index_kernels = {
     FLAMBEAU_BY_SIZE(FLAMBEAU_LOAD),
     FLAMBEAU_BY_SIZE(FLAMBEAU_STORE),
+    FLAMBEAU_BY_SIZE(FLAMBEAU_PICK),
     FLAMBEAU_BY_TYPE(Add),
     FLAMBEAU_BY_TYPE(Multiply),
     offsets,
+    narrow,
     FLAMBEAU_BY_SIZE(FLAMBEAU_SELECT),
     count,
     FLAMBEAU_BY_SIZE(FLAMBEAU_PACK),

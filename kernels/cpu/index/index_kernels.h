@@ -16,16 +16,25 @@ struct IndexBlock {
   const int64_t* offsets;
   int64_t sizes[2];
   int64_t plain_stride[2], indexed_stride[2], offset_stride[2];
+  // Of blocks of one row: where not null, element i has the offset narrow[i] * stride instead.
+  const uint16_t* narrow = nullptr;
+  int64_t stride = 0;
 };
 
 // `factor` points to an element's arithmetic type (see Arithmetic in index_isa.cpp), for loops that
 // have one.
 using IndexLoop = void (*)(const IndexBlock& block, const void* factor);
 
+// plain[i] = the element at indexed + stride * index[i]; gives false when an index is not in
+// [0, size), or with wrap in [-size, size).
+using IndexPick = bool (*)(char* plain, const char* indexed, const int64_t* index, int64_t n,
+                           int64_t size, int64_t stride, bool wrap);
+
 // Arrays of five are by the logarithm of the element's size.
 struct IndexKernels {
-  IndexLoop load[5];                   // plain = indexed
-  IndexLoop store[5];                  // indexed = plain
+  IndexLoop load[5];   // plain = indexed
+  IndexLoop store[5];  // indexed = plain
+  IndexPick pick[5];
   IndexLoop accumulate[kStoredTypes];  // indexed += factor * plain
   IndexLoop multiply[kStoredTypes];    // indexed *= plain
 
@@ -33,6 +42,8 @@ struct IndexKernels {
   // [0, size), or with wrap in [-size, size).
   bool (*offsets)(const int64_t* index, int64_t* out, int64_t n, int64_t size, int64_t stride,
                   bool wrap, bool add);
+  // The same check for a size of at most 65536: out[i] = index[i], those below 0 from the end on.
+  bool (*narrow)(const int64_t* index, uint16_t* out, int64_t n, int64_t size, bool wrap);
 
   // Masks are bytes; all but 0 are true.
   // dst[i] = mask[i] ? *value : src[i]; dst may be src.

@@ -156,19 +156,35 @@ void IndexedWalk::prepare() {
   base_.offsets = offsets_.data<int64_t>();
 }
 
-// A write with a bad index leaves all as it was, so the indices of blocks are looked at first.
-void IndexedWalk::check_indices() const {
+void IndexedWalk::check_indices(int64_t* few) {
   if (!by_block_) return;
   const int64_t* const indices = offsets_.data<int64_t>();
-  parallel_for(offsets_.numel(), kOffsetsGrain, [&](int64_t begin, int64_t end) {
-    constexpr int64_t kBlock = 512;
+  const int64_t n = offsets_.numel();
+  const IndexKernels& kernels = index_kernels();
+  if (n <= kBlock) {
+    bad_ = !kernels.offsets(indices, few, n, range_.size, index_stride_, range_.wrap, false);
+    base_.offsets = few;
+    by_block_ = false;
+    return finish();
+  }
+  constexpr int64_t kNarrow = 1 << 16;
+  uint16_t* narrow = nullptr;
+  if (range_.size <= kNarrow) {
+    narrowed_ = empty({{n}}, {DType::uint16});
+    narrow = narrowed_.data<uint16_t>();
+  }
+  parallel_for(n, kOffsetsGrain, [&](int64_t begin, int64_t end) {
     int64_t unused[kBlock];
-    for (int64_t i = begin; i < end; i += kBlock)
-      if (!index_kernels().offsets(indices + i, unused, std::min(kBlock, end - i), range_.size,
-                                   index_stride_, range_.wrap, false))
-        __atomic_store_n(&bad_, true, __ATOMIC_RELAXED);
+    bool good = true;
+    if (narrow)
+      good = kernels.narrow(indices + begin, narrow + begin, end - begin, range_.size, range_.wrap);
+    for (int64_t i = begin; i < end && good && !narrow; i += kBlock)
+      good = kernels.offsets(indices + i, unused, std::min(kBlock, end - i), range_.size,
+                             index_stride_, range_.wrap, false);
+    if (!good) __atomic_store_n(&bad_, true, __ATOMIC_RELAXED);
   });
   finish();
+  narrow_ = narrow;
 }
 
 void IndexedWalk::finish() const {
@@ -212,22 +228,49 @@ int IndexedWalk::best_split(bool writes, int64_t wanted) const {
   return best;
 }
 
+// Lines of a row that are picked in any order are not foreseen by the processor: at the start of
+// one row all of the next is fetched.
+void IndexedWalk::fetch_next(const Dim& outer, const Place& at) const {
+  constexpr int64_t kLine = 64;
+  const char* const row = at.indexed + outer.indexed;
+  const int64_t bytes = range_.size * index_stride_;
+  for (int64_t b = 0; b < bytes; b += kLine) __builtin_prefetch(row + b, 1);
+}
+
 void IndexedWalk::run_blocks(const Dim& outer, const Dim& inner, const Place& place, IndexLoop loop,
                              const void* factor) const {
-  constexpr int64_t kBlock = 512;
+  constexpr int64_t kMostRowBytes = 16 << 10;  // half of an L1 cache
+  const int64_t row_bytes = range_.size * index_stride_;
+  const bool ahead = inner.indexed == 0 && index_stride_ == item_ && row_bytes <= kMostRowBytes &&
+                     inner.size * item_ * 4 >= row_bytes;
+  const auto pick = !narrow_ && inner.indexed == 0 && inner.plain == item_ ? pick_ : nullptr;
+  const IndexKernels& kernels = index_kernels();
   int64_t offsets[kBlock];
   for (int64_t r = 0; r < outer.size; ++r)
     for (int64_t i = 0; i < inner.size; i += kBlock) {
       const int64_t n = std::min(kBlock, inner.size - i);
       Place at = place;
       at.step(outer, r);
+      if (ahead && i == 0 && r + 1 < outer.size) fetch_next(outer, at);
       at.step(inner, i);
-      if (!index_kernels().offsets(at.offsets, offsets, n, range_.size, index_stride_, range_.wrap,
-                                   false)) [[unlikely]] {
+      bool good = true;
+      if (pick)
+        good = pick(at.plain, at.indexed, at.offsets, n, range_.size, index_stride_, range_.wrap);
+      else if (!narrow_)
+        good =
+            kernels.offsets(at.offsets, offsets, n, range_.size, index_stride_, range_.wrap, false);
+      if (!good) [[unlikely]]
         __atomic_store_n(&bad_, true, __ATOMIC_RELAXED);
-        continue;
-      }
-      loop({at.plain, at.indexed, offsets, {1, n}, {0, inner.plain}, {0, inner.indexed}, {0, 1}},
+      if (pick || !good) continue;
+      loop({.plain = at.plain,
+            .indexed = at.indexed,
+            .offsets = offsets,
+            .sizes = {1, n},
+            .plain_stride = {0, inner.plain},
+            .indexed_stride = {0, inner.indexed},
+            .offset_stride = {0, 1},
+            .narrow = narrow_ ? narrow_ + (at.offsets - base_.offsets) : nullptr,
+            .stride = index_stride_},
            factor);
     }
 }
@@ -337,6 +380,7 @@ bool IndexedWalk::run_by_destination(int64_t groups, IndexLoop loop, const void*
 void IndexedWalk::load() {
   if (numel_ == 0) return;
   prepare();
+  pick_ = index_kernels().pick[log2_size(item_)];
   const int64_t wanted = wanted_tasks();
   const int d = best_split(false, wanted);
   run_split(d, std::min(wanted, dims_[d].size), index_kernels().load[log2_size(item_)], nullptr);
@@ -346,7 +390,8 @@ void IndexedWalk::load() {
 void IndexedWalk::write(IndexLoop loop, const void* factor) {
   if (numel_ == 0) return;
   prepare();
-  check_indices();
+  int64_t few[kBlock];
+  check_indices(few);
   const int64_t wanted = wanted_tasks();
   const int d = best_split(true, wanted);
   int64_t parts = d < 0 ? 1 : dims_[d].size;

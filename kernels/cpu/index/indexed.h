@@ -67,10 +67,14 @@ class IndexedWalk {
       offsets += n * d.offset;
     }
   };
+  static constexpr int64_t kBlock = 512;  // indices that are turned to offsets at a time
+
   void prepare();
   void coalesce();
-  void finish() const;
-  void check_indices() const;  // the error of a bad index that was met on the way
+  void finish() const;  // the error of a bad index that was met on the way
+  // A write with a bad index leaves all as it was, so all indices are looked at before it begins.
+  // `few` takes the offsets where they are no more than a block.
+  void check_indices(int64_t* few);
   void write(IndexLoop loop, const void* factor);
   // The dimension to part into tasks: the outermost that gives enough, else the largest of all.
   // Tasks that write must not meet, so they part only where the indexed operand has a stride of its
@@ -83,6 +87,7 @@ class IndexedWalk {
   void run_part(const Dim* dims, int ndim, Place place, IndexLoop loop, const void* factor) const;
   void run_blocks(const Dim& outer, const Dim& inner, const Place& place, IndexLoop loop,
                   const void* factor) const;
+  void fetch_next(const Dim& outer, const Place& at) const;
   static void fetch_row(const Place& at, int64_t bytes);
   int64_t wanted_tasks() const;
 
@@ -94,6 +99,9 @@ class IndexedWalk {
 
   Tensor offsets_;  // what base_.offsets points to: offsets, or (by_block_) an index
   bool by_block_ = false;
+  Tensor narrowed_;  // the same indices in two bytes each, where they were read before and fit
+  const uint16_t* narrow_ = nullptr;
+  IndexPick pick_ = nullptr;  // of walks that load
   mutable bool bad_ = false;
   int64_t index_stride_ = 0;
   IndexRange range_;

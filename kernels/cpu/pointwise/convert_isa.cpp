@@ -34,16 +34,32 @@ FLAMBEAU_LEAF To element(From x) {
     return math::cast<To>(number(x));
 }
 
+template <class T>
+constexpr bool kHalf = __is_same(T, float16) || __is_same(T, bfloat16);
 template <class A, class B>
-constexpr bool kHalfAndFloat =
-    (__is_same(A, float16) || __is_same(A, bfloat16)) && __is_same(B, float);
+constexpr bool kHalfAndFloat = kHalf<A> && __is_same(B, float);
 
 template <class From, class To>
 void convert(const void* src, void* dst, int64_t n) {
   const From* __restrict s = static_cast<const From*>(src);
   To* __restrict d = static_cast<To*>(dst);
-  if constexpr (kHalfAndFloat<From, To> || kHalfAndFloat<To, From>) return math::convert(s, d, n);
-  for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
+  if constexpr (kHalfAndFloat<From, To> || kHalfAndFloat<To, From>) {
+    math::convert(s, d, n);
+  } else if constexpr (__is_same(From, Bool) && kHalf<To>) {
+    const uint16_t one = element<To>(Bool{1}).bits;
+    for (int64_t i = 0; i < n; ++i) d[i].bits = static_cast<uint16_t>(s[i].byte != 0 ? one : 0);
+  } else if constexpr (__is_same(To, float16) && !__is_same(From, float16)) {
+    // By way of float, which the processor narrows by itself.
+    constexpr int64_t kBlock = 512;
+    float wide[kBlock];
+    for (int64_t i = 0; i < n; i += kBlock) {
+      const int64_t count = n - i < kBlock ? n - i : kBlock;
+      for (int64_t k = 0; k < count; ++k) wide[k] = element<float>(s[i + k]);
+      math::convert(wide, d + i, count);
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
+  }
 }
 
 #if defined(FLAMBEAU_ISA_avx512)

@@ -64,15 +64,20 @@ bool lies_channels_last(const Tensor& t) {
 // Places in a plane are counted by vectors of 32 bits.
 bool is_small_plane(const Tensor& t) { return t.size(-2) * t.size(-1) <= INT32_MAX; }
 
+// Adds `count` gradients, of each of `width` channels out of `channels`, to the places that the
+// indices name in a plane of `size`.
 template <class T>
-void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size) {
-  std::fill_n(to, size, T(0));
-  for (int64_t i = 0; i < count; ++i) {
-    check<IndexError>(static_cast<uint64_t>(where[i]) < static_cast<uint64_t>(size),
-                      "max_pool2d_with_indices_backward: index ", where[i],
-                      " is out of range for a plane of ", size, " elements");
-    to[where[i]] += g[i];
-  }
+void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size,
+                   int64_t width, int64_t channels) {
+  for (int64_t i = 0; i < size; ++i) std::fill_n(to + i * channels, width, T(0));
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t c = 0; c < width; ++c) {
+      const int64_t place = where[i * channels + c];
+      check<IndexError>(static_cast<uint64_t>(place) < static_cast<uint64_t>(size),
+                        "max_pool2d_with_indices_backward: index ", place,
+                        " is out of range for a plane of ", size, " elements");
+      to[place * channels + c] += g[i * channels + c];
+    }
 }
 
 }  // namespace
@@ -110,15 +115,25 @@ void max_pool2d(const Tensor& out, const Tensor& indices, const Tensor& self, In
 void max_pool2d_backward(const Tensor& out, const Tensor& grad, const Tensor& indices) {
   if (out.numel() == 0) return;
   const DType dtype = compute_dtype(out.dtype());
-  const Tensor g = packed(grad, dtype), where = packed(indices, DType::int64);
-  const Tensor made = place_for(out, dtype);
+  const bool last = lies_channels_last(out);
+  const MemoryFormat format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
+  const Tensor g = packed(grad, dtype, format), where = packed(indices, DType::int64, format);
+  const Tensor made = place_for(out, dtype, format);
   const int64_t plane = out.size(-2) * out.size(-1), out_plane = g.size(-2) * g.size(-1);
+  // Neighbouring channels of a plane fill lines of the cache together.
+  const int64_t channels = last ? out.size(-3) : 1, width = std::min<int64_t>(channels, 64);
+  const int64_t blocks = (channels + width - 1) / width;
   with_kernel(dtype, [&]<class T>(const PoolLoops<T>&) {
-    parallel_for(made.numel() / plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
-      for (; p < end; ++p)
-        scatter_plane(g.data<T>() + p * out_plane, where.data<int64_t>() + p * out_plane, out_plane,
-                      made.data<T>() + p * plane, plane);
-    });
+    parallel_for(made.numel() / (plane * channels) * blocks, planes_at_once(plane * width),
+                 [&](int64_t p, int64_t end) {
+                   for (; p < end; ++p) {
+                     const int64_t image = p / blocks * channels, first = p % blocks * width;
+                     const int64_t from = image * out_plane + first;
+                     scatter_plane(g.data<T>() + from, where.data<int64_t>() + from, out_plane,
+                                   made.data<T>() + image * plane + first, plane,
+                                   std::min(width, channels - first), channels);
+                   }
+                 });
   });
   deliver(out, made);
 }

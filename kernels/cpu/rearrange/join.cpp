@@ -46,7 +46,7 @@ bool packed_in_order(const Tensor& t, IntSpan order) {
 constexpr int64_t kCopyGrain = 256 << 10;
 
 template <int size>
-void copy_both_ends(char* to, const char* from, int64_t bytes) {
+inline void copy_both_ends(char* to, const char* from, int64_t bytes) {
   char first[size], last[size];
   std::memcpy(first, from, size);
   std::memcpy(last, from + bytes - size, size);
@@ -55,9 +55,13 @@ void copy_both_ends(char* to, const char* from, int64_t bytes) {
 }
 
 // memcpy, without the call for a few bytes.
-void copy_bytes(char* to, const char* from, int64_t bytes) {
-  if (bytes > 64)
+inline void copy_bytes(char* to, const char* from, int64_t bytes) {
+  if (bytes > 256)
     convert_kernels().move(to, from, bytes);
+  else if (bytes > 128)
+    copy_both_ends<128>(to, from, bytes);
+  else if (bytes > 64)
+    copy_both_ends<64>(to, from, bytes);
   else if (bytes >= 32)
     copy_both_ends<32>(to, from, bytes);
   else if (bytes >= 16)
@@ -247,6 +251,47 @@ void roll_blocks(const Tensor& result, const Tensor& self, const Dims& shift, in
   roll_blocks(block(result, 0, shift[d]), block(self, n - shift[d], shift[d]), shift, d + 1);
 }
 
+// Rolls memory that both sides walk in one order, whose dimensions are `sizes`: from the last one
+// that moves on, a row is two pieces of a row of the source.
+void roll_rows(char* out, const char* in, const Dims& sizes, const Dims& shift, int64_t item) {
+  size_t last = sizes.size() - 1;
+  int64_t inner = item;
+  while (last > 0 && shift[last] == 0) inner *= sizes[last--];
+  const int64_t row_bytes = sizes[last] * inner, head = shift[last] * inner;
+  int64_t rows = 1, moved = 0;
+  for (size_t d = 0; d < last; ++d) {
+    rows *= sizes[d];
+    moved += shift[d] != 0;
+  }
+  // The row of the source that becomes row r.
+  const auto source = [&](int64_t r) {
+    if (moved == 0) return r;
+    int64_t from = 0, step = 1;
+    for (size_t d = last; d-- > 0; r /= sizes[d], step *= sizes[d])
+      from += (r % sizes[d] + sizes[d] - shift[d]) % sizes[d] * step;
+    return from;
+  };
+  if (row_bytes >= kCopyGrain) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const char* const from = in + source(r) * row_bytes;
+      const std::vector<Part> parts = {{from + row_bytes - head, head}, {from, row_bytes - head}};
+      const std::vector<int64_t> begins = {0, head, row_bytes};
+      char* const to = out + r * row_bytes;
+      parallel_for(row_bytes, kCopyGrain,
+                   [&](int64_t begin, int64_t end) { copy_range(to, parts, begins, begin, end); });
+    }
+    return;
+  }
+  parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const char* const from = in + source(r) * row_bytes;
+      char* const to = out + r * row_bytes;
+      copy_bytes(to, from + row_bytes - head, head);
+      copy_bytes(to + head, from, row_bytes - head);
+    }
+  });
+}
+
 Tensor flattened(const Tensor& t) {
   Tensor flat = t;
   if (!t.is_contiguous()) {
@@ -271,7 +316,15 @@ void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims
     const int64_t n = self.sizes()[d];
     shift[d] = (shift[d] + positive(shifts[i], n)) % n;
   }
-  roll_blocks(result, self, shift, 0);
+  const Dims order = memory_order(result);
+  if (self.dim() == 0 || !packed_in_order(result, order) || !packed_in_order(self, order))
+    return roll_blocks(result, self, shift, 0);
+  Dims sizes, moved;
+  for (const int64_t d : order) {
+    sizes.push_back(result.sizes()[d]);
+    moved.push_back(shift[d]);
+  }
+  roll_rows(result.bytes(), self.bytes(), sizes, moved, item_of(self));
 }
 
 // Both sides seen with a dimension for the copies before each dimension of self.

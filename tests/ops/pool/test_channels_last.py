@@ -36,12 +36,14 @@ def test_same_as_planes(dtype, geometry, channels):
         assert np.array_equal(a, b, equal_nan=True)
 
 
-def test_gradient():
-    x = torch.tensor(np.random.default_rng(1).standard_normal((2, 5, 8, 8)))
+@pytest.mark.parametrize("channels", [5, 70, 128])
+def test_gradient(channels):
+    x = torch.tensor(np.random.default_rng(1).standard_normal((2, channels, 8, 8)))
     grads = []
     for leaf in (x, x.contiguous(memory_format=torch.channels_last)):
         leaf = leaf.detach().requires_grad_()
         y = F.max_pool2d(leaf, 3, 2, 1)
         (y * torch.arange(y.numel()).view(y.shape)).sum().backward()
         grads.append(leaf.grad)
+    assert grads[1].is_contiguous(memory_format=torch.channels_last)
     assert (grads[0] == grads[1]).all()
