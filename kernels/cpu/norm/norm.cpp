@@ -12,13 +12,16 @@
 namespace flambeau::inline v1::cpu {
 namespace baseline {
 extern const NormKernels norm_kernels;
-}
+extern const LayerNormKernels layer_norm_kernels;
+}  // namespace baseline
 namespace avx2 {
 extern const NormKernels norm_kernels;
-}
+extern const LayerNormKernels layer_norm_kernels;
+}  // namespace avx2
 namespace avx512 {
 extern const NormKernels norm_kernels;
-}
+extern const LayerNormKernels layer_norm_kernels;
+}  // namespace avx512
 
 namespace {
 
@@ -34,6 +37,16 @@ const RowKernels<T>& rows() {
     return kernels().f32;
   else
     return kernels().f64;
+}
+
+template <class T>
+LayerNorm<T> layer_norm_of(DType stored) {
+  static const LayerNormKernels& all =
+      of_isa(baseline::layer_norm_kernels, avx2::layer_norm_kernels, avx512::layer_norm_kernels);
+  if constexpr (std::is_same_v<T, double>)
+    return all.f64;
+  else
+    return stored == DType::float16 ? all.f16 : stored == DType::bfloat16 ? all.bf16 : all.f32;
 }
 
 // Rows of a task: about 16k elements.
@@ -65,11 +78,7 @@ void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const
     using T = decltype(zero);
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
     const T* const bp = b.defined() ? b.data<T>() : nullptr;
-    LayerNorm<T> norm = rows<T>().layer_norm;
-    if constexpr (std::is_same_v<T, float>) {
-      if (x.dtype() == DType::float16) norm = kernels().f16;
-      if (x.dtype() == DType::bfloat16) norm = kernels().bf16;
-    }
+    const LayerNorm<T> norm = layer_norm_of<T>(x.dtype());
     const int64_t row_bytes = n * static_cast<int64_t>(x.itemsize());
     parallel_for(rows_n, row_grain(n), [&](int64_t begin, int64_t end) {
       norm(y.bytes() + begin * row_bytes, m.data<T>() + begin, r.data<T>() + begin,

@@ -11,9 +11,14 @@ template <class T>
 using LayerNorm = void (*)(void* out, T* mean, T* rstd, const void* x, const T* weight,
                            const T* bias, int64_t rows, int64_t n, double eps);
 
+struct LayerNormKernels {
+  LayerNorm<float> f32;
+  LayerNorm<double> f64;
+  LayerNorm<float> f16, bf16;
+};
+
 template <class T>
 struct RowKernels {
-  LayerNorm<T> layer_norm;
   // One row of n elements.
   void (*layer_norm_backward)(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
                               int64_t n);
@@ -27,7 +32,6 @@ struct RowKernels {
 struct NormKernels {
   RowKernels<float> f32;
   RowKernels<double> f64;
-  LayerNorm<float> f16, bf16;
 };
 
 }  // namespace flambeau::inline v1::cpu

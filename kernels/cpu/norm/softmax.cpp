@@ -77,7 +77,7 @@ void run_rows(const SoftmaxKernel& kernel, const Lines& t, int64_t room) {
     return run_turned(kernel, t, room);
   const int64_t bytes = t.n * t.item;
   parallel_for(t.outer, std::max<int64_t>(1, kTaskElements / t.n), [&](int64_t begin, int64_t end) {
-    const Scratch scratch(std::max<int64_t>(1, SoftmaxKernel::rows_together(t.n) * t.n * room));
+    SmallScratch<256> scratch(SoftmaxKernel::rows_together(t.n) * t.n * room);
     kernel.rows(t.out + begin * bytes, t.first + begin * bytes, t.second + begin * bytes,
                 end - begin, t.n, scratch.data());
   });
