@@ -108,14 +108,18 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
                       dx.bytes());
     deliver(grad_input, dx);
   }
-  const Tensor dy = contiguous_in(grad, p.format);
   if (mask[1]) {
-    const Tensor x = contiguous_in(input, p.format);
+    const bool planes = conv2d_grad_filters_prefers_nchw(p.type, p.shape);
+    const MemoryFormat format = planes ? MemoryFormat::contiguous : p.format;
+    const Tensor x = contiguous_in(input, format), g = contiguous_in(grad, format);
     const IntSpan s = grad_weight.strides();
-    conv2d_grad_filters(p.type, p.layout, p.shape, x.bytes(), dy.bytes(),
+    conv2d_grad_filters(p.type, planes ? ConvLayout::nchw : p.layout, p.shape, x.bytes(), g.bytes(),
                         {grad_weight.bytes(), s[0], s[1], s[2], s[3]});
   }
-  if (mask[2]) conv2d_grad_bias(p.type, p.layout, p.shape, dy.bytes(), grad_bias.bytes());
+  if (mask[2]) {
+    const Tensor dy = contiguous_in(grad, p.format);
+    conv2d_grad_bias(p.type, p.layout, p.shape, dy.bytes(), grad_bias.bytes());
+  }
 }
 
 }  // namespace flambeau::inline v1::cpu
