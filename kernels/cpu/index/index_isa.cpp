@@ -493,7 +493,10 @@ inline void copy_ends(char* to, const char* from, int64_t bytes) {
 // target are aligned differently.
 inline void copy_piece(char* to, const char* from, int64_t bytes) {
   if (bytes >= kWide) {
-    for (int64_t b = 0; b + kWide <= bytes; b += kWide) copy_one<kWide>(to + b, from + b);
+    copy_one<kWide>(to, from);
+    // From here on stores are aligned: those that meet two lines cost as much as two.
+    const int64_t first = kWide - static_cast<int64_t>(reinterpret_cast<uint64_t>(to) % kWide);
+    for (int64_t b = first; b + kWide <= bytes; b += kWide) copy_one<kWide>(to + b, from + b);
     copy_one<kWide>(to + bytes - kWide, from + bytes - kWide);
   } else if (bytes >= 16) {
     if (kWide > 32 && bytes >= 32)
