@@ -71,7 +71,12 @@ def default_value(text: str | None):
         import flambeau
 
         reductions = {"Mean": 1, "Sum": 2}
-        return reductions[text] if text in reductions else getattr(flambeau, text)
+        if text in reductions:
+            return reductions[text]
+        try:
+            return getattr(flambeau, text)
+        except AttributeError:
+            raise schemas.SchemaError(f"the default {text!r} of a schema has no value") from None
 
 
 @functools.lru_cache(None)

@@ -66,7 +66,20 @@ def _argument_row(a: schemas.Argument) -> tuple:
 
 
 def _register(namespace: str, text: str):
-    s = schemas.parse(text)
+    if not isinstance(text, str):
+        raise TypeError(f"define: a schema is a str, not {type(text).__name__}")
+    given, colons, line = text.partition("::")
+    if colons and given.isidentifier():  # the namespace may be there, if it is this one
+        if given != namespace:
+            raise RuntimeError(
+                f"define: the namespace {given!r} of the schema {text!r} is not {namespace!r}, in "
+                "which it is defined"
+            )
+        text = line
+    try:
+        s = schemas.parse(text)
+    except schemas.SchemaError as error:
+        raise RuntimeError(f"define: {error}") from None
     tags = (_INPLACE if s.inplace else 0) | (_OUT if s.outs else 0)
     return _C._register_op(
         namespace,
@@ -80,6 +93,8 @@ def _register(namespace: str, text: str):
 
 
 def _split(qualified: str) -> tuple[str, str]:
+    if not isinstance(qualified, str):
+        raise ValueError(f"expected 'namespace::name' as a str, got {qualified!r}")
     namespace, colons, rest = qualified.partition("::")
     if not colons or not namespace or not rest:
         raise ValueError(f"expected 'namespace::name', got {qualified!r}")
@@ -280,6 +295,8 @@ def register_kernel(op, device_types, function: Callable | None = None):
     """Registers an implementation for a device type, or several."""
 
     def decorate(f: Callable) -> Callable:
+        if not callable(f):
+            raise TypeError(f"register_kernel: an implementation is callable, not {f!r}")
         kinds = [device_types] if isinstance(device_types, str) else device_types
         found = _find(op)
         body = _separate(found, f) if found.name() in _custom else f
@@ -494,7 +511,7 @@ class Library:
             raise RuntimeError("define: a library of kind 'IMPL' only adds implementations")
         op = _register(self.ns, schema)
         self._defined.append(op)
-        return schema.split("(")[0] if op._overloadname == "default" else op.__name__
+        return schema.split("(")[0].strip() if op._overloadname == "default" else op.__name__
 
     def impl(
         self,
@@ -553,6 +570,8 @@ class Library:
 def define(qualname, schema: str, *, lib: Library | None = None, tags=()) -> None:
     """Defines an op: ``define("ns::name", "(Tensor x) -> Tensor")``."""
     namespace, name = _split(qualname)
+    if not isinstance(schema, str):
+        raise TypeError(f"define: a schema is a str, not {type(schema).__name__}")
     _register(namespace, name + schema)
 
 

@@ -1,10 +1,15 @@
 """The command line: choosing a command, the demo, inspecting files."""
 
+import fcntl
 import json
+import os
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,11 @@ from flambeau import cli
 from flambeau.cli import demo, doctor, inspect
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def tqdm():
+    return pytest.importorskip("tqdm")
 
 
 @pytest.fixture
@@ -139,11 +149,13 @@ def test_table():
     assert lines[-1].split() == ["all", "6", "accuracy", "83.33%"]
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_quick_demo(run, digits, tmp_path):
     pytest.importorskip("matplotlib")
-    pytest.importorskip("tqdm")
-    code, out, _ = run("demo", "--quick", "--out", tmp_path, "--seed", 1)
+    code, out, err = run("demo", "--quick", "--out", tmp_path, "--seed", 1)
     assert code == 0 and "FAILED" not in out and out.count("ok ") == 3
+    lines = re.findall(r"^epoch (\d) of 3: loss \d\.\d+, held out [\d.]+%$", out, re.M)
+    assert lines == ["1", "2", "3"] and "\r" not in out and err == ""
     for name in ("learning_curve.png", "predictions.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG") and name in out
     state = flambeau.load(tmp_path / "digits.pt")
@@ -153,9 +165,27 @@ def test_quick_demo(run, digits, tmp_path):
     assert f"accuracy {accuracy:.2%}" in out
 
 
-def test_seeds_repeat(digits):
-    pytest.importorskip("tqdm")
+@pytest.mark.usefixtures("tqdm")
+def test_a_terminal_sees_a_bar(digits, tmp_path):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = "-m flambeau demo --quick --epochs 1 --no-plots --out".split()
+    with subprocess.Popen(
+        [sys.executable, *command, tmp_path], cwd=ROOT, stdout=theirs, stderr=theirs
+    ) as program:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # the other end has gone
+            pass
+    os.close(ours)
+    assert program.returncode == 1 and b"training: 100%" in shown and b"epoch 1 of" not in shown
 
+
+@pytest.mark.usefixtures("tqdm")
+def test_seeds_repeat(digits):
     def losses(seed):
         flambeau.manual_seed(seed)
         few = demo.Digits(*(values[:200] for values in digits[0]))
@@ -164,8 +194,8 @@ def test_seeds_repeat(digits):
     assert losses(3) == losses(3) != losses(4)
 
 
+@pytest.mark.usefixtures("tqdm")
 def test_the_demo_fails_where_it_should(run, digits, tmp_path, monkeypatch):
-    pytest.importorskip("tqdm")
     monkeypatch.setattr(demo, "QUICK_ACCURACY", 1.1)
     monkeypatch.setattr(demo, "TIME_LIMIT", 0.0)
     monkeypatch.setattr(demo, "reload_agrees", lambda *_: False)

@@ -1,6 +1,6 @@
-"""Two throw-away ops, each in one file, are built beside the others and work everywhere.
+"""Throw-away ops, each in one file, are built beside the others and work everywhere.
 
-The build in build/dev is not touched: the objects that the two records make stale are compiled
+The build in build/dev is not touched: the objects that the records make stale are compiled
 into a folder of its own and linked with that build's others. How many those are is held too, as
 objects and not as sources: a loop is compiled for each instruction set, and a header for each
 source that includes it.
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.xdist_group("drills")
 def check_names() -> list[str]:
     tree = ast.parse((DRILLS / "checks.py").read_text())
     functions = (n.name for n in tree.body if isinstance(n, ast.FunctionDef))
-    return [n for n in functions if n.startswith(("squash_", "blend_"))]
+    return [n for n in functions if n.startswith(("squash_", "blend_", "damped_"))]
 
 
 def copied(folder: pathlib.Path, records: dict[str, str]) -> set[str]:
@@ -67,7 +67,7 @@ def copied(folder: pathlib.Path, records: dict[str, str]) -> set[str]:
     return cost.changed(BUILD / "generated", made)
 
 
-THROWAWAY = [DRILLS / "squash.py", DRILLS / "blend.py"]
+THROWAWAY = [DRILLS / name for name in ("squash.py", "blend.py", "damped.py")]
 
 
 class Drill:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,19 +13,30 @@ from flambeau.ops.record import load
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def structure():
-    """The tool as a module, over the package that is imported here."""
-    spec = importlib.util.spec_from_file_location("structure", ROOT / "tools/structure.py")
+def tool(name):
+    """A tool as a module, over the package that is imported here."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
     module = importlib.util.module_from_spec(spec)
     stand_in = type(sys)("bare")
     stand_in.ROOT = ROOT
     sys.modules["bare"] = stand_in
+    sys.path.append(str(ROOT / "tools"))
     try:
         spec.loader.exec_module(module)
     finally:
         del sys.modules["bare"]
+        sys.path.remove(str(ROOT / "tools"))
     return module
+
+
+@pytest.fixture(scope="module")
+def structure():
+    return tool("structure")
+
+
+@pytest.fixture(scope="module")
+def includes():
+    return tool("includes")
 
 
 def test_the_code_has_the_shape_that_it_should():
@@ -69,6 +81,20 @@ def test_calls_sources_with_headers_and_leaves_do_not_count_again(structure):
     assert counted["lerp"][1] == set() and counted["amax"][1] == {"kernels/cpu/sum"}
 
 
+def test_helpers_of_one_file_are_no_ops(structure):
+    files = {
+        "kernels/cpu/a.cpp": "namespace flambeau::inline v1::cpu {\nnamespace {\n"
+        "void lerp(const Tensor& a) {}\n}  // namespace\n"
+        "static void amax(const Tensor& a) {}\nvoid amin(const Tensor& a) {}\n",
+        "flambeau/a.py": '__all__ = ["amin"]\ndef lerp(a):\ndef amin(a):\n',
+        "flambeau/b.py": "def amax(a):\n",
+    }
+    counted = structure.op_places(load(), files)
+    assert counted["lerp"][1] == set()
+    assert counted["amax"][1] == {"flambeau/b.py"}
+    assert counted["amin"][1] == {"kernels/cpu/a", "flambeau/a.py"}
+
+
 def test_an_op_that_the_generator_names_is_found(structure):
     files = {"flambeau/ops/generator/x.py": 'if record.name == "embedding":'}
     assert structure.generator_findings(files, load()) == [
@@ -100,3 +126,41 @@ def test_an_include_of_a_higher_layer_is_found(structure):
 def test_files_that_include_what_is_above_them_stand_in_the_page(structure):
     page = (ROOT / "docs/layout.md").read_text()
     assert [name for name in structure.UPWARD if f"`{name}`" not in page] == []
+
+
+def test_includes_are_written_in_the_order_of_the_formatter(includes):
+    code = (
+        '// Words.\n\n#include "kernels/cpu/a.h"\n\n#include <cmath>\n\n'
+        '#include "core/x.h"\n#include "flambeau/ops/zz.h"\n#include "kernels/b.h"\n\n'
+        "#if SOME\n#include <immintrin.h>\n#endif\n\nnamespace flambeau {\n"
+    )
+    wanted = {"flambeau/ops/add.h", "flambeau/kernels/views.h"}
+    assert includes.placed("kernels/cpu/a.cpp", code, wanted) == (
+        '// Words.\n\n#include "kernels/cpu/a.h"\n\n#include <cmath>\n\n'
+        '#include "core/x.h"\n#include "flambeau/kernels/views.h"\n'
+        '#include "flambeau/ops/add.h"\n#include "kernels/b.h"\n\n'
+        "#if SOME\n#include <immintrin.h>\n#endif\n\nnamespace flambeau {\n"
+    )
+    own = (
+        '#include "flambeau/kernels/a.h"\n\n#include "flambeau/ops/add.h"\n\nnamespace flambeau {\n'
+    )
+    wanted = {"flambeau/ops/add.h", "flambeau/kernels/a.h"}
+    assert includes.placed("kernels/cpu/a.cpp", "namespace flambeau {\n", wanted) == own
+    assert includes.placed("kernels/cpu/a.cpp", own, set()) == "namespace flambeau {\n"
+
+
+def test_sources_get_back_the_includes_that_they_lost(includes):
+    """The sources stand as the formatter left them."""
+    made, tried = includes.Includes(), 0
+    for path in sorted([*ROOT.glob("core/**/*.cpp"), *ROOT.glob("kernels/**/*.cpp")]):
+        name, code = path.relative_to(ROOT).as_posix(), path.read_text()
+        own = f"/{path.stem}.h"
+        kept = "".join(
+            line
+            for line in code.splitlines(keepends=True)
+            if not (line.startswith('#include "flambeau/') and own not in line)
+        )
+        kept = re.sub("\n{3,}", "\n\n", kept)
+        tried += kept != code
+        assert made.written(name, kept) == code
+    assert tried > 10

@@ -4,6 +4,7 @@ A source says by its text which ops it calls (``entry::add_Tensor``, ``ops::add`
 functions of records it defines; their headers are printed from the records, one for each op.
 """
 
+import pathlib
 import re
 import sys
 
@@ -15,7 +16,9 @@ from flambeau.ops.generator import headers
 from flambeau.ops.generator.main import forms
 from flambeau.ops.record import load
 
-PRINTED = re.compile(r'^#include "flambeau/(?:ops|kernels)[./].*\n', re.M)
+PRINTED = ("flambeau/ops/", "flambeau/ops.h", "flambeau/kernels/")
+QUOTED = re.compile(r'^#include "([^"]+)".*\n', re.M)
+CONDITIONAL = re.compile(r"^#if.*?^#endif", re.M | re.S)
 FOLDERS = ("core/", "kernels/")
 
 
@@ -31,25 +34,47 @@ class Includes:
             mine |= {("native", called) for called in re.findall(r"\b(\w+)\(", code)}
         return found | {self.families[name] for name in mine if name in self.families}
 
-    def written(self, code: str) -> str:
-        wanted = headers.includes(self.wanted(code))
-        if wanted == "".join(sorted(PRINTED.findall(code))):
-            return code
-        code = PRINTED.sub("", code)
-        quoted = [m.end() for m in re.finditer(r'^#include ".*\n', code, re.M)]
-        if len(quoted) > 1:
-            at = quoted[-1]
-        else:  # a block of its own
-            at = re.search(r"^namespace ", code, re.M).start()
-            wanted += "\n"
-        return code[:at] + wanted + code[at:]
+    def written(self, name: str, code: str) -> str:
+        return placed(name, code, self.wanted(code))
+
+
+def placed(name: str, code: str, wanted: set[str]) -> str:
+    """The source with these printed headers and no others, in the order of clang-format.
+
+    The header that is called like the source stands first, by itself; the others that are quoted
+    are the last block of includes, sorted. What stands under an #if stays there.
+    """
+    plain = CONDITIONAL.sub(lambda m: "/" * len(m[0]), code)
+    present = QUOTED.findall(plain)
+    if wanted == {n for n in present if n.startswith(PRINTED)}:
+        return code
+    names_ = sorted(wanted.union(n for n in present if not n.startswith(PRINTED)))
+    stem = pathlib.PurePath(name).stem
+    known = [n for n in present if n in names_] + names_  # the first that is there stays first
+    own = [n for n in known if pathlib.PurePath(n).stem == stem][:1]
+    block = [n for n in names_ if n not in own]
+    found = [m.span() for m in re.finditer(r"^#include .*\n", plain, re.M)]
+    if found:
+        start, end = found[0][0], found[-1][1]
+    else:
+        start = end = re.search(r"^namespace ", plain, re.M).start()
+    others, at = "", start
+    for m in QUOTED.finditer(plain, start, end):
+        others += code[at : m.start()]
+        at = m.end()
+    others = (others + code[at:end]).strip("\n")
+    parts = [headers.includes(own), others and others + "\n", headers.includes(block)]
+    text = "\n".join(part for part in parts if part)
+    if found and text:
+        return code[:start] + text + code[end:]
+    return code[:start] + (text + "\n" if text else "") + code[end:].lstrip("\n")
 
 
 def main() -> int:
     made = Includes()
     names_ = [n for n in tracked() if n.startswith(FOLDERS) and n.endswith(".cpp")]
     return write_or_check(
-        bare.ROOT, {n: made.written(t) for n, t in texts(names_).items()}, "tools/includes.py"
+        bare.ROOT, {n: made.written(n, t) for n, t in texts(names_).items()}, "tools/includes.py"
     )
 
 

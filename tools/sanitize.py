@@ -82,8 +82,10 @@ def run_suite(site: pathlib.Path) -> None:
 
 
 def run_fuzz(site: pathlib.Path, options: list[str]) -> None:
-    # Shadow memory is address space, which a limit would count.
-    run(sys.executable, "-m", "tests.fuzz", "--memory", "0", *options, **environment(site))
+    # Shadow memory is address space, which a limit on that would count.
+    limited = environment(site)
+    limited["ASAN_OPTIONS"] += ":max_allocation_size_mb=512"
+    run(sys.executable, "-m", "tests.fuzz", "--memory", "0", *options, **limited)
 
 
 def main(names: list[str]) -> None:

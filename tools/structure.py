@@ -27,12 +27,9 @@ GENERATOR = "flambeau/ops/generator"
 # or a body over other ops. Python files: one, for what PyTorch's function takes beyond the op.
 KERNEL_FILES = {"pointwise": 0, "structured": 2, "native": 2, "view": 2, "composite": 2}
 PYTHON_FILES = 1
-# Ops above these limits, with their counts; the list may only shrink. `fill`, `gather`, `scatter`
-# and `transpose` are also names of helpers that move memory.
+# Ops above these limits, with their counts; the list may only shrink.
 KERNEL_EXCEPTIONS = {
-    **dict.fromkeys("fill masked_select nonzero".split(), 3),
-    "unique_dim": 3,
-    "gelu": 1,  # also an epilogue of matrix products
+    **dict.fromkeys("masked_select nonzero unique_dim".split(), 3),
 }
 PYTHON_EXCEPTIONS = {"nonzero": 2, "norm": 3, "split": 2, "unique_consecutive": 2}
 # Layers of the C++ code, lowest first. The longest name that a path begins with says its layer.
@@ -147,14 +144,21 @@ def place(name: str) -> str:
 
 
 def defined_names(name: str, text: str) -> set[str]:
-    """Functions that a file defines or declares, and strings that are, or begin with, a name."""
+    """Functions that a file defines or declares, and strings that are, or begin with, a name.
+
+    Helpers that no other file sees do not count: what is static, in an unnamed namespace, or not
+    in ``__all__`` where there is one.
+    """
     if name.endswith(".py"):
-        return set(re.findall(r"^def (\w+)\(", text, re.M))
-    text = re.sub(r"//.*", "", text)
-    found = re.findall(r"\"aten::(\w+)|\"(\w+): \"", text)
+        public = re.search(r"^__all__ = [\[(](.*?)[\])]", text, re.M | re.S)
+        defined = set(re.findall(r"^def (\w+)\(", text, re.M))
+        return defined & set(re.findall(r"\w+", public[1])) if public else defined
+    strings = re.sub(r"//.*", "", text)
+    found = re.findall(r"\"aten::(\w+)|\"(\w+): \"", strings)
     if name.startswith(("kernels/shape", "kernels/cpu", "kernels/native")):
-        text = re.sub(r"namespace \{.*?^\}  // namespace$", "", text, flags=re.S | re.M)
-        found += re.findall(r"^(?:[\w:<>,&*\[\]]+ )+()(\w+)\(", text, re.M)
+        text = re.sub(r"^namespace \{.*?^\}  // namespace$", "", text, flags=re.S | re.M)
+        text = re.sub(r"//.*", "", text)
+        found += re.findall(r"^(?!static )(?:[\w:<>,&*\[\]]+ )+()(\w+)\(", text, re.M)
     return {n for pair in found for n in pair if n}
 
 

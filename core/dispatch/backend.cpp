@@ -334,18 +334,19 @@ bool is_as_made(const Tensor& t, const OutputSpec& spec) {
 
 // Whether a kernel that writes `target` might read there what it has written. One that goes
 // element by element does not where an argument is the target, element for element, and refuses
-// those that are shifted, as on the CPU.
-bool reads(const Op& op, const Value* args, const Tensor& target) {
+// those that are shifted or would have to grow, as on the CPU.
+bool reads(const Op& op, const Value* args, const Tensor& target, IntSpan sizes) {
   const bool pointwise = op.tags & tag::pointwise;
   bool found = false;
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
     if (op.args[i].out) return;
-    const MemOverlap overlap = memory_overlap(t, target);
-    check(!pointwise || overlap != MemOverlap::partial, op.name,
-          ": unsupported operation: some elements of the input tensor and the written-to tensor "
-          "refer to a single memory location. Please clone() the tensor before performing the "
-          "operation.");
-    found |= overlap != MemOverlap::none && !(overlap == MemOverlap::full && pointwise);
+    if (pointwise) {
+      check_not_shifted(op.name, target, t);
+      if (t.is(target)) check_shape(op.name, target, sizes);
+    }
+    const bool in_place =
+        pointwise && same(target.sizes(), sizes) && memory_overlap(t, target) == MemOverlap::full;
+    found |= may_change(t, target, sizes) && !in_place;
   });
   return found;
 }
@@ -367,7 +368,8 @@ TensorVec targets(const Op& op, const Value* args, std::span<const Tensor* const
     if (!op.args[i].out && t.numel() && !t.device().is_cpu()) t.device_bytes();  // all is there
   });
   std::vector<bool> is_read;
-  for (const Tensor* own : given) is_read.push_back(reads(op, args, *own));
+  for (size_t i = 0; i < given.size(); ++i)
+    is_read.push_back(reads(op, args, *given[i], specs[i].sizes));
   TensorVec outs;
   for (size_t i = 0; i < given.size(); ++i) {
     const bool free = !is_read[i];

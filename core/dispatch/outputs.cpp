@@ -74,7 +74,7 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
       if (!t.defined()) continue;
       check_device(op, out, t);
       check_there(t);
-      shared = shared || t.is(out) || memory_overlap(t, out) != MemOverlap::none;
+      shared = shared || may_change(t, out, spec.sizes);
     }
   }
   if (shared) return allocate(spec, out);
@@ -127,10 +127,7 @@ void check_separate(const char* op, const Tensor& out, std::initializer_list<Ten
   check_written_once(op, out);
   for (const TensorSpan list : inputs)
     for (const Tensor& t : list)
-      check(!t.defined() || (!t.is(out) && memory_overlap(t, out) == MemOverlap::none), op,
-            ": unsupported operation: some elements of the input tensor and the written-to tensor "
-            "refer to a single memory location. Please clone() the tensor before performing the "
-            "operation.");
+      if (t.defined() && memory_overlap(t, out) != MemOverlap::none) raise_shared(op);
 }
 
 void refuse_gradient(const char* op, bool requires_grad) {
@@ -139,8 +136,7 @@ void refuse_gradient(const char* op, bool requires_grad) {
 }
 
 void check_self(const char* op, const Tensor& self, const Wanted& result) {
-  check(same(self.sizes(), result.sizes), op, ": output with shape ", show(self.sizes()),
-        " doesn't match the broadcast shape ", show(result.sizes));
+  check_shape(op, self, result.sizes);
   check_dtype(op, result.dtype, self.dtype());
 }
 

@@ -229,10 +229,7 @@ inline DType result_type(TensorSpan list) {
 
 // An op that writes element by element must know where each element stands.
 inline void check_apart(const char* op, const Tensor& written, const Tensor& read) {
-  check(memory_overlap(written, read) == MemOverlap::none, op,
-        ": unsupported operation: some "
-        "elements of the input tensor and the written-to tensor refer to a single memory "
-        "location. Please clone() the tensor before performing the operation.");
+  if (memory_overlap(written, read) != MemOverlap::none) raise_shared(op);
 }
 
 // A copy onto what is there already, bits of lazy conjugation and negation included.
@@ -247,10 +244,7 @@ inline void check_copy(const char* op, const Tensor& written, const Tensor& read
   const MemOverlap overlap = overlap_of_copy(written, read);
   if (is_itself(written, read, overlap)) return;
   check_written_once(op, written);
-  check(overlap != MemOverlap::partial, op,
-        ": unsupported operation: some elements of the input tensor and the written-to tensor "
-        "refer to a single memory location. Please clone() the tensor before performing the "
-        "operation.");
+  if (overlap == MemOverlap::partial) raise_shared(op);
 }
 
 }  // namespace flambeau::inline v1::printed

@@ -141,13 +141,15 @@ Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
   for (size_t at = 0; at < op.nargs; ++at) {
     const size_t i = at > self ? at : at ? at - 1 : self;
     const Argument& a = op.args[i];
-    Parameter p = {.argument = &a,
-                   .kind = kind_of(a),
-                   .required = !a.has_default,
-                   // A dispatch mode gets numbers as numbers, and hands them on.
-                   .number_ok = a.number_ok || (style == Style::schema && !a.mutated),
-                   .value = static_cast<uint8_t>(i),
-                   .count = 1};
+    Parameter p = {
+        .argument = &a,
+        .kind = kind_of(a),
+        .required = !a.has_default,
+        // A dispatch mode gets numbers as numbers, and hands them on. Implementations
+        // of ops that a program defines are promised tensors.
+        .number_ok = a.number_ok || (style == Style::schema && !a.mutated && !op.runtime),
+        .value = static_cast<uint8_t>(i),
+        .count = 1};
     if (merge_outs && a.out) {
       if (takes_out_) {  // one tuple stands for all
         ++parameters_[n_ - 1].count;

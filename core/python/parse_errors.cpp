@@ -145,6 +145,7 @@ bool Signature::hidden_behind(const Signature& other) const {
 std::string Signature::mismatch(const std::string& function, const Parameter& p, PyObject* o,
                                 size_t position) const {
   const std::string name = utf8(p.name);
+  const std::string where = position ? concat(" (position ", position, ")") : "";
   const bool list = PyTuple_Check(o) || PyList_Check(o);
   if (p.kind == Kind::tensors && list) {
     const FixedItems items(o, "");
@@ -157,11 +158,10 @@ std::string Signature::mismatch(const std::string& function, const Parameter& p,
     const FixedItems items(o, "");
     for (size_t i = 0; i < items.size(); ++i)
       if (PyObject* item = items[i]; !is_index(item))
-        return concat(function, "(): argument '", name, "' (position ", position,
-                      ") must be tuple of ints, but found element of type ", type_of(item),
+        return concat(function, "(): argument '", name, "'", where,
+                      " must be tuple of ints, but found element of type ", type_of(item),
                       " at pos ", i);
   }
-  const std::string where = position ? concat(" (position ", position, ")") : "";
   return concat(function, "(): argument '", name, "'", where, " must be ", parameter_type(p),
                 ", not ", type_of(o));
 }

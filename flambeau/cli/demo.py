@@ -96,8 +96,9 @@ def train(model: nn.Module, training: Digits, held_out: Digits, epochs: int) -> 
     steps = epochs * len(batches)
     history: list[Epoch] = []
     step = 0
-    progress = tqdm(range(epochs), desc="training", unit="epoch")
-    for _ in progress:
+    drawn = sys.stdout.isatty() and sys.stderr.isatty()  # a bar in a file is one endless line
+    progress = tqdm(range(epochs), desc="training", unit="epoch", disable=not drawn)
+    for epoch in progress:
         model.train()
         losses = []
         for images, labels in batches:
@@ -111,7 +112,10 @@ def train(model: nn.Module, training: Digits, held_out: Digits, epochs: int) -> 
             losses.append(loss.item())
         accuracy = accuracy_of(predict(model, held_out.images), held_out.labels)
         history.append(Epoch(losses, accuracy))
-        progress.set_postfix_str(f"loss {losses[-1]:.3f}, held out {accuracy:.1%}")
+        state = f"loss {losses[-1]:.3f}, held out {accuracy:.1%}"
+        progress.set_postfix_str(state)
+        if not drawn:
+            print(f"epoch {epoch + 1:>{len(str(epochs))}} of {epochs}: {state}", flush=True)
     return history
 
 

@@ -318,7 +318,7 @@ def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
     known = {**dict(zip(names, call.values)), "result": result, "ops": _OpsBySymbol()}
     wanted = parameters_of(record.gradient)
     total = None
-    for k, name in enumerate(names[i] for i in call.form.tensors):
+    for k, name in enumerate(record.differentiated):
         t = call.tangents[names.index(name)]
         if t is None:
             continue

@@ -126,6 +126,11 @@ class Record:
         return "ops" not in inspect.signature(self.gradient).parameters
 
     @property
+    def differentiated(self) -> list[str]:
+        """What the gradient has a part for, in order; in an overload some may be numbers."""
+        return [a.name for a in (self.base or self).schema.args if a.type == "Tensor"]
+
+    @property
     def is_dynamic(self) -> bool:
         """Sizes, or a plain result, depend on elements: no rule can tell them."""
         return bool(self.tags & {"dynamic_shape", "data_dependent"})
@@ -244,6 +249,31 @@ def _has_statements(f: Callable) -> bool:
 _RECORDS: list[Record] = []
 
 
+def _scalar_overload(record: Record, overload: str, numbers: tuple[str, ...]) -> Record:
+    """The overload in which numbers stand for these tensors."""
+    schema = record.schema
+    tensors = [a.name for a in schema.args if a.is_tensor and not a.optional]
+    unknown = [n for n in numbers if n not in tensors]
+    if unknown or set(numbers) >= set(tensors):
+        raise ValueError(
+            f"scalar_overloads: {overload!r} of {schema.text()!r} names {list(numbers)}: a number "
+            f"stands for some of the tensors {tensors}, and not for all of them"
+        )
+    args = tuple(replace(a, type="Scalar") if a.name in numbers else a for a in schema.args)
+    first = schema.args[0].name in numbers  # which is then no tensor to write to, or to ask
+    return replace(
+        record,
+        schema=replace(schema, overload=overload, args=args),
+        as_tensor=numbers,
+        base=record,
+        slots={},
+        inplace=record.inplace and not first,
+        method=record.method and not first,
+        inplace_overload=None,
+        out_overload=None,
+    )
+
+
 def _add(kind: str, text: str, f: Callable, extra: dict, **options) -> _Handle:
     schema = schemas.parse(text)
     nodes = options.pop("nodes", {})
@@ -251,18 +281,7 @@ def _add(kind: str, text: str, f: Callable, extra: dict, **options) -> _Handle:
     record.inplace_only = schema.inplace
     made = [record]
     for overload, fields in extra.items():
-        args = tuple(replace(a, type="Scalar") if a.name in fields else a for a in schema.args)
-        made.append(
-            replace(
-                record,
-                schema=replace(schema, overload=overload, args=args),
-                as_tensor=tuple(fields),
-                base=record,
-                slots={},
-                inplace_overload=None,
-                out_overload=None,
-            )
-        )
+        made.append(_scalar_overload(record, overload, tuple(fields)))
     for r in made:
         r.node = nodes.get(r.schema.overload, r.node)
     # What a page or a test defines on the way is no op of the library.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 # Schema type -> (enumerator of flambeau::Type, C++ argument type, C++ member type)
 TYPES = {
@@ -34,8 +35,8 @@ LISTS = {
 }
 
 
-class SchemaError(ValueError):
-    pass
+class SchemaError(RuntimeError):
+    """A text that is no schema; says where."""
 
 
 @dataclass(frozen=True)
@@ -186,48 +187,129 @@ class Schema:
         return Schema(self.name, overload, tuple(args), tuple(returns))
 
 
-_TYPE = re.compile(
-    r"(?P<type>[A-Za-z]+)"
-    r"(\((?P<alias>[a-z*])(?P<write>!?)( ?-> ?[a-z*])?\))?"
-    r"(?P<item>\?)?(\[(?P<size>\d*)\])?(?P<optional>\?)?$"
-)
+class _Reader:
+    """A place in the text of a schema, and what may follow it."""
 
+    def __init__(self, text: str):
+        self.text, self.at = " ".join(text.split()), 0
 
-def _parse_type(text: str) -> dict:
-    m = _TYPE.match(text)
-    if not m:
-        raise SchemaError(f"cannot read the type {text!r}")
-    kind = {"SymInt": "int"}.get(m["type"], m["type"])
-    if kind not in TYPES:
-        raise SchemaError(f"unknown type {kind!r}")
-    is_list = m["size"] is not None
-    return {
-        "type": kind,
-        "symbolic": m["type"] == "SymInt",
-        "alias": m["alias"] or "",
-        "mutated": bool(m["write"]),
-        "list": is_list,
-        "list_size": int(m["size"] or 0) if is_list else 0,
-        "optional_items": bool(m["item"]) and is_list,
-        "optional": bool(m["optional"]) or (bool(m["item"]) and not is_list),
-    }
+    def fail(self, problem: str, at: int | None = None) -> NoReturn:
+        at = self.at if at is None else at
+        raise SchemaError(
+            f"{problem} at position {at} of a schema:\n    {self.text}\n    {' ' * at}^"
+        )
 
+    def take(self, pattern: str) -> str:
+        """The text that matches here, which is passed; empty where none does."""
+        while self.text.startswith(" ", self.at):
+            self.at += 1
+        found = re.compile(pattern).match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found[0] if found else ""
 
-def _split(text: str) -> list[str]:
-    """Splits at commas that stand outside brackets and quotes."""
-    parts, depth, quote, start = [], 0, False, 0
-    for i, c in enumerate(text):
-        if c == "'":
-            quote = not quote
-        elif not quote and c in "([":
-            depth += 1
-        elif not quote and c in ")]":
-            depth -= 1
-        elif c == "," and depth == 0 and not quote:
-            parts.append(text[start:i])
-            start = i + 1
-    parts.append(text[start:])
-    return [p.strip() for p in parts if p.strip()]
+    def expect(self, pattern: str, what: str) -> str:
+        taken = self.take(pattern)
+        if not taken:
+            there = re.compile(r"\w+|->|.").match(self.text, self.at)
+            self.fail(f"expected {what}, found {repr(there[0]) if there else 'the end'}")
+        return taken
+
+    def end(self) -> None:
+        self.take("")
+        if self.at < len(self.text):
+            self.fail("expected the end")
+
+    def name(self, what: str) -> str:
+        return self.expect(r"[^\W\d]\w*", what)
+
+    def type(self) -> dict:
+        """``Tensor(a!)?[2]?`` as fields of an argument."""
+        self.take("")
+        start = self.at
+        name = self.name("a type")
+        kind = {"SymInt": "int"}.get(name, name)
+        if kind not in TYPES:
+            self.fail(f"unknown type {name!r} (there are {', '.join(['SymInt', *TYPES])})", start)
+        alias = mutated = ""
+        if self.take(r"\("):
+            alias = self.expect(r"[a-z*]", "an alias set")
+            mutated = self.take("!")
+            if self.take("->"):
+                self.expect(r"[a-z*]", "an alias set")
+            self.expect(r"\)", "')'")
+        item, size = self.take(r"\?"), None
+        if self.take(r"\["):
+            size = self.take(r"\d+")
+            self.expect(r"\]", "']'")
+        is_list = size is not None
+        return {
+            "type": kind,
+            "symbolic": name == "SymInt",
+            "alias": alias,
+            "mutated": bool(mutated),
+            "list": is_list,
+            "list_size": int(size or 0),
+            "optional_items": bool(item) and is_list,
+            "optional": bool(self.take(r"\?")) or (bool(item) and not is_list),
+        }
+
+    def default(self, kind: str) -> str:
+        """The text of a default: a literal, or a name where the type has names for values."""
+        self.take("")
+        start = self.at
+        text = self.expect(
+            r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|\[[^\]]*\]|[^,\s()\[\]]+", "a default"
+        ).strip()
+        if text.isidentifier() and kind in ("ScalarType", "Layout", "MemoryFormat", "Device"):
+            return text
+        try:
+            if text not in _REDUCTIONS:
+                ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            self.fail(f"{text!r} is no default for {kind}", start)
+        return text
+
+    def arguments(self) -> list[Argument]:
+        args: list[Argument] = []
+        keyword_only = False
+        self.expect(r"\(", "'('")
+        while not self.take(r"\)"):
+            if args or keyword_only:
+                self.expect(",", "',' or ')'")
+            if not keyword_only and self.take(r"\*"):
+                keyword_only = True
+                continue
+            fields = self.type()
+            self.take("")
+            start = self.at
+            name = self.name("the name of an argument")
+            if name in (a.name for a in args):
+                self.fail(f"a second argument {name!r}", start)
+            default = self.default(fields["type"]) if self.take("=") else None
+            if default is None and not keyword_only and args and args[-1].default is not None:
+                self.fail(
+                    f"{name!r} needs a default, as {args[-1].name!r} before it has one", start
+                )
+            out = keyword_only and fields["mutated"]
+            args.append(
+                Argument(name, keyword_only=keyword_only, default=default, out=out, **fields)
+            )
+        return args
+
+    def result(self) -> Return:
+        f = self.type()
+        name = self.take(r"[^\W\d]\w*")
+        return Return(f["type"], f["list"], f["alias"], f["mutated"], name, f["optional"])
+
+    def results(self) -> list[Return]:
+        if not self.take(r"\("):
+            return [self.result()]
+        found: list[Return] = []
+        while not self.take(r"\)"):
+            if found:
+                self.expect(",", "',' or ')'")
+            found.append(self.result())
+        return found
 
 
 def parse(text: str) -> Schema:
@@ -236,37 +318,17 @@ def parse(text: str) -> Schema:
     >>> parse("add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor").full_name
     'add.Tensor'
     """
-    m = re.match(r"\s*([\w]+)(?:\.([\w]+))?\s*\((.*)\)\s*->\s*(.*?)\s*$", text, re.S)
-    if not m:
-        raise SchemaError(f"not a schema: {text!r}")
-    name, overload, arg_text, return_text = m[1], m[2] or "", m[3], m[4]
-    args, keyword_only = [], False
-    for part in _split(" ".join(arg_text.split())):
-        if part == "*":
-            keyword_only = True
-            continue
-        declaration, default = part, None
-        if "=" in part:
-            declaration, default = (p.strip() for p in part.split("=", 1))
-        kind, arg_name = declaration.rsplit(" ", 1)
-        fields = _parse_type(kind)
-        out = keyword_only and fields["mutated"]
-        args.append(
-            Argument(arg_name, keyword_only=keyword_only, default=default, out=out, **fields)
-        )
-    if return_text.startswith("(") and return_text.endswith(")"):
-        return_text = return_text[1:-1]
-    returns = []
-    for part in _split(return_text):
-        words = part.rsplit(" ", 1)
-        kind, ret_name = (words[0], words[1]) if len(words) == 2 else (part, "")
-        f = _parse_type(kind)
-        returns.append(
-            Return(f["type"], f["list"], f["alias"], f["mutated"], ret_name, f["optional"])
-        )
+    r = _Reader(text)
+    name = r.name("the name of an op")
+    overload = r.expect(r"\w+", "the name of an overload") if r.take(r"\.") else ""
+    args = r.arguments()
+    r.expect("->", "'->'")
+    returns = r.results()
+    r.end()
     return Schema(name, overload, tuple(args), tuple(returns))
 
 
+_REDUCTIONS = ("Mean", "Sum")
 _ENUM_DEFAULTS = {
     "contiguous_format": "MemoryFormat::contiguous",
     "preserve_format": "MemoryFormat::preserve",

@@ -11,6 +11,7 @@ from itertools import chain
 
 import flambeau
 
+from ..utils._zeroing import zero_in_place
 from ..utils.hooks import RemovableHandle
 
 __all__ = [
@@ -335,16 +336,13 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or zero them in place."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
+        if set_to_none:
+            for group in self.param_groups:
+                for param in group["params"]:
                     param.grad = None
-                elif param.grad is not None:
-                    if param.grad.grad_fn is not None:
-                        param.grad.detach_()
-                    else:
-                        param.grad.requires_grad_(False)
-                    param.grad.zero_()
+        else:
+            params = chain.from_iterable(group["params"] for group in self.param_groups)
+            zero_in_place(p.grad for p in params if p.grad is not None)
 
     def step(self, closure=None) -> float | None:
         """Change all parameters once. ``closure`` computes the loss (and its gradients) anew."""

@@ -155,3 +155,75 @@ def test_meta_needs_no_rule_where_nothing_comes_back():
         raise AssertionError("the body runs for memory alone")
 
     assert emptied(torch.ones(2, device="meta")) is None
+
+
+# ---- arguments and schemas
+
+
+@custom_op("customs::product", mutates_args=())
+def product(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor | None = None) -> torch.Tensor:
+    return x * y
+
+
+@pytest.mark.parametrize("number", [2, 2.5, True, 1j])
+def test_a_number_is_no_tensor(number):
+    x = torch.ones(2)
+    for op in (product, torch.ops.customs.product, torch.ops.customs.product.default):
+        for args in [(x, number), (number, x), (x, x, number)]:
+            with pytest.raises(RuntimeError, match=r"customs::product\(\): .*must be Tensor, not "):
+                op(*args)
+    assert torch.ops.aten.mul.Tensor(2, x).tolist() == [2, 2]  # PyTorch's own take them
+
+
+@pytest.mark.parametrize(
+    "schema, problem, position",
+    [
+        ("f", r"expected '\(', found the end", 1),
+        ("", "expected the name of an op, found the end", 0),
+        ("f(Tensor x -> Tensor", r"expected ',' or '\)', found '->'", 11),
+        ("f(Tensor x)", "expected '->', found the end", 11),
+        ("f(Tensr x) -> Tensor", r"unknown type 'Tensr' \(there are SymInt, Tensor, int", 2),
+        ("f(Tensor x) -> Tensr", "unknown type 'Tensr'", 15),
+        ("f(Tensor) -> Tensor", r"expected the name of an argument, found '\)'", 8),
+        ("f(Tensor x,, int n) -> Tensor", "expected a type, found ','", 11),
+        ("f(Tensor x int n) -> Tensor", r"expected ',' or '\)', found 'int'", 11),
+        ("f(Tensor(a x) -> Tensor", r"expected '\)', found 'x'", 11),
+        ("f(Tensor x, Tensor x) -> Tensor", "a second argument 'x'", 19),
+        ("f(int[ x) -> Tensor", r"expected '\]', found 'x'", 7),
+        ("f(int n=abc) -> Tensor", "'abc' is no default for int", 8),
+        ("f(int n=) -> Tensor", r"expected a default, found '\)'", 8),
+        ("f(int n=2, Tensor x) -> Tensor", "'x' needs a default, as 'n' before it has one", 18),
+        ("f(Tensor x) -> Tensor -> Tensor", "expected the end", 22),
+        ("f(Tensor 1x) -> Tensor", "expected the name of an argument, found '1x'", 9),
+        ("f(Tensor x) -> (Tensor, ", "expected a type, found the end", 23),
+    ],
+)
+def test_a_schema_that_cannot_be_read_says_where(schema, problem, position):
+    library = torch.library.Library("unread", "FRAGMENT")
+    with pytest.raises(RuntimeError, match=f"^define: {problem}") as caught:
+        library.define(schema)
+    first, line, mark = str(caught.value).splitlines()
+    assert first.endswith(f"at position {position} of a schema:")
+    assert line.strip() == schema.strip() and mark.index("^") == 4 + position
+    name, _, rest = schema.partition("(")
+    if name == "f" and rest:
+        with pytest.raises(RuntimeError, match=problem):
+            torch.library.define("unread::f", f"({rest}")
+
+
+def test_a_schema_may_name_its_own_namespace():
+    library = torch.library.Library("named", "FRAGMENT")
+    library.define("named::f(Tensor x, str s='a, (b') -> Tensor")
+    assert torch.ops.named.f.default._schema.arguments[1].default_value == "a, (b"
+    with pytest.raises(RuntimeError, match="^define: the namespace 'other' of the schema"):
+        library.define("other::g(Tensor x) -> Tensor")
+
+
+def test_what_is_no_text_and_no_function_is_refused():
+    library = torch.library.Library("unread", "FRAGMENT")
+    with pytest.raises(TypeError, match="^define: a schema is a str, not int"):
+        library.define(3)
+    with pytest.raises(ValueError, match="namespace::name"):
+        torch.library.define(3, "(Tensor x) -> Tensor")
+    with pytest.raises(TypeError, match="^register_kernel: an implementation is callable, not 3"):
+        torch.library.impl("customs::product", "cpu", 3)

@@ -61,6 +61,26 @@ def run_examples(name):
     assert not failures, failures
 
 
+# ---- damped: numbers stand for either tensor
+
+
+def damped_numbers():
+    for x, y in [(X, Y), (X, 0.5), (2.0, Y), (X, 2), (2, Y)]:
+        wide = [torch.as_tensor(v, dtype=torch.float64) for v in (x, y)]
+        assert torch.equal(torch.damped(x, y), wide[0] / (1 + wide[1] * wide[1]))
+    assert str(torch.ops.aten.damped.Scalar_first._schema).startswith(
+        "aten::damped.Scalar_first(Scal"
+    )
+    out = torch.empty(3, dtype=torch.float64)
+    assert torch.damped(2.0, Y.detach(), out=out) is out and torch.equal(out, torch.damped(2.0, Y))
+    assert torch.equal(X.detach().clone().damped_(2), torch.damped(X, 2))
+
+
+def damped_gradients():
+    for call in (torch.damped, lambda x, y: torch.damped(2.0, y), lambda x, y: x.damped(3) * y):
+        assert gradcheck(call, (X, Y)) and gradgradcheck(call, (X, Y))
+
+
 # ---- squash
 
 
@@ -231,7 +251,8 @@ def blend_stub():
     assert "class blend(NamedTuple):" in Stubs(load(), "", set()).results()
 
 
-CHECKS = {n: f for n, f in list(globals().items()) if n.startswith(("squash_", "blend_"))}
+NAMES = ("squash_", "blend_", "damped_")
+CHECKS = {n: f for n, f in list(globals().items()) if n.startswith(NAMES)}
 
 
 def failure(check) -> str:

@@ -348,6 +348,60 @@ def test_apply_with_a_function_that_returns_no_tensor():
     assert module.weight is weight and torch.equal(weight, before)
 
 
+CONVERSIONS = {
+    "double": lambda t: t.double(),
+    "meta": lambda t: t.to("meta"),
+    "views": lambda t: t[...],
+}
+
+
+@pytest.mark.parametrize("fails_at", range(1, 12))
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_a_conversion_that_fails_on_the_way_leaves_the_module_whole(name, fails_at):
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
+    module[1].register_buffer("count", torch.zeros(()))
+    module.register_parameter("own", module[0].weight)
+    for p in module.parameters():
+        p.grad = torch.ones_like(p)
+    held = [*module.parameters(), *module.buffers()]
+    before = [(t.clone(), t.data_ptr(), t.grad) for t in held]
+    calls = 0
+
+    def convert(t):
+        nonlocal calls
+        calls += 1
+        if calls == fails_at:
+            raise MemoryError("no room")
+        return CONVERSIONS[name](t)
+
+    with pytest.raises(MemoryError):
+        module._apply(convert)
+    assert all(a is b for a, b in zip(held, [*module.parameters(), *module.buffers()]))
+    for t, (value, address, grad) in zip(held, before):
+        assert torch.equal(t, value) and t.data_ptr() == address and t.grad is grad
+        assert grad is None or (grad.dtype == value.dtype and not grad.is_meta)
+
+
+def _refusing(name):
+    if name == "view":
+        return torch.ones(2, requires_grad=True).clone()[:]
+    with torch.inference_mode():
+        return torch.ones(2)
+
+
+@pytest.mark.parametrize("name", ["view", "inference"])
+@pytest.mark.parametrize("of", ["module", "optimiser"])
+def test_gradients_of_which_one_cannot_be_zeroed(name, of):
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    for p in module.parameters():
+        p.grad = torch.ones_like(p)
+    module[1].bias.grad = _refusing(name)
+    owner = module if of == "module" else torch.optim.SGD(module.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError):
+        owner.zero_grad(set_to_none=False)
+    assert all(bool((p.grad == 1).all()) for p in module.parameters())
+
+
 OPTIMISERS = {
     "adam": lambda p: torch.optim.Adam(p),
     "adam one by one": lambda p: torch.optim.Adam(p, foreach=False),

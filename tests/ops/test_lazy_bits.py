@@ -121,3 +121,8 @@ def test_parts_are_assigned():
     z = flambeau.zeros(2, dtype=flambeau.complex64)
     z.real, z.imag = flambeau.ones(2), flambeau.tensor([2.0, 3.0])
     assert z.tolist() == [1 + 2j, 1 + 3j]
+
+
+def test_booleans_take_no_lazy_negation():
+    with pytest.raises(RuntimeError, match="_neg_view: booleans"):
+        flambeau._neg_view(flambeau.tensor([True]))

@@ -18,6 +18,37 @@ def test_out_that_is_an_input_is_read_before_it_is_resized():
 @pytest.mark.parametrize(
     "call",
     [
+        lambda x: flambeau.add(x, flambeau.ones(3), out=x),
+        lambda x: flambeau.rsub(flambeau.ones(3, 1), x, out=x),
+        lambda x: flambeau.gt(x, flambeau.ones(2, 1, dtype=flambeau.float64), out=x),
+        lambda x: flambeau.where(flambeau.ones(2) > 0, x, 0.0, out=x),
+        lambda x: flambeau.addcmul(x, flambeau.ones(2), flambeau.ones(2), out=x),
+    ],
+)
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_an_elementwise_input_does_not_grow_as_out(call, device):
+    with flambeau.device(device):
+        x = flambeau.zeros(1)
+        with pytest.raises(RuntimeError, match=r"output with shape \[1\] doesn't match"):
+            call(x)
+    assert x.shape == (1,) and x.untyped_storage().nbytes() == 4
+
+
+@pytest.mark.parametrize("op", [flambeau.neg, flambeau.erf, flambeau.Tensor.abs, flambeau.cumsum])
+@pytest.mark.parametrize("place", [0, 1, 7])
+def test_an_out_that_grows_over_an_input(op, place):
+    memory = flambeau.arange(8.0)
+    x, out = memory[2:6], memory[place : place + 1]
+    args = (x, 0) if op is flambeau.cumsum else (x,)
+    want = op(*args)
+    with pytest.warns(UserWarning, match="resized"):
+        getattr(flambeau, op.__name__)(*args, out=out)
+    assert out.tolist() == want.tolist()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
         lambda x: flambeau.cat((x, flambeau.ones(2)), out=x),
         lambda x: flambeau.cat((x[:0], x), out=x),
         lambda x: flambeau.stack((x,), out=x),

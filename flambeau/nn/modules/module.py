@@ -8,11 +8,13 @@ falling back on the attribute where something has moved the parameter (a paramet
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections import OrderedDict
 
 import flambeau
 
+from ...utils._zeroing import zero_in_place
 from ..parameter import Buffer, Parameter
 from . import _hooks
 from ._hooks import (  # noqa: F401 - this module is where programs look for them
@@ -527,31 +529,34 @@ class Module(HookedCall, Stateful):
                 "The parameters are copied (in a differentiable manner) from the original module.",
                 stacklevel=2,
             )
-        for param in self.parameters():
-            if param.grad is None:
-                continue
-            if set_to_none:
+        held = [param for param in self.parameters() if param.grad is not None]
+        if set_to_none:
+            for param in held:
                 param.grad = None
-            else:
-                if param.grad.grad_fn is not None:
-                    param.grad.detach_()
-                else:
-                    param.grad.requires_grad_(False)
-                param.grad.zero_()
+        else:
+            zero_in_place(param.grad for param in held)
 
     # ---- conversion
 
     def _apply(self, fn, recurse: bool = True):
-        """Replace every parameter, gradient and buffer by what ``fn`` makes of it."""
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        for name, param in self._parameters.items():
-            if param is not None:
-                self._parameters[name] = _converted_parameter(param, fn)
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = _converted(buffer, fn)
+        """Replace every parameter, gradient and buffer by what ``fn`` makes of it: all of them, or
+        none where ``fn`` raises."""
+        outermost = not isinstance(fn, _Conversion)
+        conversion = _Conversion(fn) if outermost else fn
+        try:
+            if recurse:
+                for module in self.children():
+                    module._apply(conversion)
+            for name, param in self._parameters.items():
+                if param is not None:
+                    conversion.put(self._parameters, name, conversion.parameter(param))
+            for name, buffer in self._buffers.items():
+                if buffer is not None:
+                    conversion.put(self._buffers, name, conversion(buffer))
+        except BaseException:
+            if outermost:
+                conversion.take_back()
+            raise
         return self
 
     def to(self, *args, **kwargs) -> Self:
@@ -659,33 +664,52 @@ class Module(HookedCall, Stateful):
         return f"{self._get_name()}(\n  " + "\n  ".join(extra_lines + child_lines) + "\n)"
 
 
-def _converted_parameter(param, fn):
-    """``fn(param)`` as a parameter. The object stays the same where it can, because optimisers
-    hold it; its gradient follows."""
-    grad = param.grad
-    with flambeau.no_grad():
-        converted = _converted(param, fn)
-        converted_grad = None if grad is None else _converted(grad, fn)
-    if _can_hold(param, converted):
-        param.data = converted
-    else:
-        param = Parameter(converted, param.requires_grad)
-    if grad is not None:
-        if _can_hold(grad, converted_grad):
-            grad.data = converted_grad
+class _Conversion:
+    """A function of tensors on its way through a module, with what it has replaced so far."""
+
+    def __init__(self, fn) -> None:
+        self.fn = fn
+        self.undo: list = []
+
+    def __call__(self, tensor):
+        made = self.fn(tensor)
+        if not isinstance(made, flambeau.Tensor):
+            raise TypeError(
+                "_apply: the function must return a Tensor for each Tensor, got "
+                f"{type(made).__name__}"
+            )
+        return made
+
+    def take_back(self) -> None:
+        for undo in reversed(self.undo):
+            undo()
+
+    def put(self, place: dict, name: str, value) -> None:
+        self.undo.append(functools.partial(place.__setitem__, name, place[name]))
+        place[name] = value
+
+    def assign(self, tensor, name: str, value) -> None:
+        self.undo.append(functools.partial(setattr, tensor, name, getattr(tensor, name)))
+        setattr(tensor, name, value)
+
+    def parameter(self, param):
+        """What becomes of a parameter. The object stays the same where it can, because optimisers
+        hold it; its gradient follows."""
+        grad = param.grad
+        with flambeau.no_grad():
+            converted = self(param)
+            converted_grad = None if grad is None else self(grad)
+        if _can_hold(param, converted):
+            self.assign(param, "data", converted)
         else:
-            grad = converted_grad.requires_grad_(grad.requires_grad)
-        param.grad = grad
-    return param
-
-
-def _converted(tensor, fn):
-    made = fn(tensor)
-    if not isinstance(made, flambeau.Tensor):
-        raise TypeError(
-            f"_apply: the function must return a Tensor for each Tensor, got {type(made).__name__}"
-        )
-    return made
+            param = Parameter(converted, param.requires_grad)
+        if grad is not None:
+            if _can_hold(grad, converted_grad):
+                self.assign(grad, "data", converted_grad)
+            else:
+                grad = converted_grad.requires_grad_(grad.requires_grad)
+            self.assign(param, "grad", grad)
+        return param
 
 
 def _can_hold(tensor, value) -> bool:

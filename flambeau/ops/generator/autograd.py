@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flambeau.ops import trace
 from flambeau.ops.generator import names
 from flambeau.ops.generator import pointwise as pw
-from flambeau.ops.generator.gradients import GradientSource
+from flambeau.ops.generator.gradients import GradientSource, index
 from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Argument, Schema
@@ -63,18 +63,6 @@ class Gradient:
 
     # -- bodies
 
-    def _index(self, name: str) -> str:
-        """Where an argument's gradients begin in `out`: lists before it take several places."""
-        parts, fixed = [], 0
-        for a in self.tensors:
-            if a.name == name:
-                break
-            if a.list:
-                parts.append(f"{a.name}_count")
-            else:
-                fixed += 1
-        return " + ".join([str(fixed), *parts])
-
     def _pointwise(self) -> None:
         r = self.record
         branches = []
@@ -96,7 +84,7 @@ class Gradient:
     def _pointwise_gradient(self, i: int, arg: str, grad: trace.Expr) -> str:
         r, used = self.record, trace.uses(grad)
         inputs = [a.name for a in pw.operands(r)]
-        at = self._index(arg)
+        at = index(self.tensors, self.schema.arg(arg))
         self.uses |= {(arg, "sizes"), (arg, "dtype")}
         plain = {a.name for a in self.schema.args if a.type != "Tensor"}
         for n in used - {"g"}:

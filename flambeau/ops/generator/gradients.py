@@ -28,6 +28,13 @@ _METHODS = {
 }
 
 
+def index(tensors: list, arg) -> str:
+    """Where an argument's gradients begin in `out`: lists before it take several places."""
+    before = tensors[: tensors.index(arg)]
+    counts = [f"{a.name}_count" for a in before if a.list]
+    return " + ".join([str(len(before) - len(counts)), *counts])
+
+
 class GradientSource(Function):
     """The statements of apply(), and what the node has to save for them."""
 
@@ -45,6 +52,7 @@ class GradientSource(Function):
                 raise self.where(f"a gradient is not given {n!r}")
         self.params = {n: types[n] for n in wanted}
         self.tensors = tensors
+        self.places = [schema.arg(n) for n in record.differentiated]
         self.own = {n for n in wanted if n not in ("g", "grads")}
         self.kept = self.own & ({a.name for a in tensors} | set(results))
         self.saved: set[tuple[str, str]] = set()
@@ -141,22 +149,11 @@ class GradientSource(Function):
             at = self.expr(e.slice).literal
             if not isinstance(at, int):
                 raise self.where("needs takes a number that is written out", e)
-            return Val(f"needs({self.index(self.tensors[at])})", "bool")
+            a = self.places[at]
+            return Val(f"needs({index(self.tensors, a)})" if a in self.tensors else "false", "bool")
         return super().ex_Subscript(e)
 
     # -- what is given back
-
-    def index(self, arg) -> str:
-        """Where an argument's gradients begin in `out`: lists before it take several places."""
-        parts, fixed = [], 0
-        for a in self.tensors:
-            if a.name == arg.name:
-                break
-            if a.list:
-                parts.append(f"{a.name}_count")
-            else:
-                fixed += 1
-        return " + ".join([str(fixed), *parts])
 
     def do_Return(self, s, indent):
         if s.value is None:
@@ -169,18 +166,20 @@ class GradientSource(Function):
             if v.type.startswith("("):
                 return f"{indent}assign_needed(*this, out, {v.code});\n{indent}return;\n"
             self.saved = before
-        if len(made) > len(self.tensors):
-            raise self.where(f"there are {len(self.tensors)} tensors to give gradients", s)
+        if len(made) > len(self.places):
+            raise self.where(f"there are {len(self.places)} tensors to give gradients", s)
         out = ""
         # In the order of names, as PyTorch runs them: modes see it.
-        for a, e in sorted(zip(self.tensors, made, strict=False), key=lambda p: p[0].name):
+        for a, e in sorted(zip(self.places, made, strict=False), key=lambda p: p[0].name):
+            if a not in self.tensors:
+                continue
             before, self.saved = self.saved, set()
             v = self.expr(e)
             if v.type != "none":
                 for name, what in self.saved:
                     if what == "value":
                         self.used_for.setdefault(name, set()).add(a.name)
-                at = self.index(a)
+                at = index(self.tensors, a)
                 if a.list:
                     code = self.as_type(v, "tensor?[]", s)
                     code = code if v.fresh else f"TensorVec({code}.begin(), {code}.end())"

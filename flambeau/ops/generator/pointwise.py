@@ -71,12 +71,14 @@ def gradient_formulas(record: Record, static: tuple) -> dict[str, trace.Expr]:
     }
     wanted = inspect.signature(record.gradient).parameters
     grads = record.gradient(**{n: known[n] for n in wanted})
-    names = [a.name for a in record.schema.args if a.is_tensor]
+    tensors = [a.name for a in record.schema.args if a.is_tensor]
+    names = record.differentiated
     if not isinstance(grads, tuple):
         grads = (grads,)
     if len(grads) < len(names):
         raise trace.TraceError(f"{record.schema.full_name}: a gradient for each of {names}")
-    return {n: trace._expr(g) for n, g in zip(names, grads, strict=False) if g is not None}
+    given = zip(names, grads, strict=False)
+    return {n: trace._expr(g) for n, g in given if g is not None and n in tensors}
 
 
 def rule(record: Record, static: tuple, field: str):

@@ -128,6 +128,8 @@ _neg_view.jvp("linear")
 
 @_neg_view.rule
 def _(self):
+    if self.dtype == dtypes.bool:
+        raise Error("_neg_view: booleans cannot be negated; use ~ or logical_not()")
     return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
 
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/conv/depthwise.h"
+#include "kernels/cpu/conv/lanes.h"
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/conv/regions.h"
 
@@ -177,6 +179,14 @@ bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape) {
   if (shape.stride_h != 1 || shape.stride_w != 1) return false;
   const BackwardPatches patches(ConvLayout::nhwc, shape, nullptr, 0, 0);
   return turning_pays(ConvMath(type), shape, patches.source, shape.c / shape.groups);
+}
+
+bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape) {
+  if (!fills_lanes(type, ConvLayout::nhwc, shape) || shape.out_h() * shape.out_w() == 0)
+    return false;
+  const int64_t lanes = depthwise_kernels(type).lanes, width = shape.out_w();
+  if (shape.stride_w > 1) return width < 3 * lanes;
+  return width < (shape.c == shape.groups ? 2 * lanes : lanes);
 }
 
 }  // namespace flambeau::inline v1::cpu

@@ -53,6 +53,9 @@ void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& sh
 bool conv2d_turns(ConvType type, const Conv2dShape& shape);
 bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape);
 
+// Whether planes are better turned to nhwc, and results back: groups of few channels.
+bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape);
+
 // The gradient of the filters, given x and dy of at least one image.
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
                          const void* dy, const MutableConvFilters& gradient);

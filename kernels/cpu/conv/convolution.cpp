@@ -24,7 +24,8 @@ ConvType type_of(DType dtype) {
 
 Tensor contiguous_in(const Tensor& t, MemoryFormat format) { return packed(t, t.dtype(), format); }
 
-// All images lie as the shape rule lays out the results: channels last where input or weight do.
+// All images lie as the shape rule lays out the results, channels last where input or weight do;
+// or so for the time of the call, where that pays.
 struct Problem {
   ConvType type;
   MemoryFormat format;
@@ -34,9 +35,6 @@ struct Problem {
   Problem(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding,
           IntSpan dilation, int64_t groups)
       : type(type_of(input.dtype())) {
-    const bool last = shape::channels_last(input, weight);
-    format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
-    layout = last ? ConvLayout::nhwc : ConvLayout::nchw;
     const IntSpan x = input.sizes(), w = weight.sizes();
     shape = {.n = x[0],
              .c = x[1],
@@ -57,6 +55,9 @@ struct Problem {
     if (shape.s == 1) shape.dil_w = 1;
     shape.stride_h = std::min(shape.stride_h, shape.h + 2 * shape.pad_h);
     shape.stride_w = std::min(shape.stride_w, shape.w + 2 * shape.pad_w);
+    const bool last = shape::channels_last(input, weight) || conv2d_prefers_nhwc(type, shape);
+    format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
+    layout = last ? ConvLayout::nhwc : ConvLayout::nchw;
   }
 };
 
@@ -83,8 +84,10 @@ void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, c
   const Problem p(input, weight, stride, padding, dilation, groups);
   const Source x(input, p, conv2d_turns(p.type, p.shape));
   const Tensor b = bias.defined() ? contiguous_in(bias, MemoryFormat::contiguous) : bias;
+  const Tensor y = place_for(out, out.dtype(), p.format);
   conv2d(p.type, {x.layout, p.layout}, p.shape, x.tensor.bytes(), filters_of(weight),
-         b.defined() ? b.bytes() : nullptr, out.bytes());
+         b.defined() ? b.bytes() : nullptr, y.bytes());
+  deliver(out, y);
 }
 
 void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
@@ -99,8 +102,10 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
   const Problem p(input, weight, stride, padding, dilation, groups);
   if (mask[0]) {
     const Source dy(grad, p, conv2d_grad_input_turns(p.type, p.shape));
+    const Tensor dx = place_for(grad_input, grad_input.dtype(), p.format);
     conv2d_grad_input(p.type, {dy.layout, p.layout}, p.shape, dy.tensor.bytes(), filters_of(weight),
-                      grad_input.bytes());
+                      dx.bytes());
+    deliver(grad_input, dx);
   }
   const Tensor dy = contiguous_in(grad, p.format);
   if (mask[1]) {

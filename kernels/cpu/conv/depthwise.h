@@ -1,4 +1,4 @@
-// Passes whose groups have one channel each: there is nothing to multiply but taps.
+// Passes over planes whose groups have one channel each: there is nothing to multiply but taps.
 #pragma once
 
 #include <cstdint>
@@ -8,36 +8,33 @@
 namespace flambeau::inline v1::cpu {
 
 // Note [Depthwise]
-// Rows of one channel, or of as many neighbouring channels as a vector has lanes, are copied into
-// a scratch with zeros around them, in the type of the sums. What a tap reads for each pixel is
-// then at a fixed distance from what the first tap reads, and vectors of sums are taken several at
-// a time. Planes are copied column by column modulo the step, so that vectors are contiguous.
+// Rows of one channel are copied into a scratch with zeros around them, in the type of the sums.
+// What a tap reads for each pixel is then at a fixed distance from what the first tap reads, and
+// vectors of sums are taken several at a time. Columns that are equal modulo the step are copied
+// side by side, so that vectors are contiguous.
 struct DepthwiseBlock {
   const PatchSource* source;
-  const void* src;      // of the image, the block's first channel
-  const void* filters;  // taps by outs, or taps by lanes of channels, in the type of the sums
-  const void* bias;     // or nullptr: one, or one for each channel; in the type of the sums
+  const void* src;      // of the image, the channel
+  const void* filters;  // of one out, in the type of the sums
+  const void* bias;     // or nullptr; in the type of the sums
   int64_t row, rows;    // of the grid
-  int64_t channels;     // that are neighbours; of planes one
-  void* out;            // of the image, the block's first channel
+  void* out;            // of the image, the out
   int64_t out_h, out_w;
   void* scratch;
   int64_t pitch;   // of a row of the scratch, in elements
   int64_t column;  // of columns that are equal modulo the step, in elements
+  bool cleared;    // the scratch has zeros where nothing is copied to
 };
 
 struct DepthwiseKernels {
   int64_t lanes, sum;  // of a vector of sums; bytes of one
   int64_t together;    // vectors of sums
   // Copies what the rows of the block read into its scratch.
-  void (*load_planes)(const DepthwiseBlock& block);
-  void (*load_channels)(const DepthwiseBlock& block);
+  void (*load)(const DepthwiseBlock& block);
   // The outputs from what was loaded, for taps at these distances in the scratch.
-  void (*planes)(const DepthwiseBlock& block, const int64_t* taps);
-  void (*channels)(const DepthwiseBlock& block, const int64_t* taps);
+  void (*multiply)(const DepthwiseBlock& block, const int64_t* taps);
   // The gradient of the outputs as vectors of sums, zeros beyond the grid.
-  void (*load_grad_planes)(const DepthwiseBlock& block, void* grad);
-  void (*load_grad_channels)(const DepthwiseBlock& block, void* grad);
+  void (*load_grad)(const DepthwiseBlock& block, void* grad);
   // Adds products of these vectors with what was loaded to a vector for each of `count` taps.
   void (*correlate)(const DepthwiseBlock& block, const void* grad, int64_t vectors, int64_t step,
                     const int64_t* taps, int64_t count, void* sums);
@@ -62,12 +59,17 @@ namespace avx512 {
 extern const DepthwiseTable depthwise_table;
 }
 
+const DepthwiseKernels& depthwise_kernels(ConvType type);
+// Bytes of an element in memory.
+constexpr int64_t element_of(ConvType type) {
+  return type == ConvType::f64 ? 8 : type == ConvType::f32 ? 4 : 2;
+}
+
 bool is_depthwise(const ConvPass& pass);
 void run_depthwise(ConvType type, const ConvPass& pass);
 
 bool is_depthwise(ConvLayout layout, const Conv2dShape& shape, const PatchSource& source);
-void depthwise_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape,
-                            const PatchSource& source, const void* dy,
-                            const MutableConvFilters& gradient);
+void depthwise_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
+                            const void* dy, const MutableConvFilters& gradient);
 
 }  // namespace flambeau::inline v1::cpu

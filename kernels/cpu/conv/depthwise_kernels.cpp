@@ -1,5 +1,6 @@
 // Depthwise convolution; compiled once per instruction set. See Note [Depthwise].
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/conv/depthwise.h"
 #include "kernels/cpu/matmul/gemm/simd.h"
@@ -14,6 +15,8 @@ inline int64_t clamped(int64_t x, int64_t low, int64_t high) {
 
 // Vectors of sums that are taken at a time.
 constexpr int kSums = 8;
+// Bytes from what is copied to what is prefetched.
+constexpr int64_t kAhead = 2048;
 
 // Storage S, sums of T.
 template <class T, class S>
@@ -32,10 +35,21 @@ struct Depthwise {
   static void widen(void* to, const void* from, int64_t stride, int64_t n) {
     T* __restrict t = static_cast<T*>(to);
     const S* __restrict f = static_cast<const S*>(from);
-    if (stride == 2)
-      for (int64_t i = 0; i < n; ++i) t[i] = value(f[2 * i]);
-    else
-      for (int64_t i = 0; i < n; ++i) t[i] = value(f[i * stride]);
+    for (int64_t i = 0; i < n; ++i) t[i] = value(f[i * stride]);
+  }
+
+  // Every second element, of no more memory than holds them.
+  static inline void copy_even(T* to, const S* from, int64_t n) {
+    decltype(Vec<T>{} < Vec<T>{}) even;
+    for (int i = 0; i < L; ++i) even[i] = 2 * i;
+    for (int64_t i = 0; i < n; i += L) {
+      const int64_t left = smaller(L, n - i), reach = 2 * left - 1;
+      prefetch(from + 2 * i);
+      prefetch(from + 2 * i + L);
+      const Vec<T> low = load_as<T>(from + 2 * i, smaller(reach, L));
+      const Vec<T> high = reach > L ? load_as<T>(from + 2 * i + L, reach - L) : Vec<T>{};
+      store_as(to + i, __builtin_shuffle(low, high, even), left);
+    }
   }
 
   // Calls f(to, from) for each row; from is nullptr outside the image.
@@ -56,13 +70,21 @@ struct Depthwise {
     if (i < n) store_as(to + i, Vec<T>{}, n - i);
   }
 
+  // Rows are so short that what comes after them is asked for too.
+  static inline void prefetch(const S* from) {
+    __builtin_prefetch(reinterpret_cast<const char*>(from) + kAhead, 0, 2);
+  }
+
   static inline void copy(T* to, const S* from, int64_t n) {
     int64_t i = 0;
-    for (; i + L <= n; i += L) store(to + i, load_as<T>(from + i, L));
+    for (; i + L <= n; i += L) {
+      prefetch(from + i);
+      store(to + i, load_as<T>(from + i, L));
+    }
     if (i < n) store_as(to + i, load_as<T>(from + i, n - i), n - i);
   }
 
-  static void load_planes(const DepthwiseBlock& b) {
+  static void load_rows(const DepthwiseBlock& b) {
     const PatchSource& src = *b.source;
     const int64_t step = src.step_w, columns = b.column;
     for (int64_t phase = 0; phase * columns < b.pitch; ++phase) {
@@ -72,30 +94,20 @@ struct Depthwise {
       const int64_t high = clamped((src.in_w - start + step - 1) / step, low, columns);
       for_rows(b, [&](T* to, const S* from) {
         to += phase * columns;
-        if (!from) return zero(to, columns);
-        zero(to, low);
+        if (!b.cleared) {
+          if (!from) return zero(to, columns);
+          zero(to, low);
+          zero(to + high, columns - high);
+        }
+        if (!from) return;
         if (step == 1)
           copy(to + low, from + low + start, high - low);
+        else if (step == 2)
+          copy_even(to + low, from + low * 2 + start, high - low);
         else
           widen(to + low, from + low * step + start, step, high - low);
-        zero(to + high, columns - high);
       });
     }
-  }
-
-  static void load_channels(const DepthwiseBlock& b) {
-    const PatchSource& src = *b.source;
-    const int64_t columns = b.pitch / L, start = src.off_w[0];
-    const int64_t low = clamped(-start, 0, columns);
-    const int64_t high = clamped(src.in_w - start, low, columns);
-    for_rows(b, [&](T* to, const S* from) {
-      if (!from) return zero(to, b.pitch);
-      zero(to, low * L);
-      const S* p = from + (low + start) * src.w_stride;
-      for (int64_t i = low; i < high; ++i, p += src.w_stride)
-        store(to + i * L, load_as<T>(p, b.channels));
-      zero(to + high * L, (columns - high) * L);
-    });
   }
 
   // Sums of products of taps, of vectors that are `step` apart; filter(t) is what all of them are
@@ -103,6 +115,7 @@ struct Depthwise {
   template <class F>
   static inline void sums(Vec<T> (&acc)[kSums], Vec<T> bias, const T* from, int64_t step,
                           const int64_t* taps, int64_t count, F filter) {
+#pragma GCC unroll 8
     for (int i = 0; i < kSums; ++i) acc[i] = bias;
     const int64_t twice = 2 * step, thrice = 3 * step;
     for (int64_t t = 0; t < count; ++t) {
@@ -158,24 +171,61 @@ struct Depthwise {
     }
   }
 
-  static void planes(const DepthwiseBlock& b, const int64_t* taps) {
+  // Sums of neighbours in a column whose taps are neighbours too: what one of their rows reads, the
+  // next ones read as well, and from a register.
+  template <int Taps>
+  static void columns(const DepthwiseBlock& b, const int64_t* taps, int64_t taps_w, Vec<T> bias) {
+    const T* const filters = static_cast<const T*>(b.filters);
+    const int64_t width = b.source->grid_w;
+    S* out = static_cast<S*>(b.out) + b.row * b.out_h;
+    for (int64_t i = 0; i < b.rows; i += kSums, out += kSums * b.out_h) {
+      const T* const rows = static_cast<const T*>(b.scratch) + i * b.pitch;
+      for (int64_t j = 0; j < width; j += L) {
+        Vec<T> acc[kSums];
+#pragma GCC unroll 8
+        for (int k = 0; k < kSums; ++k) acc[k] = bias;
+        for (int64_t s = 0; s < taps_w; ++s) {
+          const T* at = rows + j + taps[s];
+          Vec<T> by[Taps];
+#pragma GCC unroll 8
+          for (int r = 0; r < Taps; ++r) by[r] = broadcast(filters[r * taps_w + s]);
+#pragma GCC unroll 16
+          for (int row = 0; row < kSums + Taps - 1; ++row, at += b.pitch) {
+            const Vec<T> x = load(at);
+#pragma GCC unroll 8
+            for (int r = 0; r < Taps; ++r)
+              if (row >= r && row - r < kSums) acc[row - r] = fma(by[r], x, acc[row - r]);
+          }
+        }
+#pragma GCC unroll 8
+        for (int k = 0; k < kSums; ++k)
+          if (i + k < b.rows)
+            store_strided<T>(out + k * b.out_h + j * b.out_w, b.out_w, acc[k],
+                             smaller(L, width - j));
+      }
+    }
+  }
+  template <int... I>
+  static bool columns_of(std::integer_sequence<int, I...>, const DepthwiseBlock& b,
+                         const int64_t* taps, Vec<T> bias) {
+    const PatchSource& src = *b.source;
+    for (int64_t r = 1; r < src.taps_h; ++r)
+      if (src.off_h[r] - src.off_h[0] != r) return false;
+    return src.step_h == 1 &&
+           ((src.taps_h == I + 2 && (columns<I + 2>(b, taps, src.taps_w, bias), true)) || ...);
+  }
+
+  static void multiply(const DepthwiseBlock& b, const int64_t* taps) {
     const int64_t width = b.source->grid_w, cols = (width + L - 1) / L;
     const T* const filters = static_cast<const T*>(b.filters);
     const Vec<T> bias = broadcast(b.bias ? *static_cast<const T*>(b.bias) : T(0));
+    if (columns_of(std::make_integer_sequence<int, 6>{}, b, taps, bias)) return;
     for_sums(
         b, taps, cols, L, bias, [&](int64_t t) { return broadcast(filters[t]); }, L,
         width - (cols - 1) * L, L * b.out_w, b.out_w);
   }
 
-  static void channels(const DepthwiseBlock& b, const int64_t* taps) {
-    const T* const filters = static_cast<const T*>(b.filters);
-    const Vec<T> bias = b.bias ? load(static_cast<const T*>(b.bias)) : Vec<T>{};
-    for_sums(
-        b, taps, b.source->grid_w, b.source->step_w * L, bias,
-        [&](int64_t t) { return load(filters + t * L); }, b.channels, b.channels, b.out_w, 1);
-  }
-
-  static void load_grad_planes(const DepthwiseBlock& b, void* grad) {
+  static void load_grad(const DepthwiseBlock& b, void* grad) {
     const int64_t width = b.source->grid_w, whole = (width + L - 1) / L * L;
     T* to = static_cast<T*>(grad);
     const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
@@ -183,14 +233,6 @@ struct Depthwise {
       copy(to, from, width);
       zero(to + width, whole - width);
     }
-  }
-
-  static void load_grad_channels(const DepthwiseBlock& b, void* grad) {
-    T* to = static_cast<T*>(grad);
-    const S* from = static_cast<const S*>(b.out) + b.row * b.out_h;
-    for (int64_t i = 0; i < b.rows; ++i, from += b.out_h)
-      for (int64_t j = 0; j < b.source->grid_w; ++j, to += L)
-        store(to, load_as<T>(from + j * b.out_w, b.channels));
   }
 
   // So many taps at a time that no sum waits for the one before.
@@ -233,20 +275,8 @@ struct Depthwise {
   }
 
   static constexpr DepthwiseKernels kernels() {
-    return {L,
-            sizeof(T),
-            kSums,
-            load_planes,
-            load_channels,
-            planes,
-            channels,
-            load_grad_planes,
-            load_grad_channels,
-            correlate,
-            widen,
-            narrow,
-            join_lanes,
-            add};
+    return {L,         sizeof(T), kSums,  load_rows,  multiply, load_grad,
+            correlate, widen,     narrow, join_lanes, add};
   }
 };
 

@@ -5,6 +5,7 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/conv/conv2d.h"
 #include "kernels/cpu/conv/depthwise.h"
+#include "kernels/cpu/conv/lanes.h"
 #include "kernels/cpu/conv/pass.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
@@ -286,7 +287,9 @@ void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& sh
   const ConvMath math(type);
   const ForwardPatches patches(layout, shape, x);
   if (is_depthwise(layout, shape, patches.source))
-    return depthwise_grad_filters(type, layout, shape, patches.source, dy, gradient);
+    return depthwise_grad_filters(type, shape, patches.source, dy, gradient);
+  if (fills_lanes(type, layout, shape))
+    return lanes_grad_filters(type, shape, patches.source, dy, gradient);
   FilterGradient(math, layout, shape, patches.source, dy, gradient).run();
 }
 

@@ -6,6 +6,8 @@
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/conv/depthwise.h"
 #include "kernels/cpu/conv/filters.h"
+#include "kernels/cpu/conv/lanes.h"
+#include "kernels/cpu/conv/pixels.h"
 #include "kernels/cpu/conv/regions.h"
 #include "kernels/cpu/conv/taps.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
@@ -240,7 +242,9 @@ ConvMath::ConvMath(ConvType type)
 
 void run_pass(const ConvMath& math, const ConvPass& pass) {
   if (is_depthwise(pass)) return run_depthwise(math.type, pass);
+  if (fills_lanes(math.type, pass)) return run_lanes(math.type, pass);
   if (reads_in_place(math, pass)) return run_in_place(math, pass);
+  if (!getenv("NOPIX") && reads_pixels(math, pass)) return run_pixels(math, pass);
   Pass(math, pass).run();
 }
 

@@ -67,6 +67,8 @@ Region region_of(const PatchSource& source, const std::vector<PatchStep>& steps,
   Region region;
   region.row = h.first;
   region.col = w.first;
+  region.tap_h = h.tap;
+  region.tap_w = w.tap;
   for (int64_t r = h.tap; r < h.tap + h.taps; ++r) {
     region.off_h.push_back(source.off_h[r] + h.first * source.step_h);
     const int64_t from = (r * source.taps_w + w.tap) * source.channels;
@@ -140,6 +142,14 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
       steps = cut_steps;
     }
   }
+}
+
+std::vector<Region> tap_regions(const PatchSource& source) {
+  const PatchSource& src = source;
+  std::vector<Region> regions;
+  for (const Part& rows : cut(src.grid_h, src.step_h, src.off_h, src.taps_h, src.in_h))
+    regions.push_back(region_of(source, {}, rows, {0, src.grid_w, 0, src.taps_w}));
+  return regions;
 }
 
 }  // namespace flambeau::inline v1::cpu

@@ -23,7 +23,8 @@ struct Region {
   PatchSource source;          // of these pixels and taps alone
   std::vector<int64_t> off_h;  // what `source` points to
   std::vector<int64_t> off_w;
-  int64_t row = 0, col = 0;  // of the first pixel, in the grid
+  int64_t row = 0, col = 0;      // of the first pixel, in the grid
+  int64_t tap_h = 0, tap_w = 0;  // the first tap, among all
   // In the order of the source's elements: the parts of steps that have taps of these pixels.
   struct Step {
     int64_t step, skipped, depth;
@@ -44,5 +45,8 @@ struct Regions {
   // `may_cut`: elements of a tap are neighbours, and pixels are rows of the product.
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
 };
+
+// The grid cut into rows whose pixels see the same rows of taps, without steps.
+std::vector<Region> tap_regions(const PatchSource& source);
 
 }  // namespace flambeau::inline v1::cpu

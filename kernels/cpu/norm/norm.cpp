@@ -94,7 +94,7 @@ template <class T, class F, class... R>
 void for_rows(int64_t count, int64_t n, F&& f, const R&... rows) {
   parallel_for(count, row_grain(n), [&](int64_t begin, int64_t end) {
     const int64_t most = std::max({rows.buffered()...});
-    const Scratch buffers(std::max<int64_t>(1, most * sizeof...(rows)) * int64_t{sizeof(T)});
+    SmallScratch<256> buffers(most * int64_t{sizeof...(rows) * sizeof(T)});
     T* const first = reinterpret_cast<T*>(buffers.data());
     for (int64_t i = begin; i < end; ++i) f(i, first, most);
   });
@@ -214,13 +214,15 @@ void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const
     using T = decltype(zero);
     const T* const wp = w.defined() ? w.data<T>() : nullptr;
     const T* const bp = b.defined() ? b.data<T>() : nullptr;
+    T* const means = m.data<T>();
+    T* const rstds = r.data<T>();
+    const auto row = rows<T>().layer_norm;
     const Rows<T> from(x, n), to(y, n);
     for_rows<T>(
         rows_n, n,
         [&](int64_t i, T* buffers, int64_t step) {
           T* const made = to.place(i, buffers);
-          rows<T>().layer_norm(made, m.data<T>() + i, r.data<T>() + i, from.read(i, buffers + step),
-                               wp, bp, n, eps);
+          row(made, means + i, rstds + i, from.read(i, buffers + step), wp, bp, n, eps);
           to.write(i, made);
         },
         to, from);

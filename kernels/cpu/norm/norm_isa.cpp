@@ -1,96 +1,122 @@
+#include "kernels/cpu/matmul/gemm/simd.h"
 #include "kernels/cpu/norm/norm_kernels.h"
 #include "kernels/math/leaves.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
 
-// Sums run in kLanes partial sums, joined as a tree: the same bits at any alignment. Each stretch
-// of kStretch elements joins a double, which keeps long rows exact enough.
-constexpr int kLanes = 32;
+// Element i of a row goes to place i % kPlaces of a sum, and the places are joined as a tree: the
+// same bits at any alignment. Each stretch of kStretch elements joins a double, which keeps long
+// rows exact enough.
+constexpr int kPlaces = 32;
 constexpr int64_t kStretch = 4096;
+template <class T>
+constexpr int kVectors = kPlaces / kLanes<T>;
 
-// Joins lanes pairwise until one is left. The widths are constants, or the compiler would make
-// loops of them.
-#if defined(__AVX512F__)
-template <class T, int n>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(n * sizeof(T))));
+// The first `count` lanes of v, and `rest` beyond them.
+template <class T>
+FLAMBEAU_LEAF Vec<T> first(Vec<T> v, int64_t count, Vec<T> rest) {
+  using Index = decltype(v < v);
+  Index lane;
+  for (int j = 0; j < kLanes<T>; ++j) lane[j] = j;
+  return lane < Index{} + static_cast<math::bits_t<T>>(count) ? v : rest;
+}
+
+// A row of n elements. What is left after the last whole vector is read once, as a vector that is 0
+// beyond the end: it would take long to come back from memory that it was just written to.
+template <class T>
+struct Row {
+  const T* elements;
+  int64_t n;
+  Vec<T> rest;
+
+  Row(const T* row, int64_t count) : elements(row), n(count), rest{} {
+    if (left() > 0) rest = load_as<T>(row + whole(), left());
+  }
+  int64_t left() const { return n % kLanes<T>; }
+  int64_t whole() const { return n - left(); }
+  Row(const T* row, int64_t count, Vec<T> last) : elements(row), n(count), rest(last) {}
+  Vec<T> operator[](int64_t i) const { return i < whole() ? load(elements + i) : rest; }
 };
 
-template <class T, int n, class V, class F>
-FLAMBEAU_LEAF T join_halves(V v, F&& join) {  // in registers
-  using Half = typename VectorOf<T, n / 2>::type;
-  Half halves[2];
-  __builtin_memcpy(halves, &v, sizeof v);
-  const Half joined = join(halves[0], halves[1]);
-  if constexpr (n == 4)
-    return join(joined[0], joined[1]);
-  else
-    return join_halves<T, n / 2>(joined, join);
+// Folds the elements from `begin` to `end`, of which the vector that starts at i is part(i), into
+// the places: place = f(place, part).
+template <class T, class P, class F>
+FLAMBEAU_LEAF void fold(Vec<T>* places, int64_t begin, int64_t end, P&& part, F&& f) {
+  constexpr int64_t kWidth = kLanes<T>;
+  int64_t i = begin;
+  for (; i + kPlaces <= end; i += kPlaces)
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors<T>; ++v) places[v] = f(places[v], part(i + v * kWidth));
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors<T>; ++v) {
+    const int64_t from = i + v * kWidth;
+    if (from + kWidth <= end)
+      places[v] = f(places[v], part(from));
+    else if (from < end)
+      places[v] = first<T>(f(places[v], part(from)), end - from, places[v]);
+  }
 }
 
+// All places joined, neighbours last.
+template <class T, int width, class F>
+FLAMBEAU_LEAF T joined(Vec<T> v, F&& join) {
+  if constexpr (width == 0) {
+    return v[0];
+  } else {
+    decltype(v < v) index;
+    for (int j = 0; j < kLanes<T>; ++j) index[j] = (j + width) % kLanes<T>;
+    return joined<T, width / 2>(join(v, __builtin_shuffle(v, index)), join);
+  }
+}
 template <class T, class F>
-FLAMBEAU_LEAF T join_lanes(const T* lanes, F&& join) {
-  using Half = typename VectorOf<T, kLanes / 2>::type;
-  Half halves[2];
-  __builtin_memcpy(halves, lanes, sizeof halves);
-  return join_halves<T, kLanes / 2>(join(halves[0], halves[1]), join);
-}
-#else
-template <int width, class T, class F>
-FLAMBEAU_LEAF T fold(T* lanes, F&& join) {
-  for (int j = 0; j < width; ++j) lanes[j] = join(lanes[j], lanes[j + width]);
-  if constexpr (width > 1) fold<width / 2>(lanes, join);
-  return lanes[0];
+FLAMBEAU_LEAF T joined(Vec<T>* places, F&& join) {
+#pragma GCC unroll 4
+  for (int half = kVectors<T> / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int v = 0; v < half; ++v) places[v] = join(places[v], places[v + half]);
+  return joined<T, kLanes<T> / 2>(places[0], join);
 }
 
-template <class T, class F>
-FLAMBEAU_LEAF T join_lanes(T* lanes, F&& join) {
-  return fold<kLanes / 2>(lanes, join);
-}
-#endif
-
-template <class T>
-FLAMBEAU_LEAF T tree(T* lanes) {
-  return join_lanes(lanes, [](auto a, auto b) { return a + b; });
-}
-
-// NaN must win: a comparison that is false for it keeps it. Numbers, or vectors of them.
-template <class T>
-FLAMBEAU_LEAF T larger(T a, T b) {
-  return (b > a) | (b != b) ? b : a;
-}
-
-// The sum of term(i) over i < n.
-template <class T, class F>
-FLAMBEAU_LEAF double sum_of(int64_t n, F&& term) {
+// The sum of n elements, of which the vector that starts at i is part(i).
+template <class T, class P>
+FLAMBEAU_LEAF double sum_of(int64_t n, P&& part) {
   double total = 0;
   for (int64_t begin = 0; begin < n; begin += kStretch) {
-    const int64_t end = begin + kStretch < n ? begin + kStretch : n;
-    T lanes[kLanes] = {};
-    int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes)
-      for (int j = 0; j < kLanes; ++j) lanes[j] += term(i + j);
-    for (int j = 0; i + j < end; ++j) lanes[j] += term(i + j);
-    total += static_cast<double>(tree(lanes));
+    Vec<T> places[kVectors<T>] = {};
+    const auto plus = [](Vec<T> a, Vec<T> b) { return a + b; };
+    fold<T>(places, begin, begin + kStretch < n ? begin + kStretch : n, part, plus);
+    total += static_cast<double>(joined<T>(places, plus));
   }
   return total;
 }
 
 template <class T>
-FLAMBEAU_LEAF T top_of(T* lanes) {
-  return join_lanes(lanes, [](auto a, auto b) { return larger(a, b); });
+FLAMBEAU_LEAF T max_of(const Row<T>& x) {
+  // A NaN is passed over; it comes into the sum of the exponentials, and so into all results.
+  const auto larger = [](Vec<T> best, Vec<T> v) { return v > best ? v : best; };
+  Vec<T> places[kVectors<T>];
+  for (auto& place : places) place = broadcast(-static_cast<T>(__builtin_inf()));
+  fold<T>(places, 0, x.n, [&](int64_t i) { return x[i]; }, larger);
+  return joined<T>(places, larger);
 }
 
-template <class T>
-FLAMBEAU_LEAF T max_of(const T* x, int64_t n) {
-  T lanes[kLanes];
-  for (int j = 0; j < kLanes; ++j) lanes[j] = -static_cast<T>(__builtin_inf());
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) lanes[j] = larger(lanes[j], x[i + j]);
-  for (int j = 0; i + j < n; ++j) lanes[j] = larger(lanes[j], x[i + j]);
-  return top_of(lanes);
+// out[i] = f(rows[i]...) for whole vectors; gives what belongs behind them.
+template <class T, class F, class... R>
+FLAMBEAU_LEAF Vec<T> map(T* out, F&& f, const Row<T>& row, const R&... rows) {
+  const int64_t whole = row.whole();
+#pragma GCC ivdep
+  for (int64_t i = 0; i < whole; ++i) out[i] = f(row.elements[i], rows.elements[i]...);
+  if (whole == row.n) return Vec<T>{};
+  T last[kLanes<T>];
+  for (int j = 0; j < kLanes<T>; ++j) last[j] = f(row.rest[j], rows.rest[j]...);
+  return load(last);
+}
+// The same to the end.
+template <class T, class F, class... R>
+FLAMBEAU_LEAF void finish(T* out, F&& f, const Row<T>& row, const R&... rows) {
+  const Vec<T> rest = map(out, f, row, rows...);
+  if (row.left() > 0) store_as(out + row.whole(), rest, row.left());
 }
 
 // math::exp of x <= 0, with its bits: 2^n, which may not be normal, is a normal number times a
@@ -105,85 +131,43 @@ FLAMBEAU_LEAF T exp_of_negative(T x) {
   return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
 }
 
-// Rows up to this length are put into whole lanes, filled up with what adds nothing, and stay in
-// registers: `whole` elements, which are a constant.
-constexpr int kShortRow = 4 * kLanes;
-
-// The exponentials of x - their largest into `powers`; their sum.
-template <int whole, class T>
-FLAMBEAU_LEAF T short_exponentials(T* powers, const T* x, int n, T& top) {
-  constexpr T kNone = -static_cast<T>(__builtin_inf());
-  T lanes[kLanes];
-  for (int i = 0; i < whole; ++i) powers[i] = i < n ? x[i] : kNone;
-  for (int j = 0; j < kLanes; ++j) lanes[j] = powers[j];
-  for (int i = kLanes; i < whole; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) lanes[j] = larger(lanes[j], powers[i + j]);
-  top = top_of(lanes);
-  const T shift = top;
-  for (int i = 0; i < whole; ++i) powers[i] = exp_of_negative(powers[i] - shift);
-  for (int j = 0; j < kLanes; ++j) lanes[j] = powers[j];
-  for (int i = kLanes; i < whole; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) lanes[j] += powers[i + j];
-  return tree(lanes);
-}
-
-template <int whole, class T>
-FLAMBEAU_LEAF void softmax_short(T* __restrict out, const T* __restrict x, int n) {
-  T powers[whole], top;
-  const T scale = T(1) / short_exponentials<whole>(powers, x, n, top);
-  for (int i = 0; i < whole; ++i)
-    if (i < n) out[i] = powers[i] * scale;
-}
-
-template <int whole, class T>
-FLAMBEAU_LEAF void log_softmax_short(T* __restrict out, const T* __restrict x, int n) {
-  T powers[whole], top;
-  const T log_sum = math::log(short_exponentials<whole>(powers, x, n, top));
-  const T shift = top;
-  for (int i = 0; i < whole; ++i)
-    if (i < n) out[i] = x[i] - shift - log_sum;
+// exp(x - top) in `out`, and as a row.
+template <class T>
+FLAMBEAU_LEAF Row<T> exponentials(T* out, const Row<T>& x, T top) {
+  const Vec<T> rest = map(out, [=](T v) { return exp_of_negative(v - top); }, x);
+  return Row<T>(out, x.n, rest);
 }
 
 template <class T>
 void softmax(T* out, const T* x, int64_t n) {
-  const int few = static_cast<int>(n);
-  if (n <= kLanes) return softmax_short<kLanes>(out, x, few);
-  if (n <= 2 * kLanes) return softmax_short<2 * kLanes>(out, x, few);
-  if (n <= kShortRow) return softmax_short<kShortRow>(out, x, few);
-  const T top = max_of(x, n);
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
-  const T scale = static_cast<T>(1 / sum_of<T>(n, [=](int64_t i) { return out[i]; }));
-  for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+  const Row<T> row(x, n);
+  const Row<T> made = exponentials(out, row, max_of(row));
+  const T scale = static_cast<T>(1 / sum_of<T>(n, [&](int64_t i) { return made[i]; }));
+  finish(out, [=](T v) { return v * scale; }, made);
 }
 
 template <class T>
 void log_softmax(T* out, const T* x, int64_t n) {
-  const int few = static_cast<int>(n);
-  if (n <= kLanes) return log_softmax_short<kLanes>(out, x, few);
-  if (n <= 2 * kLanes) return log_softmax_short<2 * kLanes>(out, x, few);
-  if (n <= kShortRow) return log_softmax_short<kShortRow>(out, x, few);
-  const T top = max_of(x, n);
+  const Row<T> row(x, n);
+  const T top = max_of(row);
   // The exponentials wait in `out`, which is written last.
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - top);
-  const T log_sum = math::log(static_cast<T>(sum_of<T>(n, [=](int64_t i) { return out[i]; })));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top - log_sum;
+  const Row<T> made = exponentials(out, row, top);
+  const T log_sum = math::log(static_cast<T>(sum_of<T>(n, [&](int64_t i) { return made[i]; })));
+  finish(out, [=](T v) { return v - top - log_sum; }, row);
 }
 
 template <class T>
 void softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
-  const T dot = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i] * y[i]; }));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = (grad[i] - dot) * y[i];
+  const Row<T> g(grad, n), v(y, n);
+  const T dot = static_cast<T>(sum_of<T>(n, [&](int64_t i) { return g[i] * v[i]; }));
+  finish(out, [=](T a, T b) { return (a - dot) * b; }, g, v);
 }
 
 template <class T>
 void log_softmax_backward(T* out, const T* grad, const T* y, int64_t n) {
-  const T sum = static_cast<T>(sum_of<T>(n, [=](int64_t i) { return grad[i]; }));
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = grad[i] - math::exp(y[i]) * sum;
+  const Row<T> g(grad, n), v(y, n);
+  const T sum = static_cast<T>(sum_of<T>(n, [&](int64_t i) { return g[i]; }));
+  finish(out, [=](T a, T b) { return a - math::exp(b) * sum; }, g, v);
 }
 
 // ---- along columns
@@ -212,7 +196,10 @@ FLAMBEAU_LEAF void exponentials(T* out, const T* x, T* tops, T* sums, int64_t n,
   for (int64_t j = 0; j < width; ++j) tops[j] = -static_cast<T>(__builtin_inf());
   for (int64_t i = 0; i < n; ++i)
 #pragma GCC ivdep
-    for (int64_t j = 0; j < width; ++j) tops[j] = larger(tops[j], x[i * step + j]);
+    for (int64_t j = 0; j < width; ++j) {
+      const T v = x[i * step + j];
+      tops[j] = v > tops[j] || v != v ? v : tops[j];
+    }
   sum_columns(sums, n, width, [=](int64_t i, int64_t j) {
     return out[i * step + j] = exp_of_negative(x[i * step + j] - tops[j]);
   });
@@ -307,14 +294,16 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
   }
   const double scale = (top > 0) & (top < __builtin_inf()) ? top : 1;
   const double count = static_cast<double>(n);
-  const auto element = [=](int64_t i) { return static_cast<double>(x[i]) / scale; };
-  const double m = sum_of<double>(n, element) / count;
-  const double variance = sum_of<double>(n,
-                                         [=](int64_t i) {
-                                           const double d = element(i) - m;
-                                           return d * d;
-                                         }) /
-                          count;
+  // Vectors of doubles, of elements that may be floats.
+  const auto scaled = [=](int64_t i) {
+    Vec<double> v{};
+    for (int j = 0; j < kLanes<double>; ++j) v[j] = i + j < n ? static_cast<double>(x[i + j]) : 0;
+    return v / scale;
+  };
+  const auto squared = [=](Vec<double> v) { return v * v; };
+  const double m = sum_of<double>(n, scaled) / count;
+  const double variance =
+      sum_of<double>(n, [=](int64_t i) { return squared(scaled(i) - m); }) / count;
   // Next to the largest elements eps may round to 0; of elements that are all alike it is what is
   // left, and their distances from the mean are 0.
   const double spread = variance + eps / scale / scale;
@@ -323,7 +312,7 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
   *mean = static_cast<T>(m * scale);
   *rstd = static_cast<T>(alike ? 1 / __builtin_sqrt(eps) : r / scale);
   for (int64_t i = 0; i < n; ++i) {
-    const double y = (element(i) - m) * r;
+    const double y = (static_cast<double>(x[i]) / scale - m) * r;
     out[i] = static_cast<T>(y * (weight ? static_cast<double>(weight[i]) : 1.0) +
                             (bias ? static_cast<double>(bias[i]) : 0.0));
   }
@@ -332,49 +321,56 @@ __attribute__((noinline)) void layer_norm_wide(T* out, T* mean, T* rstd, const T
 template <class T>
 void layer_norm(T* out, T* mean, T* rstd, const T* x, const T* weight, const T* bias, int64_t n,
                 double eps) {
-  const T m =
-      static_cast<T>(sum_of<T>(n, [=](int64_t i) { return x[i]; }) / static_cast<double>(n));
-  const double variance = sum_of<T>(n,
-                                    [=](int64_t i) {
-                                      const T d = x[i] - m;
-                                      return d * d;
-                                    }) /
-                          static_cast<double>(n);
+  const Row<T> row(x, n);
+  const double count = static_cast<double>(n);
+  const T m = static_cast<T>(sum_of<T>(n, [&](int64_t i) { return row[i]; }) / count);
+  const auto squared = [](Vec<T> v) { return v * v; };
+  const double variance = sum_of<T>(n, [&](int64_t i) { return squared(row[i] - m); }) / count;
   constexpr double small = sizeof(T) == 4 ? 0x1p-96 : 0x1p-900;
   if (!((variance + eps > small) & (variance < __builtin_inf()))) [[unlikely]]
     return layer_norm_wide(out, mean, rstd, x, weight, bias, n, eps);
   const T r = static_cast<T>(1 / __builtin_sqrt(variance + eps));
   *mean = m;
   *rstd = r;
-  if (weight && bias) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r * weight[i] + bias[i];
-  } else if (weight || bias) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = (x[i] - m) * r * (weight ? weight[i] : T(1)) + (bias ? bias[i] : T(0));
-  } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - m) * r;
-  }
+  const auto normal = [=](T v) { return (v - m) * r; };
+  if (weight && bias)
+    finish(
+        out, [=](T v, T w, T b) { return normal(v) * w + b; }, row, Row<T>(weight, n),
+        Row<T>(bias, n));
+  else if (weight)
+    finish(out, [=](T v, T w) { return normal(v) * w; }, row, Row<T>(weight, n));
+  else if (bias)
+    finish(out, [=](T v, T b) { return normal(v) + b; }, row, Row<T>(bias, n));
+  else
+    finish(out, normal, row);
+}
+
+// `scaled`: the gradient of the normalised row, times the weight if there is one.
+template <class T, class P, class... W>
+FLAMBEAU_LEAF void layer_norm_backward_of(T* out, const Row<T>& g, const Row<T>& x, T mean, T rstd,
+                                          P&& scaled, const W&... weight) {
+  const double count = static_cast<double>(g.n);
+  const T a =
+      static_cast<T>(sum_of<T>(g.n, [&](int64_t i) { return scaled(g[i], weight[i]...); }) / count);
+  const T b = static_cast<T>(
+      sum_of<T>(g.n,
+                [&](int64_t i) { return scaled(g[i], weight[i]...) * ((x[i] - mean) * rstd); }) /
+      count);
+  finish(
+      out,
+      [=](T d, T v, auto... w) { return (scaled(d, w...) - a - (v - mean) * rstd * b) * rstd; }, g,
+      x, weight...);
 }
 
 template <class T>
 void layer_norm_backward(T* out, const T* grad, const T* x, const T* weight, T mean, T rstd,
                          int64_t n) {
-  const auto scaled = [=](int64_t i) { return weight ? grad[i] * weight[i] : grad[i]; };
-  const double sum = sum_of<T>(n, scaled);
-  const double dot = sum_of<T>(n, [=](int64_t i) { return scaled(i) * ((x[i] - mean) * rstd); });
-  const T a = static_cast<T>(sum / static_cast<double>(n)),
-          b = static_cast<T>(dot / static_cast<double>(n));
-  if (weight) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i)
-      out[i] = (grad[i] * weight[i] - a - (x[i] - mean) * rstd * b) * rstd;
-  } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (grad[i] - a - (x[i] - mean) * rstd * b) * rstd;
-  }
+  const Row<T> g(grad, n), row(x, n);
+  if (weight)
+    layer_norm_backward_of(
+        out, g, row, mean, rstd, [](auto d, auto w) { return d * w; }, Row<T>(weight, n));
+  else
+    layer_norm_backward_of(out, g, row, mean, rstd, [](auto d) { return d; });
 }
 
 template <class T>

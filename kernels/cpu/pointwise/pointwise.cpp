@@ -4,6 +4,7 @@
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "core/tensor/convertible.h"
+#include "core/tensor/overlap.h"
 #include "core/tensor/range.h"
 #include "core/tensor/rearrange.h"
 #include "kernels/cpu/pointwise/convert.h"
@@ -348,18 +349,14 @@ inline void run_contiguous(const PointwiseKernel& kernel, const Chosen& chosen,
 
 // ---- the general case
 
-Overlap check_overlap(const char* op, const Tensor& out, Inputs inputs) {
-  const Overlap own = internal_overlap(out);
-  check(own != Overlap::yes, op,
-        ": unsupported operation: more than one element "
-        "of the written-to tensor refers to a single memory location. Please clone() the tensor "
-        "before performing the operation.");
-  for (const Tensor* t : inputs)
-    check(memory_overlap(out, *t) != MemOverlap::partial, op,
-          ": unsupported operation: some "
-          "elements of the input tensor and the written-to tensor refer to a single memory "
-          "location. Please clone() the tensor before performing the operation.");
-  return own;
+// Whether an output that is given may be written; an input that is the output cannot grow.
+void check_target(const char* op, const Tensor& out, Inputs inputs, IntSpan shape, bool inplace) {
+  check_written_once(op, out);
+  for (const Tensor* t : inputs) {
+    check_not_shifted(op, out, *t);
+    inplace = inplace || t->is(out);
+  }
+  if (inplace) check_shape(op, out, shape);
 }
 
 Dims broadcast_shape(const char* op, Inputs inputs) {
@@ -412,11 +409,17 @@ void make_output(const Call& call, Tensor& out, IntSpan shape, IntSpan strides) 
 void run_general(const Call& call, Tensor& out, bool inplace) {
   const Inputs inputs = call.inputs;
   const Dims shape = broadcast_shape(call.op, inputs);
-  if (inplace && !same(out.sizes(), shape))
-    raise(call.op, ": output with shape ", show(out.sizes()), " doesn't match the broadcast shape ",
-          show(shape));
-  const Overlap own = out.defined() ? check_overlap(call.op, out, inputs) : Overlap::no;
   const bool fresh = !out.defined() || !same(out.sizes(), shape);
+  if (out.defined()) {
+    check_target(call.op, out, inputs, shape, inplace);
+    const auto changes = [&](const Tensor* t) { return may_change(*t, out, shape); };
+    if (fresh && std::any_of(inputs.begin(), inputs.end(), changes)) {
+      Tensor apart;
+      run_general(call, apart, false);
+      make_output(call, out, shape, apart.strides());
+      return out.is_meta() ? void() : cpu::copy(out, apart);
+    }
+  }
   cpu::Plan plan(shape);
   plan.operands = static_cast<int>(inputs.size()) + 1;
   for (int k = 1; k < plan.operands; ++k) plan.set(k, *inputs[k - 1]);
@@ -436,7 +439,7 @@ void run_general(const Call& call, Tensor& out, bool inplace) {
   }
   cpu::Operation operation{call.chosen.loop, call.params, call.kernel.outputs, {}, {}};
   operation.any_length = call.chosen.any_length;
-  operation.one_by_one = own != Overlap::no;
+  operation.one_by_one = !fresh && internal_overlap(out) != Overlap::no;
   for (int k = 0; k < plan.operands; ++k) {
     operation.stored[k] = k == 0 ? out.dtype() : inputs[k - 1]->dtype();
     operation.computed[k] = call.chosen.of(call.kernel.operands[k]);

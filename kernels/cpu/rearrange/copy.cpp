@@ -1,3 +1,4 @@
+#include "core/parallel/caches.h"
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/cpu/pointwise/pointwise_plan.h"
@@ -6,10 +7,16 @@ namespace flambeau::inline v1::cpu {
 namespace {
 
 constexpr int64_t kChunkBytes = 256 << 10;
-// Results of this size leave the caches before they are read: they are stored past them.
 constexpr int64_t kStreamBytes = 8 << 20;
 
 int64_t bytes_of(DType dtype) { return static_cast<int64_t>(itemsize(dtype)); }
+
+// Whether a result leaves the caches before it is read: then it is stored past them. A core's
+// stores past the caches are slower than those to them, so what the caches can hold is left to
+// them.
+bool passes_caches(int64_t bytes) {
+  return bytes >= kStreamBytes && bytes >= last_level_cache_bytes(num_threads()) / 4 * 3;
+}
 
 // Whether casting changes nothing in the bits.
 bool same_bits(DType to, DType from) {
@@ -18,7 +25,7 @@ bool same_bits(DType to, DType from) {
 }
 
 void copy_bytes(char* dst, const char* src, int64_t bytes) {
-  const bool stream = bytes >= kStreamBytes;
+  const bool stream = passes_caches(bytes);
   parallel_for(bytes, kChunkBytes, [=](int64_t begin, int64_t end) {
     if (stream)
       convert_kernels().stream(dst + begin, src + begin, end - begin);
@@ -44,7 +51,7 @@ void copy_transposed(const Plan& plan, int across, int64_t item) {
   int64_t tasks = row_blocks * col_blocks;
   for (int d = 1; d < plan.ndim; ++d)
     if (d != across) tasks *= plan.sizes[d];
-  const bool stream = plan.numel() * item >= kStreamBytes;
+  const bool stream = passes_caches(plan.numel() * item);
   const int64_t grain = std::max<int64_t>(1, 4 * kGrain / (kRows * kCols));
   const TransposeLoop transpose = convert_kernels().transpose[log2_size(item)];
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end) {

@@ -21,12 +21,16 @@ struct LogSumExp {
     }
   };
 
-  static void row(const void* elements, int64_t n, int64_t, const void*, void* state) {
-    State s;
-    Fold<Maximum<T>>::row(elements, n, 0, nullptr, &s.largest);
-    const T shift = shift_of(s.largest);
-    Fold<Scaled>::row(elements, n, 0, &shift, &s.sum);
-    *static_cast<State*>(state) = s;
+  static void rows(const void* elements, int64_t row_stride, int64_t rows, int64_t n, int64_t,
+                   const void*, void* states) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* p = row_of(static_cast<const T*>(elements), row_stride, r);
+      State s;
+      Fold<Maximum<T>>::row(p, n, nullptr, &s.largest);
+      const T shift = shift_of(s.largest);
+      Fold<Scaled>::row(p, n, &shift, &s.sum);
+      static_cast<State*>(states)[r] = s;
+    }
   }
 
   static void columns(const void* elements, int64_t row_stride, int64_t rows, int64_t cols, int64_t,
@@ -64,7 +68,7 @@ struct LogSumExp {
   }
 
   static constexpr ReduceKernel kernel() {
-    return {sizeof(State), row, columns, combine, finish, {kDType<T>, kDType<T>}};
+    return {sizeof(State), rows, columns, combine, finish, {kDType<T>, kDType<T>}};
   }
 
  private:

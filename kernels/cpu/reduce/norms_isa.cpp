@@ -22,7 +22,7 @@ struct NormSum {
   using Element = T;
   using State = double;
   using Result = real_t<T>;
-  static constexpr bool kMaps = true, kPartwise = false;
+  static constexpr bool kMaps = true, kPartwise = false, kExtreme = false;
   FLAMBEAU_LEAF double identity() { return 0; }
   template <class V>
   FLAMBEAU_LEAF V join(V a, V b) {

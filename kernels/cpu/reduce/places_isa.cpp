@@ -15,11 +15,14 @@ struct ArgExtreme {
     int64_t index;
   };
 
-  static void row(const void* elements, int64_t n, int64_t index, const void*, void* state) {
-    const T* p = static_cast<const T*>(elements);
-    T best;
-    Fold<Op>::row(p, n, 0, nullptr, &best);
-    *static_cast<State*>(state) = {best, index + find(p, n, best)};
+  static void rows(const void* elements, int64_t row_stride, int64_t rows, int64_t n, int64_t index,
+                   const void*, void* states) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* p = row_of(static_cast<const T*>(elements), row_stride, r);
+      T best;
+      Fold<Op>::row(p, n, nullptr, &best);
+      static_cast<State*>(states)[r] = {best, index + find(p, n, best)};
+    }
   }
 
   static void columns(const void* elements, int64_t row_stride, int64_t rows, int64_t cols,
@@ -54,7 +57,7 @@ struct ArgExtreme {
   }
 
   static constexpr ReduceKernel kernel() {
-    return {sizeof(State), row, columns, combine, finish, {kDType<T>, DType::int64}};
+    return {sizeof(State), rows, columns, combine, finish, {kDType<T>, DType::int64}};
   }
 
  private:

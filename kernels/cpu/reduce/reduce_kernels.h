@@ -31,9 +31,11 @@ constexpr int kReductions = static_cast<int>(Reduction::count);
 // state into a result.
 struct ReduceKernel {
   int64_t state_bytes = 0;  // 0: not defined for this type
-  // The state of n elements; `index` is the place of the first one. None gives the identity.
-  void (*row)(const void* elements, int64_t n, int64_t index, const void* params, void* state);
-  // The states of `cols` columns of at least one row; the stride between rows is in bytes.
+  // The states of rows of n elements; `index` is the place of the first one of each. None gives the
+  // identity. The stride between rows is in bytes.
+  void (*rows)(const void* elements, int64_t row_stride, int64_t rows, int64_t n, int64_t index,
+               const void* params, void* states);
+  // The states of `cols` columns of at least one row.
   void (*columns)(const void* elements, int64_t row_stride, int64_t rows, int64_t cols,
                   int64_t index, const void* params, void* states);
   // states[i] and later[i], joined into states[i].
@@ -41,14 +43,17 @@ struct ReduceKernel {
   // Results of n states; an output that nobody wants is nullptr.
   void (*finish)(const void* states, int64_t n, int64_t count, const void* params,
                  void* const* outs);
-  DType outs[2];  // their types
+  DType outs[2];               // their types
+  int64_t longest_row = 2048;  // elements that are best taken at a time
+  int64_t shortest_row = 64;   // below which it is better to reduce across results
 };
 
 struct ReduceRow {  // one reduction
   ReduceKernel by[kComputes];
+  ReduceKernel half = {};  // of float16, where elements are read as they are
 };
 struct ReduceKernels {
-  const ReduceKernel* by[kReductions];  // rows
+  const ReduceRow* by[kReductions];
 };
 
 struct SpreadParams {

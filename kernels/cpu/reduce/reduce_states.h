@@ -27,7 +27,7 @@ struct Plain {
   using Element = T;
   using State = T;
   using Result = T;
-  static constexpr bool kMaps = false, kPartwise = false;
+  static constexpr bool kMaps = false, kPartwise = false, kExtreme = false;
   FLAMBEAU_LEAF T map(T x, const void*) { return x; }
   FLAMBEAU_LEAF T finish(T s, int64_t, const void*) { return s; }
 };
@@ -45,10 +45,18 @@ struct Sum : Plain<T> {
 // NaN wins, the earlier one of two.
 template <class T>
 struct Maximum : Plain<T> {
+  static constexpr bool kExtreme = true;
   FLAMBEAU_LEAF T identity() { return least<T>(); }
   template <class V>
   FLAMBEAU_LEAF V join(V a, V b) {
-    return ((a > b) | (a != a)) ? a : b;
+    if constexpr (kFloating<T>)
+      return ((a > b) | (a != a)) ? a : b;
+    else
+      return of_numbers(a, b);
+  }
+  template <class V>
+  FLAMBEAU_LEAF V of_numbers(V a, V b) {
+    return a > b ? a : b;
   }
   template <class V>
   FLAMBEAU_LEAF auto better(V later, V best) {
@@ -57,10 +65,18 @@ struct Maximum : Plain<T> {
 };
 template <class T>
 struct Minimum : Plain<T> {
+  static constexpr bool kExtreme = true;
   FLAMBEAU_LEAF T identity() { return greatest<T>(); }
   template <class V>
   FLAMBEAU_LEAF V join(V a, V b) {
-    return ((a < b) | (a != a)) ? a : b;
+    if constexpr (kFloating<T>)
+      return ((a < b) | (a != a)) ? a : b;
+    else
+      return of_numbers(a, b);
+  }
+  template <class V>
+  FLAMBEAU_LEAF V of_numbers(V a, V b) {
+    return a < b ? a : b;
   }
   template <class V>
   FLAMBEAU_LEAF auto better(V later, V best) {
@@ -84,16 +100,13 @@ constexpr ReduceKernel kNone = {};
 using C64 = complex<float>;
 using C128 = complex<double>;
 
-// Rows in the order of Compute: floating and complex types, and for some the integers and bfloat16,
-// which others are converted from.
+// Rows in the order of Compute: floating and complex types, and for some the integers, which others
+// are converted from.
 template <template <class> class Op>
-constexpr ReduceRow inexact(ReduceKernel integers = kNone, ReduceKernel halves = kNone) {
+constexpr ReduceRow inexact(ReduceKernel integers = kNone) {
   return {{fold<Op, float>(), fold<Op, double>(), kNone, integers, kNone, kNone, fold<Op, C64>(),
-           fold<Op, C128>(), kNone, kNone, kNone, halves}};
-}
-template <template <class> class Op>
-constexpr ReduceKernel of_halves() {
-  return Fold<Op<float>, math::bfloat16>::kernel();
+           fold<Op, C128>(), kNone, kNone, kNone, Fold<Op<float>, math::bfloat16>::kernel()},
+          Fold<Op<float>, math::float16>::kernel()};
 }
 template <template <class> class Op, class T>
 constexpr ReduceKernel of_small(DType dtype) {
@@ -106,7 +119,8 @@ constexpr ReduceRow ordered() {
   return {{fold<Op, float>(), fold<Op, double>(), fold<Op, int32_t>(), fold<Op, int64_t>(),
            fold<Op, uint64_t>(), kNone, kNone, kNone, of_small<Op, int8_t>(DType::int8),
            of_small<Op, uint8_t>(DType::uint8), of_small<Op, int16_t>(DType::int16),
-           of_halves<Op>()}};
+           Fold<Op<float>, math::bfloat16>::kernel()},
+          Fold<Op<float>, math::float16>::kernel()};
 }
 
 }  // namespace

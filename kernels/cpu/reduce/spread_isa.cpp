@@ -14,8 +14,14 @@ struct Spread {
     double mean[kParts];
   };
 
-  static void row(const void* elements, int64_t n, int64_t, const void*, void* state) {
-    const Real* p = static_cast<const Real*>(elements);
+  static void rows(const void* elements, int64_t row_stride, int64_t rows, int64_t n, int64_t,
+                   const void*, void* states) {
+    for (int64_t r = 0; r < rows; ++r)
+      static_cast<State*>(states)[r] =
+          of_row(row_of(static_cast<const Real*>(elements), row_stride, r), n);
+  }
+
+  FLAMBEAU_LEAF State of_row(const Real* p, int64_t n) {
     State s{static_cast<double>(n), 0, {}};
     const double scale = n > 0 ? 1.0 / s.n : 0.0;
     const Sums total = sums(p, n, [](double x, int) { return x; });
@@ -29,7 +35,7 @@ struct Spread {
       s.mean[part] += distance.of[part] * scale;
       s.squares += squared.of[part] - distance.of[part] * distance.of[part] * scale;
     }
-    *static_cast<State*>(state) = s;
+    return s;
   }
 
   static void columns(const void* elements, int64_t row_stride, int64_t rows, int64_t cols, int64_t,
@@ -99,7 +105,7 @@ struct Spread {
   }
 
   static constexpr ReduceKernel kernel() {
-    return {sizeof(State), row, columns, combine, finish, {kDType<Real>, kDType<T>}};
+    return {sizeof(State), rows, columns, combine, finish, {kDType<Real>, kDType<T>}};
   }
 
  private:

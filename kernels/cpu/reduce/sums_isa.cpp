@@ -50,9 +50,9 @@ struct All : Truth {
 }  // namespace
 
 extern const ReduceRow sum_row;
-const ReduceRow sum_row = inexact<Sum>(fold<Sum, int64_t>(), of_halves<Sum>());
+const ReduceRow sum_row = inexact<Sum>(fold<Sum, int64_t>());
 extern const ReduceRow mean_row;
-const ReduceRow mean_row = inexact<Mean>(kNone, of_halves<Mean>());
+const ReduceRow mean_row = inexact<Mean>();
 extern const ReduceRow prod_row;
 const ReduceRow prod_row = inexact<Product>(fold<Product, int64_t>());
 extern const ReduceRow any_row;

@@ -111,21 +111,34 @@ def test_modular_arithmetic_takes_any_number():
     assert (x * 257).tolist() == [1, 200]
 
 
-@pytest.mark.parametrize("op", [torch.remainder, torch.fmod, torch.floor_divide])
-def test_remainders_by_numbers_beyond_the_dtype(op):
-    x = torch.tensor([100, -3], dtype=torch.int32)
-    for number in (2**31, 2**40, -(2**40)):
+REMAINDERS = {
+    torch.remainder: lambda v, n: v % n,
+    torch.fmod: lambda v, n: int(math.fmod(v, n)),
+    torch.floor_divide: lambda v, n: v // n,
+}
+
+
+@pytest.mark.parametrize("number", [200, -300, 40000, -(2**31), 2**31, 2**40, 2**63])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("op", REMAINDERS)
+def test_remainders_by_large_numbers(op, dtype, number):
+    dtype = getattr(torch, dtype)
+    x = torch.tensor([100, 3], dtype=dtype)
+    info = torch.iinfo(dtype)
+    if info.min <= number <= info.max:
+        assert op(x, number).tolist() == [REMAINDERS[op](v, number) for v in (100, 3)]
+    else:
         with pytest.raises(RuntimeError, match="without overflow"):
             op(x, number)
-    assert op(x, 2**31 - 1).tolist() == [
-        {"remainder": v % (2**31 - 1), "fmod": v, "floor_divide": v // (2**31 - 1)}[op.__name__]
-        for v in (100, -3)
-    ]
-    with pytest.raises(RuntimeError, match="without overflow"):
-        2**40 % x
-    with pytest.raises(RuntimeError, match="without overflow"):
-        2**40 // x
-    assert torch.remainder(7, x).tolist() == [7, -2]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32"])
+def test_remainders_of_numbers_beyond_the_dtype(dtype):
+    x = torch.tensor([100, 3], dtype=getattr(torch, dtype))
+    for op in (lambda: 2**40 % x, lambda: 2**40 // x, lambda: torch.remainder(-(2**31) - 1, x)):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            op()
+    assert torch.remainder(7, x).tolist() == [7, 1]
 
 
 def test_bounds_that_no_value_passes_change_nothing():

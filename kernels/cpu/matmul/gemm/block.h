@@ -109,17 +109,20 @@ static inline Tile<T> tile_of(const GemmBlock& block, int64_t row, int64_t col, 
                               int64_t panel_width, T* partial, T* staging) {
   const GemmOutput& out = *block.out;
   const T* add = block.first ? nullptr : partial;
-  if (!block.last) return {add, partial, panel_width, true, nullptr};
+  if (!block.last) return {add, partial, panel_width, true, nullptr, nullptr};
   const bool biased = adds_row_bias_only(out) && out.epilogue.bias.row_stride == 1;
-  if (sizeof(T) == sizeof(D) && (out.plain || biased) && !out.row_offsets &&
+  const bool col_biased = adds_col_bias_only(out);
+  if (sizeof(T) == sizeof(D) && (out.plain || biased || col_biased) && !out.row_offsets &&
       contiguous_cols(out, block.col + col, width)) {
-    const T* bias =
-        biased ? static_cast<const T*>(out.epilogue.bias.data) + block.row + row : nullptr;
+    const T* const data = static_cast<const T*>(out.epilogue.bias.data);
+    const T* const bias = biased ? data + block.row + row : nullptr;
+    const T* const col_bias = col_biased ? data + block.col + col : nullptr;
     T* c = reinterpret_cast<T*>(out.c) + (block.row + row) * out.row_stride;
-    return {add, c + col_offset(out, block.col + col), out.row_stride, width % kLanes<T> == 0,
-            bias};
+    return {
+        add,     c + col_offset(out, block.col + col), out.row_stride, width % kLanes<T> == 0, bias,
+        col_bias};
   }
-  return {add, staging, panel_width, true, nullptr};
+  return {add, staging, panel_width, true, nullptr, nullptr};
 }
 
 template <class Math, class D, bool InPlace>
@@ -177,7 +180,7 @@ static void multiply_complex(const GemmBlock& block) {
     for (int64_t j = 0; j < block.cols; j += L) {
       const int64_t cols = smaller(L, block.cols - j);
       const Tile<T> tile{block.first ? nullptr : partial, block.last ? staging : partial, 2 * L,
-                         true};
+                         true, nullptr};
       ComplexMicroKernels<T>::get(rows)(block.depth, a, b, tile);
       if (block.last) {
         finish_complex<T>(reinterpret_cast<const C*>(staging), L, rows, cols, *block.out,

@@ -86,11 +86,18 @@ static inline void finish_vector(Vec<T> x, const GemmOutput& out, D* c, int64_t 
   }
 }
 
-// Whether all that is left to do is to add a bias that columns share.
-static inline bool adds_row_bias_only(const GemmOutput& out) {
+// Whether all that is left to do is to add a bias; one that columns share, or rows.
+static inline bool adds_bias_only(const GemmOutput& out) {
   const Epilogue& e = out.epilogue;
   return !out.plain && out.alpha.re == 1 && out.beta.re == 0 && e.bias.data &&
-         e.bias.col_stride == 0 && e.bias_scale.re == 1 && e.activation == Activation::none;
+         e.bias_scale.re == 1 && e.activation == Activation::none;
+}
+static inline bool adds_row_bias_only(const GemmOutput& out) {
+  return adds_bias_only(out) && out.epilogue.bias.col_stride == 0;
+}
+static inline bool adds_col_bias_only(const GemmOutput& out) {
+  const Matrix& bias = out.epilogue.bias;
+  return adds_bias_only(out) && bias.row_stride == 0 && bias.col_stride == 1;
 }
 
 // rows x cols of sums at distance `distance` into C at (row, col).

@@ -25,6 +25,7 @@ struct Tile {
   int64_t out_stride;
   bool whole;       // all of the last vector may be stored
   const Acc* bias;  // of each row; may be null
+  const Acc* col_bias = nullptr;
 };
 
 template <int Rows, int Vectors, class T>
@@ -42,6 +43,12 @@ template <int Rows, int Vectors, class T>
 static inline void store_tile(Vec<T> (&acc)[Rows][Vectors], const Tile<T>& tile, Mask tail) {
   constexpr int L = kLanes<T>;
   T* out = tile.out;
+  Vec<T> col_bias[Vectors] = {};
+#pragma GCC unroll 4
+  for (int v = 0; v < Vectors; ++v) {
+    const T* const at = tile.col_bias + v * L;
+    if (tile.col_bias) col_bias[v] = v < Vectors - 1 || tile.whole ? load(at) : load(at, tail);
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
     const Vec<T> bias = tile.bias ? broadcast(tile.bias[i]) : Vec<T>{};
@@ -49,6 +56,7 @@ static inline void store_tile(Vec<T> (&acc)[Rows][Vectors], const Tile<T>& tile,
     for (int v = 0; v < Vectors; ++v) {
       if (tile.add) acc[i][v] += load(tile.add + (i * kBlockVectors + v) * L);
       if (tile.bias) acc[i][v] += bias;
+      if (tile.col_bias) acc[i][v] += col_bias[v];
       if (v < Vectors - 1 || tile.whole) {
         store(out + v * L, acc[i][v]);
       } else {
