@@ -78,6 +78,14 @@ def test_cat_keeps_channels_last():
     assert flambeau.cat([a, a.contiguous()], 1).is_contiguous()
 
 
+def test_cat_of_pieces_of_any_length():
+    for n in (*range(1, 70), 127, 128, 129, 255, 256, 257, 1023, 1024, 1025, 3000):
+        a, b = values((5, n), "uint8"), values((5, 2 * n + 1), "uint8", 1)
+        same(flambeau.cat([tensor(a), tensor(b), tensor(a)], 1), np.concatenate([a, b, a], 1))
+        rows = [tensor(row) for row in b]
+        same(flambeau.stack(rows, 1), b.T)
+
+
 def test_cat_larger_than_one_task():
     arrays = [
         rng(i).standard_normal((300, n)).astype("float32") for i, n in enumerate([700, 1, 999])

@@ -468,6 +468,69 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
   }
 }
 
+// ---- pieces
+
+#if defined(FLAMBEAU_ISA_avx512)
+constexpr int64_t kWide = 64;
+#elif defined(FLAMBEAU_ISA_avx2)
+constexpr int64_t kWide = 32;
+#else
+constexpr int64_t kWide = 16;
+#endif
+
+template <int64_t size>
+inline void copy_one(char* to, const char* from) {
+  typedef char Bytes __attribute__((vector_size(size), aligned(1), may_alias));
+  *reinterpret_cast<Bytes*>(to) = *reinterpret_cast<const Bytes*>(from);
+}
+template <int64_t size>
+inline void copy_ends(char* to, const char* from, int64_t bytes) {
+  copy_one<size>(to, from);
+  copy_one<size>(to + bytes - size, from + bytes - size);
+}
+
+// memcpy without the call, and without its way for some kilobytes, which is slow where source and
+// target are aligned differently.
+inline void copy_piece(char* to, const char* from, int64_t bytes) {
+  if (bytes >= kWide) {
+    copy_one<kWide>(to, from);
+    // From here on stores are aligned: those that meet two lines cost as much as two.
+    const int64_t first = kWide - static_cast<int64_t>(reinterpret_cast<uint64_t>(to) % kWide);
+    for (int64_t b = first; b + kWide <= bytes; b += kWide) copy_one<kWide>(to + b, from + b);
+    copy_one<kWide>(to + bytes - kWide, from + bytes - kWide);
+  } else if (bytes >= 16) {
+    if (kWide > 32 && bytes >= 32)
+      copy_ends<32>(to, from, bytes);
+    else
+      copy_ends<16>(to, from, bytes);
+  } else if (bytes >= 8) {
+    copy_ends<8>(to, from, bytes);
+  } else if (bytes >= 4) {
+    copy_ends<4>(to, from, bytes);
+  } else {
+    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+  }
+}
+
+template <int64_t size>
+void join_elements(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t k = 0; k < count; ++k, out += size)
+      copy_one<size>(out, parts[k].data + r * parts[k].step);
+}
+
+void join(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
+  bool equal = true;
+  for (int64_t k = 1; k < count; ++k) equal = equal && parts[k].bytes == parts[0].bytes;
+  if (equal && parts[0].bytes == 4) return join_elements<4>(out, parts, count, rows);
+  if (equal && parts[0].bytes == 8) return join_elements<8>(out, parts, count, rows);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t k = 0; k < count; ++k) {
+      copy_piece(out, parts[k].data + r * parts[k].step, parts[k].bytes);
+      out += parts[k].bytes;
+    }
+}
+
 }  // namespace
 
 #define FLAMBEAU_BY_SIZE(...)                                                                 \
@@ -498,6 +561,7 @@ const IndexKernels index_kernels = {
     count,
     FLAMBEAU_BY_SIZE(FLAMBEAU_PACK),
     positions,
+    join,
 };
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

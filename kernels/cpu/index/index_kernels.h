@@ -30,6 +30,12 @@ using IndexLoop = void (*)(const IndexBlock& block, const void* factor);
 using IndexPick = bool (*)(char* plain, const char* indexed, const int64_t* index, int64_t n,
                            int64_t size, int64_t stride, bool wrap);
 
+// Piece r of a part: `bytes` from data + r * step on.
+struct JoinedPart {
+  const char* data;
+  int64_t bytes, step;
+};
+
 // Arrays of five are by the logarithm of the element's size.
 struct IndexKernels {
   IndexLoop load[5];   // plain = indexed
@@ -53,6 +59,8 @@ struct IndexKernels {
   void (*pack[5])(void* dst, const void* src, const uint8_t* mask, int64_t n);
   // first + i for each i where the mask is true.
   void (*positions)(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first);
+  // Rows one after the other, each made of a piece of every part.
+  void (*join)(char* out, const JoinedPart* parts, int64_t count, int64_t rows);
 };
 
 const IndexKernels& index_kernels();  // of isa()

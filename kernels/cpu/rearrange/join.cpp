@@ -17,11 +17,8 @@ int64_t item_of(const Tensor& t) { return static_cast<int64_t>(t.itemsize()); }
 
 // ---- cat, stack
 
-// The memory of one tensor in a row of the result: `bytes` from `data + row * bytes` on.
-struct Part {
-  const char* data;
-  int64_t bytes;
-};
+// The memory of one tensor in a row of the result: `bytes` from `data + row * step` on.
+using Part = JoinedPart;
 
 // Dimensions from the outermost in memory to the innermost.
 Dims memory_order(const Tensor& t) {
@@ -44,35 +41,6 @@ bool packed_in_order(const Tensor& t, IntSpan order) {
 }
 
 constexpr int64_t kCopyGrain = 256 << 10;
-
-template <int size>
-inline void copy_both_ends(char* to, const char* from, int64_t bytes) {
-  char first[size], last[size];
-  std::memcpy(first, from, size);
-  std::memcpy(last, from + bytes - size, size);
-  std::memcpy(to, first, size);
-  std::memcpy(to + bytes - size, last, size);
-}
-
-// memcpy, without the call for a few bytes.
-inline void copy_bytes(char* to, const char* from, int64_t bytes) {
-  if (bytes > 256)
-    convert_kernels().move(to, from, bytes);
-  else if (bytes > 128)
-    copy_both_ends<128>(to, from, bytes);
-  else if (bytes > 64)
-    copy_both_ends<64>(to, from, bytes);
-  else if (bytes >= 32)
-    copy_both_ends<32>(to, from, bytes);
-  else if (bytes >= 16)
-    copy_both_ends<16>(to, from, bytes);
-  else if (bytes >= 8)
-    copy_both_ends<8>(to, from, bytes);
-  else if (bytes >= 4)
-    copy_both_ends<4>(to, from, bytes);
-  else
-    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
-}
 
 // Pieces of one element, a power of two: pairs by vectors, others one part after the other.
 bool copy_elements(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
@@ -101,12 +69,10 @@ bool copy_elements(char* out, const std::vector<Part>& parts, int64_t begin, int
 void copy_rows(char* out, const std::vector<Part>& parts, int64_t begin, int64_t end,
                int64_t row_bytes) {
   if (copy_elements(out, parts, begin, end, row_bytes)) return;
-  out += begin * row_bytes;
-  for (int64_t row = begin; row < end; ++row)
-    for (const Part& p : parts) {
-      copy_bytes(out, p.data + row * p.bytes, p.bytes);
-      out += p.bytes;
-    }
+  std::vector<Part> rest = parts;
+  for (Part& p : rest) p.data += begin * p.step;
+  index_kernels().join(out + begin * row_bytes, rest.data(), static_cast<int64_t>(rest.size()),
+                       end - begin);
 }
 
 // The bytes [begin, end) of a result that is one row.
@@ -147,7 +113,10 @@ bool cat_packed(const Tensor& result, const std::vector<const Tensor*>& tensors,
   for (auto d = order.begin(); d != place; ++d) rows *= result.sizes()[*d];
   for (auto d = place + 1; d != order.end(); ++d) inner *= result.sizes()[*d];
   std::vector<Part> parts;
-  for (const Tensor* t : tensors) parts.push_back({t->bytes(), t->sizes()[dim] * inner});
+  for (const Tensor* t : tensors) {
+    const int64_t bytes = t->sizes()[dim] * inner;
+    parts.push_back({t->bytes(), bytes, bytes});
+  }
   copy_parts(result.bytes(), parts, rows);
   return true;
 }
@@ -197,7 +166,8 @@ void stack(const Tensor& result, TensorSpan tensors, int64_t dim) {
     int64_t rows = 1;
     for (int64_t k = 0; k < d; ++k) rows *= result.sizes()[k];
     std::vector<Part> parts;
-    for (const Tensor& t : tensors) parts.push_back({t.bytes(), t.numel() / rows * item_of(t)});
+    const int64_t bytes = tensors[0].numel() / rows * item_of(result);
+    for (const Tensor& t : tensors) parts.push_back({t.bytes(), bytes, bytes});
     return copy_parts(result.bytes(), parts, rows);
   }
   Dims strides(result.strides());
@@ -274,7 +244,8 @@ void roll_rows(char* out, const char* in, const Dims& sizes, const Dims& shift, 
   if (row_bytes >= kCopyGrain) {
     for (int64_t r = 0; r < rows; ++r) {
       const char* const from = in + source(r) * row_bytes;
-      const std::vector<Part> parts = {{from + row_bytes - head, head}, {from, row_bytes - head}};
+      const std::vector<Part> parts = {{from + row_bytes - head, head, row_bytes},
+                                       {from, row_bytes - head, row_bytes}};
       const std::vector<int64_t> begins = {0, head, row_bytes};
       char* const to = out + r * row_bytes;
       parallel_for(row_bytes, kCopyGrain,
@@ -283,11 +254,12 @@ void roll_rows(char* out, const char* in, const Dims& sizes, const Dims& shift, 
     return;
   }
   parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
+    const int64_t together = moved == 0 ? end - begin : 1;  // rows that follow each other
+    for (int64_t r = begin; r < end; r += together) {
       const char* const from = in + source(r) * row_bytes;
-      char* const to = out + r * row_bytes;
-      copy_bytes(to, from + row_bytes - head, head);
-      copy_bytes(to + head, from, row_bytes - head);
+      const Part parts[] = {{from + row_bytes - head, head, row_bytes},
+                            {from, row_bytes - head, row_bytes}};
+      index_kernels().join(out + r * row_bytes, parts, 2, together);
     }
   });
 }
