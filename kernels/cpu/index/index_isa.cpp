@@ -384,7 +384,7 @@ inline void for_true(const uint8_t* mask, int64_t n, F&& put) {
 constexpr int64_t kPackBlock = 512;
 
 template <class T>
-void pack(void* dst, const void* src, const uint8_t* mask, int64_t n) {
+void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
   T buffer[kPackBlock + 1];
   T* out = static_cast<T*>(dst);
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
@@ -395,12 +395,15 @@ void pack(void* dst, const void* src, const uint8_t* mask, int64_t n) {
       buffer[kept] = from[i];
       kept += wanted;
     });
+    if (kept > room) kept = room;
     __builtin_memcpy(out, buffer, static_cast<size_t>(kept) * sizeof(T));
     out += kept;
+    room -= kept;
   }
+  __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(room) * sizeof(T));
 }
 
-void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
+void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64_t first) {
   int64_t buffer[kPackBlock + 1];
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
@@ -409,9 +412,12 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
       buffer[kept] = first + begin + i;
       kept += wanted;
     });
+    if (kept > room) kept = room;
     __builtin_memcpy(dst, buffer, static_cast<size_t>(kept) * sizeof(int64_t));
     dst += kept;
+    room -= kept;
   }
+  __builtin_memset(dst, 0, static_cast<size_t>(room) * sizeof(int64_t));
 }
 
 }  // namespace
