@@ -1,6 +1,7 @@
 #include "kernels/cpu/norm/norm.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "core/parallel/isa.h"
@@ -204,7 +205,11 @@ void log_softmax_backward(const Tensor& out, const Tensor& grad, const Tensor& o
 
 void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const Tensor& input,
                 IntSpan normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
-  if (input.numel() == 0) return;
+  if (input.numel() == 0) {  // rows of no elements have no variance, but there may be rows
+    fill(mean, 0);
+    fill(rstd, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
   const DType dtype = compute_dtype(input.dtype());
   const Tensor x = packed(input, input.dtype()), y = place_for(out, out.dtype());
   const Tensor w = packed(weight, dtype), b = packed(bias, dtype);
