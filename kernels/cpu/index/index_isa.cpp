@@ -18,8 +18,9 @@ using math::float16;
 // ---- elements
 
 struct Bool {
-  uint8_t byte;
+  uint8_t byte;  // any nonzero byte is true
 };
+inline uint8_t truth(Bool b) { return b.byte != 0; }
 struct Bytes16 {
   uint64_t low, high;
 };
@@ -50,7 +51,7 @@ struct Add {
       return static_cast<T>(to + factor * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool factor) {
-    return {static_cast<uint8_t>(to.byte | (from.byte & factor.byte))};
+    return {static_cast<uint8_t>(truth(to) | (truth(from) & truth(factor)))};
   }
 };
 
@@ -63,7 +64,7 @@ struct Multiply {
       return static_cast<T>(to * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool) {
-    return {static_cast<uint8_t>(to.byte & from.byte)};
+    return {static_cast<uint8_t>(truth(to) & truth(from))};
   }
 };
 
