@@ -1,7 +1,5 @@
 """Bytes other than 0 and 1 as truth values, which come from views and from other libraries."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -49,9 +47,10 @@ def test_two_truth_values(name, n):
     call = getattr(torch.Tensor, name)
     same(call(a, b), BINARY[name](x, y))
     same(call(a.clone(), a), BINARY[name](x, x))
-    for value, one in itertools.product([False, True], [False, True]):
-        other = torch.tensor(value) if one else value
-        same(call(a, other), BINARY[name](x, value))
+    for value in (False, True):
+        same(call(a, torch.tensor(value)), BINARY[name](x, value))
+        if not name.startswith("logical"):  # which take tensors alone
+            same(call(a, value), BINARY[name](x, value))
     two = torch.tensor([2], dtype=torch.uint8).view(torch.bool)
     same(call(a, two), BINARY[name](x, True))
     same(call(two, a), BINARY[name](True, x))
