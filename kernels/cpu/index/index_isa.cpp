@@ -20,7 +20,7 @@ using math::float16;
 struct Bool {
   uint8_t byte;  // any nonzero byte is true
 };
-inline uint8_t truth(Bool b) { return b.byte != 0; }
+inline uint8_t truth(Bool b) { return b.byte != 0; }  // what has one bit, as factors have
 struct Bytes16 {
   uint64_t low, high;
 };
@@ -51,7 +51,7 @@ struct Add {
       return static_cast<T>(to + factor * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool factor) {
-    return {static_cast<uint8_t>(truth(to) | (truth(from) & truth(factor)))};
+    return {static_cast<uint8_t>(to.byte | (truth(from) & factor.byte))};
   }
 };
 
@@ -64,7 +64,7 @@ struct Multiply {
       return static_cast<T>(to * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool) {
-    return {static_cast<uint8_t>(truth(to) & truth(from))};
+    return {static_cast<uint8_t>(to.byte & -truth(from))};
   }
 };
 
@@ -388,6 +388,7 @@ template <class T>
 void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
   T buffer[kPackBlock + 1];
   T* out = static_cast<T*>(dst);
+  T* const end = out + room;
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
     const T* from = static_cast<const T*>(src) + begin;
@@ -396,12 +397,11 @@ void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t
       buffer[kept] = from[i];
       kept += wanted;
     });
-    if (kept > room) kept = room;
+    if (kept > end - out) kept = end - out;
     __builtin_memcpy(out, buffer, static_cast<size_t>(kept) * sizeof(T));
     out += kept;
-    room -= kept;
   }
-  __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(room) * sizeof(T));
+  __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(end - out) * sizeof(T));
 }
 
 void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64_t first) {
