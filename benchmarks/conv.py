@@ -48,6 +48,10 @@ CONVOLUTIONS = [
     Conv(64, 16, 8, 32, 3, 1, 1),
     Conv(16, 64, 32, 64, 3, 1, 1, groups=64),
     Conv(16, 64, 32, 64, 3, 2, 1, groups=64),
+    Conv(8, 96, 28, 96, 5, 1, 2, groups=96),
+    Conv(8, 512, 7, 512, 3, 1, 1, groups=512),
+    Conv(8, 64, 28, 64, 3, 1, 1, groups=8),
+    Conv(8, 256, 14, 256, 3, 2, 1, groups=32),
 ]
 # What is timed: the forward pass, both ways of one, and the gradients of one leaf alone.
 KINDS = ("fwd", "fwd_cl", "train", "train_cl", "grad_input", "grad_weight")

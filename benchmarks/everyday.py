@@ -5,7 +5,7 @@
 See ``harness.py`` for what a line says. Operands are named below: ``a`` and ``b`` are 2000 x 2000
 floats, ``at`` is transposed, ``a2`` every other column, ``i`` int64 of 1 to 99, ``h`` bfloat16,
 ``f`` float16, ``d`` double, ``m`` a mask, ``z`` complex, ``n`` a batch of images, ``nl`` the same
-channels_last.
+channels_last, ``s`` a quarter million rows of 16, ``sh`` the same in bfloat16.
 """
 
 import functools
@@ -47,6 +47,8 @@ def operands(lib):
         "n": n,
         "nl": n.to(memory_format=lib.channels_last),
         "deep": lib.randn(64, 1, 3, 3),
+        "s": a.view(-1, 16),
+        "sh": a.to(lib.bfloat16).view(-1, 16),
     }
 
 
@@ -76,6 +78,10 @@ F.log_softmax(a, 1); F.layer_norm(a, (2000,)); F.mse_loss(a, b); F.cross_entropy
 F.nll_loss(a, rows); h.sum(); h.amax(1); u8.max(); a[:, ::3].sum(1); a[:, ::4].sum(1); i.cumsum(1)
 F.log_softmax(h, 1); F.log_softmax(n, 1); F.log_softmax(n, 3); F.mse_loss(a, b, reduction="none")
 F.nll_loss(h, rows); F.nll_loss(a, rows, reduction="none"); F.mse_loss(h, h)
+s.softmax(1); F.log_softmax(s, 1); sh.softmax(1); F.layer_norm(s, (16,))
+F.layer_norm(h, (2000,)); s.sum(1); s.amax(1); s.sum(0); s.cumsum(1); n.softmax(1); nl.softmax(1)
+n.sum((1, 3)); n.sum(3); nl.sum(0); nl.sum(3); n.transpose(0, 1).sum(2); h.norm(dim=1); u8.any()
+d[:, ::2].sum(1); a[:, ::2].max()
 """
 MOVE = """
 at.contiguous(); nl.contiguous(); n.contiguous(memory_format=torch.channels_last)

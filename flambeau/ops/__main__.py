@@ -7,6 +7,21 @@ import sys
 from flambeau._pipe import ends_with_its_reader
 from flambeau.ops.generator import explain
 from flambeau.ops.record import load
+from flambeau.ops.slots import SLOTS, batching_rule, jvp_rule
+
+
+def slots_of(name: str) -> str:
+    """What the records of a name say under their slots, or what is derived."""
+    lines = []
+    for record in load():
+        if name.rstrip("_") in (record.name, record.schema.full_name):
+            said = {s: getattr(record, s) for s in SLOTS if getattr(record, s)}
+            said.setdefault("jvp", jvp_rule(record))
+            said.setdefault("batching", batching_rule(record))
+            words = {s: "a function" if callable(v) else v for s, v in said.items()}
+            shown = (f"{s} {word}" for s, word in words.items())
+            lines.append(f"slots of {record.schema.full_name}: {'; '.join(shown)}")
+    return "\n".join(lines)
 
 
 @ends_with_its_reader
@@ -32,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"show: no op is called {chosen.name!r}{hint}", file=sys.stderr)
         return 1
     print(text)
+    print(slots_of(chosen.name))
     return 0
 
 

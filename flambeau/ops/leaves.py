@@ -122,7 +122,7 @@ LEAVES: dict[str, Leaf] = dict(
         *(
             _leaf(name)
             for name in (
-                "exp exp2 expm1 log log2 log10 log1p tanh sigmoid silu tan sinh cosh"
+                "exp exp2 expm1 log log2 log10 log1p tanh sigmoid silu silu_slope tan sinh cosh"
                 " asin acos atan asinh acosh atanh erf erfc lgamma digamma"
             ).split()
         ),

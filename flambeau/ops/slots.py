@@ -33,7 +33,10 @@ Without one an op that gives nothing back is refused, a composition follows from
 ``vmap`` calls all other ops in a loop.
 
 ``decomposition`` and ``sharding`` are functions, ``benchmark`` calls, ``autocast`` is ``lower``,
-``float32`` or ``promote``. A new op states what ``tools/slots.py`` finds lacking, or with
+``float32`` or ``promote``. Function transforms read the first two slots, autocast its own, and
+``benchmarks/records.py`` the calls; decompositions and shardings are for exporters and for
+programs that split tensors, which ask ``stated(op, slot)``. ``python -m flambeau.ops show`` prints
+all that is said. A new op states what ``tools/slots.py`` finds lacking, or with
 ``op.without("jvp", ...)`` that it is content: ``twice`` and ``loop``, a kernel of its own is all
 there is, arguments are gathered first, it runs in the dtype that it is given, it is not timed.
 """
@@ -102,6 +105,18 @@ def _all_forms() -> dict[str, object]:
     from flambeau.ops.record import load
 
     return {s.full_name: r for r in load() for s in r.schemas()}
+
+
+def stated(op, slot: str) -> object:
+    """What the record of an op says under a slot; None where it says nothing.
+
+    >>> from flambeau.ops.slots import stated
+    >>> stated(flambeau.ops.aten.flip.default, "batching")
+    'dims'
+    """
+    if slot not in SLOTS:
+        raise ValueError(f"stated: a slot is one of {', '.join(SLOTS)}, not {slot!r}")
+    return getattr(record_of(op), slot, None) or None
 
 
 def jvp_rule(record) -> object:

@@ -44,6 +44,13 @@ FLAMBEAU_LEAF complex<T> silu(complex<T> z) {
   bool zero = s == complex<T>{T(0), T(0)};  // z may be infinite there
   return complex<T>{zero ? T(-1) : z.re, zero ? T(0) : z.im} * s;
 }
+template <class T>
+FLAMBEAU_LEAF complex<T> silu_slope(complex<T> z) {
+  complex<T> s = sigmoid(z), one = {T(1), T(0)};
+  complex<T> bend = z * (one - s), height = s * (one - s);
+  bool zero = height == complex<T>{T(0), T(0)};  // z may be infinite there
+  return s * (one + complex<T>{zero ? T(0) : bend.re, zero ? T(0) : bend.im});
+}
 template <Integer T>
 FLAMBEAU_LEAF T floor(T x) {
   return x;

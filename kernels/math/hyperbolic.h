@@ -65,19 +65,41 @@ FLAMBEAU_LEAF T sigmoid(T x) {
   return x < T(0) ? small : T(1) - small;
 }
 
-// x sigmoid(x), within 3 ulp. Below 0 it is -|x| exp(-|x|) / (1 + exp(-|x|)).
+// The two sides of a sigmoid, s(a) and s(-a) for a >= 0, within 3 ulp: with exp(-a) = 2^-n p they
+// are 1 / (1 + exp(-a)) and `lifted` times that and a power of 2, where it may not be normal
+// before.
 template <class T>
-FLAMBEAU_LEAF T silu(T x) {
+struct sigmoid_sides {
+  T a, den, lifted;
+};
+template <class T>
+static constexpr T unlifted = sizeof(T) == 4 ? T(0x1p-64) : T(0x1p-128);
+template <class T>
+FLAMBEAU_LEAF sigmoid_sides<T> sigmoid_parts(T x) {
   constexpr T zero_from = sizeof(T) == 4 ? T(112) : T(754);
+  constexpr bits_t<T> shift = sizeof(T) == 4 ? 64 : 128;
   T a = at_most(abs(x), zero_from);
   exp_reduced<T> e = exp_reduce(-a);
   T p = T(1) + exp_minus_one(e.r);
   bits_t<T> n = 0 - e.n.bits;
-  T q = (x < T(0) ? a : x) / fma_or_mul(p, inverse_power<T>(n), T(1));
-  constexpr int shift = sizeof(T) == 4 ? 64 : 128;
-  constexpr T unit = sizeof(T) == 4 ? T(-0x1p-64) : T(-0x1p-128);
-  T lifted = from_bits(bits_of(p) + (bits_t<T>(bits_t<T>(shift) - n) << ieee<T>::mantissa));
-  return x < T(0) ? q * lifted * unit : q;
+  T lifted = from_bits(bits_of(p) + (bits_t<T>(shift - n) << ieee<T>::mantissa));
+  return {a, fma_or_mul(p, inverse_power<T>(n), T(1)), lifted};
+}
+
+// x sigmoid(x), within 3 ulp.
+template <class T>
+FLAMBEAU_LEAF T silu(T x) {
+  sigmoid_sides<T> s = sigmoid_parts(x);
+  T q = (x < T(0) ? s.a : x) / s.den;
+  return x < T(0) ? q * s.lifted * -unlifted<T> : q;
+}
+// Its derivative, s(x) (1 + x s(-x)).
+template <class T>
+FLAMBEAU_LEAF T silu_slope(T x) {
+  sigmoid_sides<T> s = sigmoid_parts(x);
+  T large = T(1) / s.den, small = large * s.lifted * unlifted<T>;
+  T share = x < T(0) ? small : large, other = x < T(0) ? large : small;
+  return fma_or_mul(share * copysign(s.a, x), other, share);
 }
 
 // (sinh(x) / x - 1) / x^2 at z = x^2 <= 1; the error in sinh is 2^-31 and 2^-61 of it.

@@ -21,6 +21,8 @@ void check_values_known(const char* op, const Tensor& t) {
 // ---- several indices
 
 Tensor index(const Tensor& self, TensorSpan indices) {
+  if (!self.is_meta() && cpu::is_full_mask(self, indices))
+    return cpu::masked_select(self, indices[0]);
   const cpu::AdvancedIndex at = cpu::advanced_index("index", self, indices);
   const Tensor result = flambeau::empty(at.result_sizes, self.options());
   for (size_t i = 0; i < at.dims.size(); ++i)

@@ -46,6 +46,19 @@ GEOMETRIES = [
     ((2, 6, 9, 40), (9, 6, 3, 5), (1, 1), (1, 0), (1, 1), 1),
     ((3, 4, 8, 20), (18, 2, 3, 3), (1, 1), (2, 2), (1, 1), 2),
     ((2, 3, 6, 48), (4, 3, 2, 9), (1, 1), (0, 3), (1, 3), 1),
+    # groups of few channels, whose vectors are full or not
+    ((2, 32, 9, 11), (32, 4, 3, 3), (1, 1), (1, 1), (1, 1), 8),
+    ((2, 12, 8, 20), (18, 2, 3, 5), (2, 1), (1, 2), (1, 1), 6),
+    ((1, 40, 7, 19), (80, 1, 5, 7), (1, 1), (2, 4), (1, 1), 40),
+    ((2, 15, 6, 9), (10, 3, 4, 2), (1, 3), (2, 2), (2, 1), 5),
+    # pixels in place, with and without a border, near each other or far
+    ((3, 6, 14, 14), (16, 6, 5, 5), (1, 1), (0, 0), (1, 1), 1),
+    ((2, 3, 20, 22), (24, 3, 7, 7), (2, 2), (3, 3), (1, 1), 1),
+    ((2, 260, 5, 9), (20, 130, 2, 3), (1, 1), (0, 1), (1, 2), 2),
+    ((1, 512, 5, 6), (40, 512, 1, 1), (1, 1), (0, 0), (1, 1), 1),
+    # few outs over narrow images
+    ((3, 16, 10, 10), (6, 16, 5, 5), (1, 1), (1, 2), (1, 1), 1),
+    ((2, 6, 14, 14), (16, 6, 5, 5), (1, 1), (2, 1), (1, 1), 1),
 ]
 LAYOUTS = ["contiguous", "channels_last", "transposed", "every_other"]
 # Of input and weight.
@@ -189,6 +202,8 @@ def test_derivatives(groups):
         ((40, 3, 32, 32), (64, 3, 7, 7), 2, 1),
         ((4, 12, 25, 25), (12, 1, 3, 3), 1, 12),
         ((2, 512, 4, 4), (520, 512, 1, 1), 1, 1),
+        ((5, 32, 20, 20), (32, 4, 3, 3), 1, 8),
+        ((40, 16, 10, 10), (6, 16, 5, 5), 1, 1),
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -254,6 +269,33 @@ def test_nan_and_infinity_reach_only_their_windows():
     y = values(F.conv2d(tensor(x), flambeau.ones(1, 1, 2, 2, dtype=flambeau.float64)))[0, 0]
     np.testing.assert_array_equal(np.argwhere(np.isnan(y)), [[0, 0], [0, 1], [1, 0], [1, 1]])
     np.testing.assert_array_equal(np.argwhere(np.isinf(y)), [[3, 3], [3, 4], [4, 3], [4, 4]])
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize(
+    "x_shape, w_shape, groups",
+    [
+        ((2, 1, 9, 20), (5, 1, 3, 3), 1),
+        ((2, 16, 9, 9), (16, 1, 3, 3), 16),
+        ((2, 16, 9, 20), (16, 4, 3, 3), 4),
+        ((2, 6, 9, 12), (16, 6, 3, 3), 1),
+        ((2, 16, 9, 12), (6, 16, 3, 3), 1),
+    ],
+)
+def test_infinity_reaches_only_what_reads_it(x_shape, w_shape, groups, layout):
+    """A corner of the image is read by one pixel, through one tap."""
+    x, w = operands(x_shape, w_shape, "float32", (layout, layout))
+    with flambeau.no_grad():
+        x[0, 0, -1, -1] = np.inf
+    y = F.conv2d(x, w, None, 1, 0, 1, groups)
+    y.backward(flambeau.ones_like(y))
+    seen = np.zeros(y.shape, bool)
+    seen[0, : w_shape[0] // groups, -1, -1] = True
+    np.testing.assert_array_equal(~np.isfinite(values(y)), seen)
+    seen = np.zeros(w_shape, bool)
+    seen[: w_shape[0] // groups, 0, -1, -1] = True
+    np.testing.assert_array_equal(~np.isfinite(values(w.grad)), seen)
+    assert np.isfinite(values(x.grad)).all()
 
 
 @pytest.mark.parametrize(

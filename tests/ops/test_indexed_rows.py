@@ -85,5 +85,6 @@ def test_a_mask_of_all_elements_takes_one_value(dtype):
         version = x._version
         x[mask.to(dtype)] = 2.5
         assert torch.equal(x, mask * 2.5) and x._version == version + 1
+        assert x[mask.to(dtype)].tolist() == [2.5] * 12
     with pytest.raises(IndexError, match="shape of the mask"):
         x[mask[:, :6].to(dtype)] = 1.0

@@ -109,6 +109,30 @@ def test_bits_are_not_read_as_another_dtype():
     assert not negated.any()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [lambda f, z: f(z), lambda f, z: flambeau.func.vmap(f)(z)],
+    ids=["plain", "vmap"],
+)
+def test_parts_of_a_conjugate_are_those_of_a_copy(call):
+    z = flambeau.tensor(A)
+    parts = call(lambda z: flambeau.view_as_real(z.conj()), z)
+    assert flambeau.equal(parts, flambeau.view_as_real(z.conj().resolve_conj()))
+    parts.zero_()
+    assert flambeau.equal(z, flambeau.tensor(A))
+
+
+@pytest.mark.parametrize("foreach", [False, None])
+def test_adam_takes_a_gradient_that_is_a_conjugate(foreach):
+    steps = []
+    for grad in (flambeau.tensor(A).conj(), flambeau.tensor(A).conj().resolve_conj()):
+        w = flambeau.tensor(A, requires_grad=True)
+        w.grad = grad
+        flambeau.optim.Adam([w], foreach=foreach).step()
+        steps.append(w)
+    assert flambeau.equal(*steps)
+
+
 @pytest.mark.parametrize("name", ["T", "mT", "H", "mH"])
 def test_transposes_are_not_assigned(name):
     x = flambeau.zeros(2, 3)

@@ -73,6 +73,7 @@ def _softmax():
 _softmax.samples(call(values(2, 3), 1, False), call(values(), 0, False), dtypes=FLOATING)
 _softmax.reference(lambda x, dim, half_to_float: special.softmax(x, dim) if x.ndim else np.ones(()))
 _softmax.batching("dims")
+_softmax.benchmark(call(values(64, 1000), 1, False), call(values(4096, 10), 1, False))
 
 
 def softmax_spec(self, dim, half_to_float):
@@ -291,6 +292,12 @@ def layer_norm_specs(input, normalized_shape, weight, bias):
         dtype = weight.dtype
     stat = [n if d < rows else 1 for d, n in enumerate(input.shape)]
     return Spec(input.shape, input.dtype), Spec(stat, dtype), Spec(stat, dtype)
+
+
+native_layer_norm.benchmark(
+    call(values(64, 768), [768], values(768), values(768), 1e-5),
+    call(values(4096, 10), [10], None, None, 1e-5),
+)
 
 
 @native_layer_norm.rule

@@ -225,7 +225,7 @@ def silu_backward(grad_output, self):
     >>> flambeau._C._nn.silu_backward(flambeau.ones(2), flambeau.tensor([0., 1.]))
     tensor([0.5000, 0.9277])
     """
-    return grad_output * f.conj(_silu_slope(self))
+    return grad_output * f.conj(f.silu_slope(self))
 
 
 def _silu_slope(x):

@@ -129,7 +129,7 @@ _root.reference(np.sqrt)
 )
 def _inverse_root(self):
     """One over the square root: what ``pow`` runs for an exponent of -0.5."""
-    return f.where(self == -math.inf, 0.0, f.rsqrt(self + 0.0))
+    return f.where(self == -math.inf, 0.0, f.reciprocal(f.sqrt(self + 0.0)))
 
 
 _inverse_root.domain(self=(0.1, 3.0))

@@ -10,6 +10,8 @@
 namespace flambeau::inline v1::cpu {
 namespace {
 
+// What is turned for groups of few channels should stay near; more of it pays for the gradient of
+// the input, which is written in steps otherwise.
 constexpr int64_t kTurnBytes = 3 << 20;
 
 Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
@@ -183,12 +185,12 @@ bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape) {
   return turning_pays(ConvMath(type), shape, patches.source, shape.c / shape.groups);
 }
 
-bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape) {
+bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape, bool grad_input) {
   if (!fills_lanes(type, ConvLayout::nhwc, shape) || shape.out_h() * shape.out_w() == 0)
     return false;
   const int64_t lanes = depthwise_kernels(type).lanes, width = shape.out_w();
-  // What is turned should stay near.
-  if (shape.n * shape.c * shape.h * shape.w * element_of(type) > kTurnBytes) return false;
+  const int64_t bytes = shape.n * shape.c * shape.h * shape.w * element_of(type);
+  if (bytes > (grad_input && shape.stride_w > 1 ? 3 : 1) * kTurnBytes) return false;
   if (shape.stride_w > 1) return width < 3 * lanes;
   return width < (shape.c == shape.groups ? 2 * lanes : lanes);
 }

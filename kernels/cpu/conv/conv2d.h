@@ -54,11 +54,15 @@ bool conv2d_turns(ConvType type, const Conv2dShape& shape);
 bool conv2d_grad_input_turns(ConvType type, const Conv2dShape& shape);
 
 // Whether planes are better turned to nhwc, and results back: groups of few channels.
-bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape);
+bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape, bool grad_input);
 
 // The gradient of the filters, given x and dy of at least one image.
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
                          const void* dy, const MutableConvFilters& gradient);
+
+// Whether it is better taken from planes, however images lie: few products of many pixels, or
+// groups, whose patches would be copied in short runs.
+bool conv2d_grad_filters_prefers_nchw(ConvType type, const Conv2dShape& shape);
 
 // The gradient of the bias: the sum of dy over images and pixels.
 void conv2d_grad_bias(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,

@@ -33,7 +33,7 @@ struct Problem {
   Conv2dShape shape;
 
   Problem(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding,
-          IntSpan dilation, int64_t groups)
+          IntSpan dilation, int64_t groups, bool grad_input)
       : type(type_of(input.dtype())) {
     const IntSpan x = input.sizes(), w = weight.sizes();
     shape = {.n = x[0],
@@ -55,7 +55,8 @@ struct Problem {
     if (shape.s == 1) shape.dil_w = 1;
     shape.stride_h = std::min(shape.stride_h, shape.h + 2 * shape.pad_h);
     shape.stride_w = std::min(shape.stride_w, shape.w + 2 * shape.pad_w);
-    const bool last = shape::channels_last(input, weight) || conv2d_prefers_nhwc(type, shape);
+    const bool last =
+        shape::channels_last(input, weight) || conv2d_prefers_nhwc(type, shape, grad_input);
     format = last ? MemoryFormat::channels_last : MemoryFormat::contiguous;
     layout = last ? ConvLayout::nhwc : ConvLayout::nchw;
   }
@@ -81,7 +82,7 @@ ConvFilters filters_of(const Tensor& weight) {
 void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, const Tensor& bias,
                  IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
   if (out.numel() == 0) return;
-  const Problem p(input, weight, stride, padding, dilation, groups);
+  const Problem p(input, weight, stride, padding, dilation, groups, false);
   const Source x(input, p, conv2d_turns(p.type, p.shape));
   const Tensor b = bias.defined() ? contiguous_in(bias, MemoryFormat::contiguous) : bias;
   const Tensor y = place_for(out, out.dtype(), p.format);
@@ -99,7 +100,7 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
       if (t.defined()) fill(t, 0);
     return;
   }
-  const Problem p(input, weight, stride, padding, dilation, groups);
+  const Problem p(input, weight, stride, padding, dilation, groups, mask[0]);
   if (mask[0]) {
     const Source dy(grad, p, conv2d_grad_input_turns(p.type, p.shape));
     const Tensor dx = place_for(grad_input, grad_input.dtype(), p.format);
@@ -107,14 +108,18 @@ void convolution_backward(const Tensor& grad_input, const Tensor& grad_weight,
                       dx.bytes());
     deliver(grad_input, dx);
   }
-  const Tensor dy = contiguous_in(grad, p.format);
   if (mask[1]) {
-    const Tensor x = contiguous_in(input, p.format);
+    const bool planes = conv2d_grad_filters_prefers_nchw(p.type, p.shape);
+    const MemoryFormat format = planes ? MemoryFormat::contiguous : p.format;
+    const Tensor x = contiguous_in(input, format), g = contiguous_in(grad, format);
     const IntSpan s = grad_weight.strides();
-    conv2d_grad_filters(p.type, p.layout, p.shape, x.bytes(), dy.bytes(),
+    conv2d_grad_filters(p.type, planes ? ConvLayout::nchw : p.layout, p.shape, x.bytes(), g.bytes(),
                         {grad_weight.bytes(), s[0], s[1], s[2], s[3]});
   }
-  if (mask[2]) conv2d_grad_bias(p.type, p.layout, p.shape, dy.bytes(), grad_bias.bytes());
+  if (mask[2]) {
+    const Tensor dy = contiguous_in(grad, p.format);
+    conv2d_grad_bias(p.type, p.layout, p.shape, dy.bytes(), grad_bias.bytes());
+  }
 }
 
 }  // namespace flambeau::inline v1::cpu

@@ -196,8 +196,11 @@ bool correlates(ConvType type, ConvLayout layout, const Conv2dShape& shape,
   if (layout != ConvLayout::nchw || !is_small(source)) return false;
   const int64_t outs = shape.k / shape.groups, elements = source.elements();
   const int64_t width = source.grid_w, few = std::min(outs, elements);
-  // Of a row's vectors, a quarter may be lost, or more where a product would lose as much.
-  const bool wide = 3 * round_up(width, depthwise_kernels(type).lanes) <= 4 * width;
+  const int64_t taps = source.taps_h * source.taps_w;
+  // What is lost of rows' vectors and of taps together, unless a product would lose as much.
+  const int64_t all =
+      round_up(width, depthwise_kernels(type).lanes) * round_up(taps, kTapsTogether);
+  const bool wide = 17 * all <= 20 * width * taps;
   return elements > source.channels && outs * elements <= kMostPairs && few <= kFewPairs &&
          (wide || few < kFewLanes);
 }

@@ -26,6 +26,9 @@ struct DepthwiseBlock {
   bool cleared;    // the scratch has zeros where nothing is copied to
 };
 
+// Taps that are correlated together: so many that no sum waits for the one before.
+constexpr int kTapsTogether = 5;
+
 struct DepthwiseKernels {
   int64_t lanes, sum;  // of a vector of sums; bytes of one
   int64_t together;    // vectors of sums

@@ -246,8 +246,8 @@ struct Depthwise {
         width - (cols - 1) * L, L * b.out_w, b.out_w);
   }
 
-  // So many taps at a time that no sum waits for the one before, and outs as registers allow.
-  static constexpr int kTaps = 5, kOuts = kVectorBytes == 64 ? 4 : 2;
+  // Outs as registers allow.
+  static constexpr int kTaps = kTapsTogether, kOuts = kVectorBytes == 64 ? 4 : 2;
 
   template <int Outs>
   static void correlate_outs(const DepthwiseBlock& b, const S* grad, int64_t distance,

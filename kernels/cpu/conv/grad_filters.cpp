@@ -293,6 +293,12 @@ void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& sh
   FilterGradient(math, layout, shape, patches.source, dy, gradient).run();
 }
 
+bool conv2d_grad_filters_prefers_nchw(ConvType type, const Conv2dShape& shape) {
+  const ForwardPatches patches(ConvLayout::nchw, shape, nullptr);
+  return !fills_lanes(type, ConvLayout::nhwc, shape) &&
+         (shape.groups > 1 || correlates(type, ConvLayout::nchw, shape, patches.source));
+}
+
 void conv2d_grad_bias(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* dy,
                       void* gradient) {
   const int64_t image = shape.out_h() * shape.out_w();

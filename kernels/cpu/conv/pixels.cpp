@@ -1,7 +1,7 @@
 #include "kernels/cpu/conv/pixels.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "core/parallel/isa.h"
@@ -133,19 +133,33 @@ class Pixels {
                       .offsets = offsets_.data()};
     char* const first = target.c;
     for (int64_t s = 0; s < steps; ++s) {
-      const PatchStep& step = steps_[static_cast<size_t>(s)];
-      pixels.block.depth = step.depth;
-      pixels.block.first = s == 0;
-      pixels.block.last = s + 1 == steps;
-      pixels.offsets = offsets_.data() + step.from;
-      filters_.put(pixels.block, group, {s, 0, step.depth}, out);
       for (int64_t i = 0; i < rows; ++i) {
+        const auto [from, to] = elements_of(row + i);
+        const PatchStep& step = steps_[static_cast<size_t>(s)];
+        const int64_t begin = std::max(from, step.from), end = std::min(to, step.end());
+        // A row that sees nothing has one step, of no elements.
+        if (begin >= end && (s > 0 || from < to)) continue;
+        const int64_t skipped = begin >= end ? 0 : begin - step.from;
+        pixels.block.depth = std::max<int64_t>(0, end - begin);
+        pixels.block.first = begin == from || begin >= end;
+        pixels.block.last = end == to || begin >= end;
+        pixels.offsets = offsets_.data() + step.from + skipped;
+        filters_.put(pixels.block, group, {s, skipped, pixels.block.depth}, out);
         pixels.src = src + i * src_.step_h * h_stride_ * math_.element;
         pixels.block.partial = steps == 1 ? nullptr : scratch.data() + copied + i * row_sums;
         target.c = first + i * pass_.out_h * f_.store;
         multiply_(pixels);
       }
     }
+  }
+
+  // Of the patches of a row of the grid, those inside the image.
+  std::pair<int64_t, int64_t> elements_of(int64_t row) const {
+    const int64_t at = row * src_.step_h, line = src_.taps_w * src_.channels;
+    int64_t tap = 0, end = src_.taps_h;
+    while (tap < end && at + src_.off_h[tap] < 0) ++tap;
+    while (tap < end && at + src_.off_h[end - 1] >= src_.in_h) --end;
+    return {tap * line, end * line};
   }
 
   // What the first tap reads for the first pixel of a row.

@@ -88,8 +88,9 @@ class InPlace {
         break;
       }
     }
-    image_block_ = std::clamp<int64_t>(std::min(kTaskWork / work(), tasks() / wanted_tasks()), 1,
-                                       pass_.images);
+    // Images share what find_panels() finds.
+    image_block_ = std::clamp<int64_t>(std::min(8 * kTaskWork / work(), tasks() / wanted_tasks()),
+                                       1, pass_.images);
   }
 
   int64_t sum_bytes(int64_t outs, int64_t pixels) const {

@@ -282,17 +282,12 @@ void index(const char* op, const Tensor& result, const Tensor& self, const Advan
   walk.load();
 }
 
-namespace {
-
-// Whether the one index is a mask of all elements.
 bool is_full_mask(const Tensor& self, TensorSpan indices) {
-  if (indices.size() != 1 || !indices[0].defined()) return false;
+  if (indices.size() != 1 || !indices[0].defined() || self.dim() == 0) return false;
   const DType dtype = indices[0].dtype();
-  return (dtype == DType::boolean || dtype == DType::uint8) &&
+  return (dtype == DType::boolean || dtype == DType::uint8) && !indices[0].is_meta() &&
          same(indices[0].sizes(), self.sizes());
 }
-
-}  // namespace
 
 void index_put(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate) {
   if (!accumulate && values.numel() == 1 && values.dim() <= 1 && is_full_mask(self, indices))

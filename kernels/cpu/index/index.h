@@ -45,6 +45,8 @@ struct AdvancedIndex {
   Dims result_sizes;
   int64_t place = 0;  // the result's dimension at which index_sizes begin
 };
+// Whether the one index is a mask of all elements, for which there are shorter ways.
+bool is_full_mask(const Tensor& self, TensorSpan indices);
 // Masks are made indices. IndexError as PyTorch.
 AdvancedIndex advanced_index(const char* op, const Tensor& self, TensorSpan indices);
 void index(const char* op, const Tensor& result, const Tensor& self, const AdvancedIndex& at);

@@ -380,21 +380,74 @@ inline void for_true(const uint8_t* mask, int64_t n, F&& put) {
   for (; i < n; ++i) put(i, mask[i] != 0);
 }
 
-// Packing without branches writes each element, and steps on where it is wanted; a buffer keeps
-// the one write too many away from what lies behind dst.
+// Packing without branches writes all elements, and steps on by those that are wanted; a buffer
+// keeps what is written too many away from what lies behind dst.
 constexpr int64_t kPackBlock = 512;
+
+// Vectors of elements of 4 or 8 bytes are packed by one instruction. Gives how far it came.
+#if defined(__AVX512F__)
+inline __mmask16 wanted_of(const uint8_t* mask, uint32_t) {
+  const __m128i m = _mm_loadu_si128(reinterpret_cast<const __m128i*>(mask));
+  return _mm_test_epi8_mask(m, m);
+}
+inline __mmask8 wanted_of(const uint8_t* mask, uint64_t) {
+  const __m128i m = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(mask));
+  return static_cast<__mmask8>(_mm_test_epi8_mask(m, m));
+}
+inline __m512i packed(__mmask16 wanted, __m512i v, uint32_t) {
+  return _mm512_maskz_compress_epi32(wanted, v);
+}
+inline __m512i packed(__mmask8 wanted, __m512i v, uint64_t) {
+  return _mm512_maskz_compress_epi64(wanted, v);
+}
+
+template <class T>
+int64_t pack_vectors(T* out, const T* from, const uint8_t* mask, int64_t n, int64_t& kept) {
+  int64_t i = 0;
+  if constexpr (sizeof(T) == 4 || sizeof(T) == 8) {
+    constexpr int64_t kLanes = 64 / sizeof(T);
+    for (; i + kLanes <= n; i += kLanes) {
+      const auto wanted = wanted_of(mask + i, T());
+      _mm512_storeu_si512(out + kept, packed(wanted, _mm512_loadu_si512(from + i), T()));
+      kept += __builtin_popcount(wanted);
+    }
+  }
+  return i;
+}
+
+inline int64_t place_vectors(int64_t* out, const uint8_t* mask, int64_t n, int64_t first,
+                             int64_t& kept) {
+  __m512i places =
+      _mm512_add_epi64(_mm512_set1_epi64(first), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __mmask8 wanted = wanted_of(mask + i, uint64_t());
+    _mm512_storeu_si512(out + kept, packed(wanted, places, uint64_t()));
+    kept += __builtin_popcount(wanted);
+    places = _mm512_add_epi64(places, _mm512_set1_epi64(8));
+  }
+  return i;
+}
+#else
+template <class T>
+int64_t pack_vectors(T*, const T*, const uint8_t*, int64_t, int64_t&) {
+  return 0;
+}
+inline int64_t place_vectors(int64_t*, const uint8_t*, int64_t, int64_t, int64_t&) { return 0; }
+#endif
 
 template <class T>
 void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
-  T buffer[kPackBlock + 1];
+  T buffer[kPackBlock + 64 / sizeof(T)];
   T* out = static_cast<T*>(dst);
   T* const end = out + room;
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
     const T* from = static_cast<const T*>(src) + begin;
     int64_t kept = 0;
-    for_true(mask + begin, length, [&](int64_t i, bool wanted) {
-      buffer[kept] = from[i];
+    const int64_t done = pack_vectors(buffer, from, mask + begin, length, kept);
+    for_true(mask + begin + done, length - done, [&](int64_t i, bool wanted) {
+      buffer[kept] = from[done + i];
       kept += wanted;
     });
     if (kept > end - out) kept = end - out;
@@ -405,12 +458,13 @@ void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t
 }
 
 void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64_t first) {
-  int64_t buffer[kPackBlock + 1];
+  int64_t buffer[kPackBlock + 8];
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
     int64_t kept = 0;
-    for_true(mask + begin, length, [&](int64_t i, bool wanted) {
-      buffer[kept] = first + begin + i;
+    const int64_t done = place_vectors(buffer, mask + begin, length, first + begin, kept);
+    for_true(mask + begin + done, length - done, [&](int64_t i, bool wanted) {
+      buffer[kept] = first + begin + done + i;
       kept += wanted;
     });
     if (kept > room) kept = room;

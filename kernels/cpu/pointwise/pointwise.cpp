@@ -39,16 +39,39 @@ Chosen choose(const PointwiseKernel& kernel, DType common) {
   return {set.by[static_cast<int>(compute)], set.takes_any_length(compute), dtype, dtype};
 }
 
+// A loop, where the library's comparison of a few sizes would cost more than the whole rest.
+bool same_sizes(const Tensor& a, const Tensor& b) {
+  const IntSpan x = a.sizes(), y = b.sizes();
+  if (x.size() != y.size()) return false;
+  for (size_t d = 0; d < x.size(); ++d)
+    if (x[d] != y[d]) return false;
+  return true;
+}
+
+// Whether numbers stay as wide as they are: constants of the loop, in the type of parameters.
+bool numbers_are_constants(DType dtype, Inputs inputs) {
+  const Tensor* whole = nullptr;
+  unsigned which = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& t = *inputs[i];
+    if (t.numel() == 1) {
+      if (is_complex(t.dtype())) return false;
+      which |= 1u << i;
+      continue;
+    }
+    if (t.dtype() != dtype && t.dtype() != DType::boolean) return false;
+    if (!t.is_contiguous() || (whole && !same_sizes(*whole, t))) return false;
+    whole = &t;
+  }
+  return whole && takes_constants(which, inputs.size());
+}
+
 // Whether nothing is lost when inputs are brought to a small dtype before they are computed with:
 // integers wrap around in any case, floats are to have come from there.
 bool keeps_values(DType dtype, Inputs inputs) {
   if (!is_floating(dtype)) return true;
-  // One number of two is a constant, in the type of parameters.
-  for (size_t i = 0; i < 2 && inputs.size() == 2; ++i)
-    if (inputs[i]->numel() == 1 && !is_complex(inputs[i]->dtype()) &&
-        inputs[1 - i]->dtype() == dtype && inputs[1 - i]->numel() > 1 &&
-        inputs[1 - i]->is_contiguous())
-      return true;
+  // In bfloat16 what a formula chooses is not rounded again, so a bound has to be one already.
+  if (dtype == DType::float16 && numbers_are_constants(dtype, inputs)) return true;
   for (const Tensor* t : inputs) {
     if (t->dtype() == dtype || t->dtype() == DType::boolean) continue;
     if (t->numel() != 1 || !t->device().is_cpu() || is_complex(t->dtype())) return false;
@@ -233,15 +256,6 @@ class Exact {
 }
 
 // ---- contiguous operands
-
-// A loop, where the library's comparison of a few sizes would cost more than the whole rest.
-bool same_sizes(const Tensor& a, const Tensor& b) {
-  const IntSpan x = a.sizes(), y = b.sizes();
-  if (x.size() != y.size()) return false;
-  for (size_t d = 0; d < x.size(); ++d)
-    if (x[d] != y[d]) return false;
-  return true;
-}
 
 // The common case, told at a glance: one dtype and one shape, contiguous, on the CPU.
 bool are_alike(Inputs inputs, const PointwiseKernel& kernel) {

@@ -43,6 +43,9 @@ Reader find_kernel(Reduction reduction, DType element, DType stored) {
     if (small != Compute::count && row.by[static_cast<int>(small)].state_bytes != 0)
       return {row.by[static_cast<int>(small)], stored};
   }
+  // Bytes that are asked for their truth.
+  if (compute == Compute::b8 && is_integral(stored, true) && itemsize(stored) == 1)
+    return {row.by[static_cast<int>(compute)], stored};
   if (compute == Compute::count || row.by[static_cast<int>(compute)].state_bytes == 0)
     raise<NotImplementedError>("this reduction is not implemented for ", dtype_name(element));
   return {row.by[static_cast<int>(compute)], dtype_of(compute)};

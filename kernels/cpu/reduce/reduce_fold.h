@@ -4,12 +4,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/cpu/pointwise/vectors.h"
 #include "kernels/cpu/reduce/reduce_kernels.h"
 #include "kernels/math/leaves.h"
-
-#if defined(FLAMBEAU_ISA_avx512) || defined(FLAMBEAU_ISA_avx2)
-#include <immintrin.h>
-#endif
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
@@ -51,58 +48,6 @@ using real_t = typename Parts<T>::type;
 template <class T>
 FLAMBEAU_LEAF const T* row_of(const T* p, int64_t row_stride, int64_t r) {
   return reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) + r * row_stride);
-}
-
-// ---- vectors: selections among them are never branches, which data could make unpredictable
-
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
-
-template <class T>
-struct Vector {
-  static constexpr int kWidth = kVectorBytes / sizeof(T);
-  typedef T type __attribute__((vector_size(kVectorBytes)));
-};
-template <class T>
-using vector_t = typename Vector<T>::type;
-
-template <class T>
-FLAMBEAU_LEAF vector_t<T> broadcast(T x) {
-  return x - vector_t<T>{};
-}
-template <class T>
-FLAMBEAU_LEAF vector_t<T> load(const T* p) {
-  vector_t<T> v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-#if defined(FLAMBEAU_ISA_avx512)
-FLAMBEAU_LEAF uint64_t first_bytes(int64_t n) {
-  return n >= 64 ? ~uint64_t{0} : ~(~uint64_t{0} << n);
-}
-#endif
-// The first n elements, and `rest` in the other lanes.
-template <class T>
-FLAMBEAU_LEAF vector_t<T> load(const T* p, int64_t n, vector_t<T> rest) {
-#if defined(FLAMBEAU_ISA_avx512)
-  return (vector_t<T>)_mm512_mask_loadu_epi8((__m512i)rest, first_bytes(n * int64_t{sizeof(T)}), p);
-#else
-  __builtin_memcpy(&rest, p, static_cast<size_t>(n) * sizeof(T));
-  return rest;
-#endif
-}
-template <class T>
-FLAMBEAU_LEAF void store(T* p, vector_t<T> v, int64_t n = Vector<T>::kWidth) {
-#if defined(FLAMBEAU_ISA_avx512)
-  if (n < Vector<T>::kWidth)
-    return _mm512_mask_storeu_epi8(p, first_bytes(n * int64_t{sizeof(T)}), (__m512i)v);
-#endif
-  __builtin_memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
 }
 
 // Which lanes of two vectors of floats hold NaN.
@@ -147,22 +92,6 @@ struct Unordered {
 };
 #endif
 
-// Lane k of the result is lane k + shift, round about.
-template <class T, int shift, int... I>
-FLAMBEAU_LEAF vector_t<T> rotated(vector_t<T> v, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(v, v, ((I + shift) % Vector<T>::kWidth)...);
-}
-
-// Calls f(j, n) for the vectors of a row of `count` elements; n is less than the width for the
-// last.
-template <class T, class F>
-FLAMBEAU_LEAF void for_vectors(int64_t count, F f) {
-  constexpr int64_t kWidth = Vector<T>::kWidth;
-  int64_t j = 0;
-  for (; j + kWidth <= count; j += kWidth) f(j, kWidth);
-  if (j < count) f(j, count - j);
-}
-
 // ---- folds: one number is the state, and two are joined by one operation
 //
 // Op offers Element, State, Result, identity(), map(element, params), join(a, b) for states and for
@@ -183,8 +112,7 @@ struct Fold {
     for (int64_t r = 0; r < rows; ++r) {
       if constexpr (kVectors) {
         const Input* p = row_of(static_cast<const Input*>(elements), row_stride, r);
-        const Vec v = row_of_lanes(p, n * kParts, params);
-        const Vec all = halved<kWidth / 2>(v);
+        const Vec all = row_of_lanes(p, n * kParts, params);
         __builtin_memcpy(static_cast<State*>(states) + r, &all, sizeof(State));
       } else {
         row_of_states(row_of(static_cast<const Element*>(elements), row_stride, r), n, params,
@@ -192,6 +120,19 @@ struct Fold {
       }
     }
   }
+#if defined(FLAMBEAU_ISA_avx512)
+  // The same of every `step`-th element: those between are loaded, as nothing, with the others.
+  template <int step>
+  static void rows_with_gaps(const void* elements, int64_t row_stride, int64_t rows, int64_t n,
+                             int64_t, const void*, void* states) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const Lane* p = row_of(static_cast<const Lane*>(elements), row_stride, r);
+      const Vec all = halved<kWidth / 2>(row_with_gaps<step>(p, (n - 1) * step + 1),
+                                         [](Vec a, Vec b) { return Op::join(a, b); });
+      __builtin_memcpy(static_cast<State*>(states) + r, &all, sizeof(State));
+    }
+  }
+#endif
   static void row(const void* elements, int64_t n, const void* params, void* state) {
     rows(elements, 0, 1, n, 0, params, state);
   }
@@ -234,14 +175,28 @@ struct Fold {
     ReduceKernel kernel = {sizeof(State), rows,   columns,
                            combine,       finish, {kDType<Result>, kDType<Result>}};
     if constexpr (kVectors) {  // rows that are read once, and of which little is left to join
-      kernel.longest_row = 32768;
-      kernel.shortest_row = 16;
+      kernel.longest_row = 131072 / static_cast<int64_t>(sizeof(Source));
+      kernel.shortest_row = kMasks ? 8 : 16;
+#if defined(FLAMBEAU_ISA_avx512)
+      if constexpr (kParts == 1 && !Op::kMaps && __is_same(Source, Element) && sizeof(Lane) >= 4) {
+        kernel.rows_with_gaps[0] = rows_with_gaps<2>;
+        kernel.rows_with_gaps[1] = rows_with_gaps<3>;
+        kernel.rows_with_gaps[2] = rows_with_gaps<4>;
+      }
+#endif
     }
     return kernel;
   }
 
  private:
+#if defined(FLAMBEAU_ISA_avx512)
+  static constexpr bool kMasks = true;  // parts of vectors are loaded as fast as whole ones
+#else
+  static constexpr bool kMasks = false;
+#endif
   static constexpr bool kVectors = Op::kPartwise || Parts<State>::count == 1;
+  static constexpr bool kHalves =
+      __is_same(Source, math::bfloat16) || __is_same(Source, math::float16);
   static constexpr bool kQuick = Op::kExtreme && kFloating<State> && !Op::kMaps;
   static constexpr int kParts = Parts<State>::count;
   using Lane = real_t<State>;
@@ -268,70 +223,31 @@ struct Fold {
   FLAMBEAU_LEAF Vec mapped(const Input* p, int64_t n, const void* params, Vec rest) {
     if constexpr (Op::kMaps) {
       Input given[kWidth];
-      if (n < kWidth) p = padded(given, p, n);
+      if (n < kWidth) p = padded<kWidth>(given, p, n);
       Lane lanes[kWidth];
       for (int64_t k = 0; k < kWidth; ++k) lanes[k] = Op::map(math::cast<Element>(p[k]), params);
-      return only(load<Lane>(lanes), n, rest);
-    } else if constexpr (__is_same(Source, math::bfloat16) || __is_same(Source, math::float16)) {
-      return only(widened(p, n), n, rest);
+      return only<Lane>(load<Lane>(lanes), n, rest);
+    } else if constexpr (kHalves) {
+      return only<Lane>(widened<Lane>(p, n), n, rest);
     } else {
       return n == kWidth ? load<Lane>(p) : load<Lane>(p, n, rest);
     }
   }
 
-  // The first n lanes, and `rest` in the others.
-  FLAMBEAU_LEAF Vec only(Vec v, int64_t n, Vec rest) {
-    if (n == kWidth) return v;
-#if defined(FLAMBEAU_ISA_avx512)
-    return (Vec)_mm512_mask_mov_epi8((__m512i)rest, first_bytes(n * int64_t{sizeof(Lane)}),
-                                     (__m512i)v);
-#else
-    store<Lane>(reinterpret_cast<Lane*>(&rest), v, n);
-    return rest;
-#endif
-  }
-
-  // n elements with zeros behind them.
-  FLAMBEAU_LEAF const Input* padded(Input* room, const Input* p, int64_t n) {
-    constexpr size_t kBytes = kWidth * sizeof(Input);
-#if defined(FLAMBEAU_ISA_avx512)
-    if constexpr (kBytes <= 64) {
-      const __m512i bytes = _mm512_maskz_loadu_epi8(first_bytes(n * int64_t{sizeof(Input)}), p);
-      __builtin_memcpy(room, &bytes, kBytes);
-      return room;
-    }
-#endif
-    __builtin_memset(room, 0, kBytes);
-    __builtin_memcpy(room, p, static_cast<size_t>(n) * sizeof(Input));
-    return room;
-  }
-
-  FLAMBEAU_LEAF Vec widened(const Source* p, int64_t n) {
-#if defined(FLAMBEAU_ISA_avx512)
-    const __m256i bits = n == kWidth
-                             ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
-                             : _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1 << n) - 1), p);
-    if constexpr (__is_same(Source, math::float16))
-      return (Vec)_mm512_maskz_cvtph_ps(0xffff, bits);
-    else
-      return (Vec)((vector_t<uint32_t>)_mm512_maskz_cvtepu16_epi32(0xffff, bits) << 16);
-#else
-    Source room[kWidth];
-    if (n < kWidth) p = padded(room, p, n);
-    Lane lanes[kWidth];
-    for (int k = 0; k < kWidth; ++k) lanes[k] = math::cast<Lane>(p[k]);
-    return load<Lane>(lanes);
-#endif
-  }
-
-  // Stretches of a row are joined as tiles are, as a binary counter carries, lane by lane.
+  // The state is in the first lanes of the result.
   FLAMBEAU_LEAF Vec row_of_lanes(const Input* p, int64_t n, const void* params) {
     if constexpr (kQuick) {
       Unordered<Lane> nan;
       const Vec v = extreme_of_numbers(p, n, params, nan);
       if (!nan.any()) [[likely]]
-        return v;
+        return halved<kWidth / 2>(v, [](Vec a, Vec b) { return Op::of_numbers(a, b); });
     }
+    return halved<kWidth / 2>(joined_lanes(p, n, params),
+                              [](Vec a, Vec b) { return Op::join(a, b); });
+  }
+
+  // Stretches of a row are joined as tiles are, as a binary counter carries, lane by lane.
+  FLAMBEAU_LEAF Vec joined_lanes(const Input* p, int64_t n, const void* params) {
     constexpr int64_t kStretch = 2048;
     if (n <= kStretch || Op::kExtreme) return stretch(p, n, params);
     Vec waiting[64];
@@ -366,6 +282,41 @@ struct Fold {
     return a;
   }
 
+#if defined(FLAMBEAU_ISA_avx512)
+  template <int step>
+  FLAMBEAU_LEAF Vec row_with_gaps(const Lane* p, int64_t n) {
+    const Vec none = identity();
+    uint64_t wanted[step];
+    for (int v = 0; v < step; ++v) {
+      wanted[v] = 0;
+      for (int k = 0; k < kWidth; ++k)
+        if ((v * kWidth + k) % step == 0)
+          wanted[v] |= first_bytes(sizeof(Lane)) << (k * static_cast<int>(sizeof(Lane)));
+    }
+    Vec part[step];
+    for (int v = 0; v < step; ++v) part[v] = none;
+    int64_t i = 0;
+    for (; i + step * kWidth <= n; i += step * kWidth)
+#pragma GCC unroll 4
+      for (int v = 0; v < step; ++v)
+        part[v] = Op::join(
+            part[v], (Vec)_mm512_mask_loadu_epi8((__m512i)none, wanted[v], p + i + v * kWidth));
+#pragma GCC unroll 4
+    for (int v = 0; v < step; ++v) {
+      const int64_t left = n - i - v * kWidth;
+      if (left > 0)
+        part[v] = Op::join(
+            part[v],
+            (Vec)_mm512_mask_loadu_epi8(
+                (__m512i)none, wanted[v] & first_bytes(left * static_cast<int64_t>(sizeof(Lane))),
+                p + i + v * kWidth));
+    }
+    Vec all = part[0];
+    for (int v = 1; v < step; ++v) all = Op::join(all, part[v]);
+    return all;
+  }
+#endif
+
   // As if there were no NaN, which is rare; `nan` says whether there is.
   FLAMBEAU_LEAF Vec extreme_of_numbers(const Input* p, int64_t n, const void* params,
                                        Unordered<Lane>& nan) {
@@ -391,54 +342,101 @@ struct Fold {
     return Op::of_numbers(Op::of_numbers(a, b), Op::of_numbers(c, d));
   }
 
-  template <int half>
-  FLAMBEAU_LEAF Vec halved(Vec v) {
+  // The upper half of the lanes is joined to the lower until one is left.
+  template <int half, class Join>
+  FLAMBEAU_LEAF Vec halved(Vec v, Join join) {
     if constexpr (half < kParts)
       return v;
     else
       return halved<half / 2>(
-          Op::join(v, rotated<Lane, half>(v, std::make_integer_sequence<int, kWidth>())));
+          join(v, rotated<Lane, half>(v, std::make_integer_sequence<int, kWidth>())), join);
+  }
+
+  // Few columns: their states stay in registers.
+  FLAMBEAU_LEAF void columns_of_lanes(const Input* p, int64_t row_stride, int64_t rows,
+                                      int64_t cols, const void* params, Lane* s) {
+    if (cols <= kWidth) return few_columns<1>(p, row_stride, rows, cols, params, s);
+    if (cols <= 2 * kWidth) return few_columns<2>(p, row_stride, rows, cols, params, s);
+    if (cols <= 3 * kWidth) return few_columns<3>(p, row_stride, rows, cols, params, s);
+    if (cols <= 4 * kWidth) return few_columns<4>(p, row_stride, rows, cols, params, s);
+    many_columns(p, row_stride, rows, cols, params, s);
+  }
+
+  template <int vectors>
+  FLAMBEAU_LEAF void few_columns(const Input* p, int64_t row_stride, int64_t rows, int64_t cols,
+                                 const void* params, Lane* s) {
+    const auto width = [=](int v) { return v + 1 < vectors ? kWidth : cols - v * kWidth; };
+    const auto one = [=](int64_t r, int v) {
+      return mapped(row_of(p, row_stride, r) + v * kWidth, width(v), params, identity());
+    };
+    const auto four = [=](int64_t r, int v) {
+      return four_rows(row_of(p, row_stride, r) + v * kWidth, row_stride, width(v), params);
+    };
+    Vec state[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) state[v] = rows >= 4 ? four(0, v).first() : one(0, v);
+    int64_t r = rows >= 4 ? 4 : 1;
+    for (; r + 4 <= rows; r += 4)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) state[v] = four(r, v).onto(state[v]);
+    for (; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) state[v] = Op::join(state[v], one(r, v));
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) store<Lane>(s + v * kWidth, state[v], width(v));
+  }
+
+  // A vector of each of four rows.
+  struct None {};
+  struct Four {
+    Vec value;
+    [[no_unique_address]] std::conditional_t<kQuick, Unordered<Lane>, None> nan;
+
+    Vec first() const {
+      if constexpr (kQuick)
+        return nan.select(broadcast<Lane>(math::nan<Lane>), value);
+      else
+        return value;
+    }
+    Vec onto(Vec state) const {
+      if constexpr (kQuick)
+        return nan.select(broadcast<Lane>(math::nan<Lane>), Op::of_numbers(value, state));
+      else
+        return Op::join(state, value);
+    }
+  };
+  FLAMBEAU_LEAF Four four_rows(const Input* a, int64_t row_stride, int64_t n, const void* params) {
+    const Input *b = row_of(a, row_stride, 1), *c = row_of(a, row_stride, 2),
+                *d = row_of(a, row_stride, 3);
+    Four four{};
+    if constexpr (kQuick) {
+      four.value = four_numbers(a, b, c, d, n, params, four.nan);
+    } else {
+      const Vec none = identity();
+      four.value = Op::join(Op::join(mapped(a, n, params, none), mapped(b, n, params, none)),
+                            Op::join(mapped(c, n, params, none), mapped(d, n, params, none)));
+    }
+    return four;
   }
 
   // Four rows at a time, so that a state is loaded and stored once for them.
-  FLAMBEAU_LEAF void columns_of_lanes(const Input* p, int64_t row_stride, int64_t rows,
-                                      int64_t cols, const void* params, Lane* s) {
-    const Vec none = identity();
+  FLAMBEAU_LEAF void many_columns(const Input* p, int64_t row_stride, int64_t rows, int64_t cols,
+                                  const void* params, Lane* s) {
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
-      const Input *a = row_of(p, row_stride, r), *b = row_of(p, row_stride, r + 1),
-                  *c = row_of(p, row_stride, r + 2), *d = row_of(p, row_stride, r + 3);
-      if constexpr (kQuick) {
-        const auto four = [&](int64_t j, int64_t n) {
-          Unordered<Lane> nan;
-          Vec v = four_numbers(a + j, b + j, c + j, d + j, n, params, nan);
-          if (r > 0) v = Op::of_numbers(v, some(s + j, n));
-          return nan.select(broadcast<Lane>(math::nan<Lane>), v);
-        };
-        into_states(s, cols, true, four);
-        continue;
-      }
-      const auto four = [&](int64_t j, int64_t n) {
-        return Op::join(Op::join(mapped(a + j, n, params, none), mapped(b + j, n, params, none)),
-                        Op::join(mapped(c + j, n, params, none), mapped(d + j, n, params, none)));
-      };
-      into_states(s, cols, r == 0, four);
+      const Input* a = row_of(p, row_stride, r);
+      for_vectors<Lane>(cols, [&](int64_t j, int64_t n) {
+        const Four four = four_rows(a + j, row_stride, n, params);
+        store<Lane>(s + j, r == 0 ? four.first() : four.onto(some(s + j, n)), n);
+      });
     }
     for (; r < rows; ++r) {
       const Input* a = row_of(p, row_stride, r);
-      into_states(s, cols, r == 0,
-                  [&](int64_t j, int64_t n) { return mapped(a + j, n, params, none); });
+      for_vectors<Lane>(cols, [&](int64_t j, int64_t n) {
+        const Vec x = mapped(a + j, n, params, identity());
+        store<Lane>(s + j, r == 0 ? x : Op::join(some(s + j, n), x), n);
+      });
     }
-  }
-
-  template <class F>
-  FLAMBEAU_LEAF void into_states(Lane* s, int64_t cols, bool first, F value) {
-    if (first)
-      return for_vectors<Lane>(cols,
-                               [&](int64_t j, int64_t n) { store<Lane>(s + j, value(j, n), n); });
-    for_vectors<Lane>(cols, [&](int64_t j, int64_t n) {
-      store<Lane>(s + j, Op::join(some(s + j, n), value(j, n)), n);
-    });
   }
 
   // Without vectors: a few independent chains.

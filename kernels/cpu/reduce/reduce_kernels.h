@@ -46,6 +46,8 @@ struct ReduceKernel {
   DType outs[2];               // their types
   int64_t longest_row = 2048;  // elements that are best taken at a time
   int64_t shortest_row = 64;   // below which it is better to reduce across results
+  // As `rows`, of every second, third and fourth element; null where those are better gathered.
+  decltype(rows) rows_with_gaps[3] = {};
 };
 
 struct ReduceRow {  // one reduction

@@ -18,10 +18,13 @@ constexpr int64_t kPartRows = 8192;     // elements of a tile that is made of sh
 constexpr int64_t kTileRows = 64;    // of a tile, where neighbouring results are reduced together
 constexpr int64_t kStagedRows = 16;  // the same, when they pass through a buffer
 constexpr int64_t kShortRow = 64;  // rows with gaps, below this, are better reduced across results
-constexpr int64_t kFewBytes = 32;  // of a run of neighbouring results that is worth a call
-constexpr int64_t kNarrow = 64;    // results that do not fill a few vectors, see widening()
+constexpr int64_t kFewElements = 4;  // of a result, whose copy would cost as much
+constexpr int64_t kFewBytes = 32;    // of a run of neighbouring results that is worth a call
+constexpr int64_t kNarrow = 64;      // results that do not fill a few vectors, see widening()
 constexpr int64_t kWide = 256;
+constexpr int64_t kWideRows = 8;    // that make their folding worth it
 constexpr int64_t kManyUnits = 64;  // enough to share among threads
+constexpr int64_t kChunkBytes = 256 << 10;
 constexpr int kMaxDepth = 64;
 // Between the rows of a turned tile: at distances of 4096 bytes they would share few cache lines.
 constexpr int64_t kPadding = 64;
@@ -67,29 +70,43 @@ class Reducer {
   void run() {
     if (count_ == 0) return fill_identity();
     by_rows_ = reduces_by_rows();
+    const int64_t gap = reduced_.strides[0][0] / item_;
+    rows_ = job_.kernel.rows;
+    const bool unbroken = reduced_.ndim == 1 || reduced_.sizes[0] >= Tiling::kLongRow;
+    if (by_rows_ && !converts_ && unbroken && gap >= 2 && gap <= 4 &&
+        reduced_.strides[0][0] == gap * item_ && job_.kernel.rows_with_gaps[gap - 2])
+      rows_ = job_.kernel.rows_with_gaps[gap - 2];
+    const bool gaps = rows_ != job_.kernel.rows;
+    const bool dense = !converts_ && (gaps || reduced_.strides[0][0] == item_);
+    in_parts_ = by_rows_ && dense && reduced_.ndim > 1 && job_.kernel.longest_row > kRowElements &&
+                !gaps && reduced_.sizes[0] < kPartRows / 2;
+    parts_first_ = in_parts_ && kept_.sizes[0] > 1 && kept_.strides[0][0] < reduced_.strides[0][1];
     Tiling units(kept_, unit_limit(), 0);
     const bool staged = converts_ || kept_.strides[0][0] != item_;
     if (!by_rows_ && !staged) group(units);
     wide_rows_ = by_rows_ || staged || grouped_ ? 1 : widening();
     while (wide_rows_ > count_) wide_rows_ /= 2;
-    const int64_t tile_rows = staged ? kStagedRows : kTileRows * wide_rows_;
-    const bool dense = !converts_ && reduced_.strides[0][0] == item_;
-    const bool in_parts = dense && reduced_.ndim > 1 && job_.kernel.longest_row > kRowElements &&
-                          reduced_.sizes[0] < kPartRows / 2;
-    const int64_t longest = !dense ? kRowElements : in_parts ? kPartRows : job_.kernel.longest_row;
+    const int64_t tile_rows = staged           ? kStagedRows
+                              : wide_rows_ > 1 ? 4 * kTileRows * wide_rows_
+                                               : kTileRows;
+    const int64_t longest = !dense         ? kRowElements
+                            : parts_first_ ? reduced_.sizes[0]
+                            : in_parts_    ? kPartRows
+                                           : job_.kernel.longest_row;
     const Tiling tiles(reduced_, by_rows_ ? longest : tile_rows,
-                       !by_rows_  ? 0
-                       : in_parts ? kPartRows
-                                  : Tiling::kLongRow);
+                       !by_rows_ || parts_first_ ? 0
+                       : in_parts_               ? kPartRows
+                                                 : Tiling::kLongRow);
     units_ = &units;
     unit_elements_ = units.inner * units.block;
     tiles_ = &tiles;
-    direct_ = by_rows_ ? !converts_ && contiguous_in_tile(reduced_, tiles, 0, item_) : !staged;
-    in_parts_ = by_rows_ && in_parts && !direct_;
+    const bool whole_tiles = gaps || contiguous_in_tile(reduced_, tiles, 0, item_);
+    direct_ = by_rows_ ? !converts_ && whole_tiles : !staged;
     const int64_t elements = unit_elements_ * tiles.inner * tiles.block;
     int64_t per_chunk = tiles.count;
     if (units.count < kManyUnits)
-      per_chunk = std::max(ceil_div(tiles.count, kManyUnits), ceil_div(2 * kGrain, elements));
+      per_chunk =
+          std::max(ceil_div(tiles.count, kManyUnits), ceil_div(kChunkBytes, elements * item_));
     const int64_t chunks = ceil_div(tiles.count, per_chunk);
     if (chunks == 1) return whole_units();
     chunked_units(chunks, per_chunk);
@@ -124,15 +141,17 @@ class Reducer {
     for (const Tensor* out : job_.outs)
       if (out) kept_.base[operand++] = out->bytes();
     kept_.order(0);
-    int64_t run = 1;  // results that are neighbours where the input lies
+    int64_t run = 1, next = 0;  // results whose elements lie at one distance from each other
     for (int k = 0; k < kept_.ndim; ++k) {
       if (kept_.sizes[k] == 1) continue;
-      if (kept_.strides[0][k] != run * item_) break;
+      if (run > 1 && kept_.strides[0][k] != next) break;
       run *= kept_.sizes[k];
+      next = kept_.strides[0][k] * kept_.sizes[k];
     }
     if (run >= kShortRow) strides_ = kept_.dense_strides();
     kept_.coalesce();
-    lies_across_ = run >= kShortRow && kept_.sizes[0] < kShortRow && kept_.sizes[0] < run;
+    lies_across_ = run >= kShortRow && kept_.sizes[0] < kShortRow && kept_.sizes[0] < run &&
+                   self.numel() >= kFewElements * kept_.numel();
     if (!job_.keeps_order) reduced_.order(0);
     reduced_.coalesce();
   }
@@ -154,8 +173,9 @@ class Reducer {
     if (kept_.numel() == 1) return true;
     constexpr int64_t kFew = 8;  // so few neighbours do not fill a vector
     const bool dense = !converts_ && kept_.strides[0][0] == item_;
-    if (kept_.sizes[0] < kFew && !(dense && widening() > 1)) return reduced_.sizes[0] >= kFew;
     const int64_t shortest = reduced_.strides[0][0] == item_ ? job_.kernel.shortest_row : kShortRow;
+    if (kept_.sizes[0] < kFew && !(dense && widening() > 1))
+      return reduced_.sizes[0] >= std::min(shortest / 2, kFew);
     return reduced_.sizes[0] >= shortest && reduced_.strides[0][0] <= kept_.strides[0][0];
   }
 
@@ -163,14 +183,19 @@ class Reducer {
   int64_t widening() const {
     const int64_t width = kept_.sizes[0];
     if (job_.keeps_order || width >= kNarrow || reduced_.strides[0][0] != width * item_) return 1;
+    // What is read once stays in a few registers.
+    const int64_t bytes = job_.kernel.longest_row > kRowElements ? 256 : 1024;
     int64_t rows = 1;
-    while (rows * width < kWide) rows *= 2;
+    while (2 * rows * width * item_ <= bytes && 2 * rows * width <= kWide &&
+           2 * rows * kWideRows <= reduced_.sizes[0])
+      rows *= 2;
     return rows;
   }
 
   int64_t unit_limit() const {
-    if (by_rows_) return std::clamp<int64_t>(kGrain / count_, 1, 256);
-    constexpr int64_t kStateBytes = 16 << 10, kStaged = 1024;
+    const int64_t row = parts_first_ ? reduced_.sizes[0] : count_;
+    if (by_rows_) return std::clamp<int64_t>(kGrain / row, 1, 256);
+    constexpr int64_t kStateBytes = 8 << 10, kStaged = 1024;
     const bool staged = converts_ || kept_.strides[0][0] != item_;
     return std::min(kStateBytes / state_, staged ? kStaged : kStateBytes);
   }
@@ -181,11 +206,12 @@ class Reducer {
   struct Scratch {
     Scratch(const Reducer& r, int64_t tiles)
         : states_bytes(rounded(r.unit_elements_ * r.state_)),
-          depth(r.by_rows_ ? 0 : 66 - __builtin_clzll(static_cast<uint64_t>(tiles))),
+          depth(r.by_rows_ && !r.parts_first_ ? 0
+                                              : 66 - __builtin_clzll(static_cast<uint64_t>(tiles))),
           elements_bytes(
               r.direct_ ? 0
               : r.in_parts_
-                  ? rounded(kPartRows * r.state_)
+                  ? rounded(kPartRows / 2 * r.state_)
                   : rounded((r.by_rows_ ? kRowElements : kStagedRows * r.unit_elements_) * 16) +
                         kStagedRows * kPadding),
           cast_bytes(std::max(r.in_parts_ ? 0 : elements_bytes, rounded(r.unit_elements_ * 16))),
@@ -227,6 +253,7 @@ class Reducer {
     const int64_t n = unit.elements(), from_base = unit.at(0) - kept_.base[0];
     if (grouped_) return unit_groups(unit, scratch.states);
     if (!by_rows_) return unit_columns(from_base, n, begin, end, scratch);
+    if (parts_first_) return unit_parts(from_base, n, begin, end, scratch);
     if (end - begin == 1 && !in_parts_) return unit_rows(from_base, n, begin, scratch);
     for (int64_t i = 0; i < n; ++i)
       unit_row(from_base + i * kept_.strides[0][0], begin, end, scratch.states + i * state_,
@@ -255,8 +282,7 @@ class Reducer {
     const char* src = tile.at(0) + from_base;
     const int64_t length = tile.elements(), stride = kept_.strides[0][0];
     const int64_t index = tiles_->first_element(reduced_, which);
-    if (direct_)
-      return job_.kernel.rows(src, stride, n, length, index, job_.params, scratch.states);
+    if (direct_) return rows_(src, stride, n, length, index, job_.params, scratch.states);
     const int64_t together = std::max<int64_t>(1, kRowElements / length);
     const bool gathered = !contiguous_in_tile(reduced_, *tiles_, 0, item_);
     for (int64_t i = 0; i < n; i += together, src += together * stride) {
@@ -278,9 +304,20 @@ class Reducer {
         }
         elements = scratch.cast;
       }
-      job_.kernel.rows(elements, length * (converts_ ? wide_ : item_), rows, length, index,
-                       job_.params, scratch.states + i * state_);
+      rows_(elements, length * (converts_ ? wide_ : item_), rows, length, index, job_.params,
+            scratch.states + i * state_);
     }
+  }
+
+  // Rows in parts, of which the first ones of all rows are neighbours, and so on.
+  void unit_parts(int64_t from_base, int64_t n, int64_t begin, int64_t end,
+                  Scratch& scratch) const {
+    TileCursor tile(reduced_, *tiles_, begin);
+    joined(end - begin, n, scratch.stack, scratch.states_bytes, [&](int64_t i, char* into) {
+      if (i > 0) tile.next();
+      rows_(tile.at(0) + from_base, kept_.strides[0][0], n, tile.elements(), 0, job_.params, into);
+    });
+    __builtin_memcpy(scratch.states, scratch.stack, static_cast<size_t>(n * state_));
   }
 
   void unit_row(int64_t from_base, int64_t begin, int64_t end, char* state,
@@ -293,8 +330,7 @@ class Reducer {
       const int64_t n = tile.elements();
       if (in_parts_) return tile_of_parts(tile, elements, scratch, into);
       if (!direct_) elements = load_row(tile, elements, n, scratch);
-      job_.kernel.rows(elements, 0, 1, n, tiles_->first_element(reduced_, begin + i), job_.params,
-                       into);
+      rows_(elements, 0, 1, n, tiles_->first_element(reduced_, begin + i), job_.params, into);
     });
     __builtin_memcpy(state, stack, static_cast<size_t>(state_));
   }
@@ -305,8 +341,7 @@ class Reducer {
     const int64_t n = reduced_.sizes[0], run = tile.sizes()[1], parts = tile.elements() / n;
     int64_t at[kMaxDims] = {};
     for (int64_t done = 0; done < parts; done += run) {
-      job_.kernel.rows(elements, reduced_.strides[0][1], run, n, 0, job_.params,
-                       scratch.raw + done * state_);
+      rows_(elements, reduced_.strides[0][1], run, n, 0, job_.params, scratch.raw + done * state_);
       for (int d = 2; d < tile.ndim(); ++d) {
         elements += reduced_.strides[0][d];
         if (++at[d] < tile.sizes()[d]) break;
@@ -491,8 +526,10 @@ class Reducer {
   const bool converts_;
   int64_t count_ = 0;  // elements per result
   ConvertLoop cast_ = nullptr;
+  decltype(ReduceKernel::rows) rows_ = nullptr;
   bool by_rows_ = true, direct_ = false;
-  bool in_parts_ = false;  // a tile consists of rows with gaps between them
+  bool in_parts_ = false;     // what is reduced to one result are rows with gaps between them
+  bool parts_first_ = false;  // and the first ones of several results are neighbours
   int64_t wide_rows_ = 1;
   const Tiling* units_ = nullptr;
   int64_t unit_elements_ = 1;

@@ -93,8 +93,68 @@ void over_lines(const Tensor& out, const Tensor& self, int64_t dim, F&& f) {
   copy(lines(out, dim), y);
 }
 
+// Whether no element is so large or small that eight of them leave the range of a double, nor
+// infinite, nor NaN; and where the zeros are.
+struct Sizes {
+  bool plain = true;
+  int64_t zeros = 0, last_zero = 0;
+};
+Sizes sizes_of(const double* x, int64_t n) {
+  Sizes found;
+  for (int64_t i = 0; i < n; ++i) {
+    const double size = std::abs(x[i]);
+    found.plain &= (size == 0) | ((size >= 0x1p-60) & (size <= 0x1p60));
+    found.zeros += size == 0;
+  }
+  if (found.zeros > 0)
+    for (int64_t i = 0; i < n; ++i)
+      if (x[i] == 0) found.last_zero = i;
+  return found;
+}
+
+// The product of all but the zeros, of elements of plain sizes.
+Scaled<double> product_of_plain(const double* x, int64_t n) {
+  constexpr int64_t kTogether = 8;
+  double value = 1;
+  int64_t exponent = 0;
+  for (int64_t i = 0; i < n; i += kTogether) {
+    double v[kTogether];
+    for (int64_t k = 0; k < kTogether; ++k) v[k] = i + k < n && x[i + k] != 0 ? x[i + k] : 1.0;
+    for (int64_t half = kTogether / 2; half > 0; half /= 2)
+      for (int64_t k = 0; k < half; ++k) v[k] *= v[k + half];
+    value *= v[0];
+    for (; std::abs(value) > 0x1p300; exponent += 300) value *= 0x1p-300;
+    for (; std::abs(value) < 0x1p-300; exponent -= 300) value *= 0x1p300;
+  }
+  return Scaled<double>(value, exponent);
+}
+
+// The product of all, divided by the one: to the last bit but one as good as theirs.
+bool others_of_plain(const double* x, double* y, int64_t n) {
+  const Sizes sizes = sizes_of(x, n);
+  if (!sizes.plain) return false;
+  if (sizes.zeros > 1) {
+    std::fill(y, y + n, 0.0);
+    return true;
+  }
+  const Scaled<double> all = product_of_plain(x, n);
+  if (sizes.zeros == 1) {
+    std::fill(y, y + n, 0.0);
+    y[sizes.last_zero] = all.whole();
+    return true;
+  }
+  // In two steps: the first stays in range, so the second alone rounds.
+  const auto exponent = static_cast<int>(std::clamp<int64_t>(all.exponent, -1300, 1300));
+  const double half = std::ldexp(1.0, exponent / 2),
+               rest = std::ldexp(1.0, exponent - exponent / 2);
+  for (int64_t i = 0; i < n; ++i) y[i] = all.value / x[i] * half * rest;
+  return true;
+}
+bool others_of_plain(const std::complex<double>*, std::complex<double>*, int64_t) { return false; }
+
 template <class T>
 void line_of_others(const T* x, T* y, int64_t n) {
+  if (others_of_plain(x, y, n)) return;
   std::vector<Scaled<T>> before(static_cast<size_t>(n));
   Scaled<T> running;
   for (int64_t i = 0; i < n; ++i) {

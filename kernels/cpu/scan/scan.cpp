@@ -32,7 +32,6 @@ struct Job {
   const char* src;
   char* dst;
   int64_t* indices;
-  bool quick = false;  // no element waits long for the one before it
 
   const char* from(int64_t element) const { return src + element * item; }
   char* to(int64_t element) const { return dst + element * item; }
@@ -101,6 +100,8 @@ void scan_many_rows(const Job& job) {
 
 void scan_rows(const Job& job) {
   parallel_for(job.outer, std::max<int64_t>(1, kGrain / job.n), [&](int64_t row, int64_t end) {
+    const int64_t first = row * job.n;
+    if (job.kernel.rows) return job.kernel.rows(job.from(first), job.to(first), end - row, job.n);
     for (; row < end; ++row) {
       alignas(16) char state[kStateBytes];
       const int64_t at = row * job.n;
@@ -175,7 +176,7 @@ class LongRows {
 
 void run(const Job& job) {
   if (job.inner > 1) return scan_columns(job);
-  if (job.outer >= kFewRows) return job.quick ? scan_rows(job) : scan_many_rows(job);
+  if (job.outer >= kFewRows) return job.kernel.rows ? scan_rows(job) : scan_many_rows(job);
   if (job.n >= kGrain) return LongRows(job).run();
   scan_rows(job);
 }
@@ -198,7 +199,6 @@ void scan(Scan kind, DType element, const Tensor& out, const Tensor* indices, co
           in_place ? work.bytes() : self.bytes(),
           work.bytes(),
           indices ? indices->data<int64_t>() : nullptr};
-  job.quick = kind == Scan::sum && element == DType::int64;
   if (!sizes.empty()) {
     const int64_t d = dim < 0 ? dim + self.dim() : dim;
     job.outer = count(sizes.first(static_cast<size_t>(d)));

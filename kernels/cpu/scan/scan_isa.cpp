@@ -1,3 +1,4 @@
+#include "kernels/cpu/pointwise/vectors.h"
 #include "kernels/cpu/scan/scan_kernels.h"
 #include "kernels/math/leaves.h"
 
@@ -7,7 +8,8 @@ namespace {
 using math::complex;
 
 // ---- what is carried along: Op offers Element, State, kPlaces, identity(), lift(element, index),
-// join(a, b) and value(state)
+// join(a, b) and value(state). Where it is kLanes, vectors are joined too, complex numbers by their
+// parts.
 
 template <class T>
 struct Wide {  // floats run in double
@@ -23,10 +25,21 @@ struct Wide<complex<float>> {
 };
 
 template <class T>
+struct Lanes {  // of a number
+  using type = T;
+  static constexpr int count = 1;
+};
+template <class T>
+struct Lanes<complex<T>> {
+  using type = T;
+  static constexpr int count = 2;
+};
+
+template <class T>
 struct Arithmetic {
   using Element = T;
   using State = typename Wide<T>::type;
-  static constexpr bool kPlaces = false;
+  static constexpr bool kPlaces = false, kLanes = false;
   FLAMBEAU_LEAF State lift(T x, int64_t) { return math::cast<State>(x); }
   FLAMBEAU_LEAF T value(State s) { return math::cast<T>(s); }
 };
@@ -34,15 +47,23 @@ struct Arithmetic {
 template <class T>
 struct Sum : Arithmetic<T> {
   using State = typename Arithmetic<T>::State;
+  static constexpr bool kLanes = true;
   FLAMBEAU_LEAF State identity() { return State{}; }
-  FLAMBEAU_LEAF State join(State a, State b) { return a + b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a + b;
+  }
 };
 
 template <class T>
 struct Product : Arithmetic<T> {
   using State = typename Arithmetic<T>::State;
+  static constexpr bool kLanes = Lanes<State>::count == 1;
   FLAMBEAU_LEAF State identity() { return math::cast<State>(1.0f); }
-  FLAMBEAU_LEAF State join(State a, State b) { return a * b; }
+  template <class V>
+  FLAMBEAU_LEAF V join(V a, V b) {
+    return a * b;
+  }
 };
 
 FLAMBEAU_LEAF double log_add(double a, double b) { return math::logaddexp(a, b); }
@@ -68,7 +89,7 @@ struct Extreme {
     T value;
     int64_t index;  // -1: nothing yet
   };
-  static constexpr bool kPlaces = true;
+  static constexpr bool kPlaces = true, kLanes = false;
   FLAMBEAU_LEAF State identity() { return {T(0), -1}; }
   FLAMBEAU_LEAF State lift(T x, int64_t index) { return {x, index}; }
   FLAMBEAU_LEAF State join(State a, State b) {
@@ -128,6 +149,86 @@ struct Scanner {
     }
   }
 
+  static void rows(const void* src, void* dst, int64_t rows, int64_t n) {
+    const T* p = static_cast<const T*>(src);
+    T* q = static_cast<T*>(dst);
+    for (int64_t r = 0; r < rows; ++r, p += n, q += n) {
+      State s = Op::identity();
+      int64_t i = 0;
+      if constexpr (Op::kLanes) i = whole_vectors(p, q, n, s);
+      for (; i < n; ++i) {
+        s = Op::join(s, Op::lift(p[i], i));
+        q[i] = Op::value(s);
+      }
+    }
+  }
+
+  // Vector after vector: what its elements make together takes steps of 1, 2, 4 ... elements; then
+  // what came before is joined to all. Gives how many elements are done.
+  FLAMBEAU_LEAF int64_t whole_vectors(const T* p, T* q, int64_t n, State& s) {
+    using Lane = typename Lanes<State>::type;
+    constexpr int kParts = Lanes<State>::count, kWidth = Vector<Lane>::kWidth;
+    constexpr auto kAll = std::make_integer_sequence<int, kWidth>();
+    vector_t<Lane> before;
+    for (int k = 0; k < kWidth; k += kParts) __builtin_memcpy(lane(before) + k, &s, sizeof s);
+    const vector_t<Lane> none = before;
+    int64_t i = 0;
+    for (; i + kWidth / kParts <= n; i += kWidth / kParts) {
+      const vector_t<Lane> own = prefixes<Lane, kParts, kWidth>(lifted<Lane>(p + i), none);
+      const vector_t<Lane> v = Op::join(before, own);
+      before = last<Lane, kParts>(v, kAll);
+      lower<Lane>(q + i, v);
+    }
+    __builtin_memcpy(&s, lane(before), sizeof s);
+    return i;
+  }
+  template <class V>
+  FLAMBEAU_LEAF auto* lane(V& v) {
+    return reinterpret_cast<typename Lanes<State>::type*>(&v);
+  }
+  template <class Lane, int step, int width>
+  FLAMBEAU_LEAF vector_t<Lane> prefixes(vector_t<Lane> v, vector_t<Lane> none) {
+    if constexpr (step >= width)
+      return v;
+    else
+      return prefixes<Lane, 2 * step, width>(
+          Op::join(later<Lane, step>(v, none, std::make_integer_sequence<int, width>()), v), none);
+  }
+  // Each lane `step` places on, behind lanes of `none`.
+  template <class Lane, int step, int... I>
+  FLAMBEAU_LEAF vector_t<Lane> later(vector_t<Lane> v, vector_t<Lane> none,
+                                     std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(none, v, (I < step ? I : sizeof...(I) + I - step)...);
+  }
+  template <class Lane, int parts, int... I>
+  FLAMBEAU_LEAF vector_t<Lane> last(vector_t<Lane> v, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(v, v, (sizeof...(I) - parts + I % parts)...);
+  }
+  // Elements as lanes of the state's type, and back.
+  template <class Lane>
+  FLAMBEAU_LEAF vector_t<Lane> lifted(const T* p) {
+    using Part = typename Lanes<T>::type;
+    if constexpr (__is_same(Part, Lane)) {
+      return load<Lane>(reinterpret_cast<const Lane*>(p));
+    } else {
+      typedef Part Narrow __attribute__((vector_size(kVectorBytes / sizeof(Lane) * sizeof(Part))));
+      Narrow v;
+      __builtin_memcpy(&v, p, sizeof v);
+      return __builtin_convertvector(v, vector_t<Lane>);
+    }
+  }
+  template <class Lane>
+  FLAMBEAU_LEAF void lower(T* q, vector_t<Lane> v) {
+    using Part = typename Lanes<T>::type;
+    if constexpr (__is_same(Part, Lane)) {
+      __builtin_memcpy(q, &v, sizeof v);
+    } else {
+      typedef Part Narrow __attribute__((vector_size(kVectorBytes / sizeof(Lane) * sizeof(Part))));
+      const Narrow made = __builtin_convertvector(v, Narrow);
+      __builtin_memcpy(q, &made, sizeof made);
+    }
+  }
+
   static void identity(void* states, int64_t n) {
     for (int64_t i = 0; i < n; ++i) static_cast<State*>(states)[i] = Op::identity();
   }
@@ -136,7 +237,9 @@ struct Scanner {
     *s = Op::join(*s, *static_cast<const State*>(later));
   }
 
-  static constexpr ScanKernel kernel() { return {sizeof(State), row, columns, identity, join}; }
+  static constexpr ScanKernel kernel() {
+    return {sizeof(State), row, columns, identity, join, Op::kLanes ? rows : nullptr};
+  }
 };
 
 template <template <class> class Op, class T>

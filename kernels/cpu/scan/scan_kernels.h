@@ -20,6 +20,8 @@ struct ScanKernel {
                   int64_t n, int64_t index, int64_t apart, void* states);
   void (*identity)(void* states, int64_t n);
   void (*join)(void* state, const void* later);
+  // Whole rows, one after the other; null where rows are better scanned side by side.
+  void (*rows)(const void* src, void* dst, int64_t rows, int64_t n);
 };
 
 struct ScanKernels {

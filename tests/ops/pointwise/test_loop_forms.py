@@ -233,3 +233,32 @@ def test_digits(dtype):
         given = x.clone()
         given.round_(decimals=decimals)
         same(given, got)
+
+
+NUMBERED = {
+    "add": lambda t, c: t + c,
+    "rsub": lambda t, c: c - t,
+    "mul": lambda t, c: t * c,
+    "div": lambda t, c: t / c,
+    "at least": lambda t, c: t.clamp(min=c),
+    "at most": lambda t, c: t.clamp(max=c),
+    "between": lambda t, c: t.clamp(c, c + 0.2),
+    "where": lambda t, c: torch.where(torch.arange(t.numel()) % 2 == 0, t, c),
+    "lt": lambda t, c: t < c,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("n", [1, 5, 64, N])
+def test_numbers_that_are_no_halves(dtype, n):
+    x = drawn(dtype, n)
+    wide = x.float()
+    for c in (0.3, -0.1, 70000.0, 1e-9):
+        for f in NUMBERED.values():
+            got, want = f(x, c), f(wide, c)
+            same(got, want if want.dtype == torch.bool else want.to(x.dtype))
+        end = (x + 1).float()
+        same(torch.lerp(x, x + 1, c), torch.lerp(wide, end, c).to(x.dtype))
+        strided = torch.stack((x, x), 1)[:, 0]
+        same(strided.clamp(min=c), wide.clamp(min=c).to(x.dtype))
+        same(strided * c, (wide * c).to(x.dtype))
