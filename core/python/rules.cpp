@@ -136,6 +136,12 @@ constexpr Leaf kLeaves[] = {
        return Py_NewRef(Py_None);
      },
      2},
+    {"check_not_shifted",
+     [](PyObject* const* a) {
+       check_not_shifted(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));
+       return Py_NewRef(Py_None);
+     },
+     3},
     {"printed::check_copy",
      [](PyObject* const* a) {
        printed::check_copy(std::string(text_of(a[0])).c_str(), tensor_of(a[1]), tensor_of(a[2]));

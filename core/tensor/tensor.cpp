@@ -1,5 +1,6 @@
 #include "core/tensor/tensor.h"
 
+#include <numeric>
 #include <ostream>
 
 #include "core/memory/allocator.h"
@@ -380,6 +381,40 @@ Range range_of(const Tensor& t) {
   return {t.offset() * item, (last + 1) * item};
 }
 
+// Bytes that are met at the same places of every `step` bytes: those of dimensions whose strides
+// are no multiples of it.
+int64_t width_within(const Tensor& t, int64_t step) {
+  const auto item = static_cast<int64_t>(t.itemsize());
+  int64_t width = item;
+  for (int64_t d = 0; d < t.dim(); ++d)
+    if (t.strides()[d] * item % step != 0) width += (t.sizes()[d] - 1) * t.strides()[d] * item;
+  return width;
+}
+
+// Whether elements lie apart as columns of a matrix do, of which both ranges have some: their
+// places within a step, which is a stride of one or what strides of both are multiples of, do not
+// meet.
+bool interleaved(const Tensor& a, const Tensor& b, int64_t from) {
+  const auto apart = [&](int64_t step) {
+    if (step == 0) return false;
+    const int64_t shift = (from % step + step) % step;
+    const int64_t wa = width_within(a, step), wb = width_within(b, step);
+    return shift >= wa && wb <= step - shift;
+  };
+  const auto item_a = static_cast<int64_t>(a.itemsize()),
+             item_b = static_cast<int64_t>(b.itemsize());
+  for (int64_t d = 0; d < a.dim(); ++d) {
+    if (a.sizes()[d] == 1) continue;
+    if (apart(a.strides()[d] * item_a)) return true;
+    for (int64_t e = 0; e < b.dim(); ++e)
+      if (b.sizes()[e] > 1 && apart(std::gcd(a.strides()[d] * item_a, b.strides()[e] * item_b)))
+        return true;
+  }
+  for (int64_t e = 0; e < b.dim(); ++e)
+    if (b.sizes()[e] > 1 && apart(b.strides()[e] * item_b)) return true;
+  return false;
+}
+
 }  // namespace
 
 MemOverlap memory_overlap(const Tensor& a, const Tensor& b) {
@@ -391,7 +426,8 @@ MemOverlap memory_overlap(const Tensor& a, const Tensor& b) {
   if (ra.begin == rb.begin && same(a.sizes(), b.sizes()) && same(a.strides(), b.strides()) &&
       a.dtype() == b.dtype())
     return MemOverlap::full;
-  return a.impl()->dense() && b.impl()->dense() ? MemOverlap::partial : MemOverlap::too_hard;
+  if (a.impl()->dense() && b.impl()->dense()) return MemOverlap::partial;
+  return interleaved(a, b, rb.begin - ra.begin) ? MemOverlap::none : MemOverlap::too_hard;
 }
 
 size_t span_bytes(IntSpan sizes, IntSpan strides, size_t item) {

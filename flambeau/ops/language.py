@@ -462,6 +462,11 @@ def check_written(op, t):
     """RuntimeError where elements of a tensor that is written share memory."""
 
 
+@_leaf("check_not_shifted", "(literal, tensor, tensor) -> none")
+def check_not_shifted(op, written, read):
+    """The same where each element that is read may lie under the one that is written from it."""
+
+
 @_leaf("printed::check_copy", "(literal, tensor, tensor) -> none")
 def check_copy(op, written, read):
     """The same where what is read may be put aside first, or is what is written already."""

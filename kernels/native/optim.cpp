@@ -10,6 +10,7 @@
 
 #include "core/autograd/node.h"
 #include "core/parallel/parallel.h"
+#include "core/tensor/overlap.h"
 #include "flambeau/ops/div.h"
 #include "kernels/cpu/optim/optim_kernels.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -25,7 +26,19 @@ struct Place {
   const Storage* storage;
   size_t begin, end;  // bytes
   const Tensor* tensor;
+  int64_t param;  // of which it is a part, as it is updated
+  enum class Use : uint8_t { written, param, grad } use;
 };
+
+// What is read may be what is written, element by element: a parameter that is its own gradient.
+bool may_meet(const Place& p, const Place& q, MemOverlap overlap) {
+  using Use = Place::Use;
+  if (p.use != Use::grad && q.use != Use::grad)
+    return overlap != MemOverlap::full && overlap != MemOverlap::partial;
+  if (p.use == Use::grad && q.use == Use::grad) return true;
+  if (overlap != MemOverlap::full) return overlap != MemOverlap::partial;
+  return p.param == q.param && (p.use == Use::param || q.use == Use::param);
+}
 
 // Those that may meet stand side by side, so that many parts of one memory cost little.
 void check_separate(const char* op, std::vector<Place>& places) {
@@ -34,9 +47,10 @@ void check_separate(const char* op, std::vector<Place>& places) {
   });
   for (auto p = places.begin(); p != places.end(); ++p)
     for (auto q = p + 1; q != places.end() && q->storage == p->storage && q->begin < p->end; ++q) {
-      const MemOverlap overlap = memory_overlap(*p->tensor, *q->tensor);
-      check(overlap != MemOverlap::full && overlap != MemOverlap::partial, op,
-            ": tensors of shapes ", show(p->tensor->sizes()), " and ", show(q->tensor->sizes()),
+      if (p->use == Place::Use::grad && q->use == Place::Use::grad) continue;
+      if (may_meet(*p, *q, memory_overlap(*p->tensor, *q->tensor))) continue;
+      if (p->use == Place::Use::grad || q->use == Place::Use::grad) raise_shared(op);
+      raise(op, ": tensors of shapes ", show(p->tensor->sizes()), " and ", show(q->tensor->sizes()),
             " share memory, and both are written: give each parameter once, and each state memory "
             "of its own");
     }
@@ -48,19 +62,19 @@ void check_memory(const char* op, std::initializer_list<TensorSpan> written, Ten
                   const Tensor& grad_scale) {
   std::vector<Place> places;
   places.reserve((written.size() + 1) * grads.size());
-  const auto see = [&](TensorSpan list) {
-    for (const Tensor& t : list) {
+  const auto see = [&](TensorSpan list, Place::Use use) {
+    for (size_t i = 0; i < list.size(); ++i) {
+      const Tensor& t = list[i];
       t.bytes();
       const size_t begin = static_cast<size_t>(t.offset()) * t.itemsize();
       places.push_back({t.impl()->storage().get(), begin,
-                        begin + span_bytes(t.sizes(), t.strides(), t.itemsize()), &t});
+                        begin + span_bytes(t.sizes(), t.strides(), t.itemsize()), &t,
+                        static_cast<int64_t>(i), use});
     }
   };
-  for (const TensorSpan list : written) see(list);
-  if (grad_scale.defined())
-    see(grads);
-  else
-    for (const Tensor& t : grads) t.bytes();
+  for (const TensorSpan list : written)
+    see(list, list.data() == written.begin()->data() ? Place::Use::param : Place::Use::written);
+  see(grads, grad_scale.defined() ? Place::Use::written : Place::Use::grad);
   check_separate(op, places);
 }
 

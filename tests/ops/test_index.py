@@ -673,6 +673,30 @@ def test_embedding_backward(n, by_frequency, padding):
             assert flambeau.equal(result, exact.to(flambeau.bfloat16))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint8", "complex64", "complex128"])
+@pytest.mark.parametrize("by_frequency", [False, True])
+def test_embedding_backward_of_other_dtypes(dtype, by_frequency):
+    """Whole numbers are multiplied with 1 / count as whole numbers are: 0, unless it is one."""
+    index = np.array([0, 0, 1, 3, 0])
+    grad = rng(1).integers(0, 100, (5, 9)).astype(dtype)
+    expected = np.zeros((4, 9), dtype)
+    np.add.at(expected, index, grad)
+    if by_frequency:
+        expected[0] = expected[0] / 3 if dtype.startswith("complex") else 0
+    backward = flambeau.ops.aten.embedding_dense_backward
+    result = backward(tensor(grad), tensor(index), 4, -1, by_frequency)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6)
+
+
+def test_embedding_backward_adds_up_truth_and_large_whole_numbers():
+    backward = flambeau.ops.aten.embedding_dense_backward
+    truth = flambeau.tensor([[True], [False], [True]])
+    rows = flambeau.tensor([1, 1, 1])
+    assert backward(truth, rows, 2, -1, True).tolist() == [[False], [True]]
+    large = flambeau.full((3, 1), 30000, dtype=flambeau.int16)
+    assert backward(large, rows, 2, -1, False).tolist() == [[0], [90000 - 65536]]
+
+
 def test_embedding_gradients():
     table, index = double(5, 3), flambeau.tensor([[0, 4, 4], [1, 2, 4]])
     check_gradients(lambda t: flambeau.embedding(t, index) ** 2, table)

@@ -163,6 +163,46 @@ def test_a_bad_later_tensor_leaves_earlier_ones_untouched(name):
     assert [[t.tolist() for t in tensors[:2]] for tensors in arguments] == before
 
 
+def sgd_step(w, g):
+    torch._fused_sgd_(w, g, [], **SGD | {"momentum": 0.0, "is_first_step": True})
+
+
+def adam_step(w, g):
+    zeros = [[torch.zeros_like(p) for p in w] for _ in range(2)]
+    torch._fused_adam_(w, g, *zeros, [], steps(len(w)), **ADAM)
+
+
+def adamw_step(w, g):
+    zeros = [[torch.zeros_like(p) for p in w] for _ in range(2)]
+    torch._fused_adamw_(w, g, *zeros, [], steps(len(w)), **ADAM)
+
+
+def adagrad_step(w, g):
+    torch._fused_adagrad_(w, g, [torch.zeros_like(p) for p in w], steps(len(w)), **ADAGRAD)
+
+
+@pytest.mark.parametrize("step", [sgd_step, adam_step, adamw_step, adagrad_step])
+def test_gradients_in_the_memory_of_parameters(step):
+    b = torch.rand(1001)
+    before = b.clone()
+    for w, g in (
+        ([b[1:]], [b[:-1]]),
+        ([b[:-1]], [b[1:]]),
+        ([b[:10], b[10:20]], [torch.ones(10), b[:10]]),  # read after it was written
+    ):
+        with pytest.raises(RuntimeError, match="single memory location"):
+            step(w, g)
+    assert torch.equal(b, before)
+    # Its own gradient, and those of one memory, are read where they are.
+    own, apart = torch.ones(5), torch.ones(5)
+    step([own], [own])
+    step([apart], [torch.ones(5)])
+    assert torch.equal(own, apart)
+    rows, shared = torch.ones(2, 5), torch.ones(5)
+    step([rows[0], rows[1]], [shared, shared])
+    assert torch.equal(rows, torch.stack([apart, apart]))
+
+
 @pytest.mark.parametrize("foreach", [None, False])
 @pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.AdamW])
 def test_a_step_that_fails_leaves_parameters_and_counters(make, foreach):

@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     Spec,
     broadcast,
     check_fits,
+    check_not_shifted,
     check_written,
     dtype_name,
     dtypes,
@@ -57,6 +58,7 @@ def masked_in_place(self, mask):
             f"{show(sizes)}"
         )
     check_written("masked_fill_", self)
+    check_not_shifted("masked_fill_", self, mask)
 
 
 def check_number(self, value):

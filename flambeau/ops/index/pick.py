@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     broadcast,
     check_apart,
     check_fits,
+    check_not_shifted,
     check_written,
     dtype_name,
     dtypes,
@@ -177,7 +178,11 @@ def _(self, indices, values):
     check_written("index_put_", self)
     check_apart("index_put_", self, values)
     for index in indices:
-        if index is not None and not is_mask(index):
+        if index is None:
+            continue
+        if is_mask(index):
+            check_not_shifted("index_put_", self, index)
+        else:
             check_apart("index_put_", self, index)
 
 

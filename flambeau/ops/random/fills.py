@@ -7,6 +7,7 @@ from flambeau.ops.language import (
     Error,
     Spec,
     broadcast,
+    check_not_shifted,
     check_written,
     default_dtype,
     dtype_name,
@@ -278,6 +279,7 @@ def check_probabilities(p):
 def _(self, p):
     check_written("bernoulli_", self)
     check_probabilities(p)
+    check_not_shifted("bernoulli_", self, p)
 
 
 @bernoulli_tensor.gradient

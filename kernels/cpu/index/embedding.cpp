@@ -1,5 +1,7 @@
 // Rows of a table, and the gradient that adds rows up by index.
 
+#include <complex>
+
 #include "kernels/cpu/index/index.h"
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -50,7 +52,8 @@ void drop_padding(Tensor& indices, Tensor& rows, int64_t padding_idx) {
   rows = kept_rows;
 }
 
-// Divides each row of the table by the number of times that its index occurs.
+// Divides each row of the table by the number of times that its index occurs. Of whole numbers that
+// is a product with 1 / count, which is 0 but for a count of one; truth values stay.
 void divide_by_frequency(const Tensor& table, const Tensor& indices) {
   const int64_t n = table.sizes()[0], width = table.sizes()[1];
   const Tensor counts = empty({{n}}, {DType::int64});
@@ -58,14 +61,27 @@ void divide_by_frequency(const Tensor& table, const Tensor& indices) {
   int64_t* const count = counts.data<int64_t>();
   for (int64_t i = 0; i < indices.numel(); ++i) ++count[indices.data<int64_t>()[i]];
   const auto scale = [&](auto* rows) {
+    using T = std::remove_pointer_t<decltype(rows)>;
     for (int64_t r = 0; r < n; ++r)
       for (int64_t k = 0; k < width && count[r] > 1; ++k)
-        rows[r * width + k] /= static_cast<std::remove_pointer_t<decltype(rows)>>(count[r]);
+        rows[r * width + k] /= static_cast<T>(count[r]);
   };
-  if (table.dtype() == DType::float32)
-    scale(table.data<float>());
-  else
-    scale(table.data<double>());
+  switch (table.dtype()) {
+    case DType::float32:
+      return scale(table.data<float>());
+    case DType::float64:
+      return scale(table.data<double>());
+    case DType::complex64:
+      return scale(table.data<std::complex<float>>());
+    case DType::complex128:
+      return scale(table.data<std::complex<double>>());
+    case DType::boolean:
+      return;
+    default:
+      for (int64_t r = 0; r < n; ++r)
+        if (count[r] > 1)
+          fill(Tensor::alias(table, {{width}}, {{1}}, table.offset() + r * width), 0);
+  }
 }
 
 }  // namespace
@@ -79,7 +95,7 @@ void embedding(const Tensor& result, const Tensor& weight, const Tensor& indices
 void embedding_backward(const Tensor& result, const Tensor& grad_output, const Tensor& indices,
                         int64_t padding_idx, bool scale_grad_by_freq) {
   // Halves are added up in float, and rounded once.
-  const bool half = result.itemsize() == 2;
+  const bool half = is_floating(result.dtype()) && result.itemsize() == 2;
   const Tensor sums = half ? empty(result.sizes(), {DType::float32}) : result;
   fill(sums, 0);
   const int64_t width = result.sizes()[1];

@@ -18,8 +18,9 @@ using math::float16;
 // ---- elements
 
 struct Bool {
-  uint8_t byte;
+  uint8_t byte;  // any nonzero byte is true
 };
+inline uint8_t truth(Bool b) { return b.byte != 0; }  // what has one bit, as factors have
 struct Bytes16 {
   uint64_t low, high;
 };
@@ -50,7 +51,7 @@ struct Add {
       return static_cast<T>(to + factor * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool factor) {
-    return {static_cast<uint8_t>(to.byte | (from.byte & factor.byte))};
+    return {static_cast<uint8_t>(to.byte | (truth(from) & factor.byte))};
   }
 };
 
@@ -63,7 +64,7 @@ struct Multiply {
       return static_cast<T>(to * from);
   }
   static inline Bool apply(Bool to, Bool from, Bool) {
-    return {static_cast<uint8_t>(to.byte & from.byte)};
+    return {static_cast<uint8_t>(to.byte & -truth(from))};
   }
 };
 
@@ -436,9 +437,10 @@ inline int64_t place_vectors(int64_t*, const uint8_t*, int64_t, int64_t, int64_t
 #endif
 
 template <class T>
-void pack(void* dst, const void* src, const uint8_t* mask, int64_t n) {
+void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
   T buffer[kPackBlock + 64 / sizeof(T)];
   T* out = static_cast<T*>(dst);
+  T* const end = out + room;
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
     const T* from = static_cast<const T*>(src) + begin;
@@ -448,12 +450,14 @@ void pack(void* dst, const void* src, const uint8_t* mask, int64_t n) {
       buffer[kept] = from[done + i];
       kept += wanted;
     });
+    if (kept > end - out) kept = end - out;
     __builtin_memcpy(out, buffer, static_cast<size_t>(kept) * sizeof(T));
     out += kept;
   }
+  __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(end - out) * sizeof(T));
 }
 
-void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
+void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64_t first) {
   int64_t buffer[kPackBlock + 8];
   for (int64_t begin = 0; begin < n; begin += kPackBlock) {
     const int64_t length = n - begin < kPackBlock ? n - begin : kPackBlock;
@@ -463,9 +467,12 @@ void positions(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first) {
       buffer[kept] = first + begin + done + i;
       kept += wanted;
     });
+    if (kept > room) kept = room;
     __builtin_memcpy(dst, buffer, static_cast<size_t>(kept) * sizeof(int64_t));
     dst += kept;
+    room -= kept;
   }
+  __builtin_memset(dst, 0, static_cast<size_t>(room) * sizeof(int64_t));
 }
 
 // ---- pieces

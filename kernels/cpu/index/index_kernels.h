@@ -55,10 +55,11 @@ struct IndexKernels {
   // dst[i] = mask[i] ? *value : src[i]; dst may be src.
   void (*select[5])(void* dst, const void* src, const uint8_t* mask, const void* value, int64_t n);
   int64_t (*count)(const uint8_t* mask, int64_t n);
-  // The elements where the mask is true, packed. They are written nowhere beyond their number.
-  void (*pack[5])(void* dst, const void* src, const uint8_t* mask, int64_t n);
-  // first + i for each i where the mask is true.
-  void (*positions)(int64_t* dst, const uint8_t* mask, int64_t n, int64_t first);
+  // The elements where the mask is true, packed in `room` places: as many as were counted. A mask
+  // that changed since then does not lead beyond them, and leaves zeros where it has fewer.
+  void (*pack[5])(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n);
+  // first + i for each i where the mask is true, likewise.
+  void (*positions)(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64_t first);
   // Rows one after the other, each made of a piece of every part.
   void (*join)(char* out, const JoinedPart* parts, int64_t count, int64_t rows);
 };

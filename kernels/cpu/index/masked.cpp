@@ -103,8 +103,9 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
   const int64_t item = static_cast<int64_t>(self.itemsize());
   const auto pack = index_kernels().pack[log2_size(item)];
   parallel_for(from.numel(), kMaskGrain, [&](int64_t begin, int64_t end) {
-    pack(result.bytes() + before[begin / kMaskGrain] * item, from.bytes() + begin * item,
-         wanted.data<uint8_t>() + begin, end - begin);
+    const int64_t first = before[begin / kMaskGrain];
+    pack(result.bytes() + first * item, before[begin / kMaskGrain + 1] - first,
+         from.bytes() + begin * item, wanted.data<uint8_t>() + begin, end - begin);
   });
   return result;
 }
@@ -149,7 +150,7 @@ Tensor nonzero(const Tensor& self) {
   parallel_for(mask.numel(), kMaskGrain, [&](int64_t begin, int64_t end) {
     const int64_t first = before[begin / kMaskGrain];
     const int64_t n = before[begin / kMaskGrain + 1] - first;
-    index_kernels().positions(out + first, mask.data<uint8_t>() + begin, end - begin, begin);
+    index_kernels().positions(out + first, n, mask.data<uint8_t>() + begin, end - begin, begin);
     if (narrow)
       unravel<uint32_t>(out + first, n, self.sizes(), total);
     else

@@ -44,14 +44,17 @@ struct Layout3 {
   int64_t batch, classes, inner;
   int64_t steps[3];  // in elements of the scores
   int64_t targets() const { return batch * inner; }
-  // Calls f(i, where the score of target i's class is, that class) for what is not ignored.
+  // Calls f(i, where the score of target i's class is, that class) for what is not ignored. Targets
+  // were checked before, but another thread may have changed them since: no class beyond the last
+  // is met.
   template <class F>
   void for_targets(const int64_t* targets, int64_t begin, int64_t end, int64_t ignore_index,
                    F&& f) const {
     int64_t b = begin / inner, within = begin % inner;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t c = targets[i];
-      if (c != ignore_index) f(i, b * steps[0] + c * steps[1] + within * steps[2], c);
+      const bool there = static_cast<uint64_t>(c) < static_cast<uint64_t>(classes);
+      if (c != ignore_index && there) f(i, b * steps[0] + c * steps[1] + within * steps[2], c);
       if (++within < inner) continue;
       within = 0;
       ++b;

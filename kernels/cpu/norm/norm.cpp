@@ -1,6 +1,7 @@
 #include "kernels/cpu/norm/norm.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "core/parallel/isa.h"
@@ -68,7 +69,11 @@ void by_type(DType dtype, F&& f) {
 
 void layer_norm(const Tensor& out, const Tensor& mean, const Tensor& rstd, const Tensor& input,
                 IntSpan normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
-  if (input.numel() == 0) return;
+  if (input.numel() == 0) {  // rows of no elements have no variance, but there may be rows
+    fill(mean, 0);
+    fill(rstd, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
   const DType dtype = compute_dtype(input.dtype());
   const Tensor x = packed(input, input.dtype()), y = place_for(out, input.dtype());
   const Tensor w = packed(weight, dtype), b = packed(bias, dtype);

@@ -80,6 +80,8 @@ FLAMBEAU_LEAF auto read(S v) {
     return v != 0;
   else if constexpr (__is_same(S, math::bfloat16) || __is_same(S, math::float16))
     return math::to_float(v);
+  else if constexpr (__is_same(S, uint8_t))  // any nonzero byte is true
+    return v < uint8_t{1} ? v : uint8_t{1};
   else
     return v;
 }
@@ -133,6 +135,11 @@ FLAMBEAU_LEAF auto given(const char* src, int64_t i, T held) {
     return read<k>(reinterpret_cast<const typename Stored<S, k>::type*>(src)[i]);
 }
 
+template <class T>
+FLAMBEAU_LEAF T held_in(const char* src) {
+  return read<Kind::value>(*reinterpret_cast<const T*>(src));
+}
+
 // The loop where inputs are one element for all, of the type in which is computed: those of the
 // bits of `which`.
 template <unsigned which, class F, class S, Kind out, Kind... in, size_t... I>
@@ -142,7 +149,7 @@ FLAMBEAU_LEAF void run_fixed(char* const* ptrs, int64_t n, const compute_t<S>* p
   using D = typename Stored<S, out>::type;
   auto* const dst = reinterpret_cast<D*>(ptrs[0]);
   const char* const src[] = {ptrs[I + 1]...};
-  const T held[] = {which >> I & 1 ? *reinterpret_cast<const T*>(src[I]) : T()...};
+  const T held[] = {which >> I & 1 ? held_in<T>(src[I]) : T()...};
   const auto element = [&](int64_t i) {
     dst[i] = stored<D, F::kExact>(
         F::template call<T>(p, given<(which >> I & 1) != 0, in, S>(src[I], i, held[I])...));
