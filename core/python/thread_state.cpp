@@ -113,8 +113,9 @@ PyObject* set_autocast_enabled(PyObject*, PyObject* args) {
       raise_python(PyExc_TypeError, "set_autocast_enabled: enabled must be a bool (got %.200s)",
                    Py_TYPE(on)->tp_name);
     if (on == Py_True && !rules_alone)
-      raise<NotImplementedError>("set_autocast_enabled: enabled=True is not supported: no op "
-                                 "casts its arguments by itself; convert them with .to(dtype)");
+      raise<NotImplementedError>(
+          "set_autocast_enabled: enabled=True is not supported: no op "
+          "casts its arguments by itself; convert them with .to(dtype)");
     if (on == Py_True)
       s.autocast_enabled |= bit_of(type);
     else
