@@ -48,7 +48,7 @@ class DeviceOutOfMemory : public memory::OutOfMemory {
 void* allocate_elsewhere(size_t nbytes, Device device) {
   void* const data =
       require_device(device.type).allocate(nbytes, device.index, current_stream(device));
-  if (!data && nbytes) throw DeviceOutOfMemory(nbytes, device);
+  if (!data && nbytes && !device.is_meta()) throw DeviceOutOfMemory(nbytes, device);
   return data;
 }
 
