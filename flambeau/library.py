@@ -138,7 +138,12 @@ def _schema_type(annotation) -> str:
     raise ValueError(f"infer_schema: no schema type stands for the annotation {annotation!r}")
 
 
-def _schema_default(value) -> str:
+def _schema_default(name: str, value) -> str:
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise ValueError(
+            f"infer_schema: parameter {name!r} has a default of type {type(value).__name__}, for "
+            "which a schema has no words: give numbers, strings or None, or a schema"
+        )
     return f"'{value}'" if isinstance(value, str) else repr(value)
 
 
@@ -165,7 +170,7 @@ def infer_schema(function: Callable, *, mutates_args: Iterable[str], op_name: st
         if p.kind is p.KEYWORD_ONLY and not starred:
             parts.append("*")
             starred = True
-        default = "" if p.default is p.empty else f"={_schema_default(p.default)}"
+        default = "" if p.default is p.empty else f"={_schema_default(name, p.default)}"
         parts.append(f"{kind} {name}{default}")
     return f"{op_name}({', '.join(parts)}) -> {_schema_return(hints.get('return', type(None)))}"
 

@@ -56,6 +56,20 @@ def test_notes_to_oneself_are_found(structure):
     assert not structure.size_findings({"a.py": "# a tool to do it"})
 
 
+def test_a_variable_of_the_environment_that_nobody_is_told_of_is_found(structure):
+    files = {
+        "docs/a.md": "`TOLD=1` is told.",
+        "core/a.cpp": 'getenv("TOLD")\nif (!std::getenv("SECRET")) {}\ngetenv(name)',
+        "flambeau/b.py": 'os.environ["TOLD"]\nos.environ.get("OTHER")\n',
+        "tools/c.py": 'os.environ["SECRET"]',
+    }
+    assert [f.split(",")[0] for f in structure.environment_findings(files)] == [
+        'core/a.cpp:2: reads "SECRET"',
+        "core/a.cpp:3: reads name",
+        'flambeau/b.py:2: reads "OTHER"',
+    ]
+
+
 def test_an_op_that_is_written_twice_is_found(structure):
     again = "namespace flambeau::inline v1::cpu {\nvoid lerp(const Tensor& a) {}\n}\n"
     counted = structure.op_places(load(), {"kernels/cpu/again.cpp": again})

@@ -7,6 +7,7 @@
   are made of (kernels/math). ``--ops`` prints the counts.
 * The generator names no op and stays short.
 * Arrows point one way: no file includes one of a layer above its own.
+* An environment variable that the code reads is named in the README or in docs/.
 * Files and lines stay short, and nothing is left to be done later.
 """
 
@@ -81,6 +82,28 @@ def size_findings(files: dict[str, str]) -> list[str]:
                 found.append(f"{name}:{i}: {len(line)} columns; the limit is {MAX_COLUMNS}")
             if re.search(r"\b(TO" + r"DO|FIX" + r"ME)\b", line):
                 found.append(f"{name}:{i}: do it, or write an issue")
+    return found
+
+
+# ---- the environment
+
+
+def environment_findings(files: dict[str, str]) -> list[str]:
+    """What decides how a program runs is told to whoever runs it."""
+    told = " ".join(t for n, t in files.items() if n.startswith("docs/") or n == "README.md")
+    found = []
+    for name, text in files.items():
+        if not name.startswith(("core/", "kernels/", "flambeau/")):
+            continue
+        pattern = r"\b(?:getenv|environ(?:\.get|\.setdefault|\.pop)?)\b[\[(]?\s*([^\s,)\]]*)"
+        for i, line in enumerate(text.splitlines(), 1):
+            for asked in re.findall(pattern, line):
+                variable = asked.strip("\"'")
+                page = told + (text if name.endswith(".py") else "")  # docstrings
+                if not re.search(rf"`{re.escape(variable)}\b", page) or asked == variable:
+                    found.append(
+                        f"{name}:{i}: reads {asked or 'the environment'}, of which docs/ is silent"
+                    )
     return found
 
 
@@ -212,7 +235,7 @@ def main() -> int:
         for name, (kind, at) in sorted(counted.items()):
             print(f"{name:32} {kind:10} {len(at)}  {', '.join(sorted(at))}")
     found = size_findings(files) + layer_findings(files) + generator_findings(files, records)
-    found += op_findings(counted)
+    found += environment_findings(files) + op_findings(counted)
     print("\n".join(found))
     return 1 if found else 0
 

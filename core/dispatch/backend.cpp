@@ -472,12 +472,6 @@ bool copy_whole(const Op& op, const Value* args, Results& results) {
   return true;
 }
 
-// Views, detach and the like: they name a tensor's memory and do not touch it.
-bool touches_no_memory(const Op& op) {
-  return (op.tags & (tag::view | tag::inplace_view)) ||
-         (op.nreturns > 0 && op.returns[0].alias && !op.returns[0].mutated);
-}
-
 // Meta has rules and no kernels, and what leads from it to the CPU makes new memory or refuses.
 void run_on_meta(const Op& op, const Value* args, Results& results) {
   const Exclude off(kBackend);
@@ -520,6 +514,11 @@ void set_backend_handler(DeviceType device, Layout layout, Handler handler) {
 
 void set_fallback(DeviceType device, Fallback fallback) {
   fallbacks[static_cast<int>(device)].store(fallback, std::memory_order_relaxed);
+}
+
+bool touches_no_memory(const Op& op) {
+  return (op.tags & (tag::view | tag::inplace_view)) ||
+         (op.nreturns > 0 && op.returns[0].alias && !op.returns[0].mutated);
 }
 
 void run_on_device(const Op& op, const Value* args, Results& results) {

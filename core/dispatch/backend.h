@@ -16,6 +16,9 @@ void set_backend_handler(DeviceType device, Layout layout, Handler handler);
 // changed is copied back.
 void run_on_device(const Op& op, const Value* args, Results& results);
 
+// Views, detach and the like: they name a tensor's memory and do not touch it.
+bool touches_no_memory(const Op& op);
+
 // A kernel that does not take these arguments (a dtype, strides) throws this; the fall-back runs.
 struct NoKernel {};
 

@@ -25,13 +25,26 @@ void note_read(const Tensor& t, const char* what) {
     static_cast<const Capture*>(f)->read(t, what);
 }
 
+namespace {
+
+// In as many bits as the dtype has, and exactly.
+Scalar negative(const Scalar& s, DType dtype) {
+  if (s.is_complex()) return Scalar(-s.to_complex());
+  if (s.is_floating()) return Scalar(-s.to_double());
+  const int rest = 64 - 8 * static_cast<int>(info(dtype).size);
+  const uint64_t v = -static_cast<uint64_t>(s.to_int()) << rest;
+  if (!info(dtype).is_signed) return Scalar(v >> rest);
+  return Scalar(static_cast<int64_t>(v) >> rest);
+}
+
+}  // namespace
+
 Scalar Tensor::value() const {
   check(numel() == 1, "a Tensor with ", numel(), " elements cannot be converted to Scalar");
   check(!is_meta(), "Tensor.item() cannot be called on meta tensors");
   Scalar s = Scalar::load(bytes(), dtype());
   if (is_conj()) s = Scalar(std::conj(s.to_complex()));
-  if (is_neg()) s = s.is_complex() ? Scalar(-s.to_complex()) : Scalar(-s.to_double());
-  return s;
+  return is_neg() ? negative(s, dtype()) : s;
 }
 
 }  // namespace flambeau::inline v1

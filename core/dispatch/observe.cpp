@@ -1,5 +1,6 @@
 #include "core/dispatch/observe.h"
 
+#include <exception>
 #include <vector>
 
 namespace flambeau::inline v1 {
@@ -35,21 +36,31 @@ void call_observed(const Op& op, const Value* args, Results& results) {
     std::unique_ptr<Counted> context;
   };
   std::vector<Seen> seen;
-  const auto end = [&](Results* given) {
-    for (auto s = seen.rbegin(); s != seen.rend(); ++s)
-      s->observer->end(s->context.get(), op, args, given);
+  std::exception_ptr raised;  // first
+  const auto attempt = [&](auto&& what) {
+    try {
+      what();
+    } catch (...) {
+      if (!raised) raised = std::current_exception();
+    }
   };
-  for (const Frame* frame = top.get(); frame; frame = frame->below()) {
-    const auto* observer = static_cast<const Observer*>(frame);
-    seen.push_back({observer, observer->begin(op, args)});
-  }
-  try {
+  attempt([&] {
+    for (const Frame* frame = top.get(); frame; frame = frame->below()) {
+      const auto* observer = static_cast<const Observer*>(frame);
+      seen.push_back({observer, nullptr});
+      try {
+        seen.back().context = observer->begin(op, args);
+      } catch (...) {
+        seen.pop_back();
+        throw;
+      }
+    }
     redispatch(op, args, results);
-  } catch (...) {
-    end(nullptr);
-    throw;
-  }
-  end(&results);
+  });
+  // Who was told of the begin is told of the end, whoever raised.
+  for (auto s = seen.rbegin(); s != seen.rend(); ++s)
+    attempt([&] { s->observer->end(s->context.get(), op, args, raised ? nullptr : &results); });
+  if (raised) std::rethrow_exception(raised);
 }
 
 namespace {

@@ -9,7 +9,8 @@ namespace flambeau::inline v1 {
 // An entry of thread_state.profilers. Sees each op that the program calls, and not its parts.
 class Observer : public Frame {
  public:
-  // What begin() gives, end() gets; `results` is nullptr when the op raised.
+  // What begin() gives, end() gets; `results` is nullptr when the op, or an observer, raised. Each
+  // whose begin() returned gets its end().
   virtual std::unique_ptr<Counted> begin(const Op& op, const Value* args) const = 0;
   virtual void end(Counted* context, const Op& op, const Value* args, Results* results) const = 0;
   virtual void read(const Tensor&, const char* /*what*/) const {}  // see note_read

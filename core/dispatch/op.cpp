@@ -9,6 +9,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "core/dispatch/backend.h"
 #include "core/dispatch/observe.h"
 #include "core/dispatch/registrations.h"
 
@@ -135,6 +136,11 @@ Kernel kernel_of(const Op& op, DeviceType device) {
 void register_kernel(const Op& op, DeviceType device, Kernel kernel) {
   check(op.rule || !kernel, op.name,
         ": an op without a rule has no kernels: register those of the ops that it is made of");
+  const bool outside = device != DeviceType::cpu && device != DeviceType::meta;
+  check(outside || !kernel, op.name, ": a kernel for device type '", device_type_name(device),
+        "' would not be called: on the CPU the record's own runs, on meta its rule alone");
+  check(!kernel || !touches_no_memory(op), op.name,
+        ": a view touches no memory, so it needs no kernel, and one would not be called");
   facts_of(op).kernels[static_cast<int>(device)].store(kernel, std::memory_order_release);
 }
 

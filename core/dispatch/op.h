@@ -101,7 +101,7 @@ size_t runtime_op_changes();   // how often one was registered or removed
 // The kernel for a device: what was registered for it, else the record's where it is the CPU;
 // nullptr where there is none.
 Kernel kernel_of(const Op& op, DeviceType device);
-// At run time, also over the record's own; nullptr takes it away.
+// At run time. Refused where no call would come to it; nullptr takes it away.
 void register_kernel(const Op& op, DeviceType device, Kernel kernel);
 
 // ---- dispatch

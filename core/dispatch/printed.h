@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <compare>
 #include <optional>
 #include <string>
 #include <vector>
@@ -152,10 +153,23 @@ inline const Tensor& some(const Tensor& t) {
 
 inline const char* shown(bool v) { return v ? "True" : "False"; }
 
-inline int64_t truncated(int64_t a, int64_t b) {
-  const int64_t q = floordiv(absolute(a), absolute(b));
-  return (a < 0) == (b < 0) ? q : -q;
+// The number after `i` in a range up to `end`, which is before it.
+inline int64_t next(int64_t i, int64_t step, int64_t end) {
+  const uint64_t left = step > 0 ? static_cast<uint64_t>(end) - static_cast<uint64_t>(i)
+                                 : static_cast<uint64_t>(i) - static_cast<uint64_t>(end);
+  const uint64_t by = step > 0 ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
+  return left <= by ? end : i + step;
 }
+// How an integer stands to a float, exactly.
+inline std::partial_ordering compared(int64_t a, double b) {
+  if (std::isnan(b)) return std::partial_ordering::unordered;
+  if (b >= 0x1p63) return std::partial_ordering::less;
+  if (b < -0x1p63) return std::partial_ordering::greater;
+  const auto whole = static_cast<int64_t>(b);
+  if (a != whole) return a <=> whole;
+  return static_cast<double>(whole) <=> b;
+}
+inline std::partial_ordering compared(double a, int64_t b) { return 0 <=> compared(b, a); }
 inline double divided(double a, double b) {
   if (b == 0) [[unlikely]]
     raise<ZeroDivisionError>("float division by zero");

@@ -145,8 +145,8 @@ PyObject* get_signature(PyObject* self, void*) {
   return guarded([&] {
     std::string text = is_method(self) ? "($self" : "(";
     bool starred = false;
-    for (const Parameter& p : signatures_of(as_function(self))[0]->parameters()) {
-      if (is_method(self) && text == "($self" && p.value == 0) continue;
+    const auto parameters = signatures_of(as_function(self))[0]->parameters();
+    for (const Parameter& p : parameters.subspan(is_method(self) ? 1 : 0)) {  // without self
       const bool keyword_only = !p.argument || p.argument->keyword_only;
       if (keyword_only && !starred) text += text.size() > 1 ? ", *" : "*";
       starred |= keyword_only;

@@ -77,9 +77,16 @@ Type type_named(std::string_view name) {
   raise<ValueError>("define: unknown type '", name, "' in the schema");
 }
 
+// The number in a schema, as an op keeps it.
+template <class T>
+T counted(const char* schema, const char* what, int64_t given, int64_t most) {
+  check(given <= most, "define: ", schema, ": at most ", most, " ", what, ", got ", given);
+  return static_cast<T>(given);
+}
+
 // (name, type, optional, optional_items, list, list_size, keyword_only, out, mutated, alias,
 // has_default, default)
-Argument read_argument(RuntimeOp& runtime, PyObject* row) {
+Argument read_argument(RuntimeOp& runtime, const char* schema, PyObject* row) {
   const char *name, *type, *alias;
   int optional, optional_items, list, list_size, keyword_only, out, mutated, has_default;
   PyObject* value;
@@ -93,7 +100,7 @@ Argument read_argument(RuntimeOp& runtime, PyObject* row) {
   a.optional = optional;
   a.optional_items = optional_items;
   a.list = list;
-  a.list_size = static_cast<int8_t>(list_size);
+  a.list_size = counted<int8_t>(schema, "elements of a list from one number", list_size, INT8_MAX);
   a.keyword_only = keyword_only;
   a.out = out;
   a.mutated = mutated;
@@ -122,26 +129,27 @@ PyObject* register_op_function(PyObject*, PyObject* args) {
                         &PyList_Type, &arguments, &PyList_Type, &returns, &tags))
     return nullptr;
   return guarded([&] {
-    // Ops live for ever, and so does what belongs to them.
-    auto* runtime = new RuntimeOp();
+    auto runtime = std::make_unique<RuntimeOp>();
+    Op op = {};
+    op.nargs = counted<uint8_t>(schema, "arguments", PyList_GET_SIZE(arguments), kMaxOpArgs);
+    op.nreturns = counted<uint8_t>(schema, "results", PyList_GET_SIZE(returns), UINT8_MAX);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(arguments); ++i)
-      runtime->args.push_back(read_argument(*runtime, PyList_GET_ITEM(arguments, i)));
+      runtime->args.push_back(read_argument(*runtime, schema, PyList_GET_ITEM(arguments, i)));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(returns); ++i)
       runtime->returns.push_back(read_return(*runtime, PyList_GET_ITEM(returns, i)));
-    Op op = {};
     op.ns = runtime->keep(ns);
     op.name = runtime->keep(name);
     op.overload = runtime->keep(overload);
     op.schema = runtime->keep(schema);
     op.args = runtime->args.data();
-    op.nargs = static_cast<uint8_t>(runtime->args.size());
     op.returns = runtime->returns.data();
-    op.nreturns = static_cast<uint8_t>(runtime->returns.size());
     op.mask = kAllKeys;
     op.tags = tags;
     op.call = call_runtime;
-    op.runtime = runtime;
-    return wrap_op(register_op(op));
+    op.runtime = runtime.get();
+    const Op& made = register_op(op);
+    runtime.release();  // ops live for ever, and so does what belongs to them
+    return wrap_op(made);
   });
 }
 

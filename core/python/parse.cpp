@@ -133,8 +133,9 @@ size_t self_index(const Op& op) {
 
 }  // namespace
 
-Signature::Signature(const Op& op, Style style) : op_(&op), style_(style) {
-  check(op.nargs + 1u < kMaxArgs, op.name, ": an op has at most ", kMaxArgs - 2, " arguments");
+Signature::Signature(const Op& op, Style style)
+    : op_(&op), style_(style), parameters_(op.nargs + 1u) {
+  check(op.nargs <= kMaxOpArgs, op.name, ": an op has at most ", kMaxOpArgs, " arguments");
   const bool merge_outs = style != Style::schema && (op.tags & tag::out);
   // Of a method, `self` comes first wherever the schema has it: x.where(mask, y).
   const size_t self = style == Style::method ? self_index(op) : 0;

@@ -1,13 +1,14 @@
 // From Python's arguments to boxed values, as an op's schema says. See docs/call.md.
 #pragma once
 
-#include <bitset>
+#include <vector>
 
 #include "core/python/binding.h"
 
 namespace flambeau::python {
 
-constexpr size_t kMaxArgs = 28;
+// Of an op, as in PyTorch; and of what Python gives it, where it takes `requires_grad` too.
+constexpr size_t kMaxOpArgs = 64, kMaxArgs = kMaxOpArgs + 1;
 
 // What one call was parsed into. Lists and numbers live in buffers of its own; tensors, strings and
 // generators are borrowed from the caller's arguments.
@@ -118,7 +119,7 @@ class Signature {
 
   const Op& op() const { return *op_; }
   bool takes_out() const { return takes_out_; }
-  std::span<const Parameter> parameters() const { return {parameters_, n_}; }
+  std::span<const Parameter> parameters() const { return {parameters_.data(), n_}; }
 
   static bool take(Arguments& out, const Parameter& p, PyObject* o);
 
@@ -137,7 +138,7 @@ class Signature {
   Style style_;
   uint8_t n_ = 0, positional_ = 0;
   bool takes_out_ = false, varargs_ = false;
-  Parameter parameters_[kMaxArgs];
+  std::vector<Parameter> parameters_;
 };
 
 // The message of the TypeError when no overload fits.

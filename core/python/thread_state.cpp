@@ -101,6 +101,8 @@ PyObject* is_autocast_enabled(PyObject*, PyObject* args) {
     return PyBool_FromLong((thread_state.surroundings().autocast_enabled & bit_of(type)) != 0);
   });
 }
+// The switch of the layer, whose only rules are those that were registered.
+template <bool rules_alone>
 PyObject* set_autocast_enabled(PyObject*, PyObject* args) {
   PyObject *first, *second = nullptr;
   if (!PyArg_ParseTuple(args, "O|O:set_autocast_enabled", &first, &second)) return nullptr;
@@ -110,6 +112,10 @@ PyObject* set_autocast_enabled(PyObject*, PyObject* args) {
     if (!PyBool_Check(on))
       raise_python(PyExc_TypeError, "set_autocast_enabled: enabled must be a bool (got %.200s)",
                    Py_TYPE(on)->tp_name);
+    if (on == Py_True && !rules_alone)
+      raise<NotImplementedError>(
+          "set_autocast_enabled: enabled=True is not supported: no op "
+          "casts its arguments by itself; convert them with .to(dtype)");
     if (on == Py_True)
       s.autocast_enabled |= bit_of(type);
     else
@@ -143,8 +149,11 @@ PyObject* change_nesting(PyObject*, PyObject*) {
 PyMethodDef functions[] = {
     {"is_autocast_enabled", is_autocast_enabled, METH_VARARGS,
      "is_autocast_enabled(device_type) -> bool\n\nWhether autocast is on for a device type."},
-    {"set_autocast_enabled", set_autocast_enabled, METH_VARARGS,
-     "set_autocast_enabled(device_type, enabled)\n\nTurns autocast on or off for a device type."},
+    {"set_autocast_enabled", set_autocast_enabled<false>, METH_VARARGS,
+     "set_autocast_enabled(device_type, enabled)\n\nTurns autocast off for a device type."},
+    {"_set_autocast_rules", set_autocast_enabled<true>, METH_VARARGS,
+     "_set_autocast_rules(device_type, enabled)\n\nTurns rules that were registered for autocast "
+     "on or off, and nothing else."},
     {"get_autocast_dtype", get_autocast_dtype, METH_O,
      "get_autocast_dtype(device_type) -> dtype\n\nThe dtype that autocast computes in."},
     {"set_autocast_dtype", set_autocast_dtype, METH_VARARGS,

@@ -33,6 +33,25 @@ void free_elsewhere(void* data, size_t nbytes, void* context) {
   require_device(device.type).free(data, nbytes, device.index, current_stream(device));
 }
 
+class DeviceOutOfMemory : public memory::OutOfMemory {
+ public:
+  DeviceOutOfMemory(size_t nbytes, Device device)
+      : OutOfMemory(nbytes, 0),
+        text_(concat("out of memory on device '", device.str(), "': tried to allocate ", nbytes,
+                     " bytes; free tensors or use smaller ones")) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+void* allocate_elsewhere(size_t nbytes, Device device) {
+  void* const data =
+      require_device(device.type).allocate(nbytes, device.index, current_stream(device));
+  if (!data && nbytes && !device.is_meta()) throw DeviceOutOfMemory(nbytes, device);
+  return data;
+}
+
 }  // namespace
 
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
@@ -41,7 +60,7 @@ Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
     return Ref<Storage>::adopt(new Storage(data, nbytes, device, free_cpu, nullptr, true));
   }
   device = resolved(device);
-  void* data = require_device(device.type).allocate(nbytes, device.index, current_stream(device));
+  void* data = allocate_elsewhere(nbytes, device);
   return Ref<Storage>::adopt(
       new Storage(data, nbytes, device, free_elsewhere, encoded(device), true));
 }
@@ -108,8 +127,7 @@ void Storage::resize(size_t nbytes) {
         kRefused,
         "its memory is in use by a NumPy array, a buffer, a DLPack capsule or another storage; "
         "delete that first, or resize a clone");
-  void* data =
-      require_device(device_.type).allocate(nbytes, device_.index, current_stream(device_));
+  void* data = allocate_elsewhere(nbytes, device_);
   if (data_ && data) copy_bytes(data, device_, data_, device_, std::min(nbytes, nbytes_));
   if (deleter_) deleter_(data_, nbytes_, context_);
   take(data, nbytes);

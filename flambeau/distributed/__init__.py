@@ -91,7 +91,7 @@ def is_xccl_available() -> bool:
 
 
 def is_torchelastic_launched() -> bool:
-    """Whether ``torchrun`` started this process."""
+    """Whether ``torchrun`` started this process, which sets ``TORCHELASTIC_RUN_ID``."""
     return _os.environ.get("TORCHELASTIC_RUN_ID") is not None
 
 

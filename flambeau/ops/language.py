@@ -313,13 +313,6 @@ def watched(tensors):
 # ---- numbers and dtypes
 
 
-@_twin("printed::truncated", "(int, int) -> int")
-def truncated(a, b):
-    """The quotient without its fraction, as C divides."""
-    q = abs(a) // abs(b)
-    return q if (a < 0) == (b < 0) else -q
-
-
 @_twin("printed::ceiled", "(float) -> float")
 def ceil(x):
     """The least whole number from ``x`` on."""

@@ -253,6 +253,8 @@ def test_functions_are_found_by_name():
 def test_functions_describe_themselves():
     assert "self + alpha * other" in torch.add.__doc__
     assert torch.add.__text_signature__ == "(input, other, *, alpha=None)"
+    assert torch.Tensor.add.__text_signature__ == "($self, other, *, alpha=None)"
+    assert torch.Tensor.where.__text_signature__ == "($self, condition, other)"
     assert repr(torch.add) == "<built-in function add>"
     assert repr(torch.Tensor.add) == "<method 'add' of 'Tensor' objects>"
     assert inspect.isroutine(torch.Tensor.add) and callable(torch.add)

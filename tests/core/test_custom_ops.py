@@ -227,3 +227,54 @@ def test_what_is_no_text_and_no_function_is_refused():
         torch.library.define(3, "(Tensor x) -> Tensor")
     with pytest.raises(TypeError, match="^register_kernel: an implementation is callable, not 3"):
         torch.library.impl("customs::product", "cpu", 3)
+
+
+# ---- schemas of any length
+
+
+def defined(line):
+    library = torch.library.Library("customs_long", "FRAGMENT")
+    library.define(line)
+    return library, line.partition("(")[0]
+
+
+def test_an_op_of_many_arguments_and_results():
+    taken, given = ", ".join(f"Tensor x{i}" for i in range(64)), ", ".join(["Tensor"] * 255)
+    library, name = defined(f"many({taken}) -> ({given})")
+    library.impl(name, lambda *xs: tuple(xs[i % 64] * 2 for i in range(255)), "CPU")
+    made = torch.ops.customs_long.many(*(torch.tensor(float(i)) for i in range(64)))
+    assert len(made) == 255 and made[-1].item() == 2.0 * (254 % 64)
+
+
+@pytest.mark.parametrize("given", [3, 127])
+def test_one_number_stands_for_a_list(given):
+    library, name = defined(f"list{given}(int[{given}] x, Tensor y) -> Tensor")
+    library.impl(name, lambda x, y: y * len(x), "CPU")
+    assert getattr(torch.ops.customs_long, name)(2, torch.tensor(1)).item() == given
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        (f"a({', '.join(f'Tensor x{i}' for i in range(65))}) -> Tensor", "64 arguments, got 65"),
+        (f"b({', '.join(f'Tensor x{i}' for i in range(259))}) -> Tensor", "64 arguments, got 259"),
+        (f"c(Tensor x) -> ({', '.join(['Tensor'] * 256)})", "255 results, got 256"),
+        ("d(int[300] x) -> Tensor", "127 elements of a list from one number, got 300"),
+        ("e(float[128] x) -> Tensor", "127 elements of a list from one number, got 128"),
+    ],
+    ids=lambda v: v[:1],
+)
+def test_counts_beyond_what_an_op_keeps_are_refused(line, words):
+    with pytest.raises(RuntimeError, match=f"define: customs_long::{line[0]}.*at most {words}"):
+        defined(line)
+    assert not hasattr(torch.ops.customs_long, line[0])
+
+
+@pytest.mark.parametrize("default", [(1, 2), [1], torch.float32], ids=str)
+def test_a_default_that_no_schema_has_words_for(default):
+    def f(x: torch.Tensor, b=default) -> torch.Tensor: ...
+
+    f.__annotations__["b"] = list[int]
+    kind = type(default).__name__
+    with pytest.raises(ValueError, match=f"parameter 'b' has a default of type {kind}"):
+        torch.library.infer_schema(f, mutates_args=())

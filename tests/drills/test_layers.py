@@ -115,7 +115,7 @@ def test_a_rule_for_autocast_runs_while_autocast_is_on():
     seen = []
     with registered("add.Tensor", "AutocastCPU", constant(seen)):
         assert (vector() + 1).tolist() == [2, 3]
-        torch.set_autocast_enabled("cpu", True)
+        _C._set_autocast_rules("cpu", True)
         try:
             assert (vector() + 1).tolist() == [42, 42]
             assert (vector(device="meta") + 1).shape == (2,)  # of another device
@@ -348,6 +348,42 @@ def test_an_observer_sees_begin_and_end():
     assert names[0:2] == ["aten.ones.default"] * 2
     assert ("begin", "aten.linear.default") in events and "aten.t.default" not in names
     assert events[-1] == ("end", "aten.matmul.default", len(events) - 1, True)
+
+
+@pytest.mark.parametrize("fails", ["begin", "end", "op"])
+def test_observers_are_told_of_the_end_of_all_that_they_saw_begin(fails):
+    events = []
+
+    def push(name):
+        def begin(op, args, kwargs):
+            events.append(f"{name} begins")
+            if (name, fails) == ("lower", "begin"):
+                raise ZeroDivisionError("an observer's")
+
+        def end(context, op, args, kwargs, outputs):
+            events.append(f"{name} ends{' in vain' if outputs is NotImplemented else ''}")
+            if (name, fails) == ("lower", "end"):
+                raise ZeroDivisionError("an observer's")
+
+        _C._push_observer(begin, end)
+
+    x, wrong = vector(), torch.ones(3, 4)
+    push("lower"), push("upper")
+    try:
+        with pytest.raises(RuntimeError if fails == "op" else ZeroDivisionError):
+            x + (wrong if fails == "op" else 1)
+    finally:
+        _C._pop_observer(), _C._pop_observer()
+    both = ["upper begins", "lower begins"]
+    assert (
+        events
+        == {
+            "begin": [*both, "upper ends in vain"],
+            "end": [*both, "lower ends", "upper ends in vain"],
+            "op": [*both, "lower ends in vain", "upper ends in vain"],
+        }[fails]
+    )
+    assert (x + 1).tolist() == [2, 3]
 
 
 def test_captures_stack_and_stand_below_autograd_and_modes():

@@ -150,3 +150,22 @@ def test_parts_are_assigned():
 def test_booleans_take_no_lazy_negation():
     with pytest.raises(RuntimeError, match="_neg_view: booleans"):
         flambeau._neg_view(flambeau.tensor([True]))
+
+
+@pytest.mark.parametrize(
+    "dtype, value, negative",
+    [
+        ("int64", 2**53 + 1, -(2**53) - 1),
+        ("int64", -(2**63), -(2**63)),
+        ("uint8", 3, 253),
+        ("uint8", 0, 0),
+        ("int8", -128, -128),
+        ("int16", 5, -5),
+        ("float32", 2.5, -2.5),
+    ],
+)
+def test_a_negated_number_is_read_as_it_is(dtype, value, negative):
+    t = flambeau._neg_view(flambeau.tensor(value, dtype=getattr(flambeau, dtype)))
+    read = [t.item(), t.tolist(), t.view(1).tolist()[0], t.resolve_neg().item()]
+    assert read == [negative] * 4 and {type(v) for v in read} == {type(value)}
+    assert int(t) == int(negative)

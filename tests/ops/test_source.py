@@ -351,9 +351,72 @@ def _list_of_the_function_around(a):
     return y
 
 
+def _popped_twice(a):
+    x = [a, a]
+    return x.pop() - x.pop()
+
+
+def _popped_and_inserted(a):
+    x = [a, a]
+    x.insert(x.pop(), x.pop())
+    return x
+
+
+def _popped_and_measured(a):
+    x = [a, a]
+    x.append(len(x) + x.pop())
+    return x
+
+
+def _popped_in_the_middle(a):
+    x = [a, a]
+    return 0 < x.pop() < 5
+
+
+def _popped_and_looked_for(a):
+    x = [a, a]
+    return x.pop() in (1, 2)
+
+
+def _popped_place_that_is_added_to(a):
+    x, y = [a, a], [a, a]
+    x[y.pop()] += 1
+    return x
+
+
+def _popped_through_a_function(a):
+    x = [a, a]
+
+    def last():
+        return x.pop()
+
+    return last() - last()
+
+
+def _given_in_one_branch(a):
+    if a > 0:
+        y = 1
+    return y
+
+
+def _given_in_a_loop(a):
+    for i in range(a):
+        y = i
+    return y
+
+
 @pytest.mark.parametrize(
     "function, line, words",
     [
+        (_popped_twice, 3, "x is changed and read in one line"),
+        (_popped_and_inserted, 3, "x is changed and read in one line"),
+        (_popped_and_measured, 3, "x is changed and read in one line"),
+        (_popped_in_the_middle, 3, "x is changed and read in one line"),
+        (_popped_and_looked_for, 3, "x is changed and read in one line"),
+        (_popped_place_that_is_added_to, 3, "y is changed and read in one line"),
+        (_popped_through_a_function, 7, "x is changed and read in one line"),
+        (_given_in_one_branch, 4, "y has no value on some path"),
+        (_given_in_a_loop, 4, "y has no value on some path"),
         (_borrowed_slice, 3, "x is changed: copy the list"),
         (_borrowed_element, 3, "rows is changed: copy the list"),
         (_borrowed_by_either, 3, "y is changed: copy the list"),
@@ -394,3 +457,60 @@ def test_what_is_not_in_the_subset_is_an_error_with_its_line(function, line, wor
     where = function.__code__.co_firstlineno + line - 1
     assert re.match(rf".*test_source\.py:{where}: ", str(caught.value)), str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_name_that_all_paths_give_a_value_is_read():
+    def f(a):
+        if a > 0:
+            y = 1
+        elif a < -5:
+            raise Error("f: too small")
+        else:
+            y = 2
+        if a == 3:
+            z = 1
+        else:
+            return 0
+        return y + z
+
+    assert "return printed::add(y, z);" in printed(f, a="int")
+
+
+def test_what_is_not_none_in_a_block_may_be_none_behind_it():
+    def after_if(flag, k):
+        if flag:
+            if k is None:
+                return 0
+            return k + 2
+        return k + 1
+
+    def after_loop(n, k):
+        for _ in range(n):
+            if k is None:
+                break
+        return k + 1
+
+    def after_leaving(flag, k):
+        if k is None:
+            return 0
+        if flag:
+            return k + 2
+        return k + 1
+
+    code = printed(after_if, flag="bool", k="int?")
+    assert "add((*k), int64_t{2})" in code and "add(printed::some(k), int64_t{1})" in code
+    assert "add(printed::some(k), int64_t{1})" in printed(after_loop, n="int", k="int?")
+    assert "printed::some" not in printed(after_leaving, flag="bool", k="int?")
+
+
+def test_long_steps_and_comparisons_with_floats_stay_within_their_numbers():
+    def count(a, b, x):
+        total = 0
+        for i in range(a, b, 3):
+            if i > x or i == 0.5:
+                total = total + 1
+        return total
+
+    code = printed(count, a="int", b="int", x="float")
+    assert "i = printed::next(i, 3, made1)" in code
+    assert "(printed::compared(i, x) > 0)" in code and "static_cast<double>(i) == 0.5" in code

@@ -18,6 +18,27 @@ class Borrows:
             what = f"{name} is changed" if name else "this looks at a value without a name"
             raise self.where(f"{what}: copy the list with list(...)", e)
 
+    def in_order(self, s) -> None:
+        """A list is not read in the line that takes from it: C++ has an order of its own."""
+        if isinstance(s, ast.FunctionDef):
+            return
+        taken, seen = set(), []
+        for n in own(s):
+            twice = isinstance(n, ast.AugAssign) and [n.target]
+            if isinstance(n, ast.Compare):  # which may be printed as several
+                many = len(n.ops) > 1 or isinstance(n.ops[0], (ast.In, ast.NotIn))
+                twice = many and [n.left, *n.comparators[:-1]]
+            for e in (n, *(m for t in twice or () for m in ast.walk(t))):
+                call = e.func if isinstance(e, ast.Call) else None
+                if isinstance(call, ast.Attribute) and call.attr == "pop":
+                    taken |= loads(call.value)
+                elif _is_name(call) and call.id in self.nested:
+                    lists = changed(self.nested[call.id].node)
+                    taken, seen = taken | lists, [*seen, *lists]
+                seen += [e.id] if _is_name(e) else []
+        for name in sorted(n for n in taken if seen.count(n) > 1):
+            raise self.where(f"{name} is changed and read in one line: take it apart", s)
+
     def mine(self, e) -> Val:
         """A list that is changed in place: that of a variable."""
         v = self.expr(e)
@@ -87,3 +108,19 @@ def lenders(e, whole: bool = True) -> set[str]:
         if not (_is_name(of) and of.id in ("ops", "math")):
             return lenders(of, False)
     return set() if whole else {""}
+
+
+def blocks(s) -> list[list]:
+    if isinstance(s, ast.FunctionDef):
+        return []
+    return [b for b in (getattr(s, f, None) for f in ("body", "orelse")) if b]
+
+
+def own(s):
+    """The nodes of a statement but those of the blocks in it."""
+    inner = {id(n) for b in blocks(s) for n in b}
+    todo = [s]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += [c for c in ast.iter_child_nodes(node) if id(c) not in inner]

@@ -61,6 +61,8 @@ class Expressions(Specs, Borrows):
 
     def ex_Name(self, e):
         v = self.known.get(e.id)
+        if e.id in self.hoisted - self.given_to:
+            raise self.where(f"{e.id} has no value on some path to this line", e)
         if v is not None:
             return v
         if e.id in self.globals:
@@ -257,6 +259,10 @@ class Expressions(Specs, Borrows):
             kind = "float" if "float" in (x, y) else x if x == y else "int"
             if kind == "int":
                 return f"({self.integer(a, e)} {sign} {self.integer(b, e)})"
+            exact = all(v.literal is None or abs(v.literal) >= 2**53 for v in (a, b))
+            if {x, y} == {"int", "float"} and exact:
+                left, right = self.as_type(a, x, e), self.as_type(b, y, e)
+                return f"(printed::compared({left}, {right}) {sign} 0)"
             return f"({self.as_type(a, kind, e)} {sign} {self.as_type(b, kind, e)})"
         text = {"str", "literal"}
         if {x, y} <= text and sign in ("==", "!="):
@@ -285,7 +291,6 @@ class Expressions(Specs, Borrows):
             kind = "float" if words == {"int", "float"} else "scalar"
         if kind is None:
             raise self.where(f"one branch is {a.type}, the other {b.type}", e)
-        kind = {"literal": "literal"}.get(kind, kind)
         x, y = self.as_type(a, kind, e), self.as_type(b, kind, e)
         lists = kinds.is_list(kinds.plain(kind))
         fresh = not lists or a.fresh or b.fresh
@@ -321,11 +326,8 @@ class Expressions(Specs, Borrows):
                 "std::nullopt" if b is None else self.as_type(self.expr(b), "int", e)
                 for b in (e.slice.lower, e.slice.upper)
             ]
-            return Val(
-                f"printed::slice({kinds.borrowed(inner)}({code}), {bounds[0]}, {bounds[1]})",
-                inner,
-                False,
-            )
+            code = f"printed::slice({kinds.borrowed(inner)}({code}), {bounds[0]}, {bounds[1]})"
+            return Val(code, inner, False)
         at = self.as_type(self.expr(e.slice), "int", e)
         return Val(f"printed::at({code}, {at})", kinds.element(inner), False)
 
@@ -335,11 +337,7 @@ class Expressions(Specs, Borrows):
         """The head of a C++ loop, statements at the start of its body, and the names it binds."""
         names = [target] if isinstance(target, ast.Name) else list(getattr(target, "elts", []))
         name = names[0].id if names else "_"
-        call = (
-            source.func.id
-            if isinstance(source, ast.Call) and isinstance(source.func, ast.Name)
-            else ""
-        )
+        call = getattr(source.func, "id", "") if isinstance(source, ast.Call) else ""
         if call == "reversed" and isinstance(source.args[0], ast.Call):
             return self.count_loop(name, source.args[0], True, e)
         if call == "range":
@@ -371,25 +369,17 @@ class Expressions(Specs, Borrows):
         if backwards:
             if step != 1:
                 raise self.where("a reversed range has no step", e)
-            return (
-                f"for (int64_t {end} = {first}, {i} = {last}; {i}-- > {end};)",
-                "",
-                [name],
-            )
+            return f"for (int64_t {end} = {first}, {i} = {last}; {i}-- > {end};)", "", [name]
         sign = "<" if step > 0 else ">"
-        move = f"++{i}" if step == 1 else f"{i} += {step}"
-        return (
-            f"for (int64_t {i} = {first}, {end} = {last}; {i} {sign} {end}; {move})",
-            "",
-            [name],
-        )
+        onward = f"{i} = printed::next({i}, {step}, {end})"
+        move = {1: f"++{i}", -1: f"{i} += -1"}.get(step, onward)
+        head = f"for (int64_t {i} = {first}, {end} = {last}; {i} {sign} {end}; {move})"
+        return head, "", [name]
 
     def paired_loop(self, target, call, kind, e):
-        if not isinstance(target, ast.Tuple) or not all(
-            isinstance(t, ast.Name) for t in target.elts
-        ):
+        names = [getattr(t, "id", "") for t in getattr(target, "elts", [None])]
+        if "" in names:
             raise self.where(f"{kind} gives several names", e)
-        names = [t.id for t in target.elts]
         for a in call.args:
             self.steady(a, e)
         lists, setup = [self.expr(a) for a in call.args], ""
@@ -433,14 +423,13 @@ class Expressions(Specs, Borrows):
         opened, closed, v = self.comprehension(e, None)
         kind = {"literal": "str"}.get(v.type, v.type) + "[]"
         made = self.temporary()
-        return Val(
-            f"[&] {{ {kinds.value(kind)} {made}; {opened}{made}.push_back({v.code});{closed} "
-            f"return {made}; }}()",
-            kind,
-        )
+        code = f"{kinds.value(kind)} {made}; {opened}{made}.push_back({v.code});{closed}"
+        return Val(f"[&] {{ {code} return {made}; }}()", kind)
 
     def quantified(self, name: str, e) -> Val:
-        """any() and all() of a generator."""
+        if len(e.args) != 1 or not isinstance(e.args[0], ast.GeneratorExp):
+            raise self.where(f"{name} takes a generator", e)
+        e = e.args[0]
         wanted = "true" if name == "any" else "false"
         other = "false" if name == "any" else "true"
 
@@ -509,6 +498,12 @@ class Expressions(Specs, Borrows):
         found = self.globals.get(name)
         if found is None and builtin is not None:
             return builtin(e)
+        if found is None and name in ("any", "all"):
+            return self.quantified(name, e)
+        if found is None and name in ("sorted", "reversed"):
+            return Val(
+                f"printed::{name}({self.as_type(self.expr(e.args[0]), 'int[]', e)})", "int[]"
+            )
         if found is language.Spec:
             return self.spec(e)
         if isinstance(found, language.Twin):
@@ -699,23 +694,6 @@ class Expressions(Specs, Borrows):
             return Val(f"std::fabs({v.code})", "float")
         return Val(f"printed::absolute({self.as_type(v, 'int', e)})", "int")
 
-    def call_sorted(self, e):
-        return Val(f"printed::sorted({self.as_type(self.expr(e.args[0]), 'int[]', e)})", "int[]")
-
-    def call_reversed(self, e):
-        return Val(f"printed::reversed({self.as_type(self.expr(e.args[0]), 'int[]', e)})", "int[]")
-
-    def call_any(self, e):
-        return self.any_or_all("any", e)
-
-    def call_all(self, e):
-        return self.any_or_all("all", e)
-
-    def any_or_all(self, name, e):
-        if len(e.args) == 1 and isinstance(e.args[0], ast.GeneratorExp):
-            return self.quantified(name, e.args[0])
-        raise self.where(f"{name} takes a generator", e)
-
     def call_int(self, e):
         v = self.expr(e.args[0])
         kind = kinds.plain(v.type)
@@ -728,9 +706,8 @@ class Expressions(Specs, Borrows):
         v = self.expr(e.args[0])
         kind = kinds.plain(v.type)
         code = self.as_type(v, kind, e)
-        return Val(
-            f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})", "float"
-        )
+        made = f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})"
+        return Val(made, "float")
 
     def call_bool(self, e):
         v = self.expr(e.args[0])

@@ -12,7 +12,7 @@ import zlib
 
 from flambeau.ops import language
 from flambeau.ops.generator import kinds
-from flambeau.ops.generator.borrows import changed, is_store, lenders, loads, moved
+from flambeau.ops.generator.borrows import blocks, changed, is_store, lenders, loads, moved, own
 from flambeau.ops.generator.expressions import Expressions
 from flambeau.ops.generator.kinds import SourceError, Unsettled, Val
 
@@ -25,6 +25,7 @@ _RESERVED = frozenset(
 _RESERVED |= {t.cxx for t in vars(language).values() if isinstance(t, language.Twin)}
 _ERRORS = {n: n for n in "Error IndexError TypeError ValueError NotImplementedError".split()}
 _ERRORS["RuntimeError"] = "Error"
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _HIDDEN = ("ops",)  # parameters that C++ has no need of
 
 
@@ -125,6 +126,7 @@ class Function(Expressions):
             self.in_loop = 0
             self.owned = set(self.around)  # variables that hold their value
             self.leaving: list[str] = []  # the names in the return at hand
+            self.given_to: set[str] = set()  # variables that have a value on every path
             try:
                 code = self.block(statements, "  ")
             except Unsettled:
@@ -164,7 +166,7 @@ class Function(Expressions):
                     found.setdefault(name, []).append(here)
                     self.stores[name] = self.stores.get(name, 0) + store
                 self.changed |= changed(s)
-                for block in _blocks(s):
+                for block in blocks(s):
                     visit(block, here)
 
         visit(statements, ())
@@ -185,6 +187,7 @@ class Function(Expressions):
             else:  # what one round of a loop gave it is there in the next
                 loops = [at[2] for at in path[:level] if isinstance(at[2], ast.For)]
                 self.declare.setdefault(id((*loops, first)[0]), []).append(name)
+        self.hoisted = {n for names in self.declare.values() for n in names}
         self.unsteady = self.changed | {n for n, k in self.stores.items() if k > 1}
         self.unsteady |= set() if self.outer is None else self.outer.unsteady
 
@@ -200,6 +203,7 @@ class Function(Expressions):
             if handler is None:
                 raise self.where(f"{type(s).__name__} is not in the subset", s)
             out += handler(s, indent)
+            self.in_order(s)
         return out
 
     def do_Pass(self, s, indent):
@@ -244,6 +248,7 @@ class Function(Expressions):
         code = self.as_type(v, kind, s)
         symbol = self.symbol(name)
         self.known[name] = Val(symbol, kind, False)
+        self.given_to.add(name)
         if not borrows:
             self.owned.add(symbol)
         if name not in self.inplace.get(id(s), ()):
@@ -313,16 +318,25 @@ class Function(Expressions):
         if isinstance(s.test, ast.Constant):
             raise self.where("a condition that never changes", s)
         out = f"{indent}if ({self.condition(s.test)}) {{\n"
-        here, otherwise = self.facts(s.test)
-        before = self.narrow(here)
-        out += self.block(s.body, indent + "  ")
-        self.known.update(before)
-        before = self.narrow(otherwise)
+        (here, otherwise), before = self.facts(s.test), set(self.given_to)
+        out += self.branch(s.body, indent, here)
+        after, self.given_to = self.given_to, before
         if s.orelse:
-            out += f"{indent}}} else {{\n{self.block(s.orelse, indent + '  ')}"
-        if not isinstance(s.body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break)):
-            self.known.update(before)
+            out += f"{indent}}} else {{\n{self.branch(s.orelse, indent, otherwise)}"
+        if isinstance(s.body[-1], _LEAVES):
+            self.narrow(otherwise)
+        else:
+            left = s.orelse and isinstance(s.orelse[-1], _LEAVES)  # the other branch goes on
+            self.given_to = after if left else self.given_to & after
         return out + f"{indent}}}\n"
+
+    def branch(self, statements: list, indent: str, facts=()) -> str:
+        """A block inside another one, behind which what may be None may be None again."""
+        before = {n: v for n, v in self.known.items() if v.type.endswith("?")}
+        self.narrow(facts)
+        out = self.block(statements, indent + "  ")
+        self.known.update(before)
+        return out
 
     # -- what is known not to be None
 
@@ -368,15 +382,15 @@ class Function(Expressions):
                 raise self.where(f"{name} is used outside of its loop", s)
         self.in_loop += 1
         inner = setup.replace("\n", "\n" + indent + "  ").rstrip(" ")
-        body = (f"{indent}  {inner}" if setup else "") + self.block(s.body, indent + "  ")
-        self.in_loop -= 1
+        before, self.given_to = self.given_to, self.given_to.union(*map(moved, s.body))
+        body = (f"{indent}  {inner}" if setup else "") + self.branch(s.body, indent)
+        self.in_loop, self.given_to = self.in_loop - 1, before
         return f"{indent}{head} {{\n{body}{indent}}}\n"
 
     def do_Break(self, s, indent):
-        return f"{indent}break;\n"
+        return f"{indent}{type(s).__name__.lower()};\n"
 
-    def do_Continue(self, s, indent):
-        return f"{indent}continue;\n"
+    do_Continue = do_Break
 
     def do_Return(self, s, indent):
         self.leaving = (
@@ -479,26 +493,10 @@ def _is_docstring(s) -> bool:
     return isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
 
 
-def _blocks(s) -> list[list]:
-    if isinstance(s, ast.FunctionDef):
-        return []
-    return [b for b in (getattr(s, f, None) for f in ("body", "orelse")) if b]
-
-
-def _own(s):
-    """The nodes of a statement but those of the blocks in it."""
-    inner = {id(n) for b in _blocks(s) for n in b}
-    todo = [s]
-    while todo:
-        node = todo.pop()
-        yield node
-        todo += [c for c in ast.iter_child_nodes(node) if id(c) not in inner]
-
-
 def _bound(s) -> set[str]:
     """Names that comprehensions, loops and nested functions bind for themselves."""
     out = set()
-    for node in _own(s):
+    for node in own(s):
         targets = []
         if isinstance(node, ast.comprehension):
             targets = [node.target]
@@ -515,10 +513,8 @@ def _bound(s) -> set[str]:
 def _names(s) -> list[tuple[str, int]]:
     """The names of a statement, with 1 where it is given a value."""
     bound = _bound(s)
-    out = [
-        (n.id, int(is_store(n))) for n in _own(s) if isinstance(n, ast.Name) and n.id not in bound
-    ]
-    return out
+    named = (n for n in own(s) if isinstance(n, ast.Name) and n.id not in bound)
+    return [(n.id, int(is_store(n))) for n in named]
 
 
 def _declares(s, name: str) -> bool:

@@ -9,7 +9,6 @@ from flambeau.ops.language import (
     same,
     show,
     suggest_memory_format,
-    truncated,
 )
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, values
@@ -31,6 +30,9 @@ _POOL = (
 )
 def max_pool2d_with_indices():
     """The largest element in each window, and where it is in its plane.
+
+    A window that has none of the input's elements, which dilation makes possible, gives the least
+    number of its dtype and the place -1, to which no gradient goes.
 
     >>> flambeau._C._nn.max_pool2d_with_indices(flambeau.arange(4.).view(1, 1, 2, 2), 2)[1]
     tensor([[[[3]]]])
@@ -63,8 +65,8 @@ def check_pools(op, dtype):
 def pooled_size(n, kernel, step, pad, dilate, ceil_mode):
     room = n + 2 * pad - (dilate * (kernel - 1) + 1)
     if not ceil_mode:
-        return (-1 if room < 0 else room // step) + 1
-    size = truncated(room + step - 1, step) + 1
+        return room // step + 1
+    size = (room + step - 1) // step + 1
     # A window that would begin in the padding behind is left out.
     return size - 1 if (size - 1) * step >= n + pad else size
 
@@ -108,8 +110,7 @@ def _(self, kernel_size, stride, padding, dilation, ceil_mode):
         size = pooled_size(self.shape[at], kernel[d], step[d], pad[d], dilate[d], ceil_mode)
         if size < 1:
             raise Error(
-                f"max_pool2d: Given input size: {show(self.shape)}. Calculated output size is too "
-                "small"
+                f"max_pool2d: Given input size: {show(self.shape)}. Output size is too small"
             )
         sizes[at] = size
     for d in range(1 if self.dim() == 4 else 0, self.dim()):
@@ -124,8 +125,9 @@ def _(self, kernel_size, stride, padding, dilation, ceil_mode):
 
 @max_pool2d_with_indices.jvp
 def _(t, self, result):
-    picked = t.get("self").flatten(-2).gather(-1, result[1].flatten(-2))
-    return picked.reshape(result[0].shape), None
+    places = result[1].flatten(-2)
+    picked = t.get("self").flatten(-2).gather(-1, places.clamp(min=0))
+    return picked.masked_fill(places < 0, 0).reshape(result[0].shape), None
 
 
 @max_pool2d_with_indices.batching
@@ -199,7 +201,9 @@ def _(g, indices, ops):
     lead = indices.dim() - 2
     planes = ops.reshape(g, list(g.shape[:lead]) + [g.shape[lead] * g.shape[lead + 1]])
     at = list(indices.shape[:lead]) + [indices.shape[lead] * indices.shape[lead + 1]]
-    read = ops.gather(planes, -1, ops.reshape(indices, at))
+    places = ops.reshape(indices, at)
+    read = ops.gather(planes, -1, ops.clamp_min(places, 0))
+    read = ops.masked_fill_Scalar(read, ops.lt_Scalar(places, 0), 0)
     return ops.view(read, indices.shape), None, None
 
 

@@ -56,12 +56,13 @@ def check_any_element(self, op):
 
 
 def extreme(self, dim, keepdim, op):
-    check_real(self, op)
     dims = reduced_dims(self.dim(), dim, op)
     if dim:
         check_not_empty(self, dims, op)
     else:
         check_any_element(self, op)
+    if self.numel() != 0:
+        check_real(self, op)
     return Spec(reduced_sizes(self.shape, dims, keepdim), self.dtype)
 
 
@@ -201,7 +202,8 @@ max_dim.batching("dims")
 
 
 def extreme_with_indices(self, dim, keepdim, op):
-    check_real(self, op)
+    if self.is_complex():
+        raise Error(f"{op}(): does not support complex input")
     dims = reduced_dims(self.dim(), [dim], op)
     check_not_empty(self, dims, op)
     sizes = reduced_sizes(self.shape, dims, keepdim)
@@ -354,7 +356,7 @@ def _(self, dim, keepdim):
         check_any_element(self, "aminmax")
     for d in dims:
         if dim is not None and self.shape[d] == 0:
-            raise Error(f"aminmax(): Expected reduction dim {d} to have non-zero size.")
+            raise IndexError(f"aminmax(): Expected reduction dim {d} to have non-zero size.")
     sizes = reduced_sizes(self.shape, dims, keepdim)
     return Spec(sizes, self.dtype), Spec(sizes, self.dtype)
 
@@ -399,9 +401,9 @@ argmax.reference(lambda x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=k
 
 
 def place_of_extreme(self, dim, keepdim, op):
-    check_real(self, op)
-    if self.dtype == dtypes.bool:
-        raise NotImplementedError(f"{op}(): \"{op}_cpu\" not implemented for 'Bool'")
+    if self.is_complex() or self.dtype == dtypes.bool:
+        kind = "complex" if self.is_complex() else "bool"
+        raise Error(f"{op}(): does not support {kind} input")
     dims = one_or_all(self, dim, op)
     if dim is None:
         if self.numel() == 0:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel/parallel.h"
+#include "kernels/cpu/conv/regions.h"
 #include "kernels/cpu/conv/taps.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 
@@ -135,7 +136,7 @@ class Flat {
 bool flattens(const ConvMath& math, const ConvPass& pass) {
   const PatchSource& src = pass.source;
   return math.packs_panels() && src.elements() > 0 && src.step_h == 1 && src.step_w == 1 &&
-         8 * pass.outs < 3 * math.kernels->nr && Flat(math, pass).pays();
+         8 * pass.outs < 3 * math.kernels->nr && repays_copy(src) && Flat(math, pass).pays();
 }
 
 void run_flat(const ConvMath& math, const ConvPass& pass) { Flat(math, pass).run(); }

@@ -240,7 +240,7 @@ bool reads_pixels(const ConvMath& math, const ConvPass& pass) {
   const PatchSource& src = pass.source;
   const int64_t lanes = math.kernels->nr / 2;
   if (multiply_of(math) == nullptr || src.elements() == 0 || src.grid_w < kFewPixels ||
-      4 * pass.outs < 3 * lanes)
+      4 * pass.outs < 3 * lanes || !repays_copy(src))
     return false;
   if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > 2 * lanes))
     return false;

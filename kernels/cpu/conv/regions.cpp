@@ -144,6 +144,17 @@ Regions::Regions(const GemmKernels& f, const PatchSource& source, int64_t images
   }
 }
 
+bool repays_copy(const PatchSource& source) {
+  constexpr int64_t kMost = 4, kFew = 64;  // lines of the image, and elements besides
+  const auto along = [](int64_t grid, int64_t step, int64_t span, int64_t in) {
+    const int64_t most = kMost * in + kFew;
+    return span < most && grid - 1 <= (most - span) / step;
+  };
+  const PatchSource& s = source;
+  return along(s.grid_w, s.step_w, s.off_w[s.taps_w - 1] - s.off_w[0], s.in_w) &&
+         along(s.grid_h, s.step_h, s.off_h[s.taps_h - 1] - s.off_h[0], s.in_h);
+}
+
 std::vector<Region> tap_regions(const PatchSource& source) {
   const PatchSource& src = source;
   std::vector<Region> regions;

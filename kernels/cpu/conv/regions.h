@@ -46,6 +46,10 @@ struct Regions {
   Regions(const GemmKernels& kernels, const PatchSource& source, int64_t images, bool may_cut);
 };
 
+// Whether a copy of an image, with all that the grid reads around it and between its taps, is of
+// about the image's size: strides, dilations and padding are of any size.
+bool repays_copy(const PatchSource& source);
+
 // The grid cut into rows whose pixels see the same rows of taps, without steps.
 std::vector<Region> tap_regions(const PatchSource& source);
 

@@ -73,6 +73,7 @@ void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64
   for (int64_t i = 0; i < count; ++i)
     for (int64_t c = 0; c < width; ++c) {
       const int64_t place = where[i * channels + c];
+      if (place == -1) continue;  // of a window without elements
       check<IndexError>(static_cast<uint64_t>(place) < static_cast<uint64_t>(size),
                         "max_pool2d_with_indices_backward: index ", place,
                         " is out of range for a plane of ", size, " elements");

@@ -32,14 +32,20 @@ struct Span {
     if (end > w.in[d]) end = w.in[d];
     if (begin < 0) begin += (w.dilate[d] - 1 - begin) / w.dilate[d] * w.dilate[d];
   }
+  bool empty() const { return begin >= end; }
 };
+
+// The place of a window's first element, which is its largest unless another is larger.
+inline int64_t first_place(const PoolWindow& w, const Span& rows, const Span& cols) {
+  return rows.empty() || cols.empty() ? -1 : rows.begin * w.in[1] + cols.begin;
+}
 
 template <class T>
 inline void pool_one(const T* x, T* y, int64_t* where, const PoolWindow& w, const Span& rows,
                      int64_t col) {
   const Span cols(w, 1, col);
   T best = lowest<T>();
-  int64_t at = rows.begin * w.in[1] + cols.begin;
+  int64_t at = first_place(w, rows, cols);
   for (int64_t i = rows.begin; i < rows.end; i += w.dilate[0])
     for (int64_t j = cols.begin; j < cols.end; j += w.dilate[1]) {
       const T v = x[i * w.in[1] + j];
@@ -63,7 +69,7 @@ inline void pool_vector(const T* x, T* y, int64_t* where, const PoolWindow& w, c
   for (int i = 0; i < L; ++i) place[i] = Step * i;
   place += static_cast<Place>(rows.begin * w.in[1] + left);
   Vec<T> best = broadcast(lowest<T>());
-  Places at = place;
+  Places at = rows.empty() ? Places{} - 1 : place;
   for (int64_t i = rows.begin; i < rows.end; i += w.dilate[0]) {
     Places here = place;
     for (int64_t s = 0; s < w.kernel[1]; ++s) {
@@ -140,7 +146,7 @@ inline void pool_lanes(const T* x, T* y, int64_t* where, const PoolWindow& w, in
   using Places = decltype(Vec<T>{} > Vec<T>{});
   using Place = std::remove_reference_t<decltype(Places{}[0])>;
   Vec<T> best = broadcast(lowest<T>());
-  Places at = Places{} + static_cast<Place>(rows.begin * w.in[1] + cols.begin);
+  Places at = Places{} + static_cast<Place>(first_place(w, rows, cols));
   for_inputs(x, w, channels, rows, cols, [&](const T* p, int64_t place) {
     const Vec<T> v = load_as<T>(p, count);
     const Places wins = (v > best) | (v != v);
@@ -158,7 +164,7 @@ inline void pool_block(const T* x, T* y, int64_t* where, const PoolWindow& w, in
                        const Span& rows, const Span& cols, int64_t count) {
   for (int64_t c = 0; c < count; ++c) {
     y[c] = lowest<T>();
-    where[c] = rows.begin * w.in[1] + cols.begin;
+    where[c] = first_place(w, rows, cols);
   }
   for_inputs(x, w, channels, rows, cols, [&](const T* p, int64_t place) {
     for (int64_t c = 0; c < count; ++c) {

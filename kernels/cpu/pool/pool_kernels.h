@@ -12,7 +12,7 @@ struct PoolWindow {
 };
 
 // The largest element of each window and its place in the plane: the first of equal ones, but the
-// last NaN.
+// last NaN; -1 for a window that lies in the padding, between whose elements the image passes.
 template <class T>
 using PoolPlane = void (*)(const T* x, T* y, int64_t* where, const PoolWindow& window);
 

@@ -204,10 +204,12 @@ void prod(const Tensor& out, const Tensor& self, IntSpan dims) {
 }
 
 void amax(const Tensor& out, const Tensor& self, IntSpan dims) {
+  if (out.numel() == 0) return;  // complex numbers, which have no order, are none too
   reduce(Reduction::max, ordered_element(self.dtype()), self, mask_of(self, dims), &out);
 }
 
 void amin(const Tensor& out, const Tensor& self, IntSpan dims) {
+  if (out.numel() == 0) return;  // complex numbers, which have no order, are none too
   reduce(Reduction::min, ordered_element(self.dtype()), self, mask_of(self, dims), &out);
 }
 

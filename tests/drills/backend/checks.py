@@ -188,6 +188,26 @@ def test_what_is_made_of_other_ops_runs_by_its_parts():
     assert LIBRARY.guarded_refuses(b"clamp") and not LIBRARY.guarded_refuses(b"exp")
 
 
+@pytest.mark.parametrize("op", [b"view", b"t", b"detach", b"slice.Tensor", b"squeeze_"])
+def test_a_kernel_that_would_not_be_called_is_refused(op):
+    assert LIBRARY.guarded_refuses(op)
+    assert LIBRARY.guarded_refuses_on_others(b"neg")
+    assert not LIBRARY.guarded_refuses(b"log") and not LIBRARY.guarded_refuses(b"log_")
+
+
+def test_a_device_without_memory_is_out_of_memory():
+    x, before = on([1.0, 2.0]), LIBRARY.guarded_blocks()
+    LIBRARY.guarded_starve(1)
+    try:
+        assert torch.empty(0, device="guarded").numel() == 0
+        for ask in (lambda: x + 1, lambda: x.untyped_storage().resize_(16)):
+            with pytest.raises(torch.OutOfMemoryError, match="device 'guarded:0': tried to all"):
+                ask()
+    finally:
+        LIBRARY.guarded_starve(0)
+    assert LIBRARY.guarded_blocks() == before and (x + 1).cpu().tolist() == [2, 3]
+
+
 def test_what_has_no_kernel_falls_back_with_a_warning_once():
     set_backend_fallback("guarded", "warn")
     x = on([3.0, 1.0, 2.0])

@@ -204,15 +204,20 @@ extern "C" void guarded_exp(int there) {
   register_kernel(*find_op("exp"), DeviceType::private_use1, there ? &unary<exponential> : nullptr);
 }
 
-// Whether an op takes no kernel, since it is made of others.
-extern "C" bool guarded_refuses(const char* op) {
-  using namespace guarded;
+// Whether an op takes no kernel for a device, since none would be called.
+static bool refuses(const char* op, flambeau::DeviceType device) {
+  using namespace flambeau;
   try {
-    register_kernel(*find_op(op), DeviceType::private_use1,
-                    [](const Op&, const Tensor*, const Value*) {});
-  } catch (const flambeau::Error&) {
+    register_kernel(*find_op(op), device, [](const Op&, const Tensor*, const Value*) {});
+  } catch (const Error&) {
     return true;
   }
-  register_kernel(*find_op(op), DeviceType::private_use1, nullptr);
+  register_kernel(*find_op(op), device, nullptr);
   return false;
+}
+extern "C" bool guarded_refuses(const char* op) {
+  return refuses(op, flambeau::DeviceType::private_use1);
+}
+extern "C" bool guarded_refuses_on_others(const char* op) {
+  return refuses(op, flambeau::DeviceType::cpu) && refuses(op, flambeau::DeviceType::meta);
 }

@@ -33,9 +33,11 @@ thread_local uint64_t current_streams[2] = {};
 
 void see(int index, uint64_t stream) { strays += current_streams[index] != stream; }
 
+std::atomic<bool> starves{false};
+
 void* allocate(size_t nbytes, int index, uint64_t stream) {
   see(index, stream);
-  if (nbytes == 0) return nullptr;
+  if (nbytes == 0 || starves) return nullptr;
   ++allocations;
   const size_t size = whole_pages(nbytes);
   void* const block = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -146,6 +148,7 @@ void register_memory() { register_device(DeviceType::private_use1, table); }
 }  // namespace guarded
 
 extern "C" {
+void guarded_starve(int yes) { guarded::starves = yes != 0; }
 void guarded_register() {
   guarded::register_memory();
   guarded::register_kernels();
