@@ -196,3 +196,39 @@ def test_a_batch_that_reads_its_own_target():
     close(slopes, 2 * batch**4)
     own = vmap(lambda x: jvp(lambda v: READS_ITS_TARGET["mul_"][0](v * 1), (x,), (x,))[1])(batch)
     close(own, 2 * batch**2)
+
+
+DIRECTION = flambeau.tensor([1.0, 0.5, 2.0], dtype=D)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_a_batch_with_a_direction_that_is_the_same_for_all(f):
+    xs = flambeau.stack([X, X * 0.5])
+    each = flambeau.stack([jvp(f, (x,), (DIRECTION,))[1] for x in xs])
+    close(vmap(lambda x: jvp(f, (x,), (DIRECTION,))[1])(xs), each)
+    close(vmap(jacfwd(f))(xs), flambeau.stack([jacrev(f)(x) for x in xs]))
+
+
+@pytest.mark.parametrize("op", ["sin_", "relu_", "exp_", "neg_", "sigmoid_"])
+def test_a_batch_under_views_that_were_there_before(op):
+    def f(x):
+        y = x * 1
+        part, other = y[:2], y[1:]
+        getattr(part, op)()
+        other.mul_(x[:2])
+        return y * part.sum() + other.sum()
+
+    xs = flambeau.stack([X, X * 0.5, -X])
+    close(vmap(jacfwd(f))(xs), flambeau.stack([jacrev(f)(x) for x in xs]))
+    close(vmap(jacfwd(jacfwd(f)))(xs), flambeau.stack([jacrev(jacrev(f))(x) for x in xs]))
+
+
+def test_a_batch_under_views_of_another_dtype():
+    def f(x):
+        y = flambeau.complex(x, x * 2)
+        parts, conjugate = flambeau.view_as_real(y), y.conj()
+        y.sin_()
+        return parts.sum(-1) + conjugate.imag
+
+    xs = flambeau.stack([X, X * 0.5])
+    close(vmap(jacfwd(f))(xs), flambeau.stack([jacfwd(f)(x) for x in xs]))
