@@ -223,6 +223,9 @@ def _wide_enough(level: Any, target: Any, current: Any, written: Any) -> Any:
     """
     if _batches(written) <= _batches(current):
         return current
+    if current.is_complex():
+        # A wrapper does not say whether it is a conjugate, so its view cannot be found again.
+        return current
     base = level.base(target)
     if base is None:
         base = target

@@ -229,7 +229,7 @@ def test_what_is_no_text_and_no_function_is_refused():
         torch.library.impl("customs::product", "cpu", 3)
 
 
-@custom_op("customs::times", mutates_args=())
+@custom_op("customs::square_times", mutates_args=())
 def times(x: torch.Tensor, y: float) -> torch.Tensor:
     return x**2 * y
 
