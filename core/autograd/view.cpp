@@ -369,9 +369,8 @@ Edge history_after_slice(const Tensor& data, const Ref<Node>& owner) {
     const auto end = [&](IntSpan sizes, IntSpan strides, int64_t offset) {
       return static_cast<size_t>(offset) * item + span_bytes(sizes, strides, item);
     };
-    const size_t reach =
-        std::max(end(base.sizes(), base.strides(), base.offset()),
-                 end(slices.view_sizes, slices.view_strides, slices.view_offset));
+    const size_t reach = std::max(end(base.sizes(), base.strides(), base.offset()),
+                                  end(slices.view_sizes, slices.view_strides, slices.view_offset));
     base.impl()->set_storage(Storage::allocate(reach, Device{DeviceType::meta}));
     base.impl()->keys &= ~bit(Key::backend);
   }
