@@ -73,7 +73,12 @@ class JvpLevel(Level):
     def pair(self, t: Any) -> tuple:
         """A tensor's value and tangent, which may be None."""
         parts = self.parts(t)
-        return (t, None) if parts is None else (parts[0], _forward.tangent_of(self, t))
+        if parts is None:
+            return t, None
+        if _C._transform_level() is self:
+            # What a late view's tangent is made of belongs to the levels outside of this one.
+            return parts[0], self.call_without(_forward.tangent_of, self, t)
+        return parts[0], _forward.tangent_of(self, t)
 
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
         form = form_of(op)

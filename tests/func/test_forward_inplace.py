@@ -233,3 +233,16 @@ def test_complex_tangents_that_would_need_the_batch_are_refused():
 
     with pytest.raises(RuntimeError, match="not possible"):
         vmap(jacfwd(f))(flambeau.stack([X, X * 0.5]))
+
+
+def test_a_view_that_was_there_before_its_base_had_a_tangent():
+    def f(x, q):
+        x = x.clone()
+        part = x[:1]
+        x.mul_(q)
+        return part
+
+    xs = flambeau.stack([X, X * 2])
+    value, tangent = vmap(lambda x, y: jvp(lambda q: f(x, q), (y,), (y,)))(xs, xs)
+    close(value, (xs * xs)[:, :1])
+    close(tangent, (xs * xs)[:, :1])
