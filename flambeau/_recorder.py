@@ -144,6 +144,8 @@ class _Recording:
         self.alive: list = []  # so that no id is used twice
         self.compared: set[Slot] = set()
         self.ended = False
+        level = _C._transform_level()
+        self.depth = 0 if level is None else level.depth
 
     def slot(self, value) -> Slot:
         """Of a tensor or a Number."""
@@ -165,7 +167,20 @@ class _Recording:
     def _map(self, function, tree):
         return pytree.tree_map_only(flambeau.Tensor, function, tree)
 
+    def _check(self, op, tree) -> None:
+        """A tensor of a transform that began while recording is none of the graph's: other inputs
+        would make others."""
+        for tensor in pytree.tree_leaves(tree):
+            parts = _C._transform_parts(tensor)
+            if parts is not None and (parts[1] is None or parts[1] > self.depth):
+                raise NotImplementedError(
+                    f"record: {op} runs inside a function transform ({parts[0]}), whose tensors a "
+                    "graph cannot hold: record the function that is transformed, and transform "
+                    "the graph"
+                )
+
     def __call__(self, op, args, kwargs, outputs):
+        self._check(op, (args, kwargs, outputs))
         taken = self._map(self.used, args), self._map(self.used, kwargs)
         self.graph.nodes.append(Node(op, *taken, self._map(self.slot, outputs)))
 

@@ -393,20 +393,30 @@ def _implement_autograd(op, backward: Callable, setup_context: Callable | None, 
 
     class Differentiated(flambeau.autograd.Function):
         @staticmethod
-        def forward(ctx, *leaves):
-            *leaves, call = leaves
-            args = call.inputs.packed(leaves)
+        def forward(*leaves):
             with _C._AutoDispatchBelowAutograd():
-                output = op(*args, **call.keywords)
+                return Differentiated._further_out(*leaves)
+
+        @staticmethod
+        def _further_out(*leaves):
+            """The op itself: what a level of a function transform passes on."""
+            *leaves, call = leaves
+            output = op(*call.inputs.packed(leaves), **call.keywords)
+            call.outputs = None if output is None else _Lists((output,) if single else output)
+            return None if output is None else tuple(call.outputs.flat)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            *leaves, call = inputs
             ctx.needs_input_grad = call.inputs.packed(ctx.needs_input_grad[:-1])
+            ctx._lists = call.inputs, call.outputs
             if setup_context is not None:
                 extra = {"keyword_only_inputs": call.keywords} if keyword_defaults else {}
+                if output is not None:
+                    output = call.outputs.packed(output)
+                    output = output[0] if single else output
+                args = call.inputs.packed(leaves)
                 setup_context(ctx=ctx, inputs=args, output=output, **extra)
-            if output is None:
-                return None
-            call.outputs = _Lists((output,) if single else output)
-            ctx._lists = call.inputs, call.outputs
-            return tuple(call.outputs.flat)
 
         @staticmethod
         def backward(ctx, *grads):

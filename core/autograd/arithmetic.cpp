@@ -8,6 +8,7 @@
 #include "flambeau/ops/as_strided.h"
 #include "flambeau/ops/clone.h"
 #include "flambeau/ops/copy.h"
+#include "flambeau/ops/detach.h"
 #include "flambeau/ops/fill.h"
 #include "flambeau/ops/isnan.h"
 #include "flambeau/ops/new_empty_strided.h"
@@ -29,6 +30,7 @@ void add_(const Tensor& into, const Tensor& b) { ops::add_(into, b); }
 void copy_(const Tensor& into, const Tensor& from) { ops::copy_(into, from); }
 void zero_(const Tensor& t) { ops::zero_(t); }
 Tensor clone(const Tensor& t, MemoryFormat format) { return ops::clone(t, format); }
+Tensor detach(const Tensor& t) { return ops::detach(t); }
 
 Tensor new_empty_strided(const Tensor& like, IntSpan sizes, IntSpan strides) {
   return ops::new_empty_strided(like, sizes, strides);

@@ -10,6 +10,7 @@ void add_(const Tensor& into, const Tensor& b);
 void copy_(const Tensor& into, const Tensor& from);
 void zero_(const Tensor& t);
 Tensor clone(const Tensor& t, MemoryFormat format);
+Tensor detach(const Tensor& t);
 // A copy with the given strides, differentiable.
 Tensor new_empty_strided(const Tensor& like, IntSpan sizes, IntSpan strides);
 Tensor clone_strided(const Tensor& t, IntSpan strides);

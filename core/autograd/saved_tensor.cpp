@@ -3,7 +3,6 @@
 #include "core/autograd/accumulate.h"
 #include "core/autograd/engine.h"
 #include "core/autograd/node.h"
-#include "core/autograd/transform.h"
 #include "core/autograd/view.h"
 
 namespace flambeau::inline v1 {
@@ -53,13 +52,6 @@ std::string legacy_type(const Tensor& t) {
       return concat("torch.", dtype_name(t.dtype()), " Tensor");
   }
   return concat("torch.", kind, "Tensor");
-}
-
-Tensor same_memory(const Tensor& t) {
-  Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
-  copy.impl()->wrapped_number = t.impl()->wrapped_number;
-  if (t.impl()->payload) share_payload(t, copy);
-  return copy;
 }
 
 void pack(SavedTensorHooks& hooks, const Tensor& t) {

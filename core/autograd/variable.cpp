@@ -197,13 +197,6 @@ void Tensor::set_grad(Tensor grad) const {
 
 namespace {
 
-Tensor shallow_copy(const Tensor& t) {
-  Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
-  copy.impl()->wrapped_number = t.impl()->wrapped_number;
-  if (t.impl()->payload) share_payload(t, copy);
-  return copy;
-}
-
 // Outside inference mode what is detached is a tensor of its own, which may be changed.
 void count_own_versions(const Tensor& t) {
   if (t.impl()->inference && !thread_state.inference_mode) t.impl()->version_counter();
@@ -211,8 +204,24 @@ void count_own_versions(const Tensor& t) {
 
 }  // namespace
 
+Tensor same_memory(const Tensor& t) {
+  if (t.keys() & kPythonDispatch & ~thread_state.excluded) [[unlikely]] {
+    // A handle of its own would be no tensor of that class, and may have no memory at all.
+    const Exclude off(kAutograd | bit(Key::transform_outer));
+    Tensor copy = arithmetic::detach(t);
+    if (!copy.is(t)) {
+      if (!copy.impl()->inference) copy.impl()->share_version(*t.impl());
+      return copy;
+    }
+  }
+  Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
+  copy.impl()->wrapped_number = t.impl()->wrapped_number;
+  if (t.impl()->payload) share_payload(t, copy);
+  return copy;
+}
+
 Tensor detach(const Tensor& t) {
-  Tensor out = shallow_copy(t);
+  Tensor out = same_memory(t);
   out.impl()->allow_metadata_change = false;
   count_own_versions(out);
   return out;

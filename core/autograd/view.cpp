@@ -4,6 +4,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/engine.h"
+#include "core/autograd/transform.h"
 #include "core/tensor/rearrange.h"
 
 namespace flambeau::inline v1 {
@@ -360,6 +361,19 @@ Edge history_after_slice(const Tensor& data, const Ref<Node>& owner) {
                                     slices.base_strides, slices.base_offset);
   set_gradient_edge(base, {owner, 0});
   const GradMode on(true);
+  // Only the geometry counts. The data of a transform or of a class without memory goes unseen, and
+  // what is asked is autograd, of no level and no class.
+  const Exclude off(kTransforms | kPythonDispatch);
+  if (data.impl()->storage()->device().type != data.device().type) {
+    const size_t item = base.itemsize();
+    const auto end = [&](IntSpan sizes, IntSpan strides, int64_t offset) {
+      return static_cast<size_t>(offset) * item + span_bytes(sizes, strides, item);
+    };
+    const size_t reach = std::max(end(base.sizes(), base.strides(), base.offset()),
+                                  end(slices.view_sizes, slices.view_strides, slices.view_offset));
+    base.impl()->set_storage(Storage::allocate(reach, Device{DeviceType::meta}));
+    base.impl()->keys &= ~bit(Key::backend);
+  }
   const Tensor view = slices.slice_of(base);
   return {view.impl()->autograd->grad_fn, view.impl()->autograd->output_nr};
 }

@@ -16,6 +16,10 @@ void rebase_view(const Tensor& view, AutogradMeta& meta, const Ref<Node>& node);
 void rebase_hooks(const Tensor& t, Node* before, uint32_t output_before);
 void check_inference_inplace(const Tensor& t);
 
+// Another tensor over the same memory, without history. The class of a tensor for which
+// __torch_dispatch__ answers says what that is.
+Tensor same_memory(const Tensor& t);
+
 // The history of the view that `owner`, a CopySlices, wrote to; `data` shares the view's memory.
 Edge history_after_slice(const Tensor& data, const Ref<Node>& owner);
 

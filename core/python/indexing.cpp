@@ -236,11 +236,15 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
                    dtype_name(self.dtype()), " tensor");
 }
 
-// A value of another shape than the place: without its leading ones, then expanded.
-Tensor broadcast_value(const Tensor& value, IntSpan sizes) {
+// A value may have more dimensions than its place, of size 1.
+Tensor without_leading_ones(const Tensor& value) {
   size_t leading = 0;
   while (leading < value.sizes().size() && value.sizes()[leading] == 1) ++leading;
-  const Tensor shown = entry::view(value, value.sizes().subspan(leading));
+  return leading ? entry::view(value, value.sizes().subspan(leading)) : value;
+}
+
+Tensor broadcast_value(const Tensor& value, IntSpan sizes) {
+  const Tensor shown = without_leading_ones(value);
   return same(shown.sizes(), sizes) ? shown : entry::expand(shown, sizes, false);
 }
 
@@ -284,7 +288,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     Tensor values = source;
     if (values.dtype() != t.dtype() && (values.dim() == 0 || !is_tensor(value)))
       values = entry::to_dtype(values, t.dtype(), false, false, {});
-    entry::index_put_(p.view, p.indices, values, false);
+    entry::index_put_(p.view, p.indices, without_leading_ones(values), false);
     return 0;
   });
 }

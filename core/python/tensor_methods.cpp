@@ -148,7 +148,9 @@ PyObject* resize(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   }
   const Tensor& t = unwrap(self);
   check(!t.requires_grad(), "resize_: cannot resize variables that require grad");
+  if (same(t.sizes(), sizes)) return Py_NewRef(self);
   resize(t, sizes);
+  bump_version(t);  // what has saved the tensor must not read it as it is now
   return Py_NewRef(self);
 }
 

@@ -252,6 +252,7 @@ PyObject* make_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject
     if (!is_tensor(given[1]))
       raise_python(PyExc_TypeError, "_make_subclass(): argument 'data' must be Tensor, not %s",
                    Py_TYPE(given[1])->tp_name);
+    const Exclude off(kPythonDispatch);  // the memory, whatever the old class says
     Tensor t = detach(unwrap(given[1]));
     t.impl()->allow_metadata_change = true;
     t.impl()->keys &= ~kPythonDispatch;

@@ -1,5 +1,6 @@
 // Levels of function transforms as Python sees them. See core/autograd/transform.h; the rules of
 // jvp and vmap are Python, flambeau/func/.
+#include "core/autograd/node.h"
 #include "core/autograd/transform.h"
 #include "core/python/binding.h"
 
@@ -144,6 +145,13 @@ PyObject* set_value(PyObject* self, PyObject* args) {
     p->value = tensor_argument(value, "set_value");
     p->batch_dim = wrap_dim(unwrap_int(batch_dim), p->value.dim(), "set_value");
     refresh_wrapper(t);
+    // What has saved the tensor must not read it with the new geometry.
+    const uint32_t before = p->value.impl()->version();
+    bump_version(t);
+    // The view has been made for this: its history is no older than the memory.
+    AutogradMeta* meta = p->value.impl()->autograd.get();
+    if (meta && meta->is_view && meta->version_at_fn.load(std::memory_order_relaxed) == before)
+      meta->version_at_fn.store(p->value.impl()->version(), std::memory_order_relaxed);
     return Py_NewRef(Py_None);
   });
 }

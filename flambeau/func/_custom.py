@@ -53,7 +53,7 @@ def _grad(level: GradLevel, cls: type[Function], args: tuple) -> Any:
         @staticmethod
         def forward(*given: Any) -> Any:
             bare = tree_map(level.unwrap, given)
-            output = level.call_without(cls.apply, *bare)
+            output = level.call_without(getattr(cls, "_further_out", cls.apply), *bare)
             return tree_map(lambda t: level.wrap(t) if _is_tensor(t) else t, output)
 
         setup_context = staticmethod(cls.setup_context)

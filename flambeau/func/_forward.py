@@ -62,14 +62,24 @@ def tangent_of(level: Any, t: Any) -> Any:
     if parts is None:
         return None
     value, tangent = parts
-    if tangent is None and (base := level.base(t)) is not None:
-        # A view of something that has been given a tangent since.
-        whole = tangent_of(level, base)
-        if whole is not None:
-            offset = value.storage_offset() - level.unwrap(base).storage_offset()
-            tangent = whole.as_strided(value.shape, value.stride(), whole.storage_offset() + offset)
-            level.set_tangent(t, tangent)
+    base = level.base(t)
+    if base is None or (tangent is not None and id(base) not in level.widened):
+        return tangent
+    # A view of something that has been given a tangent, or another one, since.
+    whole = tangent_of(level, base)
+    if whole is not None and (tangent is None or not _C._may_share_memory(tangent, whole)):
+        tangent = _same_view(whole, level.unwrap(base), value)
+        level.set_tangent(t, tangent)
     return tangent
+
+
+def _same_view(whole: Any, base: Any, view: Any) -> Any:
+    """What a view shows of its base, of another tensor that is laid out as the base is."""
+    if whole.is_complex() and not view.is_complex():
+        whole, base = flambeau.view_as_real(whole), flambeau.view_as_real(base)
+    offset = view.storage_offset() - base.storage_offset()
+    shown = whole.as_strided(view.shape, view.stride(), whole.storage_offset() + offset)
+    return shown.conj() if view.is_conj() != base.is_conj() else shown
 
 
 def _filled(value: Any, tangent: Any) -> Any:
@@ -190,6 +200,8 @@ def _apart(values: list, written: Any) -> list:
 
 def _write_tangent(level: Any, target: Any, current: Any, tangent: Any) -> None:
     if current is not None:
+        if tangent is not None:
+            current = _wide_enough(level, target, current, tangent)
         current.copy_(tangent if tangent is not None else flambeau.zeros_like(current))
         return
     if tangent is None:
@@ -202,6 +214,36 @@ def _write_tangent(level: Any, target: Any, current: Any, tangent: Any) -> None:
         return
     level.set_tangent(base, _room(level.unwrap(base), tangent).zero_())
     tangent_of(level, target).copy_(tangent)
+
+
+def _wide_enough(level: Any, target: Any, current: Any, written: Any) -> Any:
+    """The tangent of ``target``, with the batches of what is about to be written to it.
+
+    All views of what it is a view of take theirs from the new one.
+    """
+    if _batches(written) <= _batches(current):
+        return current
+    if current.is_complex():
+        # A wrapper does not say whether it is a conjugate, so its view cannot be found again.
+        return current
+    base = level.base(target)
+    if base is None:
+        base = target
+    before = tangent_of(level, base)
+    own = _room(level.unwrap(base), before, written).copy_(before)
+    level.set_tangent(base, own)
+    level.widened[id(base)] = base
+    return tangent_of(level, target)
+
+
+def _batches(t: Any) -> set[int]:
+    """The levels of vmap that a tensor differs over."""
+    found = set()
+    while (parts := _C._transform_parts(t)) is not None:
+        if parts[0] == "vmap":
+            found.add(parts[1])
+        t = parts[2]
+    return found
 
 
 def _room(value: Any, *written: Any) -> Any:

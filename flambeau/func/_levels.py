@@ -47,6 +47,8 @@ class JvpLevel(Level):
     def __init__(self) -> None:
         # The tensors that were given tangents, with these.
         self.sources: list[tuple] = []
+        # Those whose tangents have been replaced by ones of more batches, by id.
+        self.widened: dict[int, Any] = {}
 
     def dual(self, primal: Any, tangent: Any) -> Any:
         if primal.shape != tangent.shape:
@@ -56,10 +58,13 @@ class JvpLevel(Level):
                 f"{list(primal.shape)} while the given forward gradient is of size "
                 f"{list(tangent.shape)}."
             )
-        if differentiable(primal):
-            self.sources.append((primal, tangent))
-            return self.wrap(primal, tangent)
-        return self.wrap(primal)
+        for what, t in (("primal", primal), ("tangent", tangent)):
+            if not differentiable(t):
+                raise ValueError(
+                    f"Expected {what} to be floating point or complex, but got: {t.dtype}"
+                )
+        self.sources.append((primal, tangent))
+        return self.wrap(primal, tangent)
 
     def constant(self, value: Any) -> Any:
         """A result without a tangent."""
@@ -68,7 +73,12 @@ class JvpLevel(Level):
     def pair(self, t: Any) -> tuple:
         """A tensor's value and tangent, which may be None."""
         parts = self.parts(t)
-        return (t, None) if parts is None else (parts[0], _forward.tangent_of(self, t))
+        if parts is None:
+            return t, None
+        if _C._transform_level() is self:
+            # What a late view's tangent is made of belongs to the levels outside of this one.
+            return parts[0], self.call_without(_forward.tangent_of, self, t)
+        return parts[0], _forward.tangent_of(self, t)
 
     def process(self, op: Any, args: tuple, kwargs: dict) -> Any:
         form = form_of(op)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau
-from flambeau.func._forms import like
+from flambeau.func._forms import differentiable, like
 from flambeau.func._levels import GradLevel, JvpLevel
 from flambeau.func._vmap import vmap
 from flambeau.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -203,6 +203,12 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
             outputs, aux = outputs
             aux = _held(level, aux)
         flat_outputs, output_spec = _tensors("vjp(f, *primals): expected f(*primals)", outputs)
+        for output in flat_outputs:
+            if not differentiable(output):
+                raise RuntimeError(
+                    "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got "
+                    f"Tensor with dtype {output.dtype}"
+                )
         results = _held(level, outputs)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:

@@ -254,8 +254,8 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take over state and options that `state_dict` gave. State tensors get the dtype and
-        device of their parameter, except ``step``."""
+        """Take over state and options that `state_dict` gave. State tensors are copied, and get the
+        dtype and device of their parameter, except ``step``."""
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = hook(self, state_dict)
@@ -326,11 +326,12 @@ class Optimizer:
             # A count: in a narrow dtype it would soon be wrong.
             group = next((g for g in param_groups if param_id in g["params"]), {})
             if group.get("fused") or group.get("capturable"):
-                return value.to(dtype=flambeau.float32, device=param.device)
-            return value
+                return value.to(dtype=flambeau.float32, device=param.device, copy=True)
+            return value.clone()
+        # Copies: a step changes them, and the dict's may be those of another optimiser.
         if param.is_floating_point():
-            return value.to(dtype=param.dtype, device=param.device)
-        return value.to(device=param.device)
+            return value.to(dtype=param.dtype, device=param.device, copy=True)
+        return value.to(device=param.device, copy=True)
 
     # ---- training
 
@@ -461,7 +462,7 @@ def check_tensor_option(name: str, value, foreach) -> None:
         raise ValueError(f"Tensor {name} must be 1-element")
 
 
-def check_learning_rate(lr, foreach) -> None:
+def check_learning_rate(lr, foreach=None) -> None:
     check_tensor_option("lr", lr, foreach)
     if not 0.0 <= lr:
         raise ValueError(f"Invalid learning rate: {lr}")

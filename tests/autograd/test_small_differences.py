@@ -141,3 +141,15 @@ def test_loading_keeps_tied_tensors_tied(assign):
         empty = Tied()
     empty.load_state_dict(source.state_dict(), assign=True)
     assert empty.a.weight is empty.b.weight and not empty.a.weight.is_meta
+
+
+@pytest.mark.parametrize("sizes", [(1, 3), (5,)])
+def test_resize_counts_as_a_change(sizes):
+    x, w = torch.ones(3, requires_grad=True), torch.arange(3.0)
+    y = x * w
+    w.resize_(3)
+    assert w._version == 0
+    w.resize_(*sizes)
+    assert w._version == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()

@@ -278,3 +278,35 @@ def test_a_default_that_no_schema_has_words_for(default):
     kind = type(default).__name__
     with pytest.raises(ValueError, match=f"parameter 'b' has a default of type {kind}"):
         torch.library.infer_schema(f, mutates_args=())
+
+
+@custom_op("customs::square_times", mutates_args=())
+def times(x: torch.Tensor, y: float) -> torch.Tensor:
+    return x**2 * y
+
+
+def _keep_inputs(ctx, inputs, output):
+    ctx.save_for_backward(inputs[0], output)
+    ctx.y = inputs[1]
+
+
+def _times_backward(ctx, grad):
+    x, output = ctx.saved_tensors
+    assert output.shape == x.shape
+    return grad * 2 * x * ctx.y, None
+
+
+times.register_autograd(_times_backward, setup_context=_keep_inputs)
+times.register_vmap(lambda info, in_dims, x, y: (times(x, y), in_dims[0]))
+
+
+def test_the_registered_gradient_counts_under_transforms():
+    func, x = torch.func, torch.tensor([1.0, 2.0, 3.0])
+    assert func.grad(lambda x: times(x, 3.0).sum())(x).tolist() == [6, 12, 18]
+    assert func.vjp(lambda x: times(x, 3.0), x)[1](torch.ones(3))[0].tolist() == [6, 12, 18]
+    assert func.jvp(lambda x: times(x, 3.0), (x,), (torch.ones(3),))[1].tolist() == [6, 12, 18]
+    assert func.jacrev(lambda x: times(x, 3.0))(x).diagonal().tolist() == [6, 12, 18]
+    second = func.grad(lambda x: func.grad(lambda x: times(x, 3.0).sum())(x).sum())(x)
+    assert second.tolist() == [6, 6, 6]
+    both = func.vmap(func.grad(lambda x: times(x, 3.0).sum()))(torch.stack([x, x * 2]))
+    assert both.tolist() == [[6, 12, 18], [12, 24, 36]]

@@ -484,3 +484,26 @@ def test_schema_from_annotations():
 def test_layers_leave_nothing_behind():
     gc.collect()
     assert _C._len_torch_dispatch_stack() == 0 and _C._len_torch_function_stack() == 0
+
+
+def test_a_graph_holds_no_tensors_of_a_transform():
+    func = torch.func
+
+    def square(v):
+        return v * v
+
+    x = torch.tensor([1.0, 2.0, 3.0])
+    for f in (
+        lambda x: func.grad(lambda v: square(v).sum())(x),
+        lambda x: func.vjp(square, x)[1](x)[0],
+        lambda x: func.jvp(square, (x,), (x,))[1],
+        func.vmap(square),
+        func.jacrev(square),
+        func.jacfwd(square),
+    ):
+        with pytest.raises(NotImplementedError, match="inside a function transform"):
+            record(f, x)
+    graph = record(square, x)
+    assert func.grad(lambda v: graph(v).sum())(x).tolist() == [2, 4, 6]
+    inside = func.grad(lambda v: record(square, v)(v * 3).sum())(x)
+    assert inside.tolist() == [18, 36, 54]

@@ -196,3 +196,53 @@ def test_a_batch_that_reads_its_own_target():
     close(slopes, 2 * batch**4)
     own = vmap(lambda x: jvp(lambda v: READS_ITS_TARGET["mul_"][0](v * 1), (x,), (x,))[1])(batch)
     close(own, 2 * batch**2)
+
+
+DIRECTION = flambeau.tensor([1.0, 0.5, 2.0], dtype=D)
+
+
+@pytest.mark.parametrize(
+    "f", [add_to_part, copy, multiply_twice, put, view_of_result], ids=lambda f: f.__name__
+)
+def test_a_batch_with_a_direction_that_is_the_same_for_all(f):
+    xs = flambeau.stack([X, X * 0.5])
+    each = flambeau.stack([jvp(f, (x,), (DIRECTION,))[1] for x in xs])
+    close(vmap(lambda x: jvp(f, (x,), (DIRECTION,))[1])(xs), each)
+    close(vmap(jacfwd(f))(xs), flambeau.stack([jacrev(f)(x) for x in xs]))
+
+
+@pytest.mark.parametrize("op", ["sin_", "relu_", "exp_", "neg_", "sigmoid_"])
+def test_a_batch_under_views_that_were_there_before(op):
+    def f(x):
+        y = x * 1
+        part, other = y[:2], y[1:]
+        getattr(part, op)()
+        other.mul_(x[:2])
+        return y * part.sum() + other.sum()
+
+    xs = flambeau.stack([X, X * 0.5, -X])
+    close(vmap(jacfwd(f))(xs), flambeau.stack([jacfwd(f)(x) for x in xs]))
+    close(vmap(jacfwd(jacfwd(f)))(xs), flambeau.stack([jacfwd(jacfwd(f))(x) for x in xs]))
+
+
+def test_complex_tangents_that_would_need_the_batch_are_refused():
+    def f(x):
+        y = x * (1 + 2j)
+        y.sin_()
+        return y.imag
+
+    with pytest.raises(RuntimeError, match="not possible"):
+        vmap(jacfwd(f))(flambeau.stack([X, X * 0.5]))
+
+
+def test_a_view_that_was_there_before_its_base_had_a_tangent():
+    def f(x, q):
+        x = x.clone()
+        part = x[:1]
+        x.mul_(q)
+        return part
+
+    xs = flambeau.stack([X, X * 2])
+    value, tangent = vmap(lambda x, y: jvp(lambda q: f(x, q), (y,), (y,)))(xs, xs)
+    close(value, (xs * xs)[:, :1])
+    close(tangent, (xs * xs)[:, :1])

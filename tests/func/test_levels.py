@@ -231,3 +231,16 @@ def test_constants_of_vmap_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert vmap(lambda x: flambeau.arange(3))(flambeau.ones(2)).shape == (2, 3)
+
+
+def test_dtypes_without_derivatives_are_refused():
+    whole, x = flambeau.arange(3), flambeau.ones(3)
+    for primal, tangent in ((whole, whole), (whole, x), (x, whole)):
+        with pytest.raises(ValueError, match="to be floating point or complex"):
+            jvp(lambda x: x * 2, (primal,), (tangent,))
+    for f in (lambda x: (x * 2).long(), lambda x: x > 0):
+        with pytest.raises(RuntimeError, match="All outputs of f must be floating-point"):
+            jacrev(f)(x)
+        with pytest.raises(RuntimeError, match="All outputs of f must be floating-point"):
+            vjp(f, x)
+        assert not jvp(f, (x,), (x,))[1].any()

@@ -713,3 +713,37 @@ def test_a_second_ellipsis_takes_dimensions_that_are_not_there():
     with pytest.raises(IndexError):
         flambeau.ones(2, 2, 2)[..., ..., flambeau.tensor([0])]
     assert x[..., ...].shape == (2, 2)
+
+
+IDX = flambeau.tensor([0, 1])
+
+
+@pytest.mark.parametrize(
+    "index, shape, ones",
+    [
+        (IDX, (3,), (1, 1, 2)),
+        (flambeau.tensor([True, True, False]), (3,), (1, 2)),
+        ((slice(None), IDX), (3, 3), (1, 1, 3, 2)),
+        ((slice(None), IDX), (3, 3), (1, 2)),
+        ((None, IDX), (3,), (1, 1, 1, 2)),
+        (flambeau.tensor([[0, 1]]), (3,), (1, 1, 1, 2)),
+        ([0, 1], (3,), (1, 1, 1)),
+        (flambeau.tensor([], dtype=flambeau.long), (3,), (1, 1, 1)),
+    ],
+)
+def test_assigned_values_may_have_leading_ones(index, shape, ones):
+    x, value = flambeau.zeros(shape), flambeau.ones(ones, requires_grad=True)
+    x[index] = value
+    expected = flambeau.zeros(shape)
+    expected[index] = 1.0
+    assert x.tolist() == expected.tolist()
+    if x.requires_grad:
+        x.sum().backward()
+        assert value.grad.shape == value.shape and value.grad.sum() == expected.sum()
+
+
+def test_index_put_takes_no_leading_ones():
+    with pytest.raises(RuntimeError, match="cannot be broadcast to indexing result"):
+        flambeau.zeros(3).index_put_((IDX,), flambeau.ones(1, 1, 2))
+    with pytest.raises(RuntimeError, match="cannot be broadcast to indexing result"):
+        flambeau.zeros(3)[IDX] = flambeau.ones(2, 1, 2)

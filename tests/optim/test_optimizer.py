@@ -330,3 +330,26 @@ def test_adam_trains_a_network():
         adam.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 20 and not math.isnan(losses[-1])
+
+
+def test_sgd_takes_its_learning_rate_as_a_tensor():
+    for foreach in (True, False, None):
+        seen = steps(SGD, [[1.0, 2.0]] * 2, lr=flambeau.tensor(0.1), foreach=foreach)
+        np.testing.assert_allclose(seen[-1], [-0.2, -0.4], rtol=1e-6)
+    for make in (Adam, AdamW):
+        with pytest.raises(ValueError, match="lr as a Tensor is not supported"):
+            make([leaf(2)], lr=flambeau.tensor(0.1), foreach=True)
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), Adam, AdamW])
+def test_two_optimisers_share_no_state(make):
+    params = [leaf(3), leaf(3)]
+    first, second = (make([p]) for p in params)
+    for p in params:
+        p.grad = flambeau.ones_like(p)
+    first.step()
+    second.load_state_dict(first.state_dict())
+    before = copy.deepcopy(first.state[params[0]])
+    second.step()
+    for key, value in before.items():
+        assert flambeau.equal(value, first.state[params[0]][key]), key
