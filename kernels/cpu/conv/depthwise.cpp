@@ -23,17 +23,7 @@ constexpr int64_t kMostPairs = 4096, kFewPairs = 32,
 const DepthwiseKernels& depthwise_kernels(ConvType type) {
   static const DepthwiseTable& table =
       of_isa(baseline::depthwise_table, avx2::depthwise_table, avx512::depthwise_table);
-  switch (type) {
-    case ConvType::f32:
-      return table.f32;
-    case ConvType::f64:
-      return table.f64;
-    case ConvType::bf16:
-      return table.bf16;
-    case ConvType::f16:
-      break;
-  }
-  return table.f16;
+  return of_type(table, type);
 }
 
 namespace {

@@ -48,6 +48,22 @@ struct DepthwiseKernels {
   void (*join_lanes)(void* vector);
   void (*add)(void* to, const void* from, int64_t n);
 };
+// The kernels of a table with some for each type.
+template <class Table>
+const auto& of_type(const Table& table, ConvType type) {
+  switch (type) {
+    case ConvType::f32:
+      return table.f32;
+    case ConvType::f64:
+      return table.f64;
+    case ConvType::bf16:
+      return table.bf16;
+    case ConvType::f16:
+      break;
+  }
+  return table.f16;
+}
+
 struct DepthwiseTable {
   DepthwiseKernels f32, f64, bf16, f16;
 };

@@ -20,17 +20,7 @@ constexpr int64_t kParts = 16;              // of sums over images and rows
 const LaneKernels& kernels_of(ConvType type) {
   static const LaneTable& table =
       of_isa(baseline::lane_table, avx2::lane_table, avx512::lane_table);
-  switch (type) {
-    case ConvType::f32:
-      return table.f32;
-    case ConvType::f64:
-      return table.f64;
-    case ConvType::bf16:
-      return table.bf16;
-    case ConvType::f16:
-      break;
-  }
-  return table.f16;
+  return of_type(table, type);
 }
 
 bool fits_lanes(ConvType type, int64_t ins, int64_t outs) {

@@ -100,44 +100,16 @@ void run_columns(const SoftmaxKernel& kernel, const Lines& t, int64_t room) {
                });
 }
 
-// `t` packed with `dim` last: itself when it is so already.
-Tensor rows_along(const Tensor& t, int64_t dim) {
+// `t` seen with `dim` last.
+Tensor with_last(const Tensor& t, int64_t dim) {
+  if (t.dim() == 0 || dim == t.dim() - 1) return t;
   Dims sizes(t.sizes()), strides(t.strides());
-  if (t.dim() > 0) {
-    const int64_t n = sizes[dim], s = strides[dim];
-    sizes.erase(dim);
-    strides.erase(dim);
-    sizes.push_back(n);
-    strides.push_back(s);
-  }
-  const Tensor moved = Tensor::alias(t, sizes, strides, t.offset());
-  return packed(moved, t.dtype());
-}
-
-// A place for the result with `dim` last: `out` itself where that is so.
-Tensor result_rows(const Tensor& out, int64_t dim) {
-  const bool last = out.dim() == 0 || dim == out.dim() - 1;
-  if (last && out.is_contiguous()) return out;
-  Dims sizes(out.sizes());
-  if (!last) {
-    const int64_t n = sizes[dim];
-    sizes.erase(dim);
-    sizes.push_back(n);
-  }
-  return empty(sizes, {out.dtype(), out.device()});
-}
-
-void give_back(const Tensor& out, const Tensor& result, int64_t dim) {
-  if (out.is(result)) return;
-  Dims sizes(out.sizes()), strides(out.strides());
-  if (out.dim() > 0) {
-    const int64_t n = sizes[dim], s = strides[dim];
-    sizes.erase(dim);
-    strides.erase(dim);
-    sizes.push_back(n);
-    strides.push_back(s);
-  }
-  copy(Tensor::alias(out, sizes, strides, out.offset()), result);
+  const int64_t n = sizes[dim], s = strides[dim];
+  sizes.erase(dim);
+  strides.erase(dim);
+  sizes.push_back(n);
+  strides.push_back(s);
+  return Tensor::alias(t, sizes, strides, t.offset());
 }
 
 // The elements between those of a line, where all operands lie without gaps in the same order and
@@ -172,10 +144,11 @@ void run(Softmax kind, const Tensor& out, const Tensor& first, const Tensor& sec
                       inner,       item};
     return inner == 1 ? run_rows(kernel, lines, room) : run_columns(kernel, lines, room);
   }
-  const Tensor a = rows_along(first, d), b = second.is(first) ? a : rows_along(second, d);
-  const Tensor made = result_rows(out, d);
+  const auto rows = [d](const Tensor& t) { return packed(with_last(t, d), t.dtype()); };
+  const Tensor a = rows(first), b = second.is(first) ? a : rows(second);
+  const Tensor to = with_last(out, d), made = place_for(to, out.dtype());
   run_rows(kernel, {made.bytes(), a.bytes(), b.bytes(), a.numel() / n, n, 1, item}, room);
-  give_back(out, made, d);
+  deliver(to, made);
 }
 
 }  // namespace
