@@ -7,6 +7,7 @@
 #include "kernels/cpu/index/index_kernels.h"
 #include "kernels/math/cast.h"
 #include "kernels/math/complex.h"
+#include "kernels/math/vector_bytes.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
@@ -477,13 +478,7 @@ void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64
 
 // ---- pieces
 
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int64_t kWide = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int64_t kWide = 32;
-#else
-constexpr int64_t kWide = 16;
-#endif
+constexpr int64_t kWide = kVectorBytes;
 
 template <int64_t size>
 inline void copy_one(char* to, const char* from) {

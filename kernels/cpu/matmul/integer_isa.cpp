@@ -1,15 +1,8 @@
 #include "kernels/cpu/matmul/integer_kernels.h"
+#include "kernels/math/vector_bytes.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
-
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 // Of the rows of a block and the vectors of a panel's row.
 constexpr int kRows = 4, kVectors = 2;

@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/pointwise/convert.h"
 #include "kernels/math/cast.h"
+#include "kernels/math/vector_bytes.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -61,14 +62,6 @@ void convert(const void* src, void* dst, int64_t n) {
     for (int64_t i = 0; i < n; ++i) d[i] = element<To>(s[i]);
   }
 }
-
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 // ---- gathers and scatters
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/math/half.h"
+#include "kernels/math/vector_bytes.h"
 
 #if defined(FLAMBEAU_ISA_avx512) || defined(FLAMBEAU_ISA_avx2)
 #include <immintrin.h>
@@ -14,14 +15,6 @@
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
-
-#if defined(FLAMBEAU_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(FLAMBEAU_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 template <class T>
 struct Vector {

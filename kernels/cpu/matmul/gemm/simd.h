@@ -6,19 +6,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/math/vector_bytes.h"
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
-
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 // Storage types of 16 bits; their values are converted when they are loaded and stored.
 struct BFloat16 {
