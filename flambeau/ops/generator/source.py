@@ -45,6 +45,8 @@ class Unit:
             if key in self.open:
                 raise where(f"{function.__name__} calls itself")
             self.open.append(key)
+            if function.__closure__:
+                raise where(f"{function.__name__} takes what it needs as arguments")
             names = [p for p in inspect.signature(function).parameters if p not in _HIDDEN]
             if len(names) != len(types):
                 raise where(f"{function.__name__} takes {len(names)} arguments")
@@ -86,7 +88,7 @@ class Function(Expressions):
         self.node = ast.parse(textwrap.dedent("".join(lines))).body[0]
         if not isinstance(self.node, ast.FunctionDef):
             raise self.where("only a function that is defined with `def` is printed")
-        self.globals = function.__globals__
+        self.globals = function.__globals__ | inspect.getclosurevars(function).nonlocals
         self.types: dict[str, str] = {}
         self.result = want
         self.around: set[str] = set()  # owned by the function around this one
