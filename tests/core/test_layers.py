@@ -165,6 +165,23 @@ def test_disabling(logged):
     assert type(logged + 1) is Logged
 
 
+def test_gradients_are_given_to_the_class(logged):
+    x = logged.detach().requires_grad_()
+    Logged.calls = []
+    (g,) = torch.autograd.grad((x * 2).sum(), x)
+    assert type(g) is Logged and torch.autograd.grad in [c[0] for c in Logged.calls]
+    (first,) = torch.autograd.grad((x * x).sum(), x, create_graph=True)
+    (second, unused) = torch.autograd.grad(
+        first.sum(), (x, torch.ones(1).requires_grad_()), allow_unused=True
+    )
+    assert type(first) is type(second) is Logged and unused is None
+    leaf = torch.ones(2).requires_grad_()
+    (through,) = torch.autograd.grad((leaf.as_subclass(Logged) * 2).sum(), leaf)
+    assert type(through) is Logged
+    (x * 2).sum().backward()
+    assert type(torch.Tensor.grad.__get__(x)) is torch.Tensor
+
+
 def test_python_functions_join_in(logged):
     def double(x):
         if has_torch_function((x,)):
