@@ -670,12 +670,12 @@ class Expressions(Specs, Borrows):
     call_max = functools.partialmethod(extreme, "larger")
     call_min = functools.partialmethod(extreme, "smaller")
 
-    def of_sizes(self, name: str, kind: str, e):
-        return Val(f"printed::{name}({self.as_type(self.expr(e.args[0]), 'int[]', e)})", kind)
+    def of_sizes(self, kind: str, e):
+        sizes = self.as_type(self.expr(e.args[0]), "int[]", e)
+        return Val(f"printed::{e.func.id}({sizes})", kind)
 
-    call_sum = functools.partialmethod(of_sizes, "sum", "int")
-    call_sorted = functools.partialmethod(of_sizes, "sorted", "int[]")
-    call_reversed = functools.partialmethod(of_sizes, "reversed", "int[]")
+    call_sum = functools.partialmethod(of_sizes, "int")
+    call_sorted = call_reversed = functools.partialmethod(of_sizes, "int[]")
 
     def call_abs(self, e):
         v = self.expr(e.args[0])
