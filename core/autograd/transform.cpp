@@ -108,6 +108,7 @@ Tensor wrap(std::unique_ptr<TransformPayload> p) {
   impl->set_geometry(g.sizes, g.strides, value.offset());
   // No kernel may see it, see Note [Tensors without memory].
   impl->keys |= kOuter | kInner | bit(Key::backend);
+  impl->set_layout(value.layout());
   if (!value.impl()->inference) impl->share_version(*value.impl());
   impl->payload = std::move(p);
   return t;
@@ -148,13 +149,6 @@ void refresh_wrapper(const Tensor& wrapper) {
   if (!p) return;
   const Geometry g = geometry_of(p->value, *p);
   wrapper.impl()->set_geometry(g.sizes, g.strides, p->value.offset());
-}
-
-void share_payload(const Tensor& from, const Tensor& to) {
-  const TransformPayload* p = transform_payload(from);
-  if (!p) return;
-  to.impl()->payload = std::make_unique<TransformPayload>(*p);
-  to.impl()->keys |= kOuter | kInner | bit(Key::backend);
 }
 
 // ---- calls

@@ -258,6 +258,7 @@ bool can_wait(const Op& op, const Value* args) {
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
     if (!can_be_kept(args[i].tag)) return false;
+    if (args[i].tag == Value::Tag::layout && keys_of(args[i].layout_)) return false;
     tensors |= args[i].tag == Value::Tag::tensor || args[i].tag == Value::Tag::tensors;
   }
   return tensors && are_plain(op, args);

@@ -264,6 +264,25 @@ def test_wrapper_in_place_and_out_return_the_written_tensor():
     assert t.add_(1) is t
 
 
+def test_a_wrapper_may_say_that_it_has_another_layout():
+    seen = []
+
+    class Sparse(torch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            seen.append((str(func), args[0].layout))
+            return torch.ones(3)
+
+    t = torch.Tensor._make_wrapper_subclass(Sparse, (2, 3), layout=torch.sparse_csr)
+    assert t.layout is torch.sparse_csr and t.is_sparse_csr and t.shape == (2, 3)
+    t + 1
+    assert seen == [("aten.add.Tensor", torch.sparse_csr)]
+    with pytest.raises(NotImplementedError, match="a tensor of layout torch.sparse_csr has no"):
+        t.untyped_storage()
+    with _C._DisableTorchDispatch(), pytest.raises(NotImplementedError, match="without memory"):
+        t + 1
+
+
 def test_wrapper_needs_the_method():
     class Forgot(torch.Tensor):
         pass

@@ -24,7 +24,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         autograd = _inplace_without_gradient(schema)
     if autograd:
         out += f"namespace autograd {{\n{autograd}}}\n"
-    keys = ", ".join(a.symbol for a in schema.args if a.type in ("Tensor", "Device"))
+    keys = ", ".join(a.symbol for a in schema.args if a.type in ("Tensor", "Device", "Layout"))
     body = _body(record, schema)
     out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
