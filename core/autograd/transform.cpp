@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/registrations.h"
 
 namespace flambeau::inline v1 {
 
@@ -195,13 +196,9 @@ bool has_ended(const Tensor& t) {
 }
 
 bool any_ended(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor && has_ended(args[i].tensor())) return true;
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors())
-        if (has_ended(t)) return true;
-  }
-  return false;
+  bool any = false;
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) { any |= has_ended(t); });
+  return any;
 }
 
 std::string full_name(const Op& op) {

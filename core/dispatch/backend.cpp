@@ -19,18 +19,6 @@ constexpr int kLayouts = static_cast<int>(Layout::jagged) + 1;
 std::atomic<Handler> handlers[kDeviceTypes][kLayouts];
 std::atomic<Fallback> fallbacks[kDeviceTypes];
 
-template <class F>
-void for_each_tensor(const Op& op, const Value* args, F&& f) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor) {
-      f(i, args[i].tensor());
-    } else if (args[i].tag == Value::Tag::tensors) {
-      for (const Tensor& t : args[i].tensors())
-        if (t.defined()) f(i, t);
-    }
-  }
-}
-
 // ---- where a call belongs
 
 // Note [Mixed devices]
@@ -94,16 +82,15 @@ Place place_of(const Op& op, const Value* args) {
   return place;
 }
 
-Layout asked_layout(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (args[i].tag == Value::Tag::layout) return args[i].layout_;
-  return Layout::strided;
+// The argument that is a device, or a layout; null where none is asked for.
+const Value* asked(const Op& op, const Value* args, Value::Tag tag) {
+  const Value* const end = args + op.nargs;
+  const Value* const v = std::find_if(args, end, [tag](const Value& a) { return a.tag == tag; });
+  return v == end ? nullptr : v;
 }
-
 const Device* asked_device(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (args[i].tag == Value::Tag::device) return &args[i].device_;
-  return nullptr;
+  const Value* const v = asked(op, args, Value::Tag::device);
+  return v ? &v->device_ : nullptr;
 }
 
 // ---- the fall-back
@@ -501,7 +488,8 @@ Place work_place(const Op& op, const Value* args) {
     const bool elsewhere = place.found && !place.device.is_cpu() && !place.device.is_meta();
     if (!elsewhere || asked->is_meta()) place.device = resolved(*asked);
   }
-  if (place.layout == Layout::strided) place.layout = asked_layout(op, args);
+  const Value* const layout = asked(op, args, Value::Tag::layout);
+  if (place.layout == Layout::strided && layout) place.layout = layout->layout_;
   return place;
 }
 

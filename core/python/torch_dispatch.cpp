@@ -1,4 +1,5 @@
 // __torch_dispatch__: subclasses and modes answer for ops, below autograd.
+#include "core/dispatch/registrations.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -54,14 +55,6 @@ class WithoutTopMode {
 // it. The layers outside of autograd have done their part.
 constexpr KeySet kProgram = below(Key::autograd) | kAutograd;
 
-template <class F>
-void for_each_tensor(const Value& v, F&& f) {
-  if (v.tag == Value::Tag::tensor) f(v.tensor());
-  if (v.tag == Value::Tag::tensors)
-    for (const Tensor& t : v.tensors())
-      if (t.defined()) f(t);
-}
-
 void add_tensor(Overloaded& who, std::vector<Object>& held, const Tensor& t) {
   if (!(t.keys() & kPythonDispatch)) return;
   held.emplace_back(wrap(Tensor(t)));
@@ -77,8 +70,7 @@ Object ask(PyObject* who, PyObject* function, PyObject* types, const PythonArgum
 Object answer(const Op& op, const Value* values) {
   Overloaded who;
   std::vector<Object> held;
-  for (size_t i = 0; i < op.nargs; ++i)
-    for_each_tensor(values[i], [&](const Tensor& t) { add_tensor(who, held, t); });
+  for_each_tensor(op, values, [&](size_t, const Tensor& t) { add_tensor(who, held, t); });
   const std::span<PyObject* const> objects = who.objects();
   const Object types(must(PyTuple_New(static_cast<Py_ssize_t>(objects.size()))));
   for (size_t i = 0; i < objects.size(); ++i)
@@ -118,11 +110,10 @@ void keep_identity(const Op& op, const Value* values, Results& results) {
 class Written {
  public:
   Written(const Op& op, const Value* values) {
-    for (size_t i = 0; i < op.nargs; ++i)
-      if (op.args[i].mutated)
-        for_each_tensor(values[i], [&](const Tensor& t) {
-          if (t.impl()->counts_versions()) before_.emplace_back(&t, t.impl()->version());
-        });
+    for_each_tensor(op, values, [&](size_t i, const Tensor& t) {
+      if (op.args[i].mutated && t.impl()->counts_versions())
+        before_.emplace_back(&t, t.impl()->version());
+    });
   }
   // Also where the class wrote to a tensor of its own, this is a version of the program's tensor.
   void count() const {
@@ -135,18 +126,21 @@ class Written {
 };
 
 // A view is written to when what it shows is, whatever the class made of it.
-void share_versions(const Op& op, const Value* values, const Results& results) {
+void share_version(const Tensor& of, const Tensor& view) {
+  TensorImpl &from = *of.impl(), &to = *view.impl();
+  if (&from != &to && from.counts_versions() && to.counts_versions()) to.share_version(from);
+}
+
+void share_versions(const Op& op, const Value* values, Results& results) {
   for (size_t r = 0; r < results.size() && r < op.nreturns; ++r) {
     if (!op.returns[r].alias || op.returns[r].mutated) continue;
-    const char alias = op.returns[r].alias;
-    for (size_t i = 0; i < op.nargs; ++i) {
-      if (op.args[i].alias != alias || values[i].tag != Value::Tag::tensor) continue;
-      TensorImpl& of = *values[i].tensor().impl();
-      for_each_tensor(results[r].view(), [&](const Tensor& t) {
-        if (t.impl() != &of && t.impl()->counts_versions() && of.counts_versions())
-          t.impl()->share_version(of);
-      });
-    }
+    for_each_tensor(op, values, [&](size_t i, const Tensor& of) {
+      if (op.args[i].list || op.args[i].alias != op.returns[r].alias) return;
+      if (results[r].is_tensor() && results[r].tensor().defined())
+        share_version(of, results[r].tensor());
+      if (results[r].tag() == Value::Tag::tensors)
+        for (const Tensor& t : results[r].tensors()) share_version(of, t);
+    });
   }
 }
 
