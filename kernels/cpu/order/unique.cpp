@@ -88,9 +88,13 @@ Order order_elements(const KeyForm& form, const Tensor& flat) {
   return order;
 }
 
-}  // namespace
-
-namespace {
+// Elements that were compared, fresh; truth values as 0 and 1, whatever bytes they had.
+Tensor as_compared(Tensor values) {
+  if (values.dtype() != DType::boolean) return values;
+  auto* const bytes = values.data<uint8_t>();
+  std::transform(bytes, bytes + values.numel(), bytes, [](uint8_t b) { return b != 0; });
+  return values;
+}
 
 // Runs of equal neighbours in a contiguous tensor.
 std::tuple<Tensor, Tensor, Tensor> runs(const KeyForm& form, const Tensor& flat, IntSpan sizes,
@@ -112,7 +116,7 @@ std::tuple<Tensor, Tensor, Tensor> runs(const KeyForm& form, const Tensor& flat,
   const Tensor inverse = return_inverse ? empty(sizes, {DType::int64}) : int64_vector(0);
   int64_t group = -1;
   for (int64_t i = 0; i < inverse.numel(); ++i) inverse.data<int64_t>()[i] = group += starts[i];
-  return {masked_select(flat, mask), inverse, counts};
+  return {as_compared(masked_select(flat, mask)), inverse, counts};
 }
 
 }  // namespace
@@ -137,7 +141,7 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
   const Tensor firsts = order.firsts();
   const Tensor values = empty(firsts.sizes(), self.options());
   index_select(values, flat, 0, firsts);
-  return {values, return_inverse ? order.inverse(self.sizes()) : int64_vector(0),
+  return {as_compared(values), return_inverse ? order.inverse(self.sizes()) : int64_vector(0),
           return_counts ? order.counts() : int64_vector(0)};
 }
 
@@ -210,7 +214,7 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, b
   sizes[dim] = firsts.numel();
   const Tensor values = empty(sizes, self.options());
   index_select(values, self, dim, firsts);
-  return {values, order.inverse({{n}}), order.counts()};
+  return {as_compared(values), order.inverse({{n}}), order.counts()};
 }
 
 }  // namespace flambeau::inline v1::cpu
