@@ -319,8 +319,7 @@ PyObject* set_versions(PyObject*, PyObject* args) {
 }
 
 PyMethodDef functions[] = {
-    {"_run_backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run_backward_function)),
-     METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"_run_backward", c_function(run_backward_function), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"_queue_callback", queue_callback_function, METH_O, nullptr},
     {"_current_graph_task_id", current_graph_task_function, METH_NOARGS, nullptr},
     {"_current_autograd_node", current_node_function, METH_NOARGS, nullptr},

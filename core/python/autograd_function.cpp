@@ -438,8 +438,7 @@ PyObject* function_register_hook_dict(PyObject* self, PyObject* dict) {
 }
 
 PyMethodDef function_methods[] = {
-    {"_apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function_apply)),
-     METH_FASTCALL | METH_CLASS, nullptr},
+    {"_apply", c_function(function_apply), METH_FASTCALL | METH_CLASS, nullptr},
     {"name", function_name, METH_NOARGS, "name() -> str"},
     {"_sequence_nr", function_sequence_nr, METH_NOARGS, nullptr},
     {"register_hook", function_register_hook, METH_O,

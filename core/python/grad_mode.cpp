@@ -122,11 +122,9 @@ void dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyMethodDef guard_methods[] = {
-    {"__enter__", enter, METH_NOARGS, nullptr},
-    {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(leave)), METH_FASTCALL,
-     nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef guard_methods[] = {{"__enter__", enter, METH_NOARGS, nullptr},
+                               {"__exit__", c_function(leave), METH_FASTCALL, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef guard_properties[] = {
     {"prev", get_prev, nullptr, "Grad mode as it was before.", nullptr},
     {"mode", get_mode, nullptr, "The mode that this sets.", nullptr},
@@ -194,8 +192,8 @@ PyMethodDef functions[] = {
      "is_anomaly_enabled() -> bool"},
     {"is_anomaly_check_nan_enabled", get_flag<&ThreadState::anomaly_check_nan>, METH_NOARGS,
      "is_anomaly_check_nan_enabled() -> bool"},
-    {"set_anomaly_enabled", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(set_anomaly)),
-     METH_VARARGS | METH_KEYWORDS, "set_anomaly_enabled(mode, check_nan=True)"},
+    {"set_anomaly_enabled", c_function(set_anomaly), METH_VARARGS | METH_KEYWORDS,
+     "set_anomaly_enabled(mode, check_nan=True)"},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -511,22 +511,18 @@ const NativeMethod kMethods[] = {
 };
 
 PyMethodDef functions[] = {
-    {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(make_tensor)),
-     METH_FASTCALL | METH_KEYWORDS,
+    {"tensor", c_function(make_tensor), METH_FASTCALL | METH_KEYWORDS,
      "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False)\n\n"
      "A new tensor from numbers, nested sequences or an array; the data are copied."},
-    {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(as_tensor)),
-     METH_FASTCALL | METH_KEYWORDS,
+    {"as_tensor", c_function(as_tensor), METH_FASTCALL | METH_KEYWORDS,
      "as_tensor(data, dtype=None, device=None)\n\nThe data as a tensor, shared where possible."},
-    {"asarray", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(asarray)),
-     METH_FASTCALL | METH_KEYWORDS,
+    {"asarray", c_function(asarray), METH_FASTCALL | METH_KEYWORDS,
      "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False)\n\nThe Array API's "
      "name "
      "for as_tensor."},
     {"from_numpy", from_numpy, METH_O,
      "from_numpy(ndarray)\n\nA tensor over a NumPy array's memory."},
-    {"frombuffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(frombuffer)),
-     METH_FASTCALL | METH_KEYWORDS,
+    {"frombuffer", c_function(frombuffer), METH_FASTCALL | METH_KEYWORDS,
      "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False)\n\nA tensor over the "
      "memory "
      "of an object with the buffer protocol."},

@@ -35,6 +35,12 @@ class Object {
   PyObject* p_ = nullptr;
 };
 
+// A function with METH_FASTCALL or METH_KEYWORDS for a table of methods.
+template <class F>
+PyCFunction c_function(F* f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
+
 // Thrown when a Python error is already set.
 struct PythonError {};
 inline PyObject* must(PyObject* p) {

@@ -207,13 +207,11 @@ PyObject* ops_of_dynamic_shape(PyObject*, PyObject*) {
       [] { return names_of_ops([](const Op& op) { return (op.tags & kDynamic) != 0; }); });
 }
 
-PyMethodDef functions[] = {
-    {"_ops_without_rule", ops_without_rule, METH_NOARGS, nullptr},
-    {"_ops_of_dynamic_shape", ops_of_dynamic_shape, METH_NOARGS, nullptr},
-    {"_run_rule", run_rule, METH_VARARGS, nullptr},
-    {"_leaf", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_leaf)), METH_FASTCALL,
-     nullptr},
-    {}};
+PyMethodDef functions[] = {{"_ops_without_rule", ops_without_rule, METH_NOARGS, nullptr},
+                           {"_ops_of_dynamic_shape", ops_of_dynamic_shape, METH_NOARGS, nullptr},
+                           {"_run_rule", run_rule, METH_VARARGS, nullptr},
+                           {"_leaf", c_function(call_leaf), METH_FASTCALL, nullptr},
+                           {}};
 
 }  // namespace
 

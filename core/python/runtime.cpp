@@ -105,10 +105,6 @@ PyObject* compiler(PyObject*, PyObject*) {
 #endif
 }
 
-template <class F>
-PyCFunction c_function(F* f) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floats without one."},
     {"set_default_dtype", set_default_dtype, METH_O, "Sets the dtype of floats without one."},

@@ -346,17 +346,16 @@ PyMethodDef methods[] = {
     {"resize_", resize, METH_O, "Changes the number of bytes; the common part is kept."},
     {"clone", clone, METH_NOARGS, "A copy."},
     {"cpu", to_cpu, METH_NOARGS, "Itself where it is on the CPU, else a copy there."},
-    {"to", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(to_device)),
-     METH_FASTCALL | METH_KEYWORDS, "Itself where it is on that device, else a copy there."},
+    {"to", c_function(to_device), METH_FASTCALL | METH_KEYWORDS,
+     "Itself where it is on that device, else a copy there."},
     {"untyped", itself, METH_NOARGS, "The storage itself."},
-    {"copy_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(copy_from)),
-     METH_FASTCALL | METH_KEYWORDS, "Copies another storage of the same size."},
+    {"copy_", c_function(copy_from), METH_FASTCALL | METH_KEYWORDS,
+     "Copies another storage of the same size."},
     {"fill_", fill, METH_O, "Sets all bytes."},
     {"tolist", tolist, METH_NOARGS, "The bytes as a list of ints."},
-    {"new", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(new_storage)), METH_FASTCALL,
-     "An uninitialised storage on the same device."},
-    {"from_buffer", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(from_buffer)),
-     METH_CLASS | METH_VARARGS | METH_KEYWORDS, "A storage with a copy of a buffer's bytes."},
+    {"new", c_function(new_storage), METH_FASTCALL, "An uninitialised storage on the same device."},
+    {"from_buffer", c_function(from_buffer), METH_CLASS | METH_VARARGS | METH_KEYWORDS,
+     "A storage with a copy of a buffer's bytes."},
     {"share_memory_", share_memory, METH_NOARGS, nullptr},
     {"__deepcopy__", deepcopy, METH_O, nullptr},
     {"__reduce__", reduce, METH_NOARGS, nullptr},
@@ -409,11 +408,9 @@ PyObject* crc32_function(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-PyMethodDef functions[] = {
-    {"_storage_of", storage_of_function, METH_O, nullptr},
-    {"_crc32", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(crc32_function)),
-     METH_FASTCALL, nullptr},
-    {}};
+PyMethodDef functions[] = {{"_storage_of", storage_of_function, METH_O, nullptr},
+                           {"_crc32", c_function(crc32_function), METH_FASTCALL, nullptr},
+                           {}};
 
 }  // namespace
 

@@ -174,9 +174,7 @@ PyObject* parse_to_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyOb
   });
 }
 PyMethodDef functions[] = {
-    {"_parse_to", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(parse_to_function)),
-     METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {}};
+    {"_parse_to", c_function(parse_to_function), METH_FASTCALL | METH_KEYWORDS, nullptr}, {}};
 
 }  // namespace
 

@@ -332,10 +332,6 @@ PyObject* as_subclass(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
   return wrap_as(type, std::move(results.tensor()));
 }
 
-template <class F>
-PyCFunction c_function(F* f) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef methods[] = {
     {"_make_subclass", c_function(make_subclass), METH_STATIC | METH_FASTCALL | METH_KEYWORDS,
      "A tensor of class cls over the memory of data, detached from it."},

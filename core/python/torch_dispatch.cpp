@@ -204,8 +204,7 @@ PyMethodDef functions[] = {
     {"_pop_torch_dispatch_stack", pop_mode, METH_NOARGS, nullptr},
     {"_len_torch_dispatch_stack", count_modes, METH_NOARGS, nullptr},
     {"_get_dispatch_stack_at", mode_at, METH_O, nullptr},
-    {"_disabled_torch_dispatch_impl",
-     reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(disabled_torch_dispatch)),
+    {"_disabled_torch_dispatch_impl", c_function(disabled_torch_dispatch),
      METH_FASTCALL | METH_KEYWORDS, "As __torch_dispatch__ of a class: do not override."},
     {}};
 

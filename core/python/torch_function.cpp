@@ -171,10 +171,6 @@ PyObject* overloaded_args(PyObject*, PyObject* objects) {
   });
 }
 
-template <class F>
-PyCFunction c_function(F* f) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {{"_push_on_torch_function_stack", push_mode, METH_O, nullptr},
                            {"_pop_torch_function_stack", pop_mode, METH_NOARGS, nullptr},
                            {"_len_torch_function_stack", count_modes, METH_NOARGS, nullptr},

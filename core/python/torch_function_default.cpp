@@ -79,10 +79,6 @@ PyObject* disabled_torch_function(PyObject*, PyObject* const* args, Py_ssize_t n
   });
 }
 
-template <class F>
-PyCFunction c_function(F* f) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
-}
 PyMethodDef functions[] = {
     {"_disabled_torch_function_impl", c_function(disabled_torch_function),
      METH_FASTCALL | METH_KEYWORDS, "As __torch_function__ of a class: do not override."},

@@ -9,7 +9,6 @@ from flambeau.ops.language import (
     channels_last_strides,
     check_fits,
     check_sequence,
-    check_written,
     default_dtype,
     dtype_name,
     dtypes,
@@ -26,14 +25,14 @@ from flambeau.ops.language import (
 from flambeau.ops.record import native, structured
 from flambeau.ops.samples import call, dtype, np, values
 
-_OPTIONS = (
+OPTIONS = (
     "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 )
-_FORMAT = ", MemoryFormat? memory_format=None"
+FORMAT = ", MemoryFormat? memory_format=None"
 
 
 @structured(
-    f"empty.memory_format(SymInt[] size, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"empty.memory_format(SymInt[] size, {OPTIONS}{FORMAT}) -> Tensor",
     method=False,
     out=True,
     out_overload="out",
@@ -59,7 +58,7 @@ def _(size, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"empty_strided(SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
+    f"empty_strided(SymInt[] size, SymInt[] stride, {OPTIONS}) -> Tensor",
     method=False,
     opaque=True,
     cpu="",
@@ -134,7 +133,7 @@ def dtype_of_fill(value):
 
 
 @structured(
-    f"zeros(SymInt[] size, {_OPTIONS}) -> Tensor",
+    f"zeros(SymInt[] size, {OPTIONS}) -> Tensor",
     cpu="cpu::fill(result, 0)",
     method=False,
     out=True,
@@ -158,7 +157,7 @@ zeros.reference(lambda size, dtype=None: np.zeros(size))
 
 
 @structured(
-    f"ones(SymInt[] size, {_OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill(result, 1)"
+    f"ones(SymInt[] size, {OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill(result, 1)"
 )
 def ones():
     """A tensor of ones.
@@ -180,7 +179,7 @@ def _(size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"full(SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    f"full(SymInt[] size, Scalar fill_value, {OPTIONS}) -> Tensor",
     method=False,
     out=True,
     cpu="cpu::fill(result, fill_value)",
@@ -211,7 +210,7 @@ def _(size, fill_value, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"scalar_tensor(Scalar s, {_OPTIONS}) -> Tensor", method=False, cpu="cpu::fill(result, s)"
+    f"scalar_tensor(Scalar s, {OPTIONS}) -> Tensor", method=False, cpu="cpu::fill(result, s)"
 )
 def scalar_tensor():
     """A 0-dim tensor.
@@ -234,7 +233,7 @@ def _(s, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"empty_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor", method=False, opaque=True, cpu=""
+    f"empty_like(Tensor self, {OPTIONS}{FORMAT}) -> Tensor", method=False, opaque=True, cpu=""
 )
 def empty_like():
     """An empty tensor with the shape, dtype and layout of another.
@@ -254,7 +253,7 @@ def _(self, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"zeros_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"zeros_like(Tensor self, {OPTIONS}{FORMAT}) -> Tensor",
     method=False,
     opaque=True,
     cpu="cpu::fill(result, 0)",
@@ -278,7 +277,7 @@ def _(self, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"ones_like(Tensor self, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"ones_like(Tensor self, {OPTIONS}{FORMAT}) -> Tensor",
     method=False,
     opaque=True,
     cpu="cpu::fill(result, 1)",
@@ -302,7 +301,7 @@ def _(self, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"full_like(Tensor self, Scalar fill_value, {_OPTIONS}{_FORMAT}) -> Tensor",
+    f"full_like(Tensor self, Scalar fill_value, {OPTIONS}{FORMAT}) -> Tensor",
     method=False,
     opaque=True,
     cpu="cpu::fill(result, fill_value)",
@@ -327,7 +326,7 @@ def _(self, fill_value, dtype, layout, device, pin_memory, memory_format):
 
 
 @structured(
-    f"new_empty(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    f"new_empty(Tensor self, SymInt[] size, {OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
     cpu="",
@@ -352,7 +351,7 @@ def _(self, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {_OPTIONS}) -> Tensor",
+    f"new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, {OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
     cpu="",
@@ -384,7 +383,7 @@ def _(b, self, size, stride, dtype, device):
 
 
 @structured(
-    f"new_zeros(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    f"new_zeros(Tensor self, SymInt[] size, {OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
     cpu="cpu::fill(result, 0)",
@@ -410,7 +409,7 @@ def _(self, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"new_ones(Tensor self, SymInt[] size, {_OPTIONS}) -> Tensor",
+    f"new_ones(Tensor self, SymInt[] size, {OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
     cpu="cpu::fill(result, 1)",
@@ -436,7 +435,7 @@ def _(self, size, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {_OPTIONS}) -> Tensor",
+    f"new_full(Tensor self, SymInt[] size, Scalar fill_value, {OPTIONS}) -> Tensor",
     function_variant=False,
     opaque=True,
     cpu="cpu::fill(result, fill_value)",
@@ -462,7 +461,7 @@ def _(self, size, fill_value, dtype, layout, device, pin_memory):
     return Spec(size, kind, None, device=placed(self.device if device is None else device))
 
 
-@native(f"arange(Scalar end, {_OPTIONS}) -> Tensor", method=False, out=True)
+@native(f"arange(Scalar end, {OPTIONS}) -> Tensor", method=False, out=True)
 def arange(end, dtype, layout, device, pin_memory, ops):
     """``start, start + step, ...`` below ``end``.
 
@@ -478,7 +477,7 @@ arange.samples(call(5), call(2.5), call(0))
 arange.reference(np.arange)
 
 
-@native(f"arange.start(Scalar start, Scalar end, {_OPTIONS}) -> Tensor", method=False)
+@native(f"arange.start(Scalar start, Scalar end, {OPTIONS}) -> Tensor", method=False)
 def arange_start(start, end, dtype, layout, device, pin_memory, ops):
     """``start`` to ``end`` by one."""
     return ops.arange_start_step(start, end, 1, dtype, layout, device, pin_memory)
@@ -489,7 +488,7 @@ arange_start.reference(np.arange)
 
 
 @structured(
-    f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {_OPTIONS}) -> Tensor",
+    f"arange.start_step(Scalar start, Scalar end, Scalar step=1, {OPTIONS}) -> Tensor",
     cpu="cpu::arange(result, start, step)",
     method=False,
     out=True,
@@ -535,7 +534,7 @@ def _(start, end, step, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"linspace(Scalar start, Scalar end, int steps, {_OPTIONS}) -> Tensor",
+    f"linspace(Scalar start, Scalar end, int steps, {OPTIONS}) -> Tensor",
     cpu="cpu::linspace(result, start, end)",
     method=False,
     out=True,
@@ -568,7 +567,7 @@ def _(start, end, steps, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"eye(SymInt n, {_OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill_diagonal(result)"
+    f"eye(SymInt n, {OPTIONS}) -> Tensor", method=False, out=True, cpu="cpu::fill_diagonal(result)"
 )
 def eye():
     """The identity matrix.
@@ -589,7 +588,7 @@ def _(n, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"eye.m(SymInt n, SymInt m, {_OPTIONS}) -> Tensor",
+    f"eye.m(SymInt n, SymInt m, {OPTIONS}) -> Tensor",
     method=False,
     out=True,
     cpu="cpu::fill_diagonal(result)",
@@ -615,168 +614,3 @@ def eye_spec(n, m, dtype, layout, device, pin_memory):
 @eye_m.rule
 def _(n, m, dtype, layout, device, pin_memory):
     return eye_spec(n, m, dtype, layout, device, pin_memory)
-
-
-@structured(
-    "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
-    cpu="fill_number",
-    node="FillBackward2",
-    handles=frozenset({"conjugate", "negative"}),
-)
-def fill_scalar():
-    """Sets all elements to a value.
-
-    >>> flambeau.empty(2).fill_(3)
-    tensor([3., 3.])
-    """
-
-
-@fill_scalar.rule
-def _(self, value):
-    if isinstance(value, complex) and not self.is_complex():
-        raise Error(
-            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
-            "it is complex"
-        )
-    check_fits("fill_", value, self.dtype)
-
-
-fill_scalar.samples(call(values(2, 3), 1), call(values(), 0))
-fill_scalar.reference(np.full_like)
-fill_scalar.batching("pointwise")
-fill_scalar.jvp("linear")
-
-
-@fill_scalar.gradient
-def _(g, ops):
-    return ops.zeros_like(g)
-
-
-@structured(
-    "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
-    cpu="cpu::fill_number(self, value.value())",
-    node="FillBackward3",
-    handles=frozenset({"conjugate", "negative"}),
-)
-def fill_tensor():
-    """Sets all elements to the value of a 0-dim tensor."""
-
-
-@fill_tensor.rule
-def _(self, value):
-    if value.dim() != 0:
-        raise Error(
-            "fill_: fill_ only supports 0-dimension value tensor but got tensor with "
-            f"{value.dim()} dimensions."
-        )
-    check_written("fill_", self)
-    if value.is_meta and not self.is_meta:
-        raise Error(
-            "fill_: the value is on device 'meta' and has no bytes, but the tensor to fill is on "
-            f"{self.device}"
-        )
-    if value.is_complex() and not self.is_complex():
-        raise Error(
-            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
-            "it is complex"
-        )
-
-
-fill_tensor.samples(call(values(2, 3), values()))
-fill_tensor.reference(np.full_like)
-fill_tensor.jvp("linear")
-
-
-@fill_tensor.batching
-def _(b, self, value):
-    return self.first.copy_(b.aligned(value, self.rank))
-
-
-@fill_tensor.gradient
-def _(g, ops):
-    return ops.zeros_like(g), ops.sum(g)
-
-
-@structured(
-    "fill.Scalar(Tensor self, Scalar value) -> Tensor",
-    method=False,
-    node="FillBackward0",
-    cpu="cpu::fill(result, value)",
-)
-def fill_copy():
-    """A copy of the shape and layout of ``self``, filled with a value.
-
-    >>> flambeau.fill(flambeau.zeros(2), 3)
-    tensor([3., 3.])
-    """
-
-
-fill_copy.samples(call(values(2, 3), 1), call(values(), 0))
-fill_copy.reference(np.full_like)
-fill_copy.batching("pointwise")
-fill_copy.jvp("linear")
-
-
-@fill_copy.rule
-def _(self, value):
-    check_fits("fill", value, self.dtype)
-    return Spec(self.shape, self.dtype, strides_like(self))
-
-
-@fill_copy.gradient
-def _(g, ops):
-    return ops.zeros_like(g)
-
-
-@native(
-    "fill.Tensor(Tensor self, Tensor value) -> Tensor",
-    method=False,
-    node="FillBackward1",
-)
-def fill_copy_tensor(self, value, ops):
-    """A copy of the shape and layout of ``self``, filled with a 0-dim tensor's value."""
-    return ops.fill__Tensor(ops.empty_like(self), value)
-
-
-fill_copy_tensor.samples(call(values(2, 3), values()))
-fill_copy_tensor.reference(np.full_like)
-fill_copy_tensor.jvp("linear")
-
-
-@fill_copy_tensor.batching
-def _(b, self, value):
-    return b.ops.empty_like(self.full).copy_(b.aligned(value, self.rank))
-
-
-@fill_copy_tensor.gradient
-def _(g, ops):
-    return ops.zeros_like(g), ops.sum(g)
-
-
-@structured(
-    "zero_(Tensor(a!) self) -> Tensor(a!)",
-    handles=frozenset({"conjugate", "negative"}),
-    cpu="cpu::fill_number(self, Scalar(int64_t{0}))",
-)
-def zero_():
-    """Sets all elements to zero.
-
-    >>> flambeau.ones(2).zero_()
-    tensor([0., 0.])
-    """
-
-
-zero_.samples(call(values(2, 3)), call(values(0)))
-zero_.reference(np.zeros_like)
-zero_.batching("pointwise")
-zero_.jvp("linear")
-
-
-@zero_.rule
-def _(self):
-    return
-
-
-@zero_.gradient
-def _(g, ops):
-    return ops.zeros_like(g)
