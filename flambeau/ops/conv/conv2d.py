@@ -8,11 +8,12 @@ from flambeau.ops.language import (
     dtype_name,
     formats,
     is_differentiable,
+    is_integral,
     same,
     show,
     suggest_memory_format,
 )
-from flambeau.ops.record import FLOATING, NUMERIC, composite, structured
+from flambeau.ops.record import FLOATING, NUMERIC, REAL, composite, structured
 from flambeau.ops.samples import call, values
 
 _CONV = (
@@ -41,7 +42,7 @@ convolution.samples(
         values(2, 2, 4, 3), values(2, 2, 2, 2), values(2), [1, 1], [0, 0], [1, 1], False, [0, 0], 1
     ),
     call(values(1, 2, 4, 4), values(2, 1, 2, 2), None, [2, 1], [1, 0], [1, 2], False, [0, 0], 2),
-    dtypes=FLOATING,
+    dtypes=REAL,
 )
 convolution.autocast("lower")
 
@@ -138,7 +139,7 @@ def convolution_spec(input, weight, bias, stride, padding, dilation, transposed,
     check_input_dtype("weight", input, weight)
     if bias is not None:
         check_input_dtype("bias", input, bias)
-    if not is_differentiable(input.dtype):
+    if not (is_differentiable(input.dtype) or is_integral(input.dtype, False)):
         raise NotImplementedError(
             f"convolution: not implemented for {dtype_name(input.dtype)}: convert with "
             ".to(torch.float32)"
@@ -260,6 +261,11 @@ def _(grad_output, input, weight, stride, padding, dilation, transposed, groups,
         raise Error(
             f"convolution_backward: grad_output type ({dtype_name(grad_output.dtype)}) and input "
             f"type ({dtype_name(input.dtype)}) should be the same"
+        )
+    if not is_differentiable(input.dtype):
+        raise NotImplementedError(
+            f"convolution_backward: not implemented for {dtype_name(input.dtype)}: convert with "
+            ".to(torch.float32)"
         )
     last = channels_last(input, weight)
     return (

@@ -53,16 +53,38 @@ struct BackwardPatches {
   BackwardPatches(const BackwardPatches&) = delete;
 };
 
+// Along one axis, for all pixels together.
+int64_t taps_inside(int64_t grid, int64_t step, const int64_t* offsets, int64_t taps,
+                    int64_t size) {
+  int64_t inside = 0;
+  for (int64_t t = 0; t < taps; ++t) {
+    for (int64_t i = 0; i < grid; ++i) {
+      const int64_t at = i * step + offsets[t];
+      inside += at >= 0 && at < size;
+    }
+  }
+  return inside;
+}
+
 // Whether leaving out the padding saves more than it takes to turn the input and the output.
 bool turning_pays(const ConvMath& math, const Conv2dShape& shape, const PatchSource& source,
                   int64_t outs) {
-  constexpr int64_t kTurnCost = 32;  // of an element, in multiply-adds
+  // In multiply-adds: of an element that is turned, and of one of a patch that is copied, which
+  // planes may not need.
+  constexpr int64_t kTurnCost = 32, kCopyCost = 6;
   const int64_t image = shape.c * shape.h * shape.w + shape.k * shape.out_h() * shape.out_w();
   const int64_t turning = shape.n * image * kTurnCost;
   const int64_t work =
       shape.n * source.grid_h * source.grid_w * source.elements() * outs * shape.groups;
-  if ((shape.pad_h == 0 && shape.pad_w == 0) || work < 2 * turning) return false;
-  return Regions(*math.kernels, source, shape.n, true).saved * outs * shape.groups > turning;
+  if (work < 2 * turning) return false;
+  const auto pays = [&](int64_t saved) {
+    return saved > turning + (work - saved) / outs * kCopyCost;
+  };
+  const int64_t inside =
+      taps_inside(source.grid_h, source.step_h, source.off_h, source.taps_h, source.in_h) *
+      taps_inside(source.grid_w, source.step_w, source.off_w, source.taps_w, source.in_w);
+  if (!pays(work - shape.n * inside * source.channels * outs * shape.groups)) return false;
+  return pays(Regions(*math.kernels, source, shape.n, true).saved * outs * shape.groups);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "kernels/cpu/conv/convolution.h"
 
 #include "kernels/cpu/conv/conv2d.h"
+#include "kernels/cpu/conv/integers.h"
 #include "kernels/cpu/pointwise/packed.h"
 #include "kernels/shape/conv.h"
 
@@ -82,6 +83,9 @@ ConvFilters filters_of(const Tensor& weight) {
 void convolution(const Tensor& out, const Tensor& input, const Tensor& weight, const Tensor& bias,
                  IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups) {
   if (out.numel() == 0) return;
+  if (is_integral(out.dtype(), false)) {
+    return convolve_integers(out, input, weight, bias, stride, padding, dilation, groups);
+  }
   const Problem p(input, weight, stride, padding, dilation, groups, false);
   const Source x(input, p, conv2d_turns(p.type, p.shape));
   const Tensor b = bias.defined() ? contiguous_in(bias, MemoryFormat::contiguous) : bias;

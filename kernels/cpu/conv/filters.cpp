@@ -127,6 +127,10 @@ class FilterMatrix {
   int64_t out_, element_, group_;  // distances, in elements
 };
 
+void prefetch(const char* first, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(first + i);
+}
+
 // Whether the taps of a filter's channel lie side by side, in whatever order.
 bool has_woven_taps(const ConvPass& pass) {
   const std::vector<int64_t> taps = tap_offsets(pass);
@@ -217,6 +221,8 @@ void PackedFilters::pack_woven(const ConvMath& math, const ConvPass& pass) {
     } else {
       char* dst = panel.data();
       for (int64_t in = first; in < end; ++in, dst += taps * f_.b_unit) {
+        if (f.out_stride == taps)
+          prefetch(src + f.in_stride * math.element, outs * taps * math.element);
         f_.pack_b(src, f.out_stride, 1, false, outs, taps, dst);
         src += f.in_stride * math.element;
       }

@@ -168,24 +168,14 @@ class Pass {
   }
 
   GemmOutput output(int64_t group, const PixelBlock& at, char* table) const {
-    GemmOutput out;
-    const int64_t channel = group * pass_.outs;
-    out.c = pass_.out + channel * pass_.out_channel * f_.store;
-    out.epilogue.activation = pass_.activation;
-    if (pass_.bias) out.epilogue.bias.data = pass_.bias + channel * f_.store;
-    (pixels_first_ ? out.epilogue.bias.col_stride : out.epilogue.bias.row_stride) = 1;
-    out.plain = !pass_.bias && pass_.activation == Activation::none;
-    (pixels_first_ ? out.col_stride : out.row_stride) = pass_.out_channel;
-
     const PatchSource& grid = at.region->source;
     const bool gapless =
         pass_.out_h == grid.grid_w * pass_.out_w && pass_.out_n == grid.grid_h * pass_.out_h;
-    out.c += (at.region->row * pass_.out_h + at.region->col * pass_.out_w) * f_.store;
-    if (gapless) {
-      out.c += at.pixel * pass_.out_w * f_.store;
-      (pixels_first_ ? out.row_stride : out.col_stride) = pass_.out_w;
-      return out;
-    }
+    GemmOutput out = output_of(
+        math_, pass_, group,
+        at.region->row * pass_.out_h + (at.region->col + (gapless ? at.pixel : 0)) * pass_.out_w,
+        pixels_first_);
+    if (gapless) return out;
     auto* const offsets = reinterpret_cast<int64_t*>(table);
     int64_t w = at.pixel % grid.grid_w, h = at.pixel / grid.grid_w % grid.grid_h;
     int64_t image = at.pixel / grid.grid_w / grid.grid_h;
@@ -218,6 +208,20 @@ const ConvKernels& conv_kernels() {
   static const ConvKernels& kernels =
       of_isa(baseline::conv_kernels, avx2::conv_kernels, avx512::conv_kernels);
   return kernels;
+}
+
+GemmOutput output_of(const ConvMath& math, const ConvPass& pass, int64_t group, int64_t at,
+                     bool pixels_first) {
+  GemmOutput out;
+  const int64_t channel = group * pass.outs, bytes = math.kernels->store;
+  out.c = pass.out + (at + channel * pass.out_channel) * bytes;
+  (pixels_first ? out.row_stride : out.col_stride) = pass.out_w;
+  (pixels_first ? out.col_stride : out.row_stride) = pass.out_channel;
+  out.epilogue.activation = pass.activation;
+  if (pass.bias) out.epilogue.bias.data = pass.bias + channel * bytes;
+  (pixels_first ? out.epilogue.bias.col_stride : out.epilogue.bias.row_stride) = 1;
+  out.plain = !pass.bias && pass.activation == Activation::none;
+  return out;
 }
 
 GemmType gemm_type_of(ConvType type, bool sums) {

@@ -73,6 +73,23 @@ struct ConvPass {
   Activation activation = Activation::none;
 };
 
+// Where the sums of a group go whose first pixel's first channel lies at `at`, in elements;
+// `pixels_first`: pixels are the rows of the product. Bias and activation come after them.
+GemmOutput output_of(const ConvMath& math, const ConvPass& pass, int64_t group, int64_t at,
+                     bool pixels_first);
+
+// A multiplication of what is read in place, by type; nullptr: not offered.
+template <class Block>
+struct InPlaceMultiply {
+  void (*f32)(const Block& block);
+  void (*f64)(const Block& block);
+};
+template <class Block>
+auto multiply_by_type(const ConvMath& math, const InPlaceMultiply<Block>& of) {
+  if (!math.packs_panels()) return decltype(of.f32){};
+  return math.element == 4 ? of.f32 : of.f64;
+}
+
 void run_pass(const ConvMath& math, const ConvPass& pass);
 
 }  // namespace flambeau::inline v1::cpu

@@ -24,13 +24,10 @@ constexpr int64_t kManyChannels = 128;
 // A pass that leaves out more than this part of its products is better cut.
 constexpr int64_t kMostSaved = 25;
 
-using Multiply = void (*)(const PixelBlock&);
-
-Multiply multiply_of(const ConvMath& math) {
+auto multiply_of(const ConvMath& math) {
   static const PixelMultiply& of =
       of_isa(baseline::pixel_multiply, avx2::pixel_multiply, avx512::pixel_multiply);
-  if (!math.packs_panels()) return nullptr;
-  return math.element == 4 ? of.f32 : of.f64;
+  return multiply_by_type(math, of);
 }
 
 class Pixels {
@@ -126,7 +123,8 @@ class Pixels {
            row, rows, scratch.data());
       src = scratch.data();
     }
-    GemmOutput target = output(group, image, row);
+    GemmOutput target =
+        output_of(math_, pass_, group, image * pass_.out_n + row * pass_.out_h, true);
     PixelBlock pixels{.block = {.rows = src_.grid_w, .cols = outs, .out = &target, .col = out},
                       .src = nullptr,
                       .distance = src_.step_w * w_stride_,
@@ -206,20 +204,6 @@ class Pixels {
     }
   }
 
-  GemmOutput output(int64_t group, int64_t image, int64_t row) const {
-    GemmOutput out;
-    const int64_t channel = group * pass_.outs;
-    const int64_t at = image * pass_.out_n + row * pass_.out_h + channel * pass_.out_channel;
-    out.c = pass_.out + at * f_.store;
-    out.row_stride = pass_.out_w;
-    out.col_stride = pass_.out_channel;
-    out.epilogue.activation = pass_.activation;
-    if (pass_.bias) out.epilogue.bias.data = pass_.bias + channel * f_.store;
-    out.epilogue.bias.col_stride = 1;
-    out.plain = !pass_.bias && pass_.activation == Activation::none;
-    return out;
-  }
-
   const ConvMath& math_;
   const GemmKernels& f_;
   const ConvPass& pass_;
@@ -228,7 +212,7 @@ class Pixels {
   const PackedFilters filters_;
   const int64_t span_h_, span_w_;
   const bool copies_;
-  const Multiply multiply_ = multiply_of(math_);
+  void (*const multiply_)(const PixelBlock&) = multiply_of(math_);
   int64_t band_ = 1, out_block_ = 1;
   int64_t h_stride_ = 0, w_stride_ = 0, c_stride_ = 0, copy_bytes_ = 0;  // of what is read
   std::vector<int64_t> offsets_;

@@ -17,11 +17,7 @@ struct PixelBlock {
   const int64_t* offsets;  // of each element
 };
 
-// By type; nullptr: not offered.
-struct PixelMultiply {
-  void (*f32)(const PixelBlock& block);
-  void (*f64)(const PixelBlock& block);
-};
+using PixelMultiply = InPlaceMultiply<PixelBlock>;
 
 namespace baseline {
 extern const PixelMultiply pixel_multiply;

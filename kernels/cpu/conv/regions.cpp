@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kStepCost = 6, kBusyRows = 6;
 // Cut grids must cost less than this part, and have few regions.
 constexpr double kWorthwhile = 0.98;
-constexpr int64_t kMostRegions = 64;
+constexpr int64_t kMostRegions = 100;
 
 // Pixels [first, first + count) along one axis, which see taps [tap, tap + taps).
 struct Part {

@@ -17,13 +17,10 @@ constexpr int64_t kPixels = 224, kOuts = 256;
 // So many lanes of an image's last vector may be lost, as a part of its pixels.
 constexpr double kMostLost = 1.0 / 16;
 
-using Multiply = void (*)(const TapBlock&);
-
-Multiply multiply_of(const ConvMath& math) {
+auto multiply_of(const ConvMath& math) {
   static const TapMultiply& of =
       of_isa(baseline::tap_multiply, avx2::tap_multiply, avx512::tap_multiply);
-  if (!math.packs_panels()) return nullptr;
-  return math.element == 4 ? of.f32 : of.f64;
+  return multiply_by_type(math, of);
 }
 
 // As many whole channels as a kernel takes at a time, about equal numbers of them.
@@ -100,7 +97,8 @@ class InPlace {
   void multiply(const TapPanel* panels, char* sums, int64_t group, int64_t image, int64_t pixel,
                 int64_t pixels, int64_t out, int64_t outs) const {
     const int64_t steps = std::ssize(steps_);
-    const GemmOutput target = output(group, image, pixel);
+    const GemmOutput target =
+        output_of(math_, pass_, group, image * pass_.out_n + pixel * pass_.out_w, false);
     TapBlock taps{.block = {.rows = outs,
                             .cols = pixels,
                             .partial = steps == 1 ? nullptr : sums,
@@ -204,20 +202,6 @@ class InPlace {
     return lanes;
   }
 
-  GemmOutput output(int64_t group, int64_t image, int64_t pixel) const {
-    GemmOutput out;
-    const int64_t channel = group * pass_.outs;
-    out.c = pass_.out +
-            (image * pass_.out_n + channel * pass_.out_channel + pixel * pass_.out_w) * f_.store;
-    out.row_stride = pass_.out_channel;
-    out.col_stride = pass_.out_w;
-    out.epilogue.activation = pass_.activation;
-    if (pass_.bias) out.epilogue.bias.data = pass_.bias + channel * f_.store;
-    out.epilogue.bias.row_stride = 1;
-    out.plain = !pass_.bias && pass_.activation == Activation::none;
-    return out;
-  }
-
   const ConvMath& math_;
   const GemmKernels& f_;
   const ConvPass& pass_;
@@ -226,7 +210,7 @@ class InPlace {
   const std::vector<PatchStep> steps_;
   const PackedFilters filters_;
   const int64_t pixels_;  // of an image
-  const Multiply multiply_ = multiply_of(math_);
+  void (*const multiply_)(const TapBlock&) = multiply_of(math_);
   int64_t image_block_ = 1, pixel_block_ = 1, out_block_ = 1;
 };
 

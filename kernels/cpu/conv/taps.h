@@ -39,11 +39,7 @@ struct TapBlock {
   const TapPanel* panels = nullptr;
 };
 
-// By type; nullptr: not offered.
-struct TapMultiply {
-  void (*f32)(const TapBlock& block);
-  void (*f64)(const TapBlock& block);
-};
+using TapMultiply = InPlaceMultiply<TapBlock>;
 
 namespace baseline {
 extern const TapMultiply tap_multiply;

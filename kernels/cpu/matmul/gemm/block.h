@@ -71,6 +71,9 @@ static inline void finish_by_columns(const T* sums, int64_t distance, int64_t ro
   turned.col_offsets = out.row_offsets;
   turned.epilogue.bias.row_stride = out.epilogue.bias.col_stride;
   turned.epilogue.bias.col_stride = out.epilogue.bias.row_stride;
+  // Mostly, nothing is left to do but to store, or to add what each column adds.
+  const bool biased = adds_col_bias_only(out), simple = out.plain || biased;
+  const D* const bias = biased ? static_cast<const D*>(out.epilogue.bias.data) + col : nullptr;
   alignas(kVectorBytes) T square[L * L + L];  // a run's last vector ends beyond its square
   for (int64_t i = 0; i < rows; i += L) {
     const int64_t height = smaller(L, rows - i);
@@ -80,7 +83,16 @@ static inline void finish_by_columns(const T* sums, int64_t distance, int64_t ro
                           [&](int t) { return load(sums + (i + t) * distance + j); });
       for (int64_t from = 0, to; from < height; from = to) {
         for (to = from + 1; to < height && neighbours(out, row + i + to - 1);) ++to;
-        finish<T, D>(square + from, L, width, to - from, turned, col + j, row + i + from);
+        if (!simple) {
+          finish<T, D>(square + from, L, width, to - from, turned, col + j, row + i + from);
+          continue;
+        }
+        D* c = reinterpret_cast<D*>(out.c) + row_offset(out, row + i + from) +
+               (col + j) * out.col_stride;
+        for (int64_t t = 0; t < width; ++t, c += out.col_stride) {
+          const Vec<T> v = load(square + t * L + from);
+          store_as(c, biased ? v + broadcast(value_of<T>(bias + j + t)) : v, to - from);
+        }
       }
     }
   }

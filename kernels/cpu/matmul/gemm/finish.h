@@ -106,7 +106,7 @@ static void finish(const T* sums, int64_t distance, int64_t rows, int64_t cols,
                    const GemmOutput& out, int64_t row, int64_t col) {
   constexpr int L = kLanes<T>;
   const Epilogue& e = out.epilogue;
-  const bool row_bias = adds_row_bias_only(out);
+  const bool row_bias = adds_row_bias_only(out), col_bias = adds_col_bias_only(out);
   for (int64_t j = 0; j < cols; j += L) {
     const int64_t count = cols - j < L ? cols - j : L;
     const bool contiguous = contiguous_cols(out, col + j, count);
@@ -119,6 +119,16 @@ static void finish(const T* sums, int64_t distance, int64_t rows, int64_t cols,
       for (int64_t i = 0; i < rows; ++i, bias += e.bias.row_stride) {
         D* c = reinterpret_cast<D*>(out.c) + row_offset(out, row + i) + first;
         store_as(c, load(sums + i * distance + j) + broadcast(value_of<T>(bias)), count);
+      }
+      continue;
+    }
+    if (contiguous && (out.plain || col_bias)) {
+      const Vec<T> bias =
+          col_bias ? load_as<T>(static_cast<const D*>(e.bias.data) + col + j, count) : Vec<T>{};
+      for (int64_t i = 0; i < rows; ++i) {
+        D* c = reinterpret_cast<D*>(out.c) + row_offset(out, row + i) + first;
+        const Vec<T> x = load(sums + i * distance + j);
+        store_as(c, col_bias ? x + bias : x, count);
       }
       continue;
     }

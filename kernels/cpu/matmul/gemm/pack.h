@@ -51,6 +51,9 @@ struct Source {
   // The same for a whole vector of them.
   bool whole_units(int64_t unit) const { return unit + kLanes<U> <= depth; }
   Vec<U> whole_along(int64_t unit, int64_t lane) const { return along(unit, lane, kLanes<U>); }
+  void prefetch(int64_t unit, int64_t lane) const {
+    __builtin_prefetch(data + unit + lane * lane_stride);
+  }
 };
 
 template <class T>
@@ -78,6 +81,9 @@ struct PartSource {
   }
   bool whole_units(int64_t unit) const { return unit + kLanes<T> <= depth; }
   Vec<T> whole_along(int64_t unit, int64_t lane) const { return along(unit, lane, kLanes<T>); }
+  void prefetch(int64_t unit, int64_t lane) const {
+    __builtin_prefetch(data + 2 * (unit + lane * lane_stride));
+  }
 };
 
 // Pairs of bfloat16 along k; the second of the last pair is 0 when depth is odd.
@@ -109,6 +115,9 @@ struct PairSource {
   bool whole_units(int64_t unit) const { return 2 * (unit + kLanes<uint32_t>) <= depth; }
   Vec<uint32_t> whole_along(int64_t unit, int64_t lane) const {
     return load(reinterpret_cast<const uint32_t*>(data + 2 * unit + lane * lane_stride));
+  }
+  void prefetch(int64_t unit, int64_t lane) const {
+    __builtin_prefetch(data + 2 * unit + lane * lane_stride);
   }
 };
 
@@ -189,6 +198,8 @@ static inline void pack_columns(const Src& src, int64_t lane, int64_t lanes, int
     if (columns > 0 && src.k_stride == 1 && src.lane_stride != 1) {
       for (int64_t q = from; q < to; q += L) {
         const int64_t filled = smaller(L, to - q);
+        // Lanes are too many streams to be foreseen.
+        for (int64_t t = 0; t < columns; ++t) src.prefetch(q + 2 * L, first + t);
         U* const to_square = dst + q * step + v * L;
         if (src.whole_units(q)) {
           transpose_square<U>(columns, L, to_square, step,

@@ -1,0 +1,13 @@
+// Convolution of integers, which wrap around.
+#pragma once
+
+#include "core/tensor/tensor.h"
+
+namespace flambeau::inline v1::cpu {
+
+// Of any strides; `bias` may be undefined.
+void convolve_integers(const Tensor& out, const Tensor& input, const Tensor& weight,
+                       const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation,
+                       int64_t groups);
+
+}  // namespace flambeau::inline v1::cpu
