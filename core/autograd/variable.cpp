@@ -239,6 +239,7 @@ Tensor variable_data(const Tensor& t) {
 
 void set_data(const Tensor& t, const Tensor& data) {
   check(data.defined(), "data set to an undefined tensor");
+  const Rearranging scope;
   TensorImpl &to = *t.impl(), &from = *data.impl();
   check(to.layout() == from.layout() && !to.payload == !from.payload &&
             to.device().is_meta() == from.device().is_meta(),
@@ -246,7 +247,6 @@ void set_data(const Tensor& t, const Tensor& data) {
         "incompatible tensor type.");
   check(!needs_grad(t) || is_differentiable(data.dtype()),
         "data set to a tensor that requires gradients must be floating point or complex dtype");
-  const Rearranging scope;
   if (to.autograd && (!same(to.sizes(), from.sizes()) || to.dtype() != from.dtype() ||
                       !(to.device() == from.device()))) {
     // The accumulator expects gradients of the former kind.
