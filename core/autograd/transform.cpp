@@ -2,6 +2,7 @@
 
 #include <deque>
 
+#include "core/autograd/formulas_lazy.h"
 #include "core/autograd/node.h"
 #include "core/dispatch/registrations.h"
 
@@ -151,6 +152,14 @@ void refresh_wrapper(const Tensor& wrapper) {
   const Geometry g = geometry_of(p->value, *p);
   wrapper.impl()->set_geometry(g.sizes, g.strides, p->value.offset());
 }
+
+static const Tensor& innermost(const Tensor& t) {
+  const TransformPayload* const p = transform_payload(t);
+  return p ? innermost(p->value) : t;
+}
+
+bool formula::is_conj(const Tensor& t) { return innermost(t).is_conj(); }
+bool formula::is_neg(const Tensor& t) { return innermost(t).is_neg(); }
 
 // ---- calls
 

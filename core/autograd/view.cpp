@@ -4,6 +4,7 @@
 
 #include "core/autograd/arithmetic.h"
 #include "core/autograd/engine.h"
+#include "core/autograd/formulas_lazy.h"
 #include "core/autograd/transform.h"
 #include "core/tensor/rearrange.h"
 
@@ -44,15 +45,20 @@ ViewReplay::Step step_between(const Tensor& from, const Tensor& to) {
   using Step = ViewReplay::Step;
   if (from.is_complex() && !to.is_complex()) return Step::real;
   if (!from.is_complex() && to.is_complex()) return Step::complex;
-  if (from.is_conj() != to.is_conj()) return Step::conjugate;
-  if (from.is_neg() != to.is_neg()) return Step::negative;
+  if (formula::is_conj(from) != formula::is_conj(to)) return Step::conjugate;
+  if (formula::is_neg(from) != formula::is_neg(to)) return Step::negative;
   return Step::strided;
+}
+
+bool same_lazy_bits(const Tensor& a, const Tensor& b) {
+  if (!(a.keys() & kTransforms)) [[likely]]
+    return !((a.keys() ^ b.keys()) & (kConjugate | kNegative));
+  return formula::is_conj(a) == formula::is_conj(b) && formula::is_neg(a) == formula::is_neg(b);
 }
 
 // Whether as_strided on the base gives the view.
 bool is_strided(const Tensor& of, const AutogradMeta& from, const Tensor& view) {
-  return of.dtype() == view.dtype() && !((of.keys() ^ view.keys()) & (kConjugate | kNegative)) &&
-         !(from.is_view && from.replay);
+  return of.dtype() == view.dtype() && same_lazy_bits(of, view) && !(from.is_view && from.replay);
 }
 
 // One geometry on top of another is the last of the two.

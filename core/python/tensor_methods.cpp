@@ -1,4 +1,5 @@
 // Methods of Tensor that are no ops: what it is, and how it takes other memory.
+#include "core/autograd/formulas_lazy.h"
 #include "core/dispatch/observe.h"
 #include "core/python/binding.h"
 
@@ -27,8 +28,8 @@ PLAIN(storage_offset, PyLong_FromLongLong(t.offset()))
 PLAIN(is_complex_method, PyBool_FromLong(t.is_complex()))
 PLAIN(is_floating_point, PyBool_FromLong(t.is_floating()))
 PLAIN(is_signed, PyBool_FromLong(info(t.dtype()).is_signed))
-PLAIN(is_conj, PyBool_FromLong(t.is_conj()))
-PLAIN(is_neg, PyBool_FromLong(t.is_neg()))
+PLAIN(is_conj, PyBool_FromLong(formula::is_conj(t)))
+PLAIN(is_neg, PyBool_FromLong(formula::is_neg(t)))
 PLAIN(never, (static_cast<void>(t), Py_NewRef(Py_False)))
 PLAIN(get_device, PyLong_FromLong(t.device().index))
 PLAIN(untyped_storage, (check_has_storage(t, "untyped_storage"), note_read(t, "untyped_storage"),

@@ -78,7 +78,8 @@ def _same_view(whole: Any, base: Any, view: Any) -> Any:
         whole, base = flambeau.view_as_real(whole), flambeau.view_as_real(base)
     offset = view.storage_offset() - base.storage_offset()
     shown = whole.as_strided(view.shape, view.stride(), whole.storage_offset() + offset)
-    return shown.conj() if view.is_conj() != base.is_conj() else shown
+    shown = shown.conj() if view.is_conj() != base.is_conj() else shown
+    return flambeau._neg_view(shown) if view.is_neg() != base.is_neg() else shown
 
 
 def _filled(value: Any, tangent: Any) -> Any:
@@ -135,6 +136,11 @@ def _checked(value: Any, tangent: Any) -> Any:
     if tangent.dtype != value.dtype:
         tangent = tangent.real if tangent.is_complex() and not value.is_complex() else tangent
         tangent = tangent.to(value.dtype)
+    # Laid out as the value is, so that views of both show the same.
+    if tangent.is_conj() and not value.is_conj():
+        tangent = tangent.resolve_conj()
+    if tangent.is_neg() and not value.is_neg():
+        tangent = tangent.resolve_neg()
     return tangent if tangent.shape == value.shape else tangent.expand(value.shape)
 
 
@@ -221,9 +227,6 @@ def _wide_enough(level: Any, target: Any, current: Any, written: Any) -> Any:
     All views of what it is a view of take theirs from the new one.
     """
     if _batches(written) <= _batches(current):
-        return current
-    if current.is_complex():
-        # A wrapper does not say whether it is a conjugate, so its view cannot be found again.
         return current
     base = level.base(target)
     if base is None:

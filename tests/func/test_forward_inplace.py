@@ -225,14 +225,22 @@ def test_a_batch_under_views_that_were_there_before(op):
     close(vmap(jacfwd(jacfwd(f)))(xs), flambeau.stack([jacfwd(jacfwd(f))(x) for x in xs]))
 
 
-def test_complex_tangents_that_would_need_the_batch_are_refused():
-    def f(x):
+def test_complex_tangents_that_need_the_batch():
+    def whole(x):
         y = x * (1 + 2j)
         y.sin_()
         return y.imag
 
-    with pytest.raises(RuntimeError, match="not possible"):
-        vmap(jacfwd(f))(flambeau.stack([X, X * 0.5]))
+    def views(x):
+        y = x * (1 + 2j)
+        shown, conjugate = y.imag, y.conj()
+        y.sin_()
+        conjugate.mul_(x)
+        return shown + conjugate.imag.clone().square_() + flambeau.view_as_real(y)[:, 0]
+
+    xs = flambeau.stack([X, X * 0.5])
+    for f in (whole, views):
+        close(vmap(jacfwd(f))(xs), flambeau.stack([jacrev(f)(x) for x in xs]))
 
 
 def test_a_view_that_was_there_before_its_base_had_a_tangent():
@@ -246,3 +254,80 @@ def test_a_view_that_was_there_before_its_base_had_a_tangent():
     value, tangent = vmap(lambda x, y: jvp(lambda q: f(x, q), (y,), (y,)))(xs, xs)
     close(value, (xs * xs)[:, :1])
     close(tangent, (xs * xs)[:, :1])
+
+
+PARTS = {"real": lambda t: t.real, "imag": lambda t: t.imag}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_parts_of_a_conjugate_are_views_of_its_base(part):
+    z = flambeau.tensor([1 + 2j, 3 - 1j], dtype=flambeau.complex128)
+    dz = flambeau.tensor([1 + 1j, 2 + 0.5j], dtype=flambeau.complex128)
+
+    def below(x):  # its base is written after the view is there
+        y = x.clone()
+        shown = part(y.conj())
+        y.mul_(2j)
+        return shown * 1
+
+    def through(x):
+        y = x.clone()
+        part(y.conj()).mul_(3)
+        return flambeau.view_as_real(y * 1)
+
+    def late(x):  # and has no tangent until then
+        y = flambeau.zeros(2, dtype=flambeau.complex128)
+        shown = part(y.conj())
+        y.copy_(x)
+        return shown * 1
+
+    for f in (below, through, late):
+        value, tangent = jvp(f, (z,), (dz,))
+        assert flambeau.equal(value, f(z)) and flambeau.equal(tangent, f(dz)), f.__name__
+    for f in (below, through):
+        both = vmap(f)(flambeau.stack([z, dz]))
+        assert flambeau.equal(both[0], f(z)) and flambeau.equal(both[1], f(dz)), f.__name__
+        right = flambeau.autograd.functional.jacobian(f, z)
+        assert flambeau.equal(jacrev(f)(z), right), f.__name__
+
+
+def conjugate_then_base(x):
+    y = x * (1 + 2j)
+    conjugate = y.conj()
+    y.sin_()
+    return conjugate.imag
+
+
+def base_through_conjugate(x):
+    y = x * (1 + 2j)
+    y.conj().mul_(x)
+    return y.imag
+
+
+def part_then_base(x):
+    y = x * (1 + 2j)
+    shown = y.imag
+    y.sin_()
+    return shown * 1
+
+
+def both_ways(x):
+    y = x * (1 + 2j)
+    conjugate = y.conj()
+    y.sin_()
+    conjugate.mul_(x)
+    return conjugate.imag * 1
+
+
+@pytest.mark.parametrize(
+    "f", [conjugate_then_base, base_through_conjugate, part_then_base, both_ways]
+)
+def test_conjugates_written_in_every_mode(f):
+    right = flambeau.autograd.functional.jacobian(f, X)
+    step = 1e-6
+    moved = [(f(X + step * e) - f(X - step * e)) / (2 * step) for e in flambeau.eye(3, dtype=D)]
+    flambeau.testing.assert_close(right, flambeau.stack(moved, 1), rtol=1e-6, atol=1e-6)
+    close(jacrev(f)(X), right)
+    close(jacfwd(f)(X), right)
+    xs = flambeau.stack([X, X * 0.5])
+    close(vmap(jacfwd(f))(xs)[0], right)

@@ -62,8 +62,10 @@ METHODS = {
     ("tensor", "is_floating_point"): ("{}.is_floating()", "bool"),
     ("tensor", "element_size"): ("static_cast<int64_t>({}.itemsize())", "int"),
     ("tensor", "item"): ("{}.item()", "scalar"),
+    ("tensor", "is_conj"): ("formula::is_conj({})", "bool"),
+    ("tensor", "is_neg"): ("formula::is_neg({})", "bool"),
 }
-_TOLD = ("is_contiguous", "is_complex", "is_conj", "is_neg")
+_TOLD = ("is_contiguous", "is_complex")
 METHODS |= {("tensor", name): (f"{{}}.{name}()", "bool") for name in _TOLD}
 
 
