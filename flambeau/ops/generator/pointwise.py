@@ -175,11 +175,14 @@ class Loop:
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
         short, exact = str(trace.is_short(self.expr)).lower(), trace.exactness(self.expr)
+        ring = trace.is_ring(self.expr) and self.result == "V"
+        # Modulo 256 there is no sign.
+        elements = {**COMPUTES, "i8": COMPUTES["u8"]} if ring else COMPUTES
         printed = list(COMPUTES)
         while printed and printed[-1] not in self.types:
             printed.pop()
         row = ", ".join(
-            f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
+            f"loop<{self.name}_formula, {elements[c]}, {len(self.parameters)}, {kinds}>"
             if c in self.types
             else "nullptr"
             for c in printed
@@ -196,7 +199,7 @@ class Loop:
             )
         return (
             f"struct {self.name}_formula {{\n"
-            f"  static constexpr int kShort = {short}, kExact = {exact};\n{near}"
+            f"  static constexpr int kShort = {short}, kExact = {exact}, kRing = {int(ring)};\n{near}"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"
