@@ -253,9 +253,15 @@ void roll_rows(char* out, const char* in, const Dims& sizes, const Dims& shift, 
     }
     return;
   }
+  // How many rows from r on follow each other in the source.
+  const auto run = [&](int64_t r) {
+    if (moved == 0) return rows - r;
+    const int64_t n = sizes[last - 1], at = r % n;
+    return n - std::max(at, (at + n - shift[last - 1]) % n);
+  };
   parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
-    const int64_t together = moved == 0 ? end - begin : 1;  // rows that follow each other
-    for (int64_t r = begin; r < end; r += together) {
+    for (int64_t r = begin, together; r < end; r += together) {
+      together = std::min(run(r), end - r);
       const char* const from = in + source(r) * row_bytes;
       const Part parts[] = {{from + row_bytes - head, head, row_bytes},
                             {from, row_bytes - head, row_bytes}};
@@ -297,6 +303,135 @@ void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims
     moved.push_back(shift[d]);
   }
   roll_rows(result.bytes(), self.bytes(), sizes, moved, item_of(self));
+}
+
+namespace {
+
+// Where the element at place k of a dimension of n elements comes from, k counted from the first of
+// those that are there already.
+int64_t border_source(int64_t k, int64_t n, int64_t mode) {
+  if (k >= 0 && k < n) return k;
+  if (mode == 0) return k < 0 ? -k : 2 * (n - 1) - k;
+  if (mode == 1) return k < 0 ? 0 : n - 1;
+  return k < 0 ? k + n : k - n;
+}
+
+struct BorderDim {
+  int64_t size, padded, left;
+  int64_t source(int64_t place, int64_t mode) const {
+    return border_source(place - left, size, mode);
+  }
+};
+
+// Dimensions from the outermost in memory to the innermost, both sides without gaps. A row, from
+// the last dimension that grows on, is made of pieces of a row of the source.
+class Borders {
+ public:
+  Borders(std::vector<BorderDim> dims, int64_t mode, int64_t item) : mode_(mode) {
+    int64_t inner = item;
+    for (; dims.size() > 1 && dims.back().size == dims.back().padded; dims.pop_back())
+      inner *= dims.back().size;
+    const BorderDim along = dims.back();
+    dims.pop_back();
+    for (const BorderDim& d : dims) {
+      const bool joins = !outer_.empty() && d.size == d.padded &&
+                         outer_.back().size == outer_.back().padded;
+      if (joins)
+        outer_.back() = {outer_.back().size * d.size, outer_.back().padded * d.padded, 0};
+      else
+        outer_.push_back(d);
+    }
+    from_bytes_ = along.size * inner;
+    row_bytes_ = along.padded * inner;
+    for (int64_t k = 0; k < along.padded; ++k) {
+      const int64_t at = along.source(k, mode) * inner;
+      if (!places_.empty() && places_.back() + pieces_.back() == at) {
+        pieces_.back() += inner;
+        continue;
+      }
+      places_.push_back(at);
+      pieces_.push_back(inner);
+    }
+  }
+
+  void run(char* out, const char* in) const {
+    int64_t rows = 1;
+    for (const BorderDim& d : outer_) rows *= d.padded;
+    if (row_bytes_ < kCopyGrain)
+      return parallel_for(rows, kCopyGrain / row_bytes_, [&](int64_t begin, int64_t end) {
+        std::vector<Part> parts;
+        for (int64_t r = begin; r < end;) {
+          const int64_t together = set_row(parts, in, r, end - r);
+          index_kernels().join(out + r * row_bytes_, parts.data(),
+                               static_cast<int64_t>(parts.size()), together);
+          r += together;
+        }
+      });
+    std::vector<int64_t> begins;
+    for (int64_t b = 0; const int64_t bytes : pieces_) {
+      begins.push_back(b);
+      b += bytes;
+    }
+    std::vector<Part> parts;
+    for (int64_t r = 0; r < rows; ++r) {
+      set_row(parts, in, r, 1);
+      char* const to = out + r * row_bytes_;
+      parallel_for(row_bytes_, kCopyGrain,
+                   [&](int64_t begin, int64_t end) { copy_range(to, parts, begins, begin, end); });
+    }
+  }
+
+ private:
+  // What row r is made of. Gives how many rows of at most `most` follow each other on both sides.
+  int64_t set_row(std::vector<Part>& parts, const char* in, int64_t r, int64_t most) const {
+    int64_t from = 0, step = 1, together = 1;
+    for (size_t d = outer_.size(); d-- > 0;) {
+      const BorderDim& dim = outer_[d];
+      const int64_t place = r % dim.padded, k = place - dim.left;
+      if (d + 1 == outer_.size() && k >= 0 && k < dim.size)
+        together = std::min(most, dim.size - k);
+      from += dim.source(place, mode_) * step;
+      step *= dim.size;
+      r /= dim.padded;
+    }
+    parts.clear();
+    for (size_t k = 0; k < places_.size(); ++k)
+      parts.push_back({in + from * from_bytes_ + places_[k], pieces_[k], from_bytes_});
+    return together;
+  }
+
+  int64_t mode_, from_bytes_, row_bytes_;
+  std::vector<BorderDim> outer_;
+  std::vector<int64_t> places_, pieces_;  // in a row of the source, bytes
+};
+
+}  // namespace
+
+void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode) {
+  if (result.numel() == 0) return;
+  const Dims order = memory_order(result);
+  if (!packed_in_order(result, order)) {
+    const Tensor made = empty(result.sizes(), result.options());
+    border(made, self, pad, mode);
+    return copy(result, made);
+  }
+  std::vector<BorderDim> dims;
+  Dims strides(self.strides());
+  int64_t step = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    strides[order[i]] = step;
+    step *= self.sizes()[order[i]];
+  }
+  for (const int64_t d : order) {
+    const auto at = static_cast<size_t>(2 * (self.dim() - 1 - d));
+    dims.push_back({self.sizes()[d], result.sizes()[d], at < pad.size() ? pad[at] : 0});
+  }
+  Tensor from = self;
+  if (!packed_in_order(self, order)) {
+    from = empty_strided(self.sizes(), strides, self.options());
+    copy(from, self);
+  }
+  Borders(std::move(dims), mode, item_of(self)).run(result.bytes(), from.bytes());
 }
 
 // Both sides seen with a dimension for the copies before each dimension of self.
