@@ -48,9 +48,7 @@ FLAMBEAU_LEAF uint32 bits_rounded_to_bfloat16(float x) {
   uint32 rounded = b + 0x7fffu + ((b >> 16) & 1u);
   return x != x ? b | 0x400000u : rounded;
 }
-FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) {
-  return {uint16(bits_rounded_to_bfloat16(x) >> 16)};
-}
+FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) { return {uint16(bits_rounded_to_bfloat16(x) >> 16)}; }
 
 #if !defined(__CUDACC__)
 // Lanes of a vector of floats, so many as the instruction set converts at once; one where it does

@@ -91,30 +91,15 @@ _PAD_POSITIONS = {
 
 
 def _pad_constant(input, borders: list, value):
-    shape = list(input.shape)
+    pad = [0] * (2 * input.dim())
     for dim, left, right in borders:
         # What is cut off first need not be copied.
-        start = max(-left, 0)
-        input = input.narrow(dim, start, shape[dim] - start - max(-right, 0))
-        shape[dim] += left + right
-    if 4 <= input.dim() <= 5 and _is_channels_last(input):
-        batch, channels, *space = range(input.dim())
-        order = [batch, *space, channels]
-        # Of the shape with the channels last, so that transforms see a tensor of theirs.
-        output = input.new_full([shape[d] for d in order], value)
-        output = output.permute(0, input.dim() - 1, *range(1, input.dim() - 1))
-    else:
-        output = input.new_full(shape, value)
-    middle = output
-    for dim, left, _ in borders:
-        middle = middle.narrow(dim, max(left, 0), input.size(dim))
-    middle.copy_(input)
-    return output
-
-
-def _is_channels_last(t) -> bool:
-    like = flambeau.channels_last if t.dim() == 4 else flambeau.channels_last_3d
-    return t.is_contiguous(memory_format=like) and not t.is_contiguous()
+        start, end = max(-left, 0), input.size(dim) - max(-right, 0)
+        if left < 0 or right < 0:
+            input = input.narrow(dim, start, end - start)
+        at = 2 * (input.dim() - 1 - dim)
+        pad[at], pad[at + 1] = max(left, 0), max(right, 0)
+    return flambeau._border(input, pad, len(_PAD_POSITIONS), value)
 
 
 def _check_border(input, dim: int, left: int, right: int, mode: str) -> None:

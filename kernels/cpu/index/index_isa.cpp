@@ -525,18 +525,26 @@ void join_elements(char* out, const JoinedPart* parts, int64_t count, int64_t ro
       copy_one<size>(out, parts[k].data + r * parts[k].step);
 }
 
-// A piece of each row, where its size is known before the rows are walked.
+// A piece of each of some rows.
 template <int64_t size>
-void join_column(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows) {
+void join_pieces(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) copy_one<size>(to + r * to_step, from + r * from_step);
+}
+void join_pieces(char* to, int64_t to_step, const JoinedPart& part, int64_t first, int64_t rows) {
+  const char* const from = part.data + first * part.step;
+  if (part.bytes == 2) return join_pieces<2>(to, to_step, from, part.step, rows);
+  if (part.bytes == 4) return join_pieces<4>(to, to_step, from, part.step, rows);
+  if (part.bytes == 8) return join_pieces<8>(to, to_step, from, part.step, rows);
+  for (int64_t r = 0; r < rows; ++r) copy_piece(to + r * to_step, from + r * part.step, part.bytes);
 }
 
 void join(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
-  constexpr int64_t kTogether = 16 << 10;  // bytes of rows that stay in the L1 cache
+  constexpr int64_t kTogether = 8 << 10;  // bytes of rows that stay in the L1 cache
   bool equal = true;
-  int64_t row_bytes = parts[0].bytes;
-  for (int64_t k = 1; k < count; ++k) {
+  int64_t row_bytes = 0, largest = 0, before = 0;
+  for (int64_t k = 0; k < count; ++k) {
     equal = equal && parts[k].bytes == parts[0].bytes;
+    if (parts[k].bytes > parts[largest].bytes) largest = k, before = row_bytes;
     row_bytes += parts[k].bytes;
   }
   if (equal && parts[0].bytes == 4) return join_elements<4>(out, parts, count, rows);
@@ -545,18 +553,10 @@ void join(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
   for (int64_t r = 0; r < rows; r += fitting) {
     const int64_t n = rows - r < fitting ? rows - r : fitting;
     char* to = out + r * row_bytes;
-    for (int64_t k = 0; k < count; to += parts[k++].bytes) {
-      const int64_t bytes = parts[k].bytes, step = parts[k].step;
-      const char* const from = parts[k].data + r * step;
-      if (bytes == 2)
-        join_column<2>(to, row_bytes, from, step, n);
-      else if (bytes == 4)
-        join_column<4>(to, row_bytes, from, step, n);
-      else if (bytes == 8)
-        join_column<8>(to, row_bytes, from, step, n);
-      else
-        for (int64_t i = 0; i < n; ++i) copy_piece(to + i * row_bytes, from + i * step, bytes);
-    }
+    // What brings most of a row into the cache comes first, by whole lines.
+    join_pieces(to + before, row_bytes, parts[largest], r, n);
+    for (int64_t k = 0; k < count; to += parts[k++].bytes)
+      if (k != largest) join_pieces(to, row_bytes, parts[k], r, n);
   }
 }
 

@@ -128,8 +128,8 @@ FLAMBEAU_LEAF int64_t run_lanes(char* const* ptrs, int64_t n, const float* p, co
 }
 
 template <class S, Kind out, Kind... in>
-constexpr bool kInPairs = __is_same(S, math::bfloat16) &&
-                          ((out == Kind::value) && ... && (in == Kind::value));
+constexpr bool kInPairs =
+    __is_same(S, math::bfloat16) && ((out == Kind::value) && ... && (in == Kind::value));
 
 // Two neighbours in bfloat16 as one word: each half is an exact float with a shift or a mask, where
 // to widen elements one by one moves them across the vector and back. Gives how many elements are
@@ -177,8 +177,12 @@ struct Bytes {
     __builtin_memcpy(&b.v, src, sizeof b.v);
     return b;
   }
-  friend inline __attribute__((always_inline)) Bytes operator+(Bytes a, Bytes b) { return {a.v + b.v}; }
-  friend inline __attribute__((always_inline)) Bytes operator-(Bytes a, Bytes b) { return {a.v - b.v}; }
+  friend inline __attribute__((always_inline)) Bytes operator+(Bytes a, Bytes b) {
+    return {a.v + b.v};
+  }
+  friend inline __attribute__((always_inline)) Bytes operator-(Bytes a, Bytes b) {
+    return {a.v - b.v};
+  }
   friend inline __attribute__((always_inline)) Bytes operator-(Bytes a) { return {-a.v}; }
   friend inline __attribute__((always_inline)) Bytes operator*(Bytes a, Bytes b) {
     const auto x = reinterpret_cast<Words>(a.v), y = reinterpret_cast<Words>(b.v);
@@ -196,8 +200,8 @@ FLAMBEAU_LEAF int64_t run_bytes(char* const* ptrs, int64_t n, const S* p, const 
   const Bytes all[] = {Bytes::all(which >> I & 1 ? held[I] : S())...};
   int64_t i = 0;
   for (; i + kVectorBytes <= n; i += kVectorBytes) {
-    const Bytes y = F::template call<Bytes>(
-        q, which >> I & 1 ? all[I] : Bytes::load(ptrs[I + 1] + i)...);
+    const Bytes y =
+        F::template call<Bytes>(q, which >> I & 1 ? all[I] : Bytes::load(ptrs[I + 1] + i)...);
     __builtin_memcpy(ptrs[0] + i, &y.v, sizeof y.v);
   }
   return i;
@@ -288,7 +292,8 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
     if (constants != 0) {
       const auto fixed = [&]<unsigned which>() {
         if constexpr (takes_constants(which, sizeof...(in)))
-          run_fixed<which, F, S, nparams, out, in...>(ptrs, count_of(n), p, std::index_sequence<I...>());
+          run_fixed<which, F, S, nparams, out, in...>(ptrs, count_of(n), p,
+                                                      std::index_sequence<I...>());
       };
       return constants == 1   ? fixed.template operator()<1>()
              : constants == 2 ? fixed.template operator()<2>()

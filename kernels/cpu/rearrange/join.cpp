@@ -334,8 +334,8 @@ class Borders {
     const BorderDim along = dims.back();
     dims.pop_back();
     for (const BorderDim& d : dims) {
-      const bool joins = !outer_.empty() && d.size == d.padded &&
-                         outer_.back().size == outer_.back().padded;
+      const bool joins =
+          !outer_.empty() && d.size == d.padded && outer_.back().size == outer_.back().padded;
       if (joins)
         outer_.back() = {outer_.back().size * d.size, outer_.back().padded * d.padded, 0};
       else
@@ -358,23 +358,18 @@ class Borders {
     int64_t rows = 1;
     for (const BorderDim& d : outer_) rows *= d.padded;
     if (row_bytes_ < kCopyGrain)
-      return parallel_for(rows, kCopyGrain / row_bytes_, [&](int64_t begin, int64_t end) {
-        std::vector<Part> parts;
-        for (int64_t r = begin; r < end;) {
-          const int64_t together = set_row(parts, in, r, end - r);
-          index_kernels().join(out + r * row_bytes_, parts.data(),
-                               static_cast<int64_t>(parts.size()), together);
-          r += together;
-        }
-      });
+      return parallel_for(rows, kCopyGrain / row_bytes_,
+                          [&](int64_t begin, int64_t end) { run_rows(out, in, begin, end); });
     std::vector<int64_t> begins;
     for (int64_t b = 0; const int64_t bytes : pieces_) {
       begins.push_back(b);
       b += bytes;
     }
+    const BorderDim& across = last();
     std::vector<Part> parts;
     for (int64_t r = 0; r < rows; ++r) {
-      set_row(parts, in, r, 1);
+      const int64_t place = r % across.padded;
+      set_row(parts, in, first_row(r / across.padded) + across.source(place, mode_));
       char* const to = out + r * row_bytes_;
       parallel_for(row_bytes_, kCopyGrain,
                    [&](int64_t begin, int64_t end) { copy_range(to, parts, begins, begin, end); });
@@ -382,22 +377,56 @@ class Borders {
   }
 
  private:
-  // What row r is made of. Gives how many rows of at most `most` follow each other on both sides.
-  int64_t set_row(std::vector<Part>& parts, const char* in, int64_t r, int64_t most) const {
-    int64_t from = 0, step = 1, together = 1;
-    for (size_t d = outer_.size(); d-- > 0;) {
+  // The dimension across which rows follow each other; planes of such rows make the rest.
+  const BorderDim& last() const {
+    static constexpr BorderDim kNone{1, 1, 0};
+    return outer_.empty() ? kNone : outer_.back();
+  }
+  // The first row of the source's plane that becomes a plane.
+  int64_t first_row(int64_t plane) const {
+    int64_t from = 0, step = last().size;
+    for (size_t d = outer_.empty() ? 0 : outer_.size() - 1; d-- > 0;) {
       const BorderDim& dim = outer_[d];
-      const int64_t place = r % dim.padded, k = place - dim.left;
-      if (d + 1 == outer_.size() && k >= 0 && k < dim.size)
-        together = std::min(most, dim.size - k);
-      from += dim.source(place, mode_) * step;
+      from += dim.source(plane % dim.padded, mode_) * step;
       step *= dim.size;
-      r /= dim.padded;
+      plane /= dim.padded;
     }
+    return from;
+  }
+  // What is made of a row of the source.
+  void set_row(std::vector<Part>& parts, const char* in, int64_t row) const {
     parts.clear();
     for (size_t k = 0; k < places_.size(); ++k)
-      parts.push_back({in + from * from_bytes_ + places_[k], pieces_[k], from_bytes_});
-    return together;
+      parts.push_back({in + row * from_bytes_ + places_[k], pieces_[k], from_bytes_});
+  }
+
+  // Rows of a border are copies of rows that are finished, where those are among them.
+  void run_rows(char* out, const char* in, int64_t begin, int64_t end) const {
+    const BorderDim& across = last();
+    std::vector<Part> parts;
+    const auto join = [&](char* to, int64_t row, int64_t count) {
+      set_row(parts, in, row);
+      index_kernels().join(to, parts.data(), static_cast<int64_t>(parts.size()), count);
+    };
+    for (int64_t r = begin; r < end;) {
+      const int64_t plane = r / across.padded, first = plane * across.padded;
+      const int64_t from = first_row(plane), low = r - first;
+      const int64_t high = std::min(end - first, across.padded);
+      const int64_t inner = std::max(low, across.left);
+      const int64_t outer = std::min(high, across.left + across.size);
+      char* const to = out + first * row_bytes_;
+      if (inner < outer) join(to + inner * row_bytes_, from + inner - across.left, outer - inner);
+      for (int64_t k = low; k < high; ++k) {
+        if (k == inner && inner < outer) k = outer;
+        if (k >= high) break;
+        const int64_t source = across.source(k, mode_), made = source + across.left;
+        if (made >= inner && made < outer)
+          convert_kernels().move(to + k * row_bytes_, to + made * row_bytes_, row_bytes_);
+        else
+          join(to + k * row_bytes_, from + source, 1);
+      }
+      r = first + high;
+    }
   }
 
   int64_t mode_, from_bytes_, row_bytes_;
@@ -407,12 +436,20 @@ class Borders {
 
 }  // namespace
 
-void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode) {
+void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode,
+            const Scalar& value) {
   if (result.numel() == 0) return;
+  if (mode == 3) {
+    fill(result, value);
+    int64_t offset = result.offset();
+    for (size_t k = 0; k < pad.size() / 2; ++k)
+      offset += pad[2 * k] * result.strides()[self.sizes().size() - 1 - k];
+    return copy(Tensor::alias(result, self.sizes(), result.strides(), offset), self);
+  }
   const Dims order = memory_order(result);
   if (!packed_in_order(result, order)) {
     const Tensor made = empty(result.sizes(), result.options());
-    border(made, self, pad, mode);
+    border(made, self, pad, mode, value);
     return copy(result, made);
   }
   std::vector<BorderDim> dims;
