@@ -475,6 +475,11 @@ int64_t pack_vectors(T*, const T*, const uint8_t*, int64_t, int64_t&) {
 inline int64_t place_vectors(int64_t*, const uint8_t*, int64_t, int64_t, int64_t&) { return 0; }
 #endif
 
+// Of a part of a buffer; inlined, the compiler takes it to reach beyond.
+__attribute__((noinline)) void copy_out(void* to, const void* from, int64_t bytes) {
+  copy_piece(static_cast<char*>(to), static_cast<const char*>(from), bytes);
+}
+
 template <class T>
 void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
   T buffer[kPackBlock + 64 / sizeof(T)];
@@ -490,8 +495,7 @@ void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t
       kept += wanted;
     });
     if (kept > end - out) kept = end - out;
-    copy_piece(reinterpret_cast<char*>(out), reinterpret_cast<const char*>(buffer),
-               kept * static_cast<int64_t>(sizeof(T)));
+    copy_out(out, buffer, kept * static_cast<int64_t>(sizeof(T)));
     out += kept;
   }
   __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(end - out) * sizeof(T));
@@ -508,8 +512,7 @@ void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64
       kept += wanted;
     });
     if (kept > room) kept = room;
-    copy_piece(reinterpret_cast<char*>(dst), reinterpret_cast<const char*>(buffer),
-               kept * static_cast<int64_t>(sizeof(int64_t)));
+    copy_out(dst, buffer, kept * static_cast<int64_t>(sizeof(int64_t)));
     dst += kept;
     room -= kept;
   }
