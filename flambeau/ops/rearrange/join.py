@@ -312,7 +312,7 @@ def _(self, pad, mode, value):
         else size
         for d, size in enumerate(self.shape)
     ]
-    if mode != 2 and suggest_memory_format(self) == formats.channels_last:
+    if mode != 2 and suggest_memory_format(self) != formats.contiguous_format:
         return Spec(shape, self.dtype, channels_last_strides(shape))
     return Spec(shape, self.dtype)
 
