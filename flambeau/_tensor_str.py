@@ -238,8 +238,13 @@ def _shown_by_default(dtype: Any) -> bool:
     return dtype in (default, default_complex, flambeau.int64, flambeau.bool)
 
 
+def _has_elements(tensor: Any) -> bool:
+    """Whether there are elements to read: there are none on meta, and who knows other layouts?"""
+    return not tensor.is_meta and tensor.layout is flambeau.strided
+
+
 def _contents(tensor: Any, indent: int) -> str:
-    if tensor.is_meta:
+    if not _has_elements(tensor):
         return "..."
     return _tensor_str(tensor, indent) if tensor.numel() else "[]"
 
@@ -249,9 +254,11 @@ def _suffixes(tensor: Any) -> Iterator[str]:
     dtype = f"dtype={tensor.dtype}"
     if tensor.device.type != "cpu":
         yield f"device='{tensor.device}'"
-    if tensor.is_meta or not tensor.numel():
+    if tensor.layout is not flambeau.strided:
+        yield f"layout={tensor.layout}"
+    if not _has_elements(tensor) or not tensor.numel():
         # No element shows the shape or hints at the dtype; `[]` alone means one dimension.
-        if tensor.is_meta or tensor.dim() != 1:
+        if not _has_elements(tensor) or tensor.dim() != 1:
             yield size
         if tensor.dtype != flambeau.get_default_dtype():
             yield dtype

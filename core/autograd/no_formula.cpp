@@ -2,7 +2,7 @@
 #include <string>
 
 #include "core/autograd/node.h"
-#include "core/dispatch/op.h"
+#include "core/dispatch/registrations.h"
 
 namespace flambeau::inline v1 {
 namespace {
@@ -18,17 +18,6 @@ struct NotImplemented final : Node {
   std::string op;
 };
 
-template <class F>
-void for_each_tensor(const Op& op, const Value* args, F&& f) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor && args[i].tensor().defined())
-      f(op.args[i], args[i].tensor());
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors())
-        if (t.defined()) f(op.args[i], t);
-  }
-}
-
 // A leaf that an op of the program's writes to stays one, with its new value.
 bool stays_leaf(const Tensor& t) {
   const AutogradMeta* meta = t.impl()->autograd.get();
@@ -42,14 +31,14 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
   };
   if (!op.runtime || !GradMode::enabled()) return below();
   bool wanted = false;
-  for_each_tensor(op, args, [&](const Argument&, const Tensor& t) { wanted |= needs_grad(t); });
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) { wanted |= needs_grad(t); });
   if (!wanted) return below();
 
   const auto node = make_node<NotImplemented>();
   node->op = concat(op.ns, "::", op.name);
-  for_each_tensor(op, args, [&](const Argument& a, const Tensor& t) {
-    if (a.out) check_out(op.name, true);
-    if (a.mutated && !stays_leaf(t)) check_inplace(t, true, op.name);
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    if (op.args[i].out) check_out(op.name, true);
+    if (op.args[i].mutated && !stays_leaf(t)) check_inplace(t, true, op.name);
     collect_edges(*node, t);
   });
   below();
@@ -57,9 +46,9 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
   const auto attach = [&](Tensor& t) {
     if (!t.defined()) return;
     bool input = false, mutated = false;
-    for_each_tensor(op, args, [&](const Argument& a, const Tensor& arg) {
+    for_each_tensor(op, args, [&](size_t i, const Tensor& arg) {
       input |= arg.is(t);
-      mutated |= arg.is(t) && a.mutated;
+      mutated |= arg.is(t) && op.args[i].mutated;
     });
     if (mutated) return;
     if (input || needs_grad(t)) t = detach(t);
@@ -70,8 +59,8 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
     if (result.tag() == Value::Tag::tensors)
       for (Tensor& t : result.tensors()) attach(t);
   }
-  for_each_tensor(op, args, [&](const Argument& a, const Tensor& t) {
-    if (a.mutated && !stays_leaf(t)) rebase_history(t, node);
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    if (op.args[i].mutated && !stays_leaf(t)) rebase_history(t, node);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "core/autograd/node.h"
+#include "core/dispatch/registrations.h"
 
 namespace flambeau::inline v1 {
 
@@ -108,6 +109,7 @@ Tensor wrap(std::unique_ptr<TransformPayload> p) {
   impl->set_geometry(g.sizes, g.strides, value.offset());
   // No kernel may see it, see Note [Tensors without memory].
   impl->keys |= kOuter | kInner | bit(Key::backend);
+  impl->set_layout(value.layout());
   if (!value.impl()->inference) impl->share_version(*value.impl());
   impl->payload = std::move(p);
   return t;
@@ -148,13 +150,6 @@ void refresh_wrapper(const Tensor& wrapper) {
   if (!p) return;
   const Geometry g = geometry_of(p->value, *p);
   wrapper.impl()->set_geometry(g.sizes, g.strides, p->value.offset());
-}
-
-void share_payload(const Tensor& from, const Tensor& to) {
-  const TransformPayload* p = transform_payload(from);
-  if (!p) return;
-  to.impl()->payload = std::make_unique<TransformPayload>(*p);
-  to.impl()->keys |= kOuter | kInner | bit(Key::backend);
 }
 
 // ---- calls
@@ -201,13 +196,9 @@ bool has_ended(const Tensor& t) {
 }
 
 bool any_ended(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor && has_ended(args[i].tensor())) return true;
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors())
-        if (has_ended(t)) return true;
-  }
-  return false;
+  bool any = false;
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) { any |= has_ended(t); });
+  return any;
 }
 
 std::string full_name(const Op& op) {

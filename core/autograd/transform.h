@@ -35,6 +35,10 @@ struct TransformPayload final : Payload {
   int64_t batch_dim = 0;  // vmap: of `value`
   Tensor tangent;         // jvp; undefined stands for zero
   Tensor base;            // jvp: of which wrapper this one is a view
+
+  std::unique_ptr<Payload> shared() const override {
+    return std::make_unique<TransformPayload>(*this);
+  }
 };
 
 constexpr KeySet kTransforms = bit(Key::transform_outer) | bit(Key::transform_inner);
@@ -63,8 +67,6 @@ Tensor wrap_dual(TransformLevel& level, const Tensor& value, const Tensor& tange
                  const Tensor& base);
 // Brings a wrapper's geometry in line with its value's, after an op that changed it in place.
 void refresh_wrapper(const Tensor& wrapper);
-// Another wrapper of the same value, without history.
-void share_payload(const Tensor& from, const Tensor& to);
 
 // A level off the stack, for its rule: all that is below it counts again.
 class WithoutLevel {

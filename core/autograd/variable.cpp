@@ -216,7 +216,10 @@ Tensor same_memory(const Tensor& t) {
   }
   Tensor copy = Tensor::alias(t, t.sizes(), t.strides(), t.offset());
   copy.impl()->wrapped_number = t.impl()->wrapped_number;
-  if (t.impl()->payload) share_payload(t, copy);
+  if (const auto& payload = t.impl()->payload) {
+    copy.impl()->payload = payload->shared();
+    copy.impl()->keys |= t.keys() & kTransforms;
+  }
   return copy;
 }
 
@@ -254,6 +257,7 @@ void set_data(const Tensor& t, const Tensor& data) {
   to.set_dtype(from.dtype());
   to.set_device(from.device());
   to.set_geometry(from.sizes(), from.strides(), from.offset());
+  if (to.layout() != Layout::strided && from.payload) to.payload = from.payload->shared();
   constexpr KeySet lazy = kConjugate | kNegative | bit(Key::backend);
   to.keys = (to.keys & ~lazy) | (from.keys & lazy);
 }

@@ -19,18 +19,6 @@ constexpr int kLayouts = static_cast<int>(Layout::jagged) + 1;
 std::atomic<Handler> handlers[kDeviceTypes][kLayouts];
 std::atomic<Fallback> fallbacks[kDeviceTypes];
 
-template <class F>
-void for_each_tensor(const Op& op, const Value* args, F&& f) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor) {
-      f(i, args[i].tensor());
-    } else if (args[i].tag == Value::Tag::tensors) {
-      for (const Tensor& t : args[i].tensors())
-        if (t.defined()) f(i, t);
-    }
-  }
-}
-
 // ---- where a call belongs
 
 // Note [Mixed devices]
@@ -42,8 +30,11 @@ bool goes_with_any(const Argument& argument, const Tensor& t) {
 }
 
 // Note [Tensors without memory]: a wrapper subclass has a geometry and no bytes. Its backend bit
-// keeps it from kernels when the class does not answer.
+// keeps it from kernels when the class does not answer. One of another layout has a payload for the
+// handler of that layout; a transform's wrapper has one that is nobody else's.
 bool is_wrapper(const Tensor& t) {
+  if (t.layout() != Layout::strided)
+    return !t.impl()->payload || (t.keys() & bit(Key::transform_outer));
   return !t.impl()->storage() || t.impl()->storage()->device().type != t.device().type;
 }
 
@@ -69,7 +60,13 @@ Place place_of(const Op& op, const Value* args) {
         raise<NotImplementedError>(op.name,
                                    ": a tensor without memory of its own reached the kernel; "
                                    "its __torch_dispatch__ must unwrap it");
-      if (t.layout() != Layout::strided) place.layout = t.layout();
+      if (t.layout() != Layout::strided) {
+        check(place.layout == Layout::strided || place.layout == t.layout(), op.name,
+              ": Expected tensors of one layout beside strided ones, but found torch.",
+              layout_name(place.layout), " and torch.", layout_name(t.layout()),
+              ": convert one of them");
+        place.layout = t.layout();
+      }
     }
     if (!first) first = &t;
     if (goes_with_any(op.args[i], t)) return;
@@ -85,10 +82,15 @@ Place place_of(const Op& op, const Value* args) {
   return place;
 }
 
+// The argument that is a device, or a layout; null where none is asked for.
+const Value* asked(const Op& op, const Value* args, Value::Tag tag) {
+  const Value* const end = args + op.nargs;
+  const Value* const v = std::find_if(args, end, [tag](const Value& a) { return a.tag == tag; });
+  return v == end ? nullptr : v;
+}
 const Device* asked_device(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i)
-    if (args[i].tag == Value::Tag::device) return &args[i].device_;
-  return nullptr;
+  const Value* const v = asked(op, args, Value::Tag::device);
+  return v ? &v->device_ : nullptr;
 }
 
 // ---- the fall-back
@@ -479,13 +481,15 @@ void run_on_meta(const Op& op, const Value* args, Results& results) {
 }
 
 // The place where there is work to do: where the tensors are, or the device that is asked for where
-// they are on the CPU or on meta.
+// they are on the CPU or on meta; their layout, or the one that is asked for of strided ones.
 Place work_place(const Op& op, const Value* args) {
   Place place = place_of(op, args);
   if (const Device* const asked = asked_device(op, args)) {
     const bool elsewhere = place.found && !place.device.is_cpu() && !place.device.is_meta();
     if (!elsewhere || asked->is_meta()) place.device = resolved(*asked);
   }
+  const Value* const layout = asked(op, args, Value::Tag::layout);
+  if (place.layout == Layout::strided && layout) place.layout = layout->layout_;
   return place;
 }
 
@@ -499,8 +503,9 @@ void dispatch(const Op& op, const Value* args, Results& results) {
     return run_on_meta(op, args, results);
   require_device(place.device.type);
   if (strided) return run_on_device(op, args, results);
-  raise<NotImplementedError>(op.name, ": not supported for tensors of layout torch.",
-                             layout_name(place.layout), " on device '", place.device.str(), "'");
+  raise<NotImplementedError>(op.name, ": layout torch.", layout_name(place.layout),
+                             " is not supported on device '", place.device.str(),
+                             "': no handler is registered for it");
 }
 
 [[maybe_unused]] const bool registered = (set_handler(Key::backend, dispatch), true);
@@ -510,6 +515,20 @@ void dispatch(const Op& op, const Value* args, Results& results) {
 void set_backend_handler(DeviceType device, Layout layout, Handler handler) {
   handlers[static_cast<int>(device)][static_cast<int>(layout)].store(handler,
                                                                      std::memory_order_release);
+}
+
+Tensor with_payload(std::unique_ptr<Payload> payload, IntSpan sizes, TensorOptions options) {
+  check(payload && options.layout != Layout::strided,
+        "with_payload: a strided tensor has memory, and one of another layout a payload");
+  auto* const impl = new TensorImpl(Storage::allocate(0, Device{DeviceType::meta}), options.dtype,
+                                    resolved(options.device));
+  Tensor t = Tensor::adopt(impl);
+  impl->begin_contiguous(sizes);
+  impl->set_layout(options.layout);
+  impl->payload = std::move(payload);
+  impl->inference = thread_state.inference_mode;
+  impl->keys |= kBackend;
+  return t;
 }
 
 void set_fallback(DeviceType device, Fallback fallback) {

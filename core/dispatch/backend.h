@@ -7,8 +7,14 @@
 namespace flambeau::inline v1 {
 
 // The body for all ops on tensors of one kind of device and one layout. It is called when all
-// tensors are on one device (0-dim ones may be on the CPU), or the op moves between devices.
+// tensors are on one device (0-dim ones may be on the CPU), or the op moves between devices; some
+// may be strided, and all are where the layout is asked for (`zeros(layout=)`,
+// `_to_copy(layout=)`).
 void set_backend_handler(DeviceType device, Layout layout, Handler handler);
+
+// A tensor of another layout. It has a shape and no memory: the handler of its device and layout
+// works on the payload, with which all handles on the tensor are made.
+Tensor with_payload(std::unique_ptr<Payload> payload, IntSpan sizes, TensorOptions options);
 
 // The body that strided tensors of registered devices have. Views are views; else the op's rule,
 // outputs from the device's table, and the kernel that was registered for the device; where there

@@ -212,20 +212,13 @@ bool changes_arguments(const Op& op) {
 constexpr uint32_t kAtOnce =
     tag::view | tag::inplace_view | tag::random | tag::dynamic_shape | tag::data_dependent;
 
-bool is_plain(const Tensor& t) {
-  return !t.defined() ||
-         (t.device().is_cpu() && t.layout() == Layout::strided && !t.impl()->payload &&
-          !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed());
-}
-
 bool are_plain(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor && !is_plain(args[i].tensor())) return false;
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors())
-        if (!is_plain(t)) return false;
-  }
-  return true;
+  bool all = true;
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) {
+    all &= t.device().is_cpu() && t.layout() == Layout::strided && !t.impl()->payload &&
+           !(t.keys() & ~kAutograd) && !t.impl()->storage()->exposed();
+  });
+  return all;
 }
 
 // What an element makes raise has to do so at once. Pointwise ops raise for integers alone.
@@ -258,6 +251,7 @@ bool can_wait(const Op& op, const Value* args) {
   bool tensors = false;
   for (size_t i = 0; i < op.nargs; ++i) {
     if (!can_be_kept(args[i].tag)) return false;
+    if (args[i].tag == Value::Tag::layout && keys_of(args[i].layout_)) return false;
     tensors |= args[i].tag == Value::Tag::tensor || args[i].tag == Value::Tag::tensors;
   }
   return tensors && are_plain(op, args);

@@ -130,6 +130,9 @@ inline KeySet keys_of(Device device) { return device.is_cpu() ? 0 : bit(Key::bac
 inline KeySet keys_of(const std::optional<Device>& device) {
   return device && !device->is_cpu() ? bit(Key::backend) : 0;
 }
+// A layout likewise.
+inline KeySet keys_of(Layout layout) { return layout == Layout::strided ? 0 : bit(Key::backend); }
+inline KeySet keys_of(const std::optional<Layout>& layout) { return layout ? keys_of(*layout) : 0; }
 template <class T>
 inline KeySet keys_of(const T&) {
   return 0;

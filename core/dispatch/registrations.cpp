@@ -167,25 +167,16 @@ KeySet concerned_layers(const Op& op, const Value* args) {
 }
 
 void bump_mutated(const Op& op, const Value* args) {
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (!op.args[i].mutated) continue;
-    if (args[i].tag == Value::Tag::tensor) bump_version(args[i].tensor());
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors())
-        if (t.defined()) bump_version(t);
-  }
+  for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
+    if (op.args[i].mutated) bump_version(t);
+  });
 }
 
 DeviceType device_of_call(const Op& op, const Value* args) {
   std::optional<DeviceType> found;
-  const auto see = [&](const Tensor& t) {
-    if (t.defined() && (!found || *found == DeviceType::cpu)) found = t.device().type;
-  };
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor) see(args[i].tensor());
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors()) see(t);
-  }
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) {
+    if (!found || *found == DeviceType::cpu) found = t.device().type;
+  });
   for (size_t i = 0; i < op.nargs && !found; ++i)
     if (args[i].tag == Value::Tag::device) found = args[i].device_.type;
   return found.value_or(DeviceType::cpu);
@@ -193,11 +184,7 @@ DeviceType device_of_call(const Op& op, const Value* args) {
 
 int64_t elements_of_call(const Op& op, const Value* args) {
   int64_t all = 0;
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (args[i].tag == Value::Tag::tensor) all += args[i].tensor().numel();
-    if (args[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : args[i].tensors()) all += t.numel();
-  }
+  for_each_tensor(op, args, [&](size_t, const Tensor& t) { all += t.numel(); });
   return all;
 }
 

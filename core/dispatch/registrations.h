@@ -74,6 +74,19 @@ const char* dispatch_key_name(DeviceType device);  // "CPU"
 // Whether the op is the sum of its parts, by its record or by what was registered.
 bool is_implicit(const Op& op);
 
+// f(i, t) for each tensor that a call has in its argument i, those in lists included.
+template <class F>
+void for_each_tensor(const Op& op, const Value* args, F&& f) {
+  for (size_t i = 0; i < op.nargs; ++i) {
+    if (args[i].tag == Value::Tag::tensor) {
+      if (args[i].tensor().defined()) f(i, args[i].tensor());
+    } else if (args[i].tag == Value::Tag::tensors) {
+      for (const Tensor& t : args[i].tensors())
+        if (t.defined()) f(i, t);
+    }
+  }
+}
+
 // The device that a call runs on: of its tensors, of its device argument, or the CPU.
 DeviceType device_of_call(const Op& op, const Value* args);
 // How many elements the tensors of a call have, those in lists included.

@@ -14,6 +14,12 @@ using Args = PyObject* const*;
     return expression;                                              \
   }
 
+// What is behind a tensor of another layout is its handler's.
+void check_has_storage(const Tensor& t, const char* function) {
+  check<NotImplementedError>(t.layout() == Layout::strided, function, ": a tensor of layout torch.",
+                             layout_name(t.layout()), " has no storage");
+}
+
 PLAIN(dim, PyLong_FromLongLong(t.dim()))
 PLAIN(numel, PyLong_FromLongLong(t.numel()))
 PLAIN(element_size, PyLong_FromSize_t(t.itemsize()))
@@ -25,7 +31,8 @@ PLAIN(is_conj, PyBool_FromLong(t.is_conj()))
 PLAIN(is_neg, PyBool_FromLong(t.is_neg()))
 PLAIN(never, (static_cast<void>(t), Py_NewRef(Py_False)))
 PLAIN(get_device, PyLong_FromLong(t.device().index))
-PLAIN(untyped_storage, (note_read(t, "untyped_storage"), wrap_storage(t.impl()->storage())))
+PLAIN(untyped_storage, (check_has_storage(t, "untyped_storage"), note_read(t, "untyped_storage"),
+                        wrap_storage(t.impl()->storage())))
 #undef PLAIN
 
 PyObject* data_ptr(PyObject* self, Args, Py_ssize_t, PyObject*) {
@@ -147,6 +154,7 @@ PyObject* resize(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
     for (Py_ssize_t i = 0; i < n; ++i) sizes.push_back(unwrap_int(args[i]));
   }
   const Tensor& t = unwrap(self);
+  check_has_storage(t, "resize_");
   check(!t.requires_grad(), "resize_: cannot resize variables that require grad");
   if (same(t.sizes(), sizes)) return Py_NewRef(self);
   resize(t, sizes);
@@ -198,6 +206,7 @@ PyObject* set(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
   check(!t.requires_grad() || !GradMode::enabled(),
         "set_: the memory of a tensor that requires grad cannot be exchanged under grad mode");
   check_metadata_change(t, "set_");
+  check_has_storage(t, "set_");
   if (!given[0]) {
     const int64_t zero = 0, one = 1;
     set_memory(t, Storage::allocate(0, t.device()), {&zero, 1}, {&one, 1}, 0);
@@ -208,10 +217,12 @@ PyObject* set(PyObject* self, Args args, Py_ssize_t n, PyObject* kwnames) {
     raise_python(PyExc_TypeError,
                  "set_(): argument 'source' (position 1) must be Tensor or UntypedStorage, not %s",
                  Py_TYPE(given[0])->tp_name);
-  if (from_tensor)
+  if (from_tensor) {
+    check_has_storage(unwrap(given[0]), "set_");
     check(unwrap(given[0]).dtype() == t.dtype(), "set_: Could not set tensor of type torch.",
           dtype_name(unwrap(given[0]).dtype()), " to a tensor of type torch.",
           dtype_name(t.dtype()));
+  }
   Ref<Storage> storage =
       from_tensor ? unwrap(given[0]).impl()->storage() : unwrap_storage(given[0]);
   if (given[2]) {

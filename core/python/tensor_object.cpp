@@ -301,9 +301,6 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, 
       check<NotImplementedError>(
           PyUnicode_Check(given[10]) && PyUnicode_CompareWithASCIIString(given[10], "sizes") == 0,
           kFunction, ": only \"sizes\" is supported as dispatch_sizes_strides_policy");
-    if (is_given(6))
-      check<NotImplementedError>(unwrap_layout(given[6]) == Layout::strided, kFunction,
-                                 ": only torch.strided is supported as layout");
     const Dims sizes = unwrap_dims(given[1]);
     const Dims strides = optional_dims(given[2], contiguous_strides(sizes));
     check(sizes.size() == strides.size(), kFunction, ": ", strides.size(), " strides for ",
@@ -314,6 +311,7 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* const* args, Py_ssize_t n, 
     auto* impl = new TensorImpl(Storage::allocate(0, Device{DeviceType::meta}), dtype, device);
     Tensor t = Tensor::adopt(impl);
     impl->set_geometry(sizes, strides, offset);
+    if (is_given(6)) impl->set_layout(unwrap_layout(given[6]));
     impl->keys |= bit(Key::backend);  // no kernel may see it, see Note [Tensors without memory]
     if (asked) impl->keys |= bit(Key::symbolic);
     if (truth(given[9])) t.set_requires_grad(true);

@@ -1,4 +1,5 @@
 // __torch_dispatch__: subclasses and modes answer for ops, below autograd.
+#include "core/dispatch/registrations.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -55,7 +56,7 @@ class WithoutTopMode {
 constexpr KeySet kProgram = below(Key::autograd) | kAutograd;
 
 void add_tensor(Overloaded& who, std::vector<Object>& held, const Tensor& t) {
-  if (!t.defined() || !(t.keys() & kPythonDispatch)) return;
+  if (!(t.keys() & kPythonDispatch)) return;
   held.emplace_back(wrap(Tensor(t)));
   if (overrides_torch_dispatch(Py_TYPE(held.back().get()))) who.add(held.back().get());
 }
@@ -69,11 +70,7 @@ Object ask(PyObject* who, PyObject* function, PyObject* types, const PythonArgum
 Object answer(const Op& op, const Value* values) {
   Overloaded who;
   std::vector<Object> held;
-  for (size_t i = 0; i < op.nargs; ++i) {
-    if (values[i].tag == Value::Tag::tensor) add_tensor(who, held, values[i].tensor());
-    if (values[i].tag == Value::Tag::tensors)
-      for (const Tensor& t : values[i].tensors()) add_tensor(who, held, t);
-  }
+  for_each_tensor(op, values, [&](size_t, const Tensor& t) { add_tensor(who, held, t); });
   const std::span<PyObject* const> objects = who.objects();
   const Object types(must(PyTuple_New(static_cast<Py_ssize_t>(objects.size()))));
   for (size_t i = 0; i < objects.size(); ++i)
@@ -109,11 +106,52 @@ void keep_identity(const Op& op, const Value* values, Results& results) {
   }
 }
 
+// What is written to while a class or a mode answers, and how often it had been before.
+class Written {
+ public:
+  Written(const Op& op, const Value* values) {
+    for_each_tensor(op, values, [&](size_t i, const Tensor& t) {
+      if (op.args[i].mutated && t.impl()->counts_versions())
+        before_.emplace_back(&t, t.impl()->version());
+    });
+  }
+  // Also where the class wrote to a tensor of its own, this is a version of the program's tensor.
+  void count() const {
+    for (const auto& [t, version] : before_)
+      if (t->impl()->version() == version) t->impl()->bump_version();
+  }
+
+ private:
+  std::vector<std::pair<const Tensor*, uint32_t>> before_;
+};
+
+// A view is written to when what it shows is, whatever the class made of it.
+void share_version(const Tensor& of, const Tensor& view) {
+  TensorImpl &from = *of.impl(), &to = *view.impl();
+  if (&from != &to && from.counts_versions() && to.counts_versions()) to.share_version(from);
+}
+
+void share_versions(const Op& op, const Value* values, Results& results) {
+  for (size_t r = 0; r < results.size() && r < op.nreturns; ++r) {
+    if (!op.returns[r].alias || op.returns[r].mutated) continue;
+    for_each_tensor(op, values, [&](size_t i, const Tensor& of) {
+      if (op.args[i].list || op.args[i].alias != op.returns[r].alias) return;
+      if (results[r].is_tensor() && results[r].tensor().defined())
+        share_version(of, results[r].tensor());
+      if (results[r].tag() == Value::Tag::tensors)
+        for (const Tensor& t : results[r].tensors()) share_version(of, t);
+    });
+  }
+}
+
 void handle(const Op& op, const Value* values, Results& results) {
   const EnterPython python;
+  const Written written(op, values);
   const Object result = answer(op, values);
   results_from_python(op, values, result.get(), results);
   keep_identity(op, values, results);
+  written.count();
+  share_versions(op, values, results);
 }
 
 // __torch_dispatch__ of classes that do not override it: the op on the tensors as they are.

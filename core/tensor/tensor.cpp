@@ -235,8 +235,10 @@ char* Tensor::cold_bytes() const {
   const Storage& storage = *impl_->storage_;
   if (numel() > 0 && !storage.device().is_cpu())
     raise<NoMemory>("a tensor of sizes=", show(sizes()), " has no memory that the host can reach: ",
-                    device().is_cpu() ? "its class answers for its values"
-                                      : concat("it is on device '", device().str(), "'"));
+                    layout() != Layout::strided
+                        ? concat("its layout is torch.", layout_name(layout()))
+                    : device().is_cpu() ? "its class answers for its values"
+                                        : concat("it is on device '", device().str(), "'"));
   return device_bytes();
 }
 

@@ -45,6 +45,8 @@ class VersionCounter : public SmallObject {
 // What a tensor without plain storage carries (sparse, nested, quantised, transform wrappers).
 struct Payload {
   virtual ~Payload() = default;
+  // For another handle on the same tensor: what is detached, or saved for backward.
+  virtual std::unique_ptr<Payload> shared() const = 0;
 };
 
 struct TensorOptions {
@@ -82,6 +84,7 @@ class TensorImpl : public SmallObject {
   void set_storage(Ref<Storage> storage) { storage_ = std::move(storage); }
   void set_dtype(DType dtype) { dtype_ = dtype; }
   void set_device(Device device) { device_ = device; }
+  void set_layout(Layout layout) { layout_ = layout; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 SavedTensor = _C._SavedTensor
+_overridden_in = _C._has_torch_function
 is_multithreading_enabled = _C._is_multithreading_enabled
 is_view_replay_enabled = _C._is_view_replay_enabled
 
@@ -155,6 +156,21 @@ def grad(
         >>> torch.autograd.grad(g, x)
         (tensor(2.),)
     """
+    roots, wanted = _items(outputs), _items(inputs)
+    if _overridden_in((*roots, *wanted)):
+        return flambeau.overrides.handle_torch_function(
+            grad,
+            (*roots, *wanted),
+            roots,
+            wanted,
+            grad_outputs=grad_outputs,
+            retain_graph=retain_graph,
+            create_graph=create_graph,
+            only_inputs=only_inputs,
+            allow_unused=allow_unused,
+            is_grads_batched=is_grads_batched,
+            materialize_grads=materialize_grads,
+        )
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
@@ -169,7 +185,6 @@ def grad(
             FutureWarning,
             stacklevel=2,
         )
-    wanted = _items(inputs)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if retain_graph is None:
@@ -177,15 +192,14 @@ def grad(
 
     def run(*gradients: Any) -> tuple:
         level = _C._transform_level()
-        roots = (*_items(outputs), *wanted)
-        if level is not None and level.kind == 1 and any(map(level.parts, roots)):
+        if level is not None and level.kind == 1 and any(map(level.parts, (*roots, *wanted))):
             from flambeau.func._dual_backward import grad_of_duals
 
             return grad_of_duals(
-                level, _items(outputs), wanted, gradients, retain_graph, create_graph, allow_unused
+                level, roots, wanted, gradients, retain_graph, create_graph, allow_unused
             )
         return _C._run_backward(
-            _items(outputs), gradients, retain_graph, create_graph, wanted, allow_unused, False
+            roots, gradients, retain_graph, create_graph, wanted, allow_unused, False
         )
 
     if is_grads_batched:

@@ -14,7 +14,6 @@ from flambeau import _C
 from flambeau.func._forms import (
     Form,
     differentiable,
-    form_of,
     is_tensor,
     map_tensors,
     parameters_of,
@@ -356,8 +355,10 @@ def _formula(call: Tangents, result: Any) -> Any:
 
 def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
     """The same where the gradient is written with other ops: each part for its own tangent."""
+    from flambeau.ops import language
+
     record, names = call.form.record, call.form.names
-    known = {**dict(zip(names, call.values)), "result": result, "ops": _OpsBySymbol()}
+    known = {**dict(zip(names, call.values)), "result": result, "ops": language.ops}
     wanted = parameters_of(record.gradient)
     total = None
     for k, name in enumerate(record.differentiated):
@@ -370,29 +371,6 @@ def _formula_of_ops(call: Tangents, result: Any, complexes: bool) -> Any:
         part = part.conj() if complexes else part
         total = part if total is None else total + part
     return total
-
-
-class _OpsBySymbol:
-    """``ops.add_Tensor(a, b, 1)`` as it stands in a gradient."""
-
-    def __getattr__(self, symbol: str) -> Any:
-        op = _op_by_symbol(symbol)
-        form = form_of(op)
-
-        def call(*args: Any) -> Any:
-            return form.call([*args, *form.defaults[len(args) :]])
-
-        return call
-
-
-@functools.lru_cache(None)
-def _op_by_symbol(symbol: str) -> Any:
-    parts = symbol.split("_")
-    for cut in range(len(parts), 0, -1):
-        name, overload = "_".join(parts[:cut]), "_".join(parts[cut:])
-        if op := _C._find_op(f"aten::{name}.{overload}" if overload else f"aten::{name}"):
-            return op
-    raise AttributeError(f"no op has the symbol {symbol!r}")
 
 
 @functools.lru_cache(None)

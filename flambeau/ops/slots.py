@@ -34,8 +34,9 @@ Without one an op that gives nothing back is refused, a composition follows from
 
 ``decomposition`` and ``sharding`` are functions, ``benchmark`` calls, ``autocast`` is ``lower``,
 ``float32`` or ``promote``. Function transforms read the first two slots, autocast its own, and
-``benchmarks/records.py`` the calls; decompositions and shardings are for exporters and for
-programs that split tensors, which ask ``stated(op, slot)``. ``python -m flambeau.ops show`` prints
+``benchmarks/records.py`` the calls, ``flambeau._decomp`` decompositions, with the bodies of ops
+that consist of others; shardings are for programs that split tensors, which ask ``stated(op,
+"sharding")``, as ``tests/drills/checks.py`` does. ``python -m flambeau.ops show`` prints
 all that is said. A new op states what ``tools/slots.py`` finds lacking, or with
 ``op.without("jvp", ...)`` that it is content: ``twice`` and ``loop``, a kernel of its own is all
 there is, arguments are gathered first, it runs in the dtype that it is given, it is not timed.
@@ -148,6 +149,15 @@ def batching_rule(record) -> object:
     return "loop" if tensors else "none"
 
 
+def decomposition_of(record):
+    """The slot ``decomposition``: what the record says, or the body that it consists of."""
+    if record is None or record.decomposition == "none":
+        return None
+    if record.decomposition:
+        return record.decomposition
+    return record.function if record.has_body else None
+
+
 def missing(slot: str, record) -> bool:
     """Whether a record neither states a slot nor has it derived by a rule of its own.
 
@@ -160,7 +170,7 @@ def missing(slot: str, record) -> bool:
     if slot == "batching":
         return not record.batching and batching_rule(record) == "loop"
     if slot == "decomposition":
-        return record.decomposition is None and record.kind not in ("composite", "pointwise")
+        return record.decomposition is None and not record.has_body and record.kind != "pointwise"
     if slot == "sharding":
         return not record.sharding and record.kind not in ("composite", "pointwise")
     if slot == "autocast":

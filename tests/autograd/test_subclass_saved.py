@@ -102,3 +102,59 @@ def test_hooks_see_the_class():
     with torch.autograd.graph.saved_tensors_hooks(note, note):
         Wrapper(torch.ones(3), True).exp().sum().backward()
     assert seen == [Wrapper, Wrapper]
+
+
+def write(y, x):
+    y.mul_(2)
+
+
+def write_without_recording(y, x):
+    with torch.no_grad():
+        y.zero_()
+
+
+def write_detached(y, x):
+    y.detach().mul_(2)
+
+
+def write_view(y, x):
+    y.view(-1).mul_(2)
+
+
+def write_part(y, x):
+    y[0].mul_(2)
+
+
+def write_as_out(y, x):
+    with torch.no_grad():
+        torch.mul(y, 2, out=y)
+
+
+WRITES = [write, write_without_recording, write_detached, write_view, write_part, write_as_out]
+
+
+@pytest.mark.parametrize("change", WRITES)
+@pytest.mark.parametrize("saved", ["output", "input"])
+def test_what_was_saved_and_changed_since_is_an_error(saved, change):
+    for wrap in (lambda t: t.requires_grad_(), lambda t: Wrapper(t, True)):
+        x = wrap(torch.ones(3))
+        y = x.exp()
+        result = y if saved == "output" else y * y
+        change(y, x)
+        assert y._version == 1
+        with pytest.raises(RuntimeError, match="modified by an inplace.*is at version 1; expected"):
+            result.sum().backward()
+
+
+def test_a_mode_counts_a_write_once():
+    from flambeau.utils._python_dispatch import TorchDispatchMode
+
+    class Through(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    t = torch.ones(3)
+    with Through():
+        t.add_(1)
+        t.view(-1).add_(1)
+    assert t._version == 2

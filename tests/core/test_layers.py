@@ -165,6 +165,23 @@ def test_disabling(logged):
     assert type(logged + 1) is Logged
 
 
+def test_gradients_are_given_to_the_class(logged):
+    x = logged.detach().requires_grad_()
+    Logged.calls = []
+    (g,) = torch.autograd.grad((x * 2).sum(), x)
+    assert type(g) is Logged and torch.autograd.grad in [c[0] for c in Logged.calls]
+    (first,) = torch.autograd.grad((x * x).sum(), x, create_graph=True)
+    (second, unused) = torch.autograd.grad(
+        first.sum(), (x, torch.ones(1).requires_grad_()), allow_unused=True
+    )
+    assert type(first) is type(second) is Logged and unused is None
+    leaf = torch.ones(2).requires_grad_()
+    (through,) = torch.autograd.grad((leaf.as_subclass(Logged) * 2).sum(), leaf)
+    assert type(through) is Logged
+    (x * 2).sum().backward()
+    assert type(torch.Tensor.grad.__get__(x)) is torch.Tensor
+
+
 def test_python_functions_join_in(logged):
     def double(x):
         if has_torch_function((x,)):
@@ -245,6 +262,25 @@ def test_wrapper_without_unwrapping_never_reaches_memory():
 def test_wrapper_in_place_and_out_return_the_written_tensor():
     t = Wrapper(torch.ones(2))
     assert t.add_(1) is t
+
+
+def test_a_wrapper_may_say_that_it_has_another_layout():
+    seen = []
+
+    class Sparse(torch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            seen.append((str(func), args[0].layout))
+            return torch.ones(3)
+
+    t = torch.Tensor._make_wrapper_subclass(Sparse, (2, 3), layout=torch.sparse_csr)
+    assert t.layout is torch.sparse_csr and t.is_sparse_csr and t.shape == (2, 3)
+    t + 1
+    assert seen == [("aten.add.Tensor", torch.sparse_csr)]
+    with pytest.raises(NotImplementedError, match="a tensor of layout torch.sparse_csr has no"):
+        t.untyped_storage()
+    with _C._DisableTorchDispatch(), pytest.raises(NotImplementedError, match="without memory"):
+        t + 1
 
 
 def test_wrapper_needs_the_method():

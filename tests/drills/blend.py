@@ -60,6 +60,11 @@ def blend():
     """
 
 
+@blend.sharding
+def _(tensors):
+    return [{"tensors": d, "total": d, "largest": d} for d in range(tensors[0].dim())]
+
+
 def parts(g, tensors, weight, scale, ops):
     made = []
     for i in range(len(tensors)):

@@ -14,6 +14,7 @@ from flambeau.autograd import gradcheck, gradgradcheck
 from flambeau.ops.generator import explain
 from flambeau.ops.generator.stubs import Stubs
 from flambeau.ops.record import load
+from flambeau.ops.slots import stated
 from flambeau.utils._python_dispatch import TorchDispatchMode
 
 
@@ -196,6 +197,20 @@ def blend_out():
     total, largest = torch.blend((X.detach(), Y.detach()), out=outs)
     assert total is outs[0] and largest is outs[1]
     assert torch.equal(total, torch.blend((X, Y)).total)
+
+
+def blend_sharding():
+    """A program that splits tensors runs the op on the parts, as its record allows."""
+    op = ops.aten.blend.default
+    tensors = [torch.arange(6.0, dtype=torch.float64).view(2, 3), torch.eye(2, 3).double()]
+    ways = stated(op, "sharding")(tensors)
+    assert [w["tensors"] for w in ways] == [0, 1]
+    whole = op(tensors, scale=2.0)
+    for way in ways:
+        split = [t.unbind(way["tensors"]) for t in tensors]
+        parts = [op(list(given), scale=2.0) for given in zip(*split, strict=True)]
+        for i, name in enumerate(("total", "largest")):
+            assert torch.equal(torch.stack([p[i] for p in parts], way[name]), whole[i])
 
 
 def blend_meta():

@@ -48,6 +48,28 @@ def test_integers_are_checked_and_division_floors():
         assert f"printed::{name}(" in code
 
 
+def test_a_function_that_another_makes_knows_its_constants():
+    def made(name, at_most):
+        def f(n):
+            if n > at_most:
+                raise Error(f"{name}: {n} is too large")
+            return n
+
+        return f
+
+    for name, at_most in (("few", 3), ("many", 300)):
+        code = printed(made(name, at_most), n="int")
+        assert f"(n > int64_t{{{at_most}}})" in code and f'raise<Error>("{name}", ": ", n' in code
+
+    helper = made("few", 3)
+
+    def calls(n):
+        return helper(n)
+
+    with pytest.raises(SourceError, match="f takes what it needs as arguments"):
+        printed(calls, n="int")
+
+
 def test_numbers_of_any_kind():
     def f(x, n):
         less = x - 1

@@ -67,17 +67,13 @@ class Gradient:
         r = self.record
         branches = []
         for i, static in enumerate(pw.statics(r)):
-            lines = []
-            for arg, grad in sorted(pw.gradient_formulas(r, static).items()):
-                lines.append(self._pointwise_gradient(i, arg, grad))
-            branches.append((static, "".join(lines)))
+            grads = sorted(pw.gradient_formulas(r, static).items())
+            branches.append((static, "".join(self._pointwise_gradient(i, *g) for g in grads)))
         if len(branches) == 1:
             self.body.append(branches[0][1])
             return
         for i, (static, code) in enumerate(branches):
-            test = " && ".join(
-                f"is_static({name}, {_static_literal(v)})" for name, v in zip(r.static, static)
-            )
+            test = is_chosen(r, static)
             self.body.append(f"    {'else ' if i else ''}if ({test}) {{\n{code}    }}\n")
         self.uses |= {(n, "plain") for n in r.static}
 
@@ -91,25 +87,17 @@ class Gradient:
             self.uses.add((n, "plain" if n in plain else "value"))
             self.used_for.setdefault(n, set()).add(arg)
         finish = f"grad_to({{}}, {arg}_sizes, {arg}_dtype)"
-        if grad.op == "const":  # zero, wherever g is not
-            return (
-                f"      if (needs({at})) out[{at}] = {finish.format('formula::zeros_like(g)')};\n"
-            )
-        if pw.trivial(grad):
-            return f"      if (needs({at})) out[{at}] = {finish.format('g')};\n"
-        operands = [n for n in ("g", *inputs, "result") if n in used]
+        known = "formula::zeros_like(g)" if grad.op == "const" else "g" if pw.trivial(grad) else ""
+        if known:
+            return f"      if (needs({at})) out[{at}] = {finish.format(known)};\n"
+        pointers = ", ".join(f"&{n}" for n in ("g", *inputs, "result") if n in used)
         params = [a.name for a in pw.params(r)]
-        for n in params:
-            if n in used:
-                self.uses.add((n, "plain"))
+        self.uses |= {(n, "plain") for n in params if n in used}
         symbol = (r.base or r).schema.symbol
         unused = ", ".join(n if n in used else "Scalar()" for n in params)
         scalars = f"std::initializer_list<Scalar>{{{unused}}}"
-        call = (
-            f"gradient_of({symbol}_{i}_grad_{arg}, {arg}_dtype, "
-            f"{{{', '.join('&' + n for n in operands)}}}, {scalars})"
-        )
-        pointers = ", ".join("&" + n for n in operands)
+        kernel = f"{symbol}_{i}_grad_{arg}"
+        call = f"gradient_of({kernel}, {arg}_dtype, {{{pointers}}}, {scalars})"
         code = f"wants_ops({{{pointers}}}) ? {trace.tensor_code(grad)} : {call}"
         factor = _scalar_factor(grad, params)
         if factor:
@@ -127,52 +115,29 @@ class Gradient:
     # -- printing
 
     def members(self) -> list[Member]:
-        out = []
         args = {a.name: a for a in self.schema.args}
-        for name, what in sorted(self.uses):
-            if name == "g":
-                continue
-            arg = args.get(name)
-            output = arg is None
-            if what == "value" and arg is not None and arg.list:
-                out.append(
-                    Member(
-                        "SavedTensors",
-                        name,
-                        f"{name}_.save({name})",
-                        f"const TensorVec {name} = {name}_.unpack(this);",
-                    )
-                )
-            elif what == "value":
-                out.append(
-                    Member(
-                        "SavedTensor",
-                        name,
-                        f"{name}_.save({name}, {str(output).lower()})",
-                        f"const Tensor {name} = {name}_.unpack(this);",
-                        output,
-                    )
-                )
-            elif what == "plain":
-                unpacked = _unpack(arg)
-                if name in self.record.as_tensor:
-                    unpacked = f"const Tensor {name} = wrapped_number({name}_);"
-                out.append(Member(arg.member, name, f"{name}_ = {_keep(arg)}", unpacked))
-            else:
-                kind, read = PROPERTIES[what]
-                if arg is not None and arg.list:
-                    kind, read = f"std::vector<{kind}>", f"{what}_of({{}})"
-                member = f"{name}_{what}"
-                out.append(
-                    Member(
-                        kind,
-                        member,
-                        f"{member}_ = {_guarded(arg, read, name)}",
-                        f"[[maybe_unused]] const auto& {member} = {member}_;",
-                        output,
-                    )
-                )
-        return out
+        return [self._member(n, what, args.get(n)) for n, what in sorted(self.uses) if n != "g"]
+
+    def _member(self, name: str, what: str, arg: Argument | None) -> Member:
+        """What is kept of an argument, or of a result, for which ``arg`` is None."""
+        output = arg is None
+        if what == "value" and not output and arg.list:
+            unpack = f"const TensorVec {name} = {name}_.unpack(this);"
+            return Member("SavedTensors", name, f"{name}_.save({name})", unpack)
+        if what == "value":
+            save = f"{name}_.save({name}, {str(output).lower()})"
+            unpack = f"const Tensor {name} = {name}_.unpack(this);"
+            return Member("SavedTensor", name, save, unpack, output)
+        if what == "plain":
+            number = f"const Tensor {name} = wrapped_number({name}_);"
+            unpack = number if name in self.record.as_tensor else _unpack(arg)
+            return Member(arg.member, name, f"{name}_ = {_keep(arg)}", unpack)
+        kind, read = PROPERTIES[what]
+        if not output and arg.list:
+            kind, read = f"std::vector<{kind}>", f"{what}_of({{}})"
+        member = f"{name}_{what}"
+        unpack = f"[[maybe_unused]] const auto& {member} = {member}_;"
+        return Member(kind, member, f"{member}_ = {_guarded(arg, read, name)}", unpack, output)
 
     def node(self, name: str) -> str:
         members = self.members()
@@ -255,6 +220,12 @@ def _unpack(a: Argument) -> str:
     return f"[[maybe_unused]] const auto& {a.name} = {a.name}_;"
 
 
+def is_chosen(record: Record, static: tuple) -> str:
+    """Whether a call's static arguments have these values."""
+    pairs = zip(record.static, static)
+    return " && ".join(f"is_static({name}, {_static_literal(v)})" for name, v in pairs)
+
+
 def _static_literal(value) -> str:
     if value is None:
         return "nullptr"
@@ -309,8 +280,7 @@ def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
     below = f"entry::{schema.symbol}({names.arguments(schema)})"
     inplace = schema.inplace
     requires = f"any_needs_grad({tensors})"
-    head = f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-    code = head
+    code = f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     self_name = schema.args[0].name if schema.args else ""
     if inplace:
         code += f'  check_inplace({self_name}, {requires}, "{schema.name}");\n'

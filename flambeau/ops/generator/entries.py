@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flambeau.ops.generator import checks, names, printed
 from flambeau.ops.generator import pointwise as pw
-from flambeau.ops.generator.autograd import Gradient, _static_literal
+from flambeau.ops.generator.autograd import Gradient, is_chosen
 from flambeau.ops.generator.autograd import entry as autograd_entry
 from flambeau.ops.record import Record
 from flambeau.ops.schema import Schema, default_cpp
@@ -14,15 +14,17 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     """The code of one op (one form of a record)."""
     out = f"// {schema.text()}\n"
     autograd = ""
-    if schema.outs and record.kind != "composite":
-        autograd = _out_autograd(schema)
-    elif gradient is not None and record.kind != "composite":
+    if record.kind == "composite":
+        pass  # its parts are recorded
+    elif schema.outs:
+        autograd = _below(schema, _check_out(schema))
+    elif gradient is not None:
         autograd = autograd_entry(record, schema, gradient, node)
-    elif schema.inplace and record.kind != "composite":
+    elif schema.inplace:
         autograd = _inplace_without_gradient(schema)
     if autograd:
         out += f"namespace autograd {{\n{autograd}}}\n"
-    keys = ", ".join(a.symbol for a in schema.args if a.type in ("Tensor", "Device"))
+    keys = ", ".join(a.symbol for a in schema.args if a.type in ("Tensor", "Device", "Layout"))
     body = _body(record, schema)
     out += f"extern const Op* const op_{schema.symbol};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
@@ -61,10 +63,10 @@ def _check_out(schema: Schema) -> str:
     return f'  check_out("{schema.name}", any_needs_grad({tensors}));\n'
 
 
-def _out_autograd(schema: Schema) -> str:
+def _below(schema: Schema, first: str) -> str:
+    """An entry of autograd that looks at its arguments first, and records nothing."""
     return (
-        f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-        f"{_check_out(schema)}"
+        f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n{first}"
         f"  const Exclude off(kAutograd);\n"
         f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
     )
@@ -75,12 +77,7 @@ def _inplace_without_gradient(schema: Schema) -> str:
     tensors = ", ".join(a.name for a in schema.args if a.type == "Tensor")
     first = schema.args[0].name
     if schema.args[0].list:
-        return (
-            f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
-            f'  refuse_gradient("{schema.name}", any_needs_grad({tensors}));\n'
-            f"  const Exclude off(kAutograd);\n"
-            f"  return entry::{schema.symbol}({names.arguments(schema)});\n}}\n"
-        )
+        return _below(schema, f'  refuse_gradient("{schema.name}", any_needs_grad({tensors}));\n')
     return (
         f"static {schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
         f'  check_inplace({first}, any_needs_grad({tensors}), "{schema.name}");\n'
@@ -108,49 +105,41 @@ def _body(record: Record, schema: Schema) -> str:
 
 def _finish(schema: Schema) -> str:
     """Version bumps and the value of an in-place or out form."""
-    written = [schema.args[0].name] if schema.inplace else [a.symbol for a in schema.outs]
-    return "".join(f"  bump_version({name});\n" for name in written) + _value(schema)
+    return "".join(f"  bump_version({n});\n" for n in _written(schema)) + _value(schema)
+
+
+def _written(schema: Schema) -> list[str]:
+    return [schema.args[0].name] if schema.inplace else [a.symbol for a in schema.outs]
 
 
 def _value(schema: Schema) -> str:
     """The value of an in-place or out form whose writes were counted by what wrote."""
-    if not schema.returns:
-        return ""
-    if schema.inplace:
-        return f"  return {schema.args[0].name};\n"
-    outs = [a.symbol for a in schema.outs]
-    return f"  return {outs[0] if len(outs) == 1 else '{' + ', '.join(outs) + '}'};\n"
+    return f"  return {_together(_written(schema))};\n" if schema.returns else ""
+
+
+def _together(values: list[str]) -> str:
+    return values[0] if len(values) == 1 else "{" + ", ".join(values) + "}"
 
 
 def pointwise_setup(record: Record, schema: Schema) -> tuple[str, str, str, str]:
     """Statements that gather the operands, then the names of rule, kernel and numbers."""
     inputs = pw.operands(record)
-    lines, pointers = "", []
-    for a in inputs:
-        if a.name in record.as_tensor:
-            lines += f"  const Tensor {a.name}_number = wrapped_number({a.name});\n"
-            pointers.append(f"&{a.name}_number")
-        else:
-            pointers.append(f"&{a.name}")
+    numbers = [a.name for a in inputs if a.name in record.as_tensor]
+    lines = "".join(f"  const Tensor {n}_number = wrapped_number({n});\n" for n in numbers)
+    pointers = [f"&{a.name}_number" if a.name in numbers else f"&{a.name}" for a in inputs]
     params = ", ".join(a.name for a in pw.params(record))
     symbol = (record.base or record).schema.symbol
-    name = schema.name
     kernel, rule = f"{symbol}_0", f"rule_{symbol}_0"
     if record.static:
-        lines += _select(record, symbol, name)
-        kernel, rule = "kernels[chosen]", "rules[chosen]"
-        kernel, rule = f"*{kernel}", f"*{rule}"
+        lines += _select(record, symbol, schema.name)
+        kernel, rule = "*kernels[chosen]", "*rules[chosen]"
     lines += f"  const Scalar scalars[] = {{{params}}};\n" if params else ""
     lines += f"  const Tensor* const inputs[] = {{{', '.join(pointers)}}};\n"
     return lines, rule, kernel, "scalars" if params else "{}"
 
 
 def _pointwise_body(record: Record, schema: Schema) -> str:
-    target = "Tensor()"
-    if schema.inplace:
-        target = schema.args[0].name
-    elif schema.outs:
-        target = schema.outs[0].symbol
+    target = ["Tensor()", *_written(schema)][-1]
     lines, rule, kernel, span = pointwise_setup(record, schema)
     inplace = "true" if schema.inplace else "false"
     lines = f"  Tensor target = {target};\n" + lines
@@ -169,10 +158,7 @@ def _select(record: Record, symbol: str, name: str) -> str:
         f"  static const PointwiseRule* const rules[] = {{{rules}}};\n  int chosen = -1;\n"
     )
     for i, value in enumerate(values):
-        test = " && ".join(
-            f"is_static({n}, {_static_literal(v)})" for n, v in zip(record.static, value)
-        )
-        code += f"  if ({test}) chosen = {i};\n"
+        code += f"  if ({is_chosen(record, value)}) chosen = {i};\n"
     for arg, allowed in record.static.items():
         shown = ", ".join("None" if v is None else f"'{v}'" for v in allowed)
         code += (
@@ -264,9 +250,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if schema.inplace:
         code += f'  give_inplace("{schema.name}", {followed}, {results[0]});\n'
         return code + _value(schema)
-    return (
-        code + f"  return {results[0] if len(results) == 1 else '{' + ', '.join(results) + '}'};\n"
-    )
+    return code + f"  return {_together(results)};\n"
 
 
 def _mutating_body(record: Record, schema: Schema) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import math
 import types
 
@@ -10,6 +12,7 @@ from flambeau.ops import language
 from flambeau.ops.generator import kinds
 from flambeau.ops.generator.borrows import Borrows, lenders, moved
 from flambeau.ops.generator.kinds import Unsettled, Val
+from flambeau.ops.generator.names import quoted
 from flambeau.ops.generator.specs import Specs
 from flambeau.ops.schema import default_cpp
 
@@ -22,11 +25,6 @@ _TENSOR[ast.Div] = "div_Tensor"
 
 _ISINSTANCE = {"float": "is_floating()", "complex": "is_complex()", "bool": "is_boolean()"}
 _ISINSTANCE["int"] = "is_integral(true)"
-
-
-def _quoted(text: str) -> str:
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{text}"'
 
 
 class Expressions(Specs, Borrows):
@@ -92,7 +90,7 @@ class Expressions(Specs, Borrows):
                 return Val(f"-{text}" if v < 0 else text, "float", literal=v)
             return Val(repr(v), "float", literal=v)
         if isinstance(v, str):
-            return Val(_quoted(v), "literal", literal=v)
+            return Val(quoted(v), "literal", literal=v)
         raise self.where(f"the constant {v!r} is not in the subset", e)
 
     def ex_Attribute(self, e):
@@ -123,7 +121,7 @@ class Expressions(Specs, Borrows):
         kind = items[0].type
         for i in items[1:]:
             kind = kinds.joined(kind, i.type) or "?"
-        kind = {"literal": "str"}.get(kind, kind)
+        kind = kinds.settled(kind)
         if kind == "?":
             raise self.where("the elements of a list have one type", e)
         if kind == "none":
@@ -133,7 +131,7 @@ class Expressions(Specs, Borrows):
 
     def ex_Tuple(self, e):
         items = [self.expr(i) for i in e.elts]
-        words = [{"literal": "str"}.get(i.type, i.type) for i in items]
+        words = [kinds.settled(i.type) for i in items]
         code = (
             f"{kinds.value('(' + ', '.join(words) + ')')}{{{', '.join(i.code for i in items)}}}"
             if "none" not in words and "empty[]" not in words
@@ -404,41 +402,46 @@ class Expressions(Specs, Borrows):
         head = f"for (int64_t {index} = 0, {end} = {bound}; {index} < {end}; ++{index})"
         return head, setup, names
 
-    def comprehension(self, e, body) -> tuple[str, str]:
-        """The loops of a comprehension around ``body(element)``."""
-        saved = dict(self.known)
-        opened, closed = "", ""
+    def comprehension(self, e, body) -> str:
+        """The loops of a comprehension around what ``body`` prints of its element."""
+        saved, opened, closed = dict(self.known), "", ""
         for g in e.generators:
             head, setup, _ = self.loop(g.target, g.iter, e)
             opened += f"{head} {{ {setup.replace(chr(10), ' ')}"
             closed += " }"
             if g.ifs:
                 opened += f"if ({' && '.join(self.condition(c) for c in g.ifs)}) "
-        v = self.held_by_list(e.elt) if body is None else None
-        text = "" if body is None else body()
+        code = opened + body() + closed
         self.known = saved
-        return (opened, closed, v) if body is None else (opened + text + closed, "", None)
+        return code
 
     def ex_ListComp(self, e):
-        opened, closed, v = self.comprehension(e, None)
-        kind = {"literal": "str"}.get(v.type, v.type) + "[]"
-        made = self.temporary()
-        code = f"{kinds.value(kind)} {made}; {opened}{made}.push_back({v.code});{closed}"
-        return Val(f"[&] {{ {code} return {made}; }}()", kind)
-
-    def quantified(self, name: str, e) -> Val:
-        if len(e.args) != 1 or not isinstance(e.args[0], ast.GeneratorExp):
-            raise self.where(f"{name} takes a generator", e)
-        e = e.args[0]
-        wanted = "true" if name == "any" else "false"
-        other = "false" if name == "any" else "true"
+        kind = made = ""
 
         def body():
-            test = self.condition(e.elt)
-            return f"if ({test if name == 'any' else f'!({test})'}) return {wanted};"
+            nonlocal kind, made
+            v = self.held_by_list(e.elt)
+            kind, made = kinds.settled(v.type) + "[]", self.temporary()
+            return f"{made}.push_back({v.code});"
 
-        text, _, _ = self.comprehension(e, body)
-        return Val(f"[&] {{ {text} return {other}; }}()", "bool")
+        code = self.comprehension(e, body)
+        return Val(f"[&] {{ {kinds.value(kind)} {made}; {code} return {made}; }}()", kind)
+
+    def quantified(self, found: bool, e) -> Val:
+        """``any`` and ``all``: True or False as soon as one is found that is."""
+        if len(e.args) != 1 or not isinstance(e.args[0], ast.GeneratorExp):
+            raise self.where(f"{e.func.id} takes a generator", e)
+        told, other = ("true", "false") if found else ("false", "true")
+
+        def body():
+            test = self.condition(e.args[0].elt)
+            return f"if ({test if found else f'!({test})'}) return {told};"
+
+        code = self.comprehension(e.args[0], body)
+        return Val(f"[&] {{ {code} return {other}; }}()", "bool")
+
+    call_any = functools.partialmethod(quantified, True)
+    call_all = functools.partialmethod(quantified, False)
 
     # -- messages
 
@@ -459,9 +462,7 @@ class Expressions(Specs, Borrows):
         spec = "" if e.format_spec is None else e.format_spec.values[0].value
         if e.conversion != -1 or spec not in ("", "g"):
             raise self.where("of formats only :g is in the subset", e)
-        v = self.expr(e.value)
-        kind = kinds.plain(v.type)
-        code = self.as_type(v, kind, e)
+        kind, code = self.some(e.value, e)
         if kind == "float" and spec == "g":
             return code
         if spec:
@@ -477,7 +478,7 @@ class Expressions(Specs, Borrows):
             "int[]": "use show(sizes)",
             "dtype": "use dtype_name(dtype) or scalar_type_name(dtype)",
         }.get(kind, "")
-        raise self.where(f"{v.type} is not shown the same way by C++: {hint}", e)
+        raise self.where(f"{kind} is not shown the same way by C++: {hint}", e)
 
     # -- calls
 
@@ -491,19 +492,13 @@ class Expressions(Specs, Borrows):
             for a in e.args:
                 self.refuse(lenders(a) & moved(self.nested[name].node), a)
             args = [self.expr(a) for a in e.args if not _is_ops(a)]
-            made = tuple({"literal": "str"}.get(a.type, a.type) for a in args)
+            made = tuple(kinds.settled(a.type) for a in args)
             result = self.nested[name].call(made, lambda t: self.where(t, e))
             return Val(f"{self.symbol(name)}({', '.join(a.code for a in args)})", result)
         builtin = getattr(self, f"call_{name}", None)
         found = self.globals.get(name)
         if found is None and builtin is not None:
             return builtin(e)
-        if found is None and name in ("any", "all"):
-            return self.quantified(name, e)
-        if found is None and name in ("sorted", "reversed"):
-            return Val(
-                f"printed::{name}({self.as_type(self.expr(e.args[0]), 'int[]', e)})", "int[]"
-            )
         if found is language.Spec:
             return self.spec(e)
         if isinstance(found, language.Twin):
@@ -528,28 +523,19 @@ class Expressions(Specs, Borrows):
         return Val(f"flambeau::{found.cxx}({', '.join(codes)})", found.result)
 
     def helper(self, function, e, gives=False) -> Val:
-        import inspect
-
         args, keywords = self.arguments(e)
-        params = list(inspect.signature(function).parameters.values())
-        names = [p.name for p in params if p.name != "ops"]
-        given = dict(zip(names, args, strict=False)) | keywords
-        values = []
-        for p in params:
-            if p.name == "ops":
-                continue
-            if p.name in given:
-                values.append(given[p.name])
-            elif p.default is not inspect.Parameter.empty:
-                values.append(self.constant(p.default, e))
-            else:
-                raise self.where(f"{function.__name__} misses {p.name}", e)
-        made = []
-        for v in values:
-            if v.type in ("none", "empty[]"):
-                hint = "None and [] have no type of their own as arguments of functions"
-                raise Unsettled(str(self.where(hint, e)))
-            made.append(v.type)
+        params = {n: p for n, p in inspect.signature(function).parameters.items() if n != "ops"}
+        given = dict(zip(params, args, strict=False)) | keywords
+        for name, p in params.items():
+            if name not in given and p.default is p.empty:
+                raise self.where(f"{function.__name__} misses {name}", e)
+        values = [
+            given[n] if n in given else self.constant(p.default, e) for n, p in params.items()
+        ]
+        made = [v.type for v in values]
+        if {"none", "empty[]"} & {*made}:
+            hint = "None and [] have no type of their own as arguments of functions"
+            raise Unsettled(str(self.where(hint, e)))
         where = lambda t: self.where(t, e)  # noqa: E731
         symbol, result = self.unit.helper(function, tuple(made), where, gives)
         codes = [v.code for v in values]
@@ -590,7 +576,7 @@ class Expressions(Specs, Borrows):
         if name in ("append", "extend", "insert", "pop"):
             self.mine(e.func.value)
         if v.type == "empty[]" and args and isinstance(e.func.value, ast.Name):
-            kind = {"literal": "str"}.get(args[-1].type, args[-1].type)
+            kind = kinds.settled(args[-1].type)
             kind = kind if name == "extend" else kind + "[]"
             self.types[e.func.value.id] = kind
             v = Val(v.code, kind, v.fresh)
@@ -628,18 +614,20 @@ class Expressions(Specs, Borrows):
             codes.append(code)
         if keywords:
             raise self.where(f"{symbol} has no argument {', '.join(keywords)}", e)
-        made = [kinds.OF_SCHEMA[r.type] + ("[]" if r.list else "") for r in schema.returns]
-        kind = made[0] if len(made) == 1 else f"({', '.join(made)})" if made else "none"
-        return Val(f"entry::{schema.symbol}({', '.join(codes)})", kind)
+        return Val(f"entry::{schema.symbol}({', '.join(codes)})", kinds.of_returns(schema))
 
     # -- Python's own functions
 
+    def some(self, of, e, lists: str = "") -> tuple[str, str]:
+        """The kind and the code of a value that is not None; ``lists`` says what others lack."""
+        v = self.expr(of)
+        kind = kinds.plain(v.type)
+        if lists and not kinds.is_list(kind):
+            raise self.where(f"{v.type} {lists}", e)
+        return kind, self.as_type(v, kind, e)
+
     def call_len(self, e):
-        v = self.expr(e.args[0])
-        inner = kinds.plain(v.type)
-        if not kinds.is_list(inner):
-            raise self.where(f"{v.type} has no length", e)
-        return Val(f"printed::len({self.as_type(v, inner, e)})", "int")
+        return Val(f"printed::len({self.some(e.args[0], e, 'has no length')[1]})", "int")
 
     def call_list(self, e):
         call = e.args[0]
@@ -679,14 +667,15 @@ class Expressions(Specs, Borrows):
             code = f"printed::{cxx}({code}, {other})"
         return Val(code, kind)
 
-    def call_max(self, e):
-        return self.extreme("larger", e)
+    call_max = functools.partialmethod(extreme, "larger")
+    call_min = functools.partialmethod(extreme, "smaller")
 
-    def call_min(self, e):
-        return self.extreme("smaller", e)
+    def of_sizes(self, kind: str, e):
+        sizes = self.as_type(self.expr(e.args[0]), "int[]", e)
+        return Val(f"printed::{e.func.id}({sizes})", kind)
 
-    def call_sum(self, e):
-        return Val(f"printed::sum({self.as_type(self.expr(e.args[0]), 'int[]', e)})", "int")
+    call_sum = functools.partialmethod(of_sizes, "int")
+    call_sorted = call_reversed = functools.partialmethod(of_sizes, "int[]")
 
     def call_abs(self, e):
         v = self.expr(e.args[0])
@@ -695,17 +684,13 @@ class Expressions(Specs, Borrows):
         return Val(f"printed::absolute({self.as_type(v, 'int', e)})", "int")
 
     def call_int(self, e):
-        v = self.expr(e.args[0])
-        kind = kinds.plain(v.type)
-        code = self.as_type(v, kind, e)
+        kind, code = self.some(e.args[0], e)
         if kind in ("scalar", "float"):
             return Val(f"printed::whole({code})", "int")
         return Val(f"static_cast<int64_t>({code})", "int")
 
     def call_float(self, e):
-        v = self.expr(e.args[0])
-        kind = kinds.plain(v.type)
-        code = self.as_type(v, kind, e)
+        kind, code = self.some(e.args[0], e)
         made = f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})"
         return Val(made, "float")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flambeau.ops.schema import Argument
+from flambeau.ops.schema import Argument, Schema
 
 WORDS = {  # word: C++ value type
     "int": "int64_t",
@@ -91,6 +91,16 @@ def of_argument(a: Argument) -> str:
     if a.list:
         text += "?[]" if a.optional_items else "[]"
     return text + ("?" if a.optional or a.type == "Generator" else "")
+
+
+def of_returns(schema: Schema) -> str:
+    made = [OF_SCHEMA[r.type] + ("[]" if r.list else "") for r in schema.returns]
+    return made[0] if len(made) == 1 else f"({', '.join(made)})" if made else "none"
+
+
+def settled(kind: str) -> str:
+    """What a variable or a list holds: a constant text is a text there."""
+    return "str" if kind == "literal" else kind
 
 
 def is_list(kind: str) -> bool:

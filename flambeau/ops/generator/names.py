@@ -73,6 +73,12 @@ def mask(record: Record, schema: Schema) -> str:
     return f"kAllKeys{without}"
 
 
+def quoted(text: str) -> str:
+    """As a C++ string."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
 def parameters(schema: Schema) -> str:
     return ", ".join(f"{a.cpp} {a.symbol}" for a in schema.args)
 

@@ -220,10 +220,6 @@ class Loop:
         )
 
 
-def _result_kind(rule: str, expr: trace.Expr) -> str:
-    return {"boolean": "B", "real": "R"}.get(rule, "V")
-
-
 def loops(record: Record) -> list[Loop]:
     """Forward and gradient loops of a record; extra overloads share those of their base."""
     if record.base is not None:
@@ -231,45 +227,26 @@ def loops(record: Record) -> list[Loop]:
     out = []
     inputs = [a.name for a in operands(record)]
     kinds = ["B" if n in BOOLEAN else "V" for n in inputs]
-    names = [a.name for a in params(record)]
+    numbers = [a.name for a in params(record)]
+    g_kind = "R" if record.result == "real" else "V"
+    known = {"g": g_kind, **dict(zip(inputs, kinds)), "result": g_kind}
+    result = {"boolean": "B", "real": "R"}.get(record.result, "V")
     for i, static in enumerate(statics(record)):
         dtypes = rule(record, static, "dtypes")
         if rule(record, static, "promote") == "floating":
             dtypes = dtypes & (FLOATING | COMPLEX)
-        types = computes(record, dtypes)
-        expr = formula(record, static)
-        out.append(
-            Loop(
-                f"{record.schema.symbol}_{i}",
-                expr,
-                inputs,
-                kinds,
-                names,
-                types + small_computes(expr, dtypes),
-                _result_kind(record.result, expr),
-            )
-        )
+        types, expr = computes(record, dtypes), formula(record, static)
+        name, every = f"{record.schema.symbol}_{i}", types + small_computes(expr, dtypes)
+        out.append(Loop(name, expr, inputs, kinds, numbers, every, result))
         if not record.has_gradient_loops:
             continue
+        types = [t for t in types if t in ("f32", "f64", "c64", "c128")]
         for arg, grad in gradient_formulas(record, static).items():
-            if trivial(grad):
-                continue
-            used = trace.uses(grad)
-            g_kind = "R" if record.result == "real" else "V"
-            all_inputs = [("g", g_kind), *zip(inputs, kinds), ("result", g_kind)]
-            chosen = [(n, k) for n, k in all_inputs if n in used]
-            grad_types = [t for t in types if t in ("f32", "f64", "c64", "c128")]
-            out.append(
-                Loop(
-                    f"{record.schema.symbol}_{i}_grad_{arg}",
-                    grad,
-                    [n for n, _ in chosen],
-                    [k for _, k in chosen],
-                    names,
-                    grad_types,
-                    "V",
-                )
-            )
+            if not trivial(grad):
+                used = {n: k for n, k in known.items() if n in trace.uses(grad)}
+                operand_kinds = list(used.values())
+                grad_name = f"{name}_grad_{arg}"
+                out.append(Loop(grad_name, grad, list(used), operand_kinds, numbers, types, "V"))
     return out
 
 

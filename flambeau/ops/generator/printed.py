@@ -55,14 +55,9 @@ def call(record: Record, schema: Schema, give: str = "GivenSpec()") -> str:
     return f"typed_rule_{record.schema.symbol}({', '.join(args)})"
 
 
-def result_kind(schema: Schema) -> str:
-    made = [kinds.OF_SCHEMA[r.type] + ("[]" if r.list else "") for r in schema.returns]
-    return made[0] if len(made) == 1 else f"({', '.join(made)})" if made else "none"
-
-
 def body(record: Record, unit: Unit) -> str:
     """The body of a composite."""
-    want = "none" if record.inplace_only else result_kind(record.schema)
+    want = "none" if record.inplace_only else kinds.of_returns(record.schema)
     f = Function(record.function, _params(record.function, record.schema), unit, want)
     code = f.define(f"static {{}} body_of_{record.schema.symbol}")[0]
     both = record.inplace and record.out and "[&]" not in code

@@ -45,6 +45,8 @@ class Unit:
             if key in self.open:
                 raise where(f"{function.__name__} calls itself")
             self.open.append(key)
+            if function.__closure__:
+                raise where(f"{function.__name__} takes what it needs as arguments")
             names = [p for p in inspect.signature(function).parameters if p not in _HIDDEN]
             if len(names) != len(types):
                 raise where(f"{function.__name__} takes {len(names)} arguments")
@@ -86,7 +88,7 @@ class Function(Expressions):
         self.node = ast.parse(textwrap.dedent("".join(lines))).body[0]
         if not isinstance(self.node, ast.FunctionDef):
             raise self.where("only a function that is defined with `def` is printed")
-        self.globals = function.__globals__
+        self.globals = function.__globals__ | inspect.getclosurevars(function).nonlocals
         self.types: dict[str, str] = {}
         self.result = want
         self.around: set[str] = set()  # owned by the function around this one
@@ -97,8 +99,8 @@ class Function(Expressions):
 
     # -- the whole
 
-    def define(self, head: str) -> tuple[str, str]:
-        """``head`` takes the result type; gives the C++ function and its result's type."""
+    def define(self, head: str, tail: str = "") -> tuple[str, str]:
+        """``head`` or ``tail`` takes the result type; gives the C++ function and that type."""
         body = self.body()
         params = ", ".join(
             f"[[maybe_unused]] {kinds.borrowed(t)} {self.symbol(n)}" for n, t in self.params.items()
@@ -108,7 +110,7 @@ class Function(Expressions):
         if self.gives and result in kinds.GIVEN:
             params += f"{', ' if params else ''}const Give& give"
             head, kind = f"template <class Give>\n{head}", "auto"
-        return f"{head.format(kind)}({params}) {{\n{body}}}\n", result
+        return f"{head.format(kind)}({params}){tail.format(kind)} {{\n{body}}}\n", result
 
     def result_type(self, kind: str) -> str:
         return kinds.value(kind)
@@ -232,7 +234,7 @@ class Function(Expressions):
         """The assignment of a name; ``lent`` says whose lists the value may be."""
         if name in self.params:
             raise self.where(f"{name} is a parameter: give the new value a name of its own", s)
-        kind = {"literal": "str"}.get(v.type, v.type)
+        kind = kinds.settled(v.type)
         joined = kinds.joined(self.types.get(name, kind), kind)
         if joined is None:
             raise self.where(f"{name} is {self.types[name]} elsewhere and {kind} here", s)
@@ -266,9 +268,8 @@ class Function(Expressions):
         if None in names:
             raise self.where("only names are unpacked", s)
         if isinstance(s.value, ast.Tuple):
-            values, lent = [self.expr(e) for e in s.value.elts], map(lenders, s.value.elts)
-            if len(values) != len(names):
-                raise self.where(f"{len(values)} values for {len(names)} names", s)
+            values, lent = [self.expr(e) for e in s.value.elts], [*map(lenders, s.value.elts)]
+            out = ""
             if any(n in loads(s.value) for n in names):
                 made = [self.temporary() for _ in values]
                 out = "".join(
@@ -276,8 +277,6 @@ class Function(Expressions):
                     for v, t in zip(values, made, strict=True)
                 )
                 values = [Val(t, v.type, v.fresh) for v, t in zip(values, made, strict=True)]
-            else:
-                out = ""
         else:
             v = self.expr(s.value)
             if not v.type.startswith("("):
@@ -285,8 +284,8 @@ class Function(Expressions):
             made, lent = self.temporary(), [set()] * len(names)
             out = f"{indent}const auto {made} = {v.code};\n"
             values = [Val(f"std::get<{i}>({made})", k) for i, k in enumerate(kinds.members(v.type))]
-            if len(values) != len(names):
-                raise self.where(f"{len(values)} values for {len(names)} names", s)
+        if len(values) != len(names):
+            raise self.where(f"{len(values)} values for {len(names)} names", s)
         return out + "".join(
             self.store(n, v, s, indent, of)
             for n, v, of in zip(names, values, lent, strict=True)
@@ -403,7 +402,7 @@ class Function(Expressions):
         if kinds.is_list(kinds.plain(v.type)) and lenders(s.value) & others:
             raise self.where("what is given back is another's: copy it with list(...)", s)
         if self.result is None:
-            self.result = {"literal": "str"}.get(v.type, v.type)
+            self.result = kinds.settled(v.type)
         joined = self.want or kinds.joined(self.result, v.type)
         if joined is None:
             raise self.where(f"the result is {self.result} elsewhere and {v.type} here", s)
@@ -478,12 +477,8 @@ class Nested(Function):
             if len(names) != len(types):
                 raise where(f"{self.node.name} takes {len(names)} arguments")
             self.takes, self.params = types, dict(zip(names, types, strict=True))
-            text, _ = self.define("@head {}")
-            self.code = text.replace("@head", f"const auto {self.symbol(self.node.name)} = [&]", 1)
-            head, rest = self.code.split(" = [&] ", 1)
-            kind, rest = rest.split("(", 1)
-            params, rest = rest.split(") {\n", 1)
-            self.code = f"{head} = [&]({params}) -> {kind} {{\n{rest.rstrip()[:-1]}}};"
+            text, _ = self.define(f"const auto {self.symbol(self.node.name)} = [&]", " -> {}")
+            self.code = f"{text.rstrip()};"
         if types != self.takes:
             raise where(f"{self.node.name} is called with {self.takes} elsewhere")
         return self.result or "none"
@@ -497,16 +492,11 @@ def _bound(s) -> set[str]:
     """Names that comprehensions, loops and nested functions bind for themselves."""
     out = set()
     for node in own(s):
-        targets = []
-        if isinstance(node, ast.comprehension):
-            targets = [node.target]
-        elif isinstance(node, ast.For):
-            targets = [node.target]
+        if isinstance(node, (ast.comprehension, ast.For)):
+            out |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
         elif isinstance(node, ast.FunctionDef):
             out |= {a.arg for a in node.args.args}
             out |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_store(n)}
-        for t in targets:
-            out |= {n.id for n in ast.walk(t) if isinstance(n, ast.Name)}
     return out
 
 

@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 from flambeau.ops.generator import boxed, names
 from flambeau.ops.generator import pointwise as pw
+from flambeau.ops.generator.names import quoted
 from flambeau.ops.record import Record
 from flambeau.ops.samples import BOOLEAN
 from flambeau.ops.schema import TYPES, Argument, Schema, default_cpp
-
-
-def _quoted(text: str) -> str:
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{text}"'
 
 
 def takes_number(record: Record, schema: Schema, index: int) -> bool:
@@ -33,21 +29,9 @@ def is_factory(schema: Schema) -> bool:
 
 
 def _argument(record: Record, schema: Schema, index: int, a: Argument) -> str:
-    fields = [f".name = {_quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
-    if a.optional:
-        fields.append(".optional = true")
-    if a.optional_items:
-        fields.append(".optional_items = true")
-    if a.list:
-        fields.append(".list = true")
-    if a.list_size:
-        fields.append(f".list_size = {a.list_size}")
-    if a.keyword_only:
-        fields.append(".keyword_only = true")
-    if a.out:
-        fields.append(".out = true")
-    if a.mutated:
-        fields.append(".mutated = true")
+    fields = [f".name = {quoted(a.name)}", f".type = Type::{TYPES[a.type][0]}"]
+    said = ("optional", "optional_items", "list", "list_size", "keyword_only", "out", "mutated")
+    fields += [f".{n} = {str(getattr(a, n)).lower()}" for n in said if getattr(a, n)]
     if a.alias:
         fields.append(f".alias = '{a.alias}'")
     if takes_number(record, schema, index):
@@ -75,30 +59,25 @@ def _returns(schema: Schema) -> str:
         alias = f"'{r.alias}'" if r.alias else "0"
         rows.append(
             f"{{Type::{TYPES[r.type][0]}, {str(r.list).lower()}, {str(r.mutated).lower()}, "
-            f"{alias}, {_quoted(r.name)}, {str(r.optional).lower()}}}"
+            f"{alias}, {quoted(r.name)}, {str(r.optional).lower()}}}"
         )
     return ", ".join(rows)
 
 
 def tags(record: Record, schema: Schema) -> str:
-    out = [f"tag::{t}" for t in sorted(record.tags)]
-    if record.kind == "pointwise":
-        out.append("tag::pointwise")
-    if record.checks_values or pw.has_parts(record):
-        out.append("tag::raises_on_values")
-    if record.kind == "view":
-        out.append("tag::inplace_view" if schema.inplace else "tag::view")
-    if record.kind == "composite":
-        out.append("tag::composite_implicit")
-    if record.kind == "native" and record.has_body:
-        out.append("tag::composite_explicit")
-    if schema.inplace:
-        out.append("tag::inplace")
-    if schema.outs:
-        out.append("tag::out")
-    if is_factory(schema):
-        out.append("tag::factory")
-    return " | ".join(out) or "0"
+    """In the order of this list, behind those that the record states."""
+    known = {
+        "pointwise": record.kind == "pointwise",
+        "raises_on_values": record.checks_values or pw.has_parts(record),
+        "inplace_view" if schema.inplace else "view": record.kind == "view",
+        "composite_implicit": record.kind == "composite",
+        "composite_explicit": record.kind == "native" and record.has_body,
+        "inplace": schema.inplace,
+        "out": schema.outs,
+        "factory": is_factory(schema),
+    }
+    every = [*sorted(record.tags), *(t for t, holds in known.items() if holds)]
+    return " | ".join(f"tag::{t}" for t in every) or "0"
 
 
 def op_rows(record: Record) -> str:
@@ -110,14 +89,12 @@ def op_rows(record: Record) -> str:
             code += f"static constinit const Argument args_{schema.symbol}[] = {{{args}}};\n"
         if schema.returns:
             code += f"static constexpr Return returns_{schema.symbol}[] = {{{_returns(schema)}}};\n"
-        functional = "nullptr"
-        if schema.inplace or schema.outs:
-            base = record.schema
-            functional = _quoted(base.full_name if not record.inplace_only else base.full_name)
+        derived = schema.inplace or schema.outs
+        functional = quoted(record.schema.full_name) if derived else "nullptr"
         code += (
             f"extern const Op row_{schema.symbol};\nconstinit const Op row_{schema.symbol} = "
             f'{{"aten", "{schema.name}", "{schema.overload}", '
-            f"{_quoted('aten::' + schema.text())}, "
+            f"{quoted('aten::' + schema.text())}, "
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
@@ -193,8 +170,8 @@ def name_table(
     for i, n in enumerate(python_names(records)):
         ops = ", ".join(str(index[s.symbol]) for s in (*n.schemas, *n.outs))
         code += f"constexpr uint16_t ops_{i}[] = {{{ops}}};\n"
-        slot = _quoted(n.slot) if n.slot else "nullptr"
-        doc = _quoted(docstring(n.name)) if n.is_property else "nullptr"
+        slot = quoted(n.slot) if n.slot else "nullptr"
+        doc = quoted(docstring(n.name)) if n.is_property else "nullptr"
         rows.append(
             f'    {{PythonName::Where::{n.where}, "{n.module}", "{n.name}", ops_{i}, '
             f"{len(n.schemas) + len(n.outs)}, {slot}, {doc}}}"
@@ -218,7 +195,7 @@ def rules(record: Record) -> str:
             f"[[maybe_unused]] static const PointwiseRule rule_{record.schema.symbol}_{i} = {{"
             f"PointwiseRule::Promote::{promote}, PointwiseRule::Result::{record.result}, {mask}, "
             f"{str(record.result == 'real').lower()}, "
-            f"{_quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}, "
+            f"{quoted(record.refuses_bool) if record.refuses_bool else 'nullptr'}, "
             f"{str(set(parts) != {'any'}).lower()}, {{{shown}}}}};\n"
         )
     return code

@@ -48,6 +48,12 @@ mse_loss.reference(
 mse_loss.autocast("float32")
 
 
+@mse_loss.decomposition
+def _(self, target, reduction, ops):
+    each = ops.square(self - target)
+    return each if reduction == NONE else ops.mean(each) if reduction == MEAN else ops.sum(each)
+
+
 @mse_loss.jvp
 def _(t, self, target, reduction):
     each = 2 * (self - target) * (t.get("self") - t.get("target"))

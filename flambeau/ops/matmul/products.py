@@ -211,6 +211,11 @@ dot.reference(np.dot)
 dot.jvp("multilinear")
 
 
+@dot.decomposition
+def _(self, tensor, ops):
+    return ops.sum(self * tensor)
+
+
 @dot.batching
 def _(b, self, tensor):
     return b.product(self, tensor)
@@ -321,6 +326,11 @@ def _(self, mat1, mat2):
     product = product_of_matrices(mat1, mat2)
     check_addend("addmm", self, product)
     return product
+
+
+@addmm.decomposition
+def _(self, mat1, mat2, beta, alpha, ops):
+    return ops.add_Tensor(ops.mul_Scalar(self, beta), ops.mm(mat1, mat2), alpha)
 
 
 @addmm.batching

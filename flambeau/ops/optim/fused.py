@@ -117,16 +117,27 @@ def check_scaler(op, params, grads, grad_scale, found_inf):
         check_number(op, found_inf, "found_inf")
 
 
-def check_adam(
-    op, params, grads, averages, squares, largest, steps, amsgrad, grad_scale, found_inf
-):
-    check_parameters(op, params)
-    check_scaler(op, params, grads, grad_scale, found_inf)
-    check_states(op, params, averages, "exp_avgs")
-    check_states(op, params, squares, "exp_avg_sqs")
-    if amsgrad:
-        check_states(op, params, largest, "max_exp_avg_sqs")
-    check_steps(op, params, steps)
+def rule_of_adam(op):
+    def rule(
+        self,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        max_exp_avg_sqs,
+        state_steps,
+        amsgrad,
+        grad_scale,
+        found_inf,
+    ):
+        check_parameters(op, self)
+        check_scaler(op, self, grads, grad_scale, found_inf)
+        check_states(op, self, exp_avgs, "exp_avgs")
+        check_states(op, self, exp_avg_sqs, "exp_avg_sqs")
+        if amsgrad:
+            check_states(op, self, max_exp_avg_sqs, "max_exp_avg_sqs")
+        check_steps(op, self, state_steps)
+
+    return rule
 
 
 def rate_of(op, lr):
@@ -152,30 +163,7 @@ def _fused_adam_():
 _sampled(_fused_adam_, "adam")
 
 
-@_fused_adam_.rule
-def _(
-    self,
-    grads,
-    exp_avgs,
-    exp_avg_sqs,
-    max_exp_avg_sqs,
-    state_steps,
-    amsgrad,
-    grad_scale,
-    found_inf,
-):
-    check_adam(
-        "_fused_adam_",
-        self,
-        grads,
-        exp_avgs,
-        exp_avg_sqs,
-        max_exp_avg_sqs,
-        state_steps,
-        amsgrad,
-        grad_scale,
-        found_inf,
-    )
+_fused_adam_.rule(rule_of_adam("_fused_adam_"))
 
 
 @native("_fused_adam_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)
@@ -237,30 +225,7 @@ def _fused_adamw_():
 _sampled(_fused_adamw_, "adam")
 
 
-@_fused_adamw_.rule
-def _(
-    self,
-    grads,
-    exp_avgs,
-    exp_avg_sqs,
-    max_exp_avg_sqs,
-    state_steps,
-    amsgrad,
-    grad_scale,
-    found_inf,
-):
-    check_adam(
-        "_fused_adamw_",
-        self,
-        grads,
-        exp_avgs,
-        exp_avg_sqs,
-        max_exp_avg_sqs,
-        state_steps,
-        amsgrad,
-        grad_scale,
-        found_inf,
-    )
+_fused_adamw_.rule(rule_of_adam("_fused_adamw_"))
 
 
 @native("_fused_adamw_.tensor_lr" + _ADAM.format(lr="Tensor"), method=False)

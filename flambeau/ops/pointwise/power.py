@@ -24,6 +24,13 @@ from flambeau.ops.samples import call, np, values
 from flambeau.ops.trace import f
 
 
+def _own(text, dtypes):
+    """An op that ``pow`` runs, without a name in Python."""
+    return pointwise(
+        text, dtypes=dtypes, function_variant=False, method=False, inplace_functions=()
+    )
+
+
 @composite("square(Tensor self) -> Tensor", inplace=True, out=True)
 def square(self, ops):
     """``self * self``.
@@ -38,13 +45,7 @@ square.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
 square.reference(np.square)
 
 
-@pointwise(
-    "_square(Tensor self) -> Tensor",
-    dtypes=ALL,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_square(Tensor self) -> Tensor", ALL)
 def _square(self):
     """``self * self``: what ``pow`` runs for an exponent of 2."""
     return self * self
@@ -53,13 +54,7 @@ def _square(self):
 _square.reference(lambda x: x * x)
 
 
-@pointwise(
-    "_cube(Tensor self) -> Tensor",
-    dtypes=ALL,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_cube(Tensor self) -> Tensor", ALL)
 def _cube(self):
     """``self * self * self``: what ``pow`` runs for an exponent of 3."""
     return self * self * self
@@ -68,13 +63,7 @@ def _cube(self):
 _cube.reference(lambda x: x * x * x)
 
 
-@pointwise(
-    "_inverse_square(Tensor self) -> Tensor",
-    dtypes=FLOATING | COMPLEX,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_inverse_square(Tensor self) -> Tensor", FLOATING | COMPLEX)
 def _inverse_square(self):
     """``1 / self**2``: what ``pow`` runs for an exponent of -2."""
     inverse = f.reciprocal(self)  # whose square leaves the range where the result does
@@ -85,13 +74,7 @@ _inverse_square.domain(self=(0.1, 3.0))
 _inverse_square.reference(lambda x: 1 / (x * x), tolerance=8)
 
 
-@pointwise(
-    "_whole_power(Tensor self, *, Scalar exponent) -> Tensor",
-    dtypes=INTEGRAL,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_whole_power(Tensor self, *, Scalar exponent) -> Tensor", INTEGRAL)
 def _whole_power(self, exponent):
     """``self`` to a small whole power: what ``pow`` runs for integers."""
     return f.whole_power(self, exponent)
@@ -104,13 +87,7 @@ _whole_power.reference(lambda x, exponent: x**exponent)
 # Powers of -inf and -0 are those of inf and 0, which roots are not.
 
 
-@pointwise(
-    "_root(Tensor self) -> Tensor",
-    dtypes=FLOATING,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_root(Tensor self) -> Tensor", FLOATING)
 def _root(self):
     """The square root: what ``pow`` runs for an exponent of 0.5."""
     return f.where(self == -math.inf, math.inf, f.sqrt(self + 0.0))
@@ -120,13 +97,7 @@ _root.domain(self=(0.0, 3.0))
 _root.reference(np.sqrt)
 
 
-@pointwise(
-    "_inverse_root(Tensor self) -> Tensor",
-    dtypes=FLOATING,
-    function_variant=False,
-    method=False,
-    inplace_functions=(),
-)
+@_own("_inverse_root(Tensor self) -> Tensor", FLOATING)
 def _inverse_root(self):
     """One over the square root: what ``pow`` runs for an exponent of -0.5."""
     return f.where(self == -math.inf, 0.0, f.reciprocal(f.sqrt(self + 0.0)))

@@ -177,9 +177,8 @@ struct Lanes {
           }
         }
       };
-      pixels(0, low, true);
       pixels(low, high, false);
-      pixels(high, b.cols, true);
+      for (int side = 0; side < 2; ++side) pixels(side ? high : 0, side ? b.cols : low, true);
     }
 #pragma GCC unroll 9
     for (int k = 0; k < N; ++k) {
@@ -227,7 +226,7 @@ struct Lanes {
   }
 
   static void correlate(const LaneBlock& b, void* sums) {
-    if (b.channels == L)
+    if (!kOneForm && b.channels == L)
       b.lanes ? correlate_all<true, true>(b, sums) : correlate_all<true, false>(b, sums);
     else
       b.lanes ? correlate_all<false, true>(b, sums) : correlate_all<false, false>(b, sums);

@@ -114,7 +114,9 @@ void write_words(const KeyForm& form, const Word* words, int64_t n, const char* 
                  int64_t* indices) {
   write_positions(words, n, indices);
   constexpr int64_t kFewWords = 4096;
-  if (n <= kFewWords) return pick_elements(src, indices, n, values, itemsize(form.dtype));
+  // So are those of truth values, whose bytes may be others than 0 and 1.
+  if (n <= kFewWords && form.dtype != DType::boolean)
+    return pick_elements(src, indices, n, values, itemsize(form.dtype));
   // The elements of many words would be read from all over the memory; their keys are at hand.
   if (form.narrow)
     return order_kernels().narrow_elements(words, values, n, form.dtype == DType::int64,

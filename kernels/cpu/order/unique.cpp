@@ -89,9 +89,13 @@ Order order_elements(const KeyForm& form, const Tensor& flat) {
   return order;
 }
 
-}  // namespace
-
-namespace {
+// Elements that were compared, fresh; truth values as 0 and 1, whatever bytes they had.
+Tensor as_compared(Tensor values) {
+  if (values.dtype() != DType::boolean) return values;
+  auto* const bytes = values.data<uint8_t>();
+  std::transform(bytes, bytes + values.numel(), bytes, [](uint8_t b) { return b != 0; });
+  return values;
+}
 
 // What of a tensor of n elements is in use; a copy where that is less than half.
 Tensor first_of(const Tensor& t, int64_t count) {
@@ -149,7 +153,7 @@ std::tuple<Tensor, Tensor, Tensor> runs(const KeyForm& form, const Tensor& flat,
   parallel_for(counts.numel(), kGrain, [&](int64_t g, int64_t end) {
     for (; g < end; ++g) count[g] = (g + 1 < total ? begin[g + 1] : n) - begin[g];
   });
-  return {first_of(values, total), inverse, counts};
+  return {as_compared(first_of(values, total)), inverse, counts};
 }
 
 }  // namespace
@@ -174,7 +178,7 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& self, bool sorted, bool 
   const Tensor firsts = order.firsts();
   const Tensor values = empty(firsts.sizes(), self.options());
   index_select(values, flat, 0, firsts);
-  return {values, return_inverse ? order.inverse(self.sizes()) : int64_vector(0),
+  return {as_compared(values), return_inverse ? order.inverse(self.sizes()) : int64_vector(0),
           return_counts ? order.counts() : int64_vector(0)};
 }
 
@@ -247,7 +251,7 @@ std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& self, int64_t dim, b
   sizes[dim] = firsts.numel();
   const Tensor values = empty(sizes, self.options());
   index_select(values, self, dim, firsts);
-  return {values, order.inverse({{n}}), order.counts()};
+  return {as_compared(values), order.inverse({{n}}), order.counts()};
 }
 
 }  // namespace flambeau::inline v1::cpu

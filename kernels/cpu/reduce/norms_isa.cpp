@@ -17,12 +17,22 @@ FLAMBEAU_LEAF double square(complex<T> z) {
   return square(z.re) + square(z.im);
 }
 
+// The bits of 1, of 0 for 0: without comparisons, which the compiler takes out of vectors.
+FLAMBEAU_LEAF uint64_t one_unless_zero(double x) {
+  const uint64_t b = math::bits_of(x) << 1;
+  return (0 - ((b | (0 - b)) >> 63)) & math::bits_of(1.0);
+}
+template <class T>
+FLAMBEAU_LEAF uint64_t one_unless_zero(complex<T> z) {
+  return one_unless_zero(z.re) | one_unless_zero(z.im);
+}
+
 template <class T>
 struct NormSum {
   using Element = T;
   using State = double;
   using Result = real_t<T>;
-  static constexpr bool kMaps = true, kPartwise = false, kExtreme = false;
+  static constexpr bool kMaps = true, kLongMap = false, kPartwise = false, kExtreme = false;
   FLAMBEAU_LEAF double identity() { return 0; }
   template <class V>
   FLAMBEAU_LEAF V join(V a, V b) {
@@ -32,10 +42,11 @@ struct NormSum {
 };
 template <class T>
 struct Norm0 : NormSum<T> {
-  FLAMBEAU_LEAF double map(T x, const void*) { return math::cast<bool>(x) ? 1.0 : 0.0; }
+  FLAMBEAU_LEAF double map(T x, const void*) { return math::from_bits(one_unless_zero(x)); }
 };
 template <class T>
 struct Norm1 : NormSum<T> {
+  static constexpr bool kLongMap = Parts<T>::count == 2;
   FLAMBEAU_LEAF double map(T x, const void*) { return magnitude(x); }
 };
 template <class T>
@@ -47,6 +58,7 @@ struct Norm2 : NormSum<T> {
 };
 template <class T>
 struct NormP : NormSum<T> {
+  static constexpr bool kLongMap = true;
   FLAMBEAU_LEAF double p(const void* params) { return static_cast<const NormParams*>(params)->p; }
   FLAMBEAU_LEAF double map(T x, const void* params) { return math::pow(magnitude(x), p(params)); }
   FLAMBEAU_LEAF real_t<T> finish(double s, int64_t, const void* params) {
@@ -56,14 +68,14 @@ struct NormP : NormSum<T> {
 template <class T>
 struct NormMax : Maximum<real_t<T>> {
   using Element = T;
-  static constexpr bool kMaps = true;
+  static constexpr bool kMaps = true, kLongMap = Parts<T>::count == 2;
   FLAMBEAU_LEAF real_t<T> identity() { return 0; }
   FLAMBEAU_LEAF real_t<T> map(T x, const void*) { return math::abs(x); }
 };
 template <class T>
 struct NormMin : Minimum<real_t<T>> {
   using Element = T;
-  static constexpr bool kMaps = true;
+  static constexpr bool kMaps = true, kLongMap = Parts<T>::count == 2;
   FLAMBEAU_LEAF real_t<T> map(T x, const void*) { return math::abs(x); }
 };
 

@@ -96,8 +96,9 @@ struct Unordered {
 //
 // Op offers Element, State, Result, identity(), map(element, params), join(a, b) for states and for
 // vectors of them, and finish(state, count, params). Where an Op is kPartwise, the real and
-// imaginary parts of complex numbers are joined each for itself. An Op that is kExtreme offers
-// of_numbers(a, b), which gives b where either is NaN.
+// imaginary parts of complex numbers are joined each for itself, as OfPart joins numbers. An Op
+// that is kExtreme offers of_numbers(a, b), which gives b where either is NaN. One that has states
+// like another and differs in how it finishes them names that as FoldedAs.
 
 // Elements that are stored as `Source` become the Op's when they are loaded.
 
@@ -139,8 +140,10 @@ struct Fold {
 
   static void columns(const void* elements, int64_t row_stride, int64_t rows, int64_t cols, int64_t,
                       const void* params, void* states) {
-    if constexpr (kVectors)
-      columns_of_lanes(static_cast<const Input*>(elements), row_stride, rows, cols * kParts, params,
+    if constexpr (kParts == 2 && kVectors)
+      Fold<typename Op::OfPart>::columns(elements, row_stride, rows, cols * 2, 0, params, states);
+    else if constexpr (kVectors)
+      columns_of_lanes(static_cast<const Input*>(elements), row_stride, rows, cols, params,
                        static_cast<Lane*>(states));
     else
       columns_of_states(static_cast<const Element*>(elements), row_stride, rows, cols, params,
@@ -148,14 +151,16 @@ struct Fold {
   }
 
   static void combine(void* states, const void* later, int64_t n) {
-    if constexpr (kVectors) {
+    if constexpr (kParts == 2 && kVectors) {
+      Fold<typename Op::OfPart>::combine(states, later, n * 2);
+    } else if constexpr (kVectors) {
       Lane* s = static_cast<Lane*>(states);
       const Lane* l = static_cast<const Lane*>(later);
-      if (n * kParts == 1) {
+      if (n == 1) {
         *s = Op::join(*s, *l);
         return;
       }
-      for_vectors<Lane>(n * kParts, [&](int64_t j, int64_t m) {
+      for_vectors<Lane>(n, [&](int64_t j, int64_t m) {
         store<Lane>(s + j, Op::join(some(s + j, m), some(l + j, m)), m);
       });
     } else {
@@ -172,6 +177,11 @@ struct Fold {
   }
 
   static constexpr ReduceKernel kernel() {
+    if constexpr (requires { typename Op::FoldedAs; }) {
+      ReduceKernel kernel = Fold<typename Op::FoldedAs, Source>::kernel();
+      kernel.finish = finish;
+      return kernel;
+    }
     ReduceKernel kernel = {sizeof(State), rows,   columns,
                            combine,       finish, {kDType<Result>, kDType<Result>}};
     if constexpr (kVectors) {  // rows that are read once, and of which little is left to join
@@ -197,6 +207,9 @@ struct Fold {
   static constexpr bool kVectors = Op::kPartwise || Parts<State>::count == 1;
   static constexpr bool kHalves =
       __is_same(Source, math::bfloat16) || __is_same(Source, math::float16);
+  // What is long is printed once and called, and not printed into each part of each loop.
+  static constexpr bool kLong =
+      Op::kLongMap || (__is_same(Source, math::float16) && math::half_lanes == 1);
   static constexpr bool kQuick = Op::kExtreme && kFloating<State> && !Op::kMaps;
   static constexpr int kParts = Parts<State>::count;
   using Lane = real_t<State>;
@@ -221,7 +234,20 @@ struct Fold {
   }
   // n elements as lanes; `rest` where there are none.
   FLAMBEAU_LEAF Vec mapped(const Input* p, int64_t n, const void* params, Vec rest) {
-    if constexpr (Op::kMaps) {
+    if (!kLong && (kMasks || n == kWidth)) return mapped_here(p, n, params, rest);
+    return mapped_by_call(p, n, params, rest);
+  }
+  FLAMBEAU_LEAF_CALL Vec mapped_by_call(const Input* p, int64_t n, const void* params, Vec rest) {
+    return mapped_here(p, n, params, rest);
+  }
+  FLAMBEAU_LEAF Vec mapped_here(const Input* p, int64_t n, const void* params, Vec rest) {
+    if constexpr (Op::kMaps && __is_same(Source, math::float16)) {
+      float given[Vector<float>::kWidth];
+      store<float>(given, widened<float>(p, n));
+      Lane lanes[kWidth];
+      for (int64_t k = 0; k < kWidth; ++k) lanes[k] = Op::map(given[k], params);
+      return only<Lane>(load<Lane>(lanes), n, rest);
+    } else if constexpr (Op::kMaps) {
       Input given[kWidth];
       if (n < kWidth) p = padded<kWidth>(given, p, n);
       Lane lanes[kWidth];
@@ -355,13 +381,13 @@ struct Fold {
   // Few columns: their states stay in registers.
   FLAMBEAU_LEAF void columns_of_lanes(const Input* p, int64_t row_stride, int64_t rows,
                                       int64_t cols, const void* params, Lane* s) {
-    if (cols <= kWidth) return few_columns<1>(p, row_stride, rows, cols, params, s);
-    if (cols <= 2 * kWidth) return few_columns<2>(p, row_stride, rows, cols, params, s);
-    if (cols <= 3 * kWidth) return few_columns<3>(p, row_stride, rows, cols, params, s);
-    if (cols <= 4 * kWidth) return few_columns<4>(p, row_stride, rows, cols, params, s);
-    many_columns(p, row_stride, rows, cols, params, s);
+    if (cols > 4 * kWidth) return many_columns(p, row_stride, rows, cols, params, s);
+    for (; cols > kWidth; cols -= 2 * kWidth, p += 2 * kWidth, s += 2 * kWidth)
+      few_columns<2>(p, row_stride, rows, smaller(cols, 2 * kWidth), params, s);
+    if (cols > 0) few_columns<1>(p, row_stride, rows, cols, params, s);
   }
 
+  FLAMBEAU_LEAF int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
   template <int vectors>
   FLAMBEAU_LEAF void few_columns(const Input* p, int64_t row_stride, int64_t rows, int64_t cols,
                                  const void* params, Lane* s) {

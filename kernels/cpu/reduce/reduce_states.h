@@ -27,13 +27,14 @@ struct Plain {
   using Element = T;
   using State = T;
   using Result = T;
-  static constexpr bool kMaps = false, kPartwise = false, kExtreme = false;
+  static constexpr bool kMaps = false, kLongMap = false, kPartwise = false, kExtreme = false;
   FLAMBEAU_LEAF T map(T x, const void*) { return x; }
   FLAMBEAU_LEAF T finish(T s, int64_t, const void*) { return s; }
 };
 
 template <class T>
 struct Sum : Plain<T> {
+  using OfPart = Sum<real_t<T>>;
   static constexpr bool kPartwise = true;
   FLAMBEAU_LEAF T identity() { return T{}; }
   template <class V>

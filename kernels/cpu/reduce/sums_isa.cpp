@@ -5,6 +5,7 @@ namespace {
 
 template <class T>
 struct Mean : Sum<T> {
+  using FoldedAs = Sum<T>;
   FLAMBEAU_LEAF T finish(T s, int64_t count, const void*) {
     const auto n = static_cast<real_t<T>>(count);
     if constexpr (Parts<T>::count == 2)

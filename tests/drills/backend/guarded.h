@@ -20,5 +20,6 @@ class Open {
 
 void register_memory();
 void register_kernels();
+void register_layouts();
 
 }  // namespace guarded

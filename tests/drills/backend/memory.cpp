@@ -152,6 +152,7 @@ void guarded_starve(int yes) { guarded::starves = yes != 0; }
 void guarded_register() {
   guarded::register_memory();
   guarded::register_kernels();
+  guarded::register_layouts();
 }
 size_t guarded_synchronized() { return guarded::synchronized; }
 size_t guarded_allocations() { return guarded::allocations; }

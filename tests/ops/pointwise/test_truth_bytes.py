@@ -86,3 +86,15 @@ def test_sums_and_products_by_index():
     twos = torch.full((40,), 2, dtype=torch.uint8).view(torch.bool)
     made = twos.scatter(0, index, a, reduce="multiply")
     assert np.array_equal(made.numpy().view(np.uint8) != 0, product)
+
+
+@pytest.mark.parametrize("n", [*LENGTHS, 5000])
+def test_what_is_compared_is_given_back_as_truth(n):
+    a, x = operands(n)
+    same(a.sort()[0], np.sort(x))
+    same(a.sort(descending=True)[0], np.sort(x)[::-1])
+    same(a.msort(), np.sort(x))
+    same(torch.unique(a), np.unique(x))
+    kept = np.append(True, x[1:] != x[:-1])
+    same(torch.unique_consecutive(a), x[kept])
+    same(torch.unique(torch.stack([a, a], 1), dim=0), np.unique(x)[:, None].repeat(2, 1))

@@ -157,53 +157,57 @@ template <class T>
 static inline Mask first_lanes(int64_t count) {
   return count;
 }
+// Parts of vectors are rare, and printed once.
 template <class T>
-static inline Vec<T> load(const T* p, Mask count) {
-  if (count == kLanes<T>) return load(p);
+[[gnu::noinline]] static Vec<T> load_some(const T* p, int64_t count) {
   Vec<T> v{};
   for (int64_t i = 0; i < count; ++i) v[i] = p[i];
   return v;
 }
 template <class T>
+[[gnu::noinline]] static void store_some(T* p, Vec<T> v, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
+}
+template <class T>
+static inline Vec<T> load(const T* p, Mask count) {
+  return count == kLanes<T> ? load(p) : load_some(p, count);
+}
+template <class T>
 static inline void store(T* p, Vec<T> v, Mask count) {
   if (count == kLanes<T>) return store(p, v);
-  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
+  store_some(p, v, count);
 }
 #endif
 
 // ---- 16-bit storage: as many elements as a vector of float has
 using Half = typename VectorOf<uint16_t, kLanes<float>>::type;
 
-static inline Half load_half(const void* p, int64_t count) {
-  Half h{};
-  if (count == kLanes<float>) {
-    memcpy(&h, p, sizeof(h));
-    return h;
-  }
 #if defined(__AVX512BW__)
+static inline Half load_some_halves(const void* p, int64_t count) {
   return (Half)_mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_lanes<float>(count)), p);
+}
+static inline void store_some_halves(void* p, Half h, int64_t count) {
+  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(first_lanes<float>(count)), (__m256i)h);
+}
 #else
-  for (int64_t i = 0; i < count; ++i) {
-    uint16_t x;
-    memcpy(&x, static_cast<const uint16_t*>(p) + i, sizeof(x));
-    h[i] = x;
-  }
+[[gnu::noinline]] static Half load_some_halves(const void* p, int64_t count) {
+  Half h{};
+  memcpy(&h, p, static_cast<size_t>(count) * sizeof(uint16_t));
   return h;
+}
+[[gnu::noinline]] static void store_some_halves(void* p, Half h, int64_t count) {
+  memcpy(p, &h, static_cast<size_t>(count) * sizeof(uint16_t));
+}
 #endif
+static inline Half load_half(const void* p, int64_t count) {
+  if (count != kLanes<float>) return load_some_halves(p, count);
+  Half h;
+  memcpy(&h, p, sizeof(h));
+  return h;
 }
 static inline void store_half(void* p, Half h, int64_t count) {
-  if (count == kLanes<float>) {
-    memcpy(p, &h, sizeof(h));
-    return;
-  }
-#if defined(__AVX512BW__)
-  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(first_lanes<float>(count)), (__m256i)h);
-#else
-  for (int64_t i = 0; i < count; ++i) {
-    uint16_t x = h[i];
-    memcpy(static_cast<uint16_t*>(p) + i, &x, sizeof(x));
-  }
-#endif
+  if (count != kLanes<float>) return store_some_halves(p, h, count);
+  memcpy(p, &h, sizeof(h));
 }
 
 static inline Vec<float> widen_bf16(Half h) {
@@ -234,7 +238,7 @@ static inline Half narrow_f16(Vec<float> x) {
 #else
 // A half's exponent and mantissa, moved to where a float has them, are its value times 2^-112;
 // infinities and NaNs come out at 2^16 and above.
-static inline Vec<float> widen_f16(Half h) {
+[[gnu::noinline]] static Vec<float> widen_f16(Half h) {
   Vec<uint32_t> u = __builtin_convertvector(h, Vec<uint32_t>);
   Vec<uint32_t> special = (Vec<uint32_t>)((u & 0x7c00u) == 0x7c00u);
   Vec<float> scaled = (Vec<float>)((u & 0x7fffu) << 13) * 0x1p112f;
@@ -242,7 +246,7 @@ static inline Vec<float> widen_f16(Half h) {
   return (Vec<float>)bits;
 }
 // Below the normal range of a half, adding 0.5 rounds to its smallest step.
-static inline Half narrow_f16(Vec<float> x) {
+[[gnu::noinline]] static Half narrow_f16(Vec<float> x) {
   Vec<uint32_t> u = (Vec<uint32_t>)x;
   Vec<uint32_t> sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
   Vec<uint32_t> normal = magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23);
