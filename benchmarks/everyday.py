@@ -67,7 +67,8 @@ F.gelu(a); F.gelu(h); F.silu(at); F.silu(d); a.sin(); f.cos(); a.log1p(); f.log2
 f + f; f * 2; f / f; f.clamp(-1, 1); f.sqrt(); f < f; u8 >> 1; u8 * 3; i32 * 3; i32.clamp(2, 50)
 m * m; w.mul_(1.0); u8 + 1; a - column; a[:, :1] * v; a ** 0; a ** -2; z ** -2; i32 ** 5
 w.copy_(a).pow_(2); w.clamp_(-1, 1); torch.clamp(a, b, a); a.round(decimals=2)
-torch.lerp(h, h, 0.3); z.sigmoid()
+torch.lerp(h, h, 0.3); z.sigmoid(); i8 * i8; u8 - u8; torch.lerp(h, h, h); torch.lerp(f, f, 0.3)
+torch.pow(a, 0, out=w)
 """
 REDUCE = """
 a.sum(); a.sum(0); a.sum(1); at.sum(1); a2.sum(1); a2.sum(0); n.mean((2, 3)); n.mean((0, 2, 3))
@@ -99,7 +100,9 @@ a.gather(1, i * 20); u8.gather(1, i); a.clone().scatter_add_(1, i, b); w.scatter
 w.__setitem__(m, 0.0); w.__setitem__(rows, 0.0); n.roll(1, 3); nl.roll(1, 3); a2.flip(1); w.tril_()
 m.half(); d.half(); i.unique_consecutive(); a[:, :100].sort(1)[0]; a.topk(1, 1)[0]
 F.pad(n, (1, 1, 1, 1), mode="reflect"); F.pad(n, (1, 1, 1, 1)); torch.from_numpy(a.numpy())
-torch.save(a, io.BytesIO())
+torch.save(a, io.BytesIO()); F.pad(nl, (1, 1, 1, 1), mode="reflect"); F.pad(nl, (1, 1, 1, 1))
+F.pad(n, (2, 2, 2, 2), mode="circular"); F.pad(n, (0, 3), mode="replicate")
+n.roll((1, 2), (2, 3)); w.copy_(v); i.unique_consecutive(return_inverse=True)
 """
 MAKE = """
 torch.rand(2000, 2000); torch.randn(2000, 2000); torch.randint(0, 10, (2000, 2000))

@@ -79,7 +79,8 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
   }
   if (shared) return allocate(spec, out);
   resize_out(out, spec.sizes, op);
-  const bool direct = out.dtype() == spec.dtype && out.is_contiguous() && !spec.strides;
+  const bool direct = out.dtype() == spec.dtype && out.is_contiguous() &&
+                      (!spec.strides || same(*spec.strides, out.strides()));
   return direct ? out : allocate(spec, out);
 }
 

@@ -128,6 +128,13 @@ def is_short(e: Expr) -> bool:
     return bool(leaf.infix or leaf.short) and all(is_short(a) for a in e.args)
 
 
+def is_ring(e: Expr) -> bool:
+    """Whether a formula is nothing but sums and products of operands."""
+    if e.op in ("operand", "param"):
+        return e.type == "V"
+    return e.op in ("add", "sub", "mul", "neg") and all(is_ring(a) for a in e.args)
+
+
 _CHOICES = ("minimum", "maximum", "at_least", "at_most", "where")
 
 

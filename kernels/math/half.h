@@ -42,11 +42,13 @@ FLAMBEAU_LEAF float16 to_float16(float x) {
   y = a > 0x7f800000u ? 0x7e00u | ((a >> 13) & 0x3ffu) : y;
   return {uint16(y | sign)};
 }
-FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) {
+// The upper half of the bits is the number.
+FLAMBEAU_LEAF uint32 bits_rounded_to_bfloat16(float x) {
   uint32 b = bits_of(x);
   uint32 rounded = b + 0x7fffu + ((b >> 16) & 1u);
-  return {uint16((x != x ? b | 0x400000u : rounded) >> 16)};
+  return x != x ? b | 0x400000u : rounded;
 }
+FLAMBEAU_LEAF bfloat16 to_bfloat16(float x) { return {uint16(bits_rounded_to_bfloat16(x) >> 16)}; }
 
 #if !defined(__CUDACC__)
 // Lanes of a vector of floats, so many as the instruction set converts at once; one where it does

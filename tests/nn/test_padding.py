@@ -38,3 +38,46 @@ def test_values(mode, shape, pad, dtype):
         assert np.array_equal(mapped.numpy(), np.stack([want, want + 1]))
         value, slope = jvp(lambda t: F.pad(t, pad, mode=mode), (x,), (2 * x,))
         assert np.array_equal(value.numpy(), want) and np.array_equal(slope.numpy(), 2 * want)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
+@pytest.mark.parametrize(("shape", "pad"), CASES)
+def test_gradients_are_those_of_every_element(mode, shape, pad):
+    rng = np.random.default_rng(1)
+    x = torch.tensor(rng.standard_normal(shape), requires_grad=True)
+    y = F.pad(x, pad, mode=mode)
+    weight = rng.standard_normal(y.shape)
+    y.backward(torch.tensor(weight))
+    # Where each element of the result comes from; nowhere is 0.
+    places = torch.arange(1, x.numel() + 1).reshape(shape)
+    source = F.pad(places, pad, mode=mode).numpy()
+    want = np.bincount(source.ravel(), weight.ravel(), x.numel() + 1)[1:].reshape(shape)
+    assert np.allclose(x.grad.numpy(), want)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
+def test_long_rows_and_single_planes(mode):
+    x = torch.arange(2 * 200_000).reshape(1, 2, 200_000)
+    widths, how = [(0, 0), (0, 0), (1000, 3)], {"mode": MODES.get(mode, "constant")}
+    assert np.array_equal(F.pad(x, (1000, 3), mode=mode).numpy(), np.pad(x.numpy(), widths, **how))
+    plane = x.reshape(1, 1, 1600, 250)
+    widths = [(0, 0), (0, 0), (5, 7), (2, 1)]
+    got = F.pad(plane, (2, 1, 5, 7), mode=mode)
+    assert np.array_equal(got.numpy(), np.pad(plane.numpy(), widths, **how))
+
+
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 4, 5, 6)])
+def test_channels_last_stays(mode, shape):
+    form = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+    pad = (1, 1) * (len(shape) - 2)
+    x = torch.arange(720)[: int(np.prod(shape))].reshape(shape)
+    got = F.pad(x.to(memory_format=form), pad, mode=mode)
+    assert torch.equal(got, F.pad(x, pad, mode=mode))
+    assert got.is_contiguous(memory_format=form) == (mode != "circular")
+
+
+def test_the_slope_of_a_constant_border_is_zero():
+    x = torch.ones(2, 3)
+    value, slope = jvp(lambda t: F.pad(t, (1, 0), value=5.0), (x,), (2 * x,))
+    assert value.tolist() == [[5, 1, 1, 1]] * 2 and slope.tolist() == [[0, 2, 2, 2]] * 2

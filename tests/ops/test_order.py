@@ -250,3 +250,14 @@ def test_unique_errors():
         flambeau.unique(flambeau.ones(2, 0), dim=0)
     with pytest.raises(IndexError):
         flambeau.unique(flambeau.tensor(1.0), dim=0)
+
+
+@pytest.mark.parametrize("values", [2, 1_000_000])
+def test_runs_go_on_from_block_to_block(values):
+    x = np.random.default_rng(0).integers(0, values, (1 << 19) + 40_001)
+    x[(1 << 19) - 3 : (1 << 19) + 3] = 1
+    starts = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
+    got, inverse, counts = flambeau.unique_consecutive(tensor(x), True, True)
+    assert np.array_equal(got.numpy(), x[starts])
+    assert np.array_equal(counts.numpy(), np.diff(np.r_[starts, len(x)]))
+    assert np.array_equal(inverse.numpy(), np.repeat(np.arange(len(starts)), counts.numpy()))

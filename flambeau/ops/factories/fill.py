@@ -95,6 +95,8 @@ def _(g, ops):
 @structured(
     "fill.Scalar(Tensor self, Scalar value) -> Tensor",
     method=False,
+    out=True,
+    out_overload="Scalar_out",
     node="FillBackward0",
     cpu="cpu::fill(result, value)",
 )

@@ -175,11 +175,12 @@ class Loop:
             code = f"value<T>({code})"
         kinds = ", ".join(f"Kind::{OPERAND[k]}" for k in (self.result, *self.kinds))
         short, exact = str(trace.is_short(self.expr)).lower(), trace.exactness(self.expr)
-        printed = list(COMPUTES)
-        while printed and printed[-1] not in self.types:
-            printed.pop()
+        ring = trace.is_ring(self.expr)
+        elements = {**COMPUTES, "i8": COMPUTES["u8"]} if ring else COMPUTES  # no signs modulo 256
+        last = max(map(list(COMPUTES).index, self.types), default=-1)
+        printed = list(COMPUTES)[: last + 1]
         row = ", ".join(
-            f"loop<{self.name}_formula, {COMPUTES[c]}, {len(self.parameters)}, {kinds}>"
+            f"loop<{self.name}_formula, {elements[c]}, {len(self.parameters)}, {kinds}>"
             if c in self.types
             else "nullptr"
             for c in printed
@@ -196,7 +197,7 @@ class Loop:
             )
         return (
             f"struct {self.name}_formula {{\n"
-            f"  static constexpr int kShort = {short}, kExact = {exact};\n{near}"
+            f"  static constexpr int kShort = {short}, kExact = {exact}, kRing = {ring:d};\n{near}"
             f"  template <class T>\n"
             f"  FLAMBEAU_LEAF {result} call([[maybe_unused]] const T* p"
             f"{', ' + args if args else ''}) {{\n"

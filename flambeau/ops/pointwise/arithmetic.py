@@ -398,10 +398,9 @@ def lerp(self, end, weight):
     tensor([ 5., 15.])
     """
     small = f.abs(weight) < 0.5
-    step = end - self
-    near = f.where(small, self, end) + f.where(small, weight, weight - 1) * step
-    # Where the step overflows, the result need not.
-    return f.where(f.isfinite(step), near, self * (1 - weight) + end * weight)
+    # Half the step has no overflow where the result has none.
+    half = 0.5 * end - 0.5 * self
+    return f.where(small, self, end) + f.where(small, 2 * weight, 2 * weight - 2) * half
 
 
 lerp.domain(weight=(0.1, 0.9))

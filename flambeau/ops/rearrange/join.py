@@ -5,6 +5,7 @@ from flambeau.ops.language import (
     Error,
     Spec,
     channels_last_strides,
+    check_fits,
     dtype_name,
     dtypes,
     formats,
@@ -260,6 +261,92 @@ def _(self, shifts, dims):
 @roll.gradient
 def _(g, shifts, dims, ops):
     return ops.roll(g, [-s for s in shifts], dims)
+
+
+# ``mode`` is 0 for "reflect", 1 for "replicate", 2 for "circular" and 3 for ``value``; ``pad`` is
+# that of ``functional.pad``, which checks it: the last dimension first, and none below zero.
+
+
+@structured(
+    "_border(Tensor self, SymInt[] pad, int mode, Scalar value=0) -> Tensor",
+    cpu="border",
+    method=False,
+    opaque=True,
+)
+def _border():
+    """A tensor with a border, of its own elements or of one value: what ``functional.pad`` runs."""
+
+
+_border.samples(
+    call(values(2, 3, 4), [2, 1], 0),
+    call(values(2, 3, 4), [1, 2, 1, 0], 1),
+    call(values(2, 3, 4), [4, 1, 0, 3], 2),
+    call(values(2, 3, 4), [0, 1, 2, 0], 3, 2.0),
+)
+
+
+@_border.reference
+def _(x, pad, mode, value=0):
+    sides = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[::-2], strict=True))
+    if mode == 3:
+        return np.pad(x, sides, constant_values=value)
+    return np.pad(x, sides, ("reflect", "edge", "wrap")[mode])
+
+
+@_border.jvp
+def _(t, self, pad, mode):
+    return t.op(t.get("self"), pad, mode, 0)
+
+
+@_border.batching
+def _(b, self, pad, mode, value):
+    return b.op(self.first, pad, mode, value)
+
+
+@_border.rule
+def _(self, pad, mode, value):
+    check_fits("pad", value, self.dtype)
+    shape = [
+        size + (pad[2 * (self.dim() - 1 - d)] + pad[2 * (self.dim() - 1 - d) + 1])
+        if 2 * (self.dim() - 1 - d) < len(pad)
+        else size
+        for d, size in enumerate(self.shape)
+    ]
+    if mode != 2 and suggest_memory_format(self) != formats.contiguous_format:
+        return Spec(shape, self.dtype, channels_last_strides(shape))
+    return Spec(shape, self.dtype)
+
+
+@_border.gradient
+def _(g, self, pad, mode, ops):
+    return without_border(g, self.shape, pad, mode, ops)
+
+
+def without_border(g, shape, pad, mode, ops):
+    """The inner part of ``g``, to which each border was added where its elements came from."""
+    inner = g if mode == 3 else ops.clone(g)
+    for k in range(len(pad) // 2):
+        d = len(shape) - 1 - k
+        size, left, right = shape[d], pad[2 * k], pad[2 * k + 1]
+        middle = ops.narrow(inner, d, left, size)
+        if mode != 3 and left > 0:
+            start = 1 if mode == 0 else 0 if mode == 1 else size - left
+            add_border(middle, ops.narrow(inner, d, 0, left), d, start, mode, ops)
+        if mode != 3 and right > 0:
+            start = size - 1 - right if mode == 0 else size - 1 if mode == 1 else 0
+            add_border(middle, ops.narrow(inner, d, left + size, right), d, start, mode, ops)
+        inner = middle
+    return ops.clone(inner)
+
+
+def add_border(middle, border, d, start, mode, ops):
+    n = border.shape[d]
+    if mode == 1:
+        ops.add__Tensor(ops.narrow(middle, d, start, 1), ops.sum_dim_IntList(border, [d], True))
+    elif mode == 0:
+        ops.add__Tensor(ops.narrow(middle, d, start, n), ops.flip(border, [d]))
+    else:
+        ops.add__Tensor(ops.narrow(middle, d, start, n), border)
 
 
 @structured(

@@ -346,6 +346,44 @@ bool narrow(const int64_t* index, uint16_t* out, int64_t n, int64_t size, bool w
   return wrap ? narrow_loop<true>(index, out, n, size) : narrow_loop<false>(index, out, n, size);
 }
 
+// ---- pieces
+
+constexpr int64_t kWide = kVectorBytes;
+
+template <int64_t size>
+inline void copy_one(char* to, const char* from) {
+  typedef char Bytes __attribute__((vector_size(size), aligned(1), may_alias));
+  *reinterpret_cast<Bytes*>(to) = *reinterpret_cast<const Bytes*>(from);
+}
+template <int64_t size>
+inline void copy_ends(char* to, const char* from, int64_t bytes) {
+  copy_one<size>(to, from);
+  copy_one<size>(to + bytes - size, from + bytes - size);
+}
+
+// memcpy without the call, and without its way for some kilobytes, which is slow where source and
+// target are aligned differently.
+inline void copy_piece(char* to, const char* from, int64_t bytes) {
+  if (bytes >= kWide) {
+    copy_one<kWide>(to, from);
+    // From here on stores are aligned: those that meet two lines cost as much as two.
+    const int64_t first = kWide - static_cast<int64_t>(reinterpret_cast<uint64_t>(to) % kWide);
+    for (int64_t b = first; b + kWide <= bytes; b += kWide) copy_one<kWide>(to + b, from + b);
+    copy_one<kWide>(to + bytes - kWide, from + bytes - kWide);
+  } else if (bytes >= 16) {
+    if (kWide > 32 && bytes >= 32)
+      copy_ends<32>(to, from, bytes);
+    else
+      copy_ends<16>(to, from, bytes);
+  } else if (bytes >= 8) {
+    copy_ends<8>(to, from, bytes);
+  } else if (bytes >= 4) {
+    copy_ends<4>(to, from, bytes);
+  } else {
+    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+  }
+}
+
 // ---- masks
 
 template <class T>
@@ -437,6 +475,11 @@ int64_t pack_vectors(T*, const T*, const uint8_t*, int64_t, int64_t&) {
 inline int64_t place_vectors(int64_t*, const uint8_t*, int64_t, int64_t, int64_t&) { return 0; }
 #endif
 
+// Of a part of a buffer; inlined, the compiler takes it to reach beyond.
+__attribute__((noinline)) void copy_out(void* to, const void* from, int64_t bytes) {
+  copy_piece(static_cast<char*>(to), static_cast<const char*>(from), bytes);
+}
+
 template <class T>
 void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t n) {
   T buffer[kPackBlock + 64 / sizeof(T)];
@@ -452,7 +495,7 @@ void pack(void* dst, int64_t room, const void* src, const uint8_t* mask, int64_t
       kept += wanted;
     });
     if (kept > end - out) kept = end - out;
-    __builtin_memcpy(out, buffer, static_cast<size_t>(kept) * sizeof(T));
+    copy_out(out, buffer, kept * static_cast<int64_t>(sizeof(T)));
     out += kept;
   }
   __builtin_memset(static_cast<void*>(out), 0, static_cast<size_t>(end - out) * sizeof(T));
@@ -469,50 +512,14 @@ void positions(int64_t* dst, int64_t room, const uint8_t* mask, int64_t n, int64
       kept += wanted;
     });
     if (kept > room) kept = room;
-    __builtin_memcpy(dst, buffer, static_cast<size_t>(kept) * sizeof(int64_t));
+    copy_out(dst, buffer, kept * static_cast<int64_t>(sizeof(int64_t)));
     dst += kept;
     room -= kept;
   }
   __builtin_memset(dst, 0, static_cast<size_t>(room) * sizeof(int64_t));
 }
 
-// ---- pieces
-
-constexpr int64_t kWide = kVectorBytes;
-
-template <int64_t size>
-inline void copy_one(char* to, const char* from) {
-  typedef char Bytes __attribute__((vector_size(size), aligned(1), may_alias));
-  *reinterpret_cast<Bytes*>(to) = *reinterpret_cast<const Bytes*>(from);
-}
-template <int64_t size>
-inline void copy_ends(char* to, const char* from, int64_t bytes) {
-  copy_one<size>(to, from);
-  copy_one<size>(to + bytes - size, from + bytes - size);
-}
-
-// memcpy without the call, and without its way for some kilobytes, which is slow where source and
-// target are aligned differently.
-inline void copy_piece(char* to, const char* from, int64_t bytes) {
-  if (bytes >= kWide) {
-    copy_one<kWide>(to, from);
-    // From here on stores are aligned: those that meet two lines cost as much as two.
-    const int64_t first = kWide - static_cast<int64_t>(reinterpret_cast<uint64_t>(to) % kWide);
-    for (int64_t b = first; b + kWide <= bytes; b += kWide) copy_one<kWide>(to + b, from + b);
-    copy_one<kWide>(to + bytes - kWide, from + bytes - kWide);
-  } else if (bytes >= 16) {
-    if (kWide > 32 && bytes >= 32)
-      copy_ends<32>(to, from, bytes);
-    else
-      copy_ends<16>(to, from, bytes);
-  } else if (bytes >= 8) {
-    copy_ends<8>(to, from, bytes);
-  } else if (bytes >= 4) {
-    copy_ends<4>(to, from, bytes);
-  } else {
-    for (int64_t i = 0; i < bytes; ++i) to[i] = from[i];
-  }
-}
+// ---- joined rows
 
 template <int64_t size>
 void join_elements(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
@@ -521,16 +528,39 @@ void join_elements(char* out, const JoinedPart* parts, int64_t count, int64_t ro
       copy_one<size>(out, parts[k].data + r * parts[k].step);
 }
 
+// A piece of each of some rows.
+template <int64_t size>
+void join_pieces(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) copy_one<size>(to + r * to_step, from + r * from_step);
+}
+void join_pieces(char* to, int64_t to_step, const JoinedPart& part, int64_t first, int64_t rows) {
+  const char* const from = part.data + first * part.step;
+  if (part.bytes == 2) return join_pieces<2>(to, to_step, from, part.step, rows);
+  if (part.bytes == 4) return join_pieces<4>(to, to_step, from, part.step, rows);
+  if (part.bytes == 8) return join_pieces<8>(to, to_step, from, part.step, rows);
+  for (int64_t r = 0; r < rows; ++r) copy_piece(to + r * to_step, from + r * part.step, part.bytes);
+}
+
 void join(char* out, const JoinedPart* parts, int64_t count, int64_t rows) {
+  constexpr int64_t kTogether = 8 << 10;  // bytes of rows that stay in the L1 cache
   bool equal = true;
-  for (int64_t k = 1; k < count; ++k) equal = equal && parts[k].bytes == parts[0].bytes;
+  int64_t row_bytes = 0, largest = 0, before = 0;
+  for (int64_t k = 0; k < count; ++k) {
+    equal = equal && parts[k].bytes == parts[0].bytes;
+    if (parts[k].bytes > parts[largest].bytes) largest = k, before = row_bytes;
+    row_bytes += parts[k].bytes;
+  }
   if (equal && parts[0].bytes == 4) return join_elements<4>(out, parts, count, rows);
   if (equal && parts[0].bytes == 8) return join_elements<8>(out, parts, count, rows);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < count; ++k) {
-      copy_piece(out, parts[k].data + r * parts[k].step, parts[k].bytes);
-      out += parts[k].bytes;
-    }
+  const int64_t fitting = row_bytes < kTogether ? kTogether / (row_bytes > 0 ? row_bytes : 1) : 1;
+  for (int64_t r = 0; r < rows; r += fitting) {
+    const int64_t n = rows - r < fitting ? rows - r : fitting;
+    char* to = out + r * row_bytes;
+    // What brings most of a row into the cache comes first, by whole lines.
+    join_pieces(to + before, row_bytes, parts[largest], r, n);
+    for (int64_t k = 0; k < count; to += parts[k++].bytes)
+      if (k != largest) join_pieces(to, row_bytes, parts[k], r, n);
+  }
 }
 
 }  // namespace

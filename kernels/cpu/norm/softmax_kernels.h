@@ -15,7 +15,7 @@ struct SoftmaxKernel {
   static constexpr int64_t kTogether = 64;  // columns
   static constexpr int64_t kRows = 16;
   [[gnu::always_inline]] static int64_t rows_together(int64_t n) {  // that fit the L1 cache
-    const int64_t fitting = 4096 / n;
+    const int64_t fitting = 2048 / n;
     return fitting < 1 ? 1 : fitting < kRows ? fitting : kRows;
   }
   // Rows of n elements, one after the other.

@@ -5,6 +5,7 @@
 
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/index/index.h"
+#include "kernels/cpu/index/index_kernels.h"
 #include "kernels/cpu/order/order.h"
 #include "kernels/cpu/order/order_kernels.h"
 #include "kernels/cpu/order/order_words.h"
@@ -96,27 +97,63 @@ Tensor as_compared(Tensor values) {
   return values;
 }
 
-// Runs of equal neighbours in a contiguous tensor.
+// What of a tensor of n elements is in use; a copy where that is less than half.
+Tensor first_of(const Tensor& t, int64_t count) {
+  const Tensor part = Tensor::alias(t, {{count}}, {{1}}, 0);
+  if (2 * count >= t.numel()) return part;
+  const Tensor copied = empty({{count}}, t.options());
+  copy(copied, part);
+  return copied;
+}
+
+// Runs of equal neighbours in a contiguous tensor: block by block, so that what is found to begin a
+// run is still in the caches when it is written down.
 std::tuple<Tensor, Tensor, Tensor> runs(const KeyForm& form, const Tensor& flat, IntSpan sizes,
                                         bool return_inverse, bool return_counts) {
-  constexpr int64_t kGrain = 1 << 16;
+  constexpr int64_t kGrain = 1 << 15, kChunks = 16, kBlock = kChunks * kGrain;
   const int64_t n = flat.numel(), item = static_cast<int64_t>(flat.itemsize());
-  const Tensor mask = empty({{n}}, {DType::boolean});
-  bool* const starts = mask.data<bool>();
-  if (n > 0) starts[0] = true;
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    const int64_t first = std::max<int64_t>(begin - 1, 0);
-    order_kernels().starts[form.type](flat.bytes() + first * item, starts + first, end - first);
-  });
-  const Tensor begins = return_counts ? nonzero(mask) : int64_vector(0);
-  const Tensor counts = int64_vector(begins.numel());
-  const int64_t* const begin = begins.data<int64_t>();
-  for (int64_t g = 0; g < begins.numel(); ++g)
-    counts.data<int64_t>()[g] = (g + 1 < begins.numel() ? begin[g + 1] : n) - begin[g];
+  const IndexKernels& kernels = index_kernels();
+  const auto pack = kernels.pack[log2_size(item)];
+  const Tensor values = empty({{n}}, flat.options());
+  const Tensor begins = int64_vector(return_counts ? n : 0);
   const Tensor inverse = return_inverse ? empty(sizes, {DType::int64}) : int64_vector(0);
-  int64_t group = -1;
-  for (int64_t i = 0; i < inverse.numel(); ++i) inverse.data<int64_t>()[i] = group += starts[i];
-  return {as_compared(masked_select(flat, mask)), inverse, counts};
+  const Tensor mask = empty({{std::min(n, kBlock) + 1}}, {DType::uint8});
+  uint8_t* const starts = mask.data<uint8_t>() + 1;
+  const char* const from = flat.bytes();
+  int64_t total = 0;
+  for (int64_t block = 0; block < n; block += kBlock) {
+    const int64_t length = std::min(kBlock, n - block);
+    int64_t before[kChunks + 1] = {total};  // runs that begin before each chunk
+    parallel_for(length, kGrain, [&](int64_t begin, int64_t end) {
+      const int64_t first = block + begin > 0 ? begin - 1 : 0;
+      if (first == begin) starts[begin] = 1;
+      order_kernels().starts[form.type](from + (block + first) * item,
+                                        reinterpret_cast<bool*>(starts + first), end - first);
+      before[begin / kGrain + 1] = kernels.count(starts + begin, end - begin);
+    });
+    const int64_t chunks = (length + kGrain - 1) / kGrain;
+    for (int64_t c = 0; c < chunks; ++c) before[c + 1] += before[c];
+    parallel_for(length, kGrain, [&](int64_t begin, int64_t end) {
+      const int64_t first = before[begin / kGrain], room = before[begin / kGrain + 1] - first;
+      pack(values.bytes() + first * item, room, from + (block + begin) * item, starts + begin,
+           end - begin);
+      if (return_counts)
+        kernels.positions(begins.data<int64_t>() + first, room, starts + begin, end - begin,
+                          block + begin);
+      if (!return_inverse) return;
+      int64_t* const out = inverse.data<int64_t>() + block;
+      int64_t group = first - 1;
+      for (int64_t i = begin; i < end; ++i) out[i] = group += starts[i];
+    });
+    total = before[chunks];
+  }
+  const Tensor counts = int64_vector(return_counts ? total : 0);
+  int64_t* const count = counts.data<int64_t>();
+  const int64_t* const begin = begins.data<int64_t>();
+  parallel_for(counts.numel(), kGrain, [&](int64_t g, int64_t end) {
+    for (; g < end; ++g) count[g] = (g + 1 < total ? begin[g + 1] : n) - begin[g];
+  });
+  return {as_compared(first_of(values, total)), inverse, counts};
 }
 
 }  // namespace

@@ -63,6 +63,23 @@ void convert(const void* src, void* dst, int64_t n) {
   }
 }
 
+// Where the low bits of the two addresses are near each other, memcpy's string instructions go byte
+// by byte on some processors; plain vectors do not.
+void move(void* dst, const void* src, int64_t bytes) {
+  using Vector [[gnu::vector_size(kVectorBytes), gnu::may_alias, gnu::aligned(1)]] = char;
+  char* d = static_cast<char*>(dst);
+  const char* s = static_cast<const char*>(src);
+  constexpr int64_t kStep = 4 * kVectorBytes;
+  int64_t i = 0;
+  for (; i + kStep <= bytes; i += kStep)
+    for (int k = 0; k < 4; ++k)
+      *reinterpret_cast<Vector*>(d + i + k * kVectorBytes) =
+          *reinterpret_cast<const Vector*>(s + i + k * kVectorBytes);
+  for (; i + kVectorBytes <= bytes; i += kVectorBytes)
+    *reinterpret_cast<Vector*>(d + i) = *reinterpret_cast<const Vector*>(s + i);
+  if (i < bytes) __builtin_memcpy(d + i, s + i, static_cast<size_t>(bytes - i));
+}
+
 // ---- gathers and scatters
 
 struct Wide {
@@ -79,7 +96,7 @@ inline void gather_step(T* __restrict dst, const char* __restrict src, int64_t n
 template <class T>
 inline void gather_row(T* __restrict dst, const char* __restrict src, int64_t n, int64_t stride) {
   constexpr int64_t item = sizeof(T);
-  if (stride == item) return gather_step<1>(dst, src, n);
+  if (stride == item) return move(dst, src, n * item);
   if (stride == 2 * item) return gather_step<2>(dst, src, n);
   if (stride == 3 * item) return gather_step<3>(dst, src, n);
   if (stride == 4 * item) return gather_step<4>(dst, src, n);
@@ -196,23 +213,6 @@ void interleave(void* dst, const void* first, const void* second, int64_t n) {
     d[2 * i] = a[i];
     d[2 * i + 1] = b[i];
   }
-}
-
-// Where the low bits of the two addresses are near each other, memcpy's string instructions go byte
-// by byte on some processors; plain vectors do not.
-void move(void* dst, const void* src, int64_t bytes) {
-  using Vector [[gnu::vector_size(kVectorBytes), gnu::may_alias, gnu::aligned(1)]] = char;
-  char* d = static_cast<char*>(dst);
-  const char* s = static_cast<const char*>(src);
-  constexpr int64_t kStep = 4 * kVectorBytes;
-  int64_t i = 0;
-  for (; i + kStep <= bytes; i += kStep)
-    for (int k = 0; k < 4; ++k)
-      *reinterpret_cast<Vector*>(d + i + k * kVectorBytes) =
-          *reinterpret_cast<const Vector*>(s + i + k * kVectorBytes);
-  for (; i + kVectorBytes <= bytes; i += kVectorBytes)
-    *reinterpret_cast<Vector*>(d + i) = *reinterpret_cast<const Vector*>(s + i);
-  if (i < bytes) __builtin_memcpy(d + i, s + i, static_cast<size_t>(bytes - i));
 }
 
 template <class T>

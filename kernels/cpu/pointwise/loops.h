@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/pointwise/loop.h"
 #include "kernels/math/leaves.h"
+#include "kernels/math/vector_bytes.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 
@@ -126,6 +127,86 @@ FLAMBEAU_LEAF int64_t run_lanes(char* const* ptrs, int64_t n, const float* p, co
   return i;
 }
 
+template <class S, Kind out, Kind... in>
+constexpr bool kInPairs =
+    __is_same(S, math::bfloat16) && ((out == Kind::value) && ... && (in == Kind::value));
+
+// Two neighbours in bfloat16 as one word: each half is an exact float with a shift or a mask, where
+// to widen elements one by one moves them across the vector and back. Gives how many elements are
+// done.
+template <unsigned which, class F, size_t... I>
+FLAMBEAU_LEAF int64_t run_pairs(char* const* ptrs, int64_t n, const float* p, const float* held,
+                                std::index_sequence<I...>) {
+  using Pair [[gnu::may_alias, gnu::aligned(2)]] = uint32_t;
+  constexpr uint32_t kUpper = 0xffff0000;
+  Pair* const dst = reinterpret_cast<Pair*>(ptrs[0]);
+  const Pair* const src[] = {reinterpret_cast<const Pair*>(ptrs[I + 1])...};
+  const auto half = [&]<bool one, bool upper>(const Pair* from, int64_t i, float number) {
+    if constexpr (one)
+      return number;
+    else
+      return math::from_bits(upper ? from[i] & kUpper : from[i] << 16);
+  };
+  const auto element = [&]<bool upper>(int64_t i) {
+    const float y = F::template call<float>(
+        p, half.template operator()<(which >> I & 1) != 0, upper>(src[I], i, held[I])...);
+    return F::kExact ? math::bits_of(y) : math::bits_rounded_to_bfloat16(y);
+  };
+  const int64_t pairs = (n >> 1) & -block_of(sizeof(Pair));
+#pragma GCC ivdep
+  for (int64_t i = 0; i < pairs; ++i)
+    dst[i] = element.template operator()<false>(i) >> 16 |
+             (element.template operator()<true>(i) & kUpper);
+  return 2 * pairs;
+}
+
+// A vector of bytes, modulo 256: signed or not, sums and products are the same. There is no product
+// of bytes in any instruction set, and the compiler's spreads them out to words and packs those.
+struct Bytes {
+  typedef uint8_t Vec __attribute__((vector_size(kVectorBytes)));
+  typedef uint16_t Words __attribute__((vector_size(kVectorBytes)));
+  Vec v;
+
+  template <class T>
+  FLAMBEAU_LEAF Bytes all(T byte) {
+    return {Vec{} + static_cast<uint8_t>(byte)};
+  }
+  template <class T>
+  FLAMBEAU_LEAF Bytes load(const T* src) {
+    Bytes b;
+    __builtin_memcpy(&b.v, src, sizeof b.v);
+    return b;
+  }
+  friend inline __attribute__((always_inline)) Bytes operator+(Bytes a, Bytes b) {
+    return {a.v + b.v};
+  }
+  friend inline __attribute__((always_inline)) Bytes operator-(Bytes a, Bytes b) {
+    return {a.v - b.v};
+  }
+  friend inline __attribute__((always_inline)) Bytes operator-(Bytes a) { return {-a.v}; }
+  friend inline __attribute__((always_inline)) Bytes operator*(Bytes a, Bytes b) {
+    const auto x = reinterpret_cast<Words>(a.v), y = reinterpret_cast<Words>(b.v);
+    const Words low = x * y, high = (x >> 8) * (y & 0xff00);
+    return {reinterpret_cast<Vec>((low & 0x00ff) | high)};
+  }
+};
+
+// The loop of sums and products of bytes. Gives how many elements are done.
+template <unsigned which, class F, class S, int nparams, size_t... I>
+FLAMBEAU_LEAF int64_t run_bytes(char* const* ptrs, int64_t n, const S* p, const S* held,
+                                std::index_sequence<I...>) {
+  Bytes q[nparams > 0 ? nparams : 1];
+  for (int i = 0; i < nparams; ++i) q[i] = Bytes::all(p[i]);
+  const Bytes all[] = {Bytes::all(which >> I & 1 ? held[I] : S())...};
+  int64_t i = 0;
+  for (; i + kVectorBytes <= n; i += kVectorBytes) {
+    const Bytes y =
+        F::template call<Bytes>(q, which >> I & 1 ? all[I] : Bytes::load(ptrs[I + 1] + i)...);
+    __builtin_memcpy(ptrs[0] + i, &y.v, sizeof y.v);
+  }
+  return i;
+}
+
 // What an operand gives to element i; `held` is its one element, where it has no more.
 template <bool one, Kind k, class S, class T>
 FLAMBEAU_LEAF auto given(const char* src, int64_t i, T held) {
@@ -142,7 +223,7 @@ FLAMBEAU_LEAF T held_in(const char* src) {
 
 // The loop where inputs are one element for all, of the type in which is computed: those of the
 // bits of `which`.
-template <unsigned which, class F, class S, Kind out, Kind... in, size_t... I>
+template <unsigned which, class F, class S, int nparams, Kind out, Kind... in, size_t... I>
 FLAMBEAU_LEAF void run_fixed(char* const* ptrs, int64_t n, const compute_t<S>* p,
                              std::index_sequence<I...>) {
   using T = compute_t<S>;
@@ -157,6 +238,10 @@ FLAMBEAU_LEAF void run_fixed(char* const* ptrs, int64_t n, const compute_t<S>* p
   int64_t done = 0;
   if constexpr (__is_same(S, math::float16) && math::half_lanes > 1) {
     done = run_lanes<which, F, S, out, in...>(ptrs, n, p, held, std::index_sequence<I...>());
+  } else if constexpr (kInPairs<S, out, in...>) {
+    done = run_pairs<which, F>(ptrs, n, p, held, std::index_sequence<I...>());
+  } else if constexpr (F::kRing && __is_same(S, char8_t)) {
+    done = run_bytes<which, F, S, nparams>(ptrs, n, p, held, std::index_sequence<I...>());
   } else {
     constexpr bool booleans = ((out == Kind::boolean) || ... || (in == Kind::boolean));
     done = n & -block_of(booleans ? 1 : sizeof(T));
@@ -207,7 +292,8 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
     if (constants != 0) {
       const auto fixed = [&]<unsigned which>() {
         if constexpr (takes_constants(which, sizeof...(in)))
-          run_fixed<which, F, S, out, in...>(ptrs, count_of(n), p, std::index_sequence<I...>());
+          run_fixed<which, F, S, nparams, out, in...>(ptrs, count_of(n), p,
+                                                      std::index_sequence<I...>());
       };
       return constants == 1   ? fixed.template operator()<1>()
              : constants == 2 ? fixed.template operator()<2>()
@@ -226,9 +312,18 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
     }
     return;
   }
-  if constexpr (__is_same(S, math::float16) && math::half_lanes > 1) {
-    for (int64_t i = run_lanes<0, F, S, out, in...>(ptrs, n, p, p, std::index_sequence<I...>());
-         i < n; ++i) {
+  constexpr bool lanes = __is_same(S, math::float16) && math::half_lanes > 1;
+  constexpr bool pairs = kInPairs<S, out, in...>, bytes = F::kRing && __is_same(S, char8_t);
+  if constexpr (lanes || pairs || bytes) {
+    constexpr auto all = std::index_sequence<I...>();
+    int64_t done;
+    if constexpr (lanes)
+      done = run_lanes<0, F, S, out, in...>(ptrs, n, p, p, all);
+    else if constexpr (pairs)
+      done = run_pairs<0, F>(ptrs, n, p, p, all);
+    else
+      done = run_bytes<0, F, S, nparams>(ptrs, n, p, p, all);
+    for (int64_t i = done; i < n; ++i) {
       element(i);
       asm("");  // keeps it from being vectorised
     }

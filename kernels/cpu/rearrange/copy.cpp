@@ -74,8 +74,23 @@ void copy_transposed(const Plan& plan, int across, int64_t item) {
   });
 }
 
+// Runs of rows, gathered where they are to lie. False where the destination has gaps.
+bool copy_runs(const Plan& plan, int64_t item) {
+  const Tiling tiling(plan, kGrain, INT64_MAX);
+  if (!contiguous_in_tile(plan, tiling, 0, item)) return false;
+  const StridedLoop gather = convert_kernels().gather[log2_size(item)];
+  const int64_t grain = std::max<int64_t>(1, kGrain / (tiling.inner * tiling.block));
+  parallel_for(tiling.count, grain, [&](int64_t begin, int64_t end) {
+    TileCursor tile(plan, tiling, begin);
+    for (int64_t t = begin; t < end; ++t, t < end ? tile.next() : void())
+      gather(tile.at(0), tile.at(1), tile.sizes(), plan.strides[1], tile.ndim());
+  });
+  return true;
+}
+
 // Tile by tile, with a buffer in between when neither side is contiguous.
 void copy_tiles(const Plan& plan, int64_t item) {
+  if (copy_runs(plan, item)) return;
   constexpr int64_t kTileBytes = 8192;
   const Tiling tiling(plan, kTileBytes / item);
   const bool to_dense = contiguous_in_tile(plan, tiling, 0, item);

@@ -253,9 +253,15 @@ void roll_rows(char* out, const char* in, const Dims& sizes, const Dims& shift, 
     }
     return;
   }
+  // How many rows from r on follow each other in the source.
+  const auto run = [&](int64_t r) {
+    if (moved == 0) return rows - r;
+    const int64_t n = sizes[last - 1], at = r % n;
+    return n - std::max(at, (at + n - shift[last - 1]) % n);
+  };
   parallel_for(rows, kCopyGrain / row_bytes, [&](int64_t begin, int64_t end) {
-    const int64_t together = moved == 0 ? end - begin : 1;  // rows that follow each other
-    for (int64_t r = begin; r < end; r += together) {
+    for (int64_t r = begin, together; r < end; r += together) {
+      together = std::min(run(r), end - r);
       const char* const from = in + source(r) * row_bytes;
       const Part parts[] = {{from + row_bytes - head, head, row_bytes},
                             {from, row_bytes - head, row_bytes}};
@@ -297,6 +303,172 @@ void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims
     moved.push_back(shift[d]);
   }
   roll_rows(result.bytes(), self.bytes(), sizes, moved, item_of(self));
+}
+
+namespace {
+
+// Where the element at place k of a dimension of n elements comes from, k counted from the first of
+// those that are there already.
+int64_t border_source(int64_t k, int64_t n, int64_t mode) {
+  if (k >= 0 && k < n) return k;
+  if (mode == 0) return k < 0 ? -k : 2 * (n - 1) - k;
+  if (mode == 1) return k < 0 ? 0 : n - 1;
+  return k < 0 ? k + n : k - n;
+}
+
+struct BorderDim {
+  int64_t size, padded, left;
+  int64_t source(int64_t place, int64_t mode) const {
+    return border_source(place - left, size, mode);
+  }
+};
+
+// Dimensions from the outermost in memory to the innermost, both sides without gaps. A row, from
+// the last dimension that grows on, is made of pieces of a row of the source.
+class Borders {
+ public:
+  Borders(std::vector<BorderDim> dims, int64_t mode, int64_t item) : mode_(mode) {
+    int64_t inner = item;
+    for (; dims.size() > 1 && dims.back().size == dims.back().padded; dims.pop_back())
+      inner *= dims.back().size;
+    const BorderDim along = dims.back();
+    dims.pop_back();
+    for (const BorderDim& d : dims) {
+      const bool joins =
+          !outer_.empty() && d.size == d.padded && outer_.back().size == outer_.back().padded;
+      if (joins)
+        outer_.back() = {outer_.back().size * d.size, outer_.back().padded * d.padded, 0};
+      else
+        outer_.push_back(d);
+    }
+    from_bytes_ = along.size * inner;
+    row_bytes_ = along.padded * inner;
+    for (int64_t k = 0; k < along.padded; ++k) {
+      const int64_t at = along.source(k, mode) * inner;
+      if (!places_.empty() && places_.back() + pieces_.back() == at) {
+        pieces_.back() += inner;
+        continue;
+      }
+      places_.push_back(at);
+      pieces_.push_back(inner);
+    }
+  }
+
+  void run(char* out, const char* in) const {
+    int64_t rows = 1;
+    for (const BorderDim& d : outer_) rows *= d.padded;
+    if (row_bytes_ < kCopyGrain)
+      return parallel_for(rows, kCopyGrain / row_bytes_,
+                          [&](int64_t begin, int64_t end) { run_rows(out, in, begin, end); });
+    std::vector<int64_t> begins;
+    for (int64_t b = 0; const int64_t bytes : pieces_) {
+      begins.push_back(b);
+      b += bytes;
+    }
+    const BorderDim& across = last();
+    std::vector<Part> parts;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t place = r % across.padded;
+      set_row(parts, in, first_row(r / across.padded) + across.source(place, mode_));
+      char* const to = out + r * row_bytes_;
+      parallel_for(row_bytes_, kCopyGrain,
+                   [&](int64_t begin, int64_t end) { copy_range(to, parts, begins, begin, end); });
+    }
+  }
+
+ private:
+  // The dimension across which rows follow each other; planes of such rows make the rest.
+  const BorderDim& last() const {
+    static constexpr BorderDim kNone{1, 1, 0};
+    return outer_.empty() ? kNone : outer_.back();
+  }
+  // The first row of the source's plane that becomes a plane.
+  int64_t first_row(int64_t plane) const {
+    int64_t from = 0, step = last().size;
+    for (size_t d = outer_.empty() ? 0 : outer_.size() - 1; d-- > 0;) {
+      const BorderDim& dim = outer_[d];
+      from += dim.source(plane % dim.padded, mode_) * step;
+      step *= dim.size;
+      plane /= dim.padded;
+    }
+    return from;
+  }
+  // What is made of a row of the source.
+  void set_row(std::vector<Part>& parts, const char* in, int64_t row) const {
+    parts.clear();
+    for (size_t k = 0; k < places_.size(); ++k)
+      parts.push_back({in + row * from_bytes_ + places_[k], pieces_[k], from_bytes_});
+  }
+
+  // Rows of a border are copies of rows that are finished, where those are among them.
+  void run_rows(char* out, const char* in, int64_t begin, int64_t end) const {
+    const BorderDim& across = last();
+    std::vector<Part> parts;
+    const auto join = [&](char* to, int64_t row, int64_t count) {
+      set_row(parts, in, row);
+      index_kernels().join(to, parts.data(), static_cast<int64_t>(parts.size()), count);
+    };
+    for (int64_t r = begin; r < end;) {
+      const int64_t plane = r / across.padded, first = plane * across.padded;
+      const int64_t from = first_row(plane), low = r - first;
+      const int64_t high = std::min(end - first, across.padded);
+      const int64_t inner = std::max(low, across.left);
+      const int64_t outer = std::min(high, across.left + across.size);
+      char* const to = out + first * row_bytes_;
+      if (inner < outer) join(to + inner * row_bytes_, from + inner - across.left, outer - inner);
+      for (int64_t k = low; k < high; ++k) {
+        if (k == inner && inner < outer) k = outer;
+        if (k >= high) break;
+        const int64_t source = across.source(k, mode_), made = source + across.left;
+        if (made >= inner && made < outer)
+          convert_kernels().move(to + k * row_bytes_, to + made * row_bytes_, row_bytes_);
+        else
+          join(to + k * row_bytes_, from + source, 1);
+      }
+      r = first + high;
+    }
+  }
+
+  int64_t mode_, from_bytes_, row_bytes_;
+  std::vector<BorderDim> outer_;
+  std::vector<int64_t> places_, pieces_;  // in a row of the source, bytes
+};
+
+}  // namespace
+
+void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode,
+            const Scalar& value) {
+  if (result.numel() == 0) return;
+  if (mode == 3) {
+    fill(result, value);
+    int64_t offset = result.offset();
+    for (size_t k = 0; k < pad.size() / 2; ++k)
+      offset += pad[2 * k] * result.strides()[self.sizes().size() - 1 - k];
+    return copy(Tensor::alias(result, self.sizes(), result.strides(), offset), self);
+  }
+  const Dims order = memory_order(result);
+  if (!packed_in_order(result, order)) {
+    const Tensor made = empty(result.sizes(), result.options());
+    border(made, self, pad, mode, value);
+    return copy(result, made);
+  }
+  std::vector<BorderDim> dims;
+  Dims strides(self.strides());
+  int64_t step = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    strides[order[i]] = step;
+    step *= self.sizes()[order[i]];
+  }
+  for (const int64_t d : order) {
+    const auto at = static_cast<size_t>(2 * (self.dim() - 1 - d));
+    dims.push_back({self.sizes()[d], result.sizes()[d], at < pad.size() ? pad[at] : 0});
+  }
+  Tensor from = self;
+  if (!packed_in_order(self, order)) {
+    from = empty_strided(self.sizes(), strides, self.options());
+    copy(from, self);
+  }
+  Borders(std::move(dims), mode, item_of(self)).run(result.bytes(), from.bytes());
 }
 
 // Both sides seen with a dimension for the copies before each dimension of self.
