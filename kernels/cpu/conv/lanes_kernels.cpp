@@ -208,8 +208,7 @@ struct Lanes {
     for_even(b.rows, kNear / row_bytes + 1, [&](int64_t row, int64_t rows) {
       if (!Chosen || b.ins == 1) {
         for_even(b.taps, 9, [&](int64_t tap, int64_t taps) {
-          const auto f = taps > 7   ? correlate_some<Whole, Chosen, 9, 1>
-                         : taps > 5 ? correlate_some<Whole, Chosen, 7, 1>
+          const auto f = taps > 5   ? correlate_some<Whole, Chosen, 9, 1>
                          : taps > 3 ? correlate_some<Whole, Chosen, 5, 1>
                                     : correlate_some<Whole, Chosen, 3, 1>;
           f(b, row, rows, tap, taps, 0, 1, sums);

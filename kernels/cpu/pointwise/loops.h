@@ -345,9 +345,19 @@ FLAMBEAU_LEAF void run(char* const* ptrs, int64_t n, const void* params,
 }
 
 template <class F, class S, int nparams, Kind out, Kind... in>
-void loop(char* const* ptrs, int64_t n, const void* params) {
+void loop_over(char* const* ptrs, int64_t n, const void* params) {
   run<F, S, nparams, out, in...>(ptrs, n, params, std::make_index_sequence<sizeof...(in)>());
 }
+// Where no instruction converts float16, that is most of the work, and done once for all formulas.
+template <class F, class S, int nparams, Kind out, Kind... in>
+consteval Loop loop_or_none() {
+  if constexpr (__is_same(S, math::float16) && math::half_lanes == 1)
+    return nullptr;
+  else
+    return loop_over<F, S, nparams, out, in...>;
+}
+template <class F, class S, int nparams, Kind out, Kind... in>
+constexpr Loop loop = loop_or_none<F, S, nparams, out, in...>();
 
 }  // namespace
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

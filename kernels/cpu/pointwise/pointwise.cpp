@@ -89,7 +89,6 @@ bool keeps_values(DType dtype, Inputs inputs) {
   const LoopSet& set = *kernel.sets[static_cast<int>(isa())];
   const Compute compute = cpu::small_compute_of(common);
   if (compute == Compute::count || !set.by[static_cast<int>(compute)]) return;
-  if (compute == Compute::f16 && isa() == Isa::baseline) return;  // which converts none at once
   if (!keeps_values(common, inputs)) return;
   chosen.loop = set.by[static_cast<int>(compute)];
   chosen.any_length = set.takes_any_length(compute);
