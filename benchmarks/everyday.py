@@ -101,7 +101,7 @@ w.__setitem__(m, 0.0); w.__setitem__(rows, 0.0); n.roll(1, 3); nl.roll(1, 3); a2
 m.half(); d.half(); i.unique_consecutive(); a[:, :100].sort(1)[0]; a.topk(1, 1)[0]
 F.pad(n, (1, 1, 1, 1), mode="reflect"); F.pad(n, (1, 1, 1, 1)); torch.from_numpy(a.numpy())
 torch.save(a, io.BytesIO()); F.pad(nl, (1, 1, 1, 1), mode="reflect"); F.pad(nl, (1, 1, 1, 1))
-F.pad(n, (2, 2, 2, 2), mode="circular"); F.pad(n, (0, 3), mode="replicate")
+F.pad(n, (2, 2, 2, 2), mode="circular"); F.pad(n[0], (0, 3), mode="replicate")
 n.roll((1, 2), (2, 3)); w.copy_(v); i.unique_consecutive(return_inverse=True)
 """
 MAKE = """
