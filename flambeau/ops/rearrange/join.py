@@ -283,6 +283,11 @@ _border.samples(
     call(values(2, 3, 4), [4, 1, 0, 3], 2),
     call(values(2, 3, 4), [0, 1, 2, 0], 3, 2.0),
 )
+_border.benchmark(
+    call(values(16, 64, 32, 32), [1, 1, 1, 1], 0),
+    call(values(16, 64, 32, 32), [1, 1, 1, 1], 3),
+)
+_border.without("decomposition", "sharding", "autocast")
 
 
 @_border.reference
