@@ -4,6 +4,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace flambeau::inline v1 {
 
@@ -36,16 +37,33 @@ struct NoMemory : Error {
   using Error::Error;
 };
 
-template <class... A>
-[[gnu::cold, gnu::noinline]] std::string concat(const A&... parts) {
+namespace detail {
+// A literal is a part like any other text, whatever its length: one function serves all messages
+// with the same types of parts. Hidden, since each library brings those that it needs.
+template <class T>
+using Part = std::conditional_t<std::is_array_v<T>, const char*, const T&>;
+
+template <class... P>
+[[gnu::cold, gnu::noinline, gnu::visibility("hidden")]] std::string text_of(P... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
 }
 
+template <class E, class... P>
+[[noreturn, gnu::cold, gnu::noinline, gnu::visibility("hidden")]] void throw_text(P... parts) {
+  throw E(text_of<P...>(parts...));
+}
+}  // namespace detail
+
+template <class... A>
+[[gnu::always_inline]] inline std::string concat(const A&... parts) {
+  return detail::text_of<detail::Part<A>...>(parts...);
+}
+
 template <class E = Error, class... A>
-[[noreturn, gnu::cold, gnu::noinline]] void raise(const A&... parts) {
-  throw E(concat(parts...));
+[[noreturn, gnu::always_inline]] inline void raise(const A&... parts) {
+  detail::throw_text<E, detail::Part<A>...>(parts...);
 }
 
 // check(condition, "op: ", what, ...): RuntimeError; check<IndexError>(...) others.

@@ -397,10 +397,11 @@ def lerp(self, end, weight):
     >>> flambeau.lerp(flambeau.tensor([0., 10.]), flambeau.tensor([10., 20.]), 0.5)
     tensor([ 5., 15.])
     """
-    small = f.abs(weight) < 0.5
-    # Half the step has no overflow where the result has none.
+    # From the nearer end, by half the step: neither overflows where the result does not.
+    back = weight - 1
+    near = f.abs(weight) < f.abs(back)
     half = 0.5 * end - 0.5 * self
-    return f.where(small, self, end) + f.where(small, 2 * weight, 2 * weight - 2) * half
+    return f.where(near, self, end) + 2 * f.where(near, weight, back) * half
 
 
 lerp.domain(weight=(0.1, 0.9))
