@@ -4,6 +4,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace flambeau::inline v1 {
 
@@ -43,9 +44,14 @@ template <class... A>
   return out.str();
 }
 
-template <class E = Error, class... A>
-[[noreturn, gnu::cold, gnu::noinline]] void raise(const A&... parts) {
+// Literals of any length are one type, and one function.
+template <class E, class... A>
+[[noreturn, gnu::cold, gnu::noinline, gnu::visibility("hidden")]] void raise_parts(A... parts) {
   throw E(concat(parts...));
+}
+template <class E = Error, class... A>
+[[noreturn, gnu::always_inline]] inline void raise(const A&... parts) {
+  raise_parts<E, std::conditional_t<std::is_array_v<A>, const char*, const A&>...>(parts...);
 }
 
 // check(condition, "op: ", what, ...): RuntimeError; check<IndexError>(...) others.
