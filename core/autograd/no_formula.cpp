@@ -34,7 +34,8 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
   for_each_tensor(op, args, [&](size_t, const Tensor& t) { wanted |= needs_grad(t); });
   if (!wanted) return below();
 
-  const auto node = make_node<NotImplemented>();
+  Ref<Node> history;
+  NotImplemented* const node = make_node<NotImplemented>(history);
   node->op = concat(op.ns, "::", op.name);
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
     if (op.args[i].out) check_out(op.name, true);
@@ -52,7 +53,7 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
     });
     if (mutated) return;
     if (input || needs_grad(t)) t = detach(t);
-    set_history(t, node);
+    set_history(t, history);
   };
   for (Owned& result : results) {
     if (result.is_tensor()) attach(result.tensor());
@@ -60,7 +61,7 @@ void call_without_formula(const Op& op, const Value* args, Results& results) {
       for (Tensor& t : result.tensors()) attach(t);
   }
   for_each_tensor(op, args, [&](size_t i, const Tensor& t) {
-    if (op.args[i].mutated && !stays_leaf(t)) rebase_history(t, node);
+    if (op.args[i].mutated && !stays_leaf(t)) rebase_history(t, history);
   });
 }
 

@@ -48,6 +48,8 @@ uint32_t Node::new_input() {
   return num_inputs_++;
 }
 
+Node::Node() = default;
+
 uint32_t Node::add_input(const Tensor& forward_output) {
   const uint32_t i = new_input();
   InputMeta& meta = input_meta(i);

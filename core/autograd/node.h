@@ -95,7 +95,7 @@ extern std::unique_ptr<Anomaly> (*make_anomaly)();
 struct Node : SmallObject {
   static constexpr int kInlineEdges = 3;
 
-  Node() = default;
+  Node();
   Node(const Node&) = delete;
   virtual ~Node();
 
@@ -120,7 +120,7 @@ struct Node : SmallObject {
   }
   void reserve_edges(size_t n);
   // Is the gradient of edge i wanted, by the graph and by the backward that runs?
-  bool needs(size_t i) const {
+  [[gnu::always_inline]] bool needs(size_t i) const {
     return i < num_edges_ && edge(i).valid() &&
            (!running_partial_backward || in_partial_backward(i));
   }
@@ -329,14 +329,16 @@ struct AutogradMeta : SmallObject {
 
 // ---- what generated entries use
 
-inline bool needs_grad(const Tensor& t) { return t.defined() && (t.keys() & kAutograd); }
+[[gnu::always_inline]] inline bool needs_grad(const Tensor& t) {
+  return t.defined() && (t.keys() & kAutograd);
+}
 inline bool needs_grad(TensorSpan list) {
   for (const Tensor& t : list)
     if (needs_grad(t)) return true;
   return false;
 }
 template <class... T>
-inline bool any_needs_grad(const T&... t) {
+[[gnu::always_inline]] inline bool any_needs_grad(const T&... t) {
   return (needs_grad(t) || ...);
 }
 
@@ -346,8 +348,9 @@ void collect_edges(Node& node, const Tensor& t);
 void collect_edges(Node& node, TensorSpan list);
 void begin_node(Node& node);  // sequence number, anomaly's traceback
 template <class N, class... T>
-Ref<N> make_node(const T&... inputs) {
-  auto node = Ref<N>::adopt(new N());
+N* make_node(Ref<Node>& owner, const T&... inputs) {
+  N* const node = new N;
+  owner = Ref<Node>::adopt(node);
   begin_node(*node);
   (collect_edges(*node, inputs), ...);
   return node;

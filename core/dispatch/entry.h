@@ -49,19 +49,20 @@ inline bool is_meta(TensorSpan list) { return !list.empty() && list[0].is_meta()
 // What the forms of an op make of the one spec that a rule gives: the view, the output, or a spec.
 struct ViewOf {
   const Tensor& self;
-  Tensor operator()(IntSpan sizes, IntSpan strides, int64_t offset, DType dtype) const {
+  [[gnu::always_inline]] Tensor operator()(IntSpan sizes, IntSpan strides, int64_t offset,
+                                           DType dtype) const {
     return Tensor::alias(self, dtype, sizes, strides, offset);
   }
-  Tensor operator()(const ViewSpec& v) const {
+  [[gnu::always_inline]] Tensor operator()(const ViewSpec& v) const {
     return Tensor::alias(self, v.dtype, v.sizes, v.strides, v.offset);
   }
 };
 struct Allocated {
   const Tensor& like;
-  Tensor operator()(IntSpan sizes, DType dtype) const {
+  [[gnu::always_inline]] Tensor operator()(IntSpan sizes, DType dtype) const {
     return empty(sizes, {dtype, like.device()});
   }
-  Tensor operator()(const Spec& spec) const { return allocate(spec, like); }
+  [[gnu::always_inline]] Tensor operator()(const Spec& spec) const { return allocate(spec, like); }
 };
 struct GivenSpec {
   ViewSpec operator()(IntSpan sizes, IntSpan strides, int64_t offset, DType dtype) const {

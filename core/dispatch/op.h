@@ -119,7 +119,7 @@ inline void redispatch(const Op& op, const Value* args, Results& results) {
   op.call(op, args, results);
 }
 
-inline KeySet keys_of(const Tensor& t) { return t.defined() ? t.keys() : 0; }
+[[gnu::always_inline]] inline KeySet keys_of(const Tensor& t) { return t.defined() ? t.keys() : 0; }
 inline KeySet keys_of(TensorSpan list) {
   KeySet keys = 0;
   for (const Tensor& t : list) keys |= keys_of(t);
@@ -141,7 +141,7 @@ KeySet active_keys(const Op& op, const Value* args);
 // Without the bit of registrations, where this op has none or slow() found none that applies.
 [[gnu::cold, gnu::noinline]] KeySet settled(const Op& op, KeySet keys);
 template <class... A>
-inline KeySet active_keys(KeySet mask, const A&... args) {
+[[gnu::always_inline]] inline KeySet active_keys(KeySet mask, const A&... args) {
   return (thread_state.included | detail::everywhere.load(std::memory_order_relaxed) |
           (KeySet{0} | ... | keys_of(args))) &
          ~thread_state.excluded & mask;
@@ -205,7 +205,7 @@ struct Take<std::string> {
 // Moves what a typed entry gives into Results and back.
 template <class T>
 struct Give {
-  static void put(Results& r, T&& v) { r.add(std::move(v)); }
+  [[gnu::always_inline]] static void put(Results& r, T&& v) { r.add(std::move(v)); }
   static T take(Results& r) { return Take<T>::from(r, 0); }
 };
 template <>

@@ -28,7 +28,7 @@ namespace flambeau::inline v1::printed {
 }
 
 template <class L>
-inline decltype(auto) at(L&& list, int64_t i) {
+[[gnu::always_inline]] inline decltype(auto) at(L&& list, int64_t i) {
   const auto n = static_cast<int64_t>(list.size());
   if (i < 0) i += n;
   if (i < 0 || i >= n) [[unlikely]]
@@ -88,7 +88,7 @@ template <class T>
 void insert(std::vector<T>& list, int64_t i, T v) {
   list.insert(list.begin() + place_to_insert(list.size(), i), std::move(v));
 }
-inline void erase(Dims& list, int64_t i) {
+[[gnu::always_inline]] inline void erase(Dims& list, int64_t i) {
   at(list, i);
   list.erase(static_cast<size_t>(i < 0 ? i + len(list) : i));
 }

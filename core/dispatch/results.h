@@ -109,7 +109,7 @@ class Results {
   }
 
   template <class T>
-  void add(T&& v) {
+  [[gnu::always_inline]] void add(T&& v) {
     if (size_ == capacity_) [[unlikely]]
       grow();
     new (items_ + size_) Owned(std::forward<T>(v));

@@ -156,12 +156,12 @@ class GradMode {  // scoped set_grad_enabled
 // Scope of a layer's body: `keys` are off until it ends.
 class Exclude {
  public:
-  explicit Exclude(KeySet keys)
+  [[gnu::always_inline]] explicit Exclude(KeySet keys)
       : excluded_(thread_state.excluded), below_(thread_state.below_autograd) {
     thread_state.excluded |= keys;
     if (keys & kAutograd) thread_state.below_autograd = true;
   }
-  ~Exclude() {
+  [[gnu::always_inline]] ~Exclude() {
     thread_state.excluded = excluded_;
     thread_state.below_autograd = below_;
   }

@@ -42,7 +42,7 @@ extern thread_local constinit Cache* cache [[gnu::tls_model("initial-exec")]];
 void* small_alloc(size_t size);
 void small_free(void* block, size_t size) noexcept;
 #else
-inline void* small_alloc(size_t size) {
+[[gnu::always_inline]] inline void* small_alloc(size_t size) {
   if (size > small::kMaxSize) [[unlikely]]
     return small::alloc_slow(size);
   const size_t c = small::size_class(size);

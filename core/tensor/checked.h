@@ -22,19 +22,19 @@ namespace printed {
   raise<ZeroDivisionError>("integer division or modulo by zero");
 }
 
-inline int64_t add(int64_t a, int64_t b) {
+[[gnu::always_inline]] inline int64_t add(int64_t a, int64_t b) {
   int64_t out;
   if (__builtin_add_overflow(a, b, &out)) [[unlikely]]
     raise_overflow(" + ", a, b);
   return out;
 }
-inline int64_t sub(int64_t a, int64_t b) {
+[[gnu::always_inline]] inline int64_t sub(int64_t a, int64_t b) {
   int64_t out;
   if (__builtin_sub_overflow(a, b, &out)) [[unlikely]]
     raise_overflow(" - ", a, b);
   return out;
 }
-inline int64_t mul(int64_t a, int64_t b) {
+[[gnu::always_inline]] inline int64_t mul(int64_t a, int64_t b) {
   int64_t out;
   if (__builtin_mul_overflow(a, b, &out)) [[unlikely]]
     raise_overflow(" * ", a, b);

@@ -19,7 +19,7 @@ class Dims {
 
   Dims() = default;
   explicit Dims(size_t n, int64_t fill) { resize(n, fill); }
-  Dims(IntSpan v) { assign(v); }
+  [[gnu::always_inline]] Dims(IntSpan v) { assign(v); }
   Dims(std::initializer_list<int64_t> v) { assign({v.begin(), v.size()}); }
   Dims(const Dims& o) { assign(o); }
   Dims(Dims&& o) noexcept { take(o); }
@@ -34,7 +34,10 @@ class Dims {
     }
     return *this;
   }
-  ~Dims() { release(); }
+  [[gnu::always_inline]] ~Dims() {
+    if (data_ != inline_) [[unlikely]]
+      ::operator delete[](data_);
+  }
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -77,35 +80,17 @@ class Dims {
   // Far more than any list of sizes or parts; the count itself has 32 bits.
   static constexpr size_t kMost = size_t{1} << 26;
 
-  void reserve(size_t n) {
-    if (n <= capacity_) return;
-    if (n > kMost) throw std::bad_array_new_length();
-    const size_t grown = std::max<size_t>(n, size_t{capacity_} * 2);
-    auto* block = new int64_t[grown];
-    if (size_) std::memcpy(block, data_, size_ * sizeof(int64_t));
-    release();
-    data_ = block;
-    capacity_ = static_cast<uint32_t>(grown);
+  [[gnu::always_inline]] void reserve(size_t n) {
+    if (n > capacity_) [[unlikely]]
+      grow(n);
   }
+  void grow(size_t n);
   void release() {
     if (data_ != inline_) delete[] data_;
     data_ = inline_;
     capacity_ = kInline;
   }
-  void take(Dims& o) {
-    size_ = o.size_;
-    if (o.data_ == o.inline_) {
-      data_ = inline_;
-      capacity_ = kInline;
-      std::memcpy(inline_, o.inline_, sizeof(inline_));  // a few moves, where a loop would count
-    } else {
-      data_ = o.data_;
-      capacity_ = o.capacity_;
-      o.data_ = o.inline_;
-      o.capacity_ = kInline;
-    }
-    o.size_ = 0;
-  }
+  void take(Dims& o) noexcept;  // this one holds nothing of its own
 
   int64_t* data_ = inline_;
   uint32_t size_ = 0;

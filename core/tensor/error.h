@@ -68,7 +68,7 @@ template <class E = Error, class... A>
 
 // check(condition, "op: ", what, ...): RuntimeError; check<IndexError>(...) others.
 template <class E = Error, class... A>
-inline void check(bool ok, const A&... parts) {
+[[gnu::always_inline]] inline void check(bool ok, const A&... parts) {
   if (!ok) [[unlikely]]
     raise<E>(parts...);
 }

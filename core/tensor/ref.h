@@ -12,7 +12,7 @@ class Ref {
  public:
   Ref() = default;
   Ref(std::nullptr_t) {}
-  explicit Ref(T* p) : p_(p) {
+  [[gnu::always_inline]] explicit Ref(T* p) : p_(p) {
     if (p_) p_->retain();
   }
   static Ref adopt(T* p) {
@@ -20,17 +20,17 @@ class Ref {
     r.p_ = p;
     return r;
   }
-  Ref(const Ref& o) : Ref(o.p_) {}
+  [[gnu::always_inline]] Ref(const Ref& o) : Ref(o.p_) {}
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
   template <class U>
   Ref(Ref<U>&& o) : p_(o.forget()) {}
   template <class U>
   Ref(const Ref<U>& o) : Ref(o.get()) {}
-  Ref& operator=(Ref o) noexcept {
+  [[gnu::always_inline]] Ref& operator=(Ref o) noexcept {
     std::swap(p_, o.p_);
     return *this;
   }
-  ~Ref() {
+  [[gnu::always_inline]] ~Ref() {
     if (p_) p_->release();
   }
   T* get() const { return p_; }

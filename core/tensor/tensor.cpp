@@ -1,5 +1,8 @@
 #include "core/tensor/tensor.h"
 
+#include <algorithm>
+#include <cstring>
+#include <new>
 #include <numeric>
 #include <ostream>
 
@@ -9,6 +12,31 @@
 namespace flambeau::inline v1 {
 
 void (*release_py_object)(TensorImpl*) = nullptr;
+
+void Dims::grow(size_t n) {
+  if (n > kMost) throw std::bad_array_new_length();
+  const size_t grown = std::max<size_t>(n, size_t{capacity_} * 2);
+  auto* block = new int64_t[grown];
+  if (size_) std::memcpy(block, data_, size_ * sizeof(int64_t));
+  release();
+  data_ = block;
+  capacity_ = static_cast<uint32_t>(grown);
+}
+
+void Dims::take(Dims& o) noexcept {
+  size_ = o.size_;
+  if (o.data_ == o.inline_) {
+    data_ = inline_;
+    capacity_ = kInline;
+    std::memcpy(inline_, o.inline_, sizeof(inline_));  // a few moves, where a loop would count
+  } else {
+    data_ = o.data_;
+    capacity_ = o.capacity_;
+    o.data_ = o.inline_;
+    o.capacity_ = kInline;
+  }
+  o.size_ = 0;
+}
 
 std::ostream& operator<<(std::ostream& out, Shown shown) {
   out << '[';
@@ -26,6 +54,8 @@ TensorImpl::~TensorImpl() {
     release_py_object(this);
   if (ndim_ > kInlineDims) delete[] heap_;
 }
+
+void TensorImpl::destroy(TensorImpl* t) { delete t; }
 
 int64_t* TensorImpl::reserve_geometry(size_t ndim) {
   if (ndim > kInlineDims && ndim != ndim_) {

@@ -64,8 +64,10 @@ class TensorImpl : public SmallObject {
   ~TensorImpl();
 
   int dim() const { return ndim_; }
-  IntSpan sizes() const { return {geometry(), static_cast<size_t>(ndim_)}; }
-  IntSpan strides() const { return {geometry() + ndim_, static_cast<size_t>(ndim_)}; }
+  [[gnu::always_inline]] IntSpan sizes() const { return {geometry(), static_cast<size_t>(ndim_)}; }
+  [[gnu::always_inline]] IntSpan strides() const {
+    return {geometry() + ndim_, static_cast<size_t>(ndim_)};
+  }
   int64_t numel() const { return numel_; }
   int64_t offset() const { return offset_; }  // in elements
   bool contiguous() const { return contiguous_; }
@@ -87,10 +89,10 @@ class TensorImpl : public SmallObject {
   void set_layout(Layout layout) { layout_ = layout; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
-  void release() {
+  [[gnu::always_inline]] void release() {
     if (refs_.load(std::memory_order_acquire) == 1 ||
         refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      delete this;
+      destroy(this);
   }
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
@@ -123,7 +125,10 @@ class TensorImpl : public SmallObject {
 
  private:
   friend class Tensor;
-  const int64_t* geometry() const { return ndim_ <= kInlineDims ? inline_ : heap_; }
+  static void destroy(TensorImpl* t);
+  [[gnu::always_inline]] const int64_t* geometry() const {
+    return ndim_ <= kInlineDims ? inline_ : heap_;
+  }
   int64_t* reserve_geometry(size_t ndim);
   template <class Strides>
   bool lay_out(IntSpan sizes, Strides stride_of);
@@ -150,6 +155,11 @@ extern void (*release_py_object)(TensorImpl*);
 class Tensor {
  public:
   Tensor() = default;
+  [[gnu::always_inline]] Tensor(const Tensor&) = default;
+  [[gnu::always_inline]] Tensor(Tensor&&) noexcept = default;
+  [[gnu::always_inline]] Tensor& operator=(const Tensor&) = default;
+  [[gnu::always_inline]] Tensor& operator=(Tensor&&) noexcept = default;
+  [[gnu::always_inline]] ~Tensor() = default;
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
   static Tensor adopt(TensorImpl* impl) { return Tensor(Ref<TensorImpl>::adopt(impl)); }
   // A handle that shares the storage: same bytes, another geometry. Version counter shared.
@@ -164,14 +174,14 @@ class Tensor {
   bool is(const Tensor& o) const { return impl_ == o.impl_; }
 
   int64_t dim() const { return impl_->dim(); }
-  IntSpan sizes() const { return impl_->sizes(); }
-  IntSpan strides() const { return impl_->strides(); }
+  [[gnu::always_inline]] IntSpan sizes() const { return impl_->sizes(); }
+  [[gnu::always_inline]] IntSpan strides() const { return impl_->strides(); }
   int64_t size(int64_t dim) const;  // negative dims count from the end; IndexError
   int64_t stride(int64_t dim) const;
   int64_t numel() const { return impl_->numel(); }
   int64_t offset() const { return impl_->offset(); }
   DType dtype() const { return impl_->dtype(); }
-  Device device() const { return impl_->device(); }
+  [[gnu::always_inline]] Device device() const { return impl_->device(); }
   Layout layout() const { return impl_->layout(); }
   bool is_contiguous() const { return impl_->contiguous(); }
   bool is_contiguous(MemoryFormat format) const;
@@ -180,7 +190,7 @@ class Tensor {
   size_t itemsize() const { return flambeau::itemsize(dtype()); }
   bool is_floating() const { return flambeau::is_floating(dtype()); }
   bool is_complex() const { return flambeau::is_complex(dtype()); }
-  bool is_meta() const { return device().is_meta(); }
+  [[gnu::always_inline]] bool is_meta() const { return device().is_meta(); }
   bool is_conj() const { return impl_->keys & kConjugate; }
   bool is_neg() const { return impl_->keys & kNegative; }
   KeySet keys() const { return impl_->keys; }

@@ -131,12 +131,16 @@ class Gradient:
         if what == "plain":
             number = f"const Tensor {name} = wrapped_number({name}_);"
             unpack = number if name in self.record.as_tensor else _unpack(arg)
-            return Member(arg.member, name, f"{name}_ = {_keep(arg)}", unpack)
+            kept = f".assign({name})" if arg.member == "Dims" else f" = {_keep(arg)}"
+            return Member(arg.member, name, f"{name}_{kept}", unpack)
         kind, read = PROPERTIES[what]
         if not output and arg.list:
             kind, read = f"std::vector<{kind}>", f"{what}_of({{}})"
         member = f"{name}_{what}"
         unpack = f"[[maybe_unused]] const auto& {member} = {member}_;"
+        if kind == "Dims" and (output or not arg.optional):
+            save = f"{member}_.assign({name}.{what}())"
+            return Member(kind, member, save, unpack, output)
         return Member(kind, member, f"{member}_ = {_guarded(arg, read, name)}", unpack, output)
 
     def node(self, name: str) -> str:
@@ -284,12 +288,13 @@ def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
     self_name = schema.args[0].name if schema.args else ""
     if inplace:
         code += f'  check_inplace({self_name}, {requires}, "{schema.name}");\n'
-    code += f"  Ref<{node}> node;\n  if ({requires}) {{\n"
-    code += f"    node = make_node<{node}>({tensors});\n{gradient.saves(False, inplace)}  }}\n"
+    code += f"  Ref<Node> history;\n  {node}* node = nullptr;\n  if ({requires}) {{\n"
+    code += f"    node = make_node<{node}>(history, {tensors});\n"
+    code += f"{gradient.saves(False, inplace)}  }}\n"
     if inplace:
         code += f"  {{\n    const Exclude off(kAutograd);\n    {below};\n  }}\n"
         follow = "continue_history" if record.kind == "view" else "rebase_history"
-        code += f"  if (node) {{\n    {follow}({self_name}, node);\n"
+        code += f"  if (node) {{\n    {follow}({self_name}, history);\n"
         outputs = gradient.saves(True)
         if outputs:
             code += f"    const Tensor& result = {self_name};\n{outputs}"
@@ -300,12 +305,12 @@ def entry(record: Record, schema: Schema, gradient: Gradient, node: str) -> str:
     )
     code += "  if (node) {\n"
     if len(schema.returns) == 1:
-        code += "    set_history(results, node);\n"
+        code += "    set_history(results, history);\n"
         if gradient.saves(True):
             code += "    const auto& result = results;\n" + gradient.saves(True)
     else:
         for i in gradient.differentiable():
-            code += f"    set_history(std::get<{i}>(results), node);\n"
+            code += f"    set_history(std::get<{i}>(results), history);\n"
         for i, name in enumerate(gradient.results):
             if name in gradient.saved_outputs():
                 code += f"    const Tensor& {name} = std::get<{i}>(results);\n"

@@ -40,15 +40,15 @@ def functions(record: Record) -> str:
 
 def _rule(symbol: str, body: str) -> str:
     return (
-        f"void rule_of_{symbol}([[maybe_unused]] const Op& op, [[maybe_unused]] const Value* args, "
-        f"[[maybe_unused]] Specs& specs) "
+        f"static void rule_of_{symbol}([[maybe_unused]] const Op& op, "
+        f"[[maybe_unused]] const Value* args, [[maybe_unused]] Specs& specs) "
         f"{{\n{body}}}\n"
     )
 
 
 def _kernel(symbol: str, body: str) -> str:
     return (
-        f"void kernel_of_{symbol}([[maybe_unused]] const Op& op, "
+        f"static void kernel_of_{symbol}([[maybe_unused]] const Op& op, "
         f"[[maybe_unused]] const Tensor* outs, [[maybe_unused]] const Value* args) {{\n{body}}}\n"
     )
 

@@ -26,7 +26,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         out += f"namespace autograd {{\n{autograd}}}\n"
     keys = ", ".join(a.symbol for a in schema.args if a.type in ("Tensor", "Device", "Layout"))
     body = _body(record, schema)
-    out += f"extern const Op* const op_{schema.symbol};\n"
+    out += f"{names.row(schema)};\n"
     out += f"{schema.cpp_return} {schema.symbol}({names.parameters(schema)}) {{\n"
     out += f"  constexpr KeySet kConcerned = {names.mask(record, schema)};\n"
     out += f"  KeySet keys = active_keys(kConcerned{', ' + keys if keys else ''});\n"
@@ -35,10 +35,10 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
         "    if (keys < 2 * kAutograd && (keys & kAutograd)) return "
         f"autograd::{schema.symbol}({args});\n"
     )
-    call = f"call_slow<{schema.cpp_return}>(*op_{schema.symbol}, keys"
+    call = f"call_slow<{schema.cpp_return}>(row_{schema.symbol}, keys"
     out += (
         "  if (keys) [[unlikely]] {\n"
-        f"    if (keys >= kRegistered) keys = settled(*op_{schema.symbol}, keys);\n"
+        f"    if (keys >= kRegistered) keys = settled(row_{schema.symbol}, keys);\n"
         f"{typed if autograd else ''}"
         f"    if (keys) return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )
@@ -53,7 +53,7 @@ def _boxed(schema: Schema) -> str:
     if schema.cpp_return != "void":
         call = f"boxing::Give<{schema.cpp_return}>::put(results, {call})"
     return (
-        f"void boxed_{schema.symbol}(const Op&, [[maybe_unused]] const Value* args, "
+        f"static void boxed_{schema.symbol}(const Op&, [[maybe_unused]] const Value* args, "
         f"[[maybe_unused]] Results& results) {{\n  {call};\n}}\n\n"
     )
 
@@ -216,7 +216,7 @@ def _structured_body(record: Record, schema: Schema) -> str:
         at_once = at_once and printed.spec_kind(record) == "spec" and not over_self
     if at_once:
         given = printed.call(record, schema, f"Allocated{{{followed}}}")
-        code = f"  const Tensor {results[0]} = {given};\n"
+        code = f"  Tensor {results[0]} = {given};\n"
         code += checks.dtypes(record, schema, f"bit_of({results[0]}.dtype())")
     else:
         code = f"{_as_out(schema)}  const auto spec = {rule_call(record, schema)};\n"
@@ -236,10 +236,10 @@ def _structured_body(record: Record, schema: Schema) -> str:
         elif at_once:
             pass
         elif record.rule and "placed" in printed.spec_kind(record):
-            code += f"  const Tensor {r} = allocate({spec});\n"
+            code += f"  Tensor {r} = allocate({spec});\n"
         else:
             own = f"{followed}.is_contiguous() ? {followed} : " if over_self else ""
-            code += f"  const Tensor {r} = {own}allocate({spec}, {followed});\n"
+            code += f"  Tensor {r} = {own}allocate({spec}, {followed});\n"
     kernel = call(record.cpu, "cpu", results, schema)
     if kernel:
         code += f"  if (!{results[0]}.is_meta()) {kernel};\n"
@@ -250,7 +250,8 @@ def _structured_body(record: Record, schema: Schema) -> str:
     if schema.inplace:
         code += f'  give_inplace("{schema.name}", {followed}, {results[0]});\n'
         return code + _value(schema)
-    return code + f"  return {_together(results)};\n"
+    moved = results if len(results) == 1 else [f"std::move({r})" for r in results]
+    return code + f"  return {_together(moved)};\n"
 
 
 def _mutating_body(record: Record, schema: Schema) -> str:

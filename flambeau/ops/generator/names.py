@@ -93,3 +93,8 @@ def results(record: Record) -> list[str]:
     if len(returns) == 1:
         return ["result"]
     return [r.name or f"result{i}" for i, r in enumerate(returns)]
+
+
+def row(schema: Schema) -> str:
+    """The declaration of an op's row in the table, which stays inside the library."""
+    return f'extern const Op row_{schema.symbol} [[gnu::visibility("hidden")]]'

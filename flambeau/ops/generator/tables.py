@@ -92,21 +92,20 @@ def op_rows(record: Record) -> str:
         derived = schema.inplace or schema.outs
         functional = quoted(record.schema.full_name) if derived else "nullptr"
         code += (
-            f"extern const Op row_{schema.symbol};\nconstinit const Op row_{schema.symbol} = "
+            f"constinit const Op row_{schema.symbol} = "
             f'{{"aten", "{schema.name}", "{schema.overload}", '
             f"{quoted('aten::' + schema.text())}, "
             f"{f'args_{schema.symbol}' if schema.args else 'nullptr'}, {len(schema.args)}, "
             f"{f'returns_{schema.symbol}' if schema.returns else 'nullptr'}, "
             f"{len(schema.returns)}, {names.mask(record, schema)}, {tags(record, schema)}, "
             f"entry::boxed_{schema.symbol}, {functional}, {boxed.fields(record)}}};\n"
-            f"const Op* const op_{schema.symbol} = &row_{schema.symbol};\n"
         )
     return code
 
 
 def op_table(ordered: list[Schema]) -> str:
     """Pointers to the rows, sorted by name, then overload."""
-    code = "".join(f"extern const Op row_{s.symbol};\n" for s in ordered)
+    code = "".join(f"{names.row(s)};\n" for s in ordered)
     rows = "".join(f"    &row_{s.symbol},\n" for s in ordered)
     return f"{code}static const Op* const kOps[] = {{\n{rows}}};\n"
 
