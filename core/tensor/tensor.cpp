@@ -55,7 +55,7 @@ TensorImpl::~TensorImpl() {
   if (ndim_ > kInlineDims) delete[] heap_;
 }
 
-void TensorImpl::destroy(TensorImpl* t) { delete t; }
+[[gnu::flatten]] void TensorImpl::destroy(TensorImpl* t) { delete t; }
 
 int64_t* TensorImpl::reserve_geometry(size_t ndim) {
   if (ndim > kInlineDims && ndim != ndim_) {
