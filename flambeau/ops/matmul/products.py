@@ -213,7 +213,7 @@ dot.jvp("multilinear")
 
 @dot.decomposition
 def _(self, tensor, ops):
-    return ops.sum(self * tensor)
+    return ops.sum(self * tensor, dtype=self.dtype)
 
 
 @dot.batching
@@ -330,7 +330,10 @@ def _(self, mat1, mat2):
 
 @addmm.decomposition
 def _(self, mat1, mat2, beta, alpha, ops):
-    return ops.add_Tensor(ops.mul_Scalar(self, beta), ops.mm(mat1, mat2), alpha)
+    product = ops.mm(mat1, mat2)
+    if beta == 0:  # what self holds is not looked at, be it NaN
+        return ops.mul_Scalar(product, alpha)
+    return ops.add_Tensor(ops.mul_Scalar(self, beta), product, alpha)
 
 
 @addmm.batching
