@@ -37,8 +37,8 @@ its decomposition runs, which need not check again. Without a ``sharding`` a poi
 split along any dimension of its result, with arguments that are broadcast there kept whole, and
 one that consists of others as its ``parts`` are.
 
-``benchmark`` holds calls, ``autocast`` is ``lower``, ``float32`` or ``promote``. Function transforms
-read the first two slots, autocast its own, and ``benchmarks/records.py`` the calls,
+``benchmark`` holds calls, ``autocast`` is ``lower``, ``float32`` or ``promote``. Function
+transforms read the first two slots, autocast its own, and ``benchmarks/records.py`` the calls,
 ``flambeau._decomp`` decompositions, with the bodies of ops that consist of others; shardings are
 for programs that split tensors, which ask ``stated(op, "sharding")``, as
 ``tests/drills/checks.py`` does. ``python -m flambeau.ops show`` prints all that is said or derived.
@@ -180,7 +180,9 @@ def sharding_rule(record) -> object:
     if record.has_body:
         return "parts"
     # Numbers are drawn in the order of the elements of the whole.
-    return _by_element(record) if record.kind == "pointwise" and "random" not in record.tags else None
+    return (
+        _by_element(record) if record.kind == "pointwise" and "random" not in record.tags else None
+    )
 
 
 def _by_element(record) -> Callable:

@@ -61,9 +61,7 @@ def test_a_pointwise_op_may_be_split_along_any_dimension(record):
         for way in ways:
             count = wholes[0].shape[way[results[0]]]
             for at in range(count):
-                part = {
-                    n: v.narrow(way[n], at, 1) if n in way else v for n, v in given.items()
-                }
+                part = {n: v.narrow(way[n], at, 1) if n in way else v for n, v in given.items()}
                 found = op(**part)
                 for r, t in zip(results, [found] if len(results) == 1 else found, strict=True):
                     right = wholes[results.index(r)].narrow(way[r], at, 1)

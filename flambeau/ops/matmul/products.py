@@ -330,10 +330,13 @@ def _(self, mat1, mat2):
 
 @addmm.decomposition
 def _(self, mat1, mat2, beta, alpha, ops):
-    product = ops.mm(mat1, mat2)
-    if beta == 0:  # what self holds is not looked at, be it NaN
-        return ops.mul_Scalar(product, alpha)
-    return ops.add_Tensor(ops.mul_Scalar(self, beta), product, alpha)
+    # What is multiplied by 0 is not looked at, be it NaN.
+    shape = [mat1.size(0), mat2.size(1)]
+    if alpha == 0:
+        product = ops.zeros(shape, self.dtype, device=self.device)
+    else:
+        product = ops.mul_Scalar(ops.mm(mat1, mat2), alpha)
+    return product if beta == 0 else ops.add_Tensor(ops.mul_Scalar(self, beta), product)
 
 
 @addmm.batching

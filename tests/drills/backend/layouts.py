@@ -161,7 +161,6 @@ def test_memory_that_is_not_there():
         lambda: DENSE.clone().set_(s),
         lambda: s.resize_(10),
         s.untyped_storage,
-        lambda: copy.deepcopy(s),
         lambda: pickle.dumps(s),
         lambda: torch.save(s, io.BytesIO()),
         lambda: torch.add(DENSE, DENSE, out=s),
