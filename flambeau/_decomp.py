@@ -14,10 +14,16 @@ from flambeau.ops.bind import bound
 def _composition(record: Any, rule: Callable) -> Callable:
     from flambeau.func._forms import parameters_of
 
+    # A body checks for itself; a composition that is stated beside a kernel has the op's rule.
+    steps = [record.rule, rule] if record.rule and rule is record.decomposition else [rule]
+    asked = [(step, parameters_of(step)) for step in steps]
+
     @functools.wraps(rule)
     def call(*args: Any, **kwargs: Any) -> Any:
         found = bound(record.schema, args, kwargs) | {"ops": language.ops}
-        return rule(**{n: found.get(n, found.get(n.rstrip("_"))) for n in parameters_of(rule)})
+        given = {n: found.get(n, found.get(n.rstrip("_"))) for _, names in asked for n in names}
+        results = [step(**{n: given[n] for n in names}) for step, names in asked]
+        return results[-1]
 
     return call
 

@@ -103,12 +103,15 @@ def __deepcopy__(self, memo):
             "deepcopy protocol at the moment; copy tensor.detach() instead"
         )
     with flambeau.no_grad():
-        result = self._new_over(copy.deepcopy(whole_storage(self), memo))
+        if self.layout is flambeau.strided:
+            result = self._new_over(copy.deepcopy(whole_storage(self), memo))
+        else:  # what it consists of is for its layout, or its class, to copy
+            result = self.detach().clone()
         if self.grad is not None:
             result.grad = copy.deepcopy(self.grad, memo)
         if self.requires_grad:
             result.requires_grad_()
-    if type(self) is not Tensor:
+    if type(result) is not type(self):
         result = _as_type_of(self, result)
     memo[id(self)] = result
     set_attributes(result, copy.deepcopy(_state_of(self), memo))

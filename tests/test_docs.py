@@ -12,7 +12,7 @@ import pytest
 
 import flambeau
 from flambeau.ops import doc
-from flambeau.ops.generator import tables
+from flambeau.ops.generator import explain, tables
 from flambeau.ops.record import load
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -85,6 +85,12 @@ def test_code_on_the_pages_runs(page, tmp_path, monkeypatch):
             run_examples(block, page.name, names)
         else:
             exec(compile(block, page.name, "exec"), names)
+
+
+def test_pages_count_the_operators():
+    counted = explain.table().rpartition("\n")[2].partition(" ops, ")[0]
+    found = [re.findall(r"\b(\d+) operators\b", page.read_text()) for page in PAGES]
+    assert {n for numbers in found for n in numbers} == {counted}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -493,11 +493,26 @@ Place work_place(const Op& op, const Value* args) {
   return place;
 }
 
+// A handler that passes on a call without having unwrapped every tensor of its layout, those in
+// lists too, is handed it again. That ends here, before the stack does.
+struct Round {
+  static inline thread_local int number = 0;
+  Round() { ++number; }
+  ~Round() { --number; }
+};
+
 void dispatch(const Op& op, const Value* args, Results& results) {
   const Place place = work_place(op, args);
   const int device = static_cast<int>(place.device.type), layout = static_cast<int>(place.layout);
   const Handler handler = handlers[device][layout].load(std::memory_order_acquire);
-  if (handler) return handler(op, args, results);
+  if (handler) {
+    const Round round;
+    if (round.number <= 200) return handler(op, args, results);
+    raise<RecursionError>(op.name, ": the handler for layout torch.", layout_name(place.layout),
+                          " on device '", place.device.str(),
+                          "' asked itself 200 times: it has to "
+                          "unwrap its tensors, those in lists too, or to exclude Key::backend");
+  }
   const bool strided = place.layout == Layout::strided;
   if (strided && (place.device.is_meta() || place.device.is_cpu()))
     return run_on_meta(op, args, results);

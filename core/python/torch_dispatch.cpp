@@ -1,4 +1,6 @@
 // __torch_dispatch__: subclasses and modes answer for ops, below autograd.
+#include <utility>
+
 #include "core/dispatch/registrations.h"
 #include "core/python/binding.h"
 
@@ -125,10 +127,22 @@ class Written {
   std::vector<std::pair<const Tensor*, uint32_t>> before_;
 };
 
-// A view is written to when what it shows is, whatever the class made of it.
+// Whether somebody counts on how often a tensor was written to: it was, or shares its count, or was
+// saved for a gradient, or takes part in one. The references are the answer's and Python's own.
+bool is_counted_on(TensorImpl& t) {
+  if (t.autograd || t.use_count() > 2) return true;
+  const bool inference = std::exchange(t.inference, true);
+  const bool has_counter = t.counts_versions();  // of a tensor of inference mode: if it has one
+  t.inference = inference;
+  return has_counter;
+}
+
+// A view is written to when what it shows is, whatever the class made of it. What was there before
+// the call keeps its own count: others, that it means something to, would not hear of writes.
 void share_version(const Tensor& of, const Tensor& view) {
   TensorImpl &from = *of.impl(), &to = *view.impl();
-  if (&from != &to && from.counts_versions() && to.counts_versions()) to.share_version(from);
+  if (&from != &to && from.counts_versions() && to.counts_versions() && !is_counted_on(to))
+    to.share_version(from);
 }
 
 void share_versions(const Op& op, const Value* values, Results& results) {

@@ -7,7 +7,7 @@ import sys
 from flambeau._pipe import ends_with_its_reader
 from flambeau.ops.generator import explain
 from flambeau.ops.record import load
-from flambeau.ops.slots import SLOTS, batching_rule, jvp_rule
+from flambeau.ops.slots import SLOTS, batching_rule, jvp_rule, sharding_rule
 
 
 def slots_of(name: str) -> str:
@@ -18,6 +18,8 @@ def slots_of(name: str) -> str:
             said = {s: getattr(record, s) for s in SLOTS if getattr(record, s)}
             said.setdefault("jvp", jvp_rule(record))
             said.setdefault("batching", batching_rule(record))
+            if sharding := sharding_rule(record):
+                said.setdefault("sharding", sharding)
             words = {s: "a function" if callable(v) else v for s, v in said.items()}
             shown = (f"{s} {word}" for s, word in words.items())
             lines.append(f"slots of {record.schema.full_name}: {'; '.join(shown)}")

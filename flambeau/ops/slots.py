@@ -32,14 +32,19 @@ Words of ``batching``:
 Without one an op that gives nothing back is refused, a composition follows from its parts, and
 ``vmap`` calls all other ops in a loop.
 
-``decomposition`` and ``sharding`` are functions, ``benchmark`` calls, ``autocast`` is ``lower``,
-``float32`` or ``promote``. Function transforms read the first two slots, autocast its own, and
-``benchmarks/records.py`` the calls, ``flambeau._decomp`` decompositions, with the bodies of ops
-that consist of others; shardings are for programs that split tensors, which ask ``stated(op,
-"sharding")``, as ``tests/drills/checks.py`` does. ``python -m flambeau.ops show`` prints
-all that is said. A new op states what ``tools/slots.py`` finds lacking, or with
-``op.without("jvp", ...)`` that it is content: ``twice`` and ``loop``, a kernel of its own is all
-there is, arguments are gathered first, it runs in the dtype that it is given, it is not timed.
+``decomposition`` and ``sharding`` are functions. What the rule of an op refuses is refused before
+its decomposition runs, which need not check again. Without a ``sharding`` a pointwise op may be
+split along any dimension of its result, with arguments that are broadcast there kept whole, and
+one that consists of others as its ``parts`` are.
+
+``benchmark`` holds calls, ``autocast`` is ``lower``, ``float32`` or ``promote``. Function
+transforms read the first two slots, autocast its own, and ``benchmarks/records.py`` the calls,
+``flambeau._decomp`` decompositions, with the bodies of ops that consist of others; shardings are
+for programs that split tensors, which ask ``stated(op, "sharding")``, as
+``tests/drills/checks.py`` does. ``python -m flambeau.ops show`` prints all that is said or derived.
+A new op states what ``tools/slots.py`` finds lacking, or with ``op.without("jvp", ...)`` that it is
+content: ``twice`` and ``loop``, a kernel of its own is all there is, arguments are gathered first,
+it runs in the dtype that it is given, it is not timed.
 """
 
 from __future__ import annotations
@@ -48,6 +53,9 @@ import functools
 import importlib
 import pathlib
 import re
+from collections.abc import Callable
+
+from flambeau.ops.bind import bound
 
 SLOTS = ("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
 
@@ -111,13 +119,18 @@ def _all_forms() -> dict[str, object]:
 def stated(op, slot: str) -> object:
     """What the record of an op says under a slot; None where it says nothing.
 
+    A sharding is derived where the record does not say it.
+
     >>> from flambeau.ops.slots import stated
     >>> stated(flambeau.ops.aten.flip.default, "batching")
     'dims'
     """
     if slot not in SLOTS:
         raise ValueError(f"stated: a slot is one of {', '.join(SLOTS)}, not {slot!r}")
-    return getattr(record_of(op), slot, None) or None
+    record = record_of(op)
+    if slot == "sharding":
+        return sharding_rule(record)
+    return getattr(record, slot, None) or None
 
 
 def jvp_rule(record) -> object:
@@ -158,10 +171,47 @@ def decomposition_of(record):
     return record.function if record.has_body else None
 
 
+def sharding_rule(record) -> object:
+    """The slot ``sharding``, derived where the record does not say it; None where nothing is."""
+    if record is None or record.sharding == "none":
+        return None
+    if record.sharding:
+        return record.sharding
+    if record.has_body:
+        return "parts"
+    # Numbers are drawn in the order of the elements of the whole.
+    return (
+        _by_element(record) if record.kind == "pointwise" and "random" not in record.tags else None
+    )
+
+
+def _by_element(record) -> Callable:
+    """Any dimension of the result, along which arguments that are broadcast stay whole."""
+    returns = [r.name or "result" for r in record.schema.returns]
+
+    def ways(*args, **kwargs):
+        given = bound(record.schema, args, kwargs)
+        shapes = {n: tuple(t.shape) for n, t in given.items() if hasattr(t, "shape")}
+        rank = max(map(len, shapes.values()), default=0)
+        found = []
+        for d in range(rank):
+            # Counted from the last dimension, as shapes are brought in line.
+            own = {n: d - rank + len(shape) for n, shape in shapes.items()}
+            sizes = {n: shapes[n][i] for n, i in own.items() if i >= 0}
+            whole = 1 if set(sizes.values()) <= {1} else next(v for v in sizes.values() if v != 1)
+            split = {n: own[n] for n, size in sizes.items() if size == whole}
+            found.append(split | dict.fromkeys(returns, d))
+        return found
+
+    return ways
+
+
 def missing(slot: str, record) -> bool:
     """Whether a record neither states a slot nor has it derived by a rule of its own.
 
-    A step of an optimiser, which gives nothing back, has no use for any.
+    A step of an optimiser, which gives nothing back, has no use for any. A pointwise op is what
+    others are composed of, and its formula a fused loop: it needs no decomposition, no dtype of
+    autocast's and no time of its own.
     """
     if not record.schema.returns:
         return False
@@ -172,7 +222,7 @@ def missing(slot: str, record) -> bool:
     if slot == "decomposition":
         return record.decomposition is None and not record.has_body and record.kind != "pointwise"
     if slot == "sharding":
-        return not record.sharding and record.kind not in ("composite", "pointwise")
+        return record.sharding != "none" and sharding_rule(record) is None
     if slot == "autocast":
         return not record.autocast and record.kind not in ("composite", "pointwise", "view")
     return not record.benchmark and record.kind != "pointwise"

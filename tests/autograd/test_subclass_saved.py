@@ -158,3 +158,54 @@ def test_a_mode_counts_a_write_once():
         t.add_(1)
         t.view(-1).add_(1)
     assert t._version == 2
+
+
+class Unwrapping(Wrapper):
+    """Its views are the tensor that it holds."""
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        if func._schema.name in ("aten::view", "aten::detach", "aten::alias"):
+            return args[0].inner
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+@pytest.mark.parametrize("wrapper_written", [0, 2])
+@pytest.mark.parametrize("view", [lambda t: t.view(-1), lambda t: t.detach()])
+@pytest.mark.parametrize("held", ["output", "detached", "saved input"])
+def test_a_tensor_that_is_there_already_keeps_its_count(held, view, wrapper_written):
+    x = torch.ones(3, requires_grad=True)
+    y = torch.full((3,), 2.0) if held == "saved input" else x.exp()
+    result = x * y if held == "saved input" else y
+    inner = y.detach() if held == "detached" else y
+    wrapper = Unwrapping(inner)
+    torch._C._unsafe_set_version_counter((wrapper,), (wrapper_written,))
+    view(wrapper)
+    assert y._version == 0
+    torch.autograd.grad(result.sum(), x, retain_graph=True)
+    with torch.no_grad():
+        inner.mul_(5)
+    assert y._version == inner._version == 1
+    view(wrapper)
+    assert y._version == inner._version == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        result.sum().backward()
+
+
+def test_what_a_mode_answers_keeps_its_count():
+    from flambeau.utils._python_dispatch import TorchDispatchMode
+
+    class Answer(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return y if "view" in str(func) else func(*args, **(kwargs or {}))
+
+    x, other = torch.ones(3, requires_grad=True), torch.ones(3)
+    y = x.exp()
+    other.add_(1)
+    with torch.no_grad():
+        y.mul_(5).mul_(1)
+    with Answer():
+        other.view(3)
+    assert y._version == 2 and other._version == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        y.sum().backward()

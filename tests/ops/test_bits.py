@@ -289,3 +289,21 @@ def test_a_training_step_on_any_number_of_threads(threads):
     for n in (2, 3, 5, 8):
         threads(n)
         assert train() == expected
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 33])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_bounds_keep_the_sign_of_a_zero_that_they_equal(dtype, n):
+    for zero in (0.0, -0.0):
+        t = torch.full((n,), zero, dtype=getattr(torch, dtype))
+        for bound in (0.0, -0.0):
+            results = [
+                t.clamp(min=bound), t.clamp(max=bound), t.clamp(bound, 1.0), t.clamp(-1.0, bound),
+                t.relu(), t.clone().clamp_(min=bound), t.clone().relu_(), F.relu(t),
+            ]  # fmt: skip
+            for result in results:
+                assert torch.equal(1 / result, 1 / t)
+    for bounds in ((float("nan"), None), (None, float("nan")), (float("nan"), 1.0)):
+        assert t.clamp(*bounds).isnan().all()
+    nan = torch.full((n,), float("nan"), dtype=getattr(torch, dtype))
+    assert all(r.isnan().all() for r in (nan.relu(), nan.clamp(min=0), nan.clamp(max=0)))

@@ -37,6 +37,70 @@ def test_a_composition_gives_what_the_op_gives(record):
                 )
 
 
+SPECIAL = [0.0, -0.0, 1.0, float("nan"), float("inf"), -float("inf")]
+
+
+def calls_of(record):
+    """The samples, with numbers that switch a part off."""
+    for i in range(len(record.cases())):
+        for dtype in sorted(record.dtypes - {"float16", "bfloat16"}):
+            args, kwargs = records.Call(record, i, dtype).tensors(lambda t: t.detach())
+            yield args, kwargs
+            for a in record.schema.args:
+                if a.type == "Scalar" and a.default is not None:
+                    for number in (0, 2):
+                        yield args, kwargs | {a.name: number}
+
+
+@records.parametrised(STATED)
+def test_a_composition_takes_special_values(record):
+    """In one argument at a time: what is not looked at may be anything."""
+    (compose,) = get_decompositions([op_of(record)]).values()
+    tried = 0
+    for args, kwargs in calls_of(record):
+        for i, t in enumerate(args):
+            if not isinstance(t, torch.Tensor) or t.numel() == 0:
+                continue
+            for value in SPECIAL if t.is_floating_point() else [0, 1]:
+                given = [*args[:i], torch.full_like(t, value), *args[i + 1 :]]
+                right = op_of(record)(*given, **kwargs)
+                found = compose(*given, **kwargs)
+                assert found.dtype is right.dtype and found.shape == right.shape
+                np.testing.assert_allclose(
+                    records.as_array(found), records.as_array(right), rtol=1e-5, atol=1e-6
+                )
+                tried += 1
+    assert tried > 10
+
+
+def outcome(f, args, kwargs):
+    try:
+        result = f(*args, **kwargs)
+    except Exception as e:
+        return type(e), str(e)
+    return result.dtype, result.shape
+
+
+@records.parametrised(STATED)
+def test_a_composition_refuses_what_the_op_refuses(record):
+    (compose,) = get_decompositions([op_of(record)]).values()
+    refused = 0
+    for args, kwargs in calls_of(record):
+        for i, t in enumerate(args):
+            if not isinstance(t, torch.Tensor):
+                continue
+            others = [
+                t[None], t.new_zeros(()), t.new_zeros(1), t.new_zeros(5), t.new_zeros(2, 2),
+                t.new_zeros(7, 1), t.double(), t.to(torch.int32), t.bool(),
+            ]  # fmt: skip
+            for other in others:
+                given = [*args[:i], other, *args[i + 1 :]]
+                right = outcome(op_of(record), given, kwargs)
+                assert outcome(compose, given, kwargs) == right, (args, i, other)
+                refused += isinstance(right[1], str)
+    assert refused > 10
+
+
 def test_a_body_is_a_composition():
     table = get_decompositions([aten.layer_norm, aten.square.default, aten.pow.Tensor_Scalar])
     assert {str(op) for op in table} == {

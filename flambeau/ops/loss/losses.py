@@ -50,7 +50,8 @@ mse_loss.autocast("float32")
 
 @mse_loss.decomposition
 def _(self, target, reduction, ops):
-    each = ops.square(self - target)
+    dtype = joint_dtype(self, target)  # of bools there is no difference
+    each = ops.square(ops.to_dtype(self, dtype) - ops.to_dtype(target, dtype))
     return each if reduction == NONE else ops.mean(each) if reduction == MEAN else ops.sum(each)
 
 

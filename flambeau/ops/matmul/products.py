@@ -213,7 +213,7 @@ dot.jvp("multilinear")
 
 @dot.decomposition
 def _(self, tensor, ops):
-    return ops.sum(self * tensor)
+    return ops.sum(self * tensor, dtype=self.dtype)
 
 
 @dot.batching
@@ -330,7 +330,13 @@ def _(self, mat1, mat2):
 
 @addmm.decomposition
 def _(self, mat1, mat2, beta, alpha, ops):
-    return ops.add_Tensor(ops.mul_Scalar(self, beta), ops.mm(mat1, mat2), alpha)
+    # What is multiplied by 0 is not looked at, be it NaN.
+    shape = [mat1.size(0), mat2.size(1)]
+    if alpha == 0:
+        product = ops.zeros(shape, self.dtype, device=self.device)
+    else:
+        product = ops.mul_Scalar(ops.mm(mat1, mat2), alpha)
+    return product if beta == 0 else ops.add_Tensor(ops.mul_Scalar(self, beta), product)
 
 
 @addmm.batching

@@ -20,7 +20,7 @@ def relu(self):
     >>> flambeau.relu(flambeau.tensor([-1., 2.]))
     tensor([0., 2.])
     """
-    return f.maximum(self, 0)
+    return f.at_least(self, 0)  # -0 stays, as in PyTorch
 
 
 relu.reference(lambda x: np.maximum(x, 0))

@@ -519,7 +519,7 @@ def clamp_min(self, min):
     >>> flambeau.clamp_min(flambeau.tensor([-1., 2.]), 0)
     tensor([0., 2.])
     """
-    return f.maximum(self, min)
+    return f.maximum(min, self)  # of two zeros self, as in PyTorch
 
 
 clamp_min.reference(np.maximum)
@@ -562,7 +562,7 @@ def clamp_max(self, max):
     >>> flambeau.clamp_max(flambeau.tensor([-1., 2.]), 0)
     tensor([-1.,  0.])
     """
-    return f.minimum(self, max)
+    return f.minimum(max, self)
 
 
 clamp_max.reference(np.minimum)

@@ -161,9 +161,17 @@ void csr(const Op& op, const Value* args, Results& results) {
   results.add(converted<Layout::sparse_csr>(op, args));
 }
 
+// It makes zeros, and passes on what else it is given, as it is.
+void csc(const Op& op, const Value* args, Results& results) {
+  if (std::string_view(op.name) != "zeros") return redispatch(op, args, results);
+  const Tensor none = ops::zeros(Dims{0}, DType::int64);
+  results.add(made(args[0].integers(), none, none, Layout::sparse_csc));
+}
+
 }  // namespace
 
 void register_layouts() {
+  set_backend_handler(DeviceType::cpu, Layout::sparse_csc, csc);
   set_backend_handler(DeviceType::cpu, Layout::sparse_coo, coo);
   set_backend_handler(DeviceType::cpu, Layout::sparse_csr, csr);
 }

@@ -161,7 +161,6 @@ def test_memory_that_is_not_there():
         lambda: DENSE.clone().set_(s),
         lambda: s.resize_(10),
         s.untyped_storage,
-        lambda: copy.deepcopy(s),
         lambda: pickle.dumps(s),
         lambda: torch.save(s, io.BytesIO()),
         lambda: torch.add(DENSE, DENSE, out=s),
@@ -189,3 +188,30 @@ def test_record(record):
                 np.testing.assert_allclose(
                     records.as_array(strided(b)), records.as_array(a), rtol=1e-6, atol=1e-6
                 )
+
+
+def test_copies_of_modules():
+    """A layout has no class to ask: the copy is a clone."""
+    layer = torch.nn.Linear(3, 2)
+    layer.weight = torch.nn.Parameter(sparse())
+    (layer.weight * layer.weight).sum().backward()
+    layer.register_buffer("kept", sparse())
+    made = copy.deepcopy(layer)
+    assert type(made.weight) is torch.nn.Parameter and made.weight.requires_grad
+    for t, own in ((made.weight, layer.weight), (made.kept, layer.kept)):
+        assert t is not own and t.layout is coo
+        assert torch.equal(strided(t.detach()), strided(own.detach()))
+    assert torch.equal(strided(made.weight.grad), strided(layer.weight.grad))
+    with torch.no_grad():
+        made.weight.add_(made.weight)
+    assert torch.equal(strided(layer.weight.detach()), DENSE)
+
+
+@pytest.mark.parametrize("op", ["cat", "stack"])
+def test_a_handler_that_overlooks_a_list_is_told(op):
+    """Of `sparse_csc` the handler passes on what it was given, lists as they are."""
+    t = torch.zeros(2, layout=torch.sparse_csc)
+    for _ in range(2):
+        with pytest.raises(RecursionError, match=f"{op}: the handler for layout torch.sparse_csc"):
+            getattr(torch, op)([t, t])
+    assert torch.equal(torch.cat([DENSE, DENSE])[:2], DENSE)
