@@ -73,7 +73,7 @@ def stale(names: set[str], build: pathlib.Path = BUILD) -> set[str]:
     }
     for name in names:
         if name.endswith(".cpp") and not (build / "generated" / name).exists():
-            targets = ISAS if name.startswith("loops_") else ("flambeau",)
+            targets = ISAS if name.startswith("loops_") else ("entries",)
             objects |= {f"CMakeFiles/{t}.dir/generated/{name}.o" for t in targets}
     return objects
 
