@@ -90,7 +90,7 @@ def commands(build: pathlib.Path = BUILD) -> dict[str, str]:
 def gone(before: pathlib.Path, after: pathlib.Path) -> set[str]:
     """The objects of printed sources that are there no more: their file was halved."""
     names = {n for n in texts(before) if n.endswith(".cpp")} - texts(after).keys()
-    return {f"CMakeFiles/{t}.dir/generated/{n}.o" for n in names for t in (*ISAS, "flambeau")}
+    return {f"CMakeFiles/{t}.dir/generated/{n}.o" for n in names for t in (*ISAS, "entries")}
 
 
 def command_for(name: str, known: dict[str, str]) -> str:
