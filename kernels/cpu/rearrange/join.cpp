@@ -354,7 +354,12 @@ void copy_run(char* to, const char* from, int64_t count, int64_t step, int64_t b
   struct Wide {
     uint64_t low, high;
   };
-  if (step == 1 || count == 1)
+  constexpr int64_t kFilled = 4096;  // stays in the L1 cache, and what follows is copied from it
+  if (const int64_t first = std::max<int64_t>(1, kFilled / bytes); step == 0 && count > first) {
+    copy_run(to, from, first, 0, bytes);
+    for (int64_t done = first; done < count; done += first)
+      std::memcpy(to + done * bytes, to, std::min(first, count - done) * bytes);
+  } else if (step == 1 || count == 1)
     std::memcpy(to, from, count * bytes);
   else if (bytes == 1)
     copy_run<uint8_t>(to, from, count, step);
