@@ -414,7 +414,7 @@ class Borders {
   }
 
  private:
-  static constexpr int64_t kMostJoined = 8;  // beyond, runs are faster than a piece at a time
+  static constexpr int64_t kMostJoined = 20;  // beyond, runs are faster than a piece at a time
 
   // The dimension across which rows follow each other; planes of such rows make the rest.
   const BorderDim& last() const {
