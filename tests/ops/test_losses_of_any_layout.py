@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from ops.record_calls import Call, overload
 
 import flambeau as torch
 import flambeau.nn.functional as F
 from flambeau.ops.record import load
-from ops.record_calls import Call, overload
 
 
 def scores(shape, dtype, seed=0):
