@@ -1,11 +1,14 @@
 """F.pad by what is there, against NumPy, with and without a gradient."""
 
+import time
+
 import numpy as np
 import pytest
 
 import flambeau as torch
 import flambeau.nn.functional as F
 from flambeau.func import jvp, vmap
+from flambeau.ops.language import MOST
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 CASES = [
@@ -81,3 +84,133 @@ def test_the_slope_of_a_constant_border_is_zero():
     x = torch.ones(2, 3)
     value, slope = jvp(lambda t: F.pad(t, (1, 0), value=5.0), (x,), (2 * x,))
     assert value.tolist() == [[5, 1, 1, 1]] * 2 and slope.tolist() == [[0, 2, 2, 2]] * 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "pad", "mode", "text"),
+    [
+        ((2, 3, 4), [100_000_000, 0], 0, "at most 3 on each side"),
+        ((2, 3, 4), [5, 5], 0, "at most 3 on each side"),
+        ((2, 3, 4), [0, 50], 2, "at most the 4 elements"),
+        ((2, 3, 4), [0, 0, 0, 4], 2, "dimension 1 of size 3 by at most the 3 elements"),
+        ((2, 3, 4), [-2, 3], 2, "at most the 2 elements"),
+        ((2, 3, 5, 1), [-1, 1, 0, 3], 2, "dimension 3 of size 1 by at most the 0 elements"),
+        ((2, 0, 4), [1, 1, 1, 1], 1, "dimension 1 of size 0 has no elements"),
+        ((2, 3, 4), [1, 1], 7, "7 is not a valid value for mode"),
+        ((2, 3, 4), [1, 1], -1, "-1 is not a valid value for mode"),
+        ((2, 3, 4), [1] * 10, 0, "at most twice the input's dimensions, got 10"),
+        ((), [1, 1], 3, "at most twice the input's dimensions, got 2"),
+        ((2, 3, 4), [1], 1, "must be divisible by 2, got 1"),
+        ((2, 3, 4), [-3, -2], 1, "negative size"),
+        ((2, 3, 4), [-5, 4], 3, "negative size"),
+        ((2, 3, 4), [-MOST - 1, -MOST - 1], 3, "negative size"),
+        ((2, 3, 4), [MOST, 1], 3, "too large a size"),
+        ((2, 3, 4), [1, MOST - 4], 1, "too large a size"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_the_op_itself(shape, pad, mode, text):
+    for device in ("cpu", "meta"):
+        x = torch.zeros(shape, device=device)
+        for op in (torch._border, torch.ops.aten._border):
+            with pytest.raises(RuntimeError, match=text):
+                op(x, pad, mode)
+    if 0 <= mode <= 3 and shape:
+        with pytest.raises(RuntimeError, match=text):
+            F.pad(torch.zeros(shape), pad, [*MODES, "constant"][mode])
+
+
+@pytest.mark.parametrize("mode", range(4))
+def test_no_border_is_a_copy(mode):
+    x = torch.tensor(3.0)
+    y = torch._border(x, [], mode)
+    assert y.item() == 3 and y.data_ptr() != x.data_ptr()
+    t = torch.arange(6).reshape(2, 3).t()
+    assert torch.equal(torch._border(t, [0, 0], mode), t)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
+@pytest.mark.parametrize(
+    "pad", [(-1, 2), (3, -2), (-1, -2), (-4, 3), (1, -1, -2, 1), (-1, 1, 2, 0)]
+)
+def test_a_negative_number_cuts_off(mode, pad):
+    x = torch.arange(60.0, dtype=torch.float64).reshape(2, 5, 6).requires_grad_()
+    cuts, grown = [slice(None)] * 3, [(0, 0)] * 3
+    for k in range(len(pad) // 2):
+        left, right = pad[2 * k], pad[2 * k + 1]
+        cuts[2 - k] = slice(max(-left, 0), -max(-right, 0) or None)
+        grown[2 - k] = (max(left, 0), max(right, 0))
+
+    def padded(a):
+        if mode == "constant":
+            return np.pad(a[tuple(cuts)], grown)
+        if mode == "circular":
+            return np.pad(a[tuple(cuts)], grown, mode="wrap")
+        return np.pad(a, grown, mode=MODES[mode])[tuple(cuts)]
+
+    if mode == "circular" and pad == (-4, 3):
+        with pytest.raises(RuntimeError, match="at most the 2 elements"):
+            F.pad(x, pad, mode)
+        return
+    y = F.pad(x, pad, mode)
+    assert np.array_equal(y.detach().numpy(), padded(x.detach().numpy()))
+    weight = np.random.default_rng(0).standard_normal(y.shape)
+    (slope,) = torch.autograd.grad(y, x, torch.tensor(weight))
+    source = padded(np.arange(1, 61).reshape(2, 5, 6))
+    want = np.bincount(source.ravel(), weight.ravel(), 61)[1:].reshape(x.shape)
+    assert np.allclose(slope.numpy(), want)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("shape", "pad", "dtype"),
+    [
+        ((1, 1, 300), (299, 299), "int16"),
+        ((3, 2, 30), (20, 9), "complex128"),
+        ((3, 2, 30), (3, 29), "uint8"),
+        ((2, 3, 20, 40), (17, 12, 19, 9), "float32"),
+        ((1, 2, 300, 400), (299, 150, 80, 299), "int64"),
+        ((1, 1, 200_000), (199_999, 100_000), "float32"),
+    ],
+)
+def test_long_borders(mode, shape, pad, dtype):
+    x = torch.arange(int(np.prod(shape))).reshape(shape).to(getattr(torch, dtype))
+    widths = [(0, 0)] * (len(shape) - len(pad) // 2)
+    widths += [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
+    want = np.pad(x.numpy(), widths, mode=MODES[mode])
+    assert np.array_equal(F.pad(x, pad, mode).numpy(), want)
+    if len(shape) == 4:
+        last = F.pad(x.to(memory_format=torch.channels_last), pad, mode)
+        assert np.array_equal(last.numpy(), want)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_long_borders_cost_what_they_hold(mode):
+    row, plane = torch.ones(1, 1, 500_000), torch.ones(500, 1, 1, 1000)
+    pad = (499_999, 499_999) if mode == "reflect" else (5_000_000, 5_000_000)
+
+    def seconds(run):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    # A piece of memory for each element took hundreds of times as long as copying the result.
+    result = F.pad(row, pad, mode)
+    assert seconds(lambda: F.pad(row, pad, mode)) < 10 * seconds(result.clone)
+    result = F.pad(plane, (999, 999, 0, 0), mode)
+    assert seconds(lambda: F.pad(plane, (999, 999, 0, 0), mode)) < 10 * seconds(result.clone)
+
+
+@pytest.mark.parametrize("mode", ["constant", "replicate", "reflect"])
+def test_channels_last_is_that_of_the_whole_input(mode):
+    x = torch.arange(240.0).reshape(2, 4, 5, 6).to(memory_format=torch.channels_last)
+    for pad in ((-5, 1, 0, 1), (-1, 2, 1, -1), (-3, -2, -4, 0)):
+        got = F.pad(x, pad, mode)
+        assert got.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(got, F.pad(x.contiguous(), pad, mode))
+    assert F.pad(x, (-5, 1, 0, 1)).stride() == (48, 1, 8, 4)
+    deep = x.reshape(1, 2, 4, 5, 6).to(memory_format=torch.channels_last_3d)
+    got = F.pad(deep, (-1, 2, 1, -1, -2, 1), "replicate")
+    assert got.is_contiguous(memory_format=torch.channels_last_3d)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from ops.record_calls import Call, overload
 
 import flambeau as torch
 import flambeau.nn.functional as F
+from flambeau.ops.record import load
 
 
 def scores(shape, dtype, seed=0):
@@ -72,3 +74,20 @@ def test_mse(dtype, n):
         (slope,) = torch.autograd.grad(mean, same)
         expected = (exact - other) / n
         np.testing.assert_allclose(slope.double().numpy(), expected, 4 * eps, 4 * eps)
+
+
+WITH_REDUCTION = [r for r in load() if any(a.name == "reduction" for a in r.schema.args)]
+
+
+@pytest.mark.parametrize("record", WITH_REDUCTION, ids=lambda r: r.schema.full_name)
+@pytest.mark.parametrize("reduction", [-1, 3, 9])
+def test_there_is_no_other_reduction(record, reduction):
+    place = [a.name for a in record.schema.args].index("reduction")
+    for index in range(len(record.cases())):
+        args, kwargs = Call(record, index, "float32").tensors()
+        if len(args) > place:
+            args[place] = reduction
+        else:
+            kwargs["reduction"] = reduction
+        with pytest.raises(ValueError, match="not a valid value for reduction"):
+            overload(record.schema)(*args, **kwargs)

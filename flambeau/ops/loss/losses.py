@@ -120,7 +120,8 @@ mse_loss_backward.samples(
 
 
 @mse_loss_backward.rule
-def _(grad_output, self, target):
+def _(grad_output, self, target, reduction):
+    check_reduction("mse_loss_backward", reduction)
     dtype = joint_dtype(self, target)
     check_mse("mse_loss_backward", dtype)
     shape = broadcast(self.shape, target.shape, "mse_loss_backward")

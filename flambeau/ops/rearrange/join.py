@@ -263,8 +263,9 @@ def _(g, shifts, dims, ops):
     return ops.roll(g, [-s for s in shifts], dims)
 
 
-# ``mode`` is 0 for "reflect", 1 for "replicate", 2 for "circular" and 3 for ``value``; ``pad`` is
-# that of ``functional.pad``, which checks it: the last dimension first, and none below zero.
+# ``pad`` is that of ``functional.pad``: the last dimension first, a negative number cuts off.
+
+REFLECT, REPLICATE, CIRCULAR, CONSTANT = 0, 1, 2, 3  # modes
 
 
 @structured(
@@ -282,6 +283,10 @@ _border.samples(
     call(values(2, 3, 4), [1, 2, 1, 0], 1),
     call(values(2, 3, 4), [4, 1, 0, 3], 2),
     call(values(2, 3, 4), [0, 1, 2, 0], 3, 2.0),
+    call(values(2, 3, 4), [-1, 2, 1, -1], 0),
+    call(values(2, 3, 4), [-1, 2, 1, -2], 1),
+    call(values(2, 3, 4), [-1, 2, 1, -1], 2),
+    call(values(2, 3, 4), [-1, 0, 2, -1], 3, 2.0),
 )
 _border.benchmark(
     call(values(16, 64, 32, 32), [1, 1, 1, 1], 0),
@@ -293,9 +298,17 @@ _border.without("decomposition", "sharding", "autocast")
 @_border.reference
 def _(x, pad, mode, value=0):
     sides = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[::-2], strict=True))
-    if mode == 3:
-        return np.pad(x, sides, constant_values=value)
-    return np.pad(x, sides, ("reflect", "edge", "wrap")[mode])
+    how = {"constant_values": value} if mode == CONSTANT else {}
+    grown = [tuple(max(p, 0) for p in side) for side in sides]
+    cuts = [(max(-left, 0), max(-right, 0)) for left, right in sides]
+
+    def cut(x):
+        return x[tuple(slice(a, n - b) for (a, b), n in zip(cuts, x.shape, strict=True))]
+
+    name = ("reflect", "edge", "wrap", "constant")[mode]
+    if mode in (CIRCULAR, CONSTANT):
+        return np.pad(cut(x), grown, name, **how)
+    return cut(np.pad(x, grown, name))
 
 
 @_border.jvp
@@ -310,35 +323,92 @@ def _(b, self, pad, mode, value):
 
 @_border.rule
 def _(self, pad, mode, value):
+    if mode < REFLECT or mode > CONSTANT:
+        raise Error(
+            f"_border: {mode} is not a valid value for mode: 0 is reflect, 1 replicate, "
+            f"2 circular, 3 constant"
+        )
     check_fits("pad", value, self.dtype)
-    shape = [
-        size + (pad[2 * (self.dim() - 1 - d)] + pad[2 * (self.dim() - 1 - d) + 1])
-        if 2 * (self.dim() - 1 - d) < len(pad)
-        else size
-        for d, size in enumerate(self.shape)
-    ]
-    if mode != 2 and suggest_memory_format(self) != formats.contiguous_format:
+    if len(pad) % 2 != 0:
+        raise Error(f"pad: padding length must be divisible by 2, got {len(pad)}")
+    if len(pad) > 2 * self.dim():
+        raise Error(
+            f"pad: padding length should be at most twice the input's dimensions, got {len(pad)} "
+            f"for an input of dimension {self.dim()}"
+        )
+    shape = list(self.shape)
+    for k in range(len(pad) // 2):
+        if pad[2 * k] != 0 or pad[2 * k + 1] != 0:
+            d = self.dim() - 1 - k
+            shape[d] = bordered(d, self.shape[d], pad[2 * k], pad[2 * k + 1], mode)
+    if mode != CIRCULAR and suggest_memory_format(self) != formats.contiguous_format:
         return Spec(shape, self.dtype, channels_last_strides(shape))
     return Spec(shape, self.dtype)
 
 
+def bordered(d, size, left, right, mode):
+    """The size of a dimension with its border."""
+    low, high = min(left, right), max(left, right)
+    if high > 0 and (high > MOST - size or low > MOST - size - high):
+        raise Error(
+            f"pad: dimension {d} of size {size} would get too large a size from padding "
+            f"({left}, {right})"
+        )
+    # What is left where both sides are cut off, below zero where there is not so much.
+    kept = size + max(min(left, 0), -size - 1)
+    kept = kept + max(min(right, 0), -size - 1)
+    cut_first = mode == CIRCULAR or mode == CONSTANT or high <= 0
+    if kept < 0 and (cut_first or size + high + low < 0):
+        raise Error(
+            f"pad: dimension {d} of size {size} would get a negative size from padding "
+            f"({left}, {right})"
+        )
+    if mode != CONSTANT and size == 0:
+        raise Error(
+            f"pad: dimension {d} of size 0 has no elements to pad with: got ({left}, {right}); "
+            f'mode "constant" pads it'
+        )
+    if mode == REFLECT and high > size - 1:
+        raise Error(
+            f'pad: mode "reflect" can pad dimension {d} of size {size} by at most {size - 1} on '
+            f"each side, got ({left}, {right})"
+        )
+    if mode == CIRCULAR and high > kept:
+        raise Error(
+            f'pad: mode "circular" can pad dimension {d} of size {size} by at most the {kept} '
+            f"elements that are not cut off on each side, got ({left}, {right})"
+        )
+    return size + (left + right)
+
+
 @_border.gradient
 def _(g, self, pad, mode, ops):
-    return without_border(g, self.shape, pad, mode, ops)
+    if mode == CONSTANT:
+        return ops._border(g, [-p for p in pad], CONSTANT, 0)
+    grown, cut = [max(p, 0) for p in pad], [max(-p, 0) for p in pad]
+    if not any(p > 0 for p in cut):
+        return without_border(g, self.shape, pad, mode, ops)
+    if mode != CIRCULAR:  # the border is that of all elements; then is cut off
+        return without_border(ops._border(g, cut, CONSTANT, 0), self.shape, grown, mode, ops)
+    kept = list(self.shape)
+    for k in range(len(pad) // 2):
+        d = len(kept) - 1 - k
+        kept[d] = kept[d] - cut[2 * k] - cut[2 * k + 1]
+    return ops._border(without_border(g, kept, grown, mode, ops), cut, CONSTANT, 0)
 
 
 def without_border(g, shape, pad, mode, ops):
     """The inner part of ``g``, to which each border was added where its elements came from."""
-    inner = g if mode == 3 else ops.clone(g)
+    inner = ops.clone(g)
     for k in range(len(pad) // 2):
         d = len(shape) - 1 - k
         size, left, right = shape[d], pad[2 * k], pad[2 * k + 1]
         middle = ops.narrow(inner, d, left, size)
-        if mode != 3 and left > 0:
-            start = 1 if mode == 0 else 0 if mode == 1 else size - left
+        if left > 0:
+            start = 1 if mode == REFLECT else 0 if mode == REPLICATE else size - left
             add_border(middle, ops.narrow(inner, d, 0, left), d, start, mode, ops)
-        if mode != 3 and right > 0:
-            start = size - 1 - right if mode == 0 else size - 1 if mode == 1 else 0
+        if right > 0:
+            start = size - 1 if mode == REPLICATE else size - 1 - right if mode == REFLECT else 0
             add_border(middle, ops.narrow(inner, d, left + size, right), d, start, mode, ops)
         inner = middle
     return ops.clone(inner)
@@ -346,9 +416,9 @@ def without_border(g, shape, pad, mode, ops):
 
 def add_border(middle, border, d, start, mode, ops):
     n = border.shape[d]
-    if mode == 1:
+    if mode == REPLICATE:
         ops.add__Tensor(ops.narrow(middle, d, start, 1), ops.sum_dim_IntList(border, [d], True))
-    elif mode == 0:
+    elif mode == REFLECT:
         ops.add__Tensor(ops.narrow(middle, d, start, n), ops.flip(border, [d]))
     else:
         ops.add__Tensor(ops.narrow(middle, d, start, n), border)

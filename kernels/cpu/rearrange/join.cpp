@@ -316,42 +316,86 @@ int64_t border_source(int64_t k, int64_t n, int64_t mode) {
   return k < 0 ? k + n : k - n;
 }
 
+// Places of a dimension whose elements come from `from`, `from + step`, ...; step is 1, 0 or -1.
+struct BorderRun {
+  int64_t count, from, step;
+};
+
 struct BorderDim {
   int64_t size, padded, left;
+  bool whole() const { return size == padded && left == 0; }
   int64_t source(int64_t place, int64_t mode) const {
     return border_source(place - left, size, mode);
   }
+  std::vector<BorderRun> runs(int64_t mode) const {
+    const int64_t ends[] = {std::clamp<int64_t>(left, 0, padded),
+                            std::clamp<int64_t>(left + size, 0, padded), padded};
+    const int64_t border_step = mode == 0 ? -1 : mode == 1 ? 0 : 1;
+    const int64_t steps[] = {border_step, 1, border_step};
+    std::vector<BorderRun> runs;
+    for (int64_t begin = 0, i = 0; i < 3; begin = ends[i++])
+      if (begin < ends[i]) runs.push_back({ends[i] - begin, source(begin, mode), steps[i]});
+    return runs;
+  }
 };
 
+template <class T>
+void copy_run(char* to, const char* from, int64_t count, int64_t step) {
+  T* const out = reinterpret_cast<T*>(to);
+  const T* const in = reinterpret_cast<const T*>(from);
+  if (step == 0)
+    std::fill_n(out, count, *in);
+  else
+    std::reverse_copy(in - count + 1, in + 1, out);
+}
+
+// `count` blocks of `bytes`, the first of them from `from`, the others before, at or after it.
+void copy_run(char* to, const char* from, int64_t count, int64_t step, int64_t bytes) {
+  struct Wide {
+    uint64_t low, high;
+  };
+  constexpr int64_t kFilled = 4096;  // stays in the L1 cache, and what follows is copied from it
+  if (const int64_t first = std::max<int64_t>(1, kFilled / bytes); step == 0 && count > first) {
+    copy_run(to, from, first, 0, bytes);
+    for (int64_t done = first; done < count; done += first)
+      std::memcpy(to + done * bytes, to, std::min(first, count - done) * bytes);
+  } else if (step == 1 || count == 1)
+    std::memcpy(to, from, count * bytes);
+  else if (bytes == 1)
+    copy_run<uint8_t>(to, from, count, step);
+  else if (bytes == 2)
+    copy_run<uint16_t>(to, from, count, step);
+  else if (bytes == 4)
+    copy_run<uint32_t>(to, from, count, step);
+  else if (bytes == 8)
+    copy_run<uint64_t>(to, from, count, step);
+  else if (bytes == 16)
+    copy_run<Wide>(to, from, count, step);
+  else
+    for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * bytes, from + i * step * bytes, bytes);
+}
+
 // Dimensions from the outermost in memory to the innermost, both sides without gaps. A row, from
-// the last dimension that grows on, is made of pieces of a row of the source.
+// the last dimension that changes on, is made of runs of a row of the source.
 class Borders {
  public:
-  Borders(std::vector<BorderDim> dims, int64_t mode, int64_t item) : mode_(mode) {
-    int64_t inner = item;
-    for (; dims.size() > 1 && dims.back().size == dims.back().padded; dims.pop_back())
-      inner *= dims.back().size;
+  Borders(std::vector<BorderDim> dims, int64_t mode, int64_t item) : mode_(mode), inner_(item) {
+    for (; dims.size() > 1 && dims.back().whole(); dims.pop_back()) inner_ *= dims.back().size;
     const BorderDim along = dims.back();
     dims.pop_back();
     for (const BorderDim& d : dims) {
-      const bool joins =
-          !outer_.empty() && d.size == d.padded && outer_.back().size == outer_.back().padded;
-      if (joins)
+      if (!outer_.empty() && d.whole() && outer_.back().whole())
         outer_.back() = {outer_.back().size * d.size, outer_.back().padded * d.padded, 0};
       else
         outer_.push_back(d);
     }
-    from_bytes_ = along.size * inner;
-    row_bytes_ = along.padded * inner;
-    for (int64_t k = 0; k < along.padded; ++k) {
-      const int64_t at = along.source(k, mode) * inner;
-      if (!places_.empty() && places_.back() + pieces_.back() == at) {
-        pieces_.back() += inner;
-        continue;
-      }
-      places_.push_back(at);
-      pieces_.push_back(inner);
-    }
+    from_bytes_ = along.size * inner_;
+    places_ = along.padded;
+    row_bytes_ = places_ * inner_;
+    runs_ = along.runs(mode);
+    int64_t pieces = 0;
+    for (const BorderRun& run : runs_) pieces += run.step == 1 ? 1 : run.count;
+    joined_ = pieces <= kMostJoined;
   }
 
   void run(char* out, const char* in) const {
@@ -360,23 +404,18 @@ class Borders {
     if (row_bytes_ < kCopyGrain)
       return parallel_for(rows, kCopyGrain / row_bytes_,
                           [&](int64_t begin, int64_t end) { run_rows(out, in, begin, end); });
-    std::vector<int64_t> begins;
-    for (int64_t b = 0; const int64_t bytes : pieces_) {
-      begins.push_back(b);
-      b += bytes;
-    }
     const BorderDim& across = last();
-    std::vector<Part> parts;
     for (int64_t r = 0; r < rows; ++r) {
-      const int64_t place = r % across.padded;
-      set_row(parts, in, first_row(r / across.padded) + across.source(place, mode_));
+      const int64_t row = first_row(r / across.padded) + across.source(r % across.padded, mode_);
       char* const to = out + r * row_bytes_;
-      parallel_for(row_bytes_, kCopyGrain,
-                   [&](int64_t begin, int64_t end) { copy_range(to, parts, begins, begin, end); });
+      parallel_for(places_, std::max<int64_t>(1, kCopyGrain / inner_),
+                   [&](int64_t begin, int64_t end) { run_places(to, in, row, begin, end); });
     }
   }
 
  private:
+  static constexpr int64_t kMostJoined = 20;  // beyond, runs are faster than a piece at a time
+
   // The dimension across which rows follow each other; planes of such rows make the rest.
   const BorderDim& last() const {
     static constexpr BorderDim kNone{1, 1, 0};
@@ -393,11 +432,29 @@ class Borders {
     }
     return from;
   }
-  // What is made of a row of the source.
+  // The places [begin, end) of what is made of a row of the source.
+  void run_places(char* to, const char* in, int64_t row, int64_t begin, int64_t end) const {
+    in += row * from_bytes_;
+    int64_t at = 0;
+    for (const BorderRun& run : runs_) {
+      const int64_t low = std::max(begin - at, int64_t{0}), high = std::min(end - at, run.count);
+      if (low < high)
+        copy_run(to + (at + low) * inner_, in + (run.from + low * run.step) * inner_, high - low,
+                 run.step, inner_);
+      at += run.count;
+    }
+  }
+  // What is made of a row of the source, where that is few pieces of memory.
   void set_row(std::vector<Part>& parts, const char* in, int64_t row) const {
     parts.clear();
-    for (size_t k = 0; k < places_.size(); ++k)
-      parts.push_back({in + row * from_bytes_ + places_[k], pieces_[k], from_bytes_});
+    in += row * from_bytes_;
+    for (const BorderRun& run : runs_) {
+      if (run.step == 1)
+        parts.push_back({in + run.from * inner_, run.count * inner_, from_bytes_});
+      else
+        for (int64_t i = 0; i < run.count; ++i)
+          parts.push_back({in + (run.from + i * run.step) * inner_, inner_, from_bytes_});
+    }
   }
 
   // Rows of a border are copies of rows that are finished, where those are among them.
@@ -405,6 +462,11 @@ class Borders {
     const BorderDim& across = last();
     std::vector<Part> parts;
     const auto join = [&](char* to, int64_t row, int64_t count) {
+      if (!joined_) {
+        for (int64_t i = 0; i < count; ++i)
+          run_places(to + i * row_bytes_, in, row + i, 0, places_);
+        return;
+      }
       set_row(parts, in, row);
       index_kernels().join(to, parts.data(), static_cast<int64_t>(parts.size()), count);
     };
@@ -429,22 +491,39 @@ class Borders {
     }
   }
 
-  int64_t mode_, from_bytes_, row_bytes_;
+  int64_t mode_, inner_, from_bytes_, places_, row_bytes_;
+  bool joined_;
   std::vector<BorderDim> outer_;
-  std::vector<int64_t> places_, pieces_;  // in a row of the source, bytes
+  std::vector<BorderRun> runs_;  // of places, each of inner_ bytes
 };
+
+// A part of t: `size` elements from `start` on in each dimension.
+Tensor part_of(const Tensor& t, const Dims& start, const Dims& sizes) {
+  int64_t offset = t.offset();
+  for (size_t d = 0; d < start.size(); ++d) offset += start[d] * t.strides()[d];
+  return Tensor::alias(t, sizes, t.strides(), offset);
+}
 
 }  // namespace
 
 void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode,
             const Scalar& value) {
   if (result.numel() == 0) return;
-  if (mode == 3) {
-    fill(result, value);
-    int64_t offset = result.offset();
-    for (size_t k = 0; k < pad.size() / 2; ++k)
-      offset += pad[2 * k] * result.strides()[self.sizes().size() - 1 - k];
-    return copy(Tensor::alias(result, self.sizes(), result.strides(), offset), self);
+  const bool constant = mode == 3, cut_first = constant || mode == 2;
+  Dims kept(self.sizes()), start(kept.size(), 0), left(kept.size(), 0);
+  for (size_t k = 0; k < pad.size() / 2; ++k) {
+    const size_t d = kept.size() - 1 - k;
+    left[d] = pad[2 * k];
+    if (!cut_first) continue;
+    start[d] = std::max<int64_t>(-pad[2 * k], 0);
+    left[d] = std::max<int64_t>(pad[2 * k], 0);
+    kept[d] += std::min<int64_t>(pad[2 * k], 0) + std::min<int64_t>(pad[2 * k + 1], 0);
+  }
+  Tensor from = cut_first ? part_of(self, start, kept) : self;
+  const bool changes = std::ranges::any_of(pad, [](int64_t p) { return p != 0; });
+  if (constant || !changes) {
+    if (changes && from.numel() != result.numel()) fill(result, value);
+    return copy(part_of(result, left, kept), from);
   }
   const Dims order = memory_order(result);
   if (!packed_in_order(result, order)) {
@@ -453,20 +532,17 @@ void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode,
     return copy(result, made);
   }
   std::vector<BorderDim> dims;
-  Dims strides(self.strides());
+  Dims strides(from.strides());
   int64_t step = 1;
   for (size_t i = order.size(); i-- > 0;) {
     strides[order[i]] = step;
-    step *= self.sizes()[order[i]];
+    step *= kept[order[i]];
   }
-  for (const int64_t d : order) {
-    const auto at = static_cast<size_t>(2 * (self.dim() - 1 - d));
-    dims.push_back({self.sizes()[d], result.sizes()[d], at < pad.size() ? pad[at] : 0});
-  }
-  Tensor from = self;
-  if (!packed_in_order(self, order)) {
-    from = empty_strided(self.sizes(), strides, self.options());
-    copy(from, self);
+  for (const int64_t d : order) dims.push_back({kept[d], result.sizes()[d], left[d]});
+  if (!packed_in_order(from, order)) {
+    const Tensor packed = empty_strided(kept, strides, self.options());
+    copy(packed, from);
+    from = packed;
   }
   Borders(std::move(dims), mode, item_of(self)).run(result.bytes(), from.bytes());
 }
