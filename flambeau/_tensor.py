@@ -175,10 +175,6 @@ def _defines_getstate(kind):
 
 def _reduce_plain(self):
     with _C.DisableTorchFunctionSubclass():
-        if self.requires_grad and not self.is_leaf:
-            raise RuntimeError(
-                "pickle: only graph leaves can be pickled; pickle tensor.detach() instead"
-            )
         if self.is_meta:
             args = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
             return rebuild_meta_tensor, args

@@ -112,5 +112,10 @@ Tensor trunc_divide(const Tensor& a, const Tensor& b) {
   return entry::trunc(entry::div_Tensor(a, b));
 }
 
+// With a gradient, of zeros, which floor_divide itself has not.
+Tensor floor_divide(const Tensor& a, const Tensor& b) {
+  return entry::div_Tensor_mode(a, b, "floor");
+}
+
 }  // namespace formula
 }  // namespace flambeau::inline v1

@@ -92,6 +92,7 @@ Tensor zeros_for(const Tensor& g, IntSpan sizes);
 Tensor scaled(const Tensor& t, const Scalar& factor);
 Tensor mul_i(const Tensor& t);
 Tensor trunc_divide(const Tensor& a, const Tensor& b);
+Tensor floor_divide(const Tensor& a, const Tensor& b);
 
 }  // namespace formula
 }  // namespace flambeau::inline v1

@@ -26,12 +26,16 @@ constexpr size_t kMaxItems = 1024;  // far more than there are dimensions
 // What an index asks for: a view, then tensors that pick from it.
 struct Picked {
   Tensor view;
-  TensorVec indices;  // by dimension of the view; undefined where all is taken
+  TensorVec indices;  // one for each index; a mask stands for its dimensions, undefined for one
 };
 
 bool is_integer(PyObject* o) {
   return (PyLong_Check(o) && !PyBool_Check(o)) ||
          (!PyBool_Check(o) && !is_tensor(o) && !PySequence_Check(o) && PyIndex_Check(o));
+}
+
+bool is_mask(const Tensor& index) {
+  return index.dtype() == DType::boolean || index.dtype() == DType::uint8;
 }
 
 // One item of an index, with all of Python's code behind it run: what it says can no longer change.
@@ -43,7 +47,7 @@ struct Item {
   int64_t step = 1;
   Tensor tensor;
 
-  bool mask() const { return tensor.dtype() == DType::boolean || tensor.dtype() == DType::uint8; }
+  bool mask() const { return is_mask(tensor); }
   // How many dimensions it uses up.
   int64_t consumed() const {
     switch (kind) {
@@ -96,9 +100,15 @@ Tensor slice(const Tensor& t, int64_t dim, const Item& s, bool always) {
       Py_TYPE(item)->tp_name, ")");
 }
 
+// How many dimensions an entry of the indices stands for.
+int64_t width(const Tensor& index) { return index.defined() && is_mask(index) ? index.dim() : 1; }
+
+// Puts an index that starts at a dimension of the view, behind all that are there.
 void put_index(Picked& p, int64_t dim, Tensor index) {
-  if (static_cast<int64_t>(p.indices.size()) <= dim) p.indices.resize(dim + 1);
-  p.indices[dim] = std::move(index);
+  int64_t end = 0;
+  for (const Tensor& t : p.indices) end += width(t);
+  p.indices.resize(p.indices.size() + (dim - end));
+  p.indices.push_back(std::move(index));
 }
 
 Tensor truth(bool on, Device device) {
@@ -127,8 +137,8 @@ Item read_item(PyObject* o, Device device) {
 void put_batched(Picked& p, std::span<const std::pair<int64_t, Tensor>> batched) {
   Dims order;
   TensorVec indices;
-  int64_t first = 0;  // of the other indices
-  while (first < static_cast<int64_t>(p.indices.size()) && !p.indices[first].defined()) ++first;
+  size_t first = 0;  // of the other indices
+  while (first < p.indices.size() && !p.indices[first].defined()) ++first;
   const auto is_batched = [&](int64_t d) {
     for (const auto& [dim, index] : batched)
       if (dim == d) return true;
@@ -140,11 +150,17 @@ void put_batched(Picked& p, std::span<const std::pair<int64_t, Tensor>> batched)
       indices.push_back(index);
     }
   };
-  for (int64_t d = 0; d < p.view.dim(); ++d) {
-    if (d == first) put_all();
-    if (is_batched(d)) continue;
-    order.push_back(d);
-    indices.push_back(d < static_cast<int64_t>(p.indices.size()) ? p.indices[d] : Tensor());
+  int64_t d = 0;
+  for (size_t i = 0; d < p.view.dim(); ++i) {
+    if (i == first) put_all();
+    const Tensor index = i < p.indices.size() ? p.indices[i] : Tensor();
+    const int64_t end = d + width(index);
+    if (is_batched(d)) {
+      d = end;
+      continue;
+    }
+    while (d < end) order.push_back(d++);
+    indices.push_back(index);
   }
   if (static_cast<int64_t>(order.size()) < p.view.dim()) put_all();
   while (!indices.empty() && !indices.back().defined()) indices.pop_back();

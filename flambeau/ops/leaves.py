@@ -104,7 +104,7 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("atan2", 2),
         _leaf("fmod", 2, tensor="fmod_Tensor", near="quotient"),
         _leaf("remainder", 2, tensor="remainder_Tensor", near="quotient"),
-        _leaf("floor_divide", 2, near="quotient"),
+        _leaf("floor_divide", 2, tensor="formula::floor_divide", near="quotient"),
         _leaf("trunc_divide", 2, tensor="formula::trunc_divide"),
         _leaf("left_shift", 2, tensor="bitwise_left_shift_Tensor", short=True),
         _leaf("right_shift", 2, tensor="bitwise_right_shift_Tensor", short=True),

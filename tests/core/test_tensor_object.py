@@ -274,6 +274,20 @@ def test_pickle(dtype):
     assert u.dtype is dtype and u.shape == (1, 3) and u.tolist() == t.tolist()
 
 
+@pytest.mark.parametrize("again", [copy.copy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_result_is_copied_and_pickled_as_a_leaf(again):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    for made in (x.sum(), x * 2, (x * 2)[1:], x.to("meta") * 2):
+        u = again(made)
+        assert u.requires_grad and u.is_leaf and u.grad_fn is None
+        assert u.shape == made.shape and u.is_meta == made.is_meta
+        if not u.is_meta:
+            assert u.tolist() == made.tolist()
+    loss = again(x.sum())
+    (loss * 3).backward()
+    assert loss.grad.item() == 3 and x.grad is None
+
+
 def test_pickle_of_subclasses_and_attributes():
     t = torch.ones(2).as_subclass(Sub)
     t.note = "n"

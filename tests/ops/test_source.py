@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,10 @@ import pytest
 
 from flambeau.ops.generator import printed as generator
 from flambeau.ops.generator.kinds import SourceError
+from flambeau.ops.generator.main import check_differentiable, entry_piece
 from flambeau.ops.generator.source import Function, Unit
 from flambeau.ops.language import Error, Spec, show, wrap_dim
+from flambeau.ops.record import load
 from flambeau.ops.schema import parse
 
 ROOT = Path(__file__).parents[2]
@@ -479,6 +482,19 @@ def test_what_is_not_in_the_subset_is_an_error_with_its_line(function, line, wor
     where = function.__code__.co_firstlineno + line - 1
     assert re.match(rf".*test_source\.py:{where}: ", str(caught.value)), str(caught.value)
     assert words in str(caught.value)
+
+
+def test_results_that_are_said_to_have_gradients_need_one():
+    record = next(r for r in load() if r.schema.full_name == "max_pool2d_with_indices")
+    assert record.differentiable and record.gradient
+    check_differentiable(record)
+    bare = replace(record, gradient=None)
+    with pytest.raises(SourceError, match=r"differentiable=\(0,\)") as caught:
+        check_differentiable(bare)
+    line = record.function.__code__.co_firstlineno
+    assert f"max_pool.py:{line}: max_pool2d_with_indices: " in str(caught.value)
+    with pytest.raises(SourceError, match="max_pool2d_with_indices"):
+        entry_piece([bare], {s.symbol: s for s in bare.schemas()}, {})
 
 
 def test_a_name_that_all_paths_give_a_value_is_read():

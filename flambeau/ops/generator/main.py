@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import pathlib
 
 from flambeau.ops.generator import boxed, docs, entries, headers, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
 from flambeau.ops.generator.autograd import Gradient
+from flambeau.ops.generator.kinds import SourceError
 from flambeau.ops.generator.shards import Piece, shards
 from flambeau.ops.generator.source import Unit
 from flambeau.ops.record import Record, load
@@ -45,6 +47,18 @@ def entry_file(pieces: list[Piece], known: headers.Headers) -> str:
     return f'#include "core/dispatch/entry.h"\n{headers.includes(known.needed(code))}{code}'
 
 
+def check_differentiable(record: Record) -> None:
+    """Without a gradient there is no node, and what is said to have one would lose it unseen."""
+    if not record.differentiable or record.gradient is not None:
+        return
+    line = inspect.getsourcelines(record.function)[1]
+    raise SourceError(
+        f"{inspect.getsourcefile(record.function)}:{line}: {record.schema.full_name}: "
+        f"differentiable={record.differentiable} says that results have gradients, and there is "
+        f"none: write `@{record.function.__name__}.gradient`, or leave `differentiable` out"
+    )
+
+
 def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, str]) -> Piece:
     """A record's entries, with those of the overloads that share its rules and loops."""
     base, unit = group[0], Unit(every)
@@ -53,6 +67,7 @@ def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, 
         code += "".join(loop.table(ISAS) for loop in pw.loops(base)) + tables.rules(base)
     code += "namespace entry {\n"
     for r in group:
+        check_differentiable(r)
         code += printed.own(r, unit)
         node = nodes.get(id(r))
         gradient = Gradient(r, unit) if node else None

@@ -14,6 +14,7 @@ from flambeau.ops.language import (
     scalar_type_name,
     show,
     sum_to,
+    zeros_for,
 )
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, np, values
@@ -431,9 +432,10 @@ nll_loss2d_backward.batching(_slopes_of_items)
 
 @nll_loss_backward.gradient
 @nll_loss2d_backward.gradient
-def _(g, target, weight, reduction, ignore_index, ops):
+def _(g, self, target, weight, reduction, ignore_index, ops):
     # The gradient is linear in grad_output, so this is the loss itself, of g.
-    return ops.nll_loss_nd(g, target, weight, reduction, ignore_index), None
+    loss = ops.nll_loss_nd(g, target, weight, reduction, ignore_index)
+    return loss, zeros_for(g, self.shape, ops)
 
 
 _NLL_PUBLIC = (

@@ -1,5 +1,6 @@
 """Activation functions."""
 
+from flambeau.ops.language import grad_to, zeros_for
 from flambeau.ops.record import COMPLEX, FLOATING, REAL, pointwise
 from flambeau.ops.samples import np, special
 from flambeau.ops.trace import f
@@ -52,8 +53,10 @@ threshold_backward.reference(lambda g, x, threshold: np.where(x <= threshold, 0,
 
 
 @threshold_backward.gradient
-def _(g, self, threshold):
-    return f.where(self <= threshold, 0, g), 0
+def _(g, grad_output, self, threshold, ops):
+    passed = ops.threshold_backward(g, self, threshold)
+    zeros = zeros_for(g, self.shape, ops)
+    return grad_to(passed, grad_output.shape, grad_output.dtype, ops), zeros
 
 
 @pointwise(

@@ -9,6 +9,7 @@ from flambeau.ops.language import (
     same,
     show,
     suggest_memory_format,
+    zeros_for,
 )
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, ints, values
@@ -196,7 +197,7 @@ def _(grad_output, self, indices):
 
 
 @max_pool2d_with_indices_backward.gradient
-def _(g, indices, ops):
+def _(g, self, indices, ops):
     # Each window's gradient came from one place of its plane: it is read there.
     lead = indices.dim() - 2
     planes = ops.reshape(g, list(g.shape[:lead]) + [g.shape[lead] * g.shape[lead + 1]])
@@ -204,7 +205,7 @@ def _(g, indices, ops):
     places = ops.reshape(indices, at)
     read = ops.gather(planes, -1, ops.clamp_min(places, 0))
     read = ops.masked_fill_Scalar(read, ops.lt_Scalar(places, 0), 0)
-    return ops.view(read, indices.shape), None, None
+    return ops.view(read, indices.shape), zeros_for(g, self.shape, ops), None
 
 
 @composite(f"max_pool2d(Tensor self, {_POOL}) -> Tensor", method=False)

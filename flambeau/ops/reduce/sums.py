@@ -241,7 +241,7 @@ def _(g, self, ops):
     if self.dim() == 0:
         return ops.clone(g)
     if self.numel() == 0:
-        return ops.zeros_like(self)
+        return g * self
     line = ops.reshape(self, [-1])
     others = products_of_others(line, wants_ops(g, self, False), ops)
     return g * conj_of_tensor(ops.reshape(others, self.shape), ops)
@@ -272,9 +272,9 @@ def _(self, dim, keepdim, dtype):
 def _(g, self, dim, keepdim, ops):
     if self.dim() == 0:
         return ops.clone(g)
-    if self.numel() == 0:
-        return ops.zeros_like(self)
     d = wrap_dim(dim, self.dim(), "prod_backward")
+    if self.numel() == 0:
+        return restored(g, self.dim(), [d], keepdim, ops) * self
     moved = ops.transpose_int(self, d, -1)
     others = products_of_others(moved, wants_ops(g, self, False), ops)
     others_there = ops.transpose_int(others, d, -1)
