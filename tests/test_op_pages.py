@@ -60,10 +60,12 @@ def program(folder: pathlib.Path, text: str) -> str:
 
 @pytest.fixture(scope="module")
 def record_tests(folder, pages):
-    """Name of an op -> outcomes of its tests in tests/ops/test_records.py."""
+    """Name of an op -> outcomes of its tests in the files that try all records."""
     chosen = " or ".join(page.name for page in pages.values())
-    test = ROOT / "tests/ops/test_records.py"
-    done = python(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rA", test, "-k", chosen)
+    tests = [ROOT / "tests/ops" / f"test_{name}.py" for name in ("records", "modes")]
+    # An outside backend is a build of its own.
+    tests += ["--deselect", "tests/ops/test_modes.py::TestBackend"]
+    done = python(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *tests, "-k", chosen)
     found: dict[str, dict[str, str]] = {page.name: {} for page in pages.values()}
     for outcome, test in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\S+)", done.stdout, re.M):
         for name, outcomes in found.items():
