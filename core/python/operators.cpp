@@ -115,7 +115,7 @@ PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b
     };
     if (guarded_int(ask) < 0 || answer) return answer;
   }
-  if (is_left_to_numpy(a)) Py_RETURN_NOTIMPLEMENTED;
+  if (is_left_to_numpy(a)) return not_implemented();
   if (is_number(a)) {
     if (!load_reflections()) return nullptr;
     if (op.reflected_function)
@@ -155,7 +155,7 @@ PyObject* binary(PyObject* a, PyObject* b) {
   if (!is_tensor(a)) [[unlikely]]
     return or_with_array(reflect(op, is_commutative(kBinary[I]), a, b), kBinary[I], a, b);
   if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
-    Py_RETURN_NOTIMPLEMENTED;
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(op.forward, op.public_name, args, 2);
 }
@@ -163,7 +163,7 @@ PyObject* binary(PyObject* a, PyObject* b) {
 template <size_t I>
 PyObject* inplace(PyObject* a, PyObject* b) {
   if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
-    Py_RETURN_NOTIMPLEMENTED;
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(inplace_ops[I].forward, inplace_ops[I].public_name, args, 2);
 }
@@ -188,12 +188,16 @@ PyObject* unary(PyObject* a) {
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
   if (!is_tensor(a)) return or_with_array(reflect(power_op, false, a, b), "nb_power", a, b);
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(power_op.forward, power_op.public_name, args, 2);
 }
 
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(inplace_power_op.forward, inplace_power_op.public_name, args, 2);
 }
