@@ -68,8 +68,6 @@ def test_ufuncs_give_tensors():
 
 
 def test_what_numpy_cannot_see_is_refused():
-    x **= np.array(2)
-    assert x.tolist() == [4.0, 4.0]
     with pytest.raises(RuntimeError, match="requires grad"):
         flambeau.ones(2, requires_grad=True) * np.ones(2)
     with pytest.raises(RuntimeError, match="requires grad"):
