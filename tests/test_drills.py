@@ -57,7 +57,7 @@ def copied(folder: pathlib.Path, records: dict[str, str]) -> set[str]:
         (folder / "flambeau/ops" / family / "__init__.py").touch()
         shutil.copy(DRILLS / name, folder / "flambeau/ops" / family)
     (folder / "tools").mkdir()
-    for name in ("bare.py", "generate.py"):
+    for name in ("bare.py", "generate.py", "usage.py"):
         shutil.copy(ROOT / "tools" / name, folder / "tools")
     for name in ("core", "kernels"):  # the generator looks up what their headers declare
         (folder / name).symlink_to(ROOT / name)

@@ -97,4 +97,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--lower")
     sys.exit(main())

@@ -21,6 +21,7 @@ QUICK_TESTS = [
     "tests/test_ops_command.py",
     "tests/test_printing.py",
 ]
+RECORD_TESTS = ["tests/ops/test_records.py", "tests/ops/test_modes.py"]
 
 
 def git(*arguments: str) -> list[str]:
@@ -50,7 +51,7 @@ def record_tests() -> dict[str, list[str]]:
     if not ops:
         return {}
     chosen = ["-k", " or ".join(ops)]
-    return {"changed records": module("pytest", "-x", "-q", "tests/ops/test_records.py", *chosen)}
+    return {"changed records": module("pytest", "-x", "-q", *RECORD_TESTS, *chosen)}
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -99,4 +100,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__)
     sys.exit(main())

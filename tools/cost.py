@@ -235,4 +235,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--many", "--write", "--build", names=(0, 1))
     sys.exit(main())

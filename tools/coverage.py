@@ -113,4 +113,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--all")
     sys.exit(main())

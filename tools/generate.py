@@ -8,24 +8,26 @@ C++ goes to FOLDER; what Python and type checkers read goes to PACKAGE, where it
 import os
 import pathlib
 import shutil
-import sys
 
 import bare  # first: it stands in for the package
 
 from flambeau.ops.generator.main import write
 
 if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
+    import usage
+
+    folders = usage.read(__doc__, names=(1, 2))
+    folder = pathlib.Path(folders[0])
     wanted = os.environ.get("FLAMBEAU_RECORDS"), os.environ.get("FLAMBEAU_COPY")
     if any(wanted):
         import copies
 
         copies.add(int(wanted[0] or 0), wanted[1] or "")
     write(folder, bare.ROOT)
-    if len(sys.argv) > 2:
+    if len(folders) > 1:
         import stubs
 
-        package = pathlib.Path(sys.argv[2])
+        package = pathlib.Path(folders[1])
         package.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / "docstrings", package / "_docstrings")
         stubs.write(package)

@@ -79,4 +79,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--check")
     sys.exit(main())

@@ -75,6 +75,9 @@ def surface() -> list[str]:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--check")
     text = "\n".join(surface()) + "\n"
     if "--check" not in sys.argv:
         LIST.write_text(text)

@@ -6,7 +6,6 @@ that one include path serves and none of their names can meet a program's own.
 
 import pathlib
 import re
-import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _INCLUDE = re.compile(r'^#include "(?:flambeau/)?(.+)"$', re.MULTILINE)
@@ -36,4 +35,7 @@ def write(output: pathlib.Path, generated: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    write(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
+    import usage
+
+    output, generated = usage.read(__doc__, names=(2, 2))
+    write(pathlib.Path(output), pathlib.Path(generated))

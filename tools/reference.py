@@ -11,6 +11,9 @@ from flambeau.ops.record import load
 FOLDER = "docs/api"
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--check")
     made = {f"{FOLDER}/{name}": text for name, text in pages(load()).items()}
     for path in (bare.ROOT / FOLDER).glob("*.md"):
         if f"{FOLDER}/{path.name}" not in made and "--check" not in sys.argv[1:]:

@@ -2,7 +2,6 @@
 
 import pathlib
 import re
-import sys
 
 TEXT = (pathlib.Path(__file__).resolve().parent.parent / "pyproject.toml").read_text()
 
@@ -20,4 +19,7 @@ def packages(extra: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(" ".join(packages(sys.argv[1])))
+    import usage
+
+    (extra,) = usage.read(__doc__, names=(1, 1))
+    print(" ".join(packages(extra)))

@@ -100,4 +100,8 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    import usage
+
+    if sys.argv[1:2] != ["fuzz"]:
+        usage.read(__doc__, names=(0, len(FLAGS)))
     main(sys.argv[1:])

@@ -241,4 +241,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    import usage
+
+    usage.read(__doc__, "--ops")
     sys.exit(main())

@@ -5,7 +5,6 @@ What is no op stands in the templates, ``tools/stubs/``.
 
 import pathlib
 import re
-import sys
 
 import bare  # first: it stands in for the package
 
@@ -38,4 +37,7 @@ def write(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    write(pathlib.Path(sys.argv[1]))
+    import usage
+
+    (folder,) = usage.read(__doc__, names=(1, 1))
+    write(pathlib.Path(folder))

@@ -84,6 +84,11 @@ DType dtype_of_array(PyObject* interface) {
   const std::string type = text && PyUnicode_Check(text) ? show_python(text) : "(no string)";
   for (const TypeString& t : kTypes)
     if (type == t.text) return t.dtype;
+  for (const TypeString& t : kTypes)
+    check<ValueError>(type != concat('>', t.text + 1), "from_numpy: given numpy array of type ",
+                      type,
+                      " has byte order different from the native byte order, which is not "
+                      "supported: convert it with array.astype(array.dtype.newbyteorder('='))");
   raise<TypeError>(
       "from_numpy: can't convert np.ndarray of type ", type,
       ". The only supported types are: float64, float32, float16, complex64, complex128, "

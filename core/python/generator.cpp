@@ -160,8 +160,11 @@ PyType_Spec spec = {"flambeau.Generator", sizeof(GeneratorObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
 
 // Seeds the default generators of all devices.
-PyObject* default_manual_seed(PyObject*, PyObject* value) {
+PyObject* default_manual_seed(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded([&] {
+    static const char* const kNames[] = {"seed"};
+    PyObject* value = nullptr;
+    read_arguments("manual_seed", kNames, 1, args, n, kwnames, &value);
     const uint64_t number = unwrap_seed(value, true);
     const auto reseed = [&](Generator& generator) {
       const std::lock_guard lock(generator.mutex);
@@ -188,11 +191,16 @@ PyObject* set_rng_state(PyObject*, PyObject* state) {
 }
 
 PyMethodDef functions[] = {
-    {"manual_seed", default_manual_seed, METH_O, "Seeds the default generator; returns it."},
-    {"seed", default_seed, METH_NOARGS, "Seeds the default generator from the system."},
-    {"initial_seed", default_initial_seed, METH_NOARGS, "The default generator's last seed."},
-    {"get_rng_state", get_rng_state, METH_NOARGS, "The default generator's state."},
-    {"set_rng_state", set_rng_state, METH_O, "Sets the default generator's state."},
+    {"manual_seed", c_function(default_manual_seed), METH_FASTCALL | METH_KEYWORDS,
+     "manual_seed(seed)\n--\n\nSeeds the default generator; returns it."},
+    {"seed", default_seed, METH_NOARGS,
+     "seed()\n--\n\nSeeds the default generator from the system."},
+    {"initial_seed", default_initial_seed, METH_NOARGS,
+     "initial_seed()\n--\n\nThe default generator's last seed."},
+    {"get_rng_state", get_rng_state, METH_NOARGS,
+     "get_rng_state()\n--\n\nThe default generator's state."},
+    {"set_rng_state", set_rng_state, METH_O,
+     "set_rng_state(new_state, /)\n--\n\nSets the default generator's state."},
     {}};
 
 }  // namespace

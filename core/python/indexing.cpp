@@ -240,9 +240,6 @@ Tensor value_tensor(PyObject* value, const Tensor& self) {
   if (is_tensor(value)) return unwrap(value);
   if (is_number(value)) {
     const Scalar s = unwrap_scalar(value);
-    check<TypeError>(!s.is_complex() || self.is_complex(),
-                     "setitem: can't assign a complex number to a ", dtype_name(self.dtype()),
-                     " tensor");
     check_fits("setitem", s, self.dtype());
     return scalar_tensor(s, self.dtype(), self.device());
   }

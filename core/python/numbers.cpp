@@ -20,14 +20,6 @@ bool is_instance(PyObject* o, PyObject* type) {
   return type && PyType_Check(type) && PyObject_TypeCheck(o, reinterpret_cast<PyTypeObject*>(type));
 }
 
-bool is_zero_dim_array(PyObject* o) {
-  if (!is_ndarray(o)) return false;
-  const Object ndim(PyObject_GetAttrString(o, "ndim"));
-  const long n = ndim ? PyLong_AsLong(ndim.get()) : -1;
-  PyErr_Clear();
-  return n == 0;
-}
-
 Object numpy_item(PyObject* o) {
   static PyObject* const name = interned("item");
   return Object(must(PyObject_CallMethodNoArgs(o, name)));
@@ -75,6 +67,14 @@ bool read_number(PyObject* o, Scalar& out) {
 bool is_ndarray(PyObject* o) {
   static PyObject* ndarray = nullptr;
   return is_instance(o, numpy_type(ndarray, "ndarray"));
+}
+
+bool is_zero_dim_array(PyObject* o) {
+  if (!is_ndarray(o)) return false;
+  const Object ndim(PyObject_GetAttrString(o, "ndim"));
+  const long n = ndim ? PyLong_AsLong(ndim.get()) : -1;
+  PyErr_Clear();
+  return n == 0;
 }
 
 bool is_numpy_scalar(PyObject* o) {

@@ -16,4 +16,7 @@ inline bool is_symbol(PyObject* o) {
   return Py_TYPE(o) == symbol_type.load(std::memory_order_relaxed);
 }
 
+// They are numbers for functions; operators leave them to NumPy.
+bool is_zero_dim_array(PyObject* o);
+
 }  // namespace flambeau::python

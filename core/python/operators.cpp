@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "core/python/call.h"
+#include "core/python/numbers.h"
 
 namespace flambeau::python {
 namespace {
@@ -96,6 +97,12 @@ bool load_reflections() {
   return loaded;
 }
 
+// Operators leave arrays to NumPy and its promotion, those of no dimensions too, which functions
+// take for numbers.
+bool is_left_to_numpy(PyObject* o) {
+  return !is_tensor(o) && !PyLong_CheckExact(o) && !PyFloat_CheckExact(o) && is_zero_dim_array(o);
+}
+
 // `1 + t`. An op of its own gets (t, 1). Else the order of the operands stays, with the number as a
 // tensor, unless the operator is commutative: then the tensor comes first, as PyTorch has it.
 PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b) {
@@ -108,6 +115,7 @@ PyObject* reflect(const Operator& op, bool commutative, PyObject* a, PyObject* b
     };
     if (guarded_int(ask) < 0 || answer) return answer;
   }
+  if (is_left_to_numpy(a)) return not_implemented();
   if (is_number(a)) {
     if (!load_reflections()) return nullptr;
     if (op.reflected_function)
@@ -146,12 +154,16 @@ PyObject* binary(PyObject* a, PyObject* b) {
   const Operator& op = binary_ops[I];
   if (!is_tensor(a)) [[unlikely]]
     return or_with_array(reflect(op, is_commutative(kBinary[I]), a, b), kBinary[I], a, b);
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(op.forward, op.public_name, args, 2);
 }
 
 template <size_t I>
 PyObject* inplace(PyObject* a, PyObject* b) {
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(inplace_ops[I].forward, inplace_ops[I].public_name, args, 2);
 }
@@ -176,12 +188,16 @@ PyObject* unary(PyObject* a) {
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
   if (!is_tensor(a)) return or_with_array(reflect(power_op, false, a, b), "nb_power", a, b);
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(power_op.forward, power_op.public_name, args, 2);
 }
 
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return not_implemented();
+  if (is_left_to_numpy(b) && !may_override(a)) [[unlikely]]
+    return not_implemented();
   PyObject* const args[] = {a, b};
   return call_operator(inplace_power_op.forward, inplace_power_op.public_name, args, 2);
 }

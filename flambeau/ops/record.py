@@ -278,6 +278,8 @@ def _add(kind: str, text: str, f: Callable, extra: dict, **options) -> _Handle:
     schema = schemas.parse(text)
     nodes = options.pop("nodes", {})
     record = Record(kind, schema, inspect.getdoc(f) or "", f, **options)
+    # A method is called on the tensor that the schema names so: a list has none.
+    record.method = record.method and any(a.name == "self" and a.is_tensor for a in schema.args)
     record.inplace_only = schema.inplace
     made = [record]
     for overload, fields in extra.items():

@@ -90,3 +90,26 @@ def test_the_complement_of_truth_values():
     big = flambeau.arange(1000) % 2 == 0
     assert (~big).tolist() == [i % 2 == 1 for i in range(1000)]
     assert (~big[::3]).tolist() == [i % 2 == 1 for i in range(0, 1000, 3)]
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_arrays_of_no_dimensions_are_arrays(name):
+    for dtype in (np.float32, np.float64, np.int64, np.int8):
+        check(name, X, np.array(2, dtype=dtype))
+        got = getattr(operator, name)(flambeau.from_numpy(X), np.array(2, dtype=dtype))
+        assert got.numpy().dtype == getattr(operator, name)(X, np.array(2, dtype=dtype)).dtype
+
+
+def test_dtypes_with_an_array_of_no_dimensions():
+    x = flambeau.ones(2)
+    assert (x + np.array(1)).dtype == flambeau.float64 == (np.array(1) + x).dtype
+    assert (x * np.array(1, np.float32)).dtype == flambeau.float32
+    # NumPy's numbers are numbers.
+    assert (x + np.float64(1)).dtype == flambeau.float32 == (np.int64(1) * x).dtype
+    before = x
+    x += np.array(1.0)
+    assert x is not before and x.dtype == flambeau.float64 and before.tolist() == [1.0, 1.0]
+    x **= np.array(2)
+    assert x.tolist() == [4.0, 4.0]
+    with pytest.raises(RuntimeError, match="requires grad"):
+        flambeau.ones(2, requires_grad=True) + np.array(1.0)

@@ -87,3 +87,11 @@ def test_unsigned_ints():
     big = flambeau.tensor(2**63, dtype=flambeau.uint64)
     with pytest.raises(RuntimeError, match=f"tensor: value {2**63} cannot be converted"):
         flambeau.tensor([big], dtype=flambeau.int64)
+
+
+@pytest.mark.parametrize("make", [flambeau.from_numpy, flambeau.tensor, flambeau.as_tensor])
+def test_another_byte_order_is_a_wrong_value(make):
+    array = np.arange(3, dtype=">f4")
+    with pytest.raises(ValueError, match="byte order different from the native byte order"):
+        make(array)
+    assert make(array.astype(array.dtype.newbyteorder("="))).tolist() == [0.0, 1.0, 2.0]

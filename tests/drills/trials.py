@@ -19,7 +19,8 @@ def dtype_of(record) -> str:
     takes = record.dtypes
     if isinstance(takes, dict):
         takes = next(iter(takes.values()))
-    return next(d for d in ("float32", "int64", "complex64", "bool") if d in takes)
+    usual = [d for d in ("float32", "int64", "complex64", "bool") if d in takes]
+    return usual[0] if usual else min(takes)
 
 
 def arguments(record, sample, device="cpu") -> dict:

@@ -30,7 +30,7 @@ import flambeau
 from flambeau import _C
 from flambeau._recorder import record as record_graph
 from flambeau.ops.generator import tables
-from flambeau.ops.record import ALL
+from flambeau.ops.record import ALL, composite
 from flambeau.utils import _pytree as pytree
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16": 2.0**-10}
@@ -420,3 +420,15 @@ def test_an_empty_tensor_in_any_place_is_answered_or_refused_with_an_op(record):
         except (RuntimeError, IndexError, ValueError) as error:
             named = re.match(r"[\w./]+(\(\))?: ", str(error))
             assert named or record.name in NAMELESS, error
+
+
+def test_methods_belong_to_the_tensor_that_is_called_self():
+    def made(schema):
+        def whiten(ops):
+            """Nothing."""
+
+        return composite(schema)(whiten).records[0]
+
+    assert made("whiten(Tensor self, Tensor[] tensors) -> Tensor").method
+    assert not made("whiten(Tensor[] tensors, float eps=0.1) -> Tensor[]").method
+    assert not made("whiten(Tensor[] tensors, Tensor weight) -> Tensor").method

@@ -521,7 +521,14 @@ def _(start, end, step, dtype, layout, device, pin_memory):
             "arange: upper bound and lower bound inconsistent with step sign: "
             f"{a:g} to {b:g} by {by:g}"
         )
-    if integers and is_integral(kind, False):
+    if kind == dtypes.int64 and not integers:
+        # Of int64, the numbers themselves are made integers first.
+        if not max(abs(a), abs(b), abs(by)) < 9.2e18:
+            raise Error("arange: value cannot be converted to type int64_t without overflow")
+        if int(step) == 0:
+            raise ValueError("arange: step must be nonzero")
+        n = steps_between("arange", int(start), int(end), int(step))
+    elif integers and is_integral(kind, False):
         n = steps_between("arange", int(start), int(end), int(step))
     else:
         steps = ceil((b - a) / by)

@@ -4,6 +4,7 @@ from flambeau.ops.language import (
     MOST,
     Error,
     count,
+    dtypes,
     formats,
     same,
     show,
@@ -516,17 +517,21 @@ def unfold_backward(grad_in, input_sizes, dim, size, step, ops):
             f"{size} elements, {step} apart, along dimension {dim} of a tensor of shape "
             f"{show(input_sizes)}: it must have the shape {show(want)}"
         )
-    out = ops.zeros(input_sizes, grad_in.dtype, None, grad_in.device)
+    # Halves are added up in float, and rounded once.
+    half = grad_in.dtype == dtypes.float16 or grad_in.dtype == dtypes.bfloat16
+    kind = dtypes.float32 if half and grad_in.numel() > 0 else grad_in.dtype
+    out = ops.zeros(input_sizes, kind, None, grad_in.device)
     if grad_in.numel() == 0:
         return out
     if out.dim() == 0:
-        ops.copy_(out, ops.select_int(grad_in, -1, 0))
-        return out
+        return ops.clone(ops.select_int(grad_in, -1, 0))
     # One strided add for each place in the window: its elements never overlap.
     windows = grad_in.size(d)
     for k in range(size):
         target = ops.slice_Tensor(out, d, k, k + (windows - 1) * step + 1, step)
         ops.add__Tensor(target, ops.select_int(grad_in, -1, k))
+    if half:
+        return ops._to_copy(out, grad_in.dtype)
     return out
 
 

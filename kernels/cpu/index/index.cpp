@@ -17,14 +17,36 @@ Tensor at_least_1d(const Tensor& t) {
   return Tensor::alias(t, {{1}}, {{1}}, t.offset());
 }
 
+bool is_half(DType dtype) { return is_floating(dtype) && itemsize(dtype) == 2; }
+
 // One, as accumulate() takes a factor of this dtype.
 struct Factor {
   alignas(16) char bytes[16];
   Factor(const Scalar& value, DType dtype) {
-    const bool half = is_floating(dtype) && itemsize(dtype) == 2;
-    value.store(bytes, half ? DType::float32 : dtype);
+    value.store(bytes, is_half(dtype) ? DType::float32 : dtype);
   }
 };
+
+// `t` in float, apart from the repetitions of its expanded dimensions.
+Tensor in_float(const Tensor& t) {
+  Dims sizes(t.sizes());
+  for (size_t d = 0; d < sizes.size(); ++d)
+    if (t.strides()[d] == 0) sizes[d] = std::min<int64_t>(sizes[d], 1);
+  const Tensor wide = empty(sizes, {DType::float32});
+  copy(wide, Tensor::alias(t, sizes, t.strides(), t.offset()));
+  return expanded(wide, t.sizes());
+}
+
+// Runs `update`, which changes its first argument by its second one. Halves are added up (and
+// multiplied) in float and rounded once: 256 ones more would change no bfloat16 of 256.
+template <class Update>
+void update_rounded_once(const Tensor& self, const Tensor& source, const Update& update) {
+  if (!is_half(self.dtype()) || source.numel() == 0) return update(self, source);
+  const Tensor sums = empty(self.sizes(), {DType::float32});
+  copy(sums, self);
+  update(sums, in_float(source));
+  copy(self, sums);
+}
 
 // A walk over the shape of an index that stands for dimension `dim` of `self`.
 IndexedWalk walk_along(const char* op, const Tensor& self, int64_t dim, const Tensor& index,
@@ -75,11 +97,13 @@ void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const 
   const Tensor from = at_least_1d(source), to = at_least_1d(self);
   if (from.numel() == 0)
     return check_range(index, {to.sizes()[d], d, false, Fault::runtime_error, "index_add"});
-  IndexedWalk walk =
-      walk_along("index_add", to, d, expanded_along(index, from.sizes(), d), Fault::runtime_error);
-  walk.set_plain(from.bytes(), from.strides(), item_of(self));
-  const Factor factor(alpha, self.dtype());
-  walk.accumulate(self.dtype(), factor.bytes);
+  update_rounded_once(to, from, [&](const Tensor& sums, const Tensor& rows) {
+    IndexedWalk walk = walk_along("index_add", sums, d, expanded_along(index, rows.sizes(), d),
+                                  Fault::runtime_error);
+    walk.set_plain(rows.bytes(), rows.strides(), item_of(sums));
+    const Factor factor(alpha, sums.dtype());
+    walk.accumulate(sums.dtype(), factor.bytes);
+  });
 }
 
 void index_add(const Tensor& result, const Tensor& self, int64_t dim, const Tensor& index,
@@ -98,17 +122,20 @@ void scatter_into(const Tensor& self, int64_t dim, const Tensor& index, const Te
                   Scatter kind) {
   if (index.numel() == 0) return;
   const int64_t d = wrap_dim(dim, self.dim(), "scatter");
-  IndexedWalk walk =
-      walk_along("scatter", at_least_1d(self), d, at_least_1d(index), Fault::runtime_error);
-  walk.set_plain(src.bytes(), at_least_1d(src).strides(), item_of(self));
-  switch (kind) {
-    case Scatter::write:
-      return walk.store();
-    case Scatter::add:
-      return walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);
-    case Scatter::multiply:
-      return walk.multiply(self.dtype());
-  }
+  const Tensor to = at_least_1d(self), places = at_least_1d(index), all = at_least_1d(src);
+  const auto walk_over = [&](const Tensor& out, const Tensor& from) {
+    IndexedWalk walk = walk_along("scatter", out, d, places, Fault::runtime_error);
+    walk.set_plain(from.bytes(), from.strides(), item_of(out));
+    return walk;
+  };
+  if (kind == Scatter::write) return walk_over(to, all).store();
+  const Tensor used = Tensor::alias(all, places.sizes(), all.strides(), all.offset());
+  update_rounded_once(to, used, [&](const Tensor& out, const Tensor& from) {
+    if (kind == Scatter::add)
+      walk_over(out, from).accumulate(out.dtype(), Factor(1, out.dtype()).bytes);
+    else
+      walk_over(out, from).multiply(out.dtype());
+  });
 }
 
 void scatter_value_into(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value,
@@ -300,13 +327,16 @@ void index_put(const Tensor& self, TensorSpan indices, const Tensor& values, boo
     fits = have[have.size() - i] == 1 || have[have.size() - i] == want[want.size() - i];
   check(fits, "index_put_: shape mismatch: value tensor of shape ", show(have),
         " cannot be broadcast to indexing result of shape ", show(want));
-  IndexedWalk walk = walk_advanced("index_put_", self, at);
-  const Tensor from = expanded(values, want);
-  walk.set_plain(from.bytes(), from.strides(), item_of(self));
-  if (accumulate)
-    walk.accumulate(self.dtype(), Factor(1, self.dtype()).bytes);
-  else
-    walk.store();
+  const auto walk_over = [&](const Tensor& to, const Tensor& from) {
+    IndexedWalk walk = walk_advanced("index_put_", to, at);
+    walk.set_plain(from.bytes(), from.strides(), item_of(to));
+    return walk;
+  };
+  const Tensor all = expanded(values, want);
+  if (!accumulate) return walk_over(self, all).store();
+  update_rounded_once(self, all, [&](const Tensor& to, const Tensor& from) {
+    walk_over(to, from).accumulate(to.dtype(), Factor(1, to.dtype()).bytes);
+  });
 }
 
 }  // namespace flambeau::inline v1::cpu

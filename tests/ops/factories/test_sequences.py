@@ -85,3 +85,23 @@ def test_arange_refuses_values_beyond_the_dtype():
     ):
         with pytest.raises(RuntimeError, match="without overflow"):
             f()
+
+
+def test_arange_of_int64_makes_its_numbers_integers_first():
+    def arange(*range_, dtype=torch.int64):
+        return torch.arange(*range_, dtype=dtype).tolist()
+
+    assert arange(0, 2.5) == [0, 1] == arange(2.5) == arange(-0.5, 2.5)
+    assert arange(0, 5, 2.9) == [0, 2, 4]
+    assert arange(3.7, 0.2, -1.9) == [3, 2, 1]
+    assert arange(0.5, 0.9) == []
+    assert torch.arange(0, 2.5, out=torch.empty(0, dtype=torch.int64)).tolist() == [0, 1]
+    assert torch.arange(0, 2.5, dtype=torch.int64, device="meta").shape == (2,)
+    # All others count the steps of the numbers as they are.
+    assert arange(0, 2.5, dtype=torch.int32) == [0, 1, 2]
+    assert arange(1, 2, 0.25, dtype=torch.int32) == [1, 1, 1, 1]
+    for range_ in ((1, 2, 0.1), (5, 0, -0.5), (0, 0, 0.5)):
+        with pytest.raises(ValueError, match="step must be nonzero"):
+            arange(*range_)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        arange(0, 1e19, 1e18)

@@ -1,5 +1,7 @@
 """Random fills: where they may write, and what they never draw."""
 
+import inspect
+
 import pytest
 
 import flambeau as torch
@@ -68,3 +70,19 @@ def test_multinomial_never_draws_a_class_of_weight_zero():
     half[5] = half[40] = 6e-8
     for _ in range(200):
         assert set(torch.multinomial(half, 2).tolist()) == {5, 40}
+
+
+def test_functions_of_the_default_generator_say_what_they_take():
+    signatures = {
+        "manual_seed": "(seed)",
+        "seed": "()",
+        "initial_seed": "()",
+        "get_rng_state": "()",
+        "set_rng_state": "(new_state, /)",
+    }
+    for name, text in signatures.items():
+        assert str(inspect.signature(getattr(torch, name))) == text
+    assert torch.manual_seed(seed=3).initial_seed() == 3
+    for wrong in (lambda: torch.manual_seed(), lambda: torch.manual_seed(1, 2)):
+        with pytest.raises(TypeError, match="manual_seed"):
+            wrong()
