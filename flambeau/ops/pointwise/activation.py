@@ -59,6 +59,11 @@ def _(g, grad_output, self, threshold, ops):
     return grad_to(passed, grad_output.shape, grad_output.dtype, ops), zeros
 
 
+@threshold_backward.jvp
+def _(t, self, threshold):
+    return t.op(t.get("grad_output"), self, threshold)
+
+
 @pointwise(
     "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
     dtypes=FLOATING | COMPLEX,
