@@ -53,6 +53,14 @@ def test_many_ones(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", HALVES)
+def test_many_windows(dtype):
+    kind = getattr(torch, dtype)
+    got = gradient(lambda x: x.unfold(0, COUNT, 1), torch.zeros(2 * COUNT, dtype=kind))
+    assert got.dtype is kind and got.max().item() == WANT[dtype]
+    assert got[:3].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
 def test_many_factors(dtype):
     kind = getattr(torch, dtype)
     # Rounded each time, the product drifts away.
