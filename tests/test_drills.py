@@ -81,7 +81,7 @@ class Drill:
         self.build()
 
     def build(self) -> None:
-        ours = r"CMakeFiles/(flambeau|kernels_\w+)\.dir/.*\.o$"
+        ours = r"CMakeFiles/(flambeau|entries|kernels_\w+)\.dir/.*\.o$"
         known = {o: c for o, c in cost.commands().items() if re.search(ours, o)}
         kept = [BUILD / o for o in known if o not in self.objects]
         made = {o: self.folder / o.replace("/", "_") for o in self.objects if re.search(ours, o)}

@@ -8,8 +8,7 @@ namespace flambeau::inline v1 {
 
 // The body for all ops on tensors of one kind of device and one layout. It is called when all
 // tensors are on one device (0-dim ones may be on the CPU), or the op moves between devices; some
-// may be strided, and all are where the layout is asked for (`zeros(layout=)`,
-// `_to_copy(layout=)`).
+// may be strided; all are where the layout is asked for (`zeros(layout=)`, `_to_copy(layout=)`).
 void set_backend_handler(DeviceType device, Layout layout, Handler handler);
 
 // A tensor of another layout. It has a shape and no memory: the handler of its device and layout
