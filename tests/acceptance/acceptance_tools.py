@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import subprocess
@@ -57,3 +58,56 @@ def figure(page: str, name: str) -> float:
 def texts(pattern: str) -> dict[str, str]:
     found = run("git", "ls-files", pattern).split()
     return {name: (ROOT / name).read_text() for name in found}
+
+
+def numbers(library: str, program: str, limit: int = 300) -> list:
+    """What a program calls ``show`` with, on one library under the name torch, as plain lists."""
+    code = f"import {library} as torch\n" + SHOW + textwrap.dedent(program) + "\nprint_shown()\n"
+    output = run(sys.executable, "-c", code, limit=limit)
+    return json.loads(re.search(r"^SHOWN (.*)$", output, re.M)[1])
+
+
+def agrees(program: str, tolerance: float = 1e-5, limit: int = 300) -> None:
+    """The program shows the same numbers, shapes, dtypes and words on flambeau as on PyTorch."""
+    theirs = numbers("torch", program, limit)
+    assert theirs, "the program shows nothing"
+    ours = numbers("flambeau", program, limit)
+    assert len(ours) == len(theirs)
+    for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        assert same(a, b, tolerance), (
+            f"shown value {place}: {str(a)[:300]}\nPyTorch: {str(b)[:300]}"
+        )
+
+
+def same(a, b, tolerance: float) -> bool:
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or (a != a and b != b) or abs(a - b) <= tolerance * (1 + abs(b))
+    return a == b
+
+
+# Numbers leave the child as text; the name of the library is no part of what is compared.
+SHOW = """
+import json
+nn, F = torch.nn, torch.nn.functional
+_shown = []
+def _plain(v):
+    if isinstance(v, torch.Tensor):
+        d = v.detach()
+        if d.layout != torch.strided: d = d.to_dense()
+        if d.is_complex(): d = torch.view_as_real(d.resolve_conj())
+        return [str(v.dtype).split('.')[-1], list(v.shape), d.contiguous().view(-1).tolist()]
+    if isinstance(v, dict): return [[str(k), _plain(x)] for k, x in v.items()]
+    if isinstance(v, (list, tuple)): return [_plain(x) for x in v]
+    if v is None or isinstance(v, (bool, int, float, str)): return v
+    return str(v).replace('flambeau', 'torch')
+def show(*values): _shown.extend(_plain(v) for v in values)
+def shown_with_gradients(out, *inputs):
+    outs = [o for o in (out if isinstance(out, (list, tuple)) else [out]) if o.is_floating_point()]
+    g = torch.autograd.grad(sum((o * o.detach().cos()).sum() for o in outs), inputs,
+                            create_graph=True, allow_unused=True)
+    show(out, g)
+    return g
+def print_shown(): print('SHOWN', json.dumps(_shown), flush=True)
+"""
