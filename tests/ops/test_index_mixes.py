@@ -110,15 +110,21 @@ def test_the_mixes_are_many_of_each_kind():
     assert after > 100
 
 
-@pytest.mark.parametrize("byte", [False, True])
-def test_reading_and_its_gradients(byte):
+def tried(byte, use):
+    """The mixes that NumPy takes, each with a tensor and its places; the others are refused."""
     for shape, index in MIXES:
         places = expected(shape, index)
         x = flambeau.arange(float(np.prod(shape)), dtype=flambeau.float64).view(shape)
         if places is None:
             with pytest.raises(IndexError):
-                x[ours(index, byte)]
-            continue
+                use(x, ours(index, byte))
+        else:
+            yield shape, index, x, places
+
+
+@pytest.mark.parametrize("byte", [False, True])
+def test_reading_and_its_gradients(byte):
+    for shape, index, x, places in tried(byte, lambda x, i: x[i]):
         x.requires_grad_()
         made = x[ours(index, byte)]
         said = f"{shape} {index}"
@@ -131,13 +137,7 @@ def test_reading_and_its_gradients(byte):
 
 @pytest.mark.parametrize("byte", [False, True])
 def test_writing_and_its_gradients(byte):
-    for shape, index in MIXES:
-        places = expected(shape, index)
-        x = flambeau.arange(float(np.prod(shape)), dtype=flambeau.float64).view(shape)
-        if places is None:
-            with pytest.raises(IndexError):
-                x[ours(index, byte)] = 1.0
-            continue
+    for shape, index, x, places in tried(byte, lambda x, i: x.__setitem__(i, 1.0)):
         said = f"{shape} {index}"
         x.requires_grad_()
         value = flambeau.tensor(-1.0, dtype=flambeau.float64, requires_grad=True)

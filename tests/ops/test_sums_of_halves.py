@@ -104,6 +104,31 @@ def test_rounded_once_whatever_the_threads(dtype, threads):
 
 
 @pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("integers", ["int64", "int32"])
+def test_few_slices_of_many(dtype, integers, threads):
+    kind = getattr(torch, dtype)
+    rng = np.random.default_rng(1)
+    index = rng.integers(0, 500, 300)
+    index[:40] = 7
+    at = torch.tensor(np.stack([index, index], 1)).to(getattr(torch, integers))[:, 1]
+    source = torch.tensor(rng.integers(-512, 512, (300, 5)) / 64.0).to(kind)
+    for start in (torch.ones(1000, 5, dtype=kind), torch.ones(5, 1000, dtype=kind).t()):
+        exact = np.ones((1000, 5))
+        np.add.at(exact, index, -2 * source.double().numpy())
+        want = torch.tensor(exact).to(kind)
+        for count in (1, 2, 5):
+            threads(count)
+            assert torch.equal(start.index_add(0, at, source, alpha=-2), want)
+            assert torch.equal(start.t().index_add(1, at, source.t(), alpha=-2), want.t())
+            assert torch.equal(start.clone().index_add_(0, at, source, alpha=-2), want)
+    line = torch.zeros(9, dtype=kind).index_add(0, torch.tensor(3), torch.ones((), dtype=kind))
+    assert line.tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0]
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        line.index_add_(0, torch.tensor([2, 9]), torch.ones(2, dtype=kind))
+    assert line.sum() == 1
+
+
+@pytest.mark.parametrize("dtype", HALVES)
 def test_a_bad_index_changes_nothing(dtype):
     x = torch.ones(3, dtype=getattr(torch, dtype))
     at = torch.tensor([0, 3])

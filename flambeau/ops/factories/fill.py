@@ -26,13 +26,18 @@ def fill_scalar():
     """
 
 
-@fill_scalar.rule
-def _(self, value):
-    if isinstance(value, complex) and not self.is_complex():
+def check_complex(self):
+    if not self.is_complex():
         raise Error(
             f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
             "it is complex"
         )
+
+
+@fill_scalar.rule
+def _(self, value):
+    if isinstance(value, complex):
+        check_complex(self)
     check_fits("fill_", value, self.dtype)
 
 
@@ -70,11 +75,8 @@ def _(self, value):
             "fill_: the value is on device 'meta' and has no bytes, but the tensor to fill is on "
             f"{self.device}"
         )
-    if value.is_complex() and not self.is_complex():
-        raise Error(
-            f"fill_: value cannot be converted to type {dtype_name(self.dtype)} without overflow: "
-            "it is complex"
-        )
+    if value.is_complex():
+        check_complex(self)
 
 
 fill_tensor.samples(call(values(2, 3), values()))

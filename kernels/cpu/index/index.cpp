@@ -1,5 +1,9 @@
 #include "kernels/cpu/index/index.h"
 
+#include <algorithm>
+#include <span>
+#include <vector>
+
 #include "flambeau/kernels/index.h"
 #include "kernels/cpu/index/indexed.h"
 #include "kernels/cpu/pointwise/pointwise.h"
@@ -90,6 +94,48 @@ void index_select(const Tensor& result, const Tensor& self, int64_t dim, const T
   walk.load();
 }
 
+namespace {
+
+void add_slices(const Tensor& sums, int64_t d, const Tensor& index, const Tensor& rows,
+                const Scalar& alpha) {
+  IndexedWalk walk = walk_along("index_add", sums, d, expanded_along(index, rows.sizes(), d),
+                                Fault::runtime_error);
+  walk.set_plain(rows.bytes(), rows.strides(), item_of(sums));
+  const Factor factor(alpha, sums.dtype());
+  walk.accumulate(sums.dtype(), factor.bytes);
+}
+
+// Of halves of which most stay as they are, those slices alone are brought to float that something
+// is added to. Each has the sum that it would have among all.
+void add_to_few(const Tensor& to, int64_t d, const Tensor& index, const Tensor& from,
+                const Scalar& alpha) {
+  check_range(index, {to.sizes()[d], d, false, Fault::runtime_error, "index_add"});
+  const Tensor places = empty(index.sizes(), {DType::int64});
+  copy(places, index);
+  const std::span<int64_t> place(places.data<int64_t>(), static_cast<size_t>(places.numel()));
+  std::vector<int64_t> distinct(place.begin(), place.end());
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  for (int64_t& p : place)
+    p = std::lower_bound(distinct.begin(), distinct.end(), p) - distinct.begin();
+  const Tensor which = empty({{std::ssize(distinct)}}, {DType::int64});
+  std::copy(distinct.begin(), distinct.end(), which.data<int64_t>());
+
+  Dims sizes(to.sizes());
+  sizes[d] = which.numel();
+  const Tensor few = empty(sizes, {to.dtype()});
+  index_select(few, to, d, which);
+  update_rounded_once(few, from, [&](const Tensor& sums, const Tensor& rows) {
+    add_slices(sums, d, places, rows, alpha);
+  });
+  IndexedWalk walk =
+      walk_along("index_add", to, d, expanded_along(which, sizes, d), Fault::runtime_error);
+  walk.set_plain(few.bytes(), few.strides(), item_of(to));
+  walk.store();
+}
+
+}  // namespace
+
 void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                     const Scalar& alpha) {
   if (index.numel() == 0) return;
@@ -97,12 +143,10 @@ void index_add_into(const Tensor& self, int64_t dim, const Tensor& index, const 
   const Tensor from = at_least_1d(source), to = at_least_1d(self);
   if (from.numel() == 0)
     return check_range(index, {to.sizes()[d], d, false, Fault::runtime_error, "index_add"});
+  if (is_half(to.dtype()) && index.numel() < to.sizes()[d] / 2)
+    return add_to_few(to, d, at_least_1d(index), from, alpha);
   update_rounded_once(to, from, [&](const Tensor& sums, const Tensor& rows) {
-    IndexedWalk walk = walk_along("index_add", sums, d, expanded_along(index, rows.sizes(), d),
-                                  Fault::runtime_error);
-    walk.set_plain(rows.bytes(), rows.strides(), item_of(sums));
-    const Factor factor(alpha, sums.dtype());
-    walk.accumulate(sums.dtype(), factor.bytes);
+    add_slices(sums, d, index, rows, alpha);
   });
 }
 
