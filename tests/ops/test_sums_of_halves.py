@@ -121,7 +121,7 @@ def test_few_slices_of_many(dtype, integers, threads):
             assert torch.equal(start.index_add(0, at, source, alpha=-2), want)
             assert torch.equal(start.t().index_add(1, at, source.t(), alpha=-2), want.t())
             assert torch.equal(start.clone().index_add_(0, at, source, alpha=-2), want)
-    line = torch.zeros(9, dtype=kind).index_add(0, torch.tensor(3), torch.ones((), dtype=kind))
+    line = torch.zeros(9, dtype=kind).index_add(0, torch.tensor(3), torch.ones(1, dtype=kind))
     assert line.tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0]
     with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
         line.index_add_(0, torch.tensor([2, 9]), torch.ones(2, dtype=kind))
