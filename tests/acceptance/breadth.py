@@ -295,7 +295,7 @@ def test_free_threaded_python(tmp_path):
     run("cmake", "--build", clone / "build/free", limit=3600)
     env = {**os.environ, "PYTHONPATH": str(clone)}
     test = clone / "tests/core/test_free_threaded.py"
-    output = run(own, "-m", "pytest", "--rootdir", clone, test, env=env)
+    output = run(own, "-P", "-m", "pytest", "--rootdir", clone, test, env=env)
     assert re.search(r"\d+ passed", output) and "skipped" not in output, output
 
 

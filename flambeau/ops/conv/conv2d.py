@@ -7,7 +7,6 @@ from flambeau.ops.language import (
     channels_last_strides,
     dtype_name,
     formats,
-    is_differentiable,
     is_integral,
     same,
     show,
@@ -139,7 +138,7 @@ def convolution_spec(input, weight, bias, stride, padding, dilation, transposed,
     check_input_dtype("weight", input, weight)
     if bias is not None:
         check_input_dtype("bias", input, bias)
-    if not (is_differentiable(input.dtype) or is_integral(input.dtype, False)):
+    if not (input.dtype.is_floating_point or is_integral(input.dtype, False)):
         raise NotImplementedError(
             f"convolution: not implemented for {dtype_name(input.dtype)}: convert with "
             ".to(torch.float32)"
@@ -262,7 +261,7 @@ def _(grad_output, input, weight, stride, padding, dilation, transposed, groups,
             f"convolution_backward: grad_output type ({dtype_name(grad_output.dtype)}) and input "
             f"type ({dtype_name(input.dtype)}) should be the same"
         )
-    if not is_differentiable(input.dtype):
+    if not input.dtype.is_floating_point:
         raise NotImplementedError(
             f"convolution_backward: not implemented for {dtype_name(input.dtype)}: convert with "
             ".to(torch.float32)"
