@@ -91,7 +91,7 @@ def convolved_within(op, n, input, weight, bias, stride, padding, dilation, grou
         if step != 1:
             raise Error(f"{op}: padding='same' is not supported for strided convolutions")
     apart = [dilation[0] if len(dilation) == 1 else dilation[d] for d in range(n)]
-    totals = [apart[d] * (weight.shape[2 + d] - 1) for d in range(n)]
+    totals = [(weight.shape[2 + d] - 1) * apart[d] for d in range(n)]
     before = [total // 2 for total in totals]
     extra = [total % 2 for total in totals]
     if sum(extra) == 0:
