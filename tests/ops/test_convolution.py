@@ -349,7 +349,7 @@ def test_unwanted_gradients_are_not_computed():
     [
         ({"grad_output": flambeau.ones(1, 2, 3, 2)}, RuntimeError, "expected grad_output of shape"),
         ({"stride": [0, 1]}, RuntimeError, "non-positive stride"),
-        ({"transposed": True}, NotImplementedError, "transposed=True"),
+        ({"transposed": True}, RuntimeError, "transposed=1, .* to have 2 channels"),
     ],
 )
 def test_backward_errors(changes, error, text):

@@ -11,6 +11,7 @@ from . import (
     _activation,
     _conv,
     _dropout,
+    _fold,
     _linear,
     _loss,
     _normalization,
@@ -21,6 +22,7 @@ from . import (
 from ._activation import *
 from ._conv import *
 from ._dropout import *
+from ._fold import *
 from ._linear import *
 from ._loss import *
 from ._normalization import *
@@ -32,6 +34,7 @@ __all__: list[str] = []
 __all__ += _activation.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
+__all__ += _fold.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
 __all__ += _normalization.__all__

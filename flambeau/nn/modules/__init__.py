@@ -8,6 +8,7 @@ from . import (
     conv,
     dropout,
     flatten,
+    fold,
     linear,
     loss,
     normalization,
@@ -19,6 +20,7 @@ from .container import *
 from .conv import *
 from .dropout import *
 from .flatten import *
+from .fold import *
 from .linear import *
 from .loss import *
 from .module import Module
@@ -32,6 +34,7 @@ __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += flatten.__all__
+__all__ += fold.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__

@@ -14,6 +14,8 @@ namespace {
 // the input, which is written in steps otherwise.
 constexpr int64_t kTurnBytes = 3 << 20;
 
+}  // namespace
+
 Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
   Taps taps;
   for (int64_t i = 0; i < size; ++i) {
@@ -23,7 +25,6 @@ Taps forward_taps(int64_t size, int64_t pad, int64_t dilation) {
   return taps;
 }
 
-// The taps through which input pixels of one phase (modulo the stride) reach output pixels.
 Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, int64_t phase) {
   Taps taps;
   for (int64_t i = size; i-- > 0;) {
@@ -35,23 +36,7 @@ Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, 
   return taps;
 }
 
-// What the gradient of the input reads, for each input pixel of a phase (modulo the strides): these
-// see the same taps.
-struct BackwardPatches {
-  Taps taps_h, taps_w;
-  PatchSource source;
-
-  BackwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* dy, int64_t h, int64_t w)
-      : taps_h(backward_taps(shape.r, shape.pad_h, shape.dil_h, shape.stride_h, h)),
-        taps_w(backward_taps(shape.s, shape.pad_w, shape.dil_w, shape.stride_w, w)),
-        source(image_source(dy, ImageStrides(layout, shape.k, shape.out_h(), shape.out_w()),
-                            shape.k / shape.groups, shape.out_h(), shape.out_w())) {
-    set_taps(source, taps_h, taps_w);
-    source.grid_h = (shape.h - h + shape.stride_h - 1) / shape.stride_h;
-    source.grid_w = (shape.w - w + shape.stride_w - 1) / shape.stride_w;
-  }
-  BackwardPatches(const BackwardPatches&) = delete;
-};
+namespace {
 
 // Along one axis, for all pixels together.
 int64_t taps_inside(int64_t grid, int64_t step, const int64_t* offsets, int64_t taps,
@@ -108,6 +93,7 @@ PatchSource image_source(const void* data, const ImageStrides& strides, int64_t 
   source.data = static_cast<const char*>(data);
   source.n_stride = strides.n;
   source.c_stride = strides.c;
+  source.group_stride = channels * strides.c;
   source.h_stride = strides.h;
   source.w_stride = strides.w;
   source.channels = channels;
@@ -133,6 +119,17 @@ ForwardPatches::ForwardPatches(ConvLayout layout, const Conv2dShape& shape, cons
   source.grid_w = shape.out_w();
   source.step_h = shape.stride_h;
   source.step_w = shape.stride_w;
+}
+
+BackwardPatches::BackwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* dy,
+                                 int64_t h, int64_t w)
+    : taps_h(backward_taps(shape.r, shape.pad_h, shape.dil_h, shape.stride_h, h)),
+      taps_w(backward_taps(shape.s, shape.pad_w, shape.dil_w, shape.stride_w, w)),
+      source(image_source(dy, ImageStrides(layout, shape.k, shape.out_h(), shape.out_w()),
+                          shape.k / shape.groups, shape.out_h(), shape.out_w())) {
+  set_taps(source, taps_h, taps_w);
+  source.grid_h = (shape.h - h + shape.stride_h - 1) / shape.stride_h;
+  source.grid_w = (shape.w - w + shape.stride_w - 1) / shape.stride_w;
 }
 
 void conv2d(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* x,
@@ -165,7 +162,7 @@ void conv2d(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const 
 }
 
 void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* dy,
-                       const ConvFilters& filters, void* dx) {
+                       const ConvFilters& filters, const void* bias, void* dx) {
   if (shape.n == 0 || shape.c == 0) return;
   const ImageStrides in(layouts.dst, shape.c, shape.h, shape.w);
   const ConvMath math(type);
@@ -184,6 +181,7 @@ void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& sh
   pass.out_h = shape.stride_h * in.h;
   pass.out_w = shape.stride_w * in.w;
   pass.out_channel = in.c;
+  pass.bias = static_cast<const char*>(bias);
   for (int64_t h = 0; h < std::min(shape.stride_h, shape.h); ++h) {
     for (int64_t w = 0; w < std::min(shape.stride_w, shape.w); ++w) {
       const BackwardPatches patches(layouts.src, shape, dy, h, w);

@@ -17,9 +17,16 @@ struct Conv2dShape {
   int64_t n, c, h, w;  // input
   int64_t k, r, s;     // filters, of c / groups x r x s
   int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dil_h = 1, dil_w = 1, groups = 1;
+  // Rows and columns of the output; 0: as many as there are windows. A transposed convolution's
+  // input may have fewer.
+  int64_t most_h = 0, most_w = 0;
 
-  int64_t out_h() const { return (h + 2 * pad_h - dil_h * (r - 1) - 1) / stride_h + 1; }
-  int64_t out_w() const { return (w + 2 * pad_w - dil_w * (s - 1) - 1) / stride_w + 1; }
+  int64_t out_h() const {
+    return most_h ? most_h : (h + 2 * pad_h - dil_h * (r - 1) - 1) / stride_h + 1;
+  }
+  int64_t out_w() const {
+    return most_w ? most_w : (w + 2 * pad_w - dil_w * (s - 1) - 1) / stride_w + 1;
+  }
 };
 
 // The filters k x c / groups x r x s, with strides in elements.
@@ -45,9 +52,9 @@ void conv2d(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const 
             const ConvFilters& filters, const void* bias, void* y,
             Activation activation = Activation::none);
 
-// dx, given dy.
+// dx, given dy; plus a bias of c elements that may be null: a transposed convolution.
 void conv2d_grad_input(ConvType type, ConvLayouts layouts, const Conv2dShape& shape, const void* dy,
-                       const ConvFilters& filters, void* dx);
+                       const ConvFilters& filters, const void* bias, void* dx);
 
 // Whether x or dy in planes should be turned to nhwc first; see Note [Borders].
 bool conv2d_turns(ConvType type, const Conv2dShape& shape);

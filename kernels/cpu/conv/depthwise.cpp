@@ -68,12 +68,14 @@ class DepthwisePlan {
     if (clears_once()) std::fill_n(scratch, source_bytes(), 0);
   }
 
-  // A channel of an image, for the rows of the grid from `row` on; into a scratch that was
-  // cleared.
-  DepthwiseBlock load(int64_t image, int64_t channel, int64_t row, char* scratch) const {
+  // A channel of a group of an image, for the rows of the grid from `row` on; into a scratch that
+  // was cleared.
+  DepthwiseBlock load(int64_t image, int64_t group, int64_t channel, int64_t row,
+                      char* scratch) const {
     DepthwiseBlock b{};
     b.source = &src;
-    b.src = src.data + (image * src.n_stride + channel * src.c_stride) * element;
+    b.src =
+        src.data + (src.image(image) + group * src.group_stride + channel * src.c_stride) * element;
     b.row = row;
     b.rows = std::min(rows, src.grid_h - row);
     b.scratch = scratch;
@@ -129,7 +131,7 @@ class DepthwisePass {
     const DepthwiseKernels& f = plan_.f;
     char* const filters = scratch + round_up(plan_.scratch_bytes() + plan_.slack_bytes(), 64);
     char* const bias = filters + plan_.taps * f.sum;
-    DepthwiseBlock b = plan_.load(image, group, row, scratch);
+    DepthwiseBlock b = plan_.load(image, group, 0, row, scratch);
     b.filters = filters;
     b.bias = pass_.bias ? bias : nullptr;
     b.out_h = pass_.out_h;
@@ -141,7 +143,7 @@ class DepthwisePass {
         if (pass_.bias) f.widen(bias, pass_.bias + channel * plan_.element, 1, 1);
         loaded = channel;
       }
-      b.out = pass_.out + (image * pass_.out_n + channel * pass_.out_channel) * plan_.element;
+      b.out = pass_.out + (pass_.out_image(image) + channel * pass_.out_channel) * plan_.element;
       f.multiply(b, plan_.distances.data());
     }
   }
@@ -222,8 +224,7 @@ void correlate_grad_filters(ConvType type, const Conv2dShape& shape, const Patch
             const int64_t image = u / plan.bands(), row = u % plan.bands() * plan.rows;
             DepthwiseBlock b{};
             for (int64_t c = 0; c < channels; ++c)
-              b = plan.load(image, group * channels + c, row,
-                            scratch.data() + c * plan.source_bytes());
+              b = plan.load(image, group, c, row, scratch.data() + c * plan.source_bytes());
             b.out_h = grad.h;
             b.out_w = grad.w;
             for (int64_t out = 0; out < outs; out += f.outs) {

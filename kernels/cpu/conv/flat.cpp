@@ -35,6 +35,9 @@ class Flat {
     flat_.taps_w = &taps_;
     set_taps(flat_.source, row_, taps_);
     flat_.source.n_stride = pass.groups * src.channels * plane_;
+    flat_.source.group_stride = src.channels * plane_;
+    flat_.source.run = 1;
+    flat_.source.behind = 0;
     flat_.source.c_stride = flat_.source.h_stride = plane_;
     flat_.source.w_stride = 1;
     flat_.source.in_h = flat_.source.grid_h = 1;
@@ -103,7 +106,8 @@ class Flat {
           continue;
         }
         std::fill_n(to, low * bytes, 0);
-        const int64_t from = image * src.n_stride + c * src.c_stride + row * src.h_stride +
+        const int64_t from = src.image(image) + c / src.channels * src.group_stride +
+                             c % src.channels * src.c_stride + row * src.h_stride +
                              (low + src.off_w[0]) * src.w_stride;
         move(src.data + from * bytes, src.w_stride, to + low * bytes, 1, high - low);
         std::fill_n(to + high * bytes, (width_ - high) * bytes, 0);
@@ -115,7 +119,7 @@ class Flat {
     const int64_t bytes = math_.element;
     for (int64_t k = 0; k < pass_.groups * pass_.outs; ++k) {
       const char* from = results + (at * flat_.out_n + k * pixels_) * bytes;
-      char* to = pass_.out + (image * pass_.out_n + k * pass_.out_channel) * bytes;
+      char* to = pass_.out + (pass_.out_image(image) + k * pass_.out_channel) * bytes;
       for (int64_t i = 0; i < pass_.source.grid_h; ++i) {
         move(from, 1, to, pass_.out_w, pass_.source.grid_w);
         from += width_ * bytes;

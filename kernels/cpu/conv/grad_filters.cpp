@@ -140,7 +140,7 @@ class FilterGradient {
     char* const b = a + a_bytes;
     char* const copied = b + b_bytes;
     PatchSource source = source_;
-    source.data += group * source_.channels * source_.c_stride * math_.element;
+    source.data += group * source_.group_stride * math_.element;
 
     GemmBlock block{.cols = cols, .a = a, .b = b, .out = &out, .col = col};
     const int64_t first = part * part_steps_;

@@ -5,9 +5,9 @@
 
 namespace flambeau::inline v1::cpu {
 
-// Of any strides; `bias` may be undefined.
+// Over one to three dimensions, of any strides; `bias` may be undefined.
 void convolve_integers(const Tensor& out, const Tensor& input, const Tensor& weight,
                        const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation,
-                       int64_t groups);
+                       bool transposed, int64_t groups);
 
 }  // namespace flambeau::inline v1::cpu

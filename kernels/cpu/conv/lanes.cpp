@@ -103,7 +103,7 @@ class LanePlan {
       b.offsets = offsets_[i].data();
       b.filter = filter_[i].data();
       b.columns = columns_[i].data();
-      const int64_t from = n * src.n_stride + group * ins + (first - region.row) * b.src_row;
+      const int64_t from = src.image(n) + group * ins + (first - region.row) * b.src_row;
       const int64_t to = n * image.n + group * outs + first * image.h + region.col * image.w;
       b.src = src.data + from * element;
       b.out = const_cast<char*>(out) + to * element;

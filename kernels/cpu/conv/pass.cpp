@@ -117,7 +117,7 @@ class Pass {
                     .row = pixels_first_ ? 0 : out,
                     .col = pixels_first_ ? out : 0};
     PatchSource source = region.source;
-    source.data += group * source.channels * source.c_stride * math_.element;
+    source.data += group * source.group_stride * math_.element;
     int64_t from = 0;
     for (int64_t s = 0; s < steps; ++s, from += block.depth) {
       const Region::Step step =
@@ -169,8 +169,8 @@ class Pass {
 
   GemmOutput output(int64_t group, const PixelBlock& at, char* table) const {
     const PatchSource& grid = at.region->source;
-    const bool gapless =
-        pass_.out_h == grid.grid_w * pass_.out_w && pass_.out_n == grid.grid_h * pass_.out_h;
+    const bool gapless = pass_.out_h == grid.grid_w * pass_.out_w && pass_.source.run == 1 &&
+                         pass_.out_n == grid.grid_h * pass_.out_h;
     GemmOutput out = output_of(
         math_, pass_, group,
         at.region->row * pass_.out_h + (at.region->col + (gapless ? at.pixel : 0)) * pass_.out_w,
@@ -180,7 +180,7 @@ class Pass {
     int64_t w = at.pixel % grid.grid_w, h = at.pixel / grid.grid_w % grid.grid_h;
     int64_t image = at.pixel / grid.grid_w / grid.grid_h;
     for (int64_t i = 0; i < at.pixels; ++i) {
-      offsets[i] = image * pass_.out_n + h * pass_.out_h + w * pass_.out_w;
+      offsets[i] = pass_.out_image(image) + h * pass_.out_h + w * pass_.out_w;
       if (++w < grid.grid_w) continue;
       w = 0;
       if (++h < grid.grid_h) continue;

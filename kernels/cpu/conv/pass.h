@@ -47,6 +47,10 @@ struct Taps {
   std::vector<int64_t> offsets, filter;  // in the input, in the filter
 };
 
+Taps forward_taps(int64_t size, int64_t pad, int64_t dilation);
+// Those through which input pixels of one phase (modulo the stride) reach output pixels.
+Taps backward_taps(int64_t size, int64_t pad, int64_t dilation, int64_t stride, int64_t phase);
+
 // What the convolution itself reads, for each of its output pixels.
 struct ForwardPatches {
   Taps taps_h, taps_w;
@@ -54,6 +58,17 @@ struct ForwardPatches {
 
   ForwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* x);
   ForwardPatches(const ForwardPatches&) = delete;
+};
+
+// What the gradient of the input reads, for each input pixel of a phase (modulo the strides): these
+// see the same taps.
+struct BackwardPatches {
+  Taps taps_h, taps_w;
+  PatchSource source;
+
+  BackwardPatches(ConvLayout layout, const Conv2dShape& shape, const void* dy, int64_t h,
+                  int64_t w);
+  BackwardPatches(const BackwardPatches&) = delete;
 };
 
 PatchSource image_source(const void* data, const ImageStrides& strides, int64_t channels,
@@ -69,8 +84,13 @@ struct ConvPass {
   // Output pixel (image, h, w) of the grid, and its channels.
   char* out = nullptr;
   int64_t out_n = 0, out_h = 0, out_w = 0, out_channel = 0;
+  int64_t out_run = 0;  // between the images of a run
   const char* bias = nullptr;
   Activation activation = Activation::none;
+
+  int64_t out_image(int64_t i) const {
+    return source.run == 1 ? i * out_n : i / source.run * out_n + i % source.run * out_run;
+  }
 };
 
 // Where the sums of a group go whose first pixel's first channel lies at `at`, in elements;

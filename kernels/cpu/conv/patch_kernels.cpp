@@ -284,7 +284,7 @@ struct PieceTable {
       const int64_t first = larger(run.first, inside.begin - run.col);
       const int64_t count = smaller(run.first + run.count, inside.end - run.col) - first;
       if (count <= 0) continue;
-      pieces[used] = {run.image * src.n_stride + run.col * step + off_w,
+      pieces[used] = {src.image(run.image) + run.col * step + off_w,
                       PieceLanes<T, Step>::of(first, count)};
       rows[used++] = run.row * src.step_h;
     }
@@ -404,7 +404,7 @@ void copy_rows(const PatchSource& src, int64_t pixel, int64_t pixels, int64_t fr
   int64_t image = pixel / src.grid_w / src.grid_h;
   for (int64_t i = 0; i < pixels; ++i) {
     T* const line = static_cast<T*>(dst) + i * pitch - from;
-    const T* const pixels_of = data + image * src.n_stride;
+    const T* const pixels_of = data + src.image(image);
     const int64_t run_row = row * src.step_h + run_h, run_col = col * src.step_w + run_w;
     const bool whole = single && run_row >= 0 && run_row < src.in_h &&
                        run_col * src.channels + skipped >= 0 &&

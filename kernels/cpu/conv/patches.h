@@ -14,6 +14,11 @@ namespace flambeau::inline v1::cpu {
 struct PatchSource {
   const char* data = nullptr;                                      // the first channel of a group
   int64_t n_stride = 0, c_stride = 0, h_stride = 0, w_stride = 0;  // in elements
+  int64_t group_stride = 0;
+  // The slices of a volume are images too: every `run` of them are run_stride apart, and the runs
+  // n_stride. Slices may share memory; see Note [Volumes].
+  int64_t run = 1, run_stride = 0;
+  int64_t behind = 0;  // elements that may be read from `data` on; 0: those of all images
   int64_t channels = 0, in_h = 0, in_w = 0;
   int64_t grid_h = 0, grid_w = 0, step_h = 1, step_w = 1;
   int64_t taps_h = 0, taps_w = 0;
@@ -21,6 +26,9 @@ struct PatchSource {
   const int64_t* off_w = nullptr;
 
   int64_t elements() const { return channels * taps_h * taps_w; }
+  [[gnu::always_inline]] int64_t image(int64_t i) const {
+    return run == 1 ? i * n_stride : i / run * n_stride + i % run * run_stride;
+  }
 };
 
 // Panels of `pixels` pixels each (a multiple of a vector's lanes), `panel` elements apart; within a

@@ -118,13 +118,12 @@ class Pixels {
     const Scratch scratch(copied + rows * row_sums);
     const char* src = first_of(group, image, row);
     if (copies_) {
-      copy(src_.data +
-               (image * src_.n_stride + group * src_.channels * src_.c_stride) * math_.element,
-           row, rows, scratch.data());
+      copy(src_.data + (src_.image(image) + group * src_.group_stride) * math_.element, row, rows,
+           scratch.data());
       src = scratch.data();
     }
     GemmOutput target =
-        output_of(math_, pass_, group, image * pass_.out_n + row * pass_.out_h, true);
+        output_of(math_, pass_, group, pass_.out_image(image) + row * pass_.out_h, true);
     PixelBlock pixels{.block = {.rows = src_.grid_w, .cols = outs, .out = &target, .col = out},
                       .src = nullptr,
                       .distance = src_.step_w * w_stride_,
@@ -162,7 +161,7 @@ class Pixels {
 
   // What the first tap reads for the first pixel of a row.
   const char* first_of(int64_t group, int64_t image, int64_t row) const {
-    const int64_t at = image * src_.n_stride + group * src_.channels * src_.c_stride +
+    const int64_t at = src_.image(image) + group * src_.group_stride +
                        (row * src_.step_h + src_.off_h[0]) * src_.h_stride +
                        src_.off_w[0] * src_.w_stride;
     return src_.data + at * math_.element;

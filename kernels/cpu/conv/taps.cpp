@@ -98,7 +98,7 @@ class InPlace {
                 int64_t pixels, int64_t out, int64_t outs) const {
     const int64_t steps = std::ssize(steps_);
     const GemmOutput target =
-        output_of(math_, pass_, group, image * pass_.out_n + pixel * pass_.out_w, false);
+        output_of(math_, pass_, group, pass_.out_image(image) + pixel * pass_.out_w, false);
     TapBlock taps{.block = {.rows = outs,
                             .cols = pixels,
                             .partial = steps == 1 ? nullptr : sums,
@@ -111,11 +111,11 @@ class InPlace {
     for (int64_t s = 0; s < steps; ++s) {
       const PatchStep& step = steps_[static_cast<size_t>(s)];
       taps.channels = step.depth / taps_;
-      const int64_t channel = group * src_.channels + step.from / taps_;
-      const int64_t at = image * src_.n_stride + channel * src_.c_stride;
+      const int64_t channel = step.from / taps_;
+      const int64_t at = src_.image(image) + group * src_.group_stride + channel * src_.c_stride;
       taps.src = src_.data + at * math_.element;
       taps.low = -at;
-      taps.high = pass_.images * src_.n_stride - at;
+      taps.high = (src_.behind ? src_.behind : pass_.images * src_.n_stride) - at;
       taps.block.first = s == 0;
       taps.block.last = s + 1 == steps;
       filters_.put(taps.block, group, {s, 0, step.depth}, out);
