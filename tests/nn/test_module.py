@@ -1,6 +1,7 @@
 """`Module`: attributes, tree, state, conversion, and that nothing patched is bypassed."""
 
 import copy
+import inspect
 import pickle
 
 import pytest
@@ -391,3 +392,10 @@ def test_repr():
         "  )\n"
         ")"
     )
+
+
+def test_the_list_of_layers_is_that_of_the_families():
+    own = {"module", "utils"}  # no families
+    families = {n: m for n, m in vars(nn.modules).items() if inspect.ismodule(m) and n not in own}
+    named = {name for family in families.values() for name in getattr(family, "__all__", ())}
+    assert nn.modules.__all__ == sorted({"Module", *named})

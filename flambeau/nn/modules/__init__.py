@@ -1,42 +1,50 @@
 """The layers: a file for each family, as in ``flambeau.nn.functional``."""
 
-# ruff: noqa: F403
-
-from . import (
-    activation,
-    container,
-    conv,
-    dropout,
-    flatten,
-    fold,
-    linear,
-    loss,
-    normalization,
-    pooling,
-    sparse,
-)
-from .activation import *
-from .container import *
-from .conv import *
-from .dropout import *
-from .flatten import *
-from .fold import *
-from .linear import *
-from .loss import *
+from .activation import GELU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .dropout import Dropout
+from .flatten import Flatten, Unflatten
+from .fold import Fold, Unfold
+from .linear import Bilinear, Identity, Linear
+from .loss import CrossEntropyLoss, MSELoss, NLLLoss
 from .module import Module
-from .normalization import *
-from .pooling import *
-from .sparse import *
+from .normalization import LayerNorm
+from .pooling import MaxPool2d
+from .sparse import Embedding
 
-__all__ = ["Module"]
-__all__ += activation.__all__
-__all__ += container.__all__
-__all__ += conv.__all__
-__all__ += dropout.__all__
-__all__ += flatten.__all__
-__all__ += fold.__all__
-__all__ += linear.__all__
-__all__ += loss.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
-__all__ += sparse.__all__
+__all__ = [
+    "Bilinear",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Fold",
+    "GELU",
+    "Identity",
+    "LayerNorm",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "NLLLoss",
+    "ParameterDict",
+    "ParameterList",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "Unflatten",
+    "Unfold",
+]

@@ -7,7 +7,6 @@ from flambeau.ops.language import (
     channels_last_strides,
     dtype_name,
     formats,
-    is_differentiable,
     is_integral,
     same,
     show,
@@ -398,7 +397,7 @@ def _(
             f"convolution_backward: grad_output type ({dtype_name(grad_output.dtype)}) and input "
             f"type ({dtype_name(input.dtype)}) should be the same"
         )
-    if not is_differentiable(input.dtype):
+    if not input.dtype.is_floating_point:
         raise NotImplementedError(
             f"convolution_backward: not implemented for {dtype_name(input.dtype)}: convert with "
             ".to(torch.float32)"
