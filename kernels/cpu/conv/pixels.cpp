@@ -225,7 +225,9 @@ bool reads_pixels(const ConvMath& math, const ConvPass& pass) {
   if (multiply_of(math) == nullptr || src.elements() == 0 || src.grid_w < kFewPixels ||
       4 * pass.outs < 3 * lanes || !repays_copy(src))
     return false;
-  if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > 2 * lanes))
+  // Planes are copied pixel by pixel where steps are long.
+  const int64_t most_outs = (src.step_w > 2 ? 8 : 2) * lanes;
+  if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > most_outs))
     return false;
   if (pass.layout == ConvLayout::nchw || src.channels < kManyChannels) return true;
   const Regions cut(*math.kernels, src, pass.images, true);
