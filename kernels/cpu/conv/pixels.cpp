@@ -65,7 +65,8 @@ class Pixels {
       for (int64_t s = 0; s < src_.taps_w; ++s)
         for (int64_t c = 0; c < src_.channels; ++c)
           offsets_.push_back((src_.off_h[r] - src_.off_h[0]) * h_stride_ +
-                             (src_.off_w[s] - src_.off_w[0]) * w_stride_ + c * c_stride_);
+                             (src_.off_w[s] - src_.off_w[0]) * w_stride_ +
+                             (copies_ ? c * c_stride_ : src_.channel(c)));
   }
 
   void run() const {
@@ -196,7 +197,7 @@ class Pixels {
     };
     for (int64_t c = 0; c < (last ? 1 : src_.channels); ++c) {
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t from = c * src_.c_stride + (first + i) * src_.h_stride;
+        const int64_t from = src_.channel(c) + (first + i) * src_.h_stride;
         put(to + (c * c_stride_ + i * h_stride_) * bytes, image + from * bytes,
             first + i >= 0 && first + i < src_.in_h);
       }
