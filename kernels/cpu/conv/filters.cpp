@@ -256,19 +256,26 @@ void PackedFilters::copy_rows(const ConvPass& pass) {
       places.push_back(step * (step_bytes_ / bytes) + e - steps_[static_cast<size_t>(step)].from);
     }
   }
-  // A few channels for all outs: mostly, the outs of a channel lie side by side.
+  // A few channels for all outs; what lies side by side comes one after the other.
   const int64_t chunks = ceil_div(ins_, kChannelsTogether);
+  const bool outs_inside = f.out_stride <= f.in_stride;
   parallel_tasks(pass.groups * chunks, [&](int64_t t) {
     const int64_t group = t / chunks, first = t % chunks * kChannelsTogether;
+    const int64_t end = std::min(first + kChannelsTogether, ins_);
     const T* const filters = reinterpret_cast<const T*>(f.data) + group * f.group_stride;
     T* const rows = reinterpret_cast<T*>(at(group, 0, 0));
-    for (int64_t c = first; c < std::min(first + kChannelsTogether, ins_); ++c) {
+    const auto copy = [&](int64_t out, int64_t c) {
       const int64_t* const place = places.data() + c * tap_count;
-      for (int64_t out = 0; out < pass.outs; ++out) {
-        const T* const filter = filters + out * f.out_stride + f.in(c);
-        T* const row = rows + out * (f_.a_row / bytes);
-        for (size_t i = 0; i < taps.size(); ++i) row[place[i]] = filter[taps[i]];
-      }
+      const T* const filter = filters + out * f.out_stride + f.in(c);
+      T* const row = rows + out * (f_.a_row / bytes);
+      for (size_t i = 0; i < taps.size(); ++i) row[place[i]] = filter[taps[i]];
+    };
+    if (outs_inside) {
+      for (int64_t c = first; c < end; ++c)
+        for (int64_t out = 0; out < pass.outs; ++out) copy(out, c);
+    } else {
+      for (int64_t out = 0; out < pass.outs; ++out)
+        for (int64_t c = first; c < end; ++c) copy(out, c);
     }
   });
 }
