@@ -5,6 +5,7 @@
 See ``harness.py`` for what a line says.
 """
 
+import math
 from dataclasses import dataclass
 
 import harness
@@ -21,16 +22,29 @@ class Conv:
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    dims: int = 2
+    transposed: bool = False
+    depth: int = 0  # of volumes, where it is not as large as the other sizes
+
+    @property
+    def sizes(self):
+        return [self.depth or self.size, *[self.size] * (self.dims - 1)]
 
     @property
     def name(self):
+        kind = "t" * self.transposed + f"{self.dims}d_" if self.dims != 2 or self.transposed else ""
         groups = f"g{self.groups}" if self.groups > 1 else ""
-        return f"{self.n}x{self.c}x{self.size}_{self.k}k{self.kernel}s{self.stride}{groups}"
+        depth = f"{self.depth}x" if self.depth else ""
+        sizes = f"{self.n}x{self.c}x{depth}{self.size}"
+        return f"{kind}{sizes}_{self.k}k{self.kernel}s{self.stride}{groups}"
 
     @property
     def flops(self):
-        out = (self.size + 2 * self.padding - self.kernel) // self.stride + 1
-        return 2 * self.n * self.k * out * out * self.c // self.groups * self.kernel**2
+        windows = math.prod(
+            size if self.transposed else (size + 2 * self.padding - self.kernel) // self.stride + 1
+            for size in self.sizes
+        )
+        return 2 * self.n * self.k * windows * self.c // self.groups * self.kernel**self.dims
 
 
 CONVOLUTIONS = [
@@ -53,22 +67,41 @@ CONVOLUTIONS = [
     Conv(8, 512, 7, 512, 3, 1, 1, groups=512),
     Conv(8, 64, 28, 64, 3, 1, 1, groups=8),
     Conv(8, 256, 14, 256, 3, 2, 1, groups=32),
+    Conv(16, 64, 1000, 128, 3, 1, 1, dims=1),
+    Conv(32, 256, 100, 256, 5, 1, 2, dims=1),
+    Conv(8, 1, 16000, 64, 80, 16, dims=1),
+    Conv(16, 256, 200, 256, 31, 1, 15, groups=256, dims=1),
+    Conv(64, 16, 40, 32, 3, dims=1),
+    Conv(2, 3, 56, 64, 3, 1, 1, dims=3, depth=16),
+    Conv(2, 64, 28, 64, 3, 1, 1, dims=3, depth=8),
+    Conv(2, 128, 14, 256, 3, 2, 1, dims=3, depth=8),
+    Conv(4, 16, 16, 32, 3, 1, 1, dims=3),
+    Conv(1, 8, 32, 8, 3, 1, 1, dims=3),
+    Conv(2, 32, 16, 32, 3, 1, 1, groups=32, dims=3),
+    Conv(16, 128, 100, 64, 4, 2, 1, dims=1, transposed=True),
+    Conv(16, 128, 14, 64, 4, 2, 1, transposed=True),
+    Conv(8, 64, 32, 64, 2, 2, transposed=True),
+    Conv(64, 100, 1, 256, 4, transposed=True),
+    Conv(8, 64, 28, 64, 3, 1, 1, transposed=True),
+    Conv(2, 32, 8, 16, 2, 2, dims=3, transposed=True),
 ]
 # What is timed: the forward pass, both ways of one, and the gradients of one leaf alone.
 KINDS = ("fwd", "fwd_cl", "train", "train_cl", "grad_input", "grad_weight")
 
 
 def convolution(lib, conv, kind):
-    F = lib.nn.functional
-    x = lib.randn(conv.n, conv.c, conv.size, conv.size)
-    w = lib.randn(conv.k, conv.c // conv.groups, conv.kernel, conv.kernel)
+    name = "conv_transpose" if conv.transposed else "conv"
+    call = getattr(lib.nn.functional, f"{name}{conv.dims}d")
+    x = lib.randn(conv.n, conv.c, *conv.sizes)
+    filters = (conv.c, conv.k) if conv.transposed else (conv.k, conv.c)
+    w = lib.randn(filters[0], filters[1] // conv.groups, *[conv.kernel] * conv.dims)
     if kind.endswith("_cl"):
-        x = x.to(memory_format=lib.channels_last)
-        w = w.to(memory_format=lib.channels_last)
+        last = lib.channels_last if conv.dims == 2 else lib.channels_last_3d
+        x, w = x.to(memory_format=last), w.to(memory_format=last)
     b = lib.zeros(conv.k)
 
     def forward():
-        return F.conv2d(x, w, b, conv.stride, conv.padding, groups=conv.groups)
+        return call(x, w, b, conv.stride, conv.padding, groups=conv.groups)
 
     if kind.startswith("fwd"):
         return forward
@@ -94,7 +127,7 @@ def pooling(lib, shape, kernel, stride):
 
 def cases():
     for conv in CONVOLUTIONS:
-        for kind in KINDS:
+        for kind in KINDS if conv.dims > 1 else [k for k in KINDS if not k.endswith("_cl")]:
             flops = conv.flops * (3 if kind.startswith("train") else 1)
             yield Case(
                 f"{conv.name}_{kind}", lambda lib, c=conv, k=kind: convolution(lib, c, k), flops

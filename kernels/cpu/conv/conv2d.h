@@ -67,6 +67,12 @@ bool conv2d_prefers_nhwc(ConvType type, const Conv2dShape& shape, bool grad_inpu
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
                          const void* dy, const MutableConvFilters& gradient);
 
+// The same of what a source reads.
+struct PatchSource;
+void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape,
+                         const PatchSource& source, const void* dy,
+                         const MutableConvFilters& gradient);
+
 // Whether it is better taken from planes, however images lie: few products of many pixels, or
 // groups, whose patches would be copied in short runs.
 bool conv2d_grad_filters_prefers_nchw(ConvType type, const Conv2dShape& shape);

@@ -38,8 +38,18 @@ struct Axis {
 };
 
 // How tensors of one to three dimensions are seen: as images, or as volumes where no two of the
-// dimensions can be joined.
-enum class View : uint8_t { line, image, joined, volume };
+// dimensions can be joined. Where there is one window, and it is all of the input, all elements are
+// channels.
+enum class View : uint8_t { line, image, joined, volume, whole };
+
+bool is_whole(const std::array<Axis, 3>& axes) {
+  bool any = false;
+  for (const Axis& a : axes) {
+    if (a.taps != a.in || a.pad != 0 || a.out != 1 || a.dilation != 1) return false;
+    any |= a.taps > 1;
+  }
+  return any;
+}
 
 // Rows and columns as one dimension, where memory allows it.
 bool joins(const Tensor& t) {
@@ -52,9 +62,18 @@ Tensor seen(const Tensor& t, View view) {
   if (view == View::line) {
     return Tensor::alias(t, {{n[0], n[1], 1, n[2]}}, {{s[0], s[1], n[2] * s[2], s[2]}}, t.offset());
   }
+  if (view == View::whole) {
+    const int64_t channels = count(n.subspan(1));
+    return Tensor::alias(t, {{n[0], channels, 1, 1}}, {{channels, 1, 1, 1}}, t.offset());
+  }
   if (view != View::joined) return t;
   return Tensor::alias(t, {{n[0], n[1], n[2], n[3] * n[4]}},
                        {{s[0], s[1], s[2], n[4] == 1 ? s[3] : s[4]}}, t.offset());
+}
+
+// Whether images have the channels of a pixel side by side, and other neighbours than pixels.
+bool is_last(const Tensor& images) {
+  return images.is_contiguous(MemoryFormat::channels_last) && !images.is_contiguous();
 }
 
 // A convolution, and the tensors of one, of which a transposed one has input and output exchanged.
@@ -87,9 +106,14 @@ struct Problem {
       pixels.in = pixels.out = axes[1].in * axes[2].in;
       axes = {Axis{}, axes[0], pixels};
     }
+    if (is_whole(axes) && x.is_contiguous() && weight.is_contiguous() && y.is_contiguous()) {
+      view = View::whole;
+      axes = {};
+    }
     const auto& [d, h, w] = axes;
+    const int64_t elements = view == View::whole ? count(x.sizes().subspan(2)) : 1;
     shape = {.slice = {.n = x.sizes()[0],
-                       .c = x.sizes()[1],
+                       .c = x.sizes()[1] * elements,
                        .h = h.in,
                        .w = w.in,
                        .k = y.sizes()[1],
@@ -113,15 +137,14 @@ struct Problem {
   }
 
   bool volumes() const { return view == View::volume; }
+  // Whether what is seen of a tensor has its channels last, whatever the tensor has.
+  bool lies_last(const Tensor& images) const {
+    return view == View::whole || (view == View::joined && is_last(images));
+  }
   ConvLayout layout() const {
     return format == MemoryFormat::channels_last ? ConvLayout::nhwc : ConvLayout::nchw;
   }
 };
-
-// Whether images have the channels of a pixel side by side, and other neighbours than pixels.
-bool is_last(const Tensor& images) {
-  return images.is_contiguous(MemoryFormat::channels_last) && !images.is_contiguous();
-}
 
 // What a pass reads: images in the layout of the problem, or turned; lines also as they lie.
 struct Source {
@@ -149,8 +172,7 @@ void forward(Problem p, bool last, const Tensor& x, const Tensor& weight, const 
   if (p.volumes()) return conv3d(p.type, p.shape, x, weight, bytes_of(bias), out);
   const Conv2dShape& shape = p.shape.slice;
   const Tensor images = seen(out, p.view);
-  if (last || (p.view == View::joined && is_last(images)) ||
-      conv2d_prefers_nhwc(p.type, shape, false))
+  if (last || p.lies_last(images) || conv2d_prefers_nhwc(p.type, shape, false))
     p.format = MemoryFormat::channels_last;
   const Source from(seen(x, p.view), p, conv2d_turns(p.type, shape));
   const Tensor y = place_for(images, out.dtype(), p.format);
@@ -165,8 +187,7 @@ void backward(Problem p, bool last, const Tensor& dy, const Tensor& weight, cons
   if (p.volumes()) return conv3d_grad_input(p.type, p.shape, dy, weight, bytes_of(bias), out);
   const Conv2dShape& shape = p.shape.slice;
   const Tensor images = seen(out, p.view);
-  if (last || (p.view == View::joined && is_last(images)) ||
-      conv2d_prefers_nhwc(p.type, shape, true))
+  if (last || p.lies_last(images) || conv2d_prefers_nhwc(p.type, shape, true))
     p.format = MemoryFormat::channels_last;
   const Source from(seen(dy, p.view), p, conv2d_grad_input_turns(p.type, shape));
   const Tensor dx = place_for(images, out.dtype(), p.format);
@@ -179,7 +200,8 @@ void backward(Problem p, bool last, const Tensor& dy, const Tensor& weight, cons
 void gradient(Problem p, bool last, const Tensor& x, const Tensor& dy, const Tensor& out) {
   if (p.volumes()) return conv3d_grad_filters(p.type, p.shape, x, dy, out);
   const Conv2dShape& shape = p.shape.slice;
-  if (last || conv2d_prefers_nhwc(p.type, shape, false)) p.format = MemoryFormat::channels_last;
+  if (last || p.view == View::whole || conv2d_prefers_nhwc(p.type, shape, false))
+    p.format = MemoryFormat::channels_last;
   if (conv2d_grad_filters_prefers_nchw(p.type, shape)) p.format = MemoryFormat::contiguous;
   const Tensor from = contiguous_in(seen(x, p.view), p.format);
   const Tensor g = contiguous_in(seen(dy, p.view), p.format), to = seen(out, p.view);

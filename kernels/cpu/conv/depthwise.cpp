@@ -75,7 +75,7 @@ class DepthwisePlan {
     DepthwiseBlock b{};
     b.source = &src;
     b.src =
-        src.data + (src.image(image) + group * src.group_stride + channel * src.c_stride) * element;
+        src.data + (src.image(image) + group * src.group_stride + src.channel(channel)) * element;
     b.row = row;
     b.rows = std::min(rows, src.grid_h - row);
     b.scratch = scratch;

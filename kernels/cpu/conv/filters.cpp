@@ -65,7 +65,7 @@ class FilterMatrix {
     const int64_t s_stride = ins_last ? src.channels : 1;
     const int64_t in_stride = ins_last ? 1 : src.taps_h * src.taps_w;
     return identity(*pass.taps_h) && identity(*pass.taps_w) &&
-           (src.channels == 1 || f.in_stride == in_stride) &&
+           (src.channels == 1 || (f.in_stride == in_stride && f.is_even(src.channels))) &&
            (src.taps_w == 1 || f.s_stride == s_stride) &&
            (src.taps_h == 1 || f.r_stride == src.taps_w * s_stride);
   }
@@ -101,7 +101,7 @@ class FilterMatrix {
           reinterpret_cast<const T*>(f.data) + group * f.group_stride + first * f.out_stride;
       T* const to = reinterpret_cast<T*>(copy_->data()) + group * group_ + first * out_;
       for (int64_t c = 0; c < ins; ++c) {
-        const T* const filter = from + c * f.in_stride;
+        const T* const filter = from + f.in(c);
         T* const element = to + c * in_step * element_;
         if (out_ == 1) {
           for (int64_t i = 0; i < tap_count; ++i) {
@@ -212,19 +212,18 @@ void PackedFilters::pack_woven(const ConvMath& math, const ConvPass& pass) {
     const int64_t first = t % chunks * together, end = std::min(first + together, ins_);
     const int64_t out = t / chunks % panels * f_.nr, group = t / chunks / panels;
     const int64_t outs = std::min<int64_t>(f_.nr, pass.outs - out);
-    const int64_t from =
-        group * f.group_stride + out * f.out_stride + first * f.in_stride + first_tap;
-    const char* src = f.data + from * math.element;
+    const char* const src =
+        f.data + (group * f.group_stride + out * f.out_stride + first_tap) * math.element;
     const Scratch panel((end - first) * taps * f_.b_unit);
-    if (f.in_stride == taps) {
-      f_.pack_b(src, f.out_stride, 1, false, outs, (end - first) * taps, panel.data());
+    if (f.in_stride == taps && f.is_even(ins_)) {
+      f_.pack_b(src + f.in(first) * math.element, f.out_stride, 1, false, outs,
+                (end - first) * taps, panel.data());
     } else {
       char* dst = panel.data();
       for (int64_t in = first; in < end; ++in, dst += taps * f_.b_unit) {
-        if (f.out_stride == taps)
-          prefetch(src + f.in_stride * math.element, outs * taps * math.element);
-        f_.pack_b(src, f.out_stride, 1, false, outs, taps, dst);
-        src += f.in_stride * math.element;
+        if (f.out_stride == taps && in + 1 < end)
+          prefetch(src + f.in(in + 1) * math.element, outs * taps * math.element);
+        f_.pack_b(src + f.in(in) * math.element, f.out_stride, 1, false, outs, taps, dst);
       }
     }
     for (int64_t tap = 0; tap < taps; ++tap) {
@@ -257,19 +256,26 @@ void PackedFilters::copy_rows(const ConvPass& pass) {
       places.push_back(step * (step_bytes_ / bytes) + e - steps_[static_cast<size_t>(step)].from);
     }
   }
-  // A few channels for all outs: mostly, the outs of a channel lie side by side.
+  // A few channels for all outs; what lies side by side comes one after the other.
   const int64_t chunks = ceil_div(ins_, kChannelsTogether);
+  const bool outs_inside = f.out_stride <= f.in_stride;
   parallel_tasks(pass.groups * chunks, [&](int64_t t) {
     const int64_t group = t / chunks, first = t % chunks * kChannelsTogether;
+    const int64_t end = std::min(first + kChannelsTogether, ins_);
     const T* const filters = reinterpret_cast<const T*>(f.data) + group * f.group_stride;
     T* const rows = reinterpret_cast<T*>(at(group, 0, 0));
-    for (int64_t c = first; c < std::min(first + kChannelsTogether, ins_); ++c) {
+    const auto copy = [&](int64_t out, int64_t c) {
       const int64_t* const place = places.data() + c * tap_count;
-      for (int64_t out = 0; out < pass.outs; ++out) {
-        const T* const filter = filters + out * f.out_stride + c * f.in_stride;
-        T* const row = rows + out * (f_.a_row / bytes);
-        for (size_t i = 0; i < taps.size(); ++i) row[place[i]] = filter[taps[i]];
-      }
+      const T* const filter = filters + out * f.out_stride + f.in(c);
+      T* const row = rows + out * (f_.a_row / bytes);
+      for (size_t i = 0; i < taps.size(); ++i) row[place[i]] = filter[taps[i]];
+    };
+    if (outs_inside) {
+      for (int64_t c = first; c < end; ++c)
+        for (int64_t out = 0; out < pass.outs; ++out) copy(out, c);
+    } else {
+      for (int64_t out = 0; out < pass.outs; ++out)
+        for (int64_t c = first; c < end; ++c) copy(out, c);
     }
   });
 }

@@ -37,6 +37,7 @@ class Flat {
     flat_.source.n_stride = pass.groups * src.channels * plane_;
     flat_.source.group_stride = src.channels * plane_;
     flat_.source.run = 1;
+    flat_.source.slice = 0;
     flat_.source.behind = 0;
     flat_.source.c_stride = flat_.source.h_stride = plane_;
     flat_.source.w_stride = 1;
@@ -107,7 +108,7 @@ class Flat {
         }
         std::fill_n(to, low * bytes, 0);
         const int64_t from = src.image(image) + c / src.channels * src.group_stride +
-                             c % src.channels * src.c_stride + row * src.h_stride +
+                             src.channel(c % src.channels) + row * src.h_stride +
                              (low + src.off_w[0]) * src.w_stride;
         move(src.data + from * bytes, src.w_stride, to + low * bytes, 1, high - low);
         std::fill_n(to + high * bytes, (width_ - high) * bytes, 0);

@@ -284,13 +284,19 @@ const void* one_of(ConvType type) {
 void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape, const void* x,
                          const void* dy, const MutableConvFilters& gradient) {
   if (shape.k == 0 || shape.c == 0 || shape.r == 0 || shape.s == 0) return;
-  const ConvMath math(type);
   const ForwardPatches patches(layout, shape, x);
-  if (correlates(type, layout, shape, patches.source))
-    return correlate_grad_filters(type, shape, patches.source, dy, gradient);
+  conv2d_grad_filters(type, layout, shape, patches.source, dy, gradient);
+}
+
+void conv2d_grad_filters(ConvType type, ConvLayout layout, const Conv2dShape& shape,
+                         const PatchSource& source, const void* dy,
+                         const MutableConvFilters& gradient) {
+  const ConvMath math(type);
+  if (correlates(type, layout, shape, source))
+    return correlate_grad_filters(type, shape, source, dy, gradient);
   if (fills_lanes(type, layout, shape))
-    return lanes_grad_filters(type, shape, patches.source, dy, gradient);
-  FilterGradient(math, layout, shape, patches.source, dy, gradient).run();
+    return lanes_grad_filters(type, shape, source, dy, gradient);
+  FilterGradient(math, layout, shape, source, dy, gradient).run();
 }
 
 bool conv2d_grad_filters_prefers_nchw(ConvType type, const Conv2dShape& shape) {

@@ -248,6 +248,9 @@ ConvMath::ConvMath(ConvType type)
 void run_pass(const ConvMath& math, const ConvPass& pass) {
   if (is_depthwise(pass)) return run_depthwise(math.type, pass);
   if (fills_lanes(math.type, pass)) return run_lanes(math.type, pass);
+  // Results whose channels are neighbours are stored by pixels.
+  const bool turned = pass.layout == ConvLayout::nchw && pass.out_channel == 1 && pass.out_w > 1;
+  if (turned && reads_pixels(math, pass)) return run_pixels(math, pass);
   if (reads_in_place(math, pass)) return run_in_place(math, pass);
   if (flattens(math, pass)) return run_flat(math, pass);
   if (reads_pixels(math, pass)) return run_pixels(math, pass);

@@ -40,6 +40,16 @@ struct ImageStrides {
 struct FilterView {
   const char* data = nullptr;
   int64_t group_stride = 0, out_stride = 0, in_stride = 0, r_stride = 0, s_stride = 0;
+  // Of volumes: so many ins are of one slice, and those of the next tap_stride further.
+  int64_t run = 0, tap_stride = 0;
+
+  int64_t in(int64_t i) const {
+    return run == 0 ? i * in_stride : i / run * tap_stride + i % run * in_stride;
+  }
+  // Whether ins are in_stride apart.
+  bool is_even(int64_t ins) const {
+    return run == 0 || ins <= run || tap_stride == run * in_stride;
+  }
 };
 
 // The taps along one axis, by ascending offset in the input.

@@ -338,18 +338,22 @@ void copy_planes_by(const PatchSource& src, int64_t pixel, int64_t pixels, int64
       table.fill(src, pixel + p, count, t, t_end);
       for (int64_t c0 = first_channel; c0 < last_channel; c0 += kTogether) {
         for (int64_t tap = t; tap < t_end; ++tap) {
-          const int64_t c = larger(c0, first_channel + (tap < first_whole));
-          const int64_t c_end = smaller(c0 + kTogether, to / taps + (tap < last_whole));
-          const T* const plane = reinterpret_cast<const T*>(src.data) + c * src.c_stride;
-          T* row = pixels_at + (c * taps + tap - from) * dst.pitch;
-          for (int64_t v = 0, in_panel = first_in_panel; v < vectors; ++v) {
-            const auto entry = table.entries[(tap - t) * vectors + v];
-            copy_vector(table.pieces + entry.first, entry.count, src.step_w, plane, src.c_stride,
-                        c_end - c, row + in_panel, taps * dst.pitch);
-            in_panel += L;
-            if (in_panel == dst.pixels) {
-              in_panel = 0;
-              row += dst.panel;
+          const int64_t c_first = larger(c0, first_channel + (tap < first_whole));
+          const int64_t c_last = smaller(c0 + kTogether, to / taps + (tap < last_whole));
+          for (int64_t c = c_first, c_end; c < c_last; c = c_end) {
+            // Those of one slice.
+            c_end = src.slice ? smaller(c_last, (c / src.slice + 1) * src.slice) : c_last;
+            const T* const plane = reinterpret_cast<const T*>(src.data) + src.channel(c);
+            T* row = pixels_at + (c * taps + tap - from) * dst.pitch;
+            for (int64_t v = 0, in_panel = first_in_panel; v < vectors; ++v) {
+              const auto entry = table.entries[(tap - t) * vectors + v];
+              copy_vector(table.pieces + entry.first, entry.count, src.step_w, plane, src.c_stride,
+                          c_end - c, row + in_panel, taps * dst.pitch);
+              in_panel += L;
+              if (in_panel == dst.pixels) {
+                in_panel = 0;
+                row += dst.panel;
+              }
             }
           }
         }

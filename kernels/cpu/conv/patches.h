@@ -15,10 +15,11 @@ struct PatchSource {
   const char* data = nullptr;                                      // the first channel of a group
   int64_t n_stride = 0, c_stride = 0, h_stride = 0, w_stride = 0;  // in elements
   int64_t group_stride = 0;
-  // The slices of a volume are images too: every `run` of them are run_stride apart, and the runs
-  // n_stride. Slices may share memory; see Note [Volumes].
-  int64_t run = 1, run_stride = 0;
   int64_t behind = 0;  // elements that may be read from `data` on; 0: those of all images
+  // The slices of a volume are images: every `run` of them are run_stride apart, and the runs
+  // n_stride. Their channels are those of several slices, `slice` of each, which are slice_stride
+  // apart; 0: of one. See Note [Volumes].
+  int64_t run = 1, run_stride = 0, slice = 0, slice_stride = 0;
   int64_t channels = 0, in_h = 0, in_w = 0;
   int64_t grid_h = 0, grid_w = 0, step_h = 1, step_w = 1;
   int64_t taps_h = 0, taps_w = 0;
@@ -28,6 +29,9 @@ struct PatchSource {
   int64_t elements() const { return channels * taps_h * taps_w; }
   [[gnu::always_inline]] int64_t image(int64_t i) const {
     return run == 1 ? i * n_stride : i / run * n_stride + i % run * run_stride;
+  }
+  [[gnu::always_inline]] int64_t channel(int64_t c) const {
+    return slice == 0 ? c * c_stride : c / slice * slice_stride + c % slice * c_stride;
   }
 };
 

@@ -65,7 +65,8 @@ class Pixels {
       for (int64_t s = 0; s < src_.taps_w; ++s)
         for (int64_t c = 0; c < src_.channels; ++c)
           offsets_.push_back((src_.off_h[r] - src_.off_h[0]) * h_stride_ +
-                             (src_.off_w[s] - src_.off_w[0]) * w_stride_ + c * c_stride_);
+                             (src_.off_w[s] - src_.off_w[0]) * w_stride_ +
+                             (copies_ ? c * c_stride_ : src_.channel(c)));
   }
 
   void run() const {
@@ -196,7 +197,7 @@ class Pixels {
     };
     for (int64_t c = 0; c < (last ? 1 : src_.channels); ++c) {
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t from = c * src_.c_stride + (first + i) * src_.h_stride;
+        const int64_t from = src_.channel(c) + (first + i) * src_.h_stride;
         put(to + (c * c_stride_ + i * h_stride_) * bytes, image + from * bytes,
             first + i >= 0 && first + i < src_.in_h);
       }
@@ -225,7 +226,9 @@ bool reads_pixels(const ConvMath& math, const ConvPass& pass) {
   if (multiply_of(math) == nullptr || src.elements() == 0 || src.grid_w < kFewPixels ||
       4 * pass.outs < 3 * lanes || !repays_copy(src))
     return false;
-  if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > 2 * lanes))
+  // Planes are copied pixel by pixel where steps are long.
+  const int64_t most_outs = (src.step_w > 2 ? 8 : 2) * lanes;
+  if (pass.out_channel != 1 && (src.elements() < kFewElements || pass.outs > most_outs))
     return false;
   if (pass.layout == ConvLayout::nchw || src.channels < kManyChannels) return true;
   const Regions cut(*math.kernels, src, pass.images, true);

@@ -112,14 +112,32 @@ class InPlace {
       const PatchStep& step = steps_[static_cast<size_t>(s)];
       taps.channels = step.depth / taps_;
       const int64_t channel = step.from / taps_;
-      const int64_t at = src_.image(image) + group * src_.group_stride + channel * src_.c_stride;
+      const int64_t at = src_.image(image) + group * src_.group_stride + src_.channel(channel);
       taps.src = src_.data + at * math_.element;
       taps.low = -at;
       taps.high = (src_.behind ? src_.behind : pass_.images * src_.n_stride) - at;
+      set_slices(taps, channel);
       taps.block.first = s == 0;
       taps.block.last = s + 1 == steps;
       filters_.put(taps.block, group, {s, 0, step.depth}, out);
       multiply_(taps);
+    }
+  }
+
+  // Which slices the block's channels are of, from `first` on.
+  void set_slices(TapBlock& taps, int64_t first) const {
+    taps.left = taps.channels;
+    taps.least = 0;
+    taps.most = (taps.channels - 1) * src_.c_stride;
+    if (src_.slice == 0 || first % src_.slice + taps.channels <= src_.slice) return;
+    taps.left = src_.slice - first % src_.slice;
+    taps.slice = src_.slice;
+    taps.jump = src_.slice_stride - src_.slice * src_.c_stride;
+    taps.most = 0;
+    for (int64_t c = 1; c < taps.channels; ++c) {
+      const int64_t at = src_.channel(first + c) - src_.channel(first);
+      taps.least = std::min(taps.least, at);
+      taps.most = std::max(taps.most, at);
     }
   }
 

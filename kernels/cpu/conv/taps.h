@@ -33,9 +33,12 @@ struct TapPanel {
 
 struct TapBlock {
   GemmBlock block;
-  const void* src = nullptr;  // first channel of the step, first pixel of the image
-  int64_t low = 0, high = 0;  // what may be read, from there on
+  const void* src = nullptr;    // first channel of the step, first pixel of the image
+  int64_t low = 0, high = 0;    // what may be read, from there on
+  int64_t least = 0, most = 0;  // where channels begin, from there on
   int64_t channels = 0, c_stride = 0, taps = 0, gap = 0;
+  // Of volumes: after `left` channels, and after `slice` more, the next is `jump` further.
+  int64_t left = 0, slice = 0, jump = 0;
   const TapPanel* panels = nullptr;
 };
 

@@ -22,7 +22,12 @@ inline void walk(const TapBlock& block, const T* a, const TapPanel& panel, const
   const T* src = static_cast<const T*>(block.src);
   // The pixels of the next panel that this one has not read.
   const int64_t next = (last - 1)->offset + kBlockVectors * kLanes<T>;
+  int64_t left = block.left;
   for (int64_t c = 0; c < block.channels; ++c, a += block.taps, src += block.c_stride) {
+    if (left-- == 0) {
+      src += block.jump;
+      left = block.slice - 1;
+    }
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) __builtin_prefetch(src + next + start[v], 0, 2);
     for (const Tap* tap = first; tap != last; ++tap) {
@@ -56,8 +61,7 @@ void tap_kernel(const TapBlock& block, const T* a, const TapPanel& panel, Mask t
   for (int64_t g = 0; g < panel.group_count; ++g) {
     const TapGroup& group = panel.groups[g];
     const Tap* const last = panel.taps + group.end;
-    const int64_t read_to = group.read_to + (block.channels - 1) * block.c_stride;
-    if (group.read_from >= block.low && read_to <= block.high) {
+    if (group.read_from + block.least >= block.low && group.read_to + block.most <= block.high) {
       walk<true>(block, a, panel, first, last, group, acc);
     } else {
       walk<false>(block, a, panel, first, last, group, acc);
