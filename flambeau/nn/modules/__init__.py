@@ -11,6 +11,7 @@ from . import (
     linear,
     loss,
     normalization,
+    padding,
     pooling,
     sparse,
 )
@@ -23,6 +24,7 @@ from .linear import *
 from .loss import *
 from .module import Module
 from .normalization import *
+from .padding import *
 from .pooling import *
 from .sparse import *
 
@@ -35,5 +37,6 @@ __all__ += flatten.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__
+__all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += sparse.__all__
