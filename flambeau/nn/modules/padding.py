@@ -86,7 +86,8 @@ class CircularPad1d(_CircularPadNd):
     """The last dimension with a border of the elements of the other end.
 
     Args:
-        padding: one number for all sides, or ``(left, right)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, W) or (C, W).
@@ -110,7 +111,8 @@ class CircularPad2d(_CircularPadNd):
     """The last two dimensions with a border of the elements of the other end.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, H, W) or (C, H, W).
@@ -134,7 +136,8 @@ class CircularPad3d(_CircularPadNd):
     """The last three dimensions with a border of the elements of the other end.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, D, H, W) or (C, D, H, W).
@@ -158,7 +161,8 @@ class ConstantPad1d(_ConstantPadNd):
     """The last dimension with a border of one value.
 
     Args:
-        padding: one number for all sides, or ``(left, right)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right)``.
+            A negative number cuts off.
         value: what the border holds.
 
     Shape:
@@ -181,7 +185,8 @@ class ConstantPad2d(_ConstantPadNd):
     """The last two dimensions with a border of one value.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom)``.
+            A negative number cuts off.
         value: what the border holds.
 
     Shape:
@@ -204,7 +209,8 @@ class ConstantPad3d(_ConstantPadNd):
     """The last three dimensions with a border of one value.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``.
+            A negative number cuts off.
         value: what the border holds.
 
     Shape:
@@ -224,10 +230,11 @@ class ConstantPad3d(_ConstantPadNd):
 
 
 class ReflectionPad1d(_ReflectionPadNd):
-    """The last dimension with a border of the mirrored neighbours of the edge, which is not repeated.
+    """The last dimension with a border of mirrored neighbours of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, W) or (C, W).
@@ -246,10 +253,11 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 
 class ReflectionPad2d(_ReflectionPadNd):
-    """The last two dimensions with a border of the mirrored neighbours of the edge, which is not repeated.
+    """The last two dimensions with a border of mirrored neighbours of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, H, W) or (C, H, W).
@@ -268,10 +276,11 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 
 class ReflectionPad3d(_ReflectionPadNd):
-    """The last three dimensions with a border of the mirrored neighbours of the edge, which is not repeated.
+    """The last three dimensions with a border of mirrored neighbours of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, D, H, W) or (C, D, H, W).
@@ -293,7 +302,8 @@ class ReplicationPad1d(_ReplicationPadNd):
     """The last dimension with a border of copies of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, W) or (C, W).
@@ -315,7 +325,8 @@ class ReplicationPad2d(_ReplicationPadNd):
     """The last two dimensions with a border of copies of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, H, W) or (C, H, W).
@@ -337,7 +348,8 @@ class ReplicationPad3d(_ReplicationPadNd):
     """The last three dimensions with a border of copies of the edge.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``.
+            A negative number cuts off.
 
     Shape:
         - input: (N, C, D, H, W) or (C, D, H, W).
@@ -359,7 +371,8 @@ class ZeroPad1d(ConstantPad1d):
     """The last dimension with a border of zeros.
 
     Args:
-        padding: one number for all sides, or ``(left, right)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right)``.
+            A negative number cuts off.
 
     Shape:
         - input: any with at least 1 dimension, usually (N, C, W) or (C, W).
@@ -383,7 +396,8 @@ class ZeroPad2d(ConstantPad2d):
     """The last two dimensions with a border of zeros.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom)``.
+            A negative number cuts off.
 
     Shape:
         - input: any with at least 2 dimensions, usually (N, C, H, W) or (C, H, W).
@@ -407,7 +421,8 @@ class ZeroPad3d(ConstantPad3d):
     """The last three dimensions with a border of zeros.
 
     Args:
-        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``; a negative one cuts off.
+        padding: one number for all sides, or ``(left, right, top, bottom, front, back)``.
+            A negative number cuts off.
 
     Shape:
         - input: any with at least 3 dimensions, usually (N, C, D, H, W) or (C, D, H, W).

@@ -5,7 +5,6 @@ from flambeau.ops.language import (
     Error,
     Spec,
     channels_last_strides,
-    check_fits,
     dtype_name,
     dtypes,
     formats,

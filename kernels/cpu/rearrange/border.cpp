@@ -84,8 +84,8 @@ void edge_border_backward(const Tensor& result, const Tensor& grad, IntSpan pad,
   int64_t planes = last ? made.size(0) : 1;
   for (int64_t d = 0; d < first && !last; ++d) planes *= made.size(d);
   if (dtype == DType::float64 || dtype == DType::complex128)
-    fold_planes(reinterpret_cast<const double*>(g.bytes()),
-                reinterpret_cast<double*>(made.bytes()), planes, dims, inner, mode);
+    fold_planes(reinterpret_cast<const double*>(g.bytes()), reinterpret_cast<double*>(made.bytes()),
+                planes, dims, inner, mode);
   else
     fold_planes(reinterpret_cast<const float*>(g.bytes()), reinterpret_cast<float*>(made.bytes()),
                 planes, dims, inner, mode);

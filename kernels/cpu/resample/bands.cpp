@@ -75,8 +75,7 @@ class Along {
       blocks_.push_back({close ? low : -1, most, least < most});
       firsts.push_back(block_weights_.size());
       if (!close) continue;
-      for (int64_t i = first; i < end; ++i)
-        places_[i] = static_cast<BandPlace<T>>(place(i) - low);
+      for (int64_t i = first; i < end; ++i) places_[i] = static_cast<BandPlace<T>>(place(i) - low);
       if (least == most && band.weights.empty()) continue;
       for (int64_t k = 0; k < most; ++k)
         for (int64_t i = first; i < first + lanes; ++i) {
@@ -142,7 +141,8 @@ void run(const BandLoops<T>& loops, char* out, const char* in, int64_t planes,
       if (alone && same_type) {
         row = reinterpret_cast<const T*>(from) + taps[0].offset;
       } else {
-        T* const sums = moves_rows && same_type && !divided ? reinterpret_cast<T*>(to) : room.data();
+        T* const sums =
+            moves_rows && same_type && !divided ? reinterpret_cast<T*>(to) : room.data();
         loops.gather(sums, from, taps.data(), static_cast<int64_t>(taps.size()), in_row, plain);
         if (sums != room.data()) continue;
       }

@@ -19,9 +19,8 @@ struct BandBlock {
   bool ragged;         // some have fewer
 };
 template <class T>
-using BandPlace =
-    std::conditional_t<sizeof(T) == 4, int32_t,
-                       std::conditional_t<sizeof(T) == 8, int64_t, int8_t>>;
+using BandPlace = std::conditional_t<sizeof(T) == 4, int32_t,
+                                     std::conditional_t<sizeof(T) == 8, int64_t, int8_t>>;
 
 // What is done along a row: `inner` elements lie at each of `in` places.
 template <class T>
