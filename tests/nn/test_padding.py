@@ -145,10 +145,10 @@ def test_gradients_of_edges(kind, rank):
     back = getattr(torch._C._nn, f"{kind}_pad{rank}d_backward")
     x = torch.randn(2, 2, *[4] * rank, dtype=torch.float64, requires_grad=True)
     for pad in ([2, 1] * rank, [-1, 3] * rank, [3, -2] * rank):
-        assert torch.autograd.gradcheck(lambda x: op(x, pad), x)
+        assert torch.autograd.gradcheck(lambda x, pad=pad: op(x, pad), x)
         g = torch.randn(op(x, pad).shape, dtype=torch.float64, requires_grad=True)
-        assert torch.autograd.gradcheck(lambda g: back(g, x, pad), g)
-        assert torch.autograd.gradgradcheck(lambda x: op(x, pad).pow(2), x)
+        assert torch.autograd.gradcheck(lambda g, pad=pad: back(g, x, pad), g)
+        assert torch.autograd.gradgradcheck(lambda x, pad=pad: op(x, pad).pow(2), x)
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
             form = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.dim())
             low, narrow = g.detach().to(dtype), x.detach().to(dtype)
