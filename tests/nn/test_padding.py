@@ -95,7 +95,7 @@ def test_the_slope_of_a_constant_border_is_zero():
         ((2, 3, 4), [0, 0, 0, 4], 2, "dimension 1 of size 3 by at most the 3 elements"),
         ((2, 3, 4), [-2, 3], 2, "at most the 2 elements"),
         ((2, 3, 5, 1), [-1, 1, 0, 3], 2, "dimension 3 of size 1 by at most the 0 elements"),
-        ((2, 0, 4), [1, 1, 1, 1], 1, "dimension 1 of size 0 has no elements"),
+        ((2, 0, 4), [1, 1, 1, 1], 1, "other non-zero dimensions"),
         ((2, 3, 4), [1, 1], 7, "7 is not a valid value for mode"),
         ((2, 3, 4), [1, 1], -1, "-1 is not a valid value for mode"),
         ((2, 3, 4), [1] * 10, 0, "at most twice the input's dimensions, got 10"),
@@ -111,7 +111,7 @@ def test_the_slope_of_a_constant_border_is_zero():
 def test_what_does_not_fit_is_refused_by_the_op_itself(shape, pad, mode, text):
     for device in ("cpu", "meta"):
         x = torch.zeros(shape, device=device)
-        for op in (torch._border, torch.ops.aten._border):
+        for op in (torch._C._nn._pad_enum, torch.ops.aten._pad_enum):
             with pytest.raises(RuntimeError, match=text):
                 op(x, pad, mode)
     if 0 <= mode <= 3 and shape:
@@ -119,13 +119,75 @@ def test_what_does_not_fit_is_refused_by_the_op_itself(shape, pad, mode, text):
             F.pad(torch.zeros(shape), pad, [*MODES, "constant"][mode])
 
 
-@pytest.mark.parametrize("mode", range(4))
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
 def test_no_border_is_a_copy(mode):
     x = torch.tensor(3.0)
-    y = torch._border(x, [], mode)
+    y = torch.constant_pad_nd(x, [])
     assert y.item() == 3 and y.data_ptr() != x.data_ptr()
     t = torch.arange(6).reshape(2, 3).t()
-    assert torch.equal(torch._border(t, [0, 0], mode), t)
+    made = F.pad(t, [0, 0], mode)
+    assert torch.equal(made, t) and made.data_ptr() != t.data_ptr()
+
+
+@pytest.mark.parametrize("mode", [*MODES, "constant"])
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "complex32"])
+def test_elements_that_have_no_arithmetic_are_moved(mode, dtype):
+    bits = torch.arange(24, dtype=torch.int32 if dtype == "complex32" else torch.uint8)
+    bits = bits.reshape(2, 3, 4)
+    same = bits.view(getattr(torch, dtype))
+    assert torch.equal(F.pad(same, [1, 2], mode).view(bits.dtype), F.pad(bits, [1, 2], mode))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["reflection", "replication"])
+def test_gradients_of_edges(kind, rank):
+    op = getattr(torch._C._nn, f"{kind}_pad{rank}d")
+    back = getattr(torch._C._nn, f"{kind}_pad{rank}d_backward")
+    x = torch.randn(2, 2, *[4] * rank, dtype=torch.float64, requires_grad=True)
+    for pad in ([2, 1] * rank, [-1, 3] * rank, [3, -2] * rank):
+        assert torch.autograd.gradcheck(lambda x, pad=pad: op(x, pad), x)
+        g = torch.randn(op(x, pad).shape, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(lambda g, pad=pad: back(g, x, pad), g)
+        assert torch.autograd.gradgradcheck(lambda x, pad=pad: op(x, pad).pow(2), x)
+        for dtype in (torch.float32, torch.bfloat16, torch.float16):
+            form = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.dim())
+            low, narrow = g.detach().to(dtype), x.detach().to(dtype)
+            if form is not None:
+                low, narrow = low.to(memory_format=form), narrow.to(memory_format=form)
+            made = back(low, narrow, pad)
+            assert made.dtype == dtype and made.stride() == narrow.stride()
+            want = back(low.double(), x.detach(), pad)
+            assert (made.double() - want).abs().max() < 0.05
+
+
+LAYERS = {
+    "ReflectionPad": "reflect",
+    "ReplicationPad": "replicate",
+    "CircularPad": "circular",
+    "ZeroPad": "constant",
+}
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("name", [*LAYERS, "ConstantPad"])
+def test_layers(name, rank):
+    value = (2.5,) * (name == "ConstantPad")
+    layer = getattr(torch.nn, f"{name}{rank}d")(1, *value)
+    assert repr(layer) == (
+        f"ConstantPad{rank}d(padding={(1,) * (2 * rank)}, value=2.5)"
+        if value
+        else f"{name}{rank}d({(1,) * (2 * rank)})"
+    )
+    for outer in ((3,), (2, 3)):
+        x = torch.randn(*outer, *[3] * rank)
+        mode = LAYERS.get(name, "constant")
+        assert torch.equal(layer(x), F.pad(x, (1,) * (2 * rank), mode, *value))
+    sides = tuple(range(2 * rank))
+    layer = getattr(torch.nn, f"{name}{rank}d")(list(sides), *value)
+    assert layer.padding == sides
+    if name == "CircularPad":
+        with pytest.raises(ValueError, match=f"expected {rank + 1}D or {rank + 2}D input"):
+            layer(torch.zeros([3] * rank))
 
 
 @pytest.mark.parametrize("mode", [*MODES, "constant"])

@@ -18,6 +18,7 @@ from . import (
     _padding,
     _pooling,
     _sparse,
+    _unpooling,
 )
 from ._activation import *
 from ._conv import *
@@ -29,6 +30,7 @@ from ._normalization import *
 from ._padding import *
 from ._pooling import *
 from ._sparse import *
+from ._unpooling import *
 
 __all__: list[str] = []
 __all__ += _activation.__all__
@@ -41,6 +43,7 @@ __all__ += _normalization.__all__
 __all__ += _padding.__all__
 __all__ += _pooling.__all__
 __all__ += _sparse.__all__
+__all__ += _unpooling.__all__
 
 # A family is where a function is written, not what programs and pickles call it by.
 for _name in __all__:

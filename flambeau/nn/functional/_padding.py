@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import flambeau
-from flambeau._arguments import integers
 from flambeau._C import _has_torch_function_unary as _overridden
 from flambeau.overrides import handle_torch_function
 
@@ -33,23 +32,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     """
     if _overridden(input):
         return handle_torch_function(_pad, (input,), input, pad, mode=mode, value=value)
-    pad = integers("pad", pad, "pad", 2)
-    if mode not in _MODES:
-        raise NotImplementedError(f"pad: unrecognised padding mode {mode}")
-    if mode == "constant":
-        return flambeau._border(input, pad, _MODES.index(mode), 0 if value is None else value)
-    if value is not None and value != 0:
-        raise RuntimeError(f'pad: mode "{mode}" doesn\'t take in value argument')
-    outer = input.dim() - len(pad) // 2
-    well_formed = len(pad) % 2 == 0 and outer >= 0  # what is not, _border refuses
-    if well_formed and (not 0 < len(pad) <= 6 or outer not in (1, 2)):
-        raise NotImplementedError(
-            f"pad: padding size {len(pad)} is not supported for a {input.dim()}D input; mode "
-            f'"{mode}" pads the last 1, 2 or 3 dimensions of an input that has 1 or 2 more.'
-        )
-    return flambeau._border(input, pad, _MODES.index(mode))
+    return flambeau._C._nn.pad(input, pad, mode, value)
 
 
 _pad = pad  # inside `pad`, the name means its argument
-
-_MODES = ("reflect", "replicate", "circular", "constant")  # as _border counts them

@@ -485,6 +485,9 @@ class Expressions(Specs, Borrows):
     def ex_Call(self, e):
         if isinstance(e.func, ast.Attribute):
             return self.method(e)
+        if isinstance(e.func, ast.Call) and getattr(e.func.func, "id", "") == "getattr":
+            args, keywords = self.arguments(e)  # getattr(ops, name)(...)
+            return self.op_call(self.expr(e.func.args[1]).literal, args, keywords, e)
         if not isinstance(e.func, ast.Name):
             raise self.where("this call is not in the subset", e)
         name = e.func.id

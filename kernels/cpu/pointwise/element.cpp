@@ -1,5 +1,6 @@
 // A number as one element of a tensor's memory, with the casts of the loops.
 #include <complex>
+#include <cstring>
 
 #include "core/tensor/error.h"
 #include "core/tensor/scalar.h"
@@ -52,7 +53,8 @@ void Scalar::store(void* dst, DType dtype) const {
     case DType::complex128:
       return put(dst, c);
     default:
-      raise<NotImplementedError>("a number cannot be stored as ", dtype_name(dtype));
+      check<NotImplementedError>(c == 0.0, "a number cannot be stored as ", dtype_name(dtype));
+      std::memset(dst, 0, itemsize(dtype));  // of 0 all bits are
   }
 }
 

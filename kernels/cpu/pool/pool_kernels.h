@@ -5,36 +5,35 @@
 
 namespace flambeau::inline v1::cpu {
 
-// Windows that slide over a plane; arrays hold rows, then columns.
+// The windows along a dimension: window o holds the elements begin[o], begin[o] + dilate, ...
+// before end[o]. Where all are alike, but for being cut at the borders, they follow each other by
+// `step`.
+struct PoolDim {
+  int64_t in, out, dilate;
+  const int64_t *begin, *end;
+  int64_t step, kernel, pad;  // step is 0 where windows are not alike
+};
+
+// Windows that slide over a plane of three dimensions: depth, rows, columns.
 struct PoolWindow {
-  int64_t kernel[2], step[2], pad[2], dilate[2];
-  int64_t in[2], out[2];
+  PoolDim dims[3];
 };
 
 // The largest element of each window and its place in the plane: the first of equal ones, but the
 // last NaN; -1 for a window that lies in the padding, between whose elements the image passes.
-template <class T>
-using PoolPlane = void (*)(const T* x, T* y, int64_t* where, const PoolWindow& window);
+using PoolPlane = void (*)(const void* x, void* y, int64_t* where, const PoolWindow& window);
 
 // The same for one row of windows of an image whose channels are neighbours in memory, and whose
-// planes have no more than INT32_MAX elements.
-template <class T>
-using PoolRow = void (*)(const T* x, T* y, int64_t* where, const PoolWindow& window,
+// planes have no more than INT32_MAX elements. Rows are counted through all depths.
+using PoolRow = void (*)(const void* x, void* y, int64_t* where, const PoolWindow& window,
                          int64_t channels, int64_t row);
 
-template <class T>
 struct PoolLoops {
-  PoolPlane<T> plane;
-  PoolRow<T> row;
+  PoolPlane plane;
+  PoolRow row;
 };
 struct PoolKernels {
-  PoolLoops<float> f32;
-  PoolLoops<double> f64;
-  PoolLoops<int64_t> i64;
-  PoolLoops<int32_t> i32;
-  PoolLoops<int16_t> i16;
-  PoolLoops<int8_t> i8;
-  PoolLoops<uint8_t> u8;
+  PoolLoops f32, f64, f16, bf16, i64, i32, i16, i8, u8;
 };
 
 namespace baseline {

@@ -305,16 +305,13 @@ void roll(const Tensor& result, const Tensor& self, IntSpan shifts, IntSpan dims
   roll_rows(result.bytes(), self.bytes(), sizes, moved, item_of(self));
 }
 
-namespace {
-
-// Where the element at place k of a dimension of n elements comes from, k counted from the first of
-// those that are there already.
 int64_t border_source(int64_t k, int64_t n, int64_t mode) {
   if (k >= 0 && k < n) return k;
-  if (mode == 0) return k < 0 ? -k : 2 * (n - 1) - k;
-  if (mode == 1) return k < 0 ? 0 : n - 1;
-  return k < 0 ? k + n : k - n;
+  if (mode == kReflected) return k < 0 ? -k : 2 * (n - 1) - k;
+  return k < 0 ? 0 : n - 1;
 }
+
+namespace {
 
 // Places of a dimension whose elements come from `from`, `from + step`, ...; step is 1, 0 or -1.
 struct BorderRun {
@@ -330,7 +327,7 @@ struct BorderDim {
   std::vector<BorderRun> runs(int64_t mode) const {
     const int64_t ends[] = {std::clamp<int64_t>(left, 0, padded),
                             std::clamp<int64_t>(left + size, 0, padded), padded};
-    const int64_t border_step = mode == 0 ? -1 : mode == 1 ? 0 : 1;
+    const int64_t border_step = mode == kReflected ? -1 : 0;
     const int64_t steps[] = {border_step, 1, border_step};
     std::vector<BorderRun> runs;
     for (int64_t begin = 0, i = 0; i < 3; begin = ends[i++])
@@ -506,43 +503,42 @@ Tensor part_of(const Tensor& t, const Dims& start, const Dims& sizes) {
 
 }  // namespace
 
-void border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode,
-            const Scalar& value) {
+void constant_border(const Tensor& result, const Tensor& self, IntSpan pad, const Scalar& value) {
   if (result.numel() == 0) return;
-  const bool constant = mode == 3, cut_first = constant || mode == 2;
   Dims kept(self.sizes()), start(kept.size(), 0), left(kept.size(), 0);
   for (size_t k = 0; k < pad.size() / 2; ++k) {
     const size_t d = kept.size() - 1 - k;
-    left[d] = pad[2 * k];
-    if (!cut_first) continue;
     start[d] = std::max<int64_t>(-pad[2 * k], 0);
     left[d] = std::max<int64_t>(pad[2 * k], 0);
     kept[d] += std::min<int64_t>(pad[2 * k], 0) + std::min<int64_t>(pad[2 * k + 1], 0);
   }
-  Tensor from = cut_first ? part_of(self, start, kept) : self;
-  const bool changes = std::ranges::any_of(pad, [](int64_t p) { return p != 0; });
-  if (constant || !changes) {
-    if (changes && from.numel() != result.numel()) fill(result, value);
-    return copy(part_of(result, left, kept), from);
-  }
+  const Tensor from = part_of(self, start, kept);
+  if (from.numel() != result.numel()) fill(result, value);
+  copy(part_of(result, left, kept), from);
+}
+
+void edge_border(const Tensor& result, const Tensor& self, IntSpan pad, int64_t mode) {
+  if (result.numel() == 0) return;
+  if (std::ranges::all_of(pad, [](int64_t p) { return p == 0; })) return copy(result, self);
   const Dims order = memory_order(result);
   if (!packed_in_order(result, order)) {
     const Tensor made = empty(result.sizes(), result.options());
-    border(made, self, pad, mode, value);
+    edge_border(made, self, pad, mode);
     return copy(result, made);
   }
+  Dims left(self.dim(), 0), strides(self.strides());
+  for (size_t k = 0; k < pad.size() / 2; ++k) left[left.size() - 1 - k] = pad[2 * k];
   std::vector<BorderDim> dims;
-  Dims strides(from.strides());
   int64_t step = 1;
   for (size_t i = order.size(); i-- > 0;) {
     strides[order[i]] = step;
-    step *= kept[order[i]];
+    step *= self.sizes()[order[i]];
   }
-  for (const int64_t d : order) dims.push_back({kept[d], result.sizes()[d], left[d]});
+  for (const int64_t d : order) dims.push_back({self.sizes()[d], result.sizes()[d], left[d]});
+  Tensor from = self;
   if (!packed_in_order(from, order)) {
-    const Tensor packed = empty_strided(kept, strides, self.options());
-    copy(packed, from);
-    from = packed;
+    from = empty_strided(self.sizes(), strides, self.options());
+    copy(from, self);
   }
   Borders(std::move(dims), mode, item_of(self)).run(result.bytes(), from.bytes());
 }
