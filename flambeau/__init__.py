@@ -4,6 +4,8 @@
 submodules, and functions that are written in Python, are loaded when they are first touched.
 """
 
+import copyreg as _copyreg
+
 try:
     from flambeau import _C
 except ImportError:
@@ -24,8 +26,8 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 # Name -> the module that has it.
 _SUBMODULES = (
     "__config__ _recorder accelerator autograd backends cli cpu cuda distributed func functional"
-    " library linalg mps mtia nn ops optim overrides return_types serialization special testing"
-    " utils version xpu"
+    " library linalg mps mtia multiprocessing nn ops optim overrides return_types serialization"
+    " special testing utils version xpu"
 ).split()
 _LAZY = {
     name: module
@@ -47,6 +49,20 @@ _LAZY = {
     }.items()
     for name in names.split()
 }
+
+
+def _reduce_storage(storage):
+    """A storage for pickle: its bytes, or, in what ``multiprocessing`` sends, where they are."""
+    import sys
+
+    if sys._getframe(1).f_globals.get("__name__") == "multiprocessing.reduction":
+        from flambeau.multiprocessing.reductions import reduce_storage
+
+        return reduce_storage(storage)
+    return storage.__reduce__()
+
+
+_copyreg.pickle(_C.UntypedStorage, _reduce_storage)
 
 
 def __getattr__(name):
