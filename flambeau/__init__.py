@@ -4,8 +4,6 @@
 submodules, and functions that are written in Python, are loaded when they are first touched.
 """
 
-import copyreg as _copyreg
-
 try:
     from flambeau import _C
 except ImportError:
@@ -49,20 +47,6 @@ _LAZY = {
     }.items()
     for name in names.split()
 }
-
-
-def _reduce_storage(storage):
-    """A storage for pickle: its bytes, or, in what ``multiprocessing`` sends, where they are."""
-    import sys
-
-    if sys._getframe(1).f_globals.get("__name__") == "multiprocessing.reduction":
-        from flambeau.multiprocessing.reductions import reduce_storage
-
-        return reduce_storage(storage)
-    return storage.__reduce__()
-
-
-_copyreg.pickle(_C.UntypedStorage, _reduce_storage)
 
 
 def __getattr__(name):

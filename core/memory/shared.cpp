@@ -38,9 +38,9 @@ namespace {
 
 constexpr uint64_t kMagic = 0x31656d61657262ull;
 constexpr size_t kPage = 4096;
-constexpr size_t kSegment = size_t{256} << 20;    // addresses; pages come when they are touched
+constexpr size_t kSegment = size_t{256} << 20;       // addresses; pages come when they are touched
 constexpr uint64_t kKeptBytes = uint64_t{64} << 20;  // of free blocks; beyond, their pages go back
-constexpr size_t kKeptSegments = 16;              // of other owners, unused
+constexpr size_t kKeptSegments = 16;                 // of other owners, unused
 
 struct SegmentHeader {
   uint64_t magic, key;
@@ -78,9 +78,7 @@ struct Segment {
   size_t handles = 0;      // users in this process
 
   SegmentHeader& header() const { return *reinterpret_cast<SegmentHeader*>(base); }
-  BlockHeader& block(size_t offset) const {
-    return *reinterpret_cast<BlockHeader*>(base + offset);
-  }
+  BlockHeader& block(size_t offset) const { return *reinterpret_cast<BlockHeader*>(base + offset); }
 };
 
 struct Place {
@@ -175,8 +173,7 @@ Segment* Arena::open_own(size_t size) {
     ::close(descriptor);
     fail("a segment of " + std::to_string(size) + " bytes cannot be made");
   }
-  auto* const segment =
-      new Segment{static_cast<char*>(base), size, descriptor, key, 0, Kind::own};
+  auto* const segment = new Segment{static_cast<char*>(base), size, descriptor, key, 0, Kind::own};
   segment->header().key = key;
   segment->header().magic = kMagic;
   segments_[key] = segment;
@@ -202,12 +199,9 @@ Segment* Arena::open_foreign(const SharedTicket& ticket) {
          " that sent a tensor cannot be asked for it: it has to stay alive until the tensor is "
          "received");
   }
-  auto* const segment = new Segment{static_cast<char*>(base),
-                                    static_cast<size_t>(status.st_size),
-                                    descriptor,
-                                    ticket.segment,
-                                    static_cast<pid_t>(ticket.process),
-                                    Kind::foreign};
+  auto* const segment =
+      new Segment{static_cast<char*>(base), static_cast<size_t>(status.st_size), descriptor,
+                  ticket.segment,           static_cast<pid_t>(ticket.process),  Kind::foreign};
   if (segment->header().magic != kMagic || segment->header().key != ticket.segment) {
     munmap(base, segment->size);
     ::close(descriptor);

@@ -24,12 +24,10 @@ PyObject* send_storage(PyObject*, PyObject* o) {
     Storage& storage = *sent;
     share_memory(storage);
     const memory::SharedTicket t = memory::shared_send(shared_block(storage));
-    return must(Py_BuildValue("KLLKKn", static_cast<unsigned long long>(t.segment),
-                              static_cast<long long>(t.process),
-                              static_cast<long long>(t.descriptor),
-                              static_cast<unsigned long long>(t.offset),
-                              static_cast<unsigned long long>(t.serial),
-                              static_cast<Py_ssize_t>(storage.nbytes())));
+    return must(Py_BuildValue(
+        "KLLKKn", static_cast<unsigned long long>(t.segment), static_cast<long long>(t.process),
+        static_cast<long long>(t.descriptor), static_cast<unsigned long long>(t.offset),
+        static_cast<unsigned long long>(t.serial), static_cast<Py_ssize_t>(storage.nbytes())));
   });
 }
 PyObject* receive_storage(PyObject*, PyObject* args) {

@@ -315,8 +315,20 @@ PyObject* new_shared(PyObject* type, PyObject* args, PyObject* kwargs) {
                 new_shared_storage(unwrap_nbytes(size, "_new_shared")));
   });
 }
+// Whether the code that calls is that of Python's multiprocessing: pickle is C, so the frame is the
+// one that made the pickler.
+bool sent_between_processes() {
+  PyObject* const globals = PyEval_GetGlobals();
+  PyObject* const name = globals ? PyDict_GetItemString(globals, "__name__") : nullptr;
+  return name && PyUnicode_Check(name) && is_keyword(name, "multiprocessing.reduction");
+}
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
+    if (sent_between_processes()) {
+      static PyObject* sent = nullptr;
+      return must(PyObject_CallOneArg(
+          imported(sent, "flambeau.multiprocessing.reductions", "reduce_storage"), self));
+    }
     const Device device = storage_of(self).device();
     if (device.is_meta()) bytes_of(self);  // raises
     const Object rebuild(

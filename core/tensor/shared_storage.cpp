@@ -27,8 +27,8 @@ memory::SharedBlock* shared_block(const Storage& storage) {
 
 void share_memory(Storage& storage) {
   if (shared_block(storage)) return;
-  check<NotImplementedError>(storage.device().is_cpu(),
-                             "share_memory_: memory of device '", storage.device().str(),
+  check<NotImplementedError>(storage.device().is_cpu(), "share_memory_: memory of device '",
+                             storage.device().str(),
                              "' cannot be shared between processes: use .cpu()");
   check(!storage.lent(),
         "share_memory_: the memory is in use by a NumPy array, a buffer, a DLPack capsule or "

@@ -19,7 +19,6 @@ from multiprocessing import *  # noqa: F403
 from . import reductions
 from .reductions import init_reductions
 from .spawn import (
-    ENV_VAR_PARALLEL_START,
     ProcessContext,
     ProcessException,
     ProcessExitedException,
@@ -31,9 +30,17 @@ from .spawn import (
 
 __all__ = [
     *multiprocessing.__all__,
+    "ProcessContext",
+    "ProcessException",
+    "ProcessExitedException",
+    "ProcessRaisedException",
+    "SpawnContext",
     "get_all_sharing_strategies",
     "get_sharing_strategy",
+    "reductions",
     "set_sharing_strategy",
+    "spawn",
+    "start_processes",
 ]
 
 _sharing_strategy = "file_descriptor"

@@ -25,8 +25,6 @@ __all__ = [
     "start_processes",
 ]
 
-ENV_VAR_PARALLEL_START = "TORCH_MP_PARALLEL_START"
-
 
 class ProcessException(Exception):
     """One of several processes has failed: ``error_index`` says which, ``error_pid`` its number."""
@@ -170,9 +168,7 @@ class SpawnContext(ProcessContext):
     """The old name of `ProcessContext`."""
 
     def __init__(self, processes, error_files) -> None:
-        warnings.warn(
-            "SpawnContext is renamed to ProcessContext since 1.4 release.", stacklevel=2
-        )
+        warnings.warn("SpawnContext is renamed to ProcessContext since 1.4 release.", stacklevel=2)
         super().__init__(processes, error_files)
 
 
@@ -215,14 +211,7 @@ def start_processes(
         process.start()
         return process, name
 
-    parallel = start_method == "forkserver" and os.environ.get(ENV_VAR_PARALLEL_START) == "1"
-    if parallel:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(max_workers=nprocs) as executor:
-            started = list(executor.map(start, range(nprocs)))
-    else:
-        started = [start(index) for index in range(nprocs)]
+    started = [start(index) for index in range(nprocs)]
     processes = ProcessContext([p for p, _ in started], [name for _, name in started])
     if not join:
         return processes

@@ -263,7 +263,7 @@ def test_lengths():
 @pytest.mark.parametrize(
     "error, match, options",
     [
-        (NotImplementedError, "num_workers=2", {"num_workers": 2}),
+        (ValueError, "worker_type", {"worker_type": "fibre"}),
         (ValueError, "num_workers", {"num_workers": -1}),
         (ValueError, "timeout", {"timeout": -1}),
         (ValueError, "prefetch_factor", {"prefetch_factor": 2}),
