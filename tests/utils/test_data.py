@@ -181,7 +181,7 @@ def test_collation_of_a_users_type():
         pass
 
     table = {Kept: lambda batch, *, collate_fn_map=None: len(batch)}
-    collate = data.dataloader._utils.collate.collate
+    collate = data._utils.collate.collate
     assert collate([(Kept(),), (Kept(),)], collate_fn_map=table) == [2]
 
 
