@@ -73,6 +73,7 @@ bool init_runtime(PyObject* module);
 bool init_devices(PyObject* module);
 bool init_streams(PyObject* module);
 bool init_deferral(PyObject* module);
+bool init_shared_memory(PyObject* module);
 bool is_dtype_like(PyObject* o);  // a dtype, or float, int, bool, complex
 inline bool is_device(PyObject* o) { return PyObject_TypeCheck(o, device_type); }
 inline bool is_layout(PyObject* o) { return Py_TYPE(o) == layout_type; }

@@ -6,6 +6,7 @@
 #include "core/python/free_threading.h"
 #include "core/tensor/checksum.h"
 #include "core/tensor/device_table.h"
+#include "core/tensor/shared_storage.h"
 
 namespace flambeau::python {
 
@@ -292,13 +293,42 @@ PyObject* from_buffer(PyObject* type, PyObject* args, PyObject* kwargs) {
     return make(reinterpret_cast<PyTypeObject*>(type), std::move(storage));
   });
 }
-PyObject* share_memory(PyObject*, PyObject*) {
-  PyErr_SetString(PyExc_NotImplementedError,
-                  "share_memory_: memory shared between processes is not supported");
-  return nullptr;
+PyObject* is_shared(PyObject* self, PyObject*) {
+  return PyBool_FromLong(shared_block(storage_of(self)) != nullptr);
+}
+PyObject* share(PyObject* self, PyObject*) {
+  return guarded([&] {
+    share_memory(storage_of(self));
+    return Py_NewRef(self);
+  });
+}
+PyObject* new_shared(PyObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    static const char* const kNames[] = {"size", "device", nullptr};
+    PyObject *size, *device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:_new_shared", const_cast<char**>(kNames),
+                                     &size, &device))
+      throw PythonError();
+    check<NotImplementedError>(!device || device == Py_None || unwrap_device(device).is_cpu(),
+                               "_new_shared: shared memory is on device 'cpu' only");
+    return make(reinterpret_cast<PyTypeObject*>(type),
+                new_shared_storage(unwrap_nbytes(size, "_new_shared")));
+  });
+}
+// Whether the code that calls is that of Python's multiprocessing: pickle is C, so the frame is the
+// one that made the pickler.
+bool sent_between_processes() {
+  PyObject* const globals = PyEval_GetGlobals();
+  PyObject* const name = globals ? PyDict_GetItemString(globals, "__name__") : nullptr;
+  return name && PyUnicode_Check(name) && is_keyword(name, "multiprocessing.reduction");
 }
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&] {
+    if (sent_between_processes()) {
+      static PyObject* sent = nullptr;
+      return must(PyObject_CallOneArg(
+          imported(sent, "flambeau.multiprocessing.reductions", "reduce_storage"), self));
+    }
     const Device device = storage_of(self).device();
     if (device.is_meta()) bytes_of(self);  // raises
     const Object rebuild(
@@ -340,7 +370,7 @@ PyMethodDef methods[] = {
     {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
     {"element_size", element_size, METH_NOARGS, "Bytes per element: 1."},
     {"resizable", resizable, METH_NOARGS, "Whether resize_ can change the size."},
-    {"is_shared", no, METH_NOARGS, "Whether other processes share the memory."},
+    {"is_shared", is_shared, METH_NOARGS, "Whether other processes share the memory."},
     {"is_pinned", reinterpret_cast<PyCFunction>(no), METH_VARARGS,
      "Whether the memory is page-locked for an accelerator."},
     {"resize_", resize, METH_O, "Changes the number of bytes; the common part is kept."},
@@ -356,7 +386,9 @@ PyMethodDef methods[] = {
     {"new", c_function(new_storage), METH_FASTCALL, "An uninitialised storage on the same device."},
     {"from_buffer", c_function(from_buffer), METH_CLASS | METH_VARARGS | METH_KEYWORDS,
      "A storage with a copy of a buffer's bytes."},
-    {"share_memory_", share_memory, METH_NOARGS, nullptr},
+    {"share_memory_", share, METH_NOARGS,
+     "Moves the bytes to where other processes can share them; returns the storage."},
+    {"_new_shared", c_function(new_shared), METH_CLASS | METH_VARARGS | METH_KEYWORDS, nullptr},
     {"__deepcopy__", deepcopy, METH_O, nullptr},
     {"__reduce__", reduce, METH_NOARGS, nullptr},
     {}};

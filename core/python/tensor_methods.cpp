@@ -2,6 +2,7 @@
 #include "core/autograd/formulas_lazy.h"
 #include "core/dispatch/observe.h"
 #include "core/python/binding.h"
+#include "core/tensor/shared_storage.h"
 
 namespace flambeau::python {
 namespace {
@@ -30,6 +31,8 @@ PLAIN(is_floating_point, PyBool_FromLong(t.is_floating()))
 PLAIN(is_signed, PyBool_FromLong(info(t.dtype()).is_signed))
 PLAIN(is_conj, PyBool_FromLong(formula::is_conj(t)))
 PLAIN(is_neg, PyBool_FromLong(formula::is_neg(t)))
+PLAIN(is_shared, PyBool_FromLong(t.layout() == Layout::strided &&
+                                 shared_block(*t.impl()->storage()) != nullptr))
 PLAIN(never, (static_cast<void>(t), Py_NewRef(Py_False)))
 PLAIN(get_device, PyLong_FromLong(t.device().index))
 PLAIN(untyped_storage, (check_has_storage(t, "untyped_storage"), note_read(t, "untyped_storage"),
@@ -246,8 +249,12 @@ PyObject* pin_memory(PyObject*, Args, Py_ssize_t, PyObject*) {
   raise<NotImplementedError>(
       "pin_memory: page-locked memory needs an accelerator, and there is none");
 }
-PyObject* share_memory(PyObject*, Args, Py_ssize_t, PyObject*) {
-  raise<NotImplementedError>("share_memory_: memory shared between processes is not supported");
+PyObject* share_memory_method(PyObject* self, Args, Py_ssize_t, PyObject*) {
+  const Tensor& t = unwrap(self);
+  check_has_storage(t, "share_memory_");
+  note_read(t, "share_memory_");
+  share_memory(*t.impl()->storage());
+  return Py_NewRef(self);
 }
 
 const NativeMethod methods[] = {
@@ -264,7 +271,7 @@ const NativeMethod methods[] = {
     {"is_neg", is_neg, "()", "Whether it is to be negated when read."},
     {"is_pinned", never, "(device=None)",
      "Whether the memory is page-locked: never on this build."},
-    {"is_shared", never, "()", "Whether other processes share the memory."},
+    {"is_shared", is_shared, "()", "Whether other processes share the memory."},
     {"is_distributed", never, "()", "False."},
     {"get_device", get_device, "()", "The index of the device; -1 on the CPU."},
     {"data_ptr", data_ptr, "()", "The address of the first element."},
@@ -281,7 +288,8 @@ const NativeMethod methods[] = {
     {"set_", set, "(source=None, storage_offset=0, size=None, stride=None)",
      "Takes the memory of another tensor or storage."},
     {"pin_memory", pin_memory, "(device=None)", "Not supported without an accelerator."},
-    {"share_memory_", share_memory, "()", "Not supported."},
+    {"share_memory_", share_memory_method, "()",
+     "Moves the memory to where other processes can share it; returns the tensor."},
 };
 
 }  // namespace

@@ -234,7 +234,8 @@ bool init_types(PyObject* module) {
   return init_exceptions(module) && init_dtypes(module) && init_limits(module) &&
          init_helpers(module) && init_device(module) && init_size(module) &&
          init_generator(module) && init_storage(module) && init_runtime(module) &&
-         init_devices(module) && init_streams(module) && init_deferral(module);
+         init_devices(module) && init_streams(module) && init_deferral(module) &&
+         init_shared_memory(module);
 }
 
 }  // namespace flambeau::python

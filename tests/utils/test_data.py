@@ -181,7 +181,7 @@ def test_collation_of_a_users_type():
         pass
 
     table = {Kept: lambda batch, *, collate_fn_map=None: len(batch)}
-    collate = data.dataloader._utils.collate.collate
+    collate = data._utils.collate.collate
     assert collate([(Kept(),), (Kept(),)], collate_fn_map=table) == [2]
 
 
@@ -263,7 +263,7 @@ def test_lengths():
 @pytest.mark.parametrize(
     "error, match, options",
     [
-        (NotImplementedError, "num_workers=2", {"num_workers": 2}),
+        (ValueError, "worker_type", {"worker_type": "fibre"}),
         (ValueError, "num_workers", {"num_workers": -1}),
         (ValueError, "timeout", {"timeout": -1}),
         (ValueError, "prefetch_factor", {"prefetch_factor": 2}),

@@ -1,5 +1,5 @@
 """What happens between a dataset and the batch that a loader gives."""
 
-from . import collate, fetch
+from . import collate, fetch, worker
 
-__all__ = ["collate", "fetch"]
+__all__ = ["collate", "fetch", "worker"]

@@ -111,7 +111,24 @@ def _function_for(kind, element, functions):
 
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
+    worker = sys.modules.get("flambeau.utils.data._utils.worker")
+    if worker is not None and worker._worker_info is not None:
+        first = batch[0]
+        if all(_is_plain(t) and t.dtype == first.dtype for t in batch) and first.numel():
+            # A worker process stacks where the loader will read.
+            storage = flambeau.UntypedStorage._new_shared(first.nbytes * len(batch))
+            out = flambeau.empty(0, dtype=first.dtype).set_(storage, 0, (len(batch), *first.shape))
+            return flambeau.stack(batch, 0, out=out)
     return flambeau.stack(batch, 0)
+
+
+def _is_plain(tensor) -> bool:
+    return (
+        type(tensor) is flambeau.Tensor
+        and not tensor.requires_grad
+        and tensor.device.type == "cpu"
+        and tensor.layout is flambeau.strided
+    )
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):

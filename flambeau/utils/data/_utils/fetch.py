@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import flambeau
 
 from ..dataset import Subset, TensorDataset
@@ -22,6 +24,12 @@ class _IterableDatasetFetcher(_BaseDatasetFetcher):
         self.dataset_iter = iter(dataset)
         self.ended = False
 
+    def skip(self, fetches: int, batch: int | None) -> None:
+        """Go past what was fetched before, without making batches of it."""
+        samples = fetches * (batch if self.auto_collation else 1)
+        for _ in itertools.islice(self.dataset_iter, samples):
+            pass
+
     def fetch(self, possibly_batched_index):
         if self.ended:
             raise StopIteration
@@ -40,6 +48,16 @@ class _IterableDatasetFetcher(_BaseDatasetFetcher):
 
 
 class _MapDatasetFetcher(_BaseDatasetFetcher):
+    _fetched = 0  # samples of the batch that is being fetched
+
+    def at(self, index) -> str:
+        """Where in the batch of these indices it is, in words."""
+        if not self.auto_collation or getattr(self.dataset, "__getitems__", None):
+            return f"index {index}"
+        if self._fetched == len(index):
+            return f"a batch of indices {index}"
+        return f"index {index[self._fetched]} of a batch of indices {index}"
+
     def fetch(self, possibly_batched_index):
         dataset, index = self.dataset, possibly_batched_index
         if not self.auto_collation:
@@ -50,7 +68,11 @@ class _MapDatasetFetcher(_BaseDatasetFetcher):
                 return batch
         if getattr(dataset, "__getitems__", None):
             return self.collate_fn(dataset.__getitems__(index))
-        return self.collate_fn([dataset[i] for i in index])
+        samples = []
+        for self._fetched, i in enumerate(index):
+            samples.append(dataset[i])
+        self._fetched = len(index)
+        return self.collate_fn(samples)
 
 
 def _gathered(dataset, indices) -> list | None:
