@@ -146,11 +146,11 @@ def _(
     units = check_cell(op, input, hx, cx, w_ih, w_hh, b_ih, b_hh, mode)
     check_gradient(op, "hy", hy, hx.shape, input.dtype)
     kept = kept_columns(units, False, mode)
-    if kept > 0:
-        check_gradient(op, "reserve", reserve, [input.shape[0], kept], kept_dtype(input))
+    held = [input.shape[0], kept] if kept > 0 else [0]
+    check_gradient(op, "reserve", reserve, held, kept_dtype(input))
     if grad_hy is not None:
         check_gradient(op, "grad_hy", grad_hy, hx.shape, input.dtype)
-    if grad_cy is not None:
+    if grad_cy is not None and cx is not None:
         check_gradient(op, "grad_cy", grad_cy, hx.shape, input.dtype)
     return (
         spec_if(output_mask[0], input.shape, input),

@@ -37,8 +37,11 @@ def all_layers(
     """The layers one after the other: the last one's output, and the states of all."""
     directions = 2 if bidirectional else 1
     each = 4 if has_biases else 2
-    if num_layers <= 0:
-        raise Error(f"{op}: expected num_layers above 0, got {num_layers}")
+    if num_layers <= 0 or num_layers > len(params):
+        raise Error(
+            f"{op}: expected num_layers above 0 and parameters for each layer, got {num_layers} "
+            f"layers and {len(params)} parameters"
+        )
     projected = mode == LSTM and len(params) == (each + 1) * directions * num_layers
     if projected:
         each += 1
@@ -113,6 +116,7 @@ def in_steps(op, input, batch_first, ops):
 
 _OPTIONS = "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool"
 _STATED = {"method": False, "tags": frozenset({"random"})}
+_PACKED = {"method": False, "tags": frozenset({"random", "data_dependent"})}
 
 
 @composite(
@@ -163,7 +167,7 @@ def lstm(
 @composite(
     f"lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, {_OPTIONS} bidirectional) -> "
     "(Tensor, Tensor, Tensor)",
-    **_STATED,
+    **_PACKED,
 )
 def lstm_data(
     data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional, ops
@@ -256,7 +260,7 @@ def _kind(name, mode, words, example):
         )(over_steps),
         composite(
             f"{name}.data(Tensor data, Tensor batch_sizes, Tensor hx, {text}) -> (Tensor, Tensor)",
-            **_STATED,
+            **_PACKED,
         )(over_packed),
     )
 

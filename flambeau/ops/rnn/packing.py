@@ -14,11 +14,6 @@ def lengths_of(lengths, batch, ops):
             f"{op}: `lengths` argument should be a 1D CPU int64 tensor of at least one element, "
             f"but got {lengths.device} {dtype_name(lengths.dtype)} of shape {show(lengths.shape)}"
         )
-    if lengths.device.type != "cpu":
-        raise Error(
-            f"{op}: 'lengths' argument should be a 1D CPU int64 tensor, but got one on "
-            f"{lengths.device}: give lengths.cpu()"
-        )
     if lengths.shape[0] != batch:
         raise Error(
             f"{op}: Expected `len(lengths)` to be equal to batch_size, but got "
@@ -101,6 +96,7 @@ def _(g, input, result1, batch_first, ops):
     "bool batch_first) -> Tensor",
     function_variant=False,
     method=False,
+    tags=frozenset({"data_dependent"}),
 )
 def _pack_padded_sequence_backward(grad, input_size, batch_sizes, batch_first, ops):
     """The gradient of ``_pack_padded_sequence``: steps back to where they were.
@@ -138,6 +134,7 @@ def unpack_into(padded, data, sizes, ops):
     "_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, "
     "int total_length) -> (Tensor, Tensor)",
     method=False,
+    tags=frozenset({"data_dependent"}),
 )
 def _pad_packed_sequence(data, batch_sizes, batch_first, padding_value, total_length, ops):
     """Packed sequences side by side again, with padding behind, and the length of each.

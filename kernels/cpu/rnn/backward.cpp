@@ -123,8 +123,8 @@ class Backward {
     if (g.kind == RnnKind::lstm) {
       s.c = s.gates + columns;
       s.dc = made.cx.data<T>() + (d * g.batch + row) * g.units;
-      s.before = before < 0 ? t.cx.data<T>() + (d * g.batch + row) * g.units
-                            : kept_row(d, from) + columns;
+      s.before =
+          before < 0 ? t.cx.data<T>() + (d * g.batch + row) * g.units : kept_row(d, from) + columns;
       s.before_stride = before < 0 ? g.units : kept_stride;
     } else if (g.kind == RnnKind::gru) {
       s.before = before < 0 ? t.hx.data<T>() + (d * g.batch + row) * g.state
@@ -183,9 +183,8 @@ class Backward {
              {t.weights[d][0].data<T>() + run.weight_row * g.inputs, g.inputs, 1},
              d == 0 && run.column == 0 ? 0 : 1, {made.input.data<T>(), g.inputs, 1});
       if (w[0].defined())
-        gemm(kGemm<T>, run.count, g.inputs, n, 1, {from + run.column, 1, columns},
-             {x, g.inputs, 1}, 0,
-             {w[0].data<T>() + run.weight_row * g.inputs, g.inputs, 1});
+        gemm(kGemm<T>, run.count, g.inputs, n, 1, {from + run.column, 1, columns}, {x, g.inputs, 1},
+             0, {w[0].data<T>() + run.weight_row * g.inputs, g.inputs, 1});
       if (w[2].defined()) sums(w[2].data<T>() + run.weight_row, from + run.column, run.count);
     }
     if (w[1].defined()) state_weight(d, w[1].data<T>());
@@ -196,10 +195,8 @@ class Backward {
         sums(w[3].data<T>(), from, g.hidden_columns());
     }
     if (w[4].defined())
-      gemm(kGemm<T>, g.state, g.units, n, 1,
-           {projected.data<T>() + d * n * g.state, 1, g.state},
-           {kept_row(d, 0) + columns + g.units, kept_stride, 1}, 0,
-           {w[4].data<T>(), g.units, 1});
+      gemm(kGemm<T>, g.state, g.units, n, 1, {projected.data<T>() + d * n * g.state, 1, g.state},
+           {kept_row(d, 0) + columns + g.units, kept_stride, 1}, 0, {w[4].data<T>(), g.units, 1});
   }
 
   void sums(T* to, const T* from, int64_t count) const {
@@ -252,9 +249,9 @@ class Backward {
 
 // Where the gradient of a state is advanced, from that of the state at the end.
 Tensor advanced(const Tensor& out, const Tensor& state, const Tensor& grad, DType dtype) {
-  const Tensor place = out.defined() ? place_for(out, dtype)
-                                     : dense(state.sizes(), dtype, state.device(),
-                                             MemoryFormat::contiguous);
+  const Tensor place = out.defined()
+                           ? place_for(out, dtype)
+                           : dense(state.sizes(), dtype, state.device(), MemoryFormat::contiguous);
   if (grad.defined())
     copy(place, grad);
   else
@@ -283,12 +280,12 @@ void rnn_backward(const RnnGeometry& g, const RnnGradients& grads, const RnnTens
       made.weights[d][w] = place_for(out.weights[d][w], dtype);
       if (nothing) fill(made.weights[d][w], 0);
     }
-  const Tensor outputs = packed(output, dtype);
+  const Tensor outputs = packed(output, dtype), held = packed(reserve, dtype);
   if (nothing) {
   } else if (dtype == DType::float64) {
-    Backward<double>(g, own, t, outputs, reserve, made).run();
+    Backward<double>(g, own, t, outputs, held, made).run();
   } else {
-    Backward<float>(g, own, t, outputs, reserve, made).run();
+    Backward<float>(g, own, t, outputs, held, made).run();
   }
   if (out.hx.defined()) deliver(out.hx, made.hx);
   if (out.cx.defined()) deliver(out.cx, made.cx);
@@ -298,15 +295,16 @@ void rnn_backward(const RnnGeometry& g, const RnnGradients& grads, const RnnTens
       if (out.weights[d][w].defined()) deliver(out.weights[d][w], made.weights[d][w]);
 }
 
-void _rnn_layer_backward(
-    const Tensor& d_input, const Tensor& d_hx, const Tensor& d_cx, const Tensor& d_weights,
-    const Tensor& d_weights_reverse, const Tensor& grad_output, const Tensor& grad_hy,
-    const Tensor& grad_cy, const Tensor& input, const Tensor& hx, const Tensor& cx,
-    const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
-    const Tensor& w_hr, const Tensor& w_ih_reverse, const Tensor& w_hh_reverse,
-    const Tensor& b_ih_reverse, const Tensor& b_hh_reverse, const Tensor& w_hr_reverse,
-    const Tensor& output, const Tensor& reserve, IntSpan batch_sizes, int64_t mode,
-    std::span<const bool> output_mask) {
+void _rnn_layer_backward(const Tensor& d_input, const Tensor& d_hx, const Tensor& d_cx,
+                         const Tensor& d_weights, const Tensor& d_weights_reverse,
+                         const Tensor& grad_output, const Tensor& grad_hy, const Tensor& grad_cy,
+                         const Tensor& input, const Tensor& hx, const Tensor& cx,
+                         const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
+                         const Tensor& b_hh, const Tensor& w_hr, const Tensor& w_ih_reverse,
+                         const Tensor& w_hh_reverse, const Tensor& b_ih_reverse,
+                         const Tensor& b_hh_reverse, const Tensor& w_hr_reverse,
+                         const Tensor& output, const Tensor& reserve, IntSpan batch_sizes,
+                         int64_t mode, std::span<const bool> output_mask) {
   const RnnTensors t{input,
                      hx,
                      cx,

@@ -19,11 +19,12 @@ struct GateRun {
 };
 
 // Note [Rows of a layer]
-// All steps lie one after the other: step t is the rows from offset[t] on, of which there are
+// All steps lie one after the other: step t is the rows from first(t) on, of which there are
 // active(t). In packed sequences there are fewer from step to step; the first rows are the longest
-// sequences. A row of gates has `columns` columns: those that the state is multiplied into first.
-// GRU has what the state and what the input gives to its new state apart, at the end. `kept` further
-// columns hold what else a gradient needs: the cell state of LSTM, and what a projection is made of.
+// sequences. A row of gates has `columns` columns, those that the state is multiplied into first:
+// GRU has what the state and what the input gives to its new state apart, the latter at the end.
+// What a gradient needs besides stands behind them in a row: the cell state of LSTM, and the state
+// that a projection is made of.
 struct RnnGeometry {
   RnnKind kind;
   int64_t steps, batch, inputs, units, state, directions;
@@ -41,9 +42,7 @@ struct RnnGeometry {
   int64_t hidden_columns() const {
     return units * (kind == RnnKind::lstm ? 4 : kind == RnnKind::gru ? 3 : 1);
   }
-  int64_t columns() const {
-    return hidden_columns() + (kind == RnnKind::gru ? units : 0);
-  }
+  int64_t columns() const { return hidden_columns() + (kind == RnnKind::gru ? units : 0); }
   bool plain() const { return kind == RnnKind::relu || kind == RnnKind::tanh; }
   // A row of what is kept for the gradient.
   int64_t kept_columns() const {
@@ -61,7 +60,8 @@ struct RnnGeometry {
   // Rows are shared among so many tasks, which each walk through all steps.
   int64_t row_tasks(size_t element) const {
     const bool near = multiplications() * static_cast<int64_t>(element) <= int64_t{1} << 20;
-    const int64_t by_rows = near ? std::min<int64_t>(batch / 4, 8) : std::min<int64_t>(batch / 8, 4);
+    const int64_t by_rows =
+        near ? std::min<int64_t>(batch / 4, 8) : std::min<int64_t>(batch / 8, 4);
     const int64_t by_work = rows() * multiplications() / 65536;
     return std::max<int64_t>(1, std::min(by_rows, by_work));
   }

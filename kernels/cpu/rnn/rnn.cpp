@@ -126,7 +126,8 @@ class Forward {
   void pack(const Tensor& to, const Tensor& w, int64_t k, int64_t n) const {
     T* const out = to.data<T>();
     const T* const from = data_or_null<T>(w);
-    const int64_t grain = loops.panel * std::max<int64_t>(1, 32768 / std::max<int64_t>(1, k * loops.panel));
+    const int64_t grain =
+        loops.panel * std::max<int64_t>(1, 32768 / std::max<int64_t>(1, k * loops.panel));
     parallel_for(n, grain, [&](int64_t begin, int64_t end) {
       loops.pack(out + begin * k, from + begin * k, k, end - begin, 1, k);
     });
@@ -169,8 +170,8 @@ class Forward {
     if (g.steps == 1) {
       const T* const hx = t.hx.data<T>() + (d * g.batch + row) * g.state;
       const T* const w = t.weights[d][1].data<T>() + begin * g.state;
-      return gemm(kGemm<T>, last - row, end - begin, g.state, 1, {hx, g.state, 1},
-                  {w, 1, g.state}, 1, {to, stride, 1});
+      return gemm(kGemm<T>, last - row, end - begin, g.state, 1, {hx, g.state, 1}, {w, 1, g.state},
+                  1, {to, stride, 1});
     }
     loops.product(to, stride, state(d) + row * g.state, g.state,
                   panels[d].template data<T>() + begin * g.state, last - row, g.state, end - begin,

@@ -41,8 +41,9 @@ void pack(T* panels, const T* b, int64_t k, int64_t n, int64_t k_stride, int64_t
         const int64_t rows = k - q < L ? k - q : L;
         Vec<T> square[L];
         for (int64_t j = 0; j < L; ++j)
-          square[j] = j < columns ? load_strided<T>(from + j * n_stride + q * k_stride, k_stride, rows)
-                                  : Vec<T>{};
+          square[j] = j < columns
+                          ? load_strided<T>(from + j * n_stride + q * k_stride, k_stride, rows)
+                          : Vec<T>{};
         transpose<T>(square);
         for (int64_t i = 0; i < rows; ++i) store(to + (q + i) * width, square[i]);
       }
@@ -293,13 +294,13 @@ void column_sums(T* sums, const T* x, int64_t stride, int64_t rows, int64_t n) {
 
 template <class T>
 constexpr RnnLoops<T> loops() {
-  return {kPanel<T>,
-          pack<T>,
-          product<T>,
-          {plain_step<T, true>, plain_step<T, false>, lstm_step<T>, gru_step<T>},
-          {plain_step_back<T, true>, plain_step_back<T, false>, lstm_step_back<T>,
-           gru_step_back<T>},
-          column_sums<T>};
+  return {
+      kPanel<T>,
+      pack<T>,
+      product<T>,
+      {plain_step<T, true>, plain_step<T, false>, lstm_step<T>, gru_step<T>},
+      {plain_step_back<T, true>, plain_step_back<T, false>, lstm_step_back<T>, gru_step_back<T>},
+      column_sums<T>};
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ struct RnnStep {
   bool keep;
   T* h;  // the hidden state, which is overwritten
   int64_t h_stride;
-  T* c;            // of LSTM: the cell state, which is overwritten
-  T* kept;         // a copy of the new cell state; may be null
-  T* out;          // a copy of the new hidden state; may be null
+  T* c;     // of LSTM: the cell state, which is overwritten
+  T* kept;  // a copy of the new cell state; may be null
+  T* out;   // a copy of the new hidden state; may be null
   int64_t kept_stride, out_stride;
 };
 
@@ -28,7 +28,7 @@ struct RnnStepBack {
   int64_t rows, units, begin, end;
   const T* gates;
   int64_t gates_stride;
-  const T* c;  // of LSTM: the cell state; in rows like gates
+  const T* c;       // of LSTM: the cell state; in rows like gates
   const T* before;  // the state before: the cell state of LSTM, the hidden one of GRU
   int64_t before_stride;
   const T* grad_out;  // added to dh; may be null
