@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, layers of them over time, and packed sequences."""
