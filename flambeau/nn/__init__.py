@@ -2,6 +2,7 @@
 
 from . import functional, init, modules
 from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-__all__ = [*modules.__all__, "Buffer", "Parameter", "functional", "init"]
+__all__ = [*modules.__all__, "Buffer", "Parameter", "UninitializedBuffer"]
+__all__ += ["UninitializedParameter", "functional", "init"]

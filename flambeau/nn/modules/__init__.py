@@ -4,10 +4,12 @@
 
 from . import (
     activation,
+    batchnorm,
     container,
     conv,
     dropout,
     flatten,
+    instancenorm,
     linear,
     loss,
     normalization,
@@ -15,10 +17,12 @@ from . import (
     sparse,
 )
 from .activation import *
+from .batchnorm import *
 from .container import *
 from .conv import *
 from .dropout import *
 from .flatten import *
+from .instancenorm import *
 from .linear import *
 from .loss import *
 from .module import Module
@@ -28,10 +32,12 @@ from .sparse import *
 
 __all__ = ["Module"]
 __all__ += activation.__all__
+__all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += flatten.__all__
+__all__ += instancenorm.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__

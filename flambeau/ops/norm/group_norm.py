@@ -138,7 +138,7 @@ def _(grads, grad_out, input, rstd, weight, N, C, HxW, group, ops):
     to_grad, to_input, to_weight = None, None, None
     # As in layer normalisation: mean and deviation are differentiated with the input.
     x = ops.reshape(input, grouped)
-    g = ops.reshape(grad_out, grouped)
+    dout = ops.reshape(grad_out, grouped)
     slopes = ops.reshape(rstd, [N, group, 1, 1])
     normal = (x - ops.mean_dim(x, inner, True)) * slopes
     share = ops.mean_dim(normal * normal, inner, True)
@@ -147,11 +147,11 @@ def _(grads, grad_out, input, rstd, weight, N, C, HxW, group, ops):
     slope = slopes * scale
     if gx is not None:
         moved = ops.reshape(gx, grouped)
-        dy = g if weight is None else g * ops.reshape(weight, column)
+        dy = dout if weight is None else dout * ops.reshape(weight, column)
         n = _normal(moved, xhat, slope, inner, ops)
         to_grad = n if weight is None else n * ops.reshape(weight, column)
         if weight is not None:
-            to_weight = ops.sum_dim_IntList(n * g, outer)
+            to_weight = ops.sum_dim_IntList(n * dout, outer)
         b = ops.mean_dim(dy * xhat, inner, True)
         through_xhat = -(slope * (moved * b + dy * ops.mean_dim(moved * xhat, inner, True)))
         dx = _normal(dy, xhat, slope, inner, ops)
@@ -160,7 +160,7 @@ def _(grads, grad_out, input, rstd, weight, N, C, HxW, group, ops):
     if gw is not None:
         wide = ops.reshape(gw, column)
         to_grad = _plus(to_grad, xhat * wide)
-        to_input = _plus(to_input, _normal(g * wide, xhat, slope, inner, ops))
+        to_input = _plus(to_input, _normal(dout * wide, xhat, slope, inner, ops))
     if gb is not None:
         to_grad = _plus(to_grad, ops.expand(ops.reshape(gb, column), grouped))
     if to_weight is not None:
