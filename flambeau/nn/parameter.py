@@ -255,9 +255,7 @@ class UninitializedBuffer(UninitializedTensorMixin, flambeau.Tensor):  # type: i
 
     cls_to_become = flambeau.Tensor
 
-    def __new__(
-        cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True
-    ):
+    def __new__(cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True):
         data = flambeau.empty(0, device=device, dtype=dtype)
         buffer = flambeau.Tensor._make_subclass(cls, data, requires_grad)
         buffer.persistent = persistent

@@ -237,9 +237,7 @@ def rms_norm(input, normalized_shape, weight=None, eps: float | None = None):
     return flambeau.rms_norm(input, normalized_shape, weight, eps)
 
 
-def local_response_norm(
-    input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-):
+def local_response_norm(input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
     """Divide each element by ``(k + alpha * mean) ** beta``, the mean of the squares at its place
     in ``size`` neighbouring channels.
 
@@ -298,8 +296,6 @@ def normalize(input, p: float = 2.0, dim=1, eps: float = 1e-12, out=None):
         tensor([[0.6000, 0.8000]])
     """
     if _overridden_in((input, out)):
-        return handle_torch_function(
-            normalize, (input, out), input, p=p, dim=dim, eps=eps, out=out
-        )
+        return handle_torch_function(normalize, (input, out), input, p=p, dim=dim, eps=eps, out=out)
     size = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     return input / size if out is None else flambeau.div(input, size, out=out)

@@ -13,7 +13,7 @@ from flambeau.ops.language import (
     show,
 )
 from flambeau.ops.record import FLOATING, composite, structured
-from flambeau.ops.samples import call, values
+from flambeau.ops.samples import call, special, values
 
 _QKV = "Tensor query, Tensor key, Tensor value"
 
@@ -24,6 +24,10 @@ def _safe_softmax(self, dim, dtype, ops):
     out = ops.softmax_int(self, dim, dtype)
     nothing = ops.all_dim(ops.eq_Scalar(self, -math.inf), dim, True)
     return ops.masked_fill_Scalar(out, nothing, 0)
+
+
+_safe_softmax.samples(call(values(2, 3), 1), call(values(2, 3), 0), dtypes=FLOATING)
+_safe_softmax.reference(special.softmax)
 
 
 def by_heads(sizes, dtype):
@@ -115,9 +119,7 @@ _scaled_dot_product_flash_attention_for_cpu.samples(
     ),
     dtypes=FLOATING,
 )
-_scaled_dot_product_flash_attention_for_cpu.without(
-    "jvp", "batching", "decomposition", "sharding"
-)
+_scaled_dot_product_flash_attention_for_cpu.without("jvp", "batching", "decomposition", "sharding")
 _scaled_dot_product_flash_attention_for_cpu.autocast("lower")
 _scaled_dot_product_flash_attention_for_cpu.benchmark(
     call(values(4, 8, 512, 64), values(4, 8, 512, 64), values(4, 8, 512, 64), 0.0, True)
@@ -225,6 +227,20 @@ def _scaled_dot_product_flash_attention_for_cpu_backward():
     """The gradients of attention: scores are computed again, tile by tile."""
 
 
+_OUT = values(1, 2, 3, 4)
+_scaled_dot_product_flash_attention_for_cpu_backward.samples(
+    call(
+        _OUT,
+        values(1, 2, 3, 4),
+        values(1, 1, 5, 4),
+        values(1, 1, 5, 4),
+        _OUT,
+        values(1, 2, 3, low=2),
+        0.0,
+        False,
+    ),
+    dtypes=frozenset({"float32"}),
+)
 _scaled_dot_product_flash_attention_for_cpu_backward.without(
     "jvp", "batching", "decomposition", "sharding", "benchmark", "autocast"
 )

@@ -308,9 +308,7 @@ def normalised(x, axes, weight, bias, mean=None, variance=None, eps=1e-5):
     "bool cudnn_enabled) -> Tensor",
     method=False,
 )
-def batch_norm(
-    input, weight, bias, running_mean, running_var, training, momentum, eps, ops
-):
+def batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, ops):
     """Normalises each channel over all samples, then scales and shifts it.
 
     >>> x = flambeau.tensor([[1.], [3.]])
@@ -361,6 +359,21 @@ def _native_batch_norm_legit(
     )
 
 
+_native_batch_norm_legit.samples(
+    call(
+        values(3, 2, 2),
+        values(2),
+        values(2),
+        values(2, constant=True),
+        values(2, low=0.1, constant=True),
+        False,
+        0.1,
+        1e-5,
+    ),
+    dtypes=FLOATING,
+)
+
+
 @composite(
     "_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, "
     f"{_REST}) -> (Tensor, Tensor, Tensor)",
@@ -369,6 +382,11 @@ def _native_batch_norm_legit(
 def _native_batch_norm_legit_no_stats(input, weight, bias, training, momentum, eps, ops):
     """``native_batch_norm`` without running statistics."""
     return ops.native_batch_norm(input, weight, bias, None, None, training, momentum, eps)
+
+
+_native_batch_norm_legit_no_stats.samples(
+    call(values(3, 2, 2), values(2), values(2), True, 0.1, 1e-5), dtypes=FLOATING
+)
 
 
 @composite(
@@ -384,6 +402,20 @@ def _native_batch_norm_legit_no_training(
     return ops.native_batch_norm(
         input, weight, bias, running_mean, running_var, False, momentum, eps
     )
+
+
+_native_batch_norm_legit_no_training.samples(
+    call(
+        values(3, 2, 2),
+        values(2),
+        values(2),
+        values(2, constant=True),
+        values(2, low=0.1, constant=True),
+        0.1,
+        1e-5,
+    ),
+    dtypes=FLOATING,
+)
 
 
 @composite(

@@ -2,7 +2,7 @@
 
 from flambeau.ops.language import Error, Spec, dtype_name, same, show, show_open
 from flambeau.ops.norm.softmax import _plus
-from flambeau.ops.record import FLOATING, composite, structured
+from flambeau.ops.record import COMPLEX, FLOATING, composite, structured
 from flambeau.ops.samples import call, np, values
 
 EPSILON = 2.0**-23  # of float32
@@ -90,9 +90,7 @@ def _fused_rms_norm_backward():
 
 
 _fused_rms_norm_backward.samples(
-    call(
-        values(2, 3), values(2, 3), [3], values(2, 1, low=0.1), values(3), [True, True]
-    )
+    call(values(2, 3), values(2, 3), [3], values(2, 1, low=0.1), values(3), [True, True])
 )
 _fused_rms_norm_backward.without(
     "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
@@ -145,9 +143,7 @@ def _(grads, grad_out, input, normalized_shape, rstd, weight, ops):
     if gw is not None:
         to_grad = _plus(to_grad, xhat * gw)
         pull = grad_out * gw
-        to_input = _plus(
-            to_input, slope * (pull - xhat * ops.mean_dim(pull * xhat, inner, True))
-        )
+        to_input = _plus(to_input, slope * (pull - xhat * ops.mean_dim(pull * xhat, inner, True)))
     if to_weight is not None and len(outer) > 0:
         to_weight = ops.sum_dim_IntList(to_weight, outer)
     return to_grad, to_input, None, to_weight
@@ -185,7 +181,7 @@ def rms_norm(input, normalized_shape, weight, eps, ops):
 rms_norm.samples(
     call(values(2, 3), [3]),
     call(values(2, 2, 3), [2, 3], values(2, 3), 1e-3),
-    dtypes=FLOATING,
+    dtypes=FLOATING | COMPLEX,
 )
 rms_norm.reference(
     lambda x, shape, weight=1, eps=2.0**-52: (

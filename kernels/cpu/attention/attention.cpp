@@ -8,7 +8,6 @@
 
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
-#include "flambeau/kernels/attention.h"
 #include "kernels/cpu/attention/attention_kernels.h"
 #include "kernels/cpu/matmul/gemm/product.h"
 #include "kernels/cpu/pointwise/packed.h"
@@ -203,7 +202,7 @@ struct Forward {
     const int64_t scores_n = rows * kKeys, acc_n = rows * s.value_width;
     const Scratch scratch((scores_n + acc_n + 3 * rows) * static_cast<int64_t>(sizeof(T)));
     T *const scores = reinterpret_cast<T*>(scratch.data()), *const acc = scores + scores_n,
-            *const most = acc + acc_n, *const sum = most + rows, *const logs = sum + rows;
+             *const most = acc + acc_n, *const sum = most + rows, *const logs = sum + rows;
     for (int64_t j = 0; j < s.key_blocks(); ++j, blocks += block_bytes()) {
       const int64_t to = j * kKeys, n = s.keys_of(j);
       if (causal && to >= from + rows) break;

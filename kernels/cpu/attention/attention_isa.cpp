@@ -64,9 +64,8 @@ struct Tiles {
       if (shrunk == T(1)) continue;
       T* const a = acc + r * width;
       const Vec factor = broadcast(shrunk);
-      for_vectors<T>(width, [&](int64_t i, int64_t m) {
-        store<T>(a + i, widened<T>(a + i, m) * factor, m);
-      });
+      for_vectors<T>(
+          width, [&](int64_t i, int64_t m) { store<T>(a + i, widened<T>(a + i, m) * factor, m); });
     }
   }
 
@@ -92,9 +91,8 @@ struct Tiles {
       const T total = sum[r];
       lse[r] = total == T(0) ? least() : most[r] + math::log(total);
       const Vec factor = broadcast(total == T(0) ? T(0) : T(1) / total);
-      for_vectors<T>(width, [&](int64_t i, int64_t m) {
-        store<T>(a + i, widened<T>(a + i, m) * factor, m);
-      });
+      for_vectors<T>(
+          width, [&](int64_t i, int64_t m) { store<T>(a + i, widened<T>(a + i, m) * factor, m); });
     }
   }
 

@@ -109,7 +109,8 @@ void sum_parts(const Parts& parts, Own&& own, Join&& join) {
 template <class F>
 void for_plane_parts(const Parts& parts, F&& f) {
   const Channels& l = parts.l;
-  const int64_t together = std::max<int64_t>(1, kChannelTask / std::max<int64_t>(1, parts.rows * parts.length));
+  const int64_t together =
+      std::max<int64_t>(1, kChannelTask / std::max<int64_t>(1, parts.rows * parts.length));
   parallel_for(l.channels * parts.count, together, [&](int64_t task, int64_t end) {
     for (; task < end; ++task) {
       const int64_t c = task / parts.count;
@@ -190,13 +191,12 @@ struct Forward {
               k.plane_moments(x + p.at * item, p.rows, l.stride(), p.n, a, b);
           },
           [&](int64_t c, int64_t seen, int64_t more, double a, double b) {
-            join_moments(static_cast<double>(seen), &mean[c], &square[c],
-                         static_cast<double>(more), a, b);
+            join_moments(static_cast<double>(seen), &mean[c], &square[c], static_cast<double>(more),
+                         a, b);
           });
     }
     for (int64_t c = 0; c < l.channels; ++c) settle(c);
-    if (!l.last)
-      return for_plane_parts(parts, [&](int64_t c, const Part& p) { apply(c, p); });
+    if (!l.last) return for_plane_parts(parts, [&](int64_t c, const Part& p) { apply(c, p); });
     for_rows(l, [&](int64_t row, int64_t rows) {
       const int64_t at = row * l.channels * item;
       k.column_apply(out + at, x + at, rows, l.channels, l.channels, center.data(), scale.data(),
@@ -254,8 +254,8 @@ struct Backward {
               k.column_dots(g + p.at * item, x + p.at * item, p.rows, l.channels, p.n, &center[c],
                             a, b);
             else
-              k.plane_dots(g + p.at * item, x + p.at * item, p.rows, l.stride(), p.n, center[c],
-                           a, b);
+              k.plane_dots(g + p.at * item, x + p.at * item, p.rows, l.stride(), p.n, center[c], a,
+                           b);
           },
           [&](int64_t c, int64_t, int64_t, double a, double b) {
             sum[c] += a;
@@ -264,8 +264,7 @@ struct Backward {
     }
     if (!out) return;
     for (int64_t c = 0; c < l.channels; ++c) settle(c);
-    if (!l.last)
-      return for_plane_parts(parts, [&](int64_t c, const Part& p) { spread(c, p); });
+    if (!l.last) return for_plane_parts(parts, [&](int64_t c, const Part& p) { spread(c, p); });
     for_rows(l, [&](int64_t row, int64_t rows) {
       const int64_t at = row * l.channels * item;
       k.column_back(out + at, g + at, x + at, rows, l.channels, l.channels, center.data(),
@@ -335,30 +334,28 @@ void native_batch_norm_backward(const Tensor& grad_input, const Tensor& grad_wei
   const Channels l = channels_of(input);
   const Tensor x = packed(input, input.dtype(), l.format);
   const Tensor g = packed(grad_out, input.dtype(), l.format);
-  const Tensor dx =
-      output_mask[0] ? place_for(grad_input, input.dtype(), l.format) : Tensor();
+  const Tensor dx = output_mask[0] ? place_for(grad_input, input.dtype(), l.format) : Tensor();
   by_float_type(input.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const bool affine = output_mask[1] || output_mask[2];
-    Backward<T> pass{
-        .l = l,
-        .k = channel_kernels_of<T>(input.dtype()),
-        .g = g.bytes(),
-        .x = x.bytes(),
-        .out = dx.defined() ? dx.bytes() : nullptr,
-        .item = static_cast<int64_t>(x.itemsize()),
-        .training = train,
-        .sums = train || affine,
-        .mean = numbers_of(train ? save_mean : running_mean, n, 0),
-        .deviation = train ? numbers_of(save_invstd, n, 1)
-                           : inverse_deviations(numbers_of(running_var, n, 1), eps),
-        .weight = numbers_of(weight, n, 1),
-        .sum = {},
-        .dot = {},
-        .center = {},
-        .scale = {},
-        .shift = {},
-        .slope = {}};
+    Backward<T> pass{.l = l,
+                     .k = channel_kernels_of<T>(input.dtype()),
+                     .g = g.bytes(),
+                     .x = x.bytes(),
+                     .out = dx.defined() ? dx.bytes() : nullptr,
+                     .item = static_cast<int64_t>(x.itemsize()),
+                     .training = train,
+                     .sums = train || affine,
+                     .mean = numbers_of(train ? save_mean : running_mean, n, 0),
+                     .deviation = train ? numbers_of(save_invstd, n, 1)
+                                        : inverse_deviations(numbers_of(running_var, n, 1), eps),
+                     .weight = numbers_of(weight, n, 1),
+                     .sum = {},
+                     .dot = {},
+                     .center = {},
+                     .scale = {},
+                     .shift = {},
+                     .slope = {}};
     pass.run();
     if (output_mask[1]) {
       for (size_t c = 0; c < pass.dot.size(); ++c) pass.dot[c] *= pass.deviation[c];

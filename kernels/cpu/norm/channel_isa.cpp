@@ -27,8 +27,7 @@ struct Channel {
       return;
     }
     const int64_t most = kGroup / n;
-    for (int64_t r = 0; r < rows; r += most)
-      f(r * stride, rows - r < most ? rows - r : most, n);
+    for (int64_t r = 0; r < rows; r += most) f(r * stride, rows - r < most ? rows - r : most, n);
   }
 
   // Adds term(at, m) of each vector of a group to sums; only its first m lanes count.
@@ -54,8 +53,7 @@ struct Channel {
     const double count = static_cast<double>(rows * n);
     double sum = 0, squares = 0;
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t i = 0; i < n; ++i)
-        sum += static_cast<double>(math::cast<T>(x[r * stride + i]));
+      for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(math::cast<T>(x[r * stride + i]));
     *mean = sum / count;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t i = 0; i < n; ++i) {
@@ -65,8 +63,8 @@ struct Channel {
     *square = squares;
   }
 
-  static void plane_moments(const void* from, int64_t rows, int64_t stride, int64_t n,
-                            double* mean, double* square) {
+  static void plane_moments(const void* from, int64_t rows, int64_t stride, int64_t n, double* mean,
+                            double* square) {
     const S* const x = static_cast<const S*>(from);
     double seen = 0, m = 0, squares = 0;
     for_groups(rows, stride, n, [&](int64_t at, int64_t height, int64_t width) {
@@ -104,9 +102,8 @@ struct Channel {
                           T mean, T scale, T shift) {
     const S* const x = static_cast<const S*>(from);
     const Vec center = broadcast(mean), factor = broadcast(scale), plus = broadcast(shift);
-    write_plane(static_cast<S*>(to), rows, stride, n, [=](int64_t i, int64_t m) {
-      return (read(x + i, m) - center) * factor + plus;
-    });
+    write_plane(static_cast<S*>(to), rows, stride, n,
+                [=](int64_t i, int64_t m) { return (read(x + i, m) - center) * factor + plus; });
   }
 
   static void plane_dots(const void* grad, const void* from, int64_t rows, int64_t stride,
@@ -128,8 +125,8 @@ struct Channel {
     *dot = dots;
   }
 
-  static void plane_back(void* to, const void* grad, const void* from, int64_t rows,
-                         int64_t stride, int64_t n, T mean, T scale, T shift, T slope) {
+  static void plane_back(void* to, const void* grad, const void* from, int64_t rows, int64_t stride,
+                         int64_t n, T mean, T scale, T shift, T slope) {
     const S *const g = static_cast<const S*>(grad), *const x = static_cast<const S*>(from);
     const Vec center = broadcast(mean), factor = broadcast(scale), minus = broadcast(shift),
               along = broadcast(slope);
@@ -202,9 +199,9 @@ struct Channel {
     S* const out = static_cast<S*>(to);
     for (int64_t r = 0; r < rows; ++r)
       for_vectors<T>(n, [=](int64_t j, int64_t m) {
-        const Vec v = (read(x + r * stride + j, m) - widened<T>(mean + j, m)) *
-                          widened<T>(scale + j, m) +
-                      widened<T>(shift + j, m);
+        const Vec v =
+            (read(x + r * stride + j, m) - widened<T>(mean + j, m)) * widened<T>(scale + j, m) +
+            widened<T>(shift + j, m);
         narrow<T>(out + r * stride + j, v, m);
       });
   }
@@ -247,10 +244,9 @@ struct Channel {
     S* const out = static_cast<S*>(to);
     for (int64_t r = 0; r < rows; ++r)
       for_vectors<T>(n, [=](int64_t j, int64_t m) {
-        const Vec v = read(g + r * stride + j, m) * widened<T>(scale + j, m) -
-                      widened<T>(shift + j, m) -
-                      (read(x + r * stride + j, m) - widened<T>(mean + j, m)) *
-                          widened<T>(slope + j, m);
+        const Vec v =
+            read(g + r * stride + j, m) * widened<T>(scale + j, m) - widened<T>(shift + j, m) -
+            (read(x + r * stride + j, m) - widened<T>(mean + j, m)) * widened<T>(slope + j, m);
         narrow<T>(out + r * stride + j, v, m);
       });
   }

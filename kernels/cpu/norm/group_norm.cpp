@@ -69,8 +69,8 @@ void native_group_norm(const Tensor& result, const Tensor& save_mean, const Tens
       for (int64_t g = first; g < last; ++g) {
         double square = 0;
         const auto at = static_cast<size_t>(n * group + g);
-        k.plane_moments(x.bytes() + s.at(n, g) * item, s.rows(), l.channels, s.length(),
-                        &means[at], &square);
+        k.plane_moments(x.bytes() + s.at(n, g) * item, s.rows(), l.channels, s.length(), &means[at],
+                        &square);
         rstds[at] = 1 / std::sqrt(square / static_cast<double>(s.in_group()) + eps);
         for (int64_t c = g * s.width; c < (g + 1) * s.width; ++c) {
           center[c - from] = static_cast<T>(means[at]);
@@ -124,7 +124,7 @@ void native_group_norm_backward(const Tensor& grad_input, const Tensor& grad_wei
       const int64_t from = first * s.width, count = (last - first) * s.width;
       std::vector<T> all(static_cast<size_t>(4 * count));
       T *const center = all.data(), *const scale = center + count, *const shift = scale + count,
-              *const slope = shift + count;
+               *const slope = shift + count;
       for (int64_t c = 0; c < count; ++c)
         center[c] = static_cast<T>(means[static_cast<size_t>(n * group + first + c / s.width)]);
       const int64_t begin = s.at(n, first) * item;

@@ -4,7 +4,6 @@
 #include <type_traits>
 
 #include "core/parallel/isa.h"
-#include "flambeau/kernels/norm.h"
 #include "kernels/cpu/matmul/gemm/scratch.h"
 #include "kernels/cpu/norm/channels.h"
 #include "kernels/cpu/norm/norm_kernels.h"
@@ -72,8 +71,8 @@ void _fused_rms_norm(const Tensor& result, const Tensor& result_rstd, const Tens
 }
 
 void _fused_rms_norm_backward(const Tensor& grad_input, const Tensor& grad_weight,
-                              const Tensor& grad_out, const Tensor& input,
-                              IntSpan normalized_shape, const Tensor& rstd, const Tensor& weight,
+                              const Tensor& grad_out, const Tensor& input, IntSpan normalized_shape,
+                              const Tensor& rstd, const Tensor& weight,
                               std::span<const bool> output_mask) {
   const int64_t n = count(normalized_shape);
   if (input.numel() == 0) {
@@ -102,7 +101,8 @@ void _fused_rms_norm_backward(const Tensor& grad_input, const Tensor& grad_weigh
     });
     if (!output_mask[1]) return;
     for (int64_t t = 1; t < tasks; ++t)
-      for (int64_t i = 0; i < n; ++i) sums[static_cast<size_t>(i)] += sums[static_cast<size_t>(t * n + i)];
+      for (int64_t i = 0; i < n; ++i)
+        sums[static_cast<size_t>(i)] += sums[static_cast<size_t>(t * n + i)];
     const Tensor dw = place_for(grad_weight, grad_weight.dtype());
     convert(dw.dtype(), dw.bytes(), dtype, sums.data(), n);
     deliver(grad_weight, dw);

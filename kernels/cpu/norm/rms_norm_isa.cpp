@@ -45,17 +45,16 @@ void rms_norm_backward(void* to, T* grad_weight, const void* grad, const void* f
   using Row = Rows<T, S>;
   using Vec = vector_t<T>;
   for (int64_t r = 0; r < rows; ++r) {
-    const S *const x = static_cast<const S*>(from) + r * n,
-                   *const g = static_cast<const S*>(grad) + r * n;
+    const S *const x = static_cast<const S*>(from) + r * n, *const g =
+                                                                static_cast<const S*>(grad) + r * n;
     const Vec scale = broadcast(rstd[r]);
     const auto weighted = [=](int64_t i, int64_t m) {
       const Vec v = Row::read(g + i, m);
       return weight ? v * widened<T>(weight + i, m) : v;
     };
     if (to) {
-      const double dot = Row::sum(n, [=](int64_t i, int64_t m) {
-        return weighted(i, m) * (Row::read(x + i, m) * scale);
-      });
+      const double dot = Row::sum(
+          n, [=](int64_t i, int64_t m) { return weighted(i, m) * (Row::read(x + i, m) * scale); });
       const Vec along = broadcast(static_cast<T>(dot / static_cast<double>(n)));
       Row::write(static_cast<S*>(to) + r * n, n, [=](int64_t i, int64_t m) {
         return (weighted(i, m) - Row::read(x + i, m) * scale * along) * scale;
