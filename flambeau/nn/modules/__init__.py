@@ -4,6 +4,7 @@
 
 from . import (
     activation,
+    attention,
     batchnorm,
     container,
     conv,
@@ -15,8 +16,10 @@ from . import (
     normalization,
     pooling,
     sparse,
+    transformer,
 )
 from .activation import *
+from .attention import *
 from .batchnorm import *
 from .container import *
 from .conv import *
@@ -29,9 +32,11 @@ from .module import Module
 from .normalization import *
 from .pooling import *
 from .sparse import *
+from .transformer import *
 
 __all__ = ["Module"]
 __all__ += activation.__all__
+__all__ += attention.__all__
 __all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
@@ -43,3 +48,10 @@ __all__ += loss.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += sparse.__all__
+__all__ += transformer.__all__
+
+# Where PyTorch has them, and pickles look.
+activation.MultiheadAttention = attention.MultiheadAttention  # type: ignore[attr-defined]
+linear.NonDynamicallyQuantizableLinear = (  # type: ignore[attr-defined]
+    attention.NonDynamicallyQuantizableLinear
+)

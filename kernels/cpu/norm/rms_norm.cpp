@@ -1,6 +1,7 @@
 // Rows divided by the root of their mean square.
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 
 #include "core/parallel/isa.h"
