@@ -78,9 +78,7 @@ class LazyModuleMixin:
 
     def initialize_parameters(self, *args, **kwargs) -> None:
         """Give the parameters their shapes and first values, from the arguments of a call."""
-        raise NotImplementedError(
-            f"initialize_parameters is not implemented for {type(self).__name__}"
-        )
+        raise NotImplementedError(f"{type(self).__name__} must define initialize_parameters")
 
     def has_uninitialized_params(self) -> bool:
         """Whether a parameter or buffer of this layer has no shape yet."""

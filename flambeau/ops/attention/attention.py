@@ -11,6 +11,7 @@ from flambeau.ops.language import (
     grad_to,
     same,
     show,
+    strides_like,
 )
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, special, values
@@ -28,6 +29,7 @@ def _safe_softmax(self, dim, dtype, ops):
 
 _safe_softmax.samples(call(values(2, 3), 1), call(values(2, 3), 0), dtypes=FLOATING)
 _safe_softmax.reference(special.softmax)
+_safe_softmax.without("benchmark")
 
 
 def by_heads(sizes, dtype):
@@ -128,15 +130,21 @@ _scaled_dot_product_flash_attention_for_cpu.benchmark(
 
 @_scaled_dot_product_flash_attention_for_cpu.rule
 def _(query, key, value, dropout_p, attn_mask):
-    check_attention("scaled_dot_product_attention", query, key, value, attn_mask, dropout_p)
+    check_attention(
+        "scaled_dot_product_flash_attention_for_cpu", query, key, value, attn_mask, dropout_p
+    )
     n, h, length = query.shape[0], query.shape[1], query.shape[2]
-    made = by_heads([n, h, length, value.shape[3]], query.dtype)
-    return made, Spec([n, h, length], sum_dtype(query), [length * h, 1, h])
+    logs = Spec([n, h, length], sum_dtype(query), [length * h, 1, h])
+    if value.shape[3] == query.shape[3] and query.stride()[3] == 1:
+        return Spec(query.shape, query.dtype, strides_like(query)), logs
+    return Spec([n, h, length, value.shape[3]], query.dtype), logs
 
 
 def default_scale(query, scale):
     if scale is not None:
         return float(scale)
+    if query.shape[-1] == 0:
+        return 1.0
     return math.pow(float(query.shape[-1]), -0.5)
 
 
@@ -239,7 +247,7 @@ _scaled_dot_product_flash_attention_for_cpu_backward.samples(
         0.0,
         False,
     ),
-    dtypes=frozenset({"float32"}),
+    dtypes=frozenset({"float32", "float64"}),
 )
 _scaled_dot_product_flash_attention_for_cpu_backward.without(
     "jvp", "batching", "decomposition", "sharding", "benchmark", "autocast"
@@ -248,7 +256,7 @@ _scaled_dot_product_flash_attention_for_cpu_backward.without(
 
 @_scaled_dot_product_flash_attention_for_cpu_backward.rule
 def _(grad_out, query, key, value, out, logsumexp, dropout_p, attn_mask):
-    op = "scaled_dot_product_attention_backward"
+    op = "scaled_dot_product_flash_attention_for_cpu_backward"
     check_attention(op, query, key, value, attn_mask, dropout_p)
     made = [query.shape[0], query.shape[1], query.shape[2], value.shape[3]]
     if not same(grad_out.shape, made) or not same(out.shape, made):
@@ -344,6 +352,11 @@ def _scaled_dot_product_attention_math(
     tensor([[[0.5000, 0.5000],
              [0.5000, 0.5000]]])
     """
+    if not query.is_floating_point():
+        raise NotImplementedError(
+            f"scaled_dot_product_attention: not implemented for '{dtype_name(query.dtype)}': "
+            "convert with .to(torch.float32)"
+        )
     if is_causal and attn_mask is not None:
         raise Error(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
@@ -393,6 +406,7 @@ _scaled_dot_product_attention_math.samples(
     call(values(4, 3, 2), values(2, 3, 2), values(2, 3, 2), enable_gqa=True),
     dtypes=FLOATING,
 )
+_scaled_dot_product_attention_math.without("benchmark")
 
 
 @composite(
@@ -473,4 +487,7 @@ scaled_dot_product_attention.samples(
     call(values(2, 3, 4), values(2, 3, 4), values(2, 3, 4), is_causal=True),
     call(values(1, 1, 3, 4), values(1, 1, 3, 4), values(1, 1, 3, 2), is_causal=True, scale=0.2),
     dtypes=FLOATING,
+)
+scaled_dot_product_attention.benchmark(
+    call(values(4, 8, 512, 64), values(4, 8, 512, 64), values(4, 8, 512, 64), is_causal=True)
 )

@@ -372,6 +372,7 @@ _native_batch_norm_legit.samples(
     ),
     dtypes=FLOATING,
 )
+_native_batch_norm_legit.without("benchmark")
 
 
 @composite(
@@ -387,6 +388,7 @@ def _native_batch_norm_legit_no_stats(input, weight, bias, training, momentum, e
 _native_batch_norm_legit_no_stats.samples(
     call(values(3, 2, 2), values(2), values(2), True, 0.1, 1e-5), dtypes=FLOATING
 )
+_native_batch_norm_legit_no_stats.without("benchmark")
 
 
 @composite(
@@ -416,6 +418,7 @@ _native_batch_norm_legit_no_training.samples(
     ),
     dtypes=FLOATING,
 )
+_native_batch_norm_legit_no_training.without("benchmark")
 
 
 @composite(

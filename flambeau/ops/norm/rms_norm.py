@@ -1,11 +1,11 @@
 """Rows divided by the root of their mean square."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, same, show, show_open
+from flambeau.ops.language import Error, Spec, dtype_name, dtypes, same, show, show_open
 from flambeau.ops.norm.softmax import _plus
 from flambeau.ops.record import COMPLEX, FLOATING, composite, structured
 from flambeau.ops.samples import call, np, values
 
-EPSILON = 2.0**-23  # of float32
+EPSILON, FINE = 2.0**-23, 2.0**-52  # of float32 and float64
 
 
 def rms_rows(op, input, normalized_shape, weight):
@@ -169,7 +169,7 @@ def rms_norm(input, normalized_shape, weight, eps, ops):
             f"rms_norm: \"rms_norm\" not implemented for '{dtype_name(input.dtype)}': convert "
             "with .to(torch.float32)"
         )
-    added = EPSILON
+    added = FINE if input.dtype == dtypes.complex128 else EPSILON
     if eps is not None:
         added = eps
     inner = list(range(rows, input.dim()))
