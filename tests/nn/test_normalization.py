@@ -168,12 +168,12 @@ def test_instance_norm():
 def test_local_response_norm():
     x = drawn(2, 5, 3, 4)
     wide = x.double().numpy()
-    for layer, before in (
-        (nn.LocalResponseNorm(4, 0.1, 0.5, 2.0), 2),
-        (nn.CrossMapLRN2d(4, 0.1, 0.5, 2.0), 1),
+    for layer, before, behind in (
+        (nn.LocalResponseNorm(4, 0.1, 0.5, 2.0), 2, 1),
+        (nn.CrossMapLRN2d(4, 0.1, 0.5, 2.0), 1, 1),
     ):
-        squares = np.pad(wide**2, [(0, 0), (before, 3 - before), (0, 0), (0, 0)])
-        mean = sum(squares[:, i : i + 5] for i in range(4)) / 4
+        squares = np.pad(wide**2, [(0, 0), (before, behind), (0, 0), (0, 0)])
+        mean = sum(squares[:, i : i + 5] for i in range(before + behind + 1)) / 4
         close(layer(x), wide / (2 + 0.1 * mean) ** 0.5)
 
 

@@ -273,6 +273,8 @@ def local_response_norm(input, size: int, alpha: float = 1e-4, beta: float = 0.7
     total = padded.narrow(1, 0, channels)
     for i in range(1, size):
         total = total + padded.narrow(1, i, channels)
+    if not input.is_floating_point() and not input.is_complex():
+        return input / total.div(size, rounding_mode="trunc").mul(alpha).add(k).pow(beta)
     return input / total.div(size).mul(alpha).add(k).pow(beta)
 
 

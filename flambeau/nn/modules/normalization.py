@@ -253,10 +253,10 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """`LocalResponseNorm` of (N, C, H, W), by its older name.
+    """`LocalResponseNorm` of (N, C, H, W), whose neighbours are as many on either side.
 
     Args:
-        size: how many channels are neighbours.
+        size: how many channels are neighbours; one less where that is even.
         alpha, beta, k: the divisor is ``(k + alpha * mean) ** beta``.
 
     Shape:
@@ -284,11 +284,11 @@ class CrossMapLRN2d(Module):
     def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
-        # The window's longer half lies behind, in LocalResponseNorm before.
-        channels, before = input.size(1), (self.size - 1) // 2
-        squares = F.pad(input.mul(input), [0, 0, 0, 0, before, self.size - 1 - before])
+        # The channel in the middle, and as many on either side.
+        channels, beside = input.size(1), (self.size - 1) // 2
+        squares = F.pad(input.mul(input), [0, 0, 0, 0, beside, beside])
         total = squares.narrow(1, 0, channels)
-        for i in range(1, self.size):
+        for i in range(1, 2 * beside + 1):
             total = total + squares.narrow(1, i, channels)
         return input / total.mul(self.alpha / self.size).add(self.k).pow(self.beta)
 

@@ -362,7 +362,13 @@ def _scaled_dot_product_attention_math(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
             "is_causal=True"
         )
-    k, v = key, value
+    # Halves are computed in float32.
+    half = query.dtype == dtypes.float16 or query.dtype == dtypes.bfloat16
+    q, k, v = query, key, value
+    if half:
+        q = ops.to_dtype(query, dtypes.float32)
+        k = ops.to_dtype(key, dtypes.float32)
+        v = ops.to_dtype(value, dtypes.float32)
     if enable_gqa and query.dim() >= 3:
         h = query.dim() - 3
         have, found = key.shape[h], value.shape[h]
@@ -373,13 +379,13 @@ def _scaled_dot_product_attention_math(
                 f"number of heads in query, got query {show(query.shape)}, key {show(key.shape)} "
                 f"and value {show(value.shape)}"
             )
-        k = for_queries(key, wanted, ops)
-        v = for_queries(value, wanted, ops)
+        k = for_queries(k, wanted, ops)
+        v = for_queries(v, wanted, ops)
     factor = default_scale(query, scale)
-    # The root on both sides keeps halves in their range.
     root = math.pow(abs(factor), 0.5)
-    q = ops.mul_Scalar(query, -root if factor < 0 else root)
-    scores = ops.matmul(q, ops.mul_Scalar(turned(k, ops), root))
+    scores = ops.matmul(
+        ops.mul_Scalar(q, -root if factor < 0 else root), ops.mul_Scalar(turned(k, ops), root)
+    )
     masked = is_causal or attn_mask is not None
     if is_causal:
         seen = mask_of_causal(query, key.shape[key.dim() - 2], ops)
@@ -390,14 +396,19 @@ def _scaled_dot_product_attention_math(
         else:
             scores = scores + attn_mask
     p = ops._safe_softmax(scores, -1) if masked else ops.softmax_int(scores, -1)
-    if p.dtype != query.dtype:
-        p = ops.to_dtype(p, query.dtype)
+    if p.dtype != v.dtype:
+        p = ops.to_dtype(p, v.dtype)
     if dropout_p > 0 and dropout_mask is not None:
         kept = ops.masked_fill_Scalar(p, ops.logical_not(dropout_mask), 0)
-        return ops.matmul(kept, ops.mul_Scalar(v, 1.0 / (1.0 - dropout_p))), kept
+        scaled = ops.mul_Scalar(v, 1.0 / (1.0 - dropout_p))
+        made = ops.matmul(kept, scaled)
+        return ops.to_dtype(made, query.dtype), ops.to_dtype(kept, query.dtype)
     if dropout_p > 0:
         p = ops.dropout(p, dropout_p, True)
-    return ops.matmul(p, v), p
+    out = ops.matmul(p, v)
+    if not half:
+        return out, p
+    return ops.to_dtype(out, query.dtype), ops.to_dtype(p, query.dtype)
 
 
 _scaled_dot_product_attention_math.samples(

@@ -316,6 +316,8 @@ def batch_norm(input, weight, bias, running_mean, running_var, training, momentu
     tensor([[-1.],
             [ 1.]])
     """
+    if input.dim() == 1 and input.numel() == 0:
+        return ops.clone(input)
     return ops.native_batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )[0]
