@@ -1,7 +1,7 @@
 """Smooth activations."""
 
-from flambeau.ops.language import Error, show, wrap_dim
-from flambeau.ops.pointwise.rectifiers import NN, OF_GRADIENT
+from flambeau.ops.language import Error, same, show, wrap_dim
+from flambeau.ops.pointwise.rectifiers import NN, OF_GRADIENT, check_floats
 from flambeau.ops.record import FLOATING, composite, native, pointwise
 from flambeau.ops.samples import call, np, special, values
 from flambeau.ops.trace import f
@@ -208,7 +208,9 @@ def softplus(self, beta, threshold):
 
 
 softplus.reference(
-    lambda x, beta=1, threshold=20: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta)
+    lambda x, beta=1, threshold=20: np.where(
+        x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta
+    )
 )
 
 
@@ -297,13 +299,18 @@ def _(g, self, buffer, ops):
     function_variant=False,
     method=False,
 )
-def log_sigmoid_backward(grad_output, self, ops):
+def log_sigmoid_backward(grad_output, self, buffer, ops):
     """The gradient of ``log_sigmoid``.
 
     >>> flambeau.ops.aten.log_sigmoid_backward(
     ...     flambeau.ones(1), flambeau.zeros(1), flambeau.zeros(0))
     tensor([0.5000])
     """
+    if buffer.numel() > 0 and not same(buffer.shape, self.shape):
+        raise Error(
+            f"log_sigmoid_backward: buffer of shape {show(buffer.shape)} must be empty or have the "
+            f"shape of self, {show(self.shape)}"
+        )
     return ops._log_sigmoid_backward(grad_output, self)
 
 
@@ -428,6 +435,7 @@ def glu(self, dim, ops):
     >>> flambeau.nn.functional.glu(flambeau.tensor([1., 2., 0., 0.]))
     tensor([0.5000, 1.0000])
     """
+    check_floats("glu", self)
     d = check_halves("glu", self, dim)
     half = self.shape[d] // 2
     return ops._glu(ops.narrow(self, d, 0, half), ops.narrow(self, d, half, half))
@@ -437,9 +445,7 @@ glu.samples(
     call(values(2, 4)), call(values(4, 3), 0), call(values(2, 4, 3), 1), call(values(0, 2)),
     dtypes=FLOATING,
 )  # fmt: skip
-glu.reference(
-    lambda x, dim=-1: np.split(x, 2, dim)[0] * special.expit(np.split(x, 2, dim)[1])
-)
+glu.reference(lambda x, dim=-1: np.split(x, 2, dim)[0] * special.expit(np.split(x, 2, dim)[1]))
 glu.batching("dims")
 
 
@@ -469,6 +475,7 @@ def glu_backward(grad_output, self, dim, ops):
     >>> flambeau.ops.aten.glu_backward(flambeau.ones(1), flambeau.tensor([4., 0.]), 0)
     tensor([0.5000, 1.0000])
     """
+    check_floats("glu_backward", self)
     d = check_halves("glu_backward", self, dim)
     half = self.shape[d] // 2
     first = ops.narrow(self, d, 0, half)
@@ -511,3 +518,10 @@ def _(g, grad_output, self, gate):
     s = f.sigmoid(gate)
     slope = s * (1 - s)
     return g * self * slope, g * grad_output * slope, g * grad_output * self * slope * (1 - 2 * s)
+
+
+for _op in (selu, selu_, log_sigmoid, log_sigmoid_backward, glu_backward):
+    _op.without("benchmark")
+
+for _op in (celu, celu_, log_sigmoid_forward, glu):
+    _op.without("autocast", "benchmark")

@@ -99,9 +99,7 @@ def feature_dropout_(self, p, train, ops):
 feature_dropout_.samples(call(values(2, 3, 2), 0.5, True), dtypes=FLOATING)
 
 
-@composite(
-    "alpha_dropout(Tensor input, float p, bool train) -> Tensor", method=False, tags=_RANDOM
-)
+@composite("alpha_dropout(Tensor input, float p, bool train) -> Tensor", method=False, tags=_RANDOM)
 def alpha_dropout(input, p, train, ops):
     """Dropout to the value that ``selu`` has far below zero, after which mean and variance are
     brought back (Klambauer et al., 2017).
@@ -192,3 +190,13 @@ def feature_alpha_dropout_(self, p, train, ops):
 
 
 feature_alpha_dropout_.samples(call(values(2, 3, 2), 0.5, True), dtypes=FLOATING)
+
+for _op in (
+    feature_dropout,
+    feature_dropout_,
+    alpha_dropout,
+    alpha_dropout_,
+    feature_alpha_dropout,
+    feature_alpha_dropout_,
+):
+    _op.without("benchmark")

@@ -1,7 +1,8 @@
 """``rrelu``: below zero a slope that is drawn anew for each element (Xu et al., 2015)."""
 
 from flambeau.ops.language import Error, Spec, dtype_name, dtypes, same, show
-from flambeau.ops.record import FLOATING, composite, native, structured
+from flambeau.ops.pointwise.rectifiers import check_floats
+from flambeau.ops.record import FLOATING, composite, pointwise, structured
 from flambeau.ops.samples import call, values
 
 _RANDOM = frozenset({"random"})
@@ -80,30 +81,36 @@ def mean_slope(lower, upper):
     return (float(lower) + float(upper)) / 2
 
 
-def drawn(self, noise, lower, upper, generator, ops):
-    """The result in training; ``noise`` takes the slopes."""
+def check_noise(op, self, noise, lower, upper):
+    check_floats(op, self)
+    check_bounds(op, lower, upper)
     if not same(self.shape, noise.shape):
         raise Error(
-            f"rrelu_with_noise: noise of shape {show(noise.shape)} must have the shape of self, "
+            f"{op}: noise of shape {show(noise.shape)} must have the shape of self, "
             f"{show(self.shape)}"
         )
-    slopes = ops._rrelu_slopes(self, float(lower), float(upper), generator)
-    ops.copy_(noise, slopes)
-    return ops.to_dtype(self * slopes, self.dtype)
 
 
-@native(
+@composite(
     f"rrelu_with_noise(Tensor self, Tensor(b!) noise, {_DRAWN}) -> Tensor",
     module="_nn",
     method=False,
     tags=_RANDOM,
 )
 def rrelu_with_noise(self, noise, lower, upper, training, generator, ops):
-    """``rrelu`` that keeps the slopes in ``noise``."""
-    check_bounds("rrelu_with_noise", lower, upper)
-    if training:
-        return drawn(self, noise, lower, upper, generator, ops)
-    return ops.leaky_relu(self, mean_slope(lower, upper))
+    """``rrelu`` that keeps the slopes in ``noise``.
+
+    >>> noise = flambeau.zeros(2)
+    >>> flambeau._C._nn.rrelu_with_noise(flambeau.tensor([-1., 2.]), noise, 0.25, 0.25, True)
+    tensor([-0.2500,  2.0000])
+    >>> noise
+    tensor([0.2500, 1.0000])
+    """
+    check_noise("rrelu_with_noise", self, noise, lower, upper)
+    if not training:
+        return ops.leaky_relu(self, mean_slope(lower, upper))
+    ops.copy_(noise, ops._rrelu_slopes(self, float(lower), float(upper), generator))
+    return ops._rrelu(self, noise, lower, upper, training)
 
 
 rrelu_with_noise.samples(
@@ -111,25 +118,25 @@ rrelu_with_noise.samples(
 )
 
 
-@rrelu_with_noise.gradient
-def _(g, self, noise, lower, upper, training, ops):
-    return ops.rrelu_with_noise_backward(g, self, noise, lower, upper, training, False), None
-
-
-@native(
+@composite(
     f"rrelu_with_noise_(Tensor(a!) self, Tensor(b!) noise, {_DRAWN}) -> Tensor(a!)",
     module="_nn",
     method=False,
     tags=_RANDOM,
-    node="RreluWithNoiseBackward1",
 )
 def rrelu_with_noise_(self, noise, lower, upper, training, generator, ops):
-    """``rrelu_with_noise`` in place."""
-    check_bounds("rrelu_with_noise_", lower, upper)
-    if training:
-        ops.copy_(self, drawn(self, noise, lower, upper, generator, ops))
+    """``rrelu_with_noise`` in place.
+
+    >>> x = flambeau.tensor([-1., 2.])
+    >>> flambeau._C._nn.rrelu_with_noise_(x, flambeau.zeros(2), 0.25, 0.25, True)
+    tensor([-0.2500,  2.0000])
+    """
+    check_noise("rrelu_with_noise_", self, noise, lower, upper)
+    if not training:
+        ops.leaky_relu_(self, mean_slope(lower, upper))
         return
-    ops.leaky_relu_(self, mean_slope(lower, upper))
+    ops.copy_(noise, ops._rrelu_slopes(self, float(lower), float(upper), generator))
+    ops._rrelu_(self, noise, lower, upper, training)
 
 
 rrelu_with_noise_.samples(
@@ -137,7 +144,30 @@ rrelu_with_noise_.samples(
 )
 
 
-@rrelu_with_noise_.gradient
+@pointwise(
+    "_rrelu(Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training) -> Tensor",
+    dtypes=FLOATING,
+    method=False,
+    function_variant=False,
+    out=False,
+    node="RreluWithNoiseBackward0",
+    inplace_node="RreluWithNoiseBackward1",
+)
+def _rrelu(self, noise):
+    """``rrelu`` with slopes that were drawn."""
+    return self * noise
+
+
+_rrelu.samples(call(values(2, 3), values(2, 3, constant=True), 0.25, 0.5, True))
+_rrelu.reference(lambda x, noise, lower, upper, training: x * noise)
+
+
+@_rrelu.gradient
+def _(g, self, noise, lower, upper, training, ops):
+    return ops.rrelu_with_noise_backward(g, self, noise, lower, upper, training, False), None
+
+
+@_rrelu.inplace_gradient
 def _(g, result, noise, lower, upper, training, ops):
     return ops.rrelu_with_noise_backward(g, result, noise, lower, upper, training, True), None
 
@@ -158,6 +188,7 @@ def rrelu_with_noise_backward(
     ...     False)
     tensor([0.2500, 1.0000])
     """
+    check_floats("rrelu_with_noise_backward", self)
     if training and float(upper) - float(lower) > 1e-6:
         return grad_output * noise
     return ops.leaky_relu_backward(grad_output, self, mean_slope(lower, upper), self_is_result)
@@ -168,3 +199,8 @@ rrelu_with_noise_backward.samples(
     call(values(2, 3), values(2, 3), values(2, 3, constant=True), 0.25, 0.5, False, False),
     dtypes=FLOATING,
 )
+
+_rrelu_slopes.without("decomposition", "sharding", "autocast", "benchmark")
+
+for _op in (rrelu, rrelu_, rrelu_with_noise, rrelu_with_noise_, rrelu_with_noise_backward):
+    _op.without("benchmark")
