@@ -51,6 +51,7 @@ class Record:
     doc: str
     function: Callable | None = None
     gradient: Callable | None = None
+    inplace_gradient: Callable | None = None  # of the in-place form, where it is another
     rule: Callable | None = None  # what the outputs will be, printed by generator/source.py
     no_gradient: str = ""  # why there is none
     # pointwise
@@ -178,6 +179,12 @@ class _Handle:
     def gradient(self, f: Callable) -> Callable:
         for r in self.records:
             r.gradient = f
+        return f
+
+    def inplace_gradient(self, f: Callable) -> Callable:
+        """From the result what the other has from ``self``, which is kept for that one alone."""
+        for r in self.records:
+            r.inplace_gradient = f
         return f
 
     def rule(self, f: Callable) -> Callable:

@@ -67,6 +67,16 @@ void exponential_(const Tensor& self, double lambda, Generator* generator) {
   });
 }
 
+void _rrelu_slopes(const Tensor& result, const Tensor& self, double lower, double upper,
+                   Generator* generator) {
+  if (self.numel() == 0) return;
+  const Tensor source = flambeau::empty(self.sizes(), result.options());
+  cpu::copy(source, self);
+  Generator& g = pick(generator);
+  const std::lock_guard lock(g.mutex);
+  fill_rrelu_slopes(g, result.dtype(), result.bytes(), source.bytes(), self.numel(), lower, upper);
+}
+
 void bernoulli_float_(const Tensor& self, double p, Generator* generator) {
   fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
     fill_bernoulli(g, self.dtype(), dst, n, p);

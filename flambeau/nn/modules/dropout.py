@@ -7,7 +7,14 @@ import flambeau
 from .. import functional as F
 from .module import Module
 
-__all__ = ["Dropout"]
+__all__ = [
+    "AlphaDropout",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
+]
 
 
 class _DropoutNd(Module):
@@ -46,3 +53,112 @@ class Dropout(_DropoutNd):
 
     def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
+
+
+class Dropout1d(_DropoutNd):
+    """In training, zeroes whole channels with probability ``p`` and scales the others by
+    ``1 / (1 - p)``; in evaluation, gives its input back.
+
+    Args:
+        p: probability of a channel to be dropped.
+        inplace: whether to work in the input itself.
+
+    Shape:
+        - input, output: (N, C, L) or (C, L), the same.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nn.Dropout1d(0.2).eval()(flambeau.ones(3, 1)).flatten()
+        tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
+        return F.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(_DropoutNd):
+    """In training, zeroes whole channels with probability ``p`` and scales the others by
+    ``1 / (1 - p)``; in evaluation, gives its input back.
+
+    Args:
+        p: probability of a channel to be dropped.
+        inplace: whether to work in the input itself.
+
+    Shape:
+        - input, output: (N, C, H, W), the same.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nn.Dropout2d(0.2).eval()(flambeau.ones(1, 3, 1, 1)).flatten()
+        tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
+        return F.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(_DropoutNd):
+    """In training, zeroes whole channels with probability ``p`` and scales the others by
+    ``1 / (1 - p)``; in evaluation, gives its input back.
+
+    Args:
+        p: probability of a channel to be dropped.
+        inplace: whether to work in the input itself.
+
+    Shape:
+        - input, output: (N, C, D, H, W) or (C, D, H, W), the same.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nn.Dropout3d(0.2).eval()(flambeau.ones(3, 1, 1, 1)).flatten()
+        tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
+        return F.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_DropoutNd):
+    """In training, drops elements to the value that ``selu`` has far below zero and brings mean and
+    variance back; in evaluation, gives its input back.
+
+    Args:
+        p: probability of an element to be dropped.
+        inplace: whether to work in the input itself.
+
+    Shape:
+        - input, output: any, the same.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nn.AlphaDropout(0.2).eval()(flambeau.ones(3)).flatten()
+        tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
+        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """``AlphaDropout`` of whole channels.
+
+    Args:
+        p: probability of a channel to be dropped.
+        inplace: whether to work in the input itself.
+
+    Shape:
+        - input, output: (N, C, *), the same.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.nn.FeatureAlphaDropout(0.2).eval()(flambeau.ones(1, 3)).flatten()
+        tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: flambeau.Tensor) -> flambeau.Tensor:
+        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -160,6 +160,8 @@ def _select(record: Record, symbol: str, name: str) -> str:
     for i, value in enumerate(values):
         code += f"  if ({is_chosen(record, value)}) chosen = {i};\n"
     for arg, allowed in record.static.items():
+        if set(allowed) == {False, True}:  # there is no other
+            continue
         shown = ", ".join("None" if v is None else f"'{v}'" for v in allowed)
         code += (
             f'  if (chosen < 0) raise("{name} expected {arg} to be one of {shown}, but found \'", '

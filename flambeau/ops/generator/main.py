@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pathlib
+from dataclasses import replace
 
 from flambeau.ops.generator import boxed, docs, entries, headers, names, printed, tables
 from flambeau.ops.generator import pointwise as pw
@@ -70,15 +71,17 @@ def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, 
         check_differentiable(r)
         code += printed.own(r, unit)
         node = nodes.get(id(r))
-        gradient = Gradient(r, unit) if node else None
+        gradient = there = Gradient(r, unit) if node else None
+        if r.inplace_gradient:
+            there = Gradient(replace(r, gradient=r.inplace_gradient), unit)
         if gradient:
             made = gradient.node(node)
             if r.inplace_node:
-                made += gradient.node(r.inplace_node)
+                made += there.node(r.inplace_node)
             code += f"namespace {{\n{made}}}  // namespace\n"
         for s in r.schemas():
             inplace = r.inplace_node if s.inplace else ""
-            code += entries.function(r, s, gradient, inplace or node)
+            code += entries.function(r, s, there if s.inplace else gradient, inplace or node)
         code += boxed.functions(r)
     code += "".join(tables.op_rows(r) for r in group) + "}  // namespace entry\n"
     declarations = headers.kernel_declarations(group)

@@ -104,7 +104,34 @@ void fill_from_unit(const char* op, Generator& generator, DType dtype, void* dst
   });
 }
 
+// How many numbers an element takes depends on those before it, so one thread draws them all.
+template <class T>
+void slopes(Generator& generator, T* dst, const T* src, int64_t n, double from, double to) {
+  uint32_t words[2 * kStreamTile];
+  for (int64_t begin = 0; begin < n; begin += kStreamTile) {
+    const int64_t end = std::min(n, begin + kStreamTile);
+    const int64_t drawn = std::count_if(src + begin, src + end, [](T x) { return x <= 0; });
+    if (drawn > 0) generator.engine.fill(words, 2 * drawn);
+    const uint32_t* next = words;
+    for (int64_t i = begin; i < end; ++i) {
+      dst[i] = 1;
+      if (!(src[i] <= 0)) continue;
+      dst[i] = static_cast<T>(unit_double(next) * (to - from) + from);
+      next += 2;
+    }
+  }
+}
+
 }  // namespace
+
+void fill_rrelu_slopes(Generator& generator, DType dtype, void* dst, const void* src, int64_t n,
+                       double from, double to) {
+  if (dtype == DType::float64)
+    return slopes(generator, static_cast<double*>(dst), static_cast<const double*>(src), n, from,
+                  to);
+  slopes(generator, static_cast<float*>(dst), static_cast<const float*>(src), n,
+         static_cast<float>(from), static_cast<float>(to));
+}
 
 void fill_uniform(Generator& generator, DType dtype, void* dst, int64_t n, double from, double to) {
   if (dtype == DType::float64) {

@@ -29,6 +29,10 @@ void fill_cauchy(Generator& generator, DType dtype, void* dst, int64_t n, double
                  double sigma);
 void fill_log_normal(Generator& generator, DType dtype, void* dst, int64_t n, double mean,
                      double std);
+// A number in [from, to) where an element of src, of the same dtype, is at most 0; else 1. float32
+// and float64 alone.
+void fill_rrelu_slopes(Generator& generator, DType dtype, void* dst, const void* src, int64_t n,
+                       double from, double to);
 
 // ---- any real dtype
 
