@@ -43,6 +43,7 @@ def test_convolutions_with_groups_dilation_and_stride(name, size, weight):
 def test_every_padding_mode_of_convolutions(rank, mode, padding):
     agrees(f"""
         torch.manual_seed(0)
+        torch.set_default_dtype(torch.float64)
         layer = nn.Conv{rank}d(3, 4, 3, padding={padding}, padding_mode={mode!r})
         x = torch.randn([2, 3] + [7] * {rank}, requires_grad=True)
         shown_with_gradients(layer(x), x, *layer.parameters())

@@ -13,8 +13,9 @@ namespace {
 constexpr int64_t kScratchBytes = 32 << 10;
 constexpr int64_t kTaskSums = 1 << 16;  // products of taps
 constexpr int64_t kMostOuts = 4;        // of a channel; more share what they read by a product
-constexpr int64_t kMostSpan = 64;       // between the first and the last tap
-constexpr int64_t kParts = 16;          // of sums over images and rows
+constexpr int64_t kMostChannels = 7, kFewOuts = 2;  // of a group that has more than one channel
+constexpr int64_t kMostSpan = 64;                   // between the first and the last tap
+constexpr int64_t kParts = 16;                      // of sums over images and rows
 constexpr int64_t kMostPairs = 4096, kFewPairs = 32,
                   kFewLanes = 16;  // of an out and an element of a patch
 
@@ -31,13 +32,14 @@ namespace {
 // What of a source is in the scratch at a time, and where.
 class DepthwisePlan {
  public:
-  // `grads`: so many gradients are there too.
-  DepthwisePlan(ConvType type, const PatchSource& source, int64_t grads)
+  // `channels` are there together; `grads`: so many gradients too.
+  DepthwisePlan(ConvType type, const PatchSource& source, int64_t channels, int64_t grads)
       : f(depthwise_kernels(type)),
         src(source),
         element(element_of(type)),
         taps(source.taps_h * source.taps_w),
         vectors(ceil_div(source.grid_w, f.lanes)),
+        channels_(channels),
         grads_(grads),
         span_h_(source.off_h[source.taps_h - 1] - source.off_h[0]) {
     const int64_t span_w = src.off_w[src.taps_w - 1] - src.off_w[0];
@@ -52,6 +54,9 @@ class DepthwisePlan {
     rows = 1;
     while (rows < src.grid_h && scratch_bytes(rows + 1) <= kScratchBytes) ++rows;
     rows = ceil_div(src.grid_h, ceil_div(src.grid_h, rows));
+    for (int64_t c = 1; c < channels; ++c)
+      for (int64_t t = 0; t < taps; ++t)
+        distances.push_back(c * (source_bytes() / f.sum) + distances[static_cast<size_t>(t)]);
   }
 
   int64_t bands() const { return ceil_div(src.grid_h, rows); }
@@ -65,7 +70,7 @@ class DepthwisePlan {
   // Whole images leave the same zeros around them.
   bool clears_once() const { return bands() == 1; }
   void clear(char* scratch) const {
-    if (clears_once()) std::fill_n(scratch, source_bytes(), 0);
+    if (clears_once()) std::fill_n(scratch, channels_ * source_bytes(), 0);
   }
 
   // A channel of a group of an image, for the rows of the grid from `row` on; into a scratch that
@@ -98,24 +103,26 @@ class DepthwisePlan {
     return ((of_rows - 1) * src.step_h + span_h_ + 1) * pitch * f.sum;
   }
   int64_t scratch_bytes(int64_t of_rows) const {
-    return source_bytes(of_rows) + grads_ * of_rows * vectors * f.lanes * f.sum;
+    return channels_ * source_bytes(of_rows) + grads_ * of_rows * vectors * f.lanes * f.sum;
   }
 
-  const int64_t grads_;
+  const int64_t channels_, grads_;
   const int64_t span_h_;
 };
 
 class DepthwisePass {
  public:
-  DepthwisePass(ConvType type, const ConvPass& pass) : plan_(type, pass.source, 0), pass_(pass) {}
+  DepthwisePass(ConvType type, const ConvPass& pass)
+      : plan_(type, pass.source, pass.source.channels, 0), pass_(pass) {}
 
   void run() const {
     const int64_t bands = plan_.bands();
-    const int64_t work = plan_.rows * plan_.src.grid_w * pass_.outs * plan_.taps;
+    const int64_t elements = plan_.src.elements();
+    const int64_t work = plan_.rows * plan_.src.grid_w * pass_.outs * elements;
     parallel_for(pass_.images * pass_.groups * bands, std::max<int64_t>(1, kTaskSums / work),
                  [&](int64_t begin, int64_t end) {
                    const Scratch scratch(plan_.scratch_bytes() + plan_.slack_bytes() +
-                                         (plan_.taps + 1) * plan_.f.sum + 64);
+                                         (elements + 1) * plan_.f.sum + 64);
                    plan_.clear(scratch.data());
                    int64_t loaded = -1;  // whose filters are there
                    for (int64_t t = begin; t < end; ++t) {
@@ -130,8 +137,10 @@ class DepthwisePass {
   void multiply(int64_t image, int64_t group, int64_t row, char* scratch, int64_t& loaded) const {
     const DepthwiseKernels& f = plan_.f;
     char* const filters = scratch + round_up(plan_.scratch_bytes() + plan_.slack_bytes(), 64);
-    char* const bias = filters + plan_.taps * f.sum;
-    DepthwiseBlock b = plan_.load(image, group, 0, row, scratch);
+    char* const bias = filters + plan_.src.elements() * f.sum;
+    DepthwiseBlock b;
+    for (int64_t c = plan_.src.channels; c-- > 0;)
+      b = plan_.load(image, group, c, row, scratch + c * plan_.source_bytes());
     b.filters = filters;
     b.bias = pass_.bias ? bias : nullptr;
     b.out_h = pass_.out_h;
@@ -151,11 +160,12 @@ class DepthwisePass {
   void load_filters(int64_t group, int64_t out, char* to) const {
     const FilterView& view = pass_.filters;
     const int64_t taps_w = plan_.src.taps_w;
-    for (int64_t t = 0; t < plan_.taps; ++t) {
+    for (int64_t e = 0; e < plan_.src.elements(); ++e) {
+      const int64_t t = e % plan_.taps;
       const int64_t r = pass_.taps_h->filter[t / taps_w], s = pass_.taps_w->filter[t % taps_w];
-      const int64_t at =
-          group * view.group_stride + out * view.out_stride + r * view.r_stride + s * view.s_stride;
-      plan_.f.widen(to + t * plan_.f.sum, view.data + at * plan_.element, 1, 1);
+      const int64_t at = group * view.group_stride + out * view.out_stride +
+                         view.in(e / plan_.taps) + r * view.r_stride + s * view.s_stride;
+      plan_.f.widen(to + e * plan_.f.sum, view.data + at * plan_.element, 1, 1);
     }
   }
 
@@ -175,8 +185,11 @@ bool is_small(const PatchSource& src) {
 }  // namespace
 
 bool is_depthwise(const ConvPass& pass) {
-  return pass.source.channels == 1 && pass.groups > 1 && pass.activation == Activation::none &&
-         pass.layout == ConvLayout::nchw && pass.outs <= kMostOuts && is_small(pass.source);
+  const int64_t channels = pass.source.channels;
+  return (channels == 1 ? pass.outs <= kMostOuts
+                        : channels <= kMostChannels && pass.outs <= kFewOuts) &&
+         pass.groups > 1 && pass.activation == Activation::none &&
+         pass.layout == ConvLayout::nchw && is_small(pass.source);
 }
 
 void run_depthwise(ConvType type, const ConvPass& pass) { DepthwisePass(type, pass).run(); }
@@ -202,7 +215,7 @@ bool correlates(ConvType type, ConvLayout layout, const Conv2dShape& shape,
 void correlate_grad_filters(ConvType type, const Conv2dShape& shape, const PatchSource& source,
                             const void* dy, const MutableConvFilters& gradient) {
   const int64_t outs = shape.k / shape.groups, channels = source.channels;
-  const DepthwisePlan plan(type, source, std::min(outs, depthwise_kernels(type).outs));
+  const DepthwisePlan plan(type, source, 1, std::min(outs, depthwise_kernels(type).outs));
   const DepthwiseKernels& f = plan.f;
   const ImageStrides grad(ConvLayout::nchw, shape.k, shape.out_h(), shape.out_w());
   const int64_t vector = f.lanes * f.sum, filter = channels * plan.taps * vector;

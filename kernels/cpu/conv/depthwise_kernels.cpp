@@ -166,7 +166,8 @@ struct Depthwise {
                               int64_t last_lanes, int64_t out_col, int64_t out_step) {
     S* const out = static_cast<S*>(b.out) + b.row * b.out_h;
     const PatchSource& src = *b.source;
-    const int64_t row_step = src.step_h * b.pitch, count = src.taps_h * src.taps_w;
+    const int64_t row_step = src.step_h * b.pitch;
+    const int64_t count = src.channels * src.taps_h * src.taps_w;
     const auto rounded = [](int64_t n) { return (n + kSums - 1) / kSums * kSums; };
     const bool along_rows = rounded(cols) * b.rows <= rounded(b.rows) * cols;
     const int64_t inner = along_rows ? cols : b.rows, outer = along_rows ? b.rows : cols;
@@ -197,7 +198,7 @@ struct Depthwise {
   template <int Taps>
   static void columns(const DepthwiseBlock& b, const int64_t* taps, int64_t taps_w, Vec<T> bias) {
     const T* const filters = static_cast<const T*>(b.filters);
-    const int64_t width = b.source->grid_w;
+    const int64_t width = b.source->grid_w, count = b.source->channels * Taps * taps_w;
     S* out = static_cast<S*>(b.out) + b.row * b.out_h;
     for (int64_t i = 0; i < b.rows; i += kSums, out += kSums * b.out_h) {
       const T* const rows = static_cast<const T*>(b.scratch) + i * b.pitch;
@@ -205,19 +206,20 @@ struct Depthwise {
         Vec<T> acc[kSums];
 #pragma GCC unroll 8
         for (int k = 0; k < kSums; ++k) acc[k] = bias;
-        for (int64_t s = 0; s < taps_w; ++s) {
-          const T* at = rows + j + taps[s];
-          Vec<T> by[Taps];
+        for (int64_t first = 0; first < count; first += Taps * taps_w)
+          for (int64_t s = first; s < first + taps_w; ++s) {
+            const T* at = rows + j + taps[s];
+            Vec<T> by[Taps];
 #pragma GCC unroll 8
-          for (int r = 0; r < Taps; ++r) by[r] = broadcast(filters[r * taps_w + s]);
+            for (int r = 0; r < Taps; ++r) by[r] = broadcast(filters[r * taps_w + s]);
 #pragma GCC unroll 16
-          for (int row = 0; row < kSums + Taps - 1; ++row, at += b.pitch) {
-            const Vec<T> x = load(at);
+            for (int row = 0; row < kSums + Taps - 1; ++row, at += b.pitch) {
+              const Vec<T> x = load(at);
 #pragma GCC unroll 8
-            for (int r = 0; r < Taps; ++r)
-              if (row >= r && row - r < kSums) acc[row - r] = fma(by[r], x, acc[row - r]);
+              for (int r = 0; r < Taps; ++r)
+                if (row >= r && row - r < kSums) acc[row - r] = fma(by[r], x, acc[row - r]);
+            }
           }
-        }
 #pragma GCC unroll 8
         for (int k = 0; k < kSums; ++k)
           if (i + k < b.rows)
