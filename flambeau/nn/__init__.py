@@ -1,7 +1,8 @@
 """Networks: `Module`, layers, losses, and what they compute as functions."""
 
-from . import functional, init, modules
+from . import attention, functional, init, modules
 from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-__all__ = [*modules.__all__, "Buffer", "Parameter", "functional", "init"]
+__all__ = [*modules.__all__, "Buffer", "Parameter", "UninitializedBuffer"]
+__all__ += ["UninitializedParameter", "attention", "functional", "init"]

@@ -46,6 +46,10 @@ GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
     "_trigamma": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
+    "native_batch_norm_backward": "its mean and deviation have to be those of its input",
+    "native_group_norm_backward": "its mean and deviation have to be those of its input",
+    "_fused_rms_norm_backward": "its mean square has to be that of its input",
+    "_scaled_dot_product_flash_attention_for_cpu_backward": "out has to be what it gives",
 }
 
 # Writes no element.

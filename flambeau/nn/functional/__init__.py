@@ -9,6 +9,7 @@ functions beside it add what PyTorch's add: checks, deprecated arguments, in-pla
 
 from . import (
     _activation,
+    _attention,
     _conv,
     _dropout,
     _fold,
@@ -20,6 +21,8 @@ from . import (
     _sparse,
 )
 from ._activation import *
+from ._attention import *
+from ._attention import _canonical_mask, _mha_shape_check, _none_or_dtype  # noqa: F401
 from ._conv import *
 from ._dropout import *
 from ._fold import *
@@ -32,6 +35,7 @@ from ._sparse import *
 
 __all__: list[str] = []
 __all__ += _activation.__all__
+__all__ += _attention.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__

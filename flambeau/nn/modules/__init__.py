@@ -4,39 +4,57 @@
 
 from . import (
     activation,
+    attention,
+    batchnorm,
     container,
     conv,
     dropout,
     flatten,
     fold,
+    instancenorm,
     linear,
     loss,
     normalization,
     pooling,
     sparse,
+    transformer,
 )
 from .activation import *
+from .attention import *
+from .batchnorm import *
 from .container import *
 from .conv import *
 from .dropout import *
 from .flatten import *
 from .fold import *
+from .instancenorm import *
 from .linear import *
 from .loss import *
 from .module import Module
 from .normalization import *
 from .pooling import *
 from .sparse import *
+from .transformer import *
 
 __all__ = ["Module"]
 __all__ += activation.__all__
+__all__ += attention.__all__
+__all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += flatten.__all__
 __all__ += fold.__all__
+__all__ += instancenorm.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += sparse.__all__
+__all__ += transformer.__all__
+
+# Where PyTorch has them, and pickles look.
+activation.MultiheadAttention = attention.MultiheadAttention  # type: ignore[attr-defined]
+linear.NonDynamicallyQuantizableLinear = (  # type: ignore[attr-defined]
+    attention.NonDynamicallyQuantizableLinear
+)

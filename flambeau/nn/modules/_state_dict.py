@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import flambeau
 
 from ...utils.hooks import RemovableHandle
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._hooks import _register, _WrappedHook
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
@@ -346,6 +346,14 @@ def _load_entry(
         return (
             f'While copying the parameter named "{key}", expected flambeau.Tensor or Tensor-like '
             f"object from checkpoint but received {type(value)}"
+        )
+    if is_lazy(value):
+        if is_lazy(tensor):
+            return None  # neither has a shape yet
+        return (
+            f'While copying the parameter named "{key}": the checkpoint holds an uninitialized '
+            f"one, and the module's has shape {tensor.shape}. Call the lazy module once before "
+            "its state dictionary is saved."
         )
     if tensor.dim() == 0 and value.dim() == 1:
         value = value[0]  # files of PyTorch 0.3 and older hold scalars as one-element vectors

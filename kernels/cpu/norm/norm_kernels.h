@@ -29,6 +29,22 @@ struct RowKernels {
   void (*accumulate)(T* dst, const T* src, int64_t n);
 };
 
+// Rows of n elements divided by the root of their mean square; weight may be null.
+template <class T>
+struct RmsNormKernels {
+  void (*forward)(void* out, T* rstd, const void* x, const T* weight, int64_t rows, int64_t n,
+                  double eps);
+  // Adds to grad_weight; it and out may be null.
+  void (*backward)(void* out, T* grad_weight, const void* grad, const void* x, const T* weight,
+                   const T* rstd, int64_t rows, int64_t n);
+};
+
+struct AllRmsNormKernels {
+  RmsNormKernels<float> f32;
+  RmsNormKernels<double> f64;
+  RmsNormKernels<float> f16, bf16;
+};
+
 struct NormKernels {
   RowKernels<float> f32;
   RowKernels<double> f64;

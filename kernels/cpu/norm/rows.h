@@ -3,9 +3,22 @@
 #pragma once
 
 #include "kernels/cpu/pointwise/vectors.h"
+#include "kernels/math/leaves.h"
 
 namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE {
 namespace {
+
+// math::exp of x <= 0, with its bits: 2^n, which may not be normal, is a normal number times a
+// constant.
+template <class T>
+FLAMBEAU_LEAF T exp_of_negative(T x) {
+  constexpr T low = sizeof(T) == 4 ? T(-104) : T(-746);
+  constexpr int shift = sizeof(T) == 4 ? 32 : 64;
+  constexpr T unit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
+  const math::exp_reduced<T> a = math::exp_reduce(math::at_least(x, low));
+  const T y = math::fma_or_mul(a.r * a.r, math::exp_tail(a.r), a.r) + T(1);
+  return y * math::exp2_of_bits<T>(a.n.bits + math::bits_t<T>(shift)) * unit;
+}
 
 // Sums run in the lanes of two vectors, joined as a tree: the same bits at any alignment. Each
 // stretch joins a double, which keeps long rows exact enough.

@@ -6,7 +6,7 @@
 namespace flambeau::inline v1::cpu {
 
 inline Tensor dense(IntSpan sizes, DType dtype, Device device, MemoryFormat format) {
-  if (format != MemoryFormat::channels_last) return empty(sizes, {dtype, device});
+  if (format == MemoryFormat::contiguous) return empty(sizes, {dtype, device});
   return empty_strided(sizes, channels_last_strides(sizes), {dtype, device});
 }
 
