@@ -12,6 +12,7 @@ from . import (
     flatten,
     fold,
     instancenorm,
+    lazy_conv,
     linear,
     loss,
     normalization,
@@ -28,6 +29,7 @@ from .dropout import *
 from .flatten import *
 from .fold import *
 from .instancenorm import *
+from .lazy_conv import *
 from .linear import *
 from .loss import *
 from .module import Module
@@ -46,6 +48,7 @@ __all__ += dropout.__all__
 __all__ += flatten.__all__
 __all__ += fold.__all__
 __all__ += instancenorm.__all__
+__all__ += lazy_conv.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__
@@ -54,6 +57,8 @@ __all__ += sparse.__all__
 __all__ += transformer.__all__
 
 # Where PyTorch has them, and pickles look.
+for _name in lazy_conv.__all__:
+    setattr(conv, _name, getattr(lazy_conv, _name))
 activation.MultiheadAttention = attention.MultiheadAttention  # type: ignore[attr-defined]
 linear.NonDynamicallyQuantizableLinear = (  # type: ignore[attr-defined]
     attention.NonDynamicallyQuantizableLinear
