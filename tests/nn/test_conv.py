@@ -61,6 +61,31 @@ def test_output_size_of_transposed(n):
         layer(x, output_size=[10] * (n + 1))
 
 
+@pytest.mark.parametrize("name", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_lazy_layers_become_what_they_are(n, name):
+    x = torch.ones(2, 4, *[5] * n)
+    plain = getattr(nn, f"{name}{n}d")
+    for bias in (True, False):
+        lazy = getattr(nn, f"Lazy{name}{n}d")(6, 3, groups=2, stride=2, bias=bias)
+        assert isinstance(lazy, plain) and lazy.has_uninitialized_params()
+        torch.manual_seed(0)
+        lazy(x[0] if bias else x)
+        torch.manual_seed(0)
+        expected = plain(4, 6, 3, groups=2, stride=2, bias=bias)
+        assert type(lazy) is plain and repr(lazy) == repr(expected)
+        for a, b in zip(lazy.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(a, b)
+        loaded = getattr(nn, f"Lazy{name}{n}d")(6, 3, groups=2, stride=2, bias=bias)
+        loaded.load_state_dict(expected.state_dict())
+        assert torch.equal(loaded(x), expected(x))
+    lazy = getattr(nn, f"Lazy{name}{n}d")(6, 3, groups=2)
+    with pytest.raises(ValueError, match="in_channels must be divisible by groups"):
+        lazy(torch.ones(2, 3, *[5] * n))
+    with pytest.raises(RuntimeError, match=f"{n + 1}D .unbatched. or {n + 2}D"):
+        lazy(torch.ones(5))
+
+
 def test_reprs():
     assert repr(nn.Conv1d(2, 4, 3, padding="same")) == (
         "Conv1d(2, 4, kernel_size=(3,), stride=(1,), padding=same)"
