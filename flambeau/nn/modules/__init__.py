@@ -4,6 +4,7 @@
 
 from . import (
     activation,
+    channelshuffle,
     container,
     conv,
     dropout,
@@ -12,10 +13,13 @@ from . import (
     loss,
     normalization,
     padding,
+    pixelshuffle,
     pooling,
     sparse,
+    upsampling,
 )
 from .activation import *
+from .channelshuffle import *
 from .container import *
 from .conv import *
 from .dropout import *
@@ -25,11 +29,14 @@ from .loss import *
 from .module import Module
 from .normalization import *
 from .padding import *
+from .pixelshuffle import *
 from .pooling import *
 from .sparse import *
+from .upsampling import *
 
 __all__ = ["Module"]
 __all__ += activation.__all__
+__all__ += channelshuffle.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
@@ -38,5 +45,7 @@ __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
+__all__ += pixelshuffle.__all__
 __all__ += pooling.__all__
 __all__ += sparse.__all__
+__all__ += upsampling.__all__

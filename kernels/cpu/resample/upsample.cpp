@@ -23,7 +23,10 @@ void add_to(Band& band, int64_t begin, const std::vector<double>& weights) {
   band.weights.resize(band.begin.size() * static_cast<size_t>(band.most));
 }
 
-Band nearest_band(int64_t in, int64_t out, bool exact, std::optional<double> scale) {
+// Of images, sizes alone say what the nearest element is where they are equal or one is twice the
+// other, whatever the scale.
+Band nearest_band(int64_t in, int64_t out, bool exact, std::optional<double> scale, bool image) {
+  if (image && !exact && (in == out || out == 2 * in)) scale.reset();
   Band band{in, out, 1, {}, {}, {}, {}};
   const float step = step_of<float>(in, out, false, scale);
   for (int64_t o = 0; o < out; ++o) {
@@ -118,16 +121,19 @@ template <class T>
 std::vector<Band> bands_of(const Tensor& image, const Tensor& made, Resampling how,
                            bool align_corners, Scales scales) {
   std::vector<Band> bands;
-  int64_t d = -static_cast<int64_t>(scales.size());
+  const int64_t rank = static_cast<int64_t>(scales.size());
+  bool same = true;  // sizes: what passes over no element keeps all of them, whatever the scale
+  for (int64_t k = 1; k <= rank; ++k) same = same && image.size(-k) == made.size(-k);
+  int64_t d = -rank;
   for (const std::optional<double>& scale : scales) {
     const int64_t in = image.size(d), out = made.size(d);
     ++d;
     if (how == Resampling::nearest || how == Resampling::nearest_exact)
-      bands.push_back(in == out && !scale
-                          ? identity_band(in)
-                          : nearest_band(in, out, how != Resampling::nearest, scale));
+      bands.push_back(nearest_band(in, out, how != Resampling::nearest, scale, scales.size() == 2));
     else if (how == Resampling::linear || how == Resampling::cubic)
       bands.push_back(neighbours_band<T>(in, out, how == Resampling::cubic, align_corners, scale));
+    else if (same)
+      bands.push_back(identity_band(in));
     else
       bands.push_back(smooth_band<T>(in, out, how, align_corners, scale));
   }
