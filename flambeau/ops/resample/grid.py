@@ -1,6 +1,6 @@
 """Values of images at places that a grid names."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, show
+from flambeau.ops.language import Error, Spec, dtype_name, same, show
 from flambeau.ops.pool.windows import check_floating, documented
 from flambeau.ops.record import FLOATING, composite, native, structured
 from flambeau.ops.samples import call, values
@@ -160,8 +160,85 @@ def _sampler_backward(name, rank):
         ),
         dtypes=FLOATING,
     )
+
+    def gradient(
+        grads, grad_output, input, grid, interpolation_mode, padding_mode, align_corners, ops
+    ):
+        to_input = ops.zeros_like(input) if grads[0] is None else grads[0]
+        to_grid = ops.zeros_like(grid) if grads[1] is None else grads[1]
+        return ops._grid_sampler_double_backward(
+            to_input,
+            to_grid,
+            grad_output,
+            input,
+            grid,
+            interpolation_mode,
+            padding_mode,
+            align_corners,
+        )
+
     made.rule(rule)
+    made.gradient(gradient)
     made.without("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+
+
+@structured(
+    "_grid_sampler_double_backward(Tensor to_input, Tensor to_grid, Tensor grad_output, "
+    f"Tensor input, Tensor grid, {_HOW}) -> (Tensor, Tensor, Tensor)",
+    cpu="cpu::grid_sampler_double_backward(result0, result1, result2, to_input, to_grid, "
+    "grad_output, input, grid, interpolation_mode, padding_mode, align_corners)",
+    method=False,
+    no_gradient="third derivatives of grid_sampler are not implemented",
+)
+def _grid_sampler_double_backward():
+    """The gradients of what ``grid_sampler_2d_backward`` or its like for volumes is given."""
+
+
+_grid_sampler_double_backward.samples(
+    call(
+        values(1, 2, 3, 4, constant=True),
+        values(1, 2, 2, 2, constant=True),
+        values(1, 2, 2, 2, constant=True),
+        values(1, 2, 3, 4, constant=True),
+        values(1, 2, 2, 2, low=-1.2, high=1.2, constant=True),
+        2,
+        0,
+        False,
+    ),
+    dtypes=FLOATING,
+)
+_grid_sampler_double_backward.without(
+    "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
+)
+
+
+@_grid_sampler_double_backward.rule
+def _(to_input, to_grid, grad_output, input, grid, interpolation_mode, padding_mode):
+    check_sampler(
+        "_grid_sampler_double_backward",
+        input,
+        grid,
+        interpolation_mode,
+        padding_mode,
+        input.dim() - 2,
+    )
+    last = grid.dim() - 1
+    sizes = list(input.shape[:2]) + list(grid.shape[1:last])
+    shapes = same(to_input.shape, input.shape) and same(to_grid.shape, grid.shape)
+    dtypes = to_input.dtype == input.dtype and to_grid.dtype == input.dtype
+    if not shapes or not dtypes or not same(grad_output.shape, sizes):
+        raise Error(
+            "_grid_sampler_double_backward: gradients of shapes "
+            f"{show(to_input.shape)}, {show(to_grid.shape)} and {show(grad_output.shape)} do not "
+            f"fit an input of shape {show(input.shape)} and a grid of shape {show(grid.shape)}"
+        )
+    if grad_output.dtype != input.dtype:
+        raise Error("_grid_sampler_double_backward: all tensors must have the same dtype")
+    return (
+        Spec(grad_output.shape, input.dtype),
+        Spec(input.shape, input.dtype),
+        Spec(grid.shape, input.dtype),
+    )
 
 
 _sampler("grid_sampler_2d", 2)

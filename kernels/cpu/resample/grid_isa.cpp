@@ -64,7 +64,7 @@ inline int64_t inside(T x, int64_t size) {
 template <class T>
 struct Line {
   int64_t count, places[4];
-  T weights[4], slopes[4];
+  T weights[4], slopes[4], bends[4];  // and the first and second slopes of weights
 };
 
 template <class T>
@@ -89,6 +89,17 @@ inline T slope_far(T x) {
 }
 
 template <class T>
+inline T bend_near(T x) {
+  constexpr T a = T(-0.75);
+  return 6 * (a + 2) * x - 2 * (a + 3);
+}
+template <class T>
+inline T bend_far(T x) {
+  constexpr T a = T(-0.75);
+  return (6 * x - 10) * a;
+}
+
+template <class T>
 inline void line_of(Line<T>& line, T x, int64_t size, const GridHow& how) {
   Coordinate<T> c = place_of(x, size, how.align_corners);
   if (how.interpolation == kBicubic) {
@@ -98,9 +109,11 @@ inline void line_of(Line<T>& line, T x, int64_t size, const GridHow& how) {
       line.places[k] = inside(bounded<T>({low + static_cast<T>(k - 1), 0}, size, how).at, size);
     const T weights[] = {cubic_far(t + 1), cubic_near(t), cubic_near(1 - t), cubic_far(2 - t)};
     const T slopes[] = {slope_far(t + 1), slope_near(t), -slope_near(1 - t), -slope_far(2 - t)};
+    const T bends[] = {bend_far(t + 1), bend_near(t), bend_near(1 - t), bend_far(2 - t)};
     for (int k = 0; k < 4; ++k) {
       line.weights[k] = weights[k];
       line.slopes[k] = slopes[k] * c.slope;
+      line.bends[k] = bends[k] * c.slope * c.slope;
     }
     return;
   }
@@ -110,7 +123,7 @@ inline void line_of(Line<T>& line, T x, int64_t size, const GridHow& how) {
     line.count = 1;
     line.places[0] = inside(rounded(c.at), size);
     line.weights[0] = 1;
-    line.slopes[0] = 0;
+    line.slopes[0] = line.bends[0] = 0;
     return;
   }
   const T low = rounded_down(c.at);
@@ -121,32 +134,51 @@ inline void line_of(Line<T>& line, T x, int64_t size, const GridHow& how) {
   line.weights[1] = c.at - low;
   line.slopes[0] = -c.slope;
   line.slopes[1] = c.slope;
+  line.bends[0] = line.bends[1] = 0;
 }
 
 template <class T>
-void taps_of(GridTaps<T>& taps, const T* grid, int64_t points, const GridHow& how, bool slopes) {
+void taps_of(GridTaps<T>& taps, const T* grid, const T* way, int64_t points, const GridHow& how,
+             bool slopes) {
   taps.points = points;
   for (int64_t p = 0; p < points; ++p, grid += how.rank) {
-    Line<T> deep{1, {0}, {1}, {0}}, rows, columns;
-    line_of(columns, grid[0], how.sizes[how.rank - 1], how);
-    line_of(rows, grid[1], how.sizes[how.rank - 2], how);
-    if (how.rank == 3) line_of(deep, grid[2], how.sizes[0], how);
+    Line<T> lines[3];  // columns, rows, depth
+    lines[2] = {1, {0}, {1}, {0}, {0}};
+    for (int64_t d = 0; d < how.rank; ++d)
+      line_of(lines[d], grid[d], how.sizes[how.rank - 1 - d], how);
     const int64_t height = how.sizes[how.rank - 2], width = how.sizes[how.rank - 1];
     int64_t at = 0;
-    for (int64_t k = 0; k < deep.count; ++k)
-      for (int64_t i = 0; i < rows.count; ++i)
-        for (int64_t j = 0; j < columns.count; ++j, ++at) {
-          const bool there = deep.places[k] >= 0 && rows.places[i] >= 0 && columns.places[j] >= 0;
-          taps.places[at][p] =
-              there ? (deep.places[k] * height + rows.places[i]) * width + columns.places[j] : -1;
-          const T by_rows = rows.weights[i] * deep.weights[k];
-          taps.weights[at][p] = columns.weights[j] * by_rows;
-          if (!slopes) continue;
-          taps.slopes[0][at][p] = columns.slopes[j] * by_rows;
-          taps.slopes[1][at][p] = columns.weights[j] * rows.slopes[i] * deep.weights[k];
-          taps.slopes[2][at][p] = columns.weights[j] * rows.weights[i] * deep.slopes[k];
+    for (int64_t k = 0; k < lines[2].count; ++k)
+      for (int64_t i = 0; i < lines[1].count; ++i)
+        for (int64_t j = 0; j < lines[0].count; ++j, ++at) {
+          const int64_t tap[] = {j, i, k};
+          const int64_t deep = lines[2].places[k], row = lines[1].places[i];
+          const int64_t column = lines[0].places[j];
+          const bool there = deep >= 0 && row >= 0 && column >= 0;
+          taps.places[at][p] = there ? (deep * height + row) * width + column : -1;
+          // The product over dimensions, of which `first` and `second` give a slope.
+          const auto product = [&](int64_t first, int64_t second) {
+            T made = 1;
+            for (int64_t d = 0; d < 3; ++d) {
+              const Line<T>& line = lines[d];
+              const int order = (d == first) + (d == second);
+              made *= order == 0   ? line.weights[tap[d]]
+                      : order == 1 ? line.slopes[tap[d]]
+                                   : line.bends[tap[d]];
+            }
+            return made;
+          };
+          T weight = way ? T(0) : product(-1, -1);
+          for (int64_t d = 0; d < how.rank && way; ++d) weight += product(d, -1) * way[d];
+          taps.weights[at][p] = weight;
+          for (int64_t d = 0; d < 3 && slopes; ++d) {
+            T slope = way ? T(0) : product(d, -1);
+            for (int64_t e = 0; e < how.rank && way; ++e) slope += product(d, e) * way[e];
+            taps.slopes[d][at][p] = slope;
+          }
         }
     taps.count = at;
+    if (way) way += how.rank;
   }
 }
 

@@ -28,8 +28,10 @@ struct GridTaps {
 
 template <class T>
 struct GridLoops {
-  // What `points` points of a grid read; the slopes too where they are asked for.
-  void (*taps)(GridTaps<T>& taps, const T* grid, int64_t points, const GridHow& how, bool slopes);
+  // What `points` points of a grid read; the slopes too where they are asked for. Where points
+  // move by `way`, what weights and slopes change by in their place.
+  void (*taps)(GridTaps<T>& taps, const T* grid, const T* way, int64_t points, const GridHow& how,
+               bool slopes);
   // A channel's values at the points.
   void (*read)(T* out, const T* plane, const GridTaps<T>& taps);
   // Adds a channel's gradients to the places that were read.

@@ -34,5 +34,10 @@ void grid_sampler_backward(const Tensor& grad_input, const Tensor& grad_grid,
                            const Tensor& grad_output, const Tensor& input, const Tensor& grid,
                            int64_t interpolation, int64_t padding, bool align_corners,
                            std::span<const bool> wanted);
+void grid_sampler_double_backward(const Tensor& of_grad, const Tensor& of_input,
+                                  const Tensor& of_grid, const Tensor& to_input,
+                                  const Tensor& to_grid, const Tensor& grad_output,
+                                  const Tensor& input, const Tensor& grid, int64_t interpolation,
+                                  int64_t padding, bool align_corners);
 
 }  // namespace flambeau::inline v1::cpu
