@@ -188,7 +188,6 @@ def _sampler_backward(name, rank):
     cpu="cpu::grid_sampler_double_backward(result0, result1, result2, to_input, to_grid, "
     "grad_output, input, grid, interpolation_mode, padding_mode, align_corners)",
     method=False,
-    no_gradient="third derivatives of grid_sampler are not implemented",
 )
 def _grid_sampler_double_backward():
     """The gradients of what ``grid_sampler_2d_backward`` or its like for volumes is given."""
@@ -238,6 +237,13 @@ def _(to_input, to_grid, grad_output, input, grid, interpolation_mode, padding_m
         Spec(grad_output.shape, input.dtype),
         Spec(input.shape, input.dtype),
         Spec(grid.shape, input.dtype),
+    )
+
+
+@_grid_sampler_double_backward.gradient
+def _(ops):
+    raise NotImplementedError(
+        "_grid_sampler_double_backward: the third derivative of grid_sampler is not implemented"
     )
 
 
