@@ -137,7 +137,7 @@ def _sizes_and_factors(input, size, scale_factor, rank):
     given, what = (size, "size") if size is not None else (scale_factor, "scale_factor")
     if not isinstance(given, (list, tuple)):
         given = [given] * rank
-    if len(given) != rank:
+    elif len(given) != rank:
         raise ValueError(
             f"Input and {'output' if what == 'size' else what} must have the same number of "
             f"spatial dimensions, but got input with spatial dimensions of "

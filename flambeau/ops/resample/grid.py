@@ -53,6 +53,18 @@ def check_sampler(op, input, grid, interpolation_mode, padding_mode, rank):
         raise Error(f"{op}: 0 is zeros, 1 border, 2 reflection, got {padding_mode}")
 
 
+# Note [Slopes of grid samplers]
+# Of F = <g, S(x, p)>, with S the values that are read, ``_grid_sampler_double_backward`` gives what
+# the second derivatives of F make of a change (u, v) of (x, p). They are symmetric, and F is linear
+# in g: so its first part is the slope of S, and the others are that of the gradient, for a fixed g.
+
+
+def _second(*args):
+    import flambeau
+
+    return flambeau._grid_sampler_double_backward(*args)
+
+
 def _sampler(name, rank):
     backward = f"{name}_backward"
 
@@ -109,9 +121,20 @@ def _sampler(name, rank):
             False,
         )
     )
+
+    def batching(b, input, grid, interpolation_mode, padding_mode, align_corners):
+        how = (interpolation_mode, padding_mode, align_corners)
+        return b.folded(lambda x, at: b.op(x, at, *how), rank + 2, input, grid)
+
+    def jvp(t, input, grid, interpolation_mode, padding_mode, align_corners, result):
+        how = (interpolation_mode, padding_mode, align_corners)
+        return _second(t.get("input"), t.get("grid"), result, input, grid, *how)[0]
+
     made.rule(rule)
     made.gradient(gradient)
-    made.without("jvp", "batching", "decomposition", "sharding")
+    made.batching(batching)
+    made.jvp(jvp)
+    made.without("decomposition", "sharding")
     made.autocast("promote")
 
 
@@ -177,9 +200,43 @@ def _sampler_backward(name, rank):
             align_corners,
         )
 
+    def batching(
+        b,
+        grad_output,
+        input,
+        grid,
+        interpolation_mode,
+        padding_mode,
+        align_corners,
+        output_mask,
+    ):
+        how = (interpolation_mode, padding_mode, align_corners, output_mask)
+        operands = (grad_output, input, grid)
+        return b.folded(lambda g, x, at: b.op(g, x, at, *how), rank + 2, *operands)
+
+    def jvp(
+        t,
+        grad_output,
+        input,
+        grid,
+        interpolation_mode,
+        padding_mode,
+        align_corners,
+        output_mask,
+    ):
+        how = (interpolation_mode, padding_mode, align_corners)
+        of_input, of_grid = t.op(t.get("grad_output"), input, grid, *how, output_mask)
+        moved = _second(t.get("input"), t.get("grid"), grad_output, input, grid, *how)
+        return (
+            of_input + moved[1] if output_mask[0] else of_input,
+            of_grid + moved[2] if output_mask[1] else of_grid,
+        )
+
     made.rule(rule)
     made.gradient(gradient)
-    made.without("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+    made.batching(batching)
+    made.jvp(jvp)
+    made.without("decomposition", "sharding", "autocast", "benchmark")
 
 
 @structured(
@@ -206,9 +263,8 @@ _grid_sampler_double_backward.samples(
     ),
     dtypes=FLOATING,
 )
-_grid_sampler_double_backward.without(
-    "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
-)
+_grid_sampler_double_backward.batching("fold")
+_grid_sampler_double_backward.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 
 
 @_grid_sampler_double_backward.rule
@@ -345,7 +401,13 @@ affine_grid_generator.samples(
     dtypes=FLOATING,
 )
 affine_grid_generator.jvp("linear")
-affine_grid_generator.without("batching", "benchmark", "sharding", "autocast")
+affine_grid_generator.without("benchmark", "sharding", "autocast")
+
+
+@affine_grid_generator.batching
+def _(b, theta, size, align_corners):
+    whole = [b.size * size[0], *size[1:]]
+    return b.folded(lambda t: b.op(t, whole, align_corners), 3, theta)
 
 
 @affine_grid_generator.gradient

@@ -267,6 +267,11 @@ def _resample_backward(name, n, mode):
             )
         return image_spec(input_size, grad_output.dtype, lies_last(grad_output, n))
 
+    def batching(b):
+        g, output_size, input_size, *rest = b.values
+        whole = [b.size * input_size[0], *input_size[1:]]
+        return b.folded(lambda t: b.op(t, output_size, whole, *rest), n + 2, g)
+
     corners = ", False" if aligned else ""
     made = structured(
         f"{name}(Tensor grad_output, SymInt[{n}] output_size, SymInt[{n + 2}] input_size, "
@@ -295,7 +300,8 @@ def _resample_backward(name, n, mode):
     made.rule(rule)
     made.gradient(second)
     made.jvp("linear")
-    made.without("batching", "decomposition", "sharding", "autocast", "benchmark")
+    made.batching(batching)
+    made.without("decomposition", "sharding", "autocast", "benchmark")
 
 
 _COUNTED = "the nearest element, counted from the front"
