@@ -157,7 +157,8 @@ def test_gradients_of_edges(kind, rank):
             made = back(low, narrow, pad)
             assert made.dtype == dtype and made.stride() == narrow.stride()
             want = back(low.double(), x.detach(), pad)
-            assert (made.double() - want).abs().max() < 0.05
+            step = 2.0 ** {torch.bfloat16: -8, torch.float16: -11}.get(dtype, -23)
+            assert ((made.double() - want).abs() <= step * want.abs() + 1e-6).all()
 
 
 LAYERS = {

@@ -204,7 +204,7 @@ def test_unpooling(rank):
         unpool(y, i, 2, output_size=[n + 3 for n in longer])
     with pytest.raises(RuntimeError, match="invalid max index"):
         unpool(y, i + 10**6, 2)
-    with pytest.raises(RuntimeError, match="indices should be type int64"):
+    with pytest.raises(RuntimeError, match="indices must be int64"):
         unpool(y, i.double(), 2)
 
 
@@ -234,6 +234,7 @@ def test_layers(rank):
         (lambda x: F.avg_pool2d(x, 2, padding=2), "avg_pool2d: pad should be at most half"),
         (lambda x: F.avg_pool2d(x, 2, divisor_override=0), "divisor must be not zero"),
         (lambda x: F.max_pool2d(x, 9), "Output size is too small"),
+        (lambda x: F.avg_pool2d(x[0, 0], 2), "avg_pool2d: Dimension out of range"),
         (lambda x: F.max_pool3d(x[0, 0], 2), "max_pool3d: non-empty 4D or 5D"),
         (lambda x: F.adaptive_avg_pool2d(x[0, 0], 2), "adaptive_avg_pool2d: Expected 3D or 4D"),
         (lambda x: F.adaptive_max_pool2d(x, -1), "must be greater than or equal to 0"),
@@ -241,7 +242,7 @@ def test_layers(rank):
     ],
 )
 def test_errors(call, text):
-    with pytest.raises((RuntimeError, ValueError), match=text):
+    with pytest.raises((RuntimeError, ValueError, IndexError), match=text):
         call(torch.zeros(1, 2, 6, 6))
 
 

@@ -45,6 +45,7 @@ LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
 GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
     "_trigamma": "refused",
+    "_grid_sampler_double_backward": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "native_group_norm_backward": "its mean and deviation have to be those of its input",
@@ -59,7 +60,11 @@ KEEPS_VERSION = {"detach_"}
 NO_VIEW = {"detach_"}
 
 # Second gradients that do not exist.
-SECOND = {"digamma": "the gradient of its derivative is refused"}
+SECOND = {
+    "digamma": "the gradient of its derivative is refused",
+    "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",
+    "grid_sampler_3d_backward": "third derivatives of grid_sampler are refused",
+}
 
 # Their last tensor may have any shape.
 ANY_SHAPE = {"equal", "to.other", "type_as", "embedding"}

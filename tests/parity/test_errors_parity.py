@@ -57,7 +57,20 @@ EXCEPTIONS = {
     "unique": ["x 0 x", "x x object", "x x x x x x x x x"],
     "unique_consecutive": [c for c in CALLS if c.startswith("x ")],
     "nn.functional.embedding": ["x 0 x", "x 0 5"],
-    "nn.functional.max_pool2d": ["x x x x x x x x x"],
+    **dict.fromkeys(
+        [
+            f"nn.functional.{name}"
+            for name in (
+                "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d "
+                "adaptive_max_pool3d fractional_max_pool2d fractional_max_pool3d"
+            ).split()
+        ],
+        ["x x x x x x x x x"],
+    ),
+    "nn.functional.adaptive_avg_pool3d": ["x 1"],
+    "nn.functional.lp_pool3d": ["x 0 x"],
+    "nn.functional.max_unpool1d": ["x 0 x"],
+    "nn.functional.max_unpool3d": ["x 0 5", "x 0 object", "x x object"],
     "nn.functional.mse_loss": ["x 0 x"],
     # It asks for dimensions before it checks how many there are.
     "nn.functional.unfold": ["x list", "x 5", "x 1", "v4 2"],

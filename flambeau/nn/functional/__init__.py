@@ -10,6 +10,7 @@ functions beside it add what PyTorch's add: checks, deprecated arguments, in-pla
 from . import (
     _activation,
     _attention,
+    _channelshuffle,
     _conv,
     _dropout,
     _fold,
@@ -17,13 +18,16 @@ from . import (
     _loss,
     _normalization,
     _padding,
+    _pixelshuffle,
     _pooling,
     _sparse,
     _unpooling,
+    _upsampling,
 )
 from ._activation import *
 from ._attention import *
 from ._attention import _canonical_mask, _mha_shape_check, _none_or_dtype  # noqa: F401
+from ._channelshuffle import *
 from ._conv import *
 from ._dropout import *
 from ._fold import *
@@ -31,13 +35,16 @@ from ._linear import *
 from ._loss import *
 from ._normalization import *
 from ._padding import *
+from ._pixelshuffle import *
 from ._pooling import *
 from ._sparse import *
 from ._unpooling import *
+from ._upsampling import *
 
 __all__: list[str] = []
 __all__ += _activation.__all__
 __all__ += _attention.__all__
+__all__ += _channelshuffle.__all__
 __all__ += _conv.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
@@ -45,9 +52,11 @@ __all__ += _linear.__all__
 __all__ += _loss.__all__
 __all__ += _normalization.__all__
 __all__ += _padding.__all__
+__all__ += _pixelshuffle.__all__
 __all__ += _pooling.__all__
 __all__ += _sparse.__all__
 __all__ += _unpooling.__all__
+__all__ += _upsampling.__all__
 
 # A family is where a function is written, not what programs and pickles call it by.
 for _name in __all__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._arguments import integers
 from flambeau._C import _has_torch_function_unary as _overridden
 from flambeau.overrides import handle_torch_function
 
@@ -32,7 +33,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     """
     if _overridden(input):
         return handle_torch_function(_pad, (input,), input, pad, mode=mode, value=value)
-    return flambeau._C._nn.pad(input, pad, mode, value)
+    return flambeau._C._nn.pad(input, integers("pad", pad, "pad", 2), mode, value)
 
 
 _pad = pad  # inside `pad`, the name means its argument

@@ -39,6 +39,11 @@ def _average(name, n):
         pass
 
     def rule(self, kernel_size, stride, padding, ceil_mode, divisor_override):
+        if self.dim() < n + 1 and n == 2:
+            raise IndexError(
+                f"{name}: Dimension out of range: expected a 3D or 4D tensor, got shape "
+                f"{show(self.shape)}"
+            )
         if not self.dtype.is_floating_point and self.dtype != dtypes.int64:
             raise NotImplementedError(
                 f"{name}: not implemented for {dtype_name(self.dtype)}: convert with "

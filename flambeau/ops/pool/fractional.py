@@ -67,6 +67,14 @@ def _fractional(name, n):
     def gradient(g, self, kernel_size, output_size, result1, ops):
         return getattr(ops, backward)(g, self, kernel_size, output_size, result1)
 
+    def batching(b, self, kernel_size, output_size, random_samples):
+        batched = self.rank == n + 2
+        images = self.full.shape[1] if batched else 1
+        samples = random_samples.full[:, :images].flatten(0, 1)
+        x = self.full.flatten(0, 1) if batched else self.full
+        made = b.op(x, kernel_size, output_size, samples)
+        return [t.unflatten(0, [b.size, -1]) if batched else t for t in made]
+
     made = structured(
         f"{name}(Tensor self, int[{n}] kernel_size, int[{n}] output_size, "
         "Tensor random_samples) -> (Tensor, Tensor)",
@@ -107,7 +115,8 @@ def _fractional(name, n):
     made.rule(rule)
     made.gradient(gradient)
     made.jvp(slopes_of_maxima(n))
-    made.without("batching", "decomposition", "sharding", "autocast", "benchmark")
+    made.batching(batching)
+    made.without("decomposition", "sharding", "autocast", "benchmark")
 
 
 def _fractional_backward(name, n):

@@ -113,9 +113,7 @@ def check_maxima(op, dtype):
 
 def check_indices(op, indices):
     if indices.dtype != dtypes.int64:
-        raise Error(
-            f"{op}: elements in indices should be type int64 but got: {dtype_name(indices.dtype)}"
-        )
+        raise Error(f"{op}: elements in indices must be int64, got {dtype_name(indices.dtype)}")
 
 
 def gradient_of_maxima(op, grad_output, self, indices, rank):
@@ -127,11 +125,11 @@ def gradient_of_maxima(op, grad_output, self, indices, rank):
             f"{op}: grad_output of shape {show(g)} and indices of shape {show(indices.shape)} do "
             f"not fit an input of shape {show(self.shape)}"
         )
-    check_indices(op, indices)
-    if grad_output.dtype != self.dtype:
+    if indices.dtype != dtypes.int64 or grad_output.dtype != self.dtype:
         raise Error(
-            f"{op}: grad_output must have the input's dtype, got "
-            f"{dtype_name(grad_output.dtype)} for {dtype_name(self.dtype)}"
+            f"{op}: indices must be int64 and grad_output of the input's dtype, got "
+            f"{dtype_name(indices.dtype)} and {dtype_name(grad_output.dtype)} for "
+            f"{dtype_name(self.dtype)}"
         )
     return image_spec(self.shape, self.dtype, lies_last(self, rank))
 

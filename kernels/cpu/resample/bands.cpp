@@ -187,19 +187,84 @@ Band transposed(const Band& band) {
   return made;
 }
 
+namespace {
+
+// How planes lie: with channels as neighbours, or one after the other.
+struct Planes {
+  MemoryFormat format;
+  int64_t count, inner;
+
+  Planes(const Tensor& out, int64_t rank) : format(MemoryFormat::contiguous), count(1), inner(1) {
+    const int64_t first = out.dim() - rank;
+    if (first == 2 && out.is_contiguous(out.suggest_memory_format()))
+      format = out.suggest_memory_format();
+    if (format != MemoryFormat::contiguous) {
+      count = out.size(0);
+      inner = out.size(1);
+      return;
+    }
+    for (int64_t d = 0; d < first; ++d) count *= out.size(d);
+  }
+};
+
+// A band's weights as integers: as many bits as the largest leaves room for.
+struct Bytes {
+  std::vector<int16_t> weights;
+  ByteBand band;
+
+  explicit Bytes(const Band& of) : band{of.out, of.most, of.begin.data(), of.count.data(), {}, 0} {
+    const double most =
+        of.weights.empty() ? 1 : *std::max_element(of.weights.begin(), of.weights.end());
+    while (band.shift < 22 && static_cast<int>(0.5 + most * (1 << (band.shift + 1))) < 1 << 15)
+      ++band.shift;
+    for (int64_t i = 0; i < of.out * of.most; ++i) {
+      const double weight = (of.weights.empty() ? 1 : of.weights[i]) * (1 << band.shift);
+      weights.push_back(static_cast<int16_t>(weight < 0 ? weight - 0.5 : weight + 0.5));
+    }
+    band.weights = weights.data();
+  }
+  Bytes(const Bytes&) = delete;
+};
+
+}  // namespace
+
+void apply_byte_bands(const Tensor& out, const Tensor& in, const Band& rows, const Band& columns) {
+  if (out.numel() == 0) return;
+  const Planes planes(out, 2);
+  const int64_t inner = planes.inner, in_row = columns.in * inner, out_row = columns.out * inner;
+  const Tensor x = packed(in, DType::uint8, planes.format);
+  const Tensor y = place_for(out, DType::uint8, planes.format);
+  const Bytes high(rows), wide(columns);
+  const ByteLoops& loops = band_kernels().bytes;
+  constexpr int64_t kRows = 32;  // of the result, that are made of what is in the cache
+  const int64_t blocks = (rows.out + kRows - 1) / kRows;
+  parallel_for(planes.count * blocks, 1, [&](int64_t task, int64_t end) {
+    std::vector<uint8_t> room;
+    for (; task < end; ++task) {
+      const int64_t plane = task / blocks, first = task % blocks * kRows;
+      const int64_t last = std::min(first + kRows, rows.out);
+      const int64_t from = rows.begin[first], to = rows.begin[last - 1] + rows.count[last - 1];
+      room.resize(static_cast<size_t>((to - from) * out_row));
+      const uint8_t* const source = x.data<uint8_t>() + plane * rows.in * in_row;
+      uint8_t* const made = y.data<uint8_t>() + plane * rows.out * out_row;
+      for (int64_t r = from; r < to; ++r)
+        loops.along(room.data() + (r - from) * out_row, source + r * in_row, wide.band, inner);
+      for (int64_t o = first; o < last; ++o)
+        loops.across(made + o * out_row, room.data() - from * out_row, high.band, o, out_row);
+    }
+  });
+  deliver(out, y);
+}
+
 void apply_bands(const Tensor& out, const Tensor& in, std::vector<Band> bands) {
   if (out.numel() == 0) return;
-  const int64_t rank = static_cast<int64_t>(bands.size()), first = out.dim() - rank;
-  MemoryFormat format = first == 2 ? out.suggest_memory_format() : MemoryFormat::contiguous;
-  if (!out.is_contiguous(format)) format = MemoryFormat::contiguous;
-  const bool last = format != MemoryFormat::contiguous;
-  const Tensor x = packed(in, in.dtype(), format), y = place_for(out, out.dtype(), format);
-  int64_t planes = last ? out.size(0) : 1;
-  for (int64_t d = 0; d < first && !last; ++d) planes *= out.size(d);
-  const int64_t inner = last ? out.size(1) : 1;
+  const Planes planes(out, static_cast<int64_t>(bands.size()));
+  const Tensor x = packed(in, in.dtype(), planes.format);
+  const Tensor y = place_for(out, out.dtype(), planes.format);
   while (bands.size() < 3) bands.insert(bands.begin(), identity_band(1));
   const auto apply = [&](const auto& loops) {
-    run(loops, y.bytes(), x.bytes(), planes, bands, inner, static_cast<int64_t>(y.itemsize()));
+    run(loops, y.bytes(), x.bytes(), planes.count, bands, planes.inner,
+        static_cast<int64_t>(y.itemsize()));
   };
   const BandKernels& kernels = band_kernels();
   switch (out.dtype()) {

@@ -24,5 +24,7 @@ Band transposed(const Band& band);
 
 // A band for each of the last dimensions of `out`, which has the dtype of `in`.
 void apply_bands(const Tensor& out, const Tensor& in, std::vector<Band> bands);
+// Of bytes, along two dimensions with weights: in integers, the last dimension first.
+void apply_byte_bands(const Tensor& out, const Tensor& in, const Band& rows, const Band& columns);
 
 }  // namespace flambeau::inline v1::cpu

@@ -216,6 +216,50 @@ void along(void* to, const T* row, const BandAlong<T>& plan, T divisor) {
   along_by<false>(out, row, plan, divisor);
 }
 
+// ---- bytes
+
+inline uint8_t rounded_byte(int32_t sum, int shift) {
+  const int32_t v = sum >> shift;
+  return static_cast<uint8_t>(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+template <int64_t Inner>
+inline void bytes_along_by(uint8_t* out, const uint8_t* row, const ByteBand& band, int64_t given) {
+  const int64_t inner = Inner > 0 ? Inner : given;
+  for (int64_t o = 0; o < band.out; ++o, out += inner) {
+    const uint8_t* const p = row + band.begin[o] * inner;
+    const int16_t* const weights = band.weights + o * band.most;
+    for (int64_t c = 0; c < inner; ++c) {
+      int32_t sum = 1 << (band.shift - 1);
+      for (int64_t k = 0; k < band.count[o]; ++k) sum += weights[k] * p[k * inner + c];
+      out[c] = rounded_byte(sum, band.shift);
+    }
+  }
+}
+
+void bytes_along(uint8_t* out, const uint8_t* row, const ByteBand& band, int64_t inner) {
+  if (inner == 1) return bytes_along_by<1>(out, row, band, inner);
+  if (inner == 3) return bytes_along_by<3>(out, row, band, inner);
+  if (inner == 4) return bytes_along_by<4>(out, row, band, inner);
+  bytes_along_by<0>(out, row, band, inner);
+}
+
+void bytes_across(uint8_t* out, const uint8_t* rows, const ByteBand& band, int64_t o, int64_t n) {
+  constexpr int64_t kBlock = 256;
+  const uint8_t* const first = rows + band.begin[o] * n;
+  for (int64_t j = 0; j < n; j += kBlock) {
+    const int64_t count = smaller(kBlock, n - j);
+    int32_t sums[kBlock];
+    for (int64_t i = 0; i < kBlock; ++i) sums[i] = 1 << (band.shift - 1);
+    for (int64_t k = 0; k < band.count[o]; ++k) {
+      const uint8_t* const p = first + k * n + j;
+      const int32_t weight = band.weights[o * band.most + k];
+      for (int64_t i = 0; i < count; ++i) sums[i] += weight * p[i];
+    }
+    for (int64_t i = 0; i < count; ++i) out[j + i] = rounded_byte(sums[i], band.shift);
+  }
+}
+
 template <class T, class S>
 constexpr BandLoops<T> loops() {
 #if defined(FLAMBEAU_BAND_BLOCKS)
@@ -235,6 +279,7 @@ const BandKernels band_kernels = {
     .f64 = loops<double, double>(),
     .i64 = {0, gather_plain<int64_t>, along_plain<int64_t>},
     .u8 = {0, gather_plain<uint8_t>, along_plain<uint8_t>},
+    .bytes = {bytes_along, bytes_across},
 };
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -46,11 +46,26 @@ struct BandLoops {
   void (*along)(void* out, const T* row, const BandAlong<T>& plan, T divisor);
 };
 
+// Bytes are weighted by integers, `shift` bits of which are fractions, and rounded after each
+// dimension.
+struct ByteBand {
+  int64_t out, most;
+  const int64_t *begin, *count;
+  const int16_t* weights;  // `most` for each result
+  int shift;
+};
+struct ByteLoops {
+  void (*along)(uint8_t* out, const uint8_t* row, const ByteBand& band, int64_t inner);
+  // Result `o` of rows of n bytes.
+  void (*across)(uint8_t* out, const uint8_t* rows, const ByteBand& band, int64_t o, int64_t n);
+};
+
 struct BandKernels {
   BandLoops<float> f32, f16, bf16;
   BandLoops<double> f64;
   BandLoops<int64_t> i64;
   BandLoops<uint8_t> u8;
+  ByteLoops bytes;
 };
 
 namespace baseline {

@@ -1,0 +1,1 @@
+"""Images of other sizes, and values of images between their pixels."""
