@@ -133,9 +133,9 @@ class IterDataPipe(_Pipe, IterableDataset):
     Example::
 
         >>> from flambeau.utils.data.datapipes.iter import IterableWrapper
-        >>> pipe = IterableWrapper(range(6)).filter(is_even).map(str).batch(2)
+        >>> pipe = IterableWrapper(["a", "1", "b", "c"]).filter(str.isalpha).map(str.upper).batch(2)
         >>> list(pipe)
-        [['0', '2'], ['4']]
+        [['A', 'B'], ['C']]
     """
 
     functions: ClassVar[dict[str, Callable]] = {}
