@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test acceptance build check cpp-tests fuzz sanitize clean
+.PHONY: demo test acceptance build check cpp-tests fuzz soak sanitize clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) tools/check_compiler.py
@@ -53,6 +53,11 @@ $(VENV)/dev: $(VENV)/ready
 FUZZ ?= --seconds 60 --seed 0
 fuzz: build
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Loaders and training runs that are killed at random moments: SOAK="--only loader --rounds 500".
+SOAK ?= --seconds 60 --seed 0
+soak: build
+	$(BIN)/python -m tests.soak $(SOAK)
 
 # Minutes of building, and the suite at a fraction of its speed: not part of `make test`.
 sanitize: $(VENV)/ready

@@ -81,6 +81,7 @@ class GraphTask {
     callbacks_.push_back(std::move(callback));
   }
   int64_t id() const { return id_; }
+  bool partial() const { return partial_; }  // for some inputs only
 
   static GraphTask* current();
   static Node* running_node();

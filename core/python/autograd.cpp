@@ -2,6 +2,7 @@
 #include "core/python/autograd.h"
 
 #include "core/autograd/arithmetic.h"
+#include "core/autograd/engine.h"
 #include "core/autograd/transform.h"
 #include "core/python/binding.h"
 
@@ -268,6 +269,12 @@ PyObject* current_graph_task_function(PyObject*, PyObject*) {
   return PyLong_FromLongLong(current_graph_task());
 }
 
+// Whether a backward in this one may be of all inputs, as utils.checkpoint's reentrant form needs.
+PyObject* is_checkpoint_valid(PyObject*, PyObject*) {
+  const GraphTask* const task = GraphTask::current();
+  return PyBool_FromLong(!task || !task->partial());
+}
+
 PyObject* current_node_function(PyObject*, PyObject*) {
   return guarded([&] {
     Node* node = current_node();
@@ -321,6 +328,7 @@ PyObject* set_versions(PyObject*, PyObject* args) {
 PyMethodDef functions[] = {
     {"_run_backward", c_function(run_backward_function), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"_queue_callback", queue_callback_function, METH_O, nullptr},
+    {"_is_checkpoint_valid", is_checkpoint_valid, METH_NOARGS, nullptr},
     {"_current_graph_task_id", current_graph_task_function, METH_NOARGS, nullptr},
     {"_current_autograd_node", current_node_function, METH_NOARGS, nullptr},
     {"_will_engine_execute_node", will_execute_function, METH_O, nullptr},

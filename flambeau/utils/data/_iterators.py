@@ -40,6 +40,7 @@ class Position:
 
     def __init__(self, workers: int) -> None:
         self.start = None  # the states of generators before the pass
+        self.first = True  # whether its workers began with it
         self.given = [0] * max(workers, 1)  # batches of each worker
         self.next_worker = 0
         self.late: set[int] = set()  # batches given before an earlier one
@@ -233,7 +234,13 @@ class _WorkersIter(_BaseDataLoaderIter):
         seed = self._shared_seed
         self._begin(loader)
         self._shared_seed = seed
-        self._begin_tasks(loader._take_resumption())
+        resume = loader._take_resumption()
+        if resume is not None and not resume["first"]:
+            # A later pass of workers that stay drew nothing for them.
+            loader._set_generators(resume["start"])
+            self._sampler_iter = iter(self._index_sampler)
+            self._position.first = False
+        self._begin_tasks(resume)
 
     def _start(self, loader, works):
         raise NotImplementedError(f"{type(self).__name__}._start: a subclass must define it.")
@@ -244,6 +251,7 @@ class _WorkersIter(_BaseDataLoaderIter):
         super()._reset(loader, first_iter)
         # Workers go on from where their generators are.
         self._position.random_states = before.random_states
+        self._position.first = False
         self._begin_tasks(loader._take_resumption())
 
     def _begin_tasks(self, resume=None) -> None:

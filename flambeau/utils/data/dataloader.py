@@ -270,6 +270,7 @@ class DataLoader(Generic[T_co]):
         state.update(
             in_progress=True,
             start=position.start,
+            first=position.first,
             taken=position.taken,
             late=sorted(position.late),
             given=list(position.given),

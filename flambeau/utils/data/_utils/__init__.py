@@ -1,5 +1,5 @@
 """What happens between a dataset and the batch that a loader gives."""
 
-from . import collate, fetch, worker
+from . import collate, fetch, pin_memory, worker
 
-__all__ = ["collate", "fetch", "worker"]
+__all__ = ["collate", "fetch", "pin_memory", "worker"]

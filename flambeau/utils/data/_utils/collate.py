@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import collections.abc
 import copy
+import re
 import sys
 
 import flambeau
+
+np_str_obj_array_pattern = re.compile(r"[SaUO]")  # of the dtypes that no tensor has
 
 
 def default_convert(data):
@@ -132,7 +135,7 @@ def _is_plain(tensor) -> bool:
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):
-    if batch[0].dtype.kind in "SUO":
+    if np_str_obj_array_pattern.search(batch[0].dtype.str):
         raise TypeError(
             "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
             f"found an array of {batch[0].dtype}"

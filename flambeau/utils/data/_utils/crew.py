@@ -128,12 +128,22 @@ class Processes:
         while True:
             for worker, channel in enumerate(self._channels):
                 if channel.messages:
-                    return worker, pickle.loads(channel.messages.popleft())
+                    return worker, self._read(worker, channel.messages.popleft())
             left = None if end is None else max(0.0, end - time.monotonic()) * 1e3
             events = self._poll.poll(left)
             if not events:
                 return None
             self._take(events)
+
+    def _read(self, worker: int, message: bytes):
+        try:
+            return pickle.loads(message)
+        except RuntimeError:
+            # A worker that was killed takes with it what it had sent and nobody had opened.
+            self.workers[worker].join(0.1)
+            if self.workers[worker].exitcode is not None:
+                self._raise_ended({worker})
+            raise
 
     def _take(self, events) -> None:
         ended = set()

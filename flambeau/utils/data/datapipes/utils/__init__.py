@@ -1,0 +1,5 @@
+"""Helpers of pipelines."""
+
+from . import common
+
+__all__ = ["common"]
