@@ -45,6 +45,8 @@ LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
 GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
     "_trigamma": "refused",
+    "_ctc_loss": "it is that of scores behind a log_softmax",
+    "_ctc_loss_backward": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
 }
 

@@ -10,9 +10,11 @@ functions beside it add what PyTorch's add: checks, deprecated arguments, in-pla
 from . import (
     _activation,
     _conv,
+    _distance,
     _dropout,
     _linear,
     _loss,
+    _loss_margins,
     _normalization,
     _padding,
     _pooling,
@@ -20,9 +22,11 @@ from . import (
 )
 from ._activation import *
 from ._conv import *
+from ._distance import *
 from ._dropout import *
 from ._linear import *
 from ._loss import *
+from ._loss_margins import *
 from ._normalization import *
 from ._padding import *
 from ._pooling import *
@@ -31,9 +35,11 @@ from ._sparse import *
 __all__: list[str] = []
 __all__ += _activation.__all__
 __all__ += _conv.__all__
+__all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
+__all__ += _loss_margins.__all__
 __all__ += _normalization.__all__
 __all__ += _padding.__all__
 __all__ += _pooling.__all__

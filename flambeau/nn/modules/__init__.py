@@ -6,6 +6,7 @@ from . import (
     activation,
     container,
     conv,
+    distance,
     dropout,
     flatten,
     linear,
@@ -17,6 +18,7 @@ from . import (
 from .activation import *
 from .container import *
 from .conv import *
+from .distance import *
 from .dropout import *
 from .flatten import *
 from .linear import *
@@ -30,6 +32,7 @@ __all__ = ["Module"]
 __all__ += activation.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
+__all__ += distance.__all__
 __all__ += dropout.__all__
 __all__ += flatten.__all__
 __all__ += linear.__all__
