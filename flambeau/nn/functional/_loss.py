@@ -606,7 +606,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError(f"gaussian_nll_loss: var has negative entry/entries: {var}")
         var = var * flambeau.ones_like(input)
-    elif (var < 0).any():
+    elif flambeau.any(var < 0):
         raise ValueError("gaussian_nll_loss: var has negative entry/entries")
     if var.size() != input.size():
         if input.size()[:-1] == var.size():

@@ -621,6 +621,11 @@ def kl_div(self, target, reduction, log_target, ops):
     tensor(0.)
     """
     check_loss("kl_div", self, target, reduction)
+    if not target.is_floating_point():
+        raise Error(
+            f"kl_div: targets are probabilities, and these are {dtype_name(target.dtype)}: convert "
+            "with .to(torch.float32)"
+        )
     each = ops.exp(target) * (target - self) if log_target else ops._kl(self, target)
     return reduced(each, reduction, ops)
 
@@ -654,7 +659,7 @@ def poisson_nll_loss(input, target, log_input, full, eps, reduction, ops):
     check_reduction("poisson_nll_loss", reduction)
     if input.is_complex() or target.is_complex():
         raise NotImplementedError(
-            "poisson_nll_loss: not implemented for complex numbers, which count nothing"
+            'poisson_nll_loss: "poisson_nll_loss_cpu" not implemented for complex numbers'
         )
     if log_input:
         each = ops.exp(input) - target * input
