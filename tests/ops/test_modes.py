@@ -25,7 +25,7 @@ from flambeau.ops.derived import rule_of
 from flambeau.utils._python_dispatch import TorchDispatchMode
 
 # Their samples read elements, or move tensors, so that meta tensors are refused.
-READS_META = {"allclose", "nonzero_numpy", "one_hot", "where"}
+READS_META = {"allclose", "ctc_loss.Tensor", "nonzero_numpy", "one_hot", "where"}
 READS_META |= {"to.device"}
 READS_META |= {full_name(r) for r in RECORDS if r.schema.overload == "tensor_lr"}
 

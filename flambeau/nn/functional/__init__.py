@@ -12,10 +12,12 @@ from . import (
     _attention,
     _channelshuffle,
     _conv,
+    _distance,
     _dropout,
     _fold,
     _linear,
     _loss,
+    _loss_margins,
     _normalization,
     _padding,
     _pixelshuffle,
@@ -29,10 +31,12 @@ from ._attention import *
 from ._attention import _canonical_mask, _mha_shape_check, _none_or_dtype  # noqa: F401
 from ._channelshuffle import *
 from ._conv import *
+from ._distance import *
 from ._dropout import *
 from ._fold import *
 from ._linear import *
 from ._loss import *
+from ._loss_margins import *
 from ._normalization import *
 from ._padding import *
 from ._pixelshuffle import *
@@ -46,10 +50,12 @@ __all__ += _activation.__all__
 __all__ += _attention.__all__
 __all__ += _channelshuffle.__all__
 __all__ += _conv.__all__
+__all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
+__all__ += _loss_margins.__all__
 __all__ += _normalization.__all__
 __all__ += _padding.__all__
 __all__ += _pixelshuffle.__all__

@@ -266,6 +266,11 @@ def glu(input: flambeau.Tensor, dim: int = -1) -> flambeau.Tensor:
     """
     if _overridden(input):
         return handle_torch_function(glu, (input,), input, dim=dim)
+    if input.dim() == 0:
+        raise RuntimeError(
+            "glu: glu does not support scalars because halving size must be even: give the input a "
+            "dimension"
+        )
     return _nn.glu(input, dim)
 
 

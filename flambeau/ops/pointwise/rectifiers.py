@@ -278,8 +278,63 @@ _prelu_kernel.reference(lambda x, w: np.where(x > 0, x, x * w))
 
 
 @_prelu_kernel.gradient
-def _(g, self, weight):
-    return f.where(self > 0, g, g * weight), f.where(self > 0, 0, g * self)
+def _(g, self, weight, ops):
+    of_self = ops._prelu_of_self(g, self, weight)
+    of_weight = ops._prelu_of_weight(g, self, weight)
+    return (
+        grad_to(of_self, self.shape, self.dtype, ops),
+        grad_to(of_weight, weight.shape, weight.dtype, ops),
+    )
+
+
+@_prelu_kernel.jvp
+def _(t, self, weight):
+    above, total = self > 0, None
+    if t.get("self") is not None:
+        total = t.get("self") * (weight * ~above + above)
+    if t.get("weight") is not None:
+        part = t.get("weight") * self.masked_fill(above, 0)
+        total = part if total is None else total + part
+    return total
+
+
+_FORMULA = dict(function_variant=False, method=False, inplace=False, out=False, dtypes=FLOATING)
+
+
+@pointwise(
+    "_prelu_of_self(Tensor grad_output, Tensor self, Tensor weight) -> Tensor",
+    node="PreluKernelBackwardBackward0",
+    **_FORMULA,
+)
+def _prelu_of_self(grad_output, self, weight):
+    """What ``_prelu_kernel`` gives its input."""
+    return f.where(self > 0, grad_output, grad_output * weight)
+
+
+_prelu_of_self.reference(lambda g, x, w: np.where(x > 0, g, g * w))
+
+
+@_prelu_of_self.gradient
+def _(g, grad_output, self, weight):
+    return f.where(self > 0, g, g * weight), 0, f.where(self > 0, 0, g * grad_output)
+
+
+@pointwise(
+    "_prelu_of_weight(Tensor grad_output, Tensor self, Tensor weight) -> Tensor",
+    node="PreluKernelBackwardBackward1",
+    **_FORMULA,
+)
+def _prelu_of_weight(grad_output, self):
+    """What ``_prelu_kernel`` gives its weight, before it is added up."""
+    return f.where(self > 0, 0, grad_output * self)
+
+
+_prelu_of_weight.reference(lambda g, x, w: np.where(x > 0, 0, g * x))
+
+
+@_prelu_of_weight.gradient
+def _(g, grad_output, self):
+    return f.where(self > 0, 0, g * self), f.where(self > 0, 0, g * grad_output), 0
 
 
 @composite(
@@ -290,9 +345,8 @@ def _(g, self, weight):
 def _prelu_kernel_backward(grad_output, self, weight, ops):
     """The gradients of ``_prelu_kernel``, as large as ``grad_output``."""
     check_floats("_prelu_kernel_backward", self)
-    above = ops.gt_Scalar(self, 0)
-    of_self = ops.where_self(above, grad_output, grad_output * weight)
-    return of_self, ops.masked_fill_Scalar(grad_output * self, above, 0)
+    of_self = ops._prelu_of_self(grad_output, self, weight)
+    return of_self, ops._prelu_of_weight(grad_output, self, weight)
 
 
 _prelu_kernel_backward.samples(call(values(2, 3), values(2, 3), values(2, 3)), dtypes=FLOATING)

@@ -172,6 +172,27 @@ def _(g, result, noise, lower, upper, training, ops):
     return ops.rrelu_with_noise_backward(g, result, noise, lower, upper, training, True), None
 
 
+@pointwise(
+    "_rrelu_slope(Tensor grad_output, Tensor self, Tensor noise) -> Tensor",
+    dtypes=FLOATING,
+    method=False,
+    function_variant=False,
+    inplace=False,
+    out=False,
+)
+def _rrelu_slope(grad_output, noise):
+    """The gradient of ``_rrelu``, whose own with respect to ``self`` is 0."""
+    return grad_output * noise
+
+
+_rrelu_slope.reference(lambda g, x, noise: g * noise)
+
+
+@_rrelu_slope.gradient
+def _(g, grad_output, noise):
+    return g * noise, 0, g * grad_output
+
+
 @composite(
     "rrelu_with_noise_backward(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, "
     "Scalar upper, bool training, bool self_is_result) -> Tensor",
@@ -190,7 +211,7 @@ def rrelu_with_noise_backward(
     """
     check_floats("rrelu_with_noise_backward", self)
     if training and float(upper) - float(lower) > 1e-6:
-        return grad_output * noise
+        return ops._rrelu_slope(grad_output, self, noise)
     return ops.leaky_relu_backward(grad_output, self, mean_slope(lower, upper), self_is_result)
 
 

@@ -1,0 +1,8 @@
+"""Distances and similarities."""
+
+import flambeau
+
+__all__ = ["cosine_similarity", "pairwise_distance"]
+
+cosine_similarity = flambeau.cosine_similarity
+pairwise_distance = flambeau.pairwise_distance
