@@ -45,12 +45,9 @@ LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
 GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
     "_trigamma": "refused",
-<<<<<<< HEAD
     "_grid_sampler_double_backward": "refused",
-=======
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
->>>>>>> losses
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "native_group_norm_backward": "its mean and deviation have to be those of its input",
