@@ -116,7 +116,7 @@ conv_transpose3d.autocast("lower")
 conv_transpose3d.without("benchmark")
 
 
-@composite("conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor")
+@composite("conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor", method=False)
 def conv_tbc(self, weight, bias, pad, ops):
     """``conv1d`` of ``self`` (T, N, C), time first, with ``weight`` (S, C, O) and ``bias`` (O).
 

@@ -164,6 +164,13 @@ ConvFilters filters_of(const Tensor& weight) {
   return {weight.bytes(), s[0], s[1], s[2], s[3]};
 }
 
+// The bias of a transposed convolution, for each of the channels that are seen.
+Tensor seen_bias(const Tensor& bias, const Problem& p) {
+  if (p.view != View::whole || !bias.defined() || bias.numel() == 0) return bias;
+  const int64_t channels = bias.numel(), elements = p.shape.slice.c / channels;
+  return packed(Tensor::alias(bias, {{channels, elements}}, {{1, 0}}, bias.offset()), bias.dtype());
+}
+
 const char* bytes_of(const Tensor& bias) { return bias.defined() ? bias.bytes() : nullptr; }
 
 // y = x * weight + bias. `last`: tensors of the call have their channels last.
@@ -190,9 +197,9 @@ void backward(Problem p, bool last, const Tensor& dy, const Tensor& weight, cons
   if (last || p.lies_last(images) || conv2d_prefers_nhwc(p.type, shape, true))
     p.format = MemoryFormat::channels_last;
   const Source from(seen(dy, p.view), p, conv2d_grad_input_turns(p.type, shape));
-  const Tensor dx = place_for(images, out.dtype(), p.format);
+  const Tensor by = seen_bias(bias, p), dx = place_for(images, out.dtype(), p.format);
   conv2d_grad_input(p.type, {from.layout, p.layout()}, shape, from.tensor.bytes(),
-                    filters_of(seen(weight, p.view)), bytes_of(bias), dx.bytes());
+                    filters_of(seen(weight, p.view)), bytes_of(by), dx.bytes());
   deliver(images, dx);
 }
 
