@@ -30,6 +30,7 @@ _SUBMODULES = (
 _LAZY = {
     name: module
     for module, names in {
+        "amp": "autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",
