@@ -23,13 +23,14 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder accelerator autograd backends cli cpu cuda distributed func functional"
-    " library linalg mps mtia multiprocessing nn ops optim overrides random return_types"
+    "__config__ _recorder accelerator amp autograd backends cli cpu cuda distributed func"
+    " functional library linalg mps mtia multiprocessing nn ops optim overrides random return_types"
     " serialization special testing utils version xpu"
 ).split()
 _LAZY = {
     name: module
     for module, names in {
+        "amp": "autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",

@@ -162,11 +162,11 @@ KeySet active_keys(const Op& op, const Value* args) {
 }
 
 KeySet settled(const Op& op, KeySet keys) {
-  if (thread_state.settled_op == &op)
+  if (thread_state.settled_op == &op) {
     thread_state.settled_op = nullptr;
-  else if (has_registrations(op))
-    return keys;
-  return keys & ~kRegistered;
+    return keys & ~kRegistered & ~bit(Key::autocast);
+  }
+  return has_registrations(op) ? keys : keys & ~kRegistered;
 }
 
 void slow(const Op& op, KeySet keys, const Value* args, Results& results) {

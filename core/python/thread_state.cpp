@@ -1,4 +1,5 @@
 // What Python puts on a thread's stacks, its settings, and snapshots of all of it.
+#include "core/dispatch/autocast.h"
 #include "core/python/binding.h"
 
 namespace flambeau::python {
@@ -101,8 +102,6 @@ PyObject* is_autocast_enabled(PyObject*, PyObject* args) {
     return PyBool_FromLong((thread_state.surroundings().autocast_enabled & bit_of(type)) != 0);
   });
 }
-// The switch of the layer, whose only rules are those that were registered.
-template <bool rules_alone>
 PyObject* set_autocast_enabled(PyObject*, PyObject* args) {
   PyObject *first, *second = nullptr;
   if (!PyArg_ParseTuple(args, "O|O:set_autocast_enabled", &first, &second)) return nullptr;
@@ -112,10 +111,6 @@ PyObject* set_autocast_enabled(PyObject*, PyObject* args) {
     if (!PyBool_Check(on))
       raise_python(PyExc_TypeError, "set_autocast_enabled: enabled must be a bool (got %.200s)",
                    Py_TYPE(on)->tp_name);
-    if (on == Py_True && !rules_alone)
-      raise<NotImplementedError>(
-          "set_autocast_enabled: enabled=True is not supported: no op "
-          "casts its arguments by itself; convert them with .to(dtype)");
     if (on == Py_True)
       s.autocast_enabled |= bit_of(type);
     else
@@ -140,6 +135,10 @@ PyObject* is_autocast_cache_enabled(PyObject*, PyObject*) {
 PyObject* set_autocast_cache_enabled(PyObject*, PyObject* on) {
   return change([&](Surroundings& s) { s.autocast_cache = must(PyObject_IsTrue(on)) != 0; });
 }
+PyObject* clear_autocast_cache(PyObject*, PyObject*) {
+  forget_autocast_copies();
+  Py_RETURN_NONE;
+}
 template <int step>
 PyObject* change_nesting(PyObject*, PyObject*) {
   const Object done(change([](Surroundings& s) { s.autocast_nesting += step; }));
@@ -149,11 +148,10 @@ PyObject* change_nesting(PyObject*, PyObject*) {
 PyMethodDef functions[] = {
     {"is_autocast_enabled", is_autocast_enabled, METH_VARARGS,
      "is_autocast_enabled(device_type) -> bool\n\nWhether autocast is on for a device type."},
-    {"set_autocast_enabled", set_autocast_enabled<false>, METH_VARARGS,
-     "set_autocast_enabled(device_type, enabled)\n\nTurns autocast off for a device type."},
-    {"_set_autocast_rules", set_autocast_enabled<true>, METH_VARARGS,
-     "_set_autocast_rules(device_type, enabled)\n\nTurns rules that were registered for autocast "
-     "on or off, and nothing else."},
+    {"set_autocast_enabled", set_autocast_enabled, METH_VARARGS,
+     "set_autocast_enabled(device_type, enabled)\n\nTurns autocast on or off for a device type."},
+    {"clear_autocast_cache", clear_autocast_cache, METH_NOARGS,
+     "clear_autocast_cache()\n\nForgets the casts of parameters."},
     {"get_autocast_dtype", get_autocast_dtype, METH_O,
      "get_autocast_dtype(device_type) -> dtype\n\nThe dtype that autocast computes in."},
     {"set_autocast_dtype", set_autocast_dtype, METH_VARARGS,

@@ -143,18 +143,10 @@ def test_a_mode_that_raises_leaves_the_stack_as_it_was():
     assert outer.seen == []
 
 
-@pytest.mark.parametrize("given", [("cpu", True), ("cuda", True), (True,)])
-def test_autocast_is_not_accepted_and_ignored(given):
-    with pytest.raises(NotImplementedError, match="set_autocast_enabled: enabled=True"):
-        torch.set_autocast_enabled(*given)
-    assert not torch.is_autocast_enabled("cpu") and not torch.is_autocast_enabled("cuda")
-    torch.set_autocast_enabled(*given[:-1], False)
-
-
 def test_autocast_state_belongs_to_the_thread():
     assert torch.get_autocast_dtype("cpu") is torch.bfloat16
     assert torch.get_autocast_dtype("cuda") is torch.float16
-    _C._set_autocast_rules("cpu", True)
+    torch.set_autocast_enabled("cpu", True)
     torch.set_autocast_dtype("cpu", torch.float16)
     try:
         state = _C._ThreadState()

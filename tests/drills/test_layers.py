@@ -115,7 +115,7 @@ def test_a_rule_for_autocast_runs_while_autocast_is_on():
     seen = []
     with registered("add.Tensor", "AutocastCPU", constant(seen)):
         assert (vector() + 1).tolist() == [2, 3]
-        _C._set_autocast_rules("cpu", True)
+        torch.set_autocast_enabled("cpu", True)
         try:
             assert (vector() + 1).tolist() == [42, 42]
             assert (vector(device="meta") + 1).shape == (2,)  # of another device

@@ -90,12 +90,15 @@ def entry_piece(group: list[Record], every: dict[str, Schema], nodes: dict[int, 
 
 def table_file(records: list[Record], ordered: list[Schema]) -> str:
     return (
-        f'#include "core/dispatch/names.h"\n\n{names.OPEN}namespace entry {{\n'
+        '#include "core/dispatch/autocast.h"\n#include "core/dispatch/names.h"\n\n'
+        f"{names.OPEN}namespace entry {{\n"
         + tables.op_table(ordered)
+        + tables.autocast_table(records)
         + "}  // namespace entry\nnamespace {\n"
         + tables.name_table(records, ordered, lambda name: docs.docstring(name, records))
         + "}  // namespace\n"
         "std::span<const Op* const> builtin_ops() { return entry::kOps; }\n"
+        "std::span<const AutocastRow> autocast_rows() { return entry::kAutocast; }\n"
         "std::span<const PythonName> python_names() { return kNames; }\n" + names.CLOSE
     )
 

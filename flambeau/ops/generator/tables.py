@@ -110,6 +110,16 @@ def op_table(ordered: list[Schema]) -> str:
     return f"{code}static const Op* const kOps[] = {{\n{rows}}};\n"
 
 
+def autocast_table(records: list[Record]) -> str:
+    """Which ops autocast runs in another dtype."""
+    rows = "".join(
+        f"    {{&row_{r.schema.symbol}, Autocast::{r.autocast}}},\n"
+        for r in records
+        if r.autocast not in ("", "none")
+    )
+    return f"static const AutocastRow kAutocast[] = {{\n{rows}}};\n"
+
+
 class Name:
     def __init__(self, where, module, name, slot=None):
         self.where, self.module, self.name, self.slot = where, module, name, slot

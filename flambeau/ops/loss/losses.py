@@ -453,6 +453,7 @@ def nll_loss(self, target, weight, reduction, ignore_index, ops):
     return ops.nll_loss_forward(self, target, weight, reduction, ignore_index)[0]
 
 
+nll_loss.autocast("float32")
 nll_loss.samples(
     call(values(3, 4), ints([1, 0, 3])),
     call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0),
@@ -593,6 +594,7 @@ def cross_entropy_loss(self, target, weight, reduction, ignore_index, label_smoo
     return ops.nll_loss_nd(log_p, target, weight, reduction, ignore_index)
 
 
+cross_entropy_loss.autocast("float32")
 cross_entropy_loss.samples(
     call(values(3, 4), ints([1, 0, 3])),
     call(values(3, 4), ints([1, 0, 3]), values(4, low=0.1, constant=True), 2, 0, 0.25),

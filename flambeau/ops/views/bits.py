@@ -59,6 +59,7 @@ view_as_complex.samples(
 view_as_complex.reference(lambda x: x[..., 0] + 1j * x[..., 1])
 view_as_complex.batching(lambda b, self: b.op(self.full.contiguous()))
 view_as_complex.jvp("linear")
+view_as_complex.autocast("float32")
 
 
 @view_as_complex.rule
