@@ -108,6 +108,10 @@ def batch_norm(
         )
     if training:
         _check_several(input.size(), 0)
+        if eps <= 0.0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return flambeau.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps, True
     )
