@@ -154,7 +154,10 @@ def folded_mask(b, mask, items):
 @_scaled_dot_product_flash_attention_for_cpu.batching
 def _(b, query, key, value, dropout_p, is_causal, attn_mask, scale):
     mask = folded_mask(b, attn_mask, query.shape[0])
-    attend = lambda *qkv: b.op(*qkv, dropout_p, is_causal, attn_mask=mask, scale=scale)  # noqa: E731
+
+    def attend(*given):
+        return b.op(*given, dropout_p, is_causal, attn_mask=mask, scale=scale)
+
     return b.folded(attend, 4, query, key, value)
 
 
@@ -322,7 +325,10 @@ def _(
     scale,
 ):
     mask = folded_mask(b, attn_mask, query.shape[0])
-    back = lambda *given: b.op(*given, dropout_p, is_causal, attn_mask=mask, scale=scale)  # noqa: E731
+
+    def back(*given):
+        return b.op(*given, dropout_p, is_causal, attn_mask=mask, scale=scale)
+
     return b.folded(back, 4, grad_out, query, key, value, out, logsumexp)
 
 
