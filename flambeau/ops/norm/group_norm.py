@@ -225,6 +225,11 @@ def group_norm(input, num_groups, weight, bias, eps, ops):
     >>> flambeau.group_norm(flambeau.tensor([[1., 3.]]), 1)
     tensor([[-1.0000,  1.0000]])
     """
+    if input.dim() < 2:
+        raise IndexError(
+            f"group_norm: Dimension out of range: expected an input of shape (N, C, ...), got "
+            f"{input.dim()}-D tensor of shape {show(input.shape)}"
+        )
     check_channels("group_norm", input)
     n, c = input.shape[0], input.shape[1]
     if weight is not None:
