@@ -92,3 +92,17 @@ def test_a_shape_that_stays_unknown_is_an_error():
 
     with pytest.raises(NotImplementedError, match="initialize_parameters"):
         Without()(flambeau.ones(1))
+
+
+def test_a_lazy_linear_layer_draws_as_the_known_one():
+    flambeau.manual_seed(0)
+    lazy = nn.LazyLinear(3)
+    lazy(flambeau.ones(2, 5))
+    flambeau.manual_seed(0)
+    known = nn.Linear(5, 3)
+    assert type(lazy) is nn.Linear and repr(lazy) == repr(known)
+    assert flambeau.equal(lazy.weight, known.weight) and flambeau.equal(lazy.bias, known.bias)
+    loaded = nn.LazyLinear(3)
+    loaded.load_state_dict(known.state_dict())
+    assert loaded(flambeau.ones(5)).shape == (3,) and loaded.in_features == 5
+    assert flambeau.equal(loaded.weight, known.weight)

@@ -173,7 +173,10 @@ def test_local_response_norm():
         (nn.CrossMapLRN2d(4, 0.1, 0.5, 2.0), 1, 1),
     ):
         squares = np.pad(wide**2, [(0, 0), (before, behind), (0, 0), (0, 0)])
-        mean = sum(squares[:, i : i + 5] for i in range(before + behind + 1)) / 4
+        total = sum(squares[:, i : i + 5] for i in range(before + behind + 1))
+        if before == behind:
+            total[:, 2:] += wide[:, :1] ** 2
+        mean = total / 4
         close(layer(x), wide / (2 + 0.1 * mean) ** 0.5)
 
 
@@ -191,6 +194,10 @@ def test_what_does_not_fit_is_refused():
         nn.BatchNorm2d(3)(torch.ones(2, 3, 4))
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm1d(3)(torch.ones(1, 3))
+    with pytest.raises(ValueError, match="eps must be positive"):
+        nn.BatchNorm1d(3, eps=0)(torch.ones(2, 3))
+    with pytest.raises(ValueError, match="eps must be non-negative"):
+        nn.BatchNorm1d(3, eps=-1).eval()(torch.ones(2, 3))
     with pytest.raises(ValueError, match="more than 1 spatial element"):
         F.instance_norm(torch.ones(2, 3, 1))
     with pytest.raises(

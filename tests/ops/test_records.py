@@ -44,6 +44,11 @@ LAYOUT |= {full_name(r) for r in RECORDS if "random" in r.tags}
 # Gradients that differences cannot check, each with its reason.
 GRADIENT = {
     "native_layer_norm": "gradients of its mean and deviation are not propagated",
+    "native_batch_norm": "gradients of its mean and deviation are not propagated",
+    "_native_batch_norm_legit.no_stats": "gradients of its mean and deviation are not propagated",
+    "native_group_norm": "gradients of its mean and deviation are not propagated",
+    "_fused_rms_norm": "gradients of its second result are not propagated",
+    "_scaled_dot_product_flash_attention_for_cpu": "gradients of logsumexp are not propagated",
     "_trigamma": "refused",
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",

@@ -108,6 +108,10 @@ def batch_norm(
         )
     if training:
         _check_several(input.size(), 0)
+        if eps <= 0.0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return flambeau.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps, True
     )
@@ -195,13 +199,12 @@ def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5
     size = input.size()
     if len(size) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {size}")
-    if num_groups > 0:
-        groups = (size[0] * size[1] // num_groups, num_groups)
-        if groups[0] * _product(size[2:]) == 1:
-            raise ValueError(
-                "Expected more than 1 value per channel when training, got input size "
-                f"{flambeau.Size((*groups, *size[2:]))}"
-            )
+    groups = (size[0] * size[1] // num_groups, num_groups)
+    if groups[0] * _product(size[2:]) == 1:
+        raise ValueError(
+            "Expected more than 1 value per channel when training, got input size "
+            f"{flambeau.Size((*groups, *size[2:]))}"
+        )
     return flambeau.group_norm(input, num_groups, weight, bias, eps, True)
 
 
@@ -299,5 +302,7 @@ def normalize(input, p: float = 2.0, dim=1, eps: float = 1e-12, out=None):
     """
     if _overridden_in((input, out)):
         return handle_torch_function(normalize, (input, out), input, p=p, dim=dim, eps=eps, out=out)
+    if not isinstance(input, flambeau.Tensor):
+        raise AttributeError(f"normalize: a {type(input).__name__} has no norm: give a tensor")
     size = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     return input / size if out is None else flambeau.div(input, size, out=out)

@@ -89,7 +89,8 @@ class _NormBase(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
     def _load_from_state_dict(
@@ -261,7 +262,7 @@ class LazyBatchNorm1d(_LazyNormBase, _BatchNorm):
         >>> layer = flambeau.nn.LazyBatchNorm1d()
         >>> _ = layer(flambeau.zeros(2, 3))
         >>> layer
-        BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+        BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
 
     cls_to_become = BatchNorm1d
@@ -374,7 +375,7 @@ class SyncBatchNorm(_BatchNorm):
         >>> from flambeau import nn
         >>> net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm2d(3)))
         >>> net[0]
-        SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+        SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
         >>> net.eval()(flambeau.zeros(1, 3, 2, 2)).shape
         torch.Size([1, 3, 2, 2])
     """

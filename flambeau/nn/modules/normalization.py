@@ -211,7 +211,10 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):
@@ -290,6 +293,9 @@ class CrossMapLRN2d(Module):
         total = squares.narrow(1, 0, channels)
         for i in range(1, 2 * beside + 1):
             total = total + squares.narrow(1, i, channels)
+        # In PyTorch the first channel stays a neighbour of all that come behind its own.
+        late = flambeau.arange(channels, device=input.device) > beside
+        total = total + squares.narrow(1, beside, 1) * late.to(input.dtype).view(1, -1, 1, 1)
         return input / total.mul(self.alpha / self.size).add(self.k).pow(self.beta)
 
     def extra_repr(self) -> str:

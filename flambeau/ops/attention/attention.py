@@ -13,6 +13,7 @@ from flambeau.ops.language import (
     show,
     strides_like,
 )
+from flambeau.ops.language import ops as language_ops
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, special, values
 
@@ -121,7 +122,7 @@ _scaled_dot_product_flash_attention_for_cpu.samples(
     ),
     dtypes=FLOATING,
 )
-_scaled_dot_product_flash_attention_for_cpu.without("jvp", "batching", "decomposition", "sharding")
+_scaled_dot_product_flash_attention_for_cpu.without("decomposition", "sharding")
 _scaled_dot_product_flash_attention_for_cpu.autocast("lower")
 _scaled_dot_product_flash_attention_for_cpu.benchmark(
     call(values(4, 8, 512, 64), values(4, 8, 512, 64), values(4, 8, 512, 64), 0.0, True)
@@ -138,6 +139,26 @@ def _(query, key, value, dropout_p, attn_mask):
     if value.shape[3] == query.shape[3] and query.stride()[3] == 1:
         return Spec(query.shape, query.dtype, strides_like(query)), logs
     return Spec([n, h, length, value.shape[3]], query.dtype), logs
+
+
+def folded_mask(b, mask, items):
+    """A mask for all items, whose samples follow each other."""
+    if mask is None:
+        return None
+    if not mask.batched and (mask.rank < 4 or mask.shape[0] == 1):
+        return mask.value
+    wide = b.spread(mask, 4)
+    return wide.expand(b.size, items, *wide.shape[2:]).flatten(0, 1)
+
+
+@_scaled_dot_product_flash_attention_for_cpu.batching
+def _(b, query, key, value, dropout_p, is_causal, attn_mask, scale):
+    mask = folded_mask(b, attn_mask, query.shape[0])
+
+    def attend(*given):
+        return b.op(*given, dropout_p, is_causal, attn_mask=mask, scale=scale)
+
+    return b.folded(attend, 4, query, key, value)
 
 
 def default_scale(query, scale):
@@ -192,6 +213,19 @@ def weights(query, key, attn_mask, is_causal, factor, ops):
         else:
             scores = scores + attn_mask
     return ops._safe_softmax(scores, -1)
+
+
+@_scaled_dot_product_flash_attention_for_cpu.jvp
+def _(t, query, key, value, is_causal, attn_mask, scale):
+    heads, factor = query.shape[1], default_scale(query, scale)
+    k, v = for_queries(key, heads, language_ops), for_queries(value, heads, language_ops)
+    p = weights(query, k, attn_mask, is_causal, factor, language_ops)
+    to_key = for_queries(t.get("key"), heads, language_ops)
+    moved = (t.get("query") @ k.mT + query @ to_key.mT) * factor
+    if attn_mask is not None and attn_mask.is_floating_point():
+        moved = moved + t.get("attn_mask")
+    moved = p * (moved - (p * moved).sum(-1, True))
+    return moved @ v + p @ for_queries(t.get("value"), heads, language_ops), None
 
 
 @_scaled_dot_product_flash_attention_for_cpu.gradient
@@ -250,7 +284,7 @@ _scaled_dot_product_flash_attention_for_cpu_backward.samples(
     dtypes=frozenset({"float32", "float64"}),
 )
 _scaled_dot_product_flash_attention_for_cpu_backward.without(
-    "jvp", "batching", "decomposition", "sharding", "benchmark", "autocast"
+    "jvp", "decomposition", "sharding", "benchmark", "autocast"
 )
 
 
@@ -274,6 +308,28 @@ def _(grad_out, query, key, value, out, logsumexp, dropout_p, attn_mask):
         by_heads(key.shape, key.dtype),
         by_heads(value.shape, value.dtype),
     )
+
+
+@_scaled_dot_product_flash_attention_for_cpu_backward.batching
+def _(
+    b,
+    grad_out,
+    query,
+    key,
+    value,
+    out,
+    logsumexp,
+    dropout_p,
+    is_causal,
+    attn_mask,
+    scale,
+):
+    mask = folded_mask(b, attn_mask, query.shape[0])
+
+    def back(*given):
+        return b.op(*given, dropout_p, is_causal, attn_mask=mask, scale=scale)
+
+    return b.folded(back, 4, grad_out, query, key, value, out, logsumexp)
 
 
 @_scaled_dot_product_flash_attention_for_cpu_backward.gradient

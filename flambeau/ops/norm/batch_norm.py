@@ -12,7 +12,7 @@ from flambeau.ops.language import (
     show,
     suggest_memory_format,
 )
-from flambeau.ops.norm.softmax import _normal, _plus
+from flambeau.ops.norm.softmax import _differentiable, _normal, _plus
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -126,7 +126,7 @@ native_batch_norm.samples(
     ),
     dtypes=FLOATING,
 )
-native_batch_norm.without("jvp", "batching", "decomposition", "sharding", "autocast")
+native_batch_norm.without("decomposition", "sharding", "autocast")
 native_batch_norm.benchmark(
     call(values(16, 64, 56, 56), values(64), values(64), None, None, True, 0.1, 1e-5)
 )
@@ -142,6 +142,60 @@ def _(input, weight, bias, running_mean, running_var, training):
         )
     kept = [input.shape[1]] if training else [0]
     return of_channels(input), Spec(kept, dtype), Spec(kept, dtype)
+
+
+def joined(t):
+    """The channels of all items side by side: (items, N, C, ...) as (N, items * C, ...)."""
+    return t.full.movedim(0, 1).flatten(1, 2)
+
+
+def split(t, b, n):
+    return t.unflatten(1, [b.size, n]).movedim(1, 0)
+
+
+def numbers(t):
+    """Of the channels of all items."""
+    return None if t is None else t.full.flatten()
+
+
+@native_batch_norm.batching
+def _(b, input, weight, bias, running_mean, running_var, training, momentum, eps):
+    running = (running_mean, running_var)
+    if training and any(t is not None and not t.batched for t in running):
+        raise ValueError(
+            "batch_norm: the input is batched, and the running statistics, which would be updated "
+            "in place, are not: give each item its own, or none"
+        )
+    kept = [numbers(t) for t in running]
+    made = b.op(joined(input), numbers(weight), numbers(bias), *kept, training, momentum, eps)
+    n = input.shape[1]
+    out = split(made[0], b, n)
+    if not training:
+        return out, b.at(made[1], None), b.at(made[2], None)
+    for t, new in zip(running, kept):
+        if t is not None:
+            t.full.copy_(new.view(b.size, n))
+    return out, made[1].unflatten(0, [b.size, n]), made[2].unflatten(0, [b.size, n])
+
+
+@native_batch_norm.jvp
+def _(t, input, weight, bias, running_mean, running_var, training, eps, result):
+    column = [1, -1] + [1] * (input.dim() - 2)
+    axes = [d for d in range(input.dim()) if d != 1]
+    moved = t.get("input")
+    if training:
+        centered = input - input.mean(axes, True)
+        normal, rstd = _differentiable(centered, result[2].view(column), axes)
+        along = (normal * moved).mean(axes, True)
+        made = (moved - moved.mean(axes, True) - normal * along) * rstd
+    else:
+        rstd = (running_var + eps).rsqrt().view(column)
+        normal = (input - running_mean.view(column)) * rstd
+        made = moved * rstd
+    if weight is not None:
+        made = made * weight.view(column) + normal * t.get("weight").view(column)
+    made = made if bias is None else made + t.get("bias").view(column)
+    return made.to(input.dtype), None, None
 
 
 @native_batch_norm.gradient
@@ -205,9 +259,7 @@ native_batch_norm_backward.samples(
         [True] * 3,
     ),
 )
-native_batch_norm_backward.without(
-    "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
-)
+native_batch_norm_backward.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 
 
 @native_batch_norm_backward.rule
@@ -232,6 +284,28 @@ def _(grad_out, input, weight, running_mean, running_var, save_mean, save_invstd
             f"the {n} channels of an input of shape {show(input.shape)}"
         )
     return of_channels(input), Spec([n], dtype), Spec([n], dtype)
+
+
+@native_batch_norm_backward.batching
+def _(
+    b,
+    grad_out,
+    input,
+    weight,
+    running_mean,
+    running_var,
+    save_mean,
+    save_invstd,
+    train,
+    eps,
+    output_mask,
+):
+    statistics = [numbers(t) for t in (weight, running_mean, running_var)]
+    # What is saved outside of training has no elements.
+    saved = [numbers(t) if train else None for t in (save_mean, save_invstd)]
+    made = b.op(joined(grad_out), joined(input), *statistics, *saved, train, eps, output_mask)
+    n = input.shape[1]
+    return split(made[0], b, n), *(t.unflatten(0, [b.size, n]) for t in made[1:])
 
 
 @native_batch_norm_backward.gradient

@@ -5,10 +5,13 @@ from flambeau.ops.norm.batch_norm import (
     absent,
     check_channel_numbers,
     check_channels,
+    joined,
+    numbers,
     of_channels,
     parameter_dtype,
+    split,
 )
-from flambeau.ops.norm.softmax import _normal, _plus
+from flambeau.ops.norm.softmax import _differentiable, _normal, _plus
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.samples import call, np, values
 
@@ -57,7 +60,7 @@ native_group_norm.samples(
     call(values(3, 4), values(4), None, 3, 4, 1, 2, 1e-5),
     dtypes=FLOATING,
 )
-native_group_norm.without("jvp", "batching", "decomposition", "sharding", "autocast")
+native_group_norm.without("decomposition", "sharding", "autocast")
 native_group_norm.benchmark(
     call(values(8, 64, 32, 32), values(64), values(64), 8, 64, 1024, 8, 1e-5)
 )
@@ -66,6 +69,30 @@ native_group_norm.benchmark(
 @native_group_norm.rule
 def _(input, weight, bias, N, C, HxW, group):
     return group_norm_specs("group_norm", input, weight, bias, N, C, HxW, group)
+
+
+@native_group_norm.batching
+def _(b, input, weight, bias, N, C, HxW, group, eps):
+    # The groups of all items, side by side.
+    sizes = (N, C * b.size, HxW, group * b.size)
+    made = b.op(joined(input), numbers(weight), numbers(bias), *sizes, eps)
+    return split(made[0], b, C), split(made[1], b, group), split(made[2], b, group)
+
+
+@native_group_norm.jvp
+def _(t, input, weight, bias, N, C, HxW, group, result):
+    column = [1, -1] + [1] * (input.dim() - 2)
+    grouped = [N, group, -1]
+    x, moved = input.reshape(grouped), t.get("input").reshape(grouped)
+    centered = x - x.mean(-1, True)
+    normal, rstd = _differentiable(centered, result[2].unsqueeze(-1), [-1])
+    along = (normal * moved).mean(-1, True)
+    made = ((moved - moved.mean(-1, True) - normal * along) * rstd).reshape(input.shape)
+    if weight is not None:
+        beside = normal.reshape(input.shape) * t.get("weight").view(column)
+        made = made * weight.view(column) + beside
+    made = made if bias is None else made + t.get("bias").view(column)
+    return made.to(input.dtype), None, None
 
 
 @native_group_norm.gradient
@@ -106,9 +133,7 @@ native_group_norm_backward.samples(
         [True, True, True],
     )
 )
-native_group_norm_backward.without(
-    "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
-)
+native_group_norm_backward.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 
 
 @native_group_norm_backward.rule
@@ -126,6 +151,14 @@ def _(grad_out, input, mean, rstd, weight, N, C, HxW, group):
             f"fit {N} samples of {group} groups"
         )
     return made[0], Spec([C], made[1].dtype), Spec([C], made[1].dtype)
+
+
+@native_group_norm_backward.batching
+def _(b, grad_out, input, mean, rstd, weight, N, C, HxW, group, output_mask):
+    sizes = (N, C * b.size, HxW, group * b.size)
+    given = [joined(t) for t in (grad_out, input, mean, rstd)]
+    made = b.op(*given, numbers(weight), *sizes, output_mask)
+    return split(made[0], b, C), *(t.unflatten(0, [b.size, C]) for t in made[1:])
 
 
 @native_group_norm_backward.gradient
@@ -192,6 +225,11 @@ def group_norm(input, num_groups, weight, bias, eps, ops):
     >>> flambeau.group_norm(flambeau.tensor([[1., 3.]]), 1)
     tensor([[-1.0000,  1.0000]])
     """
+    if input.dim() < 2:
+        raise IndexError(
+            f"group_norm: Dimension out of range: expected an input of shape (N, C, ...), got "
+            f"{input.dim()}-D tensor of shape {show(input.shape)}"
+        )
     check_channels("group_norm", input)
     n, c = input.shape[0], input.shape[1]
     if weight is not None:

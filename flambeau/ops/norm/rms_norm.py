@@ -62,13 +62,33 @@ _fused_rms_norm.samples(
     call(values(2, 2, 3), [2, 3], None, 1e-5),
     dtypes=FLOATING,
 )
-_fused_rms_norm.without("jvp", "batching", "decomposition", "sharding", "autocast")
+_fused_rms_norm.without("decomposition", "sharding", "autocast")
 _fused_rms_norm.benchmark(call(values(64, 768), [768], values(768), 1e-5))
 
 
 @_fused_rms_norm.rule
 def _(input, normalized_shape, weight):
     return rms_specs("rms_norm", input, normalized_shape, weight)
+
+
+@_fused_rms_norm.batching
+def _(b, input, normalized_shape, weight, eps):
+    if weight is None or not weight.batched:
+        return b.op(input.full, normalized_shape, None if weight is None else weight.value, eps)
+    out, rstd = b.op(input.full, normalized_shape, None, eps)
+    return out * b.aligned(weight, input.rank), rstd
+
+
+@_fused_rms_norm.jvp
+def _(t, input, normalized_shape, weight, result):
+    inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
+    normal = input * result[1].detach()
+    share = (normal * normal).mean(inner, True)
+    scale = (share + (1 - share).detach()).rsqrt()
+    normal, rstd = normal * scale, result[1].detach() * scale
+    moved = t.get("input")
+    made = (moved - normal * (normal * moved).mean(inner, True)) * rstd
+    return (made if weight is None else made * weight + normal * t.get("weight")), None
 
 
 @_fused_rms_norm.gradient
@@ -92,9 +112,7 @@ def _fused_rms_norm_backward():
 _fused_rms_norm_backward.samples(
     call(values(2, 3), values(2, 3), [3], values(2, 1, low=0.1), values(3), [True, True])
 )
-_fused_rms_norm_backward.without(
-    "jvp", "batching", "decomposition", "sharding", "autocast", "benchmark"
-)
+_fused_rms_norm_backward.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 
 
 @_fused_rms_norm_backward.rule
@@ -112,6 +130,23 @@ def _(grad_out, input, normalized_shape, rstd, weight):
             f"{show(input.shape)}"
         )
     return made[0], Spec(normalized_shape, input.dtype)
+
+
+@_fused_rms_norm_backward.batching
+def _(b, grad_out, input, normalized_shape, rstd, weight, output_mask):
+    g, x, r = grad_out.full, input.full, rstd.full
+    inner = [d - len(normalized_shape) for d in range(len(normalized_shape))]
+    outer = list(range(1, g.dim() - len(normalized_shape)))
+    of_input = of_weight = None
+    if output_mask[0]:
+        scaled = g if weight is None else g * b.aligned(weight, input.rank)
+        of_input = b.op(scaled, x, normalized_shape, r, None, [True, False])[0]
+    if output_mask[1]:
+        normal = x * r
+        share = (normal * normal).mean(inner, True)
+        normal = normal * (share + (1 - share).detach()).rsqrt()
+        of_weight = (g * normal).sum(outer) if outer else g * normal
+    return of_input, of_weight
 
 
 @_fused_rms_norm_backward.gradient
