@@ -130,8 +130,8 @@ def shuffled(self, groups, ops):
             f"and {groups} groups."
         )
     parts = ops.reshape(self, [self.shape[0], groups, c // groups] + list(self.shape[2:]))
-    made = ops.reshape(ops.transpose_int(parts, 1, 2), self.shape)
-    return laid_as(ops.clone(made), self, ops)
+    made = ops.clone(ops.transpose_int(parts, 1, 2), formats.contiguous_format)
+    return laid_as(ops.view(made, self.shape), self, ops)
 
 
 @native("channel_shuffle(Tensor self, SymInt groups) -> Tensor", method=False)

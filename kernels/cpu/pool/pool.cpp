@@ -1,7 +1,7 @@
 #include "kernels/cpu/pool/pool.h"
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "core/parallel/isa.h"
@@ -9,6 +9,7 @@
 #include "kernels/cpu/pointwise/packed.h"
 #include "kernels/cpu/pool/pool_kernels.h"
 #include "kernels/cpu/pool/windows.h"
+#include "kernels/math/half.h"
 
 namespace flambeau::inline v1::cpu {
 namespace {
@@ -136,26 +137,69 @@ DType compute_dtype(DType dtype) {
   return dtype == DType::float16 || dtype == DType::bfloat16 ? DType::float32 : dtype;
 }
 
-// `count` elements, each of `width` channels out of `channels`, go to the places that the indices
-// name in a plane of `size`: added there, or put there.
+[[noreturn]] void refuse(const char* op, int64_t place, int64_t size, bool adds) {
+  check<IndexError>(!adds, op, ": index ", place, " is out of range for a plane of ", size,
+                    " elements");
+  raise<Error>(op, ": Found an invalid max index: ", place, " (output volumes are of ", size,
+               " elements)");
+}
+
+// `count` elements go to the places that the indices name in a plane of `size`: added there, or put
+// there.
+template <bool Add, class T, class S>
+void scatter_plane(const S* g, const int64_t* where, int64_t count, T* to, int64_t size,
+                   const char* op) {
+  std::fill_n(to, size, T(0));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t place = where[i];
+    if (static_cast<uint64_t>(place) >= static_cast<uint64_t>(size)) [[unlikely]] {
+      if (Add && place == -1) continue;  // of a window without elements
+      refuse(op, place, size, Add);
+    }
+    if constexpr (!Add)
+      to[place] = g[i];
+    else if constexpr (std::is_same_v<T, S>)
+      to[place] = static_cast<T>(to[place] + g[i]);
+    else
+      to[place] += math::to_float(g[i]);
+  }
+}
+
+// The same of `width` channels out of `channels` that are neighbours.
 template <bool Add, class T>
-void scatter_plane(const T* g, const int64_t* where, int64_t count, T* to, int64_t size,
-                   int64_t width, int64_t channels, const char* op) {
+void scatter_channels(const T* g, const int64_t* where, int64_t count, T* to, int64_t size,
+                      int64_t width, int64_t channels, const char* op) {
   for (int64_t i = 0; i < size; ++i) std::fill_n(to + i * channels, width, T(0));
   for (int64_t i = 0; i < count; ++i)
     for (int64_t c = 0; c < width; ++c) {
       const int64_t place = where[i * channels + c];
-      if (Add && place == -1) continue;  // of a window without elements
-      const bool fits = static_cast<uint64_t>(place) < static_cast<uint64_t>(size);
-      if (!fits) {
-        check<IndexError>(!Add, op, ": index ", place, " is out of range for a plane of ", size,
-                          " elements");
-        raise<Error>(op, ": Found an invalid max index: ", place, " (output volumes are of ", size,
-                     " elements)");
+      if (static_cast<uint64_t>(place) >= static_cast<uint64_t>(size)) [[unlikely]] {
+        if (Add && place == -1) continue;
+        refuse(op, place, size, Add);
       }
       T& target = to[place * channels + c];
       target = Add ? static_cast<T>(target + g[i * channels + c]) : g[i * channels + c];
     }
+}
+
+// Halves are added up in floats, a plane at a time.
+template <class S>
+void scatter_halves(const Tensor& out, const Tensor& given, const Tensor& indices, int64_t rank,
+                    const char* op) {
+  const Tensor g = packed(given, out.dtype()), where = packed(indices, DType::int64);
+  const Tensor made = place_for(out, out.dtype());
+  const int64_t plane = plane_of(out, rank), out_plane = plane_of(g, rank);
+  const S* const from = reinterpret_cast<const S*>(g.bytes());
+  S* const to = reinterpret_cast<S*>(made.bytes());
+  parallel_for(made.numel() / plane, planes_at_once(plane), [&](int64_t p, int64_t end) {
+    std::vector<float> sums(static_cast<size_t>(plane));
+    for (; p < end; ++p) {
+      scatter_plane<true>(from + p * out_plane, where.data<int64_t>() + p * out_plane, out_plane,
+                          sums.data(), plane, op);
+      math::convert(sums.data(), to + p * plane, plane);
+    }
+  });
+  deliver(out, made);
 }
 
 template <bool Add>
@@ -165,6 +209,10 @@ void scatter(const Tensor& out, const Tensor& given, const Tensor& indices, int6
   const DType dtype = Add ? compute_dtype(out.dtype()) : out.dtype();
   const MemoryFormat format = format_of(out, rank);
   const bool last = format != MemoryFormat::contiguous;
+  if (Add && !last && out.dtype() == DType::float16)
+    return scatter_halves<math::float16>(out, given, indices, rank, op);
+  if (Add && !last && out.dtype() == DType::bfloat16)
+    return scatter_halves<math::bfloat16>(out, given, indices, rank, op);
   const Tensor g = packed(given, dtype, format), where = packed(indices, DType::int64, format);
   const Tensor made = place_for(out, dtype, format);
   const int64_t plane = plane_of(out, rank), out_plane = plane_of(g, rank);
@@ -180,9 +228,13 @@ void scatter(const Tensor& out, const Tensor& given, const Tensor& indices, int6
                    for (; p < end; ++p) {
                      const int64_t image = p / blocks * channels, first = p % blocks * width;
                      const int64_t at = image * out_plane + first;
-                     scatter_plane<Add>(from + at, where.data<int64_t>() + at, out_plane,
-                                        to + image * plane + first, plane,
-                                        std::min(width, channels - first), channels, op);
+                     if (!last)
+                       scatter_plane<Add>(from + at, where.data<int64_t>() + at, out_plane,
+                                          to + image * plane, plane, op);
+                     else
+                       scatter_channels<Add>(from + at, where.data<int64_t>() + at, out_plane,
+                                             to + image * plane + first, plane,
+                                             std::min(width, channels - first), channels, op);
                    }
                  });
   };

@@ -31,7 +31,7 @@ template <class T>
 class Along {
  public:
   Along(const Band& band, int64_t inner, int64_t lanes, bool divided) {
-    weights_.assign(band.weights.begin(), band.weights.end());
+    for (const double weight : band.weights) weights_.push_back(as_weight(weight));
     if (divided) {
       for (int64_t o = 0; o < band.out; ++o)
         divisors_.insert(divisors_.end(), inner,
@@ -54,6 +54,14 @@ class Along {
   const BandAlong<T>& plan() const { return plan_; }
 
  private:
+  // Integers may be negative, whose words are those of signed ones.
+  static T as_weight(double weight) {
+    if constexpr (std::is_floating_point_v<T>)
+      return static_cast<T>(weight);
+    else
+      return static_cast<T>(static_cast<int64_t>(weight));
+  }
+
   // See BandBlock. There are none where no block would have its elements close by.
   void make_blocks(const Band& band, int64_t inner, int64_t lanes) {
     const int64_t n = band.out * inner, count = (n + lanes - 1) / lanes;
@@ -70,9 +78,9 @@ class Along {
         most = std::max(most, band.count[i / inner]);
         least = std::min(least, band.count[i / inner]);
       }
-      const bool close = high - low < 2 * lanes;
+      const bool close = high - low < 4 * lanes;
       any = any || close;
-      blocks_.push_back({close ? low : -1, most, least < most});
+      blocks_.push_back({close ? low : -1, most, least < most, high - low >= 2 * lanes});
       firsts.push_back(block_weights_.size());
       if (!close) continue;
       for (int64_t i = first; i < end; ++i) places_[i] = static_cast<BandPlace<T>>(place(i) - low);
@@ -82,8 +90,7 @@ class Along {
           const int64_t o = std::min(i, end - 1) / inner;
           const bool there = k < band.count[o];
           const double weight = band.weights.empty() ? 1 : band.weights[o * band.most + k];
-          block_weights_.push_back(there ? static_cast<T>(weight)
-                                         : std::numeric_limits<T>::quiet_NaN());
+          block_weights_.push_back(there ? as_weight(weight) : std::numeric_limits<T>::quiet_NaN());
         }
     }
     if (!any) return;
@@ -210,16 +217,20 @@ struct Planes {
 // A band's weights as integers: as many bits as the largest leaves room for.
 struct Bytes {
   std::vector<int16_t> weights;
+  Band integers;  // the same band with these weights
   ByteBand band;
 
   explicit Bytes(const Band& of) : band{of.out, of.most, of.begin.data(), of.count.data(), {}, 0} {
     const double most =
         of.weights.empty() ? 1 : *std::max_element(of.weights.begin(), of.weights.end());
+    integers = of;
+    integers.weights.clear();
     while (band.shift < 22 && static_cast<int>(0.5 + most * (1 << (band.shift + 1))) < 1 << 15)
       ++band.shift;
     for (int64_t i = 0; i < of.out * of.most; ++i) {
       const double weight = (of.weights.empty() ? 1 : of.weights[i]) * (1 << band.shift);
       weights.push_back(static_cast<int16_t>(weight < 0 ? weight - 0.5 : weight + 0.5));
+      integers.weights.push_back(weights.back());
     }
     band.weights = weights.data();
   }
@@ -236,10 +247,15 @@ void apply_byte_bands(const Tensor& out, const Tensor& in, const Band& rows, con
   const Tensor y = place_for(out, DType::uint8, planes.format);
   const Bytes high(rows), wide(columns);
   const ByteLoops& loops = band_kernels().bytes;
+  const Along<uint32_t> along(wide.integers, inner, loops.lanes, false);
+  BandAlong<uint32_t> plan = along.plan();
+  for (int64_t b = 0; plan.blocks && b * loops.lanes < out_row; ++b)
+    if (plan.blocks[b].base < 0) plan.blocks = nullptr;  // all of them, or none
   constexpr int64_t kRows = 32;  // of the result, that are made of what is in the cache
   const int64_t blocks = (rows.out + kRows - 1) / kRows;
   parallel_for(planes.count * blocks, 1, [&](int64_t task, int64_t end) {
     std::vector<uint8_t> room;
+    std::vector<uint32_t> words(static_cast<size_t>(in_row));
     for (; task < end; ++task) {
       const int64_t plane = task / blocks, first = task % blocks * kRows;
       const int64_t last = std::min(first + kRows, rows.out);
@@ -248,7 +264,8 @@ void apply_byte_bands(const Tensor& out, const Tensor& in, const Band& rows, con
       const uint8_t* const source = x.data<uint8_t>() + plane * rows.in * in_row;
       uint8_t* const made = y.data<uint8_t>() + plane * rows.out * out_row;
       for (int64_t r = from; r < to; ++r)
-        loops.along(room.data() + (r - from) * out_row, source + r * in_row, wide.band, inner);
+        loops.along(room.data() + (r - from) * out_row, source + r * in_row, wide.band, plan,
+                    words.data());
       for (int64_t o = first; o < last; ++o)
         loops.across(made + o * out_row, room.data() - from * out_row, high.band, o, out_row);
     }

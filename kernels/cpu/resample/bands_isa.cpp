@@ -164,6 +164,17 @@ inline Vec<T> load_within(const T* p, int64_t count) {
   return count <= 0 ? Vec<T>{} : load(p, first_lanes<T>(count));
 }
 
+// The elements of a block that lie at `places` from p on; `left` elements are there.
+template <class T, class P>
+inline Vec<T> pick(const T* p, int64_t left, P places, bool far) {
+  constexpr int64_t L = kLanes<T>;
+  const Vec<T> near = __builtin_shuffle(load_within(p, left), load_within(p + L, left - L), places);
+  if (!far) return near;
+  const Vec<T> rest = __builtin_shuffle(load_within(p + 2 * L, left - 2 * L),
+                                        load_within(p + 3 * L, left - 3 * L), places);
+  return places < 2 * L ? near : rest;
+}
+
 template <bool Plain, class T, class S>
 inline void along_blocks(S* out, const T* row, const BandAlong<T>& plan, T divisor) {
   constexpr int64_t L = kLanes<T>;
@@ -182,7 +193,7 @@ inline void along_blocks(S* out, const T* row, const BandAlong<T>& plan, T divis
     for (int64_t k = 0; k < block.most; ++k, weights += L) {
       const T* const p = row + block.base + k * plan.inner;
       const int64_t left = size - block.base - k * plan.inner;
-      Vec<T> v = __builtin_shuffle(load_within(p, left), load_within(p + L, left - L), places);
+      Vec<T> v = pick(p, left, places, block.far);
       if (Plain && !block.ragged) {
         sum = k == 0 ? v : sum + v;
         continue;
@@ -237,7 +248,38 @@ inline void bytes_along_by(uint8_t* out, const uint8_t* row, const ByteBand& ban
   }
 }
 
-void bytes_along(uint8_t* out, const uint8_t* row, const ByteBand& band, int64_t inner) {
+void bytes_along(uint8_t* out, const uint8_t* row, const ByteBand& band,
+                 const BandAlong<uint32_t>& plan, uint32_t* room) {
+  const int64_t inner = plan.inner;
+#if defined(FLAMBEAU_BAND_BLOCKS)
+  if (plan.blocks) {
+    using Words = Vec<uint32_t>;
+    using Signed = decltype(Words{} > Words{});
+    typedef uint8_t Bytes __attribute__((vector_size(16)));
+    constexpr int64_t L = kLanes<uint32_t>;
+    const int64_t n = plan.out * inner, size = plan.in * inner;
+    for (int64_t j = 0; j < size; ++j) room[j] = row[j];
+    for (int64_t at = 0, b = 0; at < n; at += L, ++b) {
+      const BandBlock& block = plan.blocks[b];
+      const int64_t count = smaller(L, n - at);
+      Signed places;
+      memcpy(&places, plan.places + at, sizeof(places));
+      const uint32_t* weights = plan.block_weights[b];
+      Words sum = Words{} + (1u << (band.shift - 1));
+      for (int64_t k = 0; k < block.most; ++k, weights += L) {
+        const uint32_t* const p = room + block.base + k * inner;
+        const int64_t left = size - block.base - k * inner;
+        sum += pick(p, left, places, block.far) * load(weights);
+      }
+      Signed v = (Signed)sum >> band.shift;
+      v = v < 0 ? Signed{} : v;
+      v = v > 255 ? Signed{} + 255 : v;
+      const Bytes made = __builtin_convertvector(v, Bytes);
+      memcpy(out + at, &made, static_cast<size_t>(count));
+    }
+    return;
+  }
+#endif
   if (inner == 1) return bytes_along_by<1>(out, row, band, inner);
   if (inner == 3) return bytes_along_by<3>(out, row, band, inner);
   if (inner == 4) return bytes_along_by<4>(out, row, band, inner);
@@ -279,7 +321,11 @@ const BandKernels band_kernels = {
     .f64 = loops<double, double>(),
     .i64 = {0, gather_plain<int64_t>, along_plain<int64_t>},
     .u8 = {0, gather_plain<uint8_t>, along_plain<uint8_t>},
-    .bytes = {bytes_along, bytes_across},
+#if defined(FLAMBEAU_BAND_BLOCKS)
+    .bytes = {kLanes<uint32_t>, bytes_along, bytes_across},
+#else
+    .bytes = {0, bytes_along, bytes_across},
+#endif
 };
 
 }  // namespace flambeau::inline v1::cpu::FLAMBEAU_ISA_NAMESPACE

@@ -13,10 +13,11 @@ struct BandTap {
 };
 
 // Results side by side, as many as a vector has, whose elements of the source lie within two
-// vectors from `base` on; base is -1 where they do not.
+// vectors from `base` on, or four where that is `far`; base is -1 where they do not.
 struct BandBlock {
   int64_t base, most;  // most elements that a result is a sum of
   bool ragged;         // some have fewer
+  bool far;
 };
 template <class T>
 using BandPlace = std::conditional_t<sizeof(T) == 4, int32_t,
@@ -55,7 +56,10 @@ struct ByteBand {
   int shift;
 };
 struct ByteLoops {
-  void (*along)(uint8_t* out, const uint8_t* row, const ByteBand& band, int64_t inner);
+  int64_t lanes;  // of the blocks of `plan`; 0: they are not used
+  // `room` holds a row as words.
+  void (*along)(uint8_t* out, const uint8_t* row, const ByteBand& band,
+                const BandAlong<uint32_t>& plan, uint32_t* room);
   // Result `o` of rows of n bytes.
   void (*across)(uint8_t* out, const uint8_t* rows, const ByteBand& band, int64_t o, int64_t n);
 };

@@ -21,6 +21,7 @@ struct GridHow {
 template <class T>
 struct GridTaps {
   int64_t points, count;
+  bool inside;  // none lies outside
   int64_t places[kMostTaps][kGridBlock];
   T weights[kMostTaps][kGridBlock];
   T slopes[3][kMostTaps][kGridBlock];  // of weights, by coordinate, the last dimension first
