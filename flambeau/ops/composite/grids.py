@@ -1,16 +1,16 @@
 """Grids, blocks, diagonals and copies that are other ops, one after the other."""
 
+from flambeau.ops.index.pick import check_same_device
 from flambeau.ops.language import (
     Error,
     dtype_name,
     dtypes,
     formats,
-    promote,
     show,
     show_shapes,
     wrap_dim,
 )
-from flambeau.ops.record import FLOATING, composite
+from flambeau.ops.record import COMPLEX, FLOATING, composite
 from flambeau.ops.samples import call, ints, np, values
 
 
@@ -27,10 +27,9 @@ def check_vectors(op, tensors):
 def grid_of(tensors, by_columns, ops):
     check_vectors("meshgrid", tensors)
     for t in tensors:
-        if t.dtype != tensors[0].dtype or t.device != tensors[0].device:
-            raise Error(
-                "meshgrid: meshgrid expects all tensors to have the same dtype and the same device"
-            )
+        check_same_device("meshgrid", tensors[0], t)
+        if t.dtype != tensors[0].dtype:
+            raise Error("meshgrid: meshgrid expects all tensors to have the same dtype")
     n = len(tensors)
     swapped = by_columns and n > 1
     shape = []
@@ -91,7 +90,10 @@ def cartesian_prod(tensors, ops):
 cartesian_prod.samples(call([values(2), values(3)]), call([values(3)]))
 
 
-@composite("combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor")
+@composite(
+    "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
+    tags=frozenset({"dynamic_shape"}),
+)
 def combinations(self, r, with_replacement, ops):
     """The choices of ``r`` elements of a vector in order, as rows.
 
@@ -104,6 +106,8 @@ def combinations(self, r, with_replacement, ops):
         raise Error(f"combinations: Expect a 1D vector, but got shape {show(self.shape)}")
     if r < 0:
         raise Error(f"combinations: Expect a non-negative number, but got {r}")
+    if r > 64:
+        raise Error(f"combinations: at most 64 elements are chosen, as dimensions are, got {r}")
     if r == 0:
         return ops.new_empty(self, [0])
     n = self.numel()
@@ -126,30 +130,25 @@ def block_diag(tensors, ops):
     """Matrices along the diagonal of one, with zeros beside them; a vector is a row."""
     if len(tensors) == 0:
         raise Error("block_diag: expects a non-empty list of tensors")
-    rows, columns = 0, 0
-    dtype = tensors[0].dtype
+    columns = 0
     for t in tensors:
         if t.dim() > 2:
             raise Error(
                 "block_diag: Input tensors must have 2 or fewer dimensions, got "
                 f"{show_shapes(tensors)}"
             )
-        if t.device != tensors[0].device:
-            raise Error("block_diag: input tensors must all be on the same device")
-        dtype = promote(dtype, t.dtype)
-    blocks = [t if t.dim() == 2 else ops.reshape(t, [1, t.numel()]) for t in tensors]
-    for b in blocks:
-        rows += b.shape[0]
-        columns += b.shape[1]
-    made = ops.zeros([rows, columns], dtype, None, tensors[0].device)
-    row, column = 0, 0
-    for part in blocks:
-        place = ops.slice_Tensor(made, 0, row, row + part.shape[0])
-        place = ops.slice_Tensor(place, 1, column, column + part.shape[1])
-        ops.copy_(place, part)
-        row += part.shape[0]
-        column += part.shape[1]
-    return made
+        check_same_device("block_diag", tensors[0], t)
+        columns += t.shape[1] if t.dim() == 2 else t.numel()
+    rows = [t if t.dim() == 2 else ops.reshape(t, [1, t.numel()]) for t in tensors]
+    bands = []
+    before = 0
+    for block in rows:
+        n, m = block.shape[0], block.shape[1]
+        left = ops.new_zeros(block, [n, before])
+        right = ops.new_zeros(block, [n, columns - before - m])
+        bands.append(ops.cat([left, block, right], 1))
+        before += m
+    return ops.cat(bands)
 
 
 block_diag.samples(call([values(2, 2), values(3), values()]), call([values(1, 2)]))
@@ -512,8 +511,12 @@ def _numpy_std_mean(x, dim=None, correction=1, keepdim=False):
 
 
 std_mean.samples(
-    call(values(2, 3)), call(values(2, 3), [1], correction=0, keepdim=True), dtypes=FLOATING
+    call(values(2, 3)),
+    call(values(2, 3), [1], correction=0, keepdim=True),
+    dtypes=FLOATING | COMPLEX,
 )
 std_mean.reference(_numpy_std_mean, tolerance=16)
-std_mean_dim.samples(call(values(2, 3), [1]), call(values(2, 3), [0], False), dtypes=FLOATING)
-std_mean_all.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING)
+std_mean_dim.samples(
+    call(values(2, 3), [1]), call(values(2, 3), [0], False), dtypes=FLOATING | COMPLEX
+)
+std_mean_all.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)

@@ -51,32 +51,17 @@ def check_matrix(op, row, col):
     method=False,
     source=r"""
 namespace cpu {
-// The rows, then the columns, of what lies between two diagonals of each row.
-template <class F>
-void triangle_places(const Tensor& result, int64_t row, F&& columns) {
-  const int64_t sizes[] = {2, result.sizes()[1]};
-  const Tensor places = empty(sizes, {DType::int64, result.device()});
-  int64_t *rows = places.data<int64_t>(), *cols = rows + sizes[1], at = 0;
-  for (int64_t i = 0; i < row; ++i) {
-    const auto [first, last] = columns(i);
-    for (int64_t j = first; j < last; ++j, ++at) {
-      rows[at] = i;
-      cols[at] = j;
+static void tril_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
+  const Tensor places = empty(result.sizes(), {DType::int64, result.device()});
+  int64_t at = 0;
+  const int64_t total = places.sizes()[1];
+  for (int64_t i = 0; i < row && total > 0; ++i) {
+    for (int64_t j = 0; j < std::min(col, i + offset + 1); ++j, ++at) {
+      places.data<int64_t>()[at] = i;
+      places.data<int64_t>()[at + total] = j;
     }
   }
   copy(result, places);
-}
-inline void tril_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
-  if (result.numel() == 0) return;
-  triangle_places(result, row, [&](int64_t i) {
-    return std::pair(int64_t{0}, std::min(col, std::max<int64_t>(0, i + offset + 1)));
-  });
-}
-inline void triu_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
-  if (result.numel() == 0) return;
-  triangle_places(result, row, [&](int64_t i) {
-    return std::pair(std::min(col, std::max<int64_t>(0, i + offset)), col);
-  });
 }
 }  // namespace cpu
 """,
@@ -98,7 +83,25 @@ def _(row, col, offset, dtype, layout, device, pin_memory):
 
 
 @structured(
-    f"triu_indices{_SIZES}", cpu="cpu::triu_indices(result, row, col, offset)", method=False
+    f"triu_indices{_SIZES}",
+    cpu="cpu::triu_indices(result, row, col, offset)",
+    method=False,
+    source=r"""
+namespace cpu {
+static void triu_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
+  const Tensor places = empty(result.sizes(), {DType::int64, result.device()});
+  int64_t at = 0;
+  const int64_t total = places.sizes()[1];
+  for (int64_t i = 0; i < row && total > 0; ++i) {
+    for (int64_t j = std::max<int64_t>(0, i + offset); j < col; ++j, ++at) {
+      places.data<int64_t>()[at] = i;
+      places.data<int64_t>()[at + total] = j;
+    }
+  }
+  copy(result, places);
+}
+}  // namespace cpu
+""",
 )
 def triu_indices():
     """Rows and columns of the elements on and above a diagonal of a matrix.

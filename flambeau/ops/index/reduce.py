@@ -29,8 +29,8 @@ def _scatter_extreme():
 @_scatter_extreme.rule
 def _(self, dim, index, src, largest):
     if self.is_complex():
-        raise Error("scatter_reduce: complex numbers have no order")
-    return scattered("scatter_reduce", self, dim, index, src)
+        raise Error("_scatter_extreme: complex numbers have no order")
+    return scattered("_scatter_extreme", self, dim, index, src)
 
 
 _scatter_extreme.samples(
@@ -103,6 +103,12 @@ def scatter_reduce(self, dim, index, src, reduce, include_self, ops):
     tensor([0., 3.])
     """
     check_kind("scatter_reduce", reduce)
+    if self.is_complex() or self.dtype == dtypes.bool:
+        raise NotImplementedError(
+            f"scatter_reduce: not implemented for '{dtype_name(self.dtype)}': convert with "
+            ".to(torch.float32)"
+        )
+    scattered("scatter_reduce", self, dim, index, src)
     if index.numel() == 0:
         return ops.clone(self)
     if reduce == "sum" or reduce == "mean":
@@ -287,7 +293,8 @@ def index_fill_tensor(self, dim, index, value, ops):
 
 index_fill.samples(call(values(3, 2), 0, ints([2, 0]), 1), call(values(2, 3), 1, ints([-1]), 0))
 index_fill_tensor.samples(call(values(3, 2), 0, ints([2, 0]), values()))
-_scatter_extreme.without("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+_scatter_extreme.batching("dims")
+_scatter_extreme.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 scatter_reduce.batching("dims")
 scatter_reduce.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 for _record in (index_reduce, index_fill, index_fill_tensor):

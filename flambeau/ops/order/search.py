@@ -9,7 +9,7 @@ from flambeau.ops.language import (
     show,
     wrap_dim,
 )
-from flambeau.ops.record import FLOATING, REAL, composite, native, structured
+from flambeau.ops.record import BOOL, FLOATING, REAL, composite, native, structured
 from flambeau.ops.samples import call, ints, np, values
 
 _SIDES = "*, bool out_int32=False, bool right=False"
@@ -33,7 +33,6 @@ def check_side(right, side):
     method=False,
     out=True,
     out_overload="Tensor_out",
-    places=(0,),
 )
 def searchsorted():
     """Where values would be put into a sorted sequence: before what is equal, or behind it.
@@ -89,6 +88,7 @@ def _numpy_search(line, x, **options):
 
 _LINE = values(4, low=0.5, high=0.5)
 searchsorted.samples(
+    call(values(2, 4, low=0.5, high=0.5), values(2, 3)),
     call(_LINE, values(2, 3)),
     call(_LINE, values(3), right=True, out_int32=True),
     call(values(0), values(2)),
@@ -108,7 +108,7 @@ def searchsorted_number(sorted_sequence, self, out_int32, right, side, sorter, o
     return ops.searchsorted_Tensor(sorted_sequence, value, out_int32, right, side, sorter)
 
 
-searchsorted_number.samples(call(_LINE, 1), call(_LINE, 2, right=True))
+searchsorted_number.samples(call(_LINE, 1), call(_LINE, 2, right=True), dtypes=REAL)
 
 
 @composite(
@@ -145,7 +145,7 @@ def check_boundaries(boundaries):
 
 
 bucketize.samples(call(values(2, 3), _LINE), call(values(3), _LINE, right=True), dtypes=REAL)
-bucketize_number.samples(call(1, _LINE), call(2, _LINE, right=True))
+bucketize_number.samples(call(1, _LINE), call(2, _LINE, right=True), dtypes=REAL)
 
 
 # ---- counts
@@ -166,10 +166,9 @@ def bincount():
 
 
 bincount.samples(
-    call(ints([1, 1, 3])),
-    call(ints([1, 1, 3]), minlength=6),
     call(ints([0, 2, 0]), values(3, constant=True)),
-    dtypes=FLOATING,
+    call(ints([1, 1, 3]), minlength=6),
+    dtypes=REAL | BOOL,
 )
 bincount.reference(lambda x, weights=None, minlength=0: np.bincount(x, weights, minlength))
 
@@ -301,8 +300,30 @@ repeat_interleave_all.samples(
 repeat_interleave_all.reference(lambda x, n, dim=None, **_: np.repeat(x, n, dim))
 for _record in (searchsorted, bincount, histc, repeat_interleave):
     _record.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
-for _record in (searchsorted, histc):
-    _record.batching("loop")
+
+
+@searchsorted.batching
+def _(b, sorted_sequence, self, out_int32, right, side, sorter):
+    options = {"out_int32": out_int32, "right": right, "side": side}
+    alone = not sorted_sequence.batched and (sorter is None or not sorter.batched)
+    if alone and sorted_sequence.rank == 1:
+        order = None if sorter is None else sorter.value
+        return b.op(sorted_sequence.value, self.full, sorter=order, **options)
+    order = None if sorter is None else sorter.full
+    x = self.full
+    if sorted_sequence.rank == 1:
+        made = b.op(sorted_sequence.full, x.reshape(b.size, -1), sorter=order, **options)
+        return made.reshape(x.shape)
+    return b.op(sorted_sequence.full, x, sorter=order, **options)
+
+
+@histc.batching
+def _(b, self, bins, min, max):
+    import flambeau
+
+    return flambeau.stack([b.op(t, bins, min, max) for t in self.full])
+
+
 for _record in (bincount, repeat_interleave):
     _record.batching("none")
 for _record in (

@@ -10,6 +10,11 @@ def in_sections(self, sections, dim, ops):
     if sections <= 0:
         raise Error(f"tensor_split: number of sections must be larger than 0, got {sections}")
     size = self.shape[d]
+    if sections > size and sections > 1000000:
+        raise Error(
+            f"tensor_split: {sections} sections of a dimension of {size} elements are more than "
+            "1000000: most would be empty"
+        )
     least, more = size // sections, size % sections
     parts = []
     for i in range(sections):

@@ -26,7 +26,7 @@ void keep_extremes(const Tensor& to, const Tensor& index, const Tensor& src, int
   int64_t line = 0;
   for (int64_t i = 0; i < total; ++i) {
     const int64_t place = places[i];
-    check(place >= 0 && place < length, "scatter_reduce: index ", place,
+    check(place >= 0 && place < length, "_scatter_extreme: index ", place,
           " is out of bounds for dimension ", d, " with size ", length);
     T* const old = out + line + place * steps[static_cast<size_t>(d)];
     const C a = math::cast<C>(*old), b = math::cast<C>(from[i]);
@@ -57,7 +57,7 @@ void _scatter_extreme(const Tensor& result, const Tensor& self, int64_t dim, con
   const Tensor to = line(place), where = packed(line(index), DType::int64), all = line(src);
   const Tensor used =
       packed(Tensor::alias(all, where.sizes(), all.strides(), all.offset()), self.dtype());
-  const int64_t d = wrap_dim(dim, to.dim(), "scatter_reduce");
+  const int64_t d = wrap_dim(dim, to.dim(), "_scatter_extreme");
   const auto run = [&](auto stored, auto computed) {
     keep_extremes<decltype(stored), decltype(computed)>(to, where, used, d, largest);
   };

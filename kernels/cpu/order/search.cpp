@@ -158,6 +158,8 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
   check(weights.dim() == 1 && weights.numel() == n,
         "bincount: weights should be 1-d and have the same length as input, got shapes ",
         show(weights.sizes()), " and ", show(self.sizes()));
+  check(!weights.is_complex(), "bincount: weights are real numbers, got ",
+        dtype_name(weights.dtype()));
   const bool single = weights.dtype() == DType::float32;
   const Tensor w = cpu::packed(weights, single ? DType::float32 : DType::float64);
   const Tensor sums = empty(sizes, {w.dtype(), self.device()});
