@@ -25,9 +25,10 @@ def check_vectors(op, tensors):
 
 
 def grid_of(tensors, by_columns, ops):
-    check_vectors("meshgrid", tensors)
     for t in tensors:
         check_same_device("meshgrid", tensors[0], t)
+    check_vectors("meshgrid", tensors)
+    for t in tensors:
         if t.dtype != tensors[0].dtype:
             raise Error("meshgrid: meshgrid expects all tensors to have the same dtype")
     n = len(tensors)
@@ -122,6 +123,7 @@ def combinations(self, r, with_replacement, ops):
     return ops.stack(columns, 1)
 
 
+combinations.batching("dynamic")
 combinations.samples(call(values(4)), call(values(3), 3, True), call(values(3), 1))
 
 

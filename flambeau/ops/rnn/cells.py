@@ -316,7 +316,7 @@ _rnn_cell_backward.samples(
         TANH,
         [True, True, False, True, True, True],
     ),
-    dtypes=frozenset({"float32", "float64"}),
+    dtypes=FLOATING,
 )
 
 

@@ -662,7 +662,7 @@ _rnn_layer_backward.samples(
         TANH,
         [True, True, False, True, False],
     ),
-    dtypes=frozenset({"float32", "float64"}),
+    dtypes=FLOATING,
 )
 _rnn_layer_backward.batching(lambda b: by_items(b))
 for record in (_rnn_layer, _rnn_layer_backward):
