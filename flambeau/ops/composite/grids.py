@@ -6,6 +6,7 @@ from flambeau.ops.language import (
     dtype_name,
     dtypes,
     formats,
+    placed,
     show,
     show_shapes,
     wrap_dim,
@@ -91,10 +92,7 @@ def cartesian_prod(tensors, ops):
 cartesian_prod.samples(call([values(2), values(3)]), call([values(3)]))
 
 
-@composite(
-    "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
-    tags=frozenset({"dynamic_shape"}),
-)
+@composite("combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor")
 def combinations(self, r, with_replacement, ops):
     """The choices of ``r`` elements of a vector in order, as rows.
 
@@ -112,18 +110,20 @@ def combinations(self, r, with_replacement, ops):
     if r == 0:
         return ops.new_empty(self, [0])
     n = self.numel()
-    grids = grid_of([ops.arange(n, dtypes.int64, None, self.device)] * r, False, ops)
-    kept = ops.full([n] * r, True, dtypes.bool, None, self.device)
+    # Which places are chosen depends on sizes alone: it is told where there is memory.
+    here = placed(None)
+    grids = grid_of([ops.arange(n, dtypes.int64, None, here)] * r, False, ops)
+    kept = ops.full([n] * r, True, dtypes.bool, None, here)
     for i in range(r - 1):
         if with_replacement:
             kept = ops.logical_and(kept, ops.le_Tensor(grids[i], grids[i + 1]))
         else:
             kept = ops.logical_and(kept, ops.lt_Tensor(grids[i], grids[i + 1]))
-    columns = [ops.index_select(self, 0, ops.masked_select(t, kept)) for t in grids]
-    return ops.stack(columns, 1)
+    chosen = [ops.masked_select(t, kept) for t in grids]
+    places = [ops.to_device(t, self.device, dtypes.int64) for t in chosen]
+    return ops.stack([ops.index_select(self, 0, t) for t in places], 1)
 
 
-combinations.batching("dynamic")
 combinations.samples(call(values(4)), call(values(3), 3, True), call(values(3), 1))
 
 
