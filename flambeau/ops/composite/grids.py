@@ -49,7 +49,13 @@ def grid_of(tensors, by_columns, ops):
 
 @composite("meshgrid(Tensor[] tensors) -> Tensor[]", module="_functional", method=False)
 def meshgrid(tensors, ops):
-    """The coordinates of a grid: for each vector its elements along a dimension of their own."""
+    """The coordinates of a grid: for each vector its elements along a dimension of their own.
+
+    >>> flambeau._C._functional.meshgrid([flambeau.tensor([1, 2]), flambeau.tensor([3])])
+    (tensor([[1],
+            [2]]), tensor([[3],
+            [3]]))
+    """
     return grid_of(tensors, False, ops)
 
 
@@ -78,7 +84,12 @@ meshgrid_indexing.reference(lambda tensors, indexing: np.meshgrid(*tensors, inde
 
 @composite("cartesian_prod(Tensor[] tensors) -> Tensor", module="_functional", method=False)
 def cartesian_prod(tensors, ops):
-    """All choices of one element from each vector, as rows."""
+    """All choices of one element from each vector, as rows.
+
+    >>> flambeau._C._functional.cartesian_prod([flambeau.tensor([1, 2]), flambeau.tensor([3])])
+    tensor([[1, 3],
+            [2, 3]])
+    """
     check_vectors("cartesian_prod", tensors)
     for t in tensors:
         if t.dim() != 1:
@@ -129,7 +140,12 @@ combinations.samples(call(values(4)), call(values(3), 3, True), call(values(3), 
 
 @composite("block_diag(Tensor[] tensors) -> Tensor", module="_functional", method=False)
 def block_diag(tensors, ops):
-    """Matrices along the diagonal of one, with zeros beside them; a vector is a row."""
+    """Matrices along the diagonal of one, with zeros beside them; a vector is a row.
+
+    >>> flambeau._C._functional.block_diag([flambeau.tensor([1]), flambeau.tensor([2])])
+    tensor([[1, 0],
+            [0, 2]])
+    """
     if len(tensors) == 0:
         raise Error("block_diag: expects a non-empty list of tensors")
     columns = 0
@@ -248,13 +264,21 @@ diagflat.reference(np.diagflat)
 
 @composite("atleast_1d(Tensor self) -> Tensor", module="_functional", method=False)
 def atleast_1d(self, ops):
-    """A number as a vector; others as they are."""
+    """A number as a vector; others as they are.
+
+    >>> flambeau._C._functional.atleast_1d(flambeau.tensor(1))
+    tensor([1])
+    """
     return ops.reshape(self, [1]) if self.dim() == 0 else self
 
 
 @composite("atleast_2d(Tensor self) -> Tensor", module="_functional", method=False)
 def atleast_2d(self, ops):
-    """A number or a vector as a matrix of one row; others as they are."""
+    """A number or a vector as a matrix of one row; others as they are.
+
+    >>> flambeau._C._functional.atleast_2d(flambeau.tensor(1))
+    tensor([[1]])
+    """
     if self.dim() == 0:
         return ops.reshape(self, [1, 1])
     return ops.unsqueeze(self, 0) if self.dim() == 1 else self
@@ -262,7 +286,11 @@ def atleast_2d(self, ops):
 
 @composite("atleast_3d(Tensor self) -> Tensor", module="_functional", method=False)
 def atleast_3d(self, ops):
-    """A number, a vector or a matrix with dimensions of one around it; others as they are."""
+    """A number, a vector or a matrix with dimensions of one around it; others as they are.
+
+    >>> flambeau._C._functional.atleast_3d(flambeau.tensor(1))
+    tensor([[[1]]])
+    """
     if self.dim() == 0:
         return ops.reshape(self, [1, 1, 1])
     if self.dim() == 1:
@@ -522,3 +550,33 @@ std_mean_dim.samples(
     call(values(2, 3), [1]), call(values(2, 3), [0], False), dtypes=FLOATING | COMPLEX
 )
 std_mean_all.samples(call(values(2, 3)), call(values(2, 3), False), dtypes=FLOATING | COMPLEX)
+
+for _record in (
+    meshgrid,
+    meshgrid_indexing,
+    cartesian_prod,
+    combinations,
+    block_diag,
+    tile,
+    diag_embed,
+    diag,
+    diagflat,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    atleast_1d_all,
+    atleast_2d_all,
+    atleast_3d_all,
+    hstack,
+    vstack,
+    dstack,
+    column_stack,
+    fliplr,
+    flipud,
+    rot90,
+    take_along_dim,
+    std_mean,
+    std_mean_dim,
+    std_mean_all,
+):
+    _record.without("benchmark")

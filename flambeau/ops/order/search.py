@@ -57,7 +57,7 @@ def _(sorted_sequence, self, out_int32, right, side, sorter):
         )
     if self.is_complex() or self.dtype == dtypes.bool:
         raise NotImplementedError(
-            f"{op}: \"searchsorted_out_cpu\" not implemented for '{dtype_name(self.dtype)}'"
+            f"searchsorted: not implemented for '{dtype_name(self.dtype)}': use a real dtype"
         )
     if lines != 1:
         fits = self.dim() == lines
@@ -195,8 +195,8 @@ def _(self, bins, min, max):
         raise Error(f"histc: bins must be > 0, got {bins}")
     if not self.is_floating_point():
         raise NotImplementedError(
-            f"histc: \"histogram_cpu\" not implemented for '{dtype_name(self.dtype)}': convert "
-            "with .to(torch.float32)"
+            f"histc: not implemented for '{dtype_name(self.dtype)}': convert with "
+            ".to(torch.float32)"
         )
     if not float(min) <= float(max):
         raise Error("histc: max must be larger than min")

@@ -132,3 +132,5 @@ def _split_along(name, dim, words):
 hsplit, hsplit_places = _split_along("hsplit", 1, "second")
 vsplit, vsplit_places = _split_along("vsplit", 0, "first")
 dsplit, dsplit_places = _split_along("dsplit", 2, "third")
+for _record in (tensor_split, tensor_split_indices, tensor_split_tensor):
+    _record.without("benchmark")

@@ -139,7 +139,8 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
         "bincount: bincount only supports 1-d non-negative integral inputs, got ",
         dtype_name(self.dtype()), " of shape ", show(self.sizes()));
   check<NotImplementedError>(!self.is_meta(),
-                             "bincount: the size depends on values, which a meta tensor lacks");
+                             "bincount: the result's shape depends on the values of a tensor, "
+                             "which a meta tensor does not have");
   const Tensor x = cpu::packed(self, DType::int64);
   const int64_t n = x.numel();
   int64_t size = minlength;
@@ -184,7 +185,8 @@ Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_si
         dtype_name(repeats.dtype()));
   check<NotImplementedError>(
       !repeats.is_meta(),
-      "repeat_interleave: the size depends on values, which a meta tensor lacks");
+      "repeat_interleave: the result's shape depends on the values of a tensor, "
+      "which a meta tensor does not have");
   const Tensor counts = cpu::packed(repeats, DType::int64);
   const int64_t n = counts.numel();
   const int64_t* const count = n > 0 ? counts.data<int64_t>() : nullptr;
