@@ -470,8 +470,8 @@ def take_along_dim(self, indices, dim, ops):
             f"take_along_dim: dtype of indices should be Long but got {dtype_name(indices.dtype)}"
         )
     if dim is None:
-        flat = ops.view(ops.contiguous(self), [-1])
-        return ops.gather(flat, 0, ops.reshape(indices, [-1]))
+        flat = ops.reshape(self, [-1])
+        return ops.gather(flat, 0, from_front(ops.reshape(indices, [-1]), flat.shape[0], ops))
     if self.dim() != indices.dim():
         raise Error(
             "take_along_dim: input and indices should have the same number of dimensions, but got "
@@ -494,7 +494,14 @@ def take_along_dim(self, indices, dim, ops):
     if self.dim() > 0:
         wide[d] = own[d]
         chosen[d] = places[d]
-    return ops.gather(ops.expand(self, wide), d, ops.expand(indices, chosen))
+    length = own[d] if self.dim() > 0 else 1
+    wrapped = from_front(indices, length, ops)
+    return ops.gather(ops.expand(self, wide), d, ops.expand(wrapped, chosen))
+
+
+def from_front(indices, length, ops):
+    """Indices below 0 count from behind."""
+    return ops.where_self(ops.lt_Scalar(indices, 0), ops.add_Scalar(indices, length), indices)
 
 
 take_along_dim.samples(

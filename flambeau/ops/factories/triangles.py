@@ -147,6 +147,8 @@ def logspace(start, end, steps, base, dtype, layout, device, pin_memory, ops):
         raise Error(f"logspace: complex ends need a complex dtype, not {dtype_name(kind)}")
     wide = dtypes.complex128 if kind.is_complex else dtypes.float64
     exponents = ops.linspace(start, end, steps, wide, layout, device, pin_memory)
+    if is_integral(kind, True):  # of which the ends are
+        exponents = ops.linspace(int(start), int(end), steps, wide, layout, device, pin_memory)
     return ops.to_dtype(ops.pow_Scalar(base, exponents), kind)
 
 

@@ -284,11 +284,12 @@ def index_fill_tensor(self, dim, index, value, ops):
             f"with {value.dim()} dimension(s)."
         )
     places = wrapped_places("index_fill", self, dim, index, ops)
-    spread = ops.expand(ops.to_dtype(value, self.dtype), places.shape)
+    mask = ops.zeros_like(self, dtypes.bool)
     if self.dim() == 0:
-        line = ops.scatter_src(ops.reshape(self, [1]), 0, places, spread)
-        return ops.reshape(line, [])
-    return ops.scatter_src(self, dim, places, spread)
+        mask = ops.reshape(ops.scatter_value(ops.reshape(mask, [1]), 0, places, True), [])
+    else:
+        mask = ops.scatter_value(mask, dim, places, True)
+    return ops.where_self(mask, ops.to_dtype(value, self.dtype), self)
 
 
 index_fill.samples(call(values(3, 2), 0, ints([2, 0]), 1), call(values(2, 3), 1, ints([-1]), 0))

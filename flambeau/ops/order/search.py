@@ -5,6 +5,7 @@ from flambeau.ops.language import (
     Spec,
     dtype_name,
     dtypes,
+    formats,
     same,
     show,
     wrap_dim,
@@ -101,6 +102,8 @@ searchsorted.reference(_numpy_search)
     f"searchsorted.Scalar(Tensor sorted_sequence, Scalar self, {_SIDES}, str? side=None, "
     "Tensor? sorter=None) -> Tensor",
     method=False,
+    out=True,
+    out_overload="Scalar_out",
 )
 def searchsorted_number(sorted_sequence, self, out_int32, right, side, sorter, ops):
     """The same for one number."""
@@ -284,8 +287,8 @@ def repeat_interleave_all(self, repeats, dim, output_size, ops):
             )
     wide = list(x.shape)
     wide.insert(d + 1, repeats)
-    sizes[d] = sizes[d] * repeats
-    return ops.reshape(ops.expand(ops.unsqueeze(x, d + 1), wide), sizes)
+    spread = ops.expand(ops.unsqueeze(x, d + 1), wide)
+    return ops.flatten_using_ints(ops.clone(spread, formats.contiguous_format), d, d + 1)
 
 
 repeat_interleave_each.samples(
