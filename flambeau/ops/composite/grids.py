@@ -121,6 +121,14 @@ def combinations(self, r, with_replacement, ops):
     if r == 0:
         return ops.new_empty(self, [0])
     n = self.numel()
+    size = 1.0
+    for _ in range(r):
+        size = size * n
+    if size > 1e8:
+        raise Error(
+            f"combinations: {r} of {n} elements have more than 1e8 arrangements, all of which are "
+            "looked at"
+        )
     # Which places are chosen depends on sizes alone: it is told where there is memory.
     here = placed(None)
     grids = grid_of([ops.arange(n, dtypes.int64, None, here)] * r, False, ops)

@@ -115,7 +115,8 @@ def triu_indices():
 @triu_indices.rule
 def _(row, col, offset, dtype, layout, device, pin_memory):
     check_matrix("triu_indices", row, col)
-    total = row * col - lower_count(row, col, offset - 1)
+    whole = row * col
+    total = whole - lower_count(row, col, offset - 1)
     return places_spec("triu_indices", row, col, total, dtype, layout, device, pin_memory)
 
 
