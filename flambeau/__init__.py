@@ -39,7 +39,7 @@ _LAZY = {
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
-            " argwhere nonzero"
+            " argwhere nonzero meshgrid cartesian_prod block_diag atleast_1d atleast_2d atleast_3d"
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import flambeau
@@ -12,9 +13,15 @@ from flambeau.overrides import handle_torch_function
 
 __all__ = [
     "argwhere",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
     "broadcast_shapes",
     "broadcast_tensors",
+    "cartesian_prod",
     "einsum",
+    "meshgrid",
     "nonzero",
     "norm",
     "split",
@@ -310,6 +317,141 @@ def broadcast_tensors(*tensors):
     tensors = tensors_of("broadcast_tensors", tensors)
     shape = broadcast_shapes(*(t.shape for t in tensors))
     return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
+
+
+# ---- grids and blocks
+
+
+def _spread(tensors: tuple) -> tuple:
+    """The tensors, given one by one or as one list."""
+    return (
+        tuple(tensors[0])
+        if len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+        else tensors
+    )
+
+
+def meshgrid(*tensors, indexing: str | None = None):
+    """The coordinates of a grid: for each vector its elements along a dimension of their own.
+
+    Args:
+        tensors: vectors or numbers, one by one or as a list.
+        indexing: "ij" gives the first vector the rows, as matrices are indexed, "xy" the columns.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.meshgrid(flambeau.tensor([1, 2]), flambeau.tensor([3, 4]), indexing="ij")
+        (tensor([[1, 1],
+                [2, 2]]), tensor([[3, 4],
+                [3, 4]]))
+    """
+    tensors = _spread(tensors)
+    if _overridden_in(tensors):
+        return handle_torch_function(meshgrid, tensors, *tensors, indexing=indexing)
+    tensors = tensors_of("meshgrid", tensors)
+    if indexing is None:
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "
+            "argument.",
+            stacklevel=2,
+        )
+        return tuple(_ops.meshgrid(tensors))
+    return tuple(_ops.meshgrid(tensors, indexing=indexing))
+
+
+def cartesian_prod(*tensors):
+    """All choices of one element from each vector, as rows.
+
+    Args:
+        tensors: the vectors.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.cartesian_prod(flambeau.tensor([1, 2]), flambeau.tensor([3, 4]))
+        tensor([[1, 3],
+                [1, 4],
+                [2, 3],
+                [2, 4]])
+    """
+    tensors = _spread(tensors)
+    if _overridden_in(tensors):
+        return handle_torch_function(cartesian_prod, tensors, *tensors)
+    return _ops.cartesian_prod(tensors_of("cartesian_prod", tensors))
+
+
+def block_diag(*tensors):
+    """Matrices along the diagonal of one, with zeros beside them; a vector is a row.
+
+    Args:
+        tensors: what stands there, of at most two dimensions.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.block_diag(flambeau.tensor([1, 2]), flambeau.tensor([[3], [4]]))
+        tensor([[1, 2, 0],
+                [0, 0, 3],
+                [0, 0, 4]])
+    """
+    tensors = _spread(tensors)
+    if _overridden_in(tensors):
+        return handle_torch_function(block_diag, tensors, *tensors)
+    return _ops.block_diag(tensors_of("block_diag", tensors))
+
+
+def _at_least(function, op, name: str, tensors: tuple):
+    if _overridden_in(_spread(tensors)):
+        return handle_torch_function(function, _spread(tensors), *tensors)
+    if len(tensors) == 1 and isinstance(tensors[0], flambeau.Tensor):
+        return op(tensors[0])
+    return tuple(op(tensors_of(name, _spread(tensors))))
+
+
+def atleast_1d(*tensors):
+    """Numbers as vectors; others as they are.
+
+    Args:
+        tensors: one, or several, which give a tuple.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.atleast_1d(flambeau.tensor(1))
+        tensor([1])
+    """
+    return _at_least(atleast_1d, _ops.atleast_1d, "atleast_1d", tensors)
+
+
+def atleast_2d(*tensors):
+    """Numbers and vectors as matrices of one row; others as they are.
+
+    Args:
+        tensors: one, or several, which give a tuple.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.atleast_2d(flambeau.tensor([1, 2]))
+        tensor([[1, 2]])
+    """
+    return _at_least(atleast_2d, _ops.atleast_2d, "atleast_2d", tensors)
+
+
+def atleast_3d(*tensors):
+    """Numbers, vectors and matrices with dimensions of one around them; others as they are.
+
+    Args:
+        tensors: one, or several, which give a tuple.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.atleast_3d(flambeau.tensor([1, 2])).shape
+        torch.Size([1, 2, 1])
+    """
+    return _at_least(atleast_3d, _ops.atleast_3d, "atleast_3d", tensors)
 
 
 # ---- norms

@@ -1,16 +1,16 @@
 """Cells: one step of a recurrent network."""
 
-from flambeau.ops.language import Error, Spec, absent, show, watched
+from flambeau.ops.language import Error, Spec, absent, dtypes, show, watched
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.rnn.layers import (
     _OFF,
+    by_items,
     check_direction,
     check_floating,
     check_gradient,
     check_states,
     gates_of,
-    kept_columns,
-    kept_dtype,
+    kept_bytes,
     recorded,
     spec_if,
 )
@@ -48,11 +48,11 @@ def _rnn_cell():
 @_rnn_cell.rule
 def _(input, hx, cx, w_ih, w_hh, b_ih, b_hh, mode, train):
     units = check_cell("_rnn_cell", input, hx, cx, w_ih, w_hh, b_ih, b_hh, mode)
-    kept = kept_columns(units, False, mode) if train else 0
+    kept = kept_bytes(input, units, False, mode) if train else 0
     return (
         Spec(hx.shape, input.dtype),
         Spec(hx.shape if mode == LSTM else [0], input.dtype),
-        Spec([input.shape[0], kept] if kept > 0 else [0], kept_dtype(input)),
+        Spec([input.shape[0], kept] if kept > 0 else [0], dtypes.uint8),
     )
 
 
@@ -145,9 +145,9 @@ def _(
     op = "_rnn_cell_backward"
     units = check_cell(op, input, hx, cx, w_ih, w_hh, b_ih, b_hh, mode)
     check_gradient(op, "hy", hy, hx.shape, input.dtype)
-    kept = kept_columns(units, False, mode)
+    kept = kept_bytes(input, units, False, mode)
     held = [input.shape[0], kept] if kept > 0 else [0]
-    check_gradient(op, "reserve", reserve, held, kept_dtype(input))
+    check_gradient(op, "reserve", reserve, held, dtypes.uint8)
     if grad_hy is not None:
         check_gradient(op, "grad_hy", grad_hy, hx.shape, input.dtype)
     if grad_cy is not None and cx is not None:
@@ -307,18 +307,33 @@ _rnn_cell.samples(
 _rnn_cell_backward.samples(
     call(
         _state(3, 4),
+        None,
+        *_with_bias(1)[:2],
+        None,
+        *_with_bias(1)[2:],
         _state(3, 4),
-        *_with_bias(4)[:2],
-        _state(3, 4),
-        *_with_bias(4)[2:],
-        _state(3, 4),
-        values(3, 20, low=0.1, high=0.9),
-        LSTM,
-        [True] * 6,
+        values(0, dtype="uint8"),
+        TANH,
+        [True, True, False, True, True, True],
     ),
-    dtypes=frozenset({"float32", "float64"}),
+    dtypes=FLOATING,
 )
+
+
+@_rnn_cell.batching
+def _(b, input, hx, cx, mode, train):
+    weights = b.values[3:7]
+    if any(w is not None and w.batched for w in weights):
+        return by_items(b)
+    states = [None if t is None else t.full.flatten(0, 1) for t in (input, hx, cx)]
+    made = b.op(*states, *(None if w is None else w.value for w in weights), mode, train)
+    return tuple(
+        t.new_zeros(b.size, 0) if t.dim() == 1 else t.unflatten(0, [b.size, -1]) for t in made
+    )
+
+
+_rnn_cell_backward.batching(lambda b: by_items(b))
 for record in (_rnn_cell, _rnn_cell_backward):
-    record.without("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+    record.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 for record in (lstm_cell, gru_cell, rnn_tanh_cell, rnn_relu_cell):
     record.without("benchmark")

@@ -93,15 +93,12 @@ def check_states(op, input, hx, cx, units, mode):
             )
 
 
-def kept_dtype(input):
-    return dtypes.float64 if input.dtype == dtypes.float64 else dtypes.float32
-
-
-def kept_columns(units, projected, mode):
+def kept_bytes(input, units, projected, mode):
     """What a row keeps for the gradient: see kernels/cpu/rnn/geometry.h."""
+    size = 8 if input.dtype == dtypes.float64 else 4
     if mode == LSTM:
-        return (6 if projected else 5) * units
-    return 4 * units if mode == GRU else 0
+        return (6 if projected else 5) * units * size
+    return 4 * units * size if mode == GRU else 0
 
 
 def check_steps(input, batch, batch_sizes):
@@ -212,14 +209,14 @@ def _(
         count = input.shape[0] * input.shape[1]
     sizes = list(input.shape)
     sizes[len(sizes) - 1] = directions * hx.shape[2]
-    kept = kept_columns(units, w_hr is not None, mode) if train else 0
+    kept = kept_bytes(input, units, w_hr is not None, mode) if train else 0
     reserve = [directions, count, kept] if kept > 0 else [0]
     cell = [directions, hx.shape[1], units] if mode == LSTM else [0]
     return (
         Spec(sizes, input.dtype),
         Spec(hx.shape, input.dtype),
         Spec(cell, input.dtype),
-        Spec(reserve, kept_dtype(input)),
+        Spec(reserve, dtypes.uint8),
     )
 
 
@@ -288,6 +285,45 @@ def recorded(grads, input):
         if g is not None:
             return wants_ops(g, input, False)
     return False
+
+
+def by_items(b):
+    """The op for each item by itself, whose weights differ, or their gradients do."""
+    import flambeau
+
+    def item(v, i):
+        if not hasattr(v, "batched"):
+            return v
+        return v.first[i] if v.batched else v.value
+
+    made = [b.op(*(item(v, i) for v in b.values)) for i in range(b.size)]
+    return tuple(flambeau.stack(list(parts)) for parts in zip(*made))
+
+
+@_rnn_layer.batching
+def _(b, input, hx, cx, batch_sizes, mode, train):
+    weights = b.values[3:13]
+    if batch_sizes or any(w is not None and w.batched for w in weights):
+        return by_items(b)
+
+    def folded(t):  # the items side by side in the batch
+        return None if t is None else t.full.movedim(0, 1).flatten(1, 2)
+
+    def unfolded(t, dim=1):
+        if t.dim() == 1:
+            return t.new_zeros(b.size, 0)
+        return t.unflatten(dim, [b.size, -1]).movedim(dim, 0)
+
+    plain = [None if w is None else w.value for w in weights]
+    output, hy, cy, reserve = b.op(
+        folded(input), folded(hx), folded(cx), *plain, batch_sizes, mode, train
+    )
+    if reserve.dim() == 1:
+        reserve = unfolded(reserve)
+    else:
+        steps = reserve.unflatten(1, [output.shape[0], b.size, -1])
+        reserve = steps.movedim(2, 0).flatten(2, 3)
+    return unfolded(output), unfolded(hy), unfolded(cy), reserve
 
 
 @_rnn_layer.gradient
@@ -419,6 +455,8 @@ def _(
 
 def weight_part(flat, w_ih, w_hh, b_ih, which, ops):
     """One of the gradients of a direction's weights, which lie one after the other."""
+    if flat.numel() == 0:  # which is not wanted
+        return flat
     gates = w_ih.shape[0]
     first = gates * w_ih.shape[1]
     second = first + gates * w_hh.shape[1]
@@ -430,7 +468,8 @@ def weight_part(flat, w_ih, w_hh, b_ih, which, ops):
         return ops.slice_Tensor(flat, 0, second + (which - 2) * gates, second + (which - 1) * gates)
     if b_ih is not None:
         second += 2 * gates
-    return ops.view(ops.slice_Tensor(flat, 0, second, flat.shape[0]), [w_hh.shape[1], -1])
+    rest = ops.slice_Tensor(flat, 0, second, flat.shape[0])
+    return rest if rest.numel() == 0 else ops.view(rest, [w_hh.shape[1], -1])
 
 
 @structured(
@@ -522,9 +561,9 @@ def _(
     sizes = list(input.shape)
     sizes[len(sizes) - 1] = directions * hx.shape[2]
     check_gradient(op, "output", output, sizes, input.dtype)
-    kept = kept_columns(units, w_hr is not None, mode)
+    kept = kept_bytes(input, units, w_hr is not None, mode)
     held = [directions, count, kept] if kept > 0 else [0]
-    check_gradient(op, "reserve", reserve, held, kept_dtype(input))
+    check_gradient(op, "reserve", reserve, held, dtypes.uint8)
     if grad_output is not None:
         check_gradient(op, "grad_output", grad_output, sizes, input.dtype)
     if grad_hy is not None:
@@ -618,12 +657,13 @@ _rnn_layer_backward.samples(
         *_NONE,
         None,
         _state(3, 2, 4),
-        values(0),
+        values(0, dtype="uint8"),
         [],
         TANH,
         [True, True, False, True, False],
     ),
-    dtypes=frozenset({"float32", "float64"}),
+    dtypes=FLOATING,
 )
+_rnn_layer_backward.batching(lambda b: by_items(b))
 for record in (_rnn_layer, _rnn_layer_backward):
-    record.without("jvp", "batching", "decomposition", "sharding", "autocast", "benchmark")
+    record.without("jvp", "decomposition", "sharding", "autocast", "benchmark")

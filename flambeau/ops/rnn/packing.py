@@ -1,5 +1,6 @@
 """Sequences of several lengths: side by side with padding, or packed one step after the other."""
 
+from flambeau.ops.index.pick import check_same_device
 from flambeau.ops.language import Error, dtype_name, dtypes, same, show
 from flambeau.ops.record import ALL, composite, native
 from flambeau.ops.rnn.networks import steps_of
@@ -64,6 +65,8 @@ def _pack_padded_sequence(input, lengths, batch_first, ops):
             "_pack_padded_sequence: Cannot pack empty tensors, got input of shape "
             f"{show(input.shape)}"
         )
+    if input.is_meta or lengths.is_meta:
+        check_same_device("_pack_padded_sequence", input, lengths)
     padded = ops.transpose_int(input, 0, 1) if batch_first else input
     batch = padded.shape[1]
     found = lengths_of(lengths, batch, ops)
@@ -202,17 +205,15 @@ def pad_sequence(sequences, batch_first, padding_value, padding_side, ops):
                 f"{show(first.shape)} and {show(t.shape)}"
             )
         longest = max(longest, t.shape[0])
-    behind = list(first.shape[1:])
-    shape = [longest, len(sequences)] + behind
-    if batch_first:
-        shape = [len(sequences), longest] + behind
-    padded = ops.new_full(first, shape, padding_value)
-    for i, t in enumerate(sequences):
-        n = t.shape[0]
-        place = ops.select_int(padded, 0 if batch_first else 1, i)
-        start = longest - n if left else 0
-        ops.copy_(ops.slice_Tensor(place, 0, start, start + n), t)
-    return padded
+    parts = []
+    for t in sequences:
+        missing = longest - t.shape[0]
+        part = t
+        if missing > 0:
+            padding = ops.new_full(t, [missing] + list(t.shape[1:]), padding_value)
+            part = ops.cat([padding, t]) if left else ops.cat([t, padding])
+        parts.append(part)
+    return ops.stack(parts, 0 if batch_first else 1)
 
 
 def _numpy_packed(x, lengths, batch_first):

@@ -155,7 +155,7 @@ def unrolled_backward(
         else:
             da = g * one_minus(gates * gates, ops)
             if mode == RELU:
-                da = g * ops.to_dtype(ops.gt_Scalar(gates, 0), g.dtype)
+                da = ops.threshold_backward(g, gates, 0)
             to_input.append(da)
             to_state.append(da)
             dh = ops.mm(da, w_hh)

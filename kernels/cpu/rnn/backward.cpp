@@ -19,7 +19,7 @@ class Backward {
     options = {t.input.dtype(), t.input.device()};
     grad_output = data_or_null<T>(gradients.output);
     output = data_or_null<T>(outputs);
-    kept = data_or_null<T>(reserve);
+    kept = kept_numbers<T>(reserve);
     kept_stride = g.kept_columns();
     output_stride = g.directions * g.state;
     columns = g.columns();
@@ -280,7 +280,7 @@ void rnn_backward(const RnnGeometry& g, const RnnGradients& grads, const RnnTens
       made.weights[d][w] = place_for(out.weights[d][w], dtype);
       if (nothing) fill(made.weights[d][w], 0);
     }
-  const Tensor outputs = packed(output, dtype), held = packed(reserve, dtype);
+  const Tensor outputs = packed(output, dtype), held = packed(reserve, DType::uint8);
   if (nothing) {
   } else if (dtype == DType::float64) {
     Backward<double>(g, own, t, outputs, held, made).run();

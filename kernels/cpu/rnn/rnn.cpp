@@ -136,7 +136,7 @@ class Forward {
   // Row 0 of a step of a direction.
   T* gates(int64_t d, int64_t step) const {
     if (g.plain()) return output + g.first(step) * stride + d * g.state;
-    if (g.keeps) return r.reserve.data<T>() + (d * g.rows() + g.first(step)) * stride;
+    if (g.keeps) return kept_numbers<T>(r.reserve) + (d * g.rows() + g.first(step)) * stride;
     return room.data<T>() + (d * chunk * g.batch + g.first(step) - room_first[d]) * stride;
   }
   T* state(int64_t d) const { return r.hy.data<T>() + d * g.batch * g.state; }

@@ -43,6 +43,12 @@ const T* data_or_null(const Tensor& t) {
   return t.defined() && t.numel() > 0 ? t.data<T>() : nullptr;
 }
 
+// What is kept is of bytes: nobody is to look into it, nor to differentiate it.
+template <class T>
+T* kept_numbers(const Tensor& reserve) {
+  return reserve.numel() > 0 ? reinterpret_cast<T*>(reserve.bytes()) : nullptr;
+}
+
 // Output, states and what is kept; `output` is undefined of a cell, whose output is its state.
 struct RnnResults {
   Tensor output, hy, cy, reserve;
