@@ -290,8 +290,12 @@ def _pdist_backward(grad, self, p, pdist, ops):
     """The gradient of ``pdist``: that of ``cdist`` of the rows and themselves."""
     check_rows("_pdist_backward", self, p)
     rows = self.shape[0]
-    if grad.numel() != rows * (rows - 1) // 2:
-        raise Error(f"_pdist_backward: grad of shape {show(grad.shape)} does not fit {rows} rows")
+    pairs = rows * (rows - 1) // 2
+    if grad.numel() != pairs or pdist.numel() != pairs:
+        raise Error(
+            f"_pdist_backward: grad of shape {show(grad.shape)} and pdist of shape "
+            f"{show(pdist.shape)} must have an element for each of {pairs} pairs of rows"
+        )
     behind = ops.to_dtype(ops.triu(ops.new_ones(self, [rows, rows]), 1), dtypes.bool)
     half = ops.index_put(ops.new_zeros(self, [rows, rows]), [behind], grad, False)
     both = half + ops.transpose_int(half, 0, 1)

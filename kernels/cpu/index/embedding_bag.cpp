@@ -57,6 +57,8 @@ void embedding_bag(const Tensor& result, const Tensor& bag_of, const Tensor& siz
   for (int64_t b = 0; b < given; ++b)
     check(start[b] <= n && (b == 0 || start[b - 1] <= start[b]), "embedding_bag: offsets rise and ",
           "offsets[-1] can not be greater than input's length, ", n, ", but got ", start[b]);
+  check(given == bags || start[given - 1] == n, "embedding_bag: with include_last_offset the last ",
+        "offset has to be the number of indices, ", n, ", but got ", start[given - 1]);
   const auto end_of = [&](int64_t b) { return b + 1 < given ? start[b + 1] : n; };
   std::fill_n(bag_of.data<int64_t>(), n, std::max<int64_t>(bags - 1, 0));
   const bool most = mode == 2;
