@@ -13,6 +13,7 @@ from . import (
     _distance,
     _dropout,
     _linear,
+    _linear_loss,
     _loss,
     _loss_margins,
     _normalization,
@@ -25,6 +26,7 @@ from ._conv import *
 from ._distance import *
 from ._dropout import *
 from ._linear import *
+from ._linear_loss import *
 from ._loss import *
 from ._loss_margins import *
 from ._normalization import *
@@ -38,6 +40,7 @@ __all__ += _conv.__all__
 __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _linear.__all__
+__all__ += _linear_loss.__all__
 __all__ += _loss.__all__
 __all__ += _loss_margins.__all__
 __all__ += _normalization.__all__
