@@ -74,7 +74,9 @@ SECOND = {
 }
 
 # Their last tensor may have any shape.
-ANY_SHAPE = {"equal", "to.other", "type_as", "embedding"}
+ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_"}
+# What says where maxima come from is not read where there are none.
+ANY_SHAPE |= {"_embedding_bag_backward", "_embedding_bag_dense_backward"}
 
 # `item`, under which this runs, has PyTorch's text without a name.
 NAMELESS = {"_local_scalar_dense"}

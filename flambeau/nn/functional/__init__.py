@@ -16,6 +16,7 @@ from . import (
     _dropout,
     _fold,
     _linear,
+    _linear_loss,
     _loss,
     _loss_margins,
     _normalization,
@@ -35,6 +36,7 @@ from ._distance import *
 from ._dropout import *
 from ._fold import *
 from ._linear import *
+from ._linear_loss import *
 from ._loss import *
 from ._loss_margins import *
 from ._normalization import *
@@ -54,6 +56,7 @@ __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
 __all__ += _linear.__all__
+__all__ += _linear_loss.__all__
 __all__ += _loss.__all__
 __all__ += _loss_margins.__all__
 __all__ += _normalization.__all__

@@ -306,12 +306,12 @@ def gumbel_softmax(
         )
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = flambeau.empty_like(logits, memory_format=flambeau.legacy_contiguous_format)
+    noise = flambeau.empty_like(logits, memory_format=flambeau.contiguous_format)
     soft = ((logits - noise.exponential_().log()) / tau).softmax(dim)
     if not hard:
         return soft
     largest = soft.max(dim, keepdim=True)[1]
-    chosen = flambeau.zeros_like(logits, memory_format=flambeau.legacy_contiguous_format)
+    chosen = flambeau.zeros_like(logits, memory_format=flambeau.contiguous_format)
     return chosen.scatter_(dim, largest, 1.0) - soft.detach() + soft
 
 

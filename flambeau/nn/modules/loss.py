@@ -5,6 +5,7 @@ from __future__ import annotations
 import flambeau
 
 from .. import functional as F
+from ._linear_loss import LinearCrossEntropyLoss
 from ._loss_margins import (
     CosineEmbeddingLoss,
     CTCLoss,
@@ -29,6 +30,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
@@ -476,6 +478,7 @@ class GaussianNLLLoss(_Loss):
 
 # Where a class is written is not what pickles call it by.
 for _kind in (
+    LinearCrossEntropyLoss,
     CTCLoss,
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,

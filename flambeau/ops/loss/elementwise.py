@@ -374,6 +374,14 @@ def _slope_of_target(g, x):
 _BCE = f"{_PAIR}, Tensor? weight=None, int reduction=Mean"
 
 
+def check_probable(op, target):
+    if not target.is_floating_point():
+        raise Error(
+            f"{op}: targets are probabilities, and these are {dtype_name(target.dtype)}: convert "
+            "with .to(torch.float32)"
+        )
+
+
 def check_bce(op, self, target, reduction):
     check_loss(op, self, target, reduction)
     if self.dtype != target.dtype:
@@ -525,6 +533,7 @@ def binary_cross_entropy_with_logits(self, target, weight, pos_weight, reduction
     tensor(0.6931)
     """
     check_loss("binary_cross_entropy_with_logits", self, target, reduction)
+    check_probable("binary_cross_entropy_with_logits", target)
     if pos_weight is None:
         each = ops._bce_logits(self, target)
     else:
@@ -621,11 +630,7 @@ def kl_div(self, target, reduction, log_target, ops):
     tensor(0.)
     """
     check_loss("kl_div", self, target, reduction)
-    if not target.is_floating_point():
-        raise Error(
-            f"kl_div: targets are probabilities, and these are {dtype_name(target.dtype)}: convert "
-            "with .to(torch.float32)"
-        )
+    check_probable("kl_div", target)
     each = ops.exp(target) * (target - self) if log_target else ops._kl(self, target)
     return reduced(each, reduction, ops)
 

@@ -65,6 +65,11 @@ Tensor nonzero(const Tensor& self);  // a row for each; the columns are contiguo
 // ---- rows of a table
 
 void embedding(const Tensor& result, const Tensor& weight, const Tensor& indices);
+// The sum (0), mean (1) or maximum (2) of the rows of each bag, the bag of each index, how many
+// indices without padding a bag has, and of maxima the rows that they come from (-1: none).
+void embedding_bag(const Tensor& result, const Tensor& bag_of, const Tensor& sizes,
+                   const Tensor& places, const Tensor& weight, const Tensor& indices,
+                   const Tensor& offsets, int64_t mode, const Tensor& factors, int64_t padding_idx);
 void embedding_backward(const Tensor& result, const Tensor& grad_output, const Tensor& indices,
                         int64_t padding_idx, bool scale_grad_by_freq);
 
