@@ -48,6 +48,14 @@ def synchronize(device=None) -> None:
     """Does nothing: ops on the CPU have finished when they return."""
 
 
+def __getattr__(name: str):
+    if name == "amp":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.amp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 class Stream:
     """Stands for the order of the program, in which ops on the CPU run anyway.
 

@@ -7,6 +7,7 @@ import pytest
 import flambeau as torch
 from flambeau import amp
 from flambeau.ops.record import load
+from flambeau.utils._python_dispatch import TorchDispatchMode
 
 nn, F = torch.nn, torch.nn.functional
 HALVES = [torch.bfloat16, torch.float16]
@@ -68,7 +69,7 @@ def test_gradients_have_the_dtype_of_their_tensors(dtype):
 def test_a_weight_is_cast_once_in_a_scope():
     seen = []
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+    class Watch(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             if "_to_copy" in str(func):
                 seen.append(args[0].shape)
@@ -172,3 +173,12 @@ def test_checkpoints_compute_again_under_autocast():
             assert y.dtype == torch.bfloat16
         y.float().sum().backward()
         assert a.grad.dtype == torch.float32
+
+
+def test_old_names():
+    GradScaler, autocast = torch.cpu.amp.GradScaler, torch.cpu.amp.autocast
+
+    with pytest.warns(FutureWarning, match="torch.amp.autocast"), autocast(dtype=torch.float16):
+        assert (x(2, 2) @ x(2, 2)).dtype == torch.float16
+    with pytest.warns(FutureWarning, match="torch.amp.GradScaler"):
+        assert GradScaler(init_scale=2.0).get_scale() == 2

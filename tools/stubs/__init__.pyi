@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from flambeau import accelerator as accelerator
+from flambeau import amp as amp
 from flambeau import autograd as autograd
 from flambeau import backends as backends
 from flambeau import cpu as cpu
@@ -13,9 +14,11 @@ from flambeau import library as library
 from flambeau import linalg as linalg
 from flambeau import mps as mps
 from flambeau import mtia as mtia
+from flambeau import multiprocessing as multiprocessing
 from flambeau import nn as nn
 from flambeau import optim as optim
 from flambeau import overrides as overrides
+from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization
 from flambeau import special as special
@@ -45,6 +48,7 @@ from flambeau._tensor_str import get_printoptions as get_printoptions
 from flambeau._tensor_str import printoptions as printoptions
 from flambeau._tensor_str import set_printoptions as set_printoptions
 from flambeau._version import __version__ as __version__
+from flambeau.amp.autocast_mode import autocast as autocast
 from flambeau.autograd.grad_mode import enable_grad as enable_grad
 from flambeau.autograd.grad_mode import inference_mode as inference_mode
 from flambeau.autograd.grad_mode import no_grad as no_grad
