@@ -16,9 +16,9 @@ from . import (
     _dropout,
     _fold,
     _linear,
-    _linear_loss,
-    _loss,
+    _linear_losses,
     _loss_margins,
+    _losses,
     _normalization,
     _padding,
     _pixelshuffle,
@@ -36,9 +36,9 @@ from ._distance import *
 from ._dropout import *
 from ._fold import *
 from ._linear import *
-from ._linear_loss import *
-from ._loss import *
+from ._linear_losses import *
 from ._loss_margins import *
+from ._losses import *
 from ._normalization import *
 from ._padding import *
 from ._pixelshuffle import *
@@ -56,8 +56,8 @@ __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
 __all__ += _linear.__all__
-__all__ += _linear_loss.__all__
-__all__ += _loss.__all__
+__all__ += _linear_losses.__all__
+__all__ += _losses.__all__
 __all__ += _loss_margins.__all__
 __all__ += _normalization.__all__
 __all__ += _padding.__all__

@@ -7,7 +7,7 @@ from flambeau._C import _has_torch_function as _overridden_in
 from flambeau.overrides import handle_torch_function
 
 from .. import _reduction
-from ._loss import _code, _reduced, _text
+from ._losses import _code, _reduced, _text
 
 __all__ = [
     "cosine_embedding_loss",

@@ -9,7 +9,7 @@ import flambeau
 from flambeau._C import _has_torch_function as _overridden_in
 from flambeau.overrides import handle_torch_function
 
-from ._loss import cross_entropy
+from ._losses import cross_entropy
 
 __all__ = ["linear_cross_entropy"]
 
