@@ -14,6 +14,10 @@ namespace {
 // with respect to a difference.
 struct Zero {
   template <class T>
+  T merge(T a, T b) const {
+    return a + b;
+  }
+  template <class T>
   T join(T sum, T d) const {
     return sum + static_cast<T>(d != 0);
   }
@@ -34,6 +38,10 @@ T sign(T d) {
 
 struct One {
   template <class T>
+  T merge(T a, T b) const {
+    return a + b;
+  }
+  template <class T>
   T join(T sum, T d) const {
     return sum + std::fabs(d);
   }
@@ -48,6 +56,10 @@ struct One {
 };
 
 struct Two {
+  template <class T>
+  T merge(T a, T b) const {
+    return a + b;
+  }
   template <class T>
   T join(T sum, T d) const {
     return sum + d * d;
@@ -64,6 +76,10 @@ struct Two {
 
 struct Largest {
   template <class T>
+  T merge(T a, T b) const {
+    return std::isnan(b) || b > a ? b : a;
+  }
+  template <class T>
   T join(T sum, T d) const {
     return std::isnan(d) || std::fabs(d) > sum ? std::fabs(d) : sum;
   }
@@ -79,6 +95,10 @@ struct Largest {
 
 struct Power {
   double p;
+  template <class T>
+  T merge(T a, T b) const {
+    return a + b;
+  }
   template <class T>
   T join(T sum, T d) const {
     return sum + std::pow(std::fabs(d), static_cast<T>(p));
@@ -118,11 +138,18 @@ Tensor packed(const Tensor& t) {
   return p;
 }
 
+// Lanes, so that an element does not wait for the last one; they are joined in a fixed order.
 template <class T, class Norm>
 T distance(const Norm& norm, const T* a, const T* b, int64_t n) {
-  T sum = 0;
-  for (int64_t k = 0; k < n; ++k) sum = norm.join(sum, a[k] - b[k]);
-  return norm.end(sum);
+  constexpr int kLanes = 8;
+  T lanes[kLanes] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= n; k += kLanes)
+    for (int j = 0; j < kLanes; ++j) lanes[j] = norm.join(lanes[j], a[k + j] - b[k + j]);
+  for (int j = 0; k + j < n; ++j) lanes[j] = norm.join(lanes[j], a[k + j] - b[k + j]);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int j = 0; j < width; ++j) lanes[j] = norm.merge(lanes[j], lanes[j + width]);
+  return norm.end(lanes[0]);
 }
 
 // Rows of a task, so that it has some thousands of operations.
