@@ -407,6 +407,14 @@ def _mul_i(x: Any) -> Any:
     return x * 1j if x.is_complex() else flambeau.zeros_like(x)
 
 
+def _at_least(x: Any, least: Any) -> Any:
+    return flambeau.clamp(x, min=least)
+
+
+def _at_most(x: Any, most: Any) -> Any:
+    return flambeau.clamp(x, max=most)
+
+
 def _reflected(f: Any) -> Any:
     """Of a number and a tensor, where the op wants a tensor first."""
 
@@ -453,6 +461,10 @@ def _leaf(name: str) -> Any:
         "imag": lambda x: x.imag if x.is_complex() else flambeau.zeros_like(x),
         "conj": flambeau.conj,
         "where": flambeau.where,
+        "maximum": _at_least,
+        "minimum": _at_most,
+        "at_least": _at_least,
+        "at_most": _at_most,
         "left_shift": flambeau.bitwise_left_shift,
         "right_shift": flambeau.bitwise_right_shift,
     }

@@ -27,6 +27,7 @@ RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dr
 # What vmap refuses, as PyTorch's does: sizes, or numbers, that depend on values, and the steps of
 # optimisers, which give nothing back.
 REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where"}
+REFUSED |= {"ctc_loss.Tensor"}
 REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns}
 
 # Which say that they are content to be called for each item; vmap says that too.

@@ -51,6 +51,12 @@ EXCEPTIONS = {
     **dict.fromkeys(["clamp", "clamp_", "clip", "clip_"], ["x 0 x"]),
     # Tensors in a list are stacked.
     **dict.fromkeys(["tensor", "as_tensor", "asarray"], ["pair"]),
+    # Tensors in a list are taken as several arguments.
+    **dict.fromkeys(["block_diag", "cartesian_prod"], ["pair"]),
+    # Ends that are tensors are not taken.
+    "logspace": ["x 0 5"],
+    # PyTorch looks at the number of repeats first.
+    "repeat_interleave": ["x x", "e", "c"],
     # PyTorch stops at what its Python happens to do with the argument.
     "broadcast_shapes": ["text", "pair"],
     "norm": ["None", "text", "lib", "object", "list", "pair", "", "x object"],

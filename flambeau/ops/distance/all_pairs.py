@@ -296,8 +296,9 @@ def _pdist_backward(grad, self, p, pdist, ops):
             f"_pdist_backward: grad of shape {show(grad.shape)} and pdist of shape "
             f"{show(pdist.shape)} must have an element for each of {pairs} pairs of rows"
         )
-    behind = ops.to_dtype(ops.triu(ops.new_ones(self, [rows, rows]), 1), dtypes.bool)
-    half = ops.index_put(ops.new_zeros(self, [rows, rows]), [behind], grad, False)
+    pair = ops.triu_indices(rows, rows, 1, device=self.device)
+    places = [ops.select_int(pair, 0, 0), ops.select_int(pair, 0, 1)]
+    half = ops.index_put(ops.new_zeros(self, [rows, rows]), places, grad, False)
     both = half + ops.transpose_int(half, 0, 1)
     far = ops._cdist_forward(self, self, p, None)
     if wants_ops(grad, self, False):

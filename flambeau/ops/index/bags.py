@@ -1,7 +1,7 @@
 """Sums, means and maxima of rows of a table, bag by bag."""
 
 from flambeau.ops.index.pick import check_embedding_indices
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show
+from flambeau.ops.language import Error, Spec, absent, dtype_name, dtypes, show
 from flambeau.ops.record import FLOATING, composite, native, structured
 from flambeau.ops.samples import call, ints, values
 
@@ -127,7 +127,9 @@ def _(
         None,
         ops._embedding_bag_per_sample_weights_backward(
             g, weight, indices, offsets, result1, mode, padding_idx
-        ),
+        )
+        if mode == SUM_OF_BAG  # else there are no such weights
+        else absent(),
     )
 
 

@@ -149,8 +149,8 @@ smooth_l1_loss.autocast("float32")
 @smooth_l1_loss.gradient
 def _(g, self, target, reduction, beta, ops):
     return (
-        ops.smooth_l1_loss_backward(g, self, target, reduction, beta),
-        ops.smooth_l1_loss_backward(g, target, self, reduction, beta),
+        sum_to(ops.smooth_l1_loss_backward(g, self, target, reduction, beta), self.shape, ops),
+        sum_to(ops.smooth_l1_loss_backward(g, target, self, reduction, beta), target.shape, ops),
     )
 
 
@@ -229,8 +229,8 @@ huber_loss.autocast("float32")
 @huber_loss.gradient
 def _(g, self, target, reduction, delta, ops):
     return (
-        ops.huber_loss_backward(g, self, target, reduction, delta),
-        ops.huber_loss_backward(g, target, self, reduction, delta),
+        sum_to(ops.huber_loss_backward(g, self, target, reduction, delta), self.shape, ops),
+        sum_to(ops.huber_loss_backward(g, target, self, reduction, delta), target.shape, ops),
     )
 
 

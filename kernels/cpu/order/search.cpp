@@ -135,9 +135,12 @@ namespace native {
 
 Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
   check(minlength >= 0, "bincount: minlength should be >= 0, got ", minlength);
-  check(self.dim() == 1 && is_integral(self.dtype(), false),
-        "bincount: bincount only supports 1-d non-negative integral inputs, got ",
-        dtype_name(self.dtype()), " of shape ", show(self.sizes()));
+  check<NotImplementedError>(is_integral(self.dtype(), false),
+                             "bincount: \"bincount_cpu\" not implemented for '",
+                             dtype_name(self.dtype()), "': give integers");
+  check(self.dim() == 1,
+        "bincount: bincount only supports 1-d non-negative integral inputs, got shape ",
+        show(self.sizes()));
   check<NotImplementedError>(!self.is_meta(),
                              "bincount: the result's shape depends on the values of a tensor, "
                              "which a meta tensor does not have");
