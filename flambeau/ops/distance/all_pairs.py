@@ -7,7 +7,6 @@ from flambeau.ops.language import (
     Spec,
     broadcast,
     dtype_name,
-    dtypes,
     same,
     show,
     wants_ops,
