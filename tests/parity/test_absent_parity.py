@@ -40,7 +40,7 @@ MISSING = set(
     cuda.BFloat16Storage cuda.BoolStorage cuda.ByteStorage cuda.CharStorage
     cuda.ComplexDoubleStorage cuda.ComplexFloatStorage cuda.DoubleStorage cuda.FloatStorage
     cuda.HalfStorage cuda.IntStorage cuda.LongStorage cuda.ShortStorage cuda.AcceleratorError
-    cpu.amp cpu.get_capabilities backends.python_native mtia.Event
+    cpu.get_capabilities backends.python_native mtia.Event
     mtia.Stream mtia.memory mtia.mtia_graph
     """.split()
 )

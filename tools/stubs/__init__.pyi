@@ -55,9 +55,15 @@ from flambeau.autograd.grad_mode import no_grad as no_grad
 from flambeau.autograd.grad_mode import set_grad_enabled as set_grad_enabled
 from flambeau.func import vmap as vmap
 from flambeau.functional import argwhere as argwhere
+from flambeau.functional import atleast_1d as atleast_1d
+from flambeau.functional import atleast_2d as atleast_2d
+from flambeau.functional import atleast_3d as atleast_3d
+from flambeau.functional import block_diag as block_diag
 from flambeau.functional import broadcast_shapes as broadcast_shapes
 from flambeau.functional import broadcast_tensors as broadcast_tensors
+from flambeau.functional import cartesian_prod as cartesian_prod
 from flambeau.functional import einsum as einsum
+from flambeau.functional import meshgrid as meshgrid
 from flambeau.functional import nonzero as nonzero
 from flambeau.functional import norm as norm
 from flambeau.functional import split as split
