@@ -6,6 +6,8 @@ that schedules can be combined and a user's own change is not undone.
 
 from __future__ import annotations
 
+import bisect
+import collections
 import functools
 import math
 import types
@@ -16,7 +18,18 @@ import flambeau
 
 from .optimizer import Optimizer, number
 
-__all__ = ["CosineAnnealingLR", "LRScheduler", "LambdaLR", "LinearLR", "StepLR"]
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "PolynomialLR",
+    "StepLR",
+]
 
 
 def _values(optimizer: Optimizer, key: str) -> list:
@@ -177,27 +190,8 @@ class _LRScheduler(LRScheduler):
     """The name that older programs derive from."""
 
 
-class LambdaLR(LRScheduler):
-    """The initial rate times a function of the epoch.
-
-    Args:
-        optimizer: whose rates to change.
-        lr_lambda: the function, or one for each group.
-        last_epoch: as for `LRScheduler`.
-
-    Shape:
-        - no tensors.
-
-    Example::
-
-        >>> import flambeau
-        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = LambdaLR(sgd, lambda epoch: 1 / (1 + epoch))
-        >>> sgd.step()
-        >>> schedule.step()
-        >>> schedule.get_last_lr()
-        [0.5]
-    """
+class _OfFunctions(LRScheduler):
+    """Of a function of the epoch for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda, last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
@@ -224,11 +218,66 @@ class LambdaLR(LRScheduler):
             if state is not None:
                 function.__dict__.update(state)
 
+
+class LambdaLR(_OfFunctions):
+    """The initial rate times a function of the epoch.
+
+    Args:
+        optimizer: whose rates to change.
+        lr_lambda: the function, or one for each group.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = LambdaLR(sgd, lambda epoch: 1 / (1 + epoch))
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
     def get_lr(self) -> list:
         self._warn_outside_step()
         return [
             rate * function(self.last_epoch)
             for function, rate in zip(self.lr_lambdas, self.base_lrs)
+        ]
+
+
+class MultiplicativeLR(_OfFunctions):
+    """Times a function of the epoch, every epoch.
+
+    Args:
+        optimizer: whose rates to change.
+        lr_lambda: the function, or one for each group.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = MultiplicativeLR(sgd, lambda epoch: 0.5)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial:
+            return _values(self.optimizer, "lr")
+        return [
+            group["lr"] * function(self.last_epoch)
+            for function, group in zip(self.lr_lambdas, self.optimizer.param_groups)
         ]
 
 
@@ -271,6 +320,182 @@ class StepLR(LRScheduler):
     def _get_closed_form_lr(self) -> list:
         factor = self.gamma ** (self.last_epoch // self.step_size)
         return [rate * factor for rate in self.base_lrs]
+
+
+class MultiStepLR(LRScheduler):
+    """Times ``gamma`` at each of the milestones.
+
+    Args:
+        optimizer: whose rates to change.
+        milestones: the epochs; one that stands there twice counts twice.
+        gamma: factor of a change.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = MultiStepLR(sgd, milestones=[1, 3], gamma=0.5)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, milestones, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.milestones = collections.Counter(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial or self.last_epoch not in self.milestones:
+            return _values(self.optimizer, "lr")
+        factor = self.gamma ** self.milestones[self.last_epoch]
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+    def _get_closed_form_lr(self) -> list:
+        passed = bisect.bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+        return [rate * self.gamma**passed for rate in self.base_lrs]
+
+
+class ConstantLR(LRScheduler):
+    """Times ``factor`` for the first ``total_iters`` epochs.
+
+    Args:
+        optimizer: whose rates to change.
+        factor: from 0 to 1.
+        total_iters: epochs until the rate is whole.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = ConstantLR(sgd, factor=0.5, total_iters=1)
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if factor > 1.0 or factor < 0:
+            raise ValueError(
+                f"Constant multiplicative factor expected to be between 0 and 1, got {factor}"
+            )
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        groups = self.optimizer.param_groups
+        if self.last_epoch == 0:
+            return [group["lr"] * self.factor for group in groups]
+        if self._is_initial or self.last_epoch != self.total_iters:
+            return _values(self.optimizer, "lr")
+        return [group["lr"] * (1.0 / self.factor) for group in groups]
+
+    def _get_closed_form_lr(self) -> list:
+        factor = 1.0 if self.last_epoch >= self.total_iters else self.factor
+        return [rate * factor for rate in self.base_lrs]
+
+
+class ExponentialLR(LRScheduler):
+    """Times ``gamma``, every epoch.
+
+    Args:
+        optimizer: whose rates to change.
+        gamma: factor of a change.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = ExponentialLR(sgd, gamma=0.5)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial or self.last_epoch == 0:
+            return _values(self.optimizer, "lr")
+        return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
+
+    def _get_closed_form_lr(self) -> list:
+        return [rate * self.gamma**self.last_epoch for rate in self.base_lrs]
+
+
+class PolynomialLR(LRScheduler):
+    """Times ``(1 - epoch / total_iters) ** power``: to 0 in ``total_iters`` epochs.
+
+    Args:
+        optimizer: whose rates to change.
+        total_iters: epochs until the rate is 0.
+        power: of the polynomial.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = PolynomialLR(sgd, total_iters=4)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.75]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial or not 0 < self.last_epoch <= self.total_iters:
+            return _values(self.optimizer, "lr")
+        left = 1.0 - self.last_epoch / self.total_iters
+        before = 1.0 - (self.last_epoch - 1) / self.total_iters
+        factor = (left / before) ** self.power
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+    def _get_closed_form_lr(self) -> list:
+        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [rate * left**self.power for rate in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
