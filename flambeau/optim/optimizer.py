@@ -170,8 +170,8 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    OptimizerPreHook: TypeAlias = Callable[..., Any]
-    OptimizerPostHook: TypeAlias = Callable[..., None]
+    OptimizerPreHook = Callable[..., Any]
+    OptimizerPostHook = Callable[..., None]
 
     @staticmethod
     def _group_tensors_by_device_and_dtype(tensorlistlist: list, with_indices: bool = False):

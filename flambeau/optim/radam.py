@@ -195,8 +195,6 @@ def _step_one(
     worth = most - 2 * count * beta2**count / correction2
     step = average / correction1
     if worth > 5:
-        rectified = math.sqrt(
-            (worth - 4) * (worth - 2) * most / ((most - 4) * (most - 2) * worth)
-        )
+        rectified = math.sqrt((worth - 4) * (worth - 2) * most / ((most - 4) * (most - 2) * worth))
         step = step * (math.sqrt(correction2) * rectified / square.sqrt().add(eps))
     descend(param, step, lr)

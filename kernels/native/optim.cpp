@@ -163,11 +163,11 @@ void by_rows(const Tensor& p, Run&& run) {
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { run(double{}, begin, end - begin); });
 }
 
-// Steps all parameters: of(i) is the step of the i-th one, and loop(rows) what takes it. The lists of
-// states are in the loop's order; one of them may be empty.
+// Steps all parameters: of(i) is the step of the i-th one, and loop(rows) what takes it. The lists
+// of states are in the loop's order; one of them may be empty.
 template <class Of, class LoopOf>
-void step_all(TensorSpan params, TensorSpan grads, std::initializer_list<TensorSpan> states, Of&& of,
-              LoopOf&& loop) {
+void step_all(TensorSpan params, TensorSpan grads, std::initializer_list<TensorSpan> states,
+              Of&& of, LoopOf&& loop) {
   const Lanes w(params, params), g(grads, params);
   std::vector<Lanes> kept;
   kept.reserve(states.size());
@@ -301,9 +301,7 @@ void fused_asgd(TensorSpan self, TensorSpan grads, TensorSpan axs, TensorSpan mu
   const std::vector<double> mu = read_numbers(mus), eta = read_numbers(etas);
   step_all(
       self, grads, {axs},
-      [&](size_t i) {
-        return AsgdStep{1 - lambd * eta[i], eta[i], mu[i], weight_decay, maximize};
-      },
+      [&](size_t i) { return AsgdStep{1 - lambd * eta[i], eta[i], mu[i], weight_decay, maximize}; },
       [](const auto& rows) { return rows.asgd; });
   for (size_t i = 0; i < self.size(); ++i) {
     write(etas[i], lr / std::pow(1 + lambd * lr * counts[i], alpha));
@@ -344,8 +342,8 @@ void fused_nadam(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorS
 }
 
 void fused_radam(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorSpan exp_avg_sqs,
-                 TensorSpan state_steps, double lr, double beta1, double beta2,
-                 double weight_decay, double eps, bool decoupled_weight_decay, bool maximize) {
+                 TensorSpan state_steps, double lr, double beta1, double beta2, double weight_decay,
+                 double eps, bool decoupled_weight_decay, bool maximize) {
   check_memory("_fused_radam_", {self, exp_avgs, exp_avg_sqs}, grads, Tensor());
   const std::vector<double> counts = read_numbers(state_steps);
   const double most = 2 / (1 - beta2) - 1;  // degrees of freedom of the mean square, in the end
@@ -356,17 +354,11 @@ void fused_radam(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorS
         const double rho = most - 2 * t * std::pow(beta2, t) / correction2;
         double rectified = 0;
         if (rho > 5)
-          rectified = std::sqrt(correction2) * std::sqrt((rho - 4) * (rho - 2) * most /
-                                                         ((most - 4) * (most - 2) * rho));
-        return RadamStep{lr,
-                         beta1,
-                         beta2,
-                         weight_decay,
-                         eps,
-                         1 - std::pow(beta1, t),
-                         rectified,
-                         maximize,
-                         decoupled_weight_decay};
+          rectified = std::sqrt(correction2) *
+                      std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho));
+        return RadamStep{lr,           beta1,    beta2,
+                         weight_decay, eps,      1 - std::pow(beta1, t),
+                         rectified,    maximize, decoupled_weight_decay};
       },
       [](const auto& rows) { return rows.radam; });
 }

@@ -103,9 +103,7 @@ def _(self, grads, exp_avgs, exp_infs, state_steps):
     check_steps("_fused_adamax_", self, state_steps)
 
 
-_sampled(
-    _fused_adamax_, [True, True], 1, lr=0.1, beta1=0.9, beta2=0.99, weight_decay=0.1, eps=1e-8
-)
+_sampled(_fused_adamax_, [True, True], 1, lr=0.1, beta1=0.9, beta2=0.99, weight_decay=0.1, eps=1e-8)
 
 
 # ---- ASGD

@@ -235,8 +235,8 @@ void rprop(T* p, const T* g, T* const* state, int64_t n, const RpropStep& s) {
 }
 
 template <class T>
-constexpr OptimizerRows<T> kRows = {adam<T>,  sgd<T>,   adagrad<T>, adadelta<T>, adamax<T>,
-                                    asgd<T>,  nadam<T>, radam<T>,   rmsprop<T>,  rprop<T>};
+constexpr OptimizerRows<T> kRows = {adam<T>, sgd<T>,   adagrad<T>, adadelta<T>, adamax<T>,
+                                    asgd<T>, nadam<T>, radam<T>,   rmsprop<T>,  rprop<T>};
 
 }  // namespace
 
