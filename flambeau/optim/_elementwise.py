@@ -218,9 +218,14 @@ def step_lists(
         return
     for i, param in enumerate(params):
         grad = grads[i] if grad_scale is None else grads[i].div_(grad_scale)
-        companions = [values[i] if values else None for values in (*states, *numbers)]
+        kept = [values[i] if values else None for values in (*states, *numbers)]
+        # What a gradient needs of this step must not be changed by the next.
+        used = [t.clone() if t is not None and differentiable else t for t in kept]
         with counted(param, steps[i : i + 1]):
-            one(param, grad, *companions, count=steps[i].item(), **options)
+            one(param, grad, *used, count=steps[i].item(), **options)
+        for old, new in zip(kept, used) if differentiable else ():
+            if old is not None:
+                old.copy_(new)
 
 
 def _step_together(op, params, grads, states, numbers, steps, options, reads_steps) -> None:

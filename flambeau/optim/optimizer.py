@@ -8,7 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 import flambeau
 
@@ -34,11 +34,9 @@ class _RequiredParameter:
 
 required = _RequiredParameter()
 
-ParamsT: TypeAlias = Union[
-    Iterable["flambeau.Tensor"],
-    Iterable[dict[str, Any]],
-    Iterable[tuple[str, "flambeau.Tensor"]],
-]
+ParamsT: TypeAlias = (
+    Iterable[flambeau.Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, flambeau.Tensor]]
+)
 
 
 def _register(hooks: OrderedDict, hook, prepend: bool = False) -> RemovableHandle:
@@ -605,8 +603,8 @@ def check_counter(name: str, step, what: str = "step") -> None:
         )
     if step.numel() != 1 or not (step.is_floating_point() or step.dtype in _COUNTERS):
         raise RuntimeError(
-            f"{name}: {what!r} in the state of a parameter must be one real number, got a tensor of "
-            f"shape {tuple(step.shape)} and dtype {step.dtype}"
+            f"{name}: {what!r} in the state of a parameter must be one real number, got a "
+            f"tensor of shape {tuple(step.shape)} and dtype {step.dtype}"
         )
 
 
