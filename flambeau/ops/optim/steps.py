@@ -56,8 +56,8 @@ def check_numbers(op, params, given):
 def _fused_adadelta_():
     """A step of Adadelta for all parameters.
 
-    >>> w, g, square, delta = flambeau.ones(1), flambeau.ones(1), flambeau.zeros(1), flambeau.ones(1)
-    >>> flambeau._fused_adadelta_([w], [g], [square], [delta], lr=0.5, rho=0.0, weight_decay=0.0,
+    >>> w, g, square, moved = (flambeau.full((1,), x) for x in (1.0, 1.0, 0.0, 1.0))
+    >>> flambeau._fused_adadelta_([w], [g], [square], [moved], lr=0.5, rho=0.0, weight_decay=0.0,
     ...                           eps=0.0, maximize=False)
     >>> w
     tensor([0.5000])
