@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import flambeau
 
+from ._elementwise import Elementwise, count_from, decayed, descend, shrink, step_lists
 from .optimizer import (
-    Optimizer,
-    can_fuse,
-    check_counter,
-    check_fits,
+    check_betas,
+    check_fused,
     check_learning_rate,
     check_mode,
-    check_state,
     check_tensor_option,
-    counted,
-    evaluate,
-    number,
-    scalar_dtype,
 )
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
-class Adam(Optimizer):
+class Adam(Elementwise):
     """Adam (Kingma and Ba, 2014).
 
     Args:
@@ -37,7 +29,8 @@ class Adam(Optimizer):
         foreach, fused: ``foreach=False`` (without ``fused``) steps parameters one by one; any other
             setting all at once.
         maximize: step along the gradient instead.
-        capturable, differentiable: not supported.
+        capturable: whether counts are kept on the parameter's device; not on the CPU.
+        differentiable: record gradients through the step.
         decoupled_weight_decay: shrink the parameter directly, as `AdamW` does.
 
     Shape:
@@ -53,6 +46,18 @@ class Adam(Optimizer):
         >>> w.detach()
         tensor([0.9000])
     """
+
+    _keys = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    _optional = ("max_exp_avg_sq",)
+    _later = {
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def __init__(
         self,
@@ -70,24 +75,17 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_learning_rate(lr, foreach)
+        check_learning_rate(lr, foreach and not capturable)
         if not 0.0 <= eps:
             raise ValueError(f"Invalid epsilon value: {eps}")
         if isinstance(betas[0], flambeau.Tensor) != isinstance(betas[1], flambeau.Tensor):
             raise ValueError("betas must be either both floats or both Tensors")
         for i, beta in enumerate(betas):
-            check_tensor_option(f"betas[{i}]", beta, foreach)
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+            check_tensor_option(f"betas[{i}]", beta, foreach and not capturable)
+        check_betas(betas)
         if not 0.0 <= weight_decay:
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        check_mode(
-            type(self).__name__,
-            foreach,
-            fused,
-            differentiable=differentiable,
-            capturable=capturable,
-        )
+        check_mode(foreach, fused, differentiable)
         super().__init__(
             params,
             dict(
@@ -104,124 +102,118 @@ class Adam(Optimizer):
                 decoupled_weight_decay=decoupled_weight_decay,
             ),
         )
-
-    def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("amsgrad", False)
-            group.setdefault("maximize", False)
-            group.setdefault("foreach", None)
-            group.setdefault("capturable", False)
-            group.setdefault("differentiable", False)
-            group.setdefault("decoupled_weight_decay", False)
-            group.setdefault("fused", None)
-            for param in group["params"]:
-                param_state = self.state.get(param)
-                if param_state and not isinstance(param_state["step"], flambeau.Tensor):
-                    # Files of older versions hold a number.
-                    param_state["step"] = flambeau.tensor(
-                        float(param_state["step"]), dtype=scalar_dtype()
-                    )
-
-    def _check_loaded(self, param, state) -> None:
-        name = type(self).__name__
-        if not state:
-            return
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            if key not in state:
-                raise ValueError(f"{name}: the loaded state of a parameter has no {key!r}")
-        if isinstance(state["step"], flambeau.Tensor):
-            check_counter(name, state["step"])
-        elif not isinstance(state["step"], (int, float)):
-            raise TypeError(
-                f"{name}: 'step' in a loaded state must be a number, got "
-                f"{type(state['step']).__name__}"
-            )
-        for key in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
-            if key in state:
-                check_state(name, param, key, state[key])
-
-    def step(self, closure=None) -> float | None:
-        """Change all parameters that have a gradient once.
-
-        Args:
-            closure: computes the loss, and its gradients, anew; its result is returned.
-        """
-        loss = None if closure is None else evaluate(closure)
-        work = []
-        for group in self.param_groups:
-            lists: tuple[list, ...] = ([], [], [], [], [], [])
-            self._init_group(group, *lists)
-            if lists[0]:
-                work.append((group, lists, can_fuse(group, lists[0])))
-        # All groups are looked at before the first one steps; the core looks at a single one.
-        for _, lists, fused in work:
-            if len(work) > 1 or not fused:
-                check_fits(type(self).__name__, *lists[:5])
-                for count in lists[5]:
-                    check_counter(type(self).__name__, count)
-        for group, lists, fused in work:
-            _step(group, fused, *lists)
-        return loss
-
-    def _init_group(
-        self, group, params_with_grad, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps
-    ) -> None:
-        """Append the group's parameters that have a gradient, and their state, to the lists."""
-        amsgrad, states = group["amsgrad"], self.state
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
-            state = states[param]
-            if not state:
-                if grad.is_sparse:
-                    raise RuntimeError(
-                        f"{type(self).__name__} does not support sparse gradients; "
-                        "make them dense first"
-                    )
-                # On the CPU wherever the parameter is: reading it must not wait for a device.
-                state["step"] = flambeau.tensor(0.0, dtype=scalar_dtype())
-                state["exp_avg"] = flambeau.zeros_like(param)
-                state["exp_avg_sq"] = flambeau.zeros_like(param)
-                if amsgrad:
-                    state["max_exp_avg_sq"] = flambeau.zeros_like(param)
-            params_with_grad.append(param)
-            grads.append(grad)
-            exp_avgs.append(state["exp_avg"])
-            exp_avg_sqs.append(state["exp_avg_sq"])
-            if amsgrad:
-                max_exp_avg_sqs.append(state["max_exp_avg_sq"])
-            state_steps.append(state["step"])
-
-
-def _step(group: dict, fused: bool, params, grads, averages, squares, largest, steps) -> None:
-    lr, (beta1, beta2) = group["lr"], group["betas"]
-    if not type(lr) is type(beta1) is type(beta2) is float:
-        lr, beta1, beta2 = number(lr), number(beta1), number(beta2)
-    options = {
-        "lr": lr,
-        "beta1": beta1,
-        "beta2": beta2,
-        "weight_decay": group["weight_decay"],
-        "eps": group["eps"],
-        "amsgrad": group["amsgrad"],
-        "maximize": group["maximize"],
-    }
-    decoupled = group["decoupled_weight_decay"]
-    with flambeau.no_grad():
         if fused:
-            step = flambeau._fused_adamw_ if decoupled else flambeau._fused_adam_
-            with counted(params[0], steps):
-                step(params, grads, averages, squares, largest, steps, **options)
-            return
-        for i, param in enumerate(params):
-            maximum = largest[i] if largest else None
-            with counted(param, steps[i : i + 1]):
-                _step_one(
-                    param, grads[i], averages[i], squares[i], maximum, **options,
-                    decoupled_weight_decay=decoupled, count=steps[i].item(),
-                )  # fmt: skip
+            self._step_supports_amp_scaling = True
+
+    def _present(self, group) -> tuple[str, ...]:
+        return self._keys if group["amsgrad"] else self._keys[:2]
+
+    def _fill_state(self, state, group, param, grad) -> None:
+        check_fused(group, param)
+        state["step"] = count_from(0, group, param)
+        for key in self._present(group):
+            state[key] = flambeau.zeros_like(param)
+
+    def _update(self, group, has_complex, lists) -> None:
+        beta1, beta2 = group["betas"]
+        adam(
+            lists["params"],
+            lists["grads"],
+            lists["exp_avg"],
+            lists["exp_avg_sq"],
+            lists["max_exp_avg_sq"],
+            lists["step"],
+            amsgrad=group["amsgrad"],
+            has_complex=has_complex,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=group["maximize"],
+            foreach=group["foreach"],
+            capturable=group["capturable"],
+            differentiable=group["differentiable"],
+            fused=group["fused"],
+            grad_scale=getattr(self, "grad_scale", None),
+            found_inf=getattr(self, "found_inf", None),
+            decoupled_weight_decay=group["decoupled_weight_decay"],
+        )
+
+
+def adam(
+    params: list,
+    grads: list,
+    exp_avgs: list,
+    exp_avg_sqs: list,
+    max_exp_avg_sqs: list,
+    state_steps: list,
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    grad_scale=None,
+    found_inf=None,
+    has_complex: bool = False,
+    decoupled_weight_decay: bool = False,
+    *,
+    amsgrad: bool,
+    beta1,
+    beta2,
+    lr,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """A step of `Adam`, over lists.
+
+    Shape:
+        - params, and the lists beside it: of one shape for each parameter.
+
+    Example::
+
+        >>> import flambeau
+        >>> w, g = flambeau.ones(1), flambeau.ones(1)
+        >>> adam([w], [g], [flambeau.zeros(1)], [flambeau.zeros(1)], [], [flambeau.zeros(())],
+        ...      amsgrad=False, beta1=0.9, beta2=0.999, lr=0.5, weight_decay=0, eps=1e-8,
+        ...      maximize=False)
+        >>> w
+        tensor([0.5000])
+    """
+    if foreach and not capturable and isinstance(lr, flambeau.Tensor):
+        raise RuntimeError(
+            "adam: lr as a Tensor is not supported for capturable=False and foreach=True"
+        )
+    step_lists(
+        "adam",
+        flambeau._fused_adamw_ if decoupled_weight_decay else flambeau._fused_adam_,
+        _step_decoupled if decoupled_weight_decay else _step_one,
+        params,
+        grads,
+        (exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else []),
+        (),
+        state_steps,
+        dict(
+            lr=lr,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=weight_decay,
+            eps=eps,
+            amsgrad=amsgrad,
+            maximize=maximize,
+        ),
+        foreach=foreach,
+        fused=fused,
+        differentiable=differentiable,
+        capturable=capturable,
+        grad_scale=grad_scale,
+        found_inf=found_inf,
+    )
+
+
+def _step_decoupled(param, grad, *states, lr, weight_decay, **options) -> None:
+    shrink(param, lr, weight_decay)
+    _step_one(param, grad, *states, lr=lr, weight_decay=0, **options)
 
 
 def _step_one(
@@ -230,6 +222,8 @@ def _step_one(
     average,
     square,
     largest,
+    *,
+    count,
     lr,
     beta1,
     beta2,
@@ -237,27 +231,22 @@ def _step_one(
     eps,
     amsgrad,
     maximize,
-    decoupled_weight_decay,
-    count,
 ) -> None:
-    if maximize:
-        grad = -grad
-    if weight_decay != 0:
-        if decoupled_weight_decay:
-            param.mul_(1 - lr * weight_decay)
-        else:
-            grad = grad.add(param, alpha=weight_decay)
-    if param.is_complex():
-        # Real and imaginary parts are parameters of their own.
-        param, grad, average, square = map(flambeau.view_as_real, (param, grad, average, square))
-        if amsgrad:
-            largest = flambeau.view_as_real(largest)
-    average.lerp_(grad, 1 - beta1)
-    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    grad = decayed(param, grad, weight_decay, maximize)
+    if isinstance(beta1, flambeau.Tensor):
+        # Numbers that gradients are asked for.
+        average.lerp_(grad, (1 - beta1).to(average.dtype))
+        square.mul_(beta2).addcmul_(grad, grad * (1 - beta2))
+    else:
+        average.lerp_(grad, 1 - beta1)
+        square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
     if amsgrad:
-        square = flambeau.maximum(largest, square, out=largest)
+        square = largest.copy_(flambeau.maximum(largest, square))
     # The means start at 0; dividing by these makes up for it.
-    correction1 = 1 - beta1**count
-    correction2 = 1 - beta2**count
-    denominator = (square.sqrt() / math.sqrt(correction2)).add_(eps)
-    param.addcdiv_(average, denominator, value=-lr / correction1)
+    correction1, correction2 = 1 - beta1**count, 1 - beta2**count
+    denominator = (square.sqrt() / correction2**0.5).add_(eps)
+    size = lr / correction1
+    if isinstance(size, flambeau.Tensor):
+        descend(param, average / denominator, size)
+    else:
+        param.addcdiv_(average, denominator, value=-size)

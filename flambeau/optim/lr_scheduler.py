@@ -6,63 +6,45 @@ that schedules can be combined and a user's own change is not undone.
 
 from __future__ import annotations
 
-import bisect
-import collections
-import functools
 import math
 import types
-import warnings
-import weakref
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
 
-import flambeau
-
-from .optimizer import Optimizer, number
+from ._lr_base import LRScheduler, _LRScheduler, group_values
+from ._lr_combined import ChainedScheduler, ReduceLROnPlateau, SequentialLR
+from ._lr_cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from .optimizer import Optimizer
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
     "MultiplicativeLR",
+    "OneCycleLR",
     "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
     "StepLR",
+    "_LRScheduler",
 ]
 
 
-def _values(optimizer: Optimizer, key: str) -> list:
-    """The option ``key`` of each group; tensors are copied, so that nobody changes the group's."""
-    values = (group[key] for group in optimizer.param_groups)
-    return [v.clone() if isinstance(v, flambeau.Tensor) else v for v in values]
-
-
-def _watch_step(optimizer: Optimizer) -> None:
-    """Have ``optimizer`` note that it stepped, for the warning about the order of the two."""
-    if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        return
-    step = optimizer.step.__func__  # type: ignore[attr-defined]
-    # An optimiser that held its own step would be a cycle.
-    reference = weakref.ref(optimizer)
-
-    @functools.wraps(step)
-    def watched(*args, **kwargs):
-        watched_optimizer = reference()
-        watched_optimizer._opt_called = True
-        return step(watched_optimizer, *args, **kwargs)
-
-    watched._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
-    optimizer.step = watched  # type: ignore[method-assign]
-
-
-class LRScheduler:
-    """Base class of the schedules. A subclass defines ``get_lr``, the rates at ``last_epoch``.
+class LambdaLR(LRScheduler):
+    """The initial rate times a function of the epoch.
 
     Args:
         optimizer: whose rates to change.
-        last_epoch: how many epochs have passed less one; -1 starts from the groups' rates, any
-            other number needs groups that have ``"initial_lr"``.
+        lr_lambda: the function, or one for each group.
+        last_epoch: as for `LRScheduler`.
 
     Shape:
         - no tensors.
@@ -70,128 +52,13 @@ class LRScheduler:
     Example::
 
         >>> import flambeau
-        >>> from flambeau.optim import SGD
-        >>> class Halving(LRScheduler):
-        ...     def get_lr(self):
-        ...         return [rate * 0.5**self.last_epoch for rate in self.base_lrs]
-        >>> sgd = SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = Halving(sgd)
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = LambdaLR(sgd, lambda epoch: 1 / (1 + epoch))
         >>> sgd.step()
         >>> schedule.step()
         >>> schedule.get_last_lr()
         [0.5]
     """
-
-    _get_lr_called_within_step: bool = False
-    _is_initial: bool = False
-
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                rate = group["lr"]
-                if isinstance(rate, flambeau.Tensor):
-                    rate = rate.clone()
-                group.setdefault("initial_lr", rate)
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming "
-                    "scheduler with last_epoch >= 0; load the optimizer's state first, or start "
-                    "with last_epoch=-1"
-                )
-        self.base_lrs = _values(optimizer, "initial_lr")
-        self.last_epoch = last_epoch
-        _watch_step(optimizer)
-        self._initial_step()
-
-    def _initial_step(self) -> None:
-        self._step_count = 0
-        self._is_initial = True
-        try:
-            self.step()
-        finally:
-            self._is_initial = False
-
-    def state_dict(self) -> dict:
-        """All attributes but the optimiser."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Take over what `state_dict` gave."""
-        self.__dict__.update(state_dict)
-
-    def get_last_lr(self) -> list:
-        """The rates that the last step set, one for each group."""
-        return self._last_lr
-
-    def get_lr(self) -> list:
-        """The rates at ``last_epoch``; only `step` may ask, `get_last_lr` is for everybody."""
-        raise NotImplementedError(f"{type(self).__name__}.get_lr: a subclass must define it.")
-
-    def step(self, epoch: int | None = None) -> None:
-        """Go to the next epoch. To give its number instead is deprecated."""
-        if self._step_count == 1:
-            if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-                warnings.warn(
-                    "Seems like `optimizer.step()` has been overridden after learning rate "
-                    "scheduler initialization. Please, make sure to call `optimizer.step()` "
-                    "before `lr_scheduler.step()`.",
-                    stacklevel=2,
-                )
-            elif not getattr(self.optimizer, "_opt_called", False):
-                warnings.warn(
-                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them "
-                    "in the opposite order, or the first value of the schedule is skipped.",
-                    stacklevel=2,
-                )
-        self._step_count += 1
-        if epoch is not None:
-            warnings.warn(
-                "The epoch parameter in `scheduler.step()` was not necessary and is being "
-                "deprecated where possible. Please use `scheduler.step()` to step the scheduler.",
-                stacklevel=2,
-            )
-        self._update_lr(epoch)
-
-    def _update_lr(self, epoch: int | None = None) -> None:
-        self._get_lr_called_within_step = True
-        try:
-            self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-            if epoch is not None and hasattr(self, "_get_closed_form_lr"):
-                rates = self._get_closed_form_lr()
-            else:
-                rates = self.get_lr()
-        finally:
-            self._get_lr_called_within_step = False
-        groups = self.optimizer.param_groups
-        if len(rates) != len(groups):
-            raise ValueError(
-                f"{type(self).__name__}: {len(rates)} learning rates for {len(groups)} groups"
-            )
-        for group, rate in zip(groups, rates):
-            if isinstance(group["lr"], flambeau.Tensor):
-                group["lr"].fill_(number(rate))
-            else:
-                group["lr"] = rate
-        self._last_lr = _values(self.optimizer, "lr")
-
-    def _warn_outside_step(self) -> None:
-        if not self._get_lr_called_within_step:
-            warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use "
-                "`get_last_lr()`.",
-                stacklevel=3,
-            )
-
-
-class _LRScheduler(LRScheduler):
-    """The name that older programs derive from."""
-
-
-class _OfFunctions(LRScheduler):
-    """Of a function of the epoch for each group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda, last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
@@ -218,29 +85,6 @@ class _OfFunctions(LRScheduler):
             if state is not None:
                 function.__dict__.update(state)
 
-
-class LambdaLR(_OfFunctions):
-    """The initial rate times a function of the epoch.
-
-    Args:
-        optimizer: whose rates to change.
-        lr_lambda: the function, or one for each group.
-        last_epoch: as for `LRScheduler`.
-
-    Shape:
-        - no tensors.
-
-    Example::
-
-        >>> import flambeau
-        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = LambdaLR(sgd, lambda epoch: 1 / (1 + epoch))
-        >>> sgd.step()
-        >>> schedule.step()
-        >>> schedule.get_last_lr()
-        [0.5]
-    """
-
     def get_lr(self) -> list:
         self._warn_outside_step()
         return [
@@ -249,8 +93,8 @@ class LambdaLR(_OfFunctions):
         ]
 
 
-class MultiplicativeLR(_OfFunctions):
-    """Times a function of the epoch, every epoch.
+class MultiplicativeLR(LambdaLR):
+    """The rate times a function of the epoch, each epoch.
 
     Args:
         optimizer: whose rates to change.
@@ -271,10 +115,19 @@ class MultiplicativeLR(_OfFunctions):
         [0.5]
     """
 
+    def __init__(self, optimizer: Optimizer, lr_lambda, last_epoch: int = -1) -> None:
+        functions = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda]
+        for function in functions:
+            if not callable(function):
+                raise TypeError(
+                    f"lr_lambda should be a function, but got {type(function).__name__}"
+                )
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
     def get_lr(self) -> list:
         self._warn_outside_step()
         if self._is_initial:
-            return _values(self.optimizer, "lr")
+            return group_values(self.optimizer, "lr")
         return [
             group["lr"] * function(self.last_epoch)
             for function, group in zip(self.lr_lambdas, self.optimizer.param_groups)
@@ -314,7 +167,7 @@ class StepLR(LRScheduler):
     def get_lr(self) -> list:
         self._warn_outside_step()
         if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return _values(self.optimizer, "lr")
+            return group_values(self.optimizer, "lr")
         return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
 
     def _get_closed_form_lr(self) -> list:
@@ -323,11 +176,11 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Times ``gamma`` at each of the milestones.
+    """Times ``gamma`` at each of some epochs.
 
     Args:
         optimizer: whose rates to change.
-        milestones: the epochs; one that stands there twice counts twice.
+        milestones: the epochs.
         gamma: factor of a change.
         last_epoch: as for `LRScheduler`.
 
@@ -338,7 +191,7 @@ class MultiStepLR(LRScheduler):
 
         >>> import flambeau
         >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = MultiStepLR(sgd, milestones=[1, 3], gamma=0.5)
+        >>> schedule = MultiStepLR(sgd, milestones=[1, 4], gamma=0.5)
         >>> sgd.step()
         >>> schedule.step()
         >>> schedule.get_last_lr()
@@ -346,31 +199,35 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, milestones, gamma: float = 0.1, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
     ) -> None:
-        self.milestones = collections.Counter(milestones)
+        self.milestones = Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list:
         self._warn_outside_step()
-        if self._is_initial or self.last_epoch not in self.milestones:
-            return _values(self.optimizer, "lr")
+        if self.last_epoch not in self.milestones:
+            return group_values(self.optimizer, "lr")
         factor = self.gamma ** self.milestones[self.last_epoch]
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
     def _get_closed_form_lr(self) -> list:
-        passed = bisect.bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
         return [rate * self.gamma**passed for rate in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
-    """Times ``factor`` for the first ``total_iters`` epochs.
+    """``factor`` times the initial rate, until ``total_iters`` epochs have passed.
 
     Args:
         optimizer: whose rates to change.
         factor: from 0 to 1.
-        total_iters: epochs until the rate is whole.
+        total_iters: epochs until the rate is the initial one.
         last_epoch: as for `LRScheduler`.
 
     Shape:
@@ -380,7 +237,9 @@ class ConstantLR(LRScheduler):
 
         >>> import flambeau
         >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = ConstantLR(sgd, factor=0.5, total_iters=1)
+        >>> schedule = ConstantLR(sgd, factor=0.5)
+        >>> sgd.step()
+        >>> schedule.step()
         >>> schedule.get_last_lr()
         [0.5]
     """
@@ -405,97 +264,13 @@ class ConstantLR(LRScheduler):
         groups = self.optimizer.param_groups
         if self.last_epoch == 0:
             return [group["lr"] * self.factor for group in groups]
-        if self._is_initial or self.last_epoch != self.total_iters:
-            return _values(self.optimizer, "lr")
+        if self.last_epoch != self.total_iters:
+            return group_values(self.optimizer, "lr")
         return [group["lr"] * (1.0 / self.factor) for group in groups]
 
     def _get_closed_form_lr(self) -> list:
         factor = 1.0 if self.last_epoch >= self.total_iters else self.factor
         return [rate * factor for rate in self.base_lrs]
-
-
-class ExponentialLR(LRScheduler):
-    """Times ``gamma``, every epoch.
-
-    Args:
-        optimizer: whose rates to change.
-        gamma: factor of a change.
-        last_epoch: as for `LRScheduler`.
-
-    Shape:
-        - no tensors.
-
-    Example::
-
-        >>> import flambeau
-        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = ExponentialLR(sgd, gamma=0.5)
-        >>> sgd.step()
-        >>> schedule.step()
-        >>> schedule.get_last_lr()
-        [0.5]
-    """
-
-    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        self.gamma = gamma
-        super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list:
-        self._warn_outside_step()
-        if self._is_initial or self.last_epoch == 0:
-            return _values(self.optimizer, "lr")
-        return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
-
-    def _get_closed_form_lr(self) -> list:
-        return [rate * self.gamma**self.last_epoch for rate in self.base_lrs]
-
-
-class PolynomialLR(LRScheduler):
-    """Times ``(1 - epoch / total_iters) ** power``: to 0 in ``total_iters`` epochs.
-
-    Args:
-        optimizer: whose rates to change.
-        total_iters: epochs until the rate is 0.
-        power: of the polynomial.
-        last_epoch: as for `LRScheduler`.
-
-    Shape:
-        - no tensors.
-
-    Example::
-
-        >>> import flambeau
-        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
-        >>> schedule = PolynomialLR(sgd, total_iters=4)
-        >>> sgd.step()
-        >>> schedule.step()
-        >>> schedule.get_last_lr()
-        [0.75]
-    """
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        total_iters: int = 5,
-        power: float = 1.0,
-        last_epoch: int = -1,
-    ) -> None:
-        self.total_iters = total_iters
-        self.power = power
-        super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list:
-        self._warn_outside_step()
-        if self._is_initial or not 0 < self.last_epoch <= self.total_iters:
-            return _values(self.optimizer, "lr")
-        left = 1.0 - self.last_epoch / self.total_iters
-        before = 1.0 - (self.last_epoch - 1) / self.total_iters
-        factor = (left / before) ** self.power
-        return [group["lr"] * factor for group in self.optimizer.param_groups]
-
-    def _get_closed_form_lr(self) -> list:
-        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return [rate * left**self.power for rate in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -547,7 +322,7 @@ class LinearLR(LRScheduler):
         if self.last_epoch == 0:
             return [group["lr"] * self.start_factor for group in groups]
         if self._is_initial or self.last_epoch > self.total_iters:
-            return _values(self.optimizer, "lr")
+            return group_values(self.optimizer, "lr")
         slope = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * slope
         return [group["lr"] * (1.0 + slope / before) for group in groups]
@@ -556,6 +331,90 @@ class LinearLR(LRScheduler):
         done = min(self.total_iters, self.last_epoch) / self.total_iters
         factor = self.start_factor + (self.end_factor - self.start_factor) * done
         return [rate * factor for rate in self.base_lrs]
+
+
+class ExponentialLR(LRScheduler):
+    """Times ``gamma`` every epoch.
+
+    Args:
+        optimizer: whose rates to change.
+        gamma: factor of a change.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = ExponentialLR(sgd, gamma=0.5)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial:
+            return group_values(self.optimizer, "lr")
+        return [group["lr"] * self.gamma for group in self.optimizer.param_groups]
+
+    def _get_closed_form_lr(self) -> list:
+        return [rate * self.gamma**self.last_epoch for rate in self.base_lrs]
+
+
+class PolynomialLR(LRScheduler):
+    """From the initial rate to 0 in ``total_iters`` epochs, along a power of what is left of them.
+
+    Args:
+        optimizer: whose rates to change.
+        total_iters: epochs until the end.
+        power: the power.
+        last_epoch: as for `LRScheduler`.
+
+    Shape:
+        - no tensors.
+
+    Example::
+
+        >>> import flambeau
+        >>> sgd = flambeau.optim.SGD([flambeau.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = PolynomialLR(sgd, total_iters=2)
+        >>> sgd.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list:
+        self._warn_outside_step()
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return group_values(self.optimizer, "lr")
+        left = 1.0 - self.last_epoch / self.total_iters
+        before = 1.0 - (self.last_epoch - 1) / self.total_iters
+        factor = (left / before) ** self.power
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+    def _get_closed_form_lr(self) -> list:
+        done = min(self.total_iters, self.last_epoch) / self.total_iters
+        return [rate * (1.0 - done) ** self.power for rate in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -595,7 +454,7 @@ class CosineAnnealingLR(LRScheduler):
         self._warn_outside_step()
         groups = self.optimizer.param_groups
         if self._is_initial:
-            return _values(self.optimizer, "lr")
+            return group_values(self.optimizer, "lr")
         if self._step_count == 1 and self.last_epoch > 0:
             return self._get_closed_form_lr()
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:

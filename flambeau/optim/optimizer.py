@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
+from typing import Any, TypeAlias
 
 import flambeau
 
@@ -32,6 +33,10 @@ class _RequiredParameter:
 
 
 required = _RequiredParameter()
+
+ParamsT: TypeAlias = (
+    Iterable[flambeau.Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, flambeau.Tensor]]
+)
 
 
 def _register(hooks: OrderedDict, hook, prepend: bool = False) -> RemovableHandle:
@@ -162,6 +167,25 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    OptimizerPreHook = Callable[..., Any]
+    OptimizerPostHook = Callable[..., None]
+
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(tensorlistlist: list, with_indices: bool = False):
+        """Lists that stand side by side, split by device and dtype of the first one's tensors:
+        ``{(device, dtype): (lists, indices)}``."""
+        groups: dict = {}
+        for i, first in enumerate(tensorlistlist[0]):
+            lists, indices = groups.setdefault(
+                (first.device, first.dtype), ([[] for _ in tensorlistlist], [])
+            )
+            for values, tensors in zip(lists, tensorlistlist):
+                if tensors:
+                    values.append(tensors[i])
+            if with_indices:
+                indices.append(i)
+        return groups
 
     def _patch_step_function(self) -> None:
         """Put the hooks around the class's ``step``, once for each class that defines one."""
@@ -426,6 +450,45 @@ def _use_grad_for_differentiable(step):
     return wrapped
 
 
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """Types of devices whose graphs can hold a step."""
+    backend = flambeau._C._get_privateuse1_backend_name()
+    return ["cuda", "xpu", "hpu", backend, *(["xla"] if supports_xla else [])]
+
+
+def _default_to_fused_or_foreach(
+    params: list, differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """What PyTorch chooses where a program says nothing, as ``(fused, foreach)``."""
+    fused = (
+        use_fused
+        and not differentiable
+        and all(p is None or (p.is_cpu and p.is_floating_point()) for p in params)
+    )
+    return fused, False
+
+
+def _view_as_real(params: list, *state_and_grads: list) -> None:
+    """Put pairs of real numbers in place of complex ones, in all lists."""
+    for i, param in enumerate(params):
+        if param.is_complex():
+            for tensors in (params, *state_and_grads):
+                tensors[i] = flambeau.view_as_real(tensors[i])
+
+
+def _get_value(x):
+    return x.item() if isinstance(x, flambeau.Tensor) else x
+
+
+def _get_scalar_dtype(is_fused: bool | None = None):
+    return flambeau.float32 if is_fused else scalar_dtype()
+
+
+def _to_scalar(x):
+    """A tensor of one element as one without dimensions; others as they are."""
+    return x.squeeze() if isinstance(x, flambeau.Tensor) and x.dim() != 0 else x
+
+
 def evaluate(closure):
     """The loss that ``closure`` gives with gradients recorded."""
     with flambeau.enable_grad():
@@ -437,16 +500,27 @@ def number(value) -> float:
     return value.item() if isinstance(value, flambeau.Tensor) else value
 
 
-def check_mode(name: str, foreach, fused, *, differentiable: bool, capturable: bool = False):
-    """Refuse the ways of stepping that do not exist (yet)."""
-    if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+def check_mode(foreach, fused, differentiable) -> None:
+    """Refuse ways of stepping that exclude each other."""
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")
-    if differentiable:
-        raise NotImplementedError(f"{name}: differentiable=True is not supported")
-    if capturable:
-        raise NotImplementedError(f"{name}: capturable=True is not supported")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_fused(group: dict, param) -> None:
+    """Whether ``fused=True`` can step the parameter."""
+    if group.get("fused") and not (param.is_floating_point() and param.is_cpu):
+        raise RuntimeError(
+            "`fused=True` requires all the params to be floating point Tensors of supported "
+            f"devices: ['cpu'], but got {param.dtype} on {param.device}"
+        )
+
+
+def check_betas(betas) -> None:
+    for i, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
 
 
 def check_tensor_option(name: str, value, foreach) -> None:
@@ -479,9 +553,9 @@ _COUNTERS = frozenset((flambeau.int64, flambeau.int32))
 _FUSED_DTYPES = frozenset((flambeau.float32, flambeau.float64))
 
 
-def can_fuse(group: dict, params: list) -> bool:
+def steps_together(params: list, foreach, fused=None) -> bool:
     """Whether the core can step ``params`` all at once, or they have to be stepped one by one."""
-    if group["foreach"] is False and not group["fused"]:
+    if foreach is False and not fused:
         return False
     for param in params:
         if param.dtype not in _FUSED_DTYPES or not param.is_cpu:
@@ -520,17 +594,17 @@ def check_state(name: str, param, what: str, tensor) -> None:
         )
 
 
-def check_counter(name: str, step) -> None:
+def check_counter(name: str, step, what: str = "step") -> None:
     """Whether steps can be counted in ``step``."""
     if not isinstance(step, flambeau.Tensor):
         raise TypeError(
-            f"{name}: 'step' in the state of a parameter must be a tensor, got "
+            f"{name}: {what!r} in the state of a parameter must be a tensor, got "
             f"{type(step).__name__}"
         )
     if step.numel() != 1 or not (step.is_floating_point() or step.dtype in _COUNTERS):
         raise RuntimeError(
-            f"{name}: 'step' in the state of a parameter must be one real number, got a tensor of "
-            f"shape {tuple(step.shape)} and dtype {step.dtype}"
+            f"{name}: {what!r} in the state of a parameter must be one real number, got a "
+            f"tensor of shape {tuple(step.shape)} and dtype {step.dtype}"
         )
 
 

@@ -4,6 +4,7 @@
 #include "flambeau/kernels/optim.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "core/parallel/parallel.h"
 #include "core/tensor/overlap.h"
 #include "flambeau/ops/div.h"
+#include "flambeau/ops/fill.h"
+#include "flambeau/ops/mul.h"
 #include "kernels/cpu/optim/optim_kernels.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 
@@ -78,10 +81,10 @@ void check_memory(const char* op, std::initializer_list<TensorSpan> written, Ten
   check_separate(op, places);
 }
 
-std::vector<double> read_steps(TensorSpan steps) {
-  std::vector<double> counts;
-  for (const Tensor& step : steps) counts.push_back(step.item().to_double());
-  return counts;
+std::vector<double> read_numbers(TensorSpan tensors) {
+  std::vector<double> numbers;
+  for (const Tensor& t : tensors) numbers.push_back(t.item().to_double());
+  return numbers;
 }
 
 // Whether gradients of which some are infinite are to be left alone.
@@ -160,6 +163,30 @@ void by_rows(const Tensor& p, Run&& run) {
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) { run(double{}, begin, end - begin); });
 }
 
+// Steps all parameters: of(i) is the step of the i-th one, and loop(rows) what takes it. The lists
+// of states are in the loop's order; one of them may be empty.
+template <class Of, class LoopOf>
+void step_all(TensorSpan params, TensorSpan grads, std::initializer_list<TensorSpan> states,
+              Of&& of, LoopOf&& loop) {
+  const Lanes w(params, params), g(grads, params);
+  std::vector<Lanes> kept;
+  kept.reserve(states.size());
+  for (const TensorSpan list : states) kept.emplace_back(list, params);
+  for (size_t i = 0; i < params.size(); ++i) {
+    const auto step = of(i);
+    by_rows(params[i], [&](auto zero, int64_t at, int64_t size) {
+      using T = decltype(zero);
+      std::array<T*, 3> state{};
+      for (size_t k = 0; k < kept.size(); ++k) state[k] = kept[k].data<T>(i, at);
+      loop(rows<T>())(w.data<T>(i, at), g.data<T>(i, at), state.data(), size, step);
+    });
+  }
+  w.written();
+  for (const Lanes& lanes : kept) lanes.written();
+}
+
+void write(const Tensor& t, double value) { entry::fill__Scalar(t, Scalar(value)); }
+
 // ---- Adam and AdamW
 
 void adam(TensorSpan params, TensorSpan grads, TensorSpan averages, TensorSpan squares,
@@ -168,21 +195,17 @@ void adam(TensorSpan params, TensorSpan grads, TensorSpan averages, TensorSpan s
   if (!amsgrad) largest = {};
   check_memory(step.decoupled ? "_fused_adamw_" : "_fused_adam_",
                {params, averages, squares, largest}, grads, grad_scale);
-  const std::vector<double> counts = read_steps(steps);
+  const std::vector<double> counts = read_numbers(steps);
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);
-  const Lanes w(params, params), g(grads, params), m(averages, params), v(squares, params),
-      top(largest, params);
-  for (size_t i = 0; i < params.size(); ++i) {
-    step.correction1 = 1 - std::pow(step.beta1, counts[i]);
-    step.correction2_sqrt = std::sqrt(1 - std::pow(step.beta2, counts[i]));
-    by_rows(params[i], [&](auto zero, int64_t at, int64_t size) {
-      using T = decltype(zero);
-      rows<T>().adam(w.data<T>(i, at), g.data<T>(i, at), m.data<T>(i, at), v.data<T>(i, at),
-                     top.data<T>(i, at), size, step);
-    });
-  }
-  for (const Lanes* lanes : {&w, &m, &v, &top}) lanes->written();
+  step_all(
+      params, grads, {averages, squares, largest},
+      [&](size_t i) {
+        step.correction1 = 1 - std::pow(step.beta1, counts[i]);
+        step.correction2_sqrt = std::sqrt(1 - std::pow(step.beta2, counts[i]));
+        return step;
+      },
+      [](const auto& rows) { return rows.adam; });
 }
 
 AdamStep adam_step(double lr, double beta1, double beta2, double weight_decay, double eps,
@@ -220,35 +243,149 @@ void fused_sgd(TensorSpan self, TensorSpan grads, TensorSpan momentum_buffer_lis
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);
   const SgdStep step = {lr, momentum, dampening, weight_decay, nesterov, maximize, is_first_step};
-  const Lanes w(self, self), g(grads, self), buffers(momentum_buffer_list, self);
-  for (size_t i = 0; i < self.size(); ++i)
-    by_rows(self[i], [&](auto zero, int64_t at, int64_t size) {
-      using T = decltype(zero);
-      rows<T>().sgd(w.data<T>(i, at), g.data<T>(i, at), buffers.data<T>(i, at), size, step);
-    });
-  w.written();
-  buffers.written();
+  step_all(
+      self, grads, {momentum_buffer_list}, [&](size_t) { return step; },
+      [](const auto& rows) { return rows.sgd; });
 }
 
-// ---- Adagrad
+// ---- Adagrad and Adadelta
 
 void fused_adagrad(TensorSpan self, TensorSpan grads, TensorSpan state_sums, TensorSpan state_steps,
                    double lr, double lr_decay, double weight_decay, double eps, bool maximize,
                    const Tensor& grad_scale, const Tensor& found_inf) {
   check_memory("_fused_adagrad_", {self, state_sums}, grads, grad_scale);
-  const std::vector<double> counts = read_steps(state_steps);
+  const std::vector<double> counts = read_numbers(state_steps);
   if (skips(found_inf)) return;
   unscale(grads, grad_scale);
-  const Lanes w(self, self), g(grads, self), sums(state_sums, self);
+  step_all(
+      self, grads, {state_sums},
+      [&](size_t i) {
+        return AdagradStep{lr / (1 + (counts[i] - 1) * lr_decay), weight_decay, eps, maximize};
+      },
+      [](const auto& rows) { return rows.adagrad; });
+}
+
+void fused_adadelta(TensorSpan self, TensorSpan grads, TensorSpan square_avgs,
+                    TensorSpan acc_deltas, double lr, double rho, double weight_decay, double eps,
+                    bool maximize) {
+  check_memory("_fused_adadelta_", {self, square_avgs, acc_deltas}, grads, Tensor());
+  const AdadeltaStep step = {lr, rho, weight_decay, eps, maximize};
+  step_all(
+      self, grads, {square_avgs, acc_deltas}, [&](size_t) { return step; },
+      [](const auto& rows) { return rows.adadelta; });
+}
+
+// ---- Adamax
+
+void fused_adamax(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorSpan exp_infs,
+                  TensorSpan state_steps, double lr, double beta1, double beta2,
+                  double weight_decay, double eps, bool maximize) {
+  check_memory("_fused_adamax_", {self, exp_avgs, exp_infs}, grads, Tensor());
+  const std::vector<double> counts = read_numbers(state_steps);
+  step_all(
+      self, grads, {exp_avgs, exp_infs},
+      [&](size_t i) {
+        const double size = lr / (1 - std::pow(beta1, counts[i]));
+        return AdamaxStep{size, beta1, beta2, weight_decay, eps, maximize};
+      },
+      [](const auto& rows) { return rows.adamax; });
+}
+
+// ---- ASGD
+
+void fused_asgd(TensorSpan self, TensorSpan grads, TensorSpan axs, TensorSpan mus, TensorSpan etas,
+                TensorSpan state_steps, double lambd, double lr, double t0, double alpha,
+                double weight_decay, bool maximize) {
+  check_memory("_fused_asgd_", {self, axs, mus, etas}, grads, Tensor());
+  const std::vector<double> counts = read_numbers(state_steps);
+  const std::vector<double> mu = read_numbers(mus), eta = read_numbers(etas);
+  step_all(
+      self, grads, {axs},
+      [&](size_t i) { return AsgdStep{1 - lambd * eta[i], eta[i], mu[i], weight_decay, maximize}; },
+      [](const auto& rows) { return rows.asgd; });
   for (size_t i = 0; i < self.size(); ++i) {
-    const AdagradStep step = {lr / (1 + (counts[i] - 1) * lr_decay), weight_decay, eps, maximize};
-    by_rows(self[i], [&](auto zero, int64_t at, int64_t size) {
-      using T = decltype(zero);
-      rows<T>().adagrad(w.data<T>(i, at), g.data<T>(i, at), sums.data<T>(i, at), size, step);
-    });
+    write(etas[i], lr / std::pow(1 + lambd * lr * counts[i], alpha));
+    write(mus[i], 1 / std::max(1.0, counts[i] - t0));
   }
-  w.written();
-  sums.written();
+}
+
+// ---- NAdam and RAdam
+
+void fused_nadam(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorSpan exp_avg_sqs,
+                 TensorSpan mu_products, TensorSpan state_steps, double lr, double beta1,
+                 double beta2, double weight_decay, double momentum_decay, double eps,
+                 bool decoupled_weight_decay, bool maximize) {
+  check_memory("_fused_nadam_", {self, exp_avgs, exp_avg_sqs, mu_products}, grads, Tensor());
+  const std::vector<double> counts = read_numbers(state_steps);
+  const auto momentum = [&](double count) {
+    return beta1 * (1 - 0.5 * std::pow(0.96, count * momentum_decay));
+  };
+  for (size_t i = 0; i < self.size(); ++i)
+    entry::mul__Scalar(mu_products[i], Scalar(momentum(counts[i])));
+  const std::vector<double> products = read_numbers(mu_products);
+  step_all(
+      self, grads, {exp_avgs, exp_avg_sqs},
+      [&](size_t i) {
+        const double now = momentum(counts[i]), next = momentum(counts[i] + 1);
+        return NadamStep{lr,
+                         beta1,
+                         beta2,
+                         weight_decay,
+                         eps,
+                         1 - std::pow(beta2, counts[i]),
+                         lr * (1 - now) / (1 - products[i]),
+                         lr * next / (1 - products[i] * next),
+                         maximize,
+                         decoupled_weight_decay};
+      },
+      [](const auto& rows) { return rows.nadam; });
+}
+
+void fused_radam(TensorSpan self, TensorSpan grads, TensorSpan exp_avgs, TensorSpan exp_avg_sqs,
+                 TensorSpan state_steps, double lr, double beta1, double beta2, double weight_decay,
+                 double eps, bool decoupled_weight_decay, bool maximize) {
+  check_memory("_fused_radam_", {self, exp_avgs, exp_avg_sqs}, grads, Tensor());
+  const std::vector<double> counts = read_numbers(state_steps);
+  const double most = 2 / (1 - beta2) - 1;  // degrees of freedom of the mean square, in the end
+  step_all(
+      self, grads, {exp_avgs, exp_avg_sqs},
+      [&](size_t i) {
+        const double t = counts[i], correction2 = 1 - std::pow(beta2, t);
+        const double rho = most - 2 * t * std::pow(beta2, t) / correction2;
+        double rectified = 0;
+        if (rho > 5)
+          rectified = std::sqrt(correction2) *
+                      std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho));
+        return RadamStep{lr,           beta1,    beta2,
+                         weight_decay, eps,      1 - std::pow(beta1, t),
+                         rectified,    maximize, decoupled_weight_decay};
+      },
+      [](const auto& rows) { return rows.radam; });
+}
+
+// ---- RMSprop and Rprop
+
+void fused_rmsprop(TensorSpan self, TensorSpan grads, TensorSpan square_avgs, TensorSpan grad_avgs,
+                   TensorSpan momentum_buffer_list, double lr, double alpha, double eps,
+                   double weight_decay, double momentum, bool centered, bool maximize) {
+  if (!centered) grad_avgs = {};
+  if (!(momentum > 0)) momentum_buffer_list = {};
+  check_memory("_fused_rmsprop_", {self, square_avgs, grad_avgs, momentum_buffer_list}, grads,
+               Tensor());
+  const RmspropStep step = {lr, alpha, eps, weight_decay, momentum, maximize};
+  step_all(
+      self, grads, {square_avgs, grad_avgs, momentum_buffer_list}, [&](size_t) { return step; },
+      [](const auto& rows) { return rows.rmsprop; });
+}
+
+void fused_rprop(TensorSpan self, TensorSpan grads, TensorSpan prevs, TensorSpan step_sizes,
+                 double step_size_min, double step_size_max, double etaminus, double etaplus,
+                 bool maximize) {
+  check_memory("_fused_rprop_", {self, prevs, step_sizes}, grads, Tensor());
+  const RpropStep step = {step_size_min, step_size_max, etaminus, etaplus, maximize};
+  step_all(
+      self, grads, {prevs, step_sizes}, [&](size_t) { return step; },
+      [](const auto& rows) { return rows.rprop; });
 }
 
 }  // namespace flambeau::inline v1::cpu

@@ -189,6 +189,16 @@ def test_groups_and_defaults():
         Optimizer([a], {"size": optimizer_file.required})
 
 
+def capturable_step():
+    w = leaf(1)
+    w.grad = flambeau.ones(1, dtype=flambeau.float64)
+    AdamW([w], capturable=True).step()
+
+
+def fused_complex():
+    SGD([flambeau.ones(1, dtype=flambeau.complex64, requires_grad=True)], fused=True)
+
+
 @pytest.mark.parametrize(
     "error, match, make",
     [
@@ -202,8 +212,9 @@ def test_groups_and_defaults():
         (ValueError, "beta parameter at index 1", lambda: Adam([leaf(1)], betas=(0.9, 1.0))),
         (ValueError, "epsilon", lambda: Adam([leaf(1)], eps=-1.0)),
         (RuntimeError, "cannot be `True` together", lambda: Adam([leaf(1)], fused=True, foreach=1)),
-        (NotImplementedError, "SGD: differentiable", lambda: SGD([leaf(1)], differentiable=True)),
-        (NotImplementedError, "AdamW: capturable", lambda: AdamW([leaf(1)], capturable=True)),
+        (RuntimeError, "differentiable", lambda: SGD([leaf(1)], fused=True, differentiable=True)),
+        (RuntimeError, "floating point Tensors", lambda: fused_complex()),
+        (AssertionError, "capturable=True", lambda: capturable_step()),
         (NotImplementedError, "Optimizer.step", lambda: Optimizer([leaf(1)], {}).step()),
     ],
 )
@@ -353,3 +364,81 @@ def test_two_optimisers_share_no_state(make):
     second.step()
     for key, value in before.items():
         assert flambeau.equal(value, first.state[params[0]][key]), key
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD"])
+def test_gradients_through_two_steps(name):
+    def trained(gradient):
+        param = flambeau.tensor([0.5, -1.0, 2.0], dtype=flambeau.float64).requires_grad_()
+        moved = param.clone()
+        make = getattr(flambeau.optim, name)
+        optimizer = make([moved], lr=0.1, differentiable=True)
+        for scale in (1.0, 0.5):
+            moved.grad = gradient * scale
+            optimizer.step()
+        return moved
+
+    start = flambeau.tensor([0.3, -0.2, 1.5], dtype=flambeau.float64).requires_grad_()
+    assert flambeau.autograd.gradcheck(trained, (start,), eps=1e-6, atol=1e-5)
+
+
+class Sparse:
+    """As much of a sparse gradient as a step looks at."""
+
+    is_sparse = True
+
+    def __init__(self, rows, rows_of):
+        self.rows, self.rows_of = rows, rows_of
+
+    def __neg__(self):
+        return Sparse(self.rows, -self.rows_of)
+
+    def coalesce(self):
+        return self
+
+    def indices(self):
+        return flambeau.tensor([self.rows])
+
+    def values(self):
+        return self.rows_of
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_sparse_steps_are_adams_in_the_rows_that_have_a_gradient(maximize):
+    from flambeau.optim._functional import sparse_adam
+    from flambeau.optim.adam import adam
+
+    options = dict(beta1=0.9, beta2=0.99, lr=0.1, eps=0.0, maximize=maximize)
+    table = flambeau.from_numpy(rng.standard_normal((5, 2)))
+    part = table[[0, 3]].clone()
+    means = [flambeau.zeros_like(table) for _ in range(2)]
+    part_means = [flambeau.zeros_like(part) for _ in range(2)]
+    untouched = table[[1, 2, 4]].clone()
+    count = flambeau.tensor(0.0)
+    for step in range(1, 4):
+        gradient = flambeau.from_numpy(rng.standard_normal((2, 2)))
+        sparse_adam([table], [Sparse([0, 3], gradient)], [means[0]], [means[1]], [step], **options)
+        adam(
+            [part], [gradient], [part_means[0]], [part_means[1]], [], [count], amsgrad=False,
+            weight_decay=0, **options,
+        )  # fmt: skip
+    np.testing.assert_allclose(table[[0, 3]].numpy(), part.numpy(), rtol=1e-7)
+    assert flambeau.equal(table[[1, 2, 4]], untouched)
+
+
+def test_another_optimisers_place():
+    w, other = (flambeau.ones(2, requires_grad=True) for _ in range(2))
+    adam = Adam([w], lr=0.5)
+    w.grad = flambeau.ones(2)
+    other.grad = -flambeau.ones(2)
+    adam.step()
+    state = copy.deepcopy(adam.state_dict())
+    swap = flambeau.optim.swap_in_optimizer_params_and_state
+    with swap(adam, {"w": other}, state):
+        assert adam.param_groups[0]["params"][0] is other
+        adam.step()
+    assert adam.param_groups[0]["params"][0] is w and float(adam.state[w]["step"]) == 1
+    assert float(state["state"][0]["step"]) == 2 and w.tolist() == pytest.approx([0.5, 0.5])
+    for bad in ({"state": {}}, {**state, "param_groups": []}, {**state, "state": {0: 1}}):
+        with pytest.raises(RuntimeError, match="swap_in_optimizer"), swap(adam, {"w": other}, bad):
+            pass

@@ -1,10 +1,9 @@
-"""Bounds on the gradients of a network: on their common norm, or on each element."""
+"""Gradients that are too large."""
 
 from __future__ import annotations
 
 import types
 import warnings
-from collections.abc import Iterable
 
 import flambeau
 
@@ -17,85 +16,89 @@ __all__ = [
 ]
 
 
-def _listed(parameters) -> list:
-    """The tensors, of one or of an iterable, each of which is looked at once."""
-    if isinstance(parameters, flambeau.Tensor):
-        return [parameters]
-    listed = list(parameters)
-    if not listed and isinstance(parameters, types.GeneratorType):
-        warnings.warn(
-            "`parameters` is an empty generator, no gradient clipping will occur. It may have "
-            "been used up before: call module.parameters() anew.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return listed
+def _listed(tensors) -> list:
+    return [tensors] if isinstance(tensors, flambeau.Tensor) else list(tensors)
 
 
-def _grads_of(parameters: list) -> list:
-    return [p.grad for p in parameters if p.grad is not None]
+def _refuse_foreach(name: str, tensors: list, foreach) -> None:
+    for tensor in tensors if foreach else ():
+        if not tensor.is_cpu:
+            raise RuntimeError(
+                f"{name}: foreach=True was passed, but can't use the foreach API on "
+                f"{tensor.device.type} tensors"
+            )
 
 
 @flambeau.no_grad()
 def get_total_norm(
     tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ):
-    """The norm of all elements of all tensors together, as if they were one vector.
+    """The norm of tensors as if they were one vector.
 
     Args:
-        tensors: a tensor, or an iterable of tensors of any shapes.
-        norm_type: the order; ``inf`` for the largest magnitude.
-        error_if_nonfinite: raise RuntimeError where the norm is infinite or not a number.
-        foreach: there is one way here, and the result is the same for any value.
+        tensors: a tensor, or any number of them.
+        norm_type: order of the norm; ``inf`` for the largest element.
+        error_if_nonfinite: raise where it is NaN or infinite.
+        foreach: gives the same; ``True`` is refused for tensors of other devices than the CPU.
 
     Shape:
-        () of the dtype of the tensors, on the device of the first; 0. without tensors.
+        - tensors: any; the result has no dimensions.
 
-    Example:
-        >>> flambeau.nn.utils.get_total_norm([flambeau.tensor([3.]), flambeau.tensor([[4.]])])
+    Example::
+
+        >>> import flambeau
+        >>> get_total_norm([flambeau.tensor([3.0]), flambeau.tensor([4.0])])
         tensor(5.)
     """
-    listed = [tensors] if isinstance(tensors, flambeau.Tensor) else list(tensors)
+    tensors = _listed(tensors)
     norm_type = float(norm_type)
-    if not listed:
+    if not tensors:
         return flambeau.tensor(0.0)
-    device = listed[0].device
-    norms = [flambeau.linalg.vector_norm(t, norm_type).to(device) for t in listed]
-    total = flambeau.linalg.vector_norm(flambeau.stack(norms), norm_type)
-    if error_if_nonfinite and not bool(total.isfinite()):
+    _refuse_foreach("get_total_norm", tensors, foreach)
+    norms = [flambeau.linalg.vector_norm(t, norm_type).to(tensors[0].device) for t in tensors]
+    # Tensors of different dtypes are joined in the widest.
+    kind = norms[0].dtype
+    for norm in norms[1:]:
+        kind = flambeau.promote_types(kind, norm.dtype)
+    joined = flambeau.stack([norm.to(kind) for norm in norms])
+    total = flambeau.linalg.vector_norm(joined, norm_type)
+    if error_if_nonfinite and not bool(flambeau.isfinite(total)):
         raise RuntimeError(
-            f"get_total_norm: The total norm of order {norm_type} for gradients from "
-            "`parameters` is non-finite, so it cannot be clipped. To disable this error and scale "
-            "the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it cannot be clipped. To scale by it anyway, set `error_if_nonfinite=False`"
         )
     return total
 
 
 @flambeau.no_grad()
 def clip_grads_with_norm_(parameters, max_norm: float, total_norm, foreach: bool | None = None):
-    """Scales the gradients in place by ``max_norm / (total_norm + 1e-6)``, if that is below 1.
+    """Scale gradients down, in place, so that a norm of ``total_norm`` becomes ``max_norm``.
 
     Args:
-        parameters: a tensor or an iterable of tensors, of which those that have a gradient count.
-        max_norm: the bound.
-        total_norm: the norm that they have now, a tensor, from `get_total_norm`.
-        foreach: there is one way here, and the result is the same for any value.
+        parameters: a tensor, or any number of them, with gradients.
+        max_norm: the largest norm.
+        total_norm: the norm of all gradients, as `get_total_norm` gives it.
+        foreach: gives the same; ``True`` is refused for tensors of other devices than the CPU.
 
-    Example:
-        >>> p = flambeau.nn.Parameter(flambeau.zeros(2))
-        >>> p.grad = flambeau.tensor([3., 4.])
-        >>> flambeau.nn.utils.clip_grads_with_norm_(p, 1.0, flambeau.tensor(5.))
-        >>> p.grad
-        tensor([0.6000, 0.8000])
+    Shape:
+        - parameters: any; total_norm: one element.
+
+    Example::
+
+        >>> import flambeau
+        >>> w = flambeau.ones(1, requires_grad=True)
+        >>> (w * 4).sum().backward()
+        >>> clip_grads_with_norm_(w, 1.0, flambeau.tensor(4.0))
+        >>> w.grad
+        tensor([1.0000])
     """
-    _scale(_grads_of(_listed(parameters)), max_norm, total_norm)
-
-
-def _scale(grads: list, max_norm: float, total_norm) -> None:
-    # No branch on the value, so that nothing has to be read back from a device.
-    factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for g in grads:
-        g.mul_(factor.to(g.device))
+    grads = [p.grad for p in _listed(parameters) if p.grad is not None]
+    if not grads:
+        return
+    _refuse_foreach("clip_grads_with_norm_", grads, foreach)
+    factor = flambeau.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
+    for grad in grads:
+        grad.mul_(factor.to(grad.device))
 
 
 @flambeau.no_grad()
@@ -106,26 +109,40 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ):
-    """Scales all gradients in place by one number, such that their common norm is ``max_norm`` at
-    most (Pascanu, Mikolov and Bengio, 2013), and returns the norm that they had.
+    """Scale gradients down, in place, so that their norm as one vector is at most ``max_norm``.
 
     Args:
-        parameters: a tensor or an iterable of tensors, of which those that have a gradient count.
-        max_norm: the bound.
-        norm_type: the order; ``inf`` for the largest magnitude.
-        error_if_nonfinite: raise RuntimeError, and change nothing, where the norm is infinite or
-            not a number.
-        foreach: there is one way here, and the result is the same for any value.
+        parameters: a tensor, or any number of them, with gradients.
+        max_norm: the largest norm.
+        norm_type: order of the norm; ``inf`` for the largest element.
+        error_if_nonfinite: raise where the norm is NaN or infinite.
+        foreach: gives the same; ``True`` is refused for tensors of other devices than the CPU.
 
-    Example:
-        >>> p = flambeau.nn.Parameter(flambeau.zeros(2))
-        >>> p.grad = flambeau.tensor([3., 4.])
-        >>> flambeau.nn.utils.clip_grad_norm_(p, 1.0), p.grad
-        (tensor(5.), tensor([0.6000, 0.8000]))
+    Shape:
+        - parameters: any; the result, the norm before, has no dimensions.
+
+    Example::
+
+        >>> import flambeau
+        >>> w = flambeau.ones(1, requires_grad=True)
+        >>> (w * 4).sum().backward()
+        >>> clip_grad_norm_(w, 1.0)
+        tensor(4.)
+        >>> w.grad
+        tensor([1.0000])
     """
-    grads = _grads_of(_listed(parameters))
+    if not isinstance(parameters, flambeau.Tensor):
+        generated = isinstance(parameters, types.GeneratorType)
+        parameters = list(parameters)
+        if generated and not parameters:
+            warnings.warn(
+                "`parameters` is an empty generator, no gradient clipping will occur.",
+                stacklevel=3,
+            )
+    parameters = _listed(parameters)
+    grads = [p.grad for p in parameters if p.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
-    _scale(grads, max_norm, total)
+    clip_grads_with_norm_(parameters, max_norm, total, foreach)
     return total
 
 
@@ -136,10 +153,20 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ):
-    """The old name of `clip_grad_norm_`.
+    """The deprecated name of `clip_grad_norm_`.
 
-    Example:
-        >>> flambeau.nn.utils.clip_grad_norm_([], 1.0)
+    Args:
+        parameters, max_norm, norm_type, error_if_nonfinite, foreach: as there.
+
+    Shape:
+        - as there.
+
+    Example::
+
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     clip_grad_norm([], 1.0)
         tensor(0.)
     """
     warnings.warn(
@@ -152,23 +179,32 @@ def clip_grad_norm(
 
 
 @flambeau.no_grad()
-def clip_grad_value_(
-    parameters: flambeau.Tensor | Iterable, clip_value: float, foreach: bool | None = None
-) -> None:
-    """Brings each element of the gradients, in place, between ``-clip_value`` and ``clip_value``.
+def clip_grad_value_(parameters, clip_value: float, foreach: bool | None = None) -> None:
+    """Bring each element of gradients between ``-clip_value`` and ``clip_value``, in place.
 
     Args:
-        parameters: a tensor or an iterable of tensors, of which those that have a gradient count.
-        clip_value: the bound of a magnitude.
-        foreach: there is one way here, and the result is the same for any value.
+        parameters: a tensor, or any number of them, with gradients.
+        clip_value: the largest size of an element.
+        foreach: gives the same; ``True`` is refused for tensors of other devices than the CPU.
 
-    Example:
-        >>> p = flambeau.nn.Parameter(flambeau.zeros(2))
-        >>> p.grad = flambeau.tensor([0.5, -4.])
-        >>> flambeau.nn.utils.clip_grad_value_(p, 1.0)
-        >>> p.grad
-        tensor([ 0.5000, -1.0000])
+    Shape:
+        - parameters: any.
+
+    Example::
+
+        >>> import flambeau
+        >>> w = flambeau.ones(1, requires_grad=True)
+        >>> (w * 4).sum().backward()
+        >>> clip_grad_value_(w, 1.0)
+        >>> w.grad
+        tensor([1.])
     """
     bound = float(clip_value)
-    for g in _grads_of(_listed(parameters)):
-        g.clamp_(-bound, bound)
+    grads = [p.grad for p in _listed(parameters) if p.grad is not None]
+    _refuse_foreach("clip_grad_value_", grads, foreach)
+    for grad in grads:
+        grad.clamp_(-bound, bound)
+
+
+# Names under which PyTorch has two of them too.
+_get_total_norm, _clip_grads_with_norm_ = get_total_norm, clip_grads_with_norm_

@@ -17,14 +17,53 @@ struct AdagradStep {
   double lr, weight_decay, eps;  // lr with its decay
   bool maximize;
 };
+struct AdadeltaStep {
+  double lr, rho, weight_decay, eps;
+  bool maximize;
+};
+struct AdamaxStep {
+  double lr, beta1, beta2, weight_decay, eps;  // lr divided by its correction
+  bool maximize;
+};
+struct AsgdStep {
+  double shrink, eta, mu, weight_decay;
+  bool maximize;
+};
+struct NadamStep {
+  double lr, beta1, beta2, weight_decay, eps, correction2;
+  double of_grad, of_average;  // sizes of the two parts of a step
+  bool maximize, decoupled;
+};
+struct RadamStep {
+  double lr, beta1, beta2, weight_decay, eps, correction1;
+  double rectified;  // 0: the second moment says too little yet
+  bool maximize, decoupled;
+};
+struct RmspropStep {
+  double lr, alpha, eps, weight_decay, momentum;
+  bool maximize;
+};
+struct RpropStep {
+  double smallest, largest, minus, plus;
+  bool maximize;
+};
+
+// state: in the order of the op's lists; null where a list is empty.
+template <class T, class Step>
+using StepLoop = void (*)(T* p, const T* g, T* const* state, int64_t n, const Step& step);
 
 template <class T>
 struct OptimizerRows {
-  // largest may be null (no amsgrad), buffer may be null (no momentum).
-  void (*adam)(T* p, const T* g, T* average, T* square, T* largest, int64_t n,
-               const AdamStep& step);
-  void (*sgd)(T* p, const T* g, T* buffer, int64_t n, const SgdStep& step);
-  void (*adagrad)(T* p, const T* g, T* sum, int64_t n, const AdagradStep& step);
+  StepLoop<T, AdamStep> adam;  // mean, mean square, and its largest value for amsgrad
+  StepLoop<T, SgdStep> sgd;    // momentum
+  StepLoop<T, AdagradStep> adagrad;
+  StepLoop<T, AdadeltaStep> adadelta;
+  StepLoop<T, AdamaxStep> adamax;
+  StepLoop<T, AsgdStep> asgd;
+  StepLoop<T, NadamStep> nadam;
+  StepLoop<T, RadamStep> radam;
+  StepLoop<T, RmspropStep> rmsprop;  // mean square, mean where centred, momentum
+  StepLoop<T, RpropStep> rprop;
 };
 
 struct OptimizerKernels {
