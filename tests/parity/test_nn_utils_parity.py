@@ -89,7 +89,49 @@ def fused_conv(lib):
     return [fused.weight, fused.bias, fused(x), bn(conv(x))]
 
 
+def spectral(make, dim):
+    def run(lib):
+        net, x = network(lib)
+        layer = make(lib.nn.utils)(net[0], dim=dim)
+        ys = [net(x), net(x)]
+        (ys[0] - 2 * ys[1]).sum().backward()
+        kept = [*layer.state_dict().values(), net.eval()(x)]
+        return [*ys, *kept, *(p.grad for p in layer.parameters())]
+
+    return run
+
+
+def parametrised(lib):
+    net, x = network(lib)
+    layer, utils = net[0], lib.nn.utils
+
+    class Doubled(lib.nn.Module):
+        def forward(self, w):
+            return 2 * w
+
+        def right_inverse(self, w):
+            return w / 2
+
+    for _ in range(2):
+        utils.parametrize.register_parametrization(layer, "weight", Doubled())
+    first = layer.weight.clone()
+    layer.weight = lib.ones(4, 3)
+    y = net(x)
+    y.sum().backward()
+    original = layer.parametrizations.weight.original
+    kept = [first, layer.weight, original.clone(), original.grad, y]
+    utils.parametrizations.weight_norm(net[2])
+    kept += [net(x), *net[2].state_dict().values()]
+    utils.parametrize.remove_parametrizations(layer, "weight")
+    utils.parametrize.remove_parametrizations(net[2], "weight")
+    return [*kept, *net.state_dict().values(), net(x)]
+
+
 CASES = {
+    "spectral norm": spectral(lambda utils: utils.spectral_norm, None),
+    "spectral norm of columns": spectral(lambda utils: utils.spectral_norm, 1),
+    "parametrised spectral norm": spectral(lambda u: u.parametrizations.spectral_norm, None),
+    "parametrised": parametrised,
     "norm": clipped(2.0),
     "norm 1": clipped(1),
     "norm inf": clipped(float("inf")),
