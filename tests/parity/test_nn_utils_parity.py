@@ -158,6 +158,47 @@ def test_results(name):
         )
 
 
+PRUNED = {
+    "identity": lambda p, net: p.identity(net[0], "weight"),
+    "random": lambda p, net: p.random_unstructured(net[0], "weight", 0.4),
+    "l1": lambda p, net: p.l1_unstructured(net[0], "weight", 5),
+    "channels": lambda p, net: p.random_structured(net[0], "weight", 2, dim=0),
+    "norms": lambda p, net: p.ln_structured(net[0], "weight", 0.5, n=1, dim=1),
+    "mask": lambda p, net: p.custom_from_mask(net[0], "weight", net[0].weight > 0),
+    "twice": lambda p, net: (
+        p.l1_unstructured(net[0], "weight", 3),
+        p.ln_structured(net[0], "weight", 1, n=2, dim=0),
+        p.random_unstructured(net[0], "weight", 2),
+    ),
+    "global": lambda p, net: p.global_unstructured(
+        [(net[0], "weight"), (net[2], "weight")], p.L1Unstructured, amount=0.3
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PRUNED)
+def test_pruning(how):
+    import importlib
+
+    def pruned(lib):
+        net, x = network(lib)
+        prune = importlib.import_module(f"{lib.__name__}.nn.utils.prune")
+        PRUNED[how](prune, net)
+        y = net(x)
+        y.sum().backward()
+        kept = [y, net[0].weight_orig.grad, *net.state_dict().values()]
+        names = list(net.state_dict())
+        prune.remove(net[0], "weight")
+        return [*kept, *net.state_dict().values(), net(x)], [*names, *net.state_dict()]
+
+    ours, theirs = pruned(flambeau), pruned(torch)
+    assert ours[1] == theirs[1]
+    for mine, reference in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(
+            mine.detach().numpy(), reference.detach().numpy(), rtol=2e-5, atol=1e-6
+        )
+
+
 def infinite(lib):
     w = lib.ones(1, requires_grad=True)
     w.grad = lib.full((1,), float("inf"))

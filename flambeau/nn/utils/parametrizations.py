@@ -28,9 +28,9 @@ def orthogonal(
     Example::
 
         >>> import flambeau
-        >>> orthogonal(flambeau.nn.Linear(2, 2))
+        >>> orthogonal(flambeau.nn.ReLU())
         Traceback (most recent call last):
-        NotImplementedError: orthogonal: needs linalg.qr, which is not supported yet
+        ValueError: Module 'ReLU()' has no parameter or buffer with name 'weight'
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, flambeau.Tensor):

@@ -262,12 +262,8 @@ def register_parametrization(module, tensor_name: str, parametrization, *, unsaf
             before = getattr(module, tensor_name)
             after = parametrization(before)
             _check_same("A parametrization", before, after)
-            if hasattr(parametrization, "right_inverse"):
-                try:
-                    back = parametrization.right_inverse(after)
-                except NotImplementedError:
-                    back = before
-                _check_same("parametrization.right_inverse", before, back)
+            back = _inverse([parametrization], after, strict=False)
+            _check_same("parametrization.right_inverse", before, back)
         functions = module.parametrizations[tensor_name]
         functions.append(parametrization)
         functions.unsafe |= unsafe
