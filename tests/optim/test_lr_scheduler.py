@@ -7,7 +7,18 @@ import pytest
 
 import flambeau
 from flambeau.optim import SGD, lr_scheduler
-from flambeau.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, StepLR
+from flambeau.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
 
 
 def sgd(*rates):
@@ -23,13 +34,27 @@ CASES = [
         lambda base, t: base * (0.2 + 0.6 * min(t, 5) / 5),
     ),
     (
+        lambda opt: MultiStepLR(opt, [2, 5, 5], 0.5),
+        lambda base, t: base * 0.5 ** ((t >= 2) + 2 * (t >= 5)),
+    ),
+    (lambda opt: ConstantLR(opt, 0.25, 4), lambda base, t: base * (1 if t >= 4 else 0.25)),
+    (lambda opt: ExponentialLR(opt, 0.9), lambda base, t: base * 0.9**t),
+    (
+        lambda opt: PolynomialLR(opt, 6, 2.0),
+        lambda base, t: base * (1 - min(t, 6) / 6) ** 2,
+    ),
+    (
         lambda opt: CosineAnnealingLR(opt, 4, 0.1),
         lambda base, t: 0.1 + (base - 0.1) * (1 + math.cos(math.pi * t / 4)) / 2,
     ),
 ]
 
 
-@pytest.mark.parametrize("make, expected", CASES, ids=["step", "lambda", "linear", "cosine"])
+@pytest.mark.parametrize(
+    "make, expected",
+    CASES,
+    ids=["step", "lambda", "linear", "steps", "constant", "power", "polynomial", "cosine"],
+)
 @pytest.mark.parametrize("by_number", [False, True])
 def test_closed_form(make, expected, by_number):
     optimizer = sgd(1.0, 0.3)
@@ -109,3 +134,25 @@ def test_errors():
     with pytest.raises(NotImplementedError, match="get_lr"):
         LRScheduler(sgd(1.0))
     assert issubclass(lr_scheduler._LRScheduler, LRScheduler)
+
+
+def test_a_function_of_the_epoch_multiplies():
+    optimizer = sgd(1.0, 0.5)
+    schedule = MultiplicativeLR(optimizer, [lambda t: 0.5, lambda t: 1 + t])
+    due = [1.0, 0.5]
+    for t in range(1, 5):
+        optimizer.step()
+        schedule.step()
+        due = [due[0] * 0.5, due[1] * (1 + t)]
+        assert schedule.get_last_lr() == due
+    again = MultiplicativeLR(sgd(1.0, 0.5), [lambda t: 0.5, lambda t: 1 + t])
+    again.load_state_dict(schedule.state_dict())
+    assert again.last_epoch == 4 and again.get_last_lr() == due
+    with pytest.raises(ValueError, match="Expected 2 lr_lambdas, but got 1"):
+        MultiplicativeLR(optimizer, [lambda t: 1.0])
+
+
+@pytest.mark.parametrize("factor", [-0.1, 1.1])
+def test_a_constant_factor_lies_between_0_and_1(factor):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        ConstantLR(sgd(1.0), factor)

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "kernels/cpu/matmul/gemm/simd.h"
 #include "kernels/cpu/resample/bands_kernels.h"
 
@@ -254,7 +256,7 @@ void bytes_along(uint8_t* out, const uint8_t* row, const ByteBand& band,
 #if defined(FLAMBEAU_BAND_BLOCKS)
   if (plan.blocks) {
     using Words = Vec<uint32_t>;
-    using Signed = decltype(Words{} > Words{});
+    using Signed = decltype(std::declval<Words>() > std::declval<Words>());
     typedef uint8_t Bytes __attribute__((vector_size(16)));
     constexpr int64_t L = kLanes<uint32_t>;
     const int64_t n = plan.out * inner, size = plan.in * inner;
