@@ -15,6 +15,7 @@ from typing import Any
 
 import flambeau
 from flambeau.compat._missing import why_missing
+from flambeau.compat._private import put_in_place
 from flambeau.torch_version import TorchVersion
 
 __all__ = ["FOLDER", "VERSION", "install", "python_path"]
@@ -61,6 +62,7 @@ def install(*, children: bool = False) -> ModuleType:
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # First of all, as the finder of files would load each file a second time.
         sys.meta_path.insert(0, _Finder())
+        put_in_place()
         # Packages compare names and versions of the module, of which there is one.
         flambeau.__name__ = "torch"
         flambeau.__version__ = flambeau.version.__version__ = TorchVersion(VERSION)
