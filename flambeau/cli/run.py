@@ -62,5 +62,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr.flush()
     # A fresh interpreter: the program is __main__ in every respect, and nothing of a PyTorch that
     # is installed too has been imported by whatever runs at the start of this one.
-    environment = {**os.environ, "PYTHONPATH": compat.python_path()}
-    os.execve(sys.executable, [sys.executable, *own, *arguments], environment)
+    os.environ["PYTHONPATH"] = compat.python_path()
+    os.execv(sys.executable, [sys.executable, *own, *arguments])

@@ -42,13 +42,10 @@ def install(*, children: bool = False) -> ModuleType:
 
     Example::
 
-        >>> import flambeau.compat
-        >>> torch = flambeau.compat.install()
-        >>> import torch.nn.functional as F
-        >>> F is torch.nn.functional, torch is flambeau
-        (True, True)
-        >>> torch.__version__
-        '2.13.0+flambeau'
+        import flambeau.compat
+        torch = flambeau.compat.install()
+        import torch.nn.functional as F
+        F is torch.nn.functional is flambeau.nn.functional    # True
     """
     there = sys.modules.get("torch")
     if there is not None and there is not flambeau and not _is_ours(there):

@@ -12,6 +12,10 @@ from typing import Any
 __all__ = ["isinstance"]
 
 
+# What has to say what it contains.
+_BARE = (list, dict, tuple, typing.List, typing.Dict, typing.Tuple, typing.Optional)  # noqa: UP006
+
+
 def isinstance(obj: Any, target_type: Any) -> bool:
     """As Python's, with the types of what a container holds.
 
@@ -39,7 +43,7 @@ def _is(obj: Any, kind: Any) -> bool:
         return True
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is None:
-        if kind in (typing.List, typing.Dict, typing.Tuple, typing.Optional, list, dict, tuple):  # noqa: UP006
+        if kind in _BARE:
             name = getattr(kind, "__name__", str(kind))
             raise RuntimeError(
                 f"jit.isinstance: Attempted to use {name} without a contained type. Please add a "
