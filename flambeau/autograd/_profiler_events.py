@@ -214,7 +214,7 @@ class Recording:
         if with_flops and e.kind == "op" and arguments:
             from flambeau.profiler._flops import flops_of
 
-            flops = flops_of(e.name, arguments)
+            flops = flops_of(e.name, e.overload, arguments)
         return FunctionEvent(
             id=0,
             name=e.shown,

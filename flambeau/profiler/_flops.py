@@ -3,76 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 __all__ = ["flops_of"]
 
-Arguments = dict[str, tuple[str, Any]]
+_BY_ELEMENT = ("aten::add", "aten::mul")
 
 
-def _shape(arguments: Arguments, name: str) -> tuple[int, ...]:
-    kind, value = arguments[name]
-    if kind != "tensor" or value is None:
-        raise ValueError(name)
-    return value[1]
+def _value(kind: str, value: Any) -> Any:
+    """An argument as the records' rules read it."""
+    from flambeau.ops.flops import Shaped
+
+    if kind == "tensor":
+        return None if value is None else Shaped(value[1])
+    if kind == "tensors":
+        return [None if t is None else Shaped(t[1]) for t in value]
+    return value
 
 
-def _product(a: str, b: str) -> Callable[[Arguments], int]:
-    def flops(arguments: Arguments) -> int:
-        left, right = _shape(arguments, a), _shape(arguments, b)
-        return 2 * math.prod(left) * right[-1]
+def flops_of(name: str, overload: str, arguments: dict[str, tuple[str, Any]]) -> int | None:
+    """Of one call; None where they are not counted.
 
-    return flops
+    What an op costs stands in its record; sums and products of elements count one for each.
 
-
-def _elements(arguments: Arguments) -> int:
-    kind, other = arguments.get("other", ("", None))
-    sizes = [_shape(arguments, "self")]
-    if kind == "tensor" and other is not None:
-        sizes.append(other[1])
-    return max(map(math.prod, sizes))
-
-
-def _spatial(value: Any, n: int) -> tuple[int, ...]:
-    values = value if isinstance(value, tuple) else (value,)
-    return values * n if len(values) == 1 else values
-
-
-def _convolution(arguments: Arguments) -> int:
-    image, weight = _shape(arguments, "input"), _shape(arguments, "weight")
-    n = len(weight) - 2
-    if len(image) == n + 1:
-        image = (1, *image)
-    groups = arguments["groups"][1]
-    step, pad, spread = (_spatial(arguments[k][1], n) for k in ("stride", "padding", "dilation"))
-    if arguments.get("transposed", ("bool", False))[1]:
-        return 2 * math.prod(image) * math.prod(weight[1:])
-    out = [
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, k, s, p, d in zip(image[2:], weight[2:], step, pad, spread)
-    ]
-    per_element = 2 * (image[1] // groups) * math.prod(weight[2:])
-    return image[0] * weight[0] * math.prod(out) * per_element
-
-
-_FLOPS: dict[str, Callable[[Arguments], int]] = {
-    "aten::mm": _product("self", "mat2"),
-    "aten::addmm": _product("mat1", "mat2"),
-    "aten::bmm": _product("self", "mat2"),
-    "aten::baddbmm": _product("batch1", "batch2"),
-    "aten::mul": _elements,
-    "aten::add": _elements,
-    "aten::convolution": _convolution,
-}
-
-
-def flops_of(name: str, arguments: Arguments) -> int | None:
-    """Of one call; None where they are not counted."""
-    count = _FLOPS.get(name)
-    if count is None:
+    >>> import flambeau
+    >>> shape = ("tensor", (flambeau.float32, (2, 3)))
+    >>> flops_of("aten::add", "Tensor", {"self": shape, "other": shape})
+    6
+    """
+    if name in _BY_ELEMENT:
+        sizes = [v[1] for kind, v in arguments.values() if kind == "tensor" and v is not None]
+        return max(map(math.prod, sizes), default=None)
+    if not name.startswith("aten::"):
         return None
+    from flambeau.ops.flops import count
+
+    op = f"{name}.{overload}" if overload else name
     try:
-        return count(arguments)
-    except (KeyError, ValueError, TypeError, IndexError):
-        return None
+        return count(op, **{k: _value(*a) for k, a in arguments.items()})
+    except (RuntimeError, TypeError, AttributeError, IndexError):
+        return None  # shapes of a call that failed, say

@@ -93,7 +93,7 @@ def _look_at_thread(log: list[Noted], found: _Found, here: bool, with_flops: boo
                 sizes = [v[1] for k, v in e.arguments.values() if k == "tensor" and v is not None]
                 found.shapes[e.name][tuple(sizes)] += taken
                 if with_flops:
-                    found.flops += flops_of(e.name, e.arguments) or 0
+                    found.flops += flops_of(e.name, e.overload, e.arguments) or 0
             if found.memory:
                 grown = e.bytes_after - e.bytes_before
                 if grown > found.largest[0]:

@@ -36,7 +36,7 @@ def _facts(e: Noted, recording: Recording, with_flops: bool) -> dict[str, Any]:
         if with_flops:
             from flambeau.profiler._flops import flops_of
 
-            if flops := flops_of(e.name, e.arguments):
+            if flops := flops_of(e.name, e.overload, e.arguments):
                 facts["flops"] = flops
     if e.lines:
         facts["Call stack"] = ";".join(e.lines)

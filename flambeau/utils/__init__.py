@@ -15,6 +15,7 @@ _SUBMODULES = (
     "flop_counter",
     "hooks",
     "module_tracker",
+    "tensorboard",
 )
 _BACKENDS = (
     "generate_methods_for_privateuse1_backend",
