@@ -15,6 +15,7 @@ _SUBMODULES = (
     "flop_counter",
     "hooks",
     "module_tracker",
+    "summary",
     "tensorboard",
 )
 _BACKENDS = (
