@@ -11,9 +11,9 @@ from contextlib import ContextDecorator
 from typing import Any, NoReturn
 
 from flambeau import _C
+from flambeau.autograd._profiler_activity import ProfilerActivity, supported_activities
 from flambeau.autograd._profiler_events import Recording
 from flambeau.autograd.profiler_util import DeviceType, EventList, FunctionEvent, MemRecordsAcc
-from flambeau.profiler._activity import ProfilerActivity, supported_activities
 
 __all__ = [
     "EnforceUnique",
@@ -54,9 +54,9 @@ class record_function(ContextDecorator):
         >>> import flambeau as torch
         >>> with torch.profiler.profile() as prof:
         ...     with torch.profiler.record_function("my loss"):
-        ...         loss = torch.ones(3).square().sum()
+        ...         loss = torch.ones(3).exp().sum()
         >>> [event.key for event in prof.key_averages()]
-        ['my loss', 'aten::ones', 'aten::square', 'aten::sum']
+        ['my loss', 'aten::ones', 'aten::exp', 'aten::sum']
     """
 
     def __init__(self, name: str, args: str | None = None) -> None:

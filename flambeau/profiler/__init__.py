@@ -1,8 +1,8 @@
 """Where a program's time and memory go, step by step. See :class:`profile`."""
 
+from flambeau.autograd._profiler_activity import ProfilerActivity, supported_activities
 from flambeau.autograd.profiler import kineto_available, record_function
 from flambeau.autograd.profiler_util import DeviceType
-from flambeau.profiler._activity import ProfilerActivity, supported_activities
 from flambeau.profiler.profiler import (
     ExecutionTraceObserver,
     ProfilerAction,

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from flambeau import _C
 from flambeau.autograd import profiler as prof
-from flambeau.profiler._activity import ProfilerActivity, supported_activities
+from flambeau.autograd._profiler_activity import ProfilerActivity, supported_activities
 
 __all__ = [
     "ExecutionTraceObserver",

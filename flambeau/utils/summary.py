@@ -106,10 +106,10 @@ def summary(
         >>> found.parameters, found.flops, found.layers[1].outputs
         (40, 128, [(2, 8)])
         >>> print(found)
-        layer         output  parameters  MACs
-        Sequential    [2, 8]          40    64
-          0 Linear    [2, 8]          40    64
-          1 ReLU      [2, 8]           0     0
+        layer       output  parameters  MACs
+        Sequential  [2, 8]          40    64
+          0 Linear  [2, 8]          40    64
+          1 ReLU    [2, 8]           0     0
         40 parameters (160 B), 128 operations in a call, 128 B of outputs
     """
     if depth < 0:

@@ -404,3 +404,17 @@ def test_what_cannot_be_written(writer):
         writer.add_scalar("x", object())
     with pytest.raises(NotImplementedError, match="ONNX"):
         writer.add_onnx_graph("model.onnx")
+
+
+def test_the_demo_writes_its_curves(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("tqdm")
+    from flambeau import cli
+
+    arguments = ["--epochs", "1", "--quick", "--no-plots", "--out", tmp_path / "out"]
+    cli.main(["demo", *map(str, arguments), "--log-dir", str(tmp_path / "logs")])
+    found = read(tmp_path / "logs")
+    losses, rates = found.Scalars("loss"), found.Scalars("learning rate")
+    assert len(losses) == len(rates) > 10 and losses[-1].value < losses[0].value
+    assert len(found.Scalars("held out/accuracy")) == 1
+    assert found.Graph() and found.Images("held out")
