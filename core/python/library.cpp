@@ -235,8 +235,9 @@ bool init_library(PyObject* module) { return PyModule_AddFunctions(module, funct
 
 bool init_layers(PyObject* module) {
   return init_op_objects(module) && init_torch_function(module) && init_torch_dispatch(module) &&
-         init_recorder(module) && init_transforms(module) && init_library(module) &&
-         init_rules(module) && init_symbolic(module) && init_thread_state(module);
+         init_recorder(module) && init_profile(module) && init_transforms(module) &&
+         init_library(module) && init_rules(module) && init_symbolic(module) &&
+         init_thread_state(module);
 }
 
 }  // namespace flambeau::python

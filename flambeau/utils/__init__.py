@@ -15,6 +15,8 @@ _SUBMODULES = (
     "flop_counter",
     "hooks",
     "module_tracker",
+    "summary",
+    "tensorboard",
 )
 _BACKENDS = (
     "generate_methods_for_privateuse1_backend",
