@@ -36,6 +36,7 @@ _LAZY = {
         "serialization": "save load",
         "_streams": "Stream Event",
         "_symint": "SymInt",
+        "_tags": "Tag",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
