@@ -24,18 +24,22 @@ def _type(a: Argument) -> str:
         return "TensorList"
     if a.list and a.type == "int":
         return "OptionalIntArrayRef" if a.optional else "IntArrayRef"
-    return a.cpp
+    return a.cpp.replace("DType", "ScalarType")
 
 
 def _default(a: Argument) -> str:
     text = default_cpp(a)
-    if text is None or a.out:
+    # Where one overload takes sizes and another a word in their place, a call without is of sizes.
+    if text is None or a.out or (a.name == "padding" and a.type == "str"):
         return ""
     if a.list and a.type == "int" and not a.optional and text != "IntSpan()":
         value = a.default.strip("[]()")  # one number stands for all of a list of known length
         return f" = IntArrayRef({text})" if "," in value else f" = {text}"
-    if a.is_tensor or text == "IntSpan()":
+    if a.is_tensor:
+        return " = no_tensor()"
+    if text == "IntSpan()":
         return " = {}"
+    text = re.sub(r"^(DType|Layout|MemoryFormat)::", r"flambeau::\1::", text)
     return f" = {text}"
 
 
@@ -100,26 +104,31 @@ def _forms(record: Record):
             yield s
 
 
-def methods(taken: set[str]) -> str:
-    """All but those that are ``taken``, which stand in the class by hand."""
-    lines = []
+def methods(taken: set[str]) -> tuple[str, str]:
+    """Declarations of all but those that are ``taken``, which stand in the class by hand, and
+    definitions."""
+    inside, below = [], []
     for record in load():
-        if not record.method:
-            continue
         for s in _forms(record):
             first = s.args[0] if s.args else None
             if s.outs or s.name in taken or first is None or not first.is_tensor:
                 continue
-            written = s.inplace and [r.type for r in s.returns] == ["Tensor"]
-            kind, call = _returned(s), _call(s, True)
-            if written:  # the handle is the same
-                lines.append(
-                    f"const Tensor& {s.name}({_parameters(s, 1)}) const "
-                    f"{{ {call.removeprefix('lift(').removesuffix(')')}; return *this; }}"
-                )
-            else:
-                lines.append(f"{kind} {s.name}({_parameters(s, 1)}) const {{ return {call}; }}")
-    return "\n".join(dict.fromkeys(lines)) + "\n"
+            if first.name != "self":
+                continue
+            kind, body = _returned(s), f"return {_call(s, True)};"
+            if s.inplace and [r.type for r in s.returns] == ["Tensor"]:  # the handle is the same
+                call = _call(s, True).removeprefix("lift(").removesuffix(")")
+                kind, body = "const Tensor&", f"{call}; return *this;"
+            given = _parameters(s, 1)
+            plain = ", ".join(p.partition(" = ")[0] for p in _split(given))
+            inside.append(f"{kind} {s.name}({given}) const;")
+            below.append(f"inline {kind} Tensor::{s.name}({plain}) const {{ {body} }}")
+    return ("\n".join(dict.fromkeys(lines)) + "\n" for lines in (inside, below))
+
+
+def _split(parameters: str) -> list[str]:
+    """At commas outside of brackets."""
+    return re.split(r", (?![^<({]*[>)}])", parameters) if parameters else []
 
 
 def functions(taken: set[str]) -> str:
@@ -128,7 +137,6 @@ def functions(taken: set[str]) -> str:
         for s in _forms(record):
             if (s.name.endswith("_") and record.inplace_only) or _name(s) in taken:
                 continue
-            if record.function_variant or s.outs:
-                body = f"return {_call(s, False)};"
-                lines.append(f"inline {_returned(s)} {_name(s)}({_parameters(s, 0)}) {{ {body} }}")
+            body = f"return {_call(s, False)};"
+            lines.append(f"inline {_returned(s)} {_name(s)}({_parameters(s, 0)}) {{ {body} }}")
     return "\n".join(dict.fromkeys(lines)) + "\n"

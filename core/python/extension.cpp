@@ -1,7 +1,7 @@
 #include "core/python/extension.h"
 
+#include "core/dispatch/extension_api.h"
 #include "core/python/parse.h"
-#include "include/flambeau/python_api.h"
 
 namespace flambeau::python {
 namespace {
@@ -68,8 +68,8 @@ const PythonApi api = {
           return is_dtype(o) && reads([&] { *into = unwrap_dtype(o); });
         },
     .wrap_device = [](Device d) { return as_errors([&] { return must(wrap(d)); }); },
-    .unwrap_device =
-        [](PyObject* o, Device* into) { return reads([&] { *into = unwrap_device(o); }); },
+    .unwrap_device = [](PyObject* o,
+                        Device* into) { return reads([&] { *into = unwrap_device(o); }); },
     .wrap_scalar = [](const Scalar& s) { return as_errors([&] { return must(wrap(s)); }); },
     .unwrap_scalar =
         [](PyObject* o, Scalar* into) {

@@ -1,4 +1,4 @@
-// What extensions of other people find in the module: see include/flambeau/python_api.h.
+// What extensions of other people find in the module: see core/dispatch/extension_api.h.
 #pragma once
 
 #include "core/python/python.h"

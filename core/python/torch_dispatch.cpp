@@ -77,9 +77,9 @@ Object rule_for(PyObject* who, PyObject* function) {
 Object ask(PyObject* who, PyObject* function, PyObject* types, const PythonArguments& arguments) {
   if (rules)
     if (const Object rule = rule_for(who, function))
-      return Object(must(PyObject_CallFunctionObjArgs(rule.get(), who, function, types,
-                                                      arguments.args.get(), arguments.kwargs.get(),
-                                                      nullptr)));
+      return Object(
+          must(PyObject_CallFunctionObjArgs(rule.get(), who, function, types, arguments.args.get(),
+                                            arguments.kwargs.get(), nullptr)));
   const Object method(must(PyObject_GetAttr(who, attribute_name)));
   return Object(must(PyObject_CallFunctionObjArgs(
       method.get(), function, types, arguments.args.get(), arguments.kwargs.get(), nullptr)));

@@ -54,7 +54,7 @@ def custom_op(
     given = normalised(tags)
 
     def decorate(f: Callable) -> CustomOpDef:
-        namespace, op_name = _registry.split(name)
+        namespace, op_name = _registry.parts_of(name)
         text = schema
         if text is None:
             text = infer_schema(f, mutates_args=mutates_args, tags=given)
@@ -99,7 +99,7 @@ class CustomOpDef:
             text = f"{self._opoverload._schema}"
             self._lib._destroy()
             raise NotImplementedError(
-                "custom_op with kwarg-only Tensor args. Please make your tensors not kwarg-only. "
+                "custom_op: kwarg-only Tensor args are not supported. Please make your tensors not kwarg-only. "
                 f"Got: {text}"
             )
         self._fake: Callable | None = None

@@ -76,7 +76,7 @@ def register(namespace: str, text: str, tags=()) -> _C.OpOverload:
     return op
 
 
-def split(qualified: str) -> tuple[str, str]:
+def parts_of(qualified: str) -> tuple[str, str]:
     """Namespace and name of ``"namespace::name"``."""
     if not isinstance(qualified, str):
         raise ValueError(f"expected 'namespace::name' as a str, got {qualified!r}")
@@ -342,7 +342,7 @@ def define(qualname, schema=None, alias_analysis="", *, lib: Library | None = No
             return function
 
         return decorate
-    namespace, name = split(qualname)
+    namespace, name = parts_of(qualname)
     if not isinstance(schema, str):
         raise TypeError(f"define: a schema is a str, not {type(schema).__name__}")
     if not _SIGNATURE.fullmatch(schema) and not schema.startswith("("):
@@ -446,7 +446,7 @@ def register_vmap(op, func: Callable | None = None, /, *, lib: Library | None = 
     found = find(op, "register_vmap")
     if has_keyword_tensors(found):
         raise NotImplementedError(
-            "register_vmap with kwarg-only Tensor args. In the original definition of the op, "
+            "register_vmap: kwarg-only Tensor args are not supported. In the original definition of the op, "
             f"please make your tensors not kwarg-only. Got: {found._schema}"
         )
 

@@ -3,6 +3,8 @@
 // methods and functions are printed from the records (tools/torch_names.py).
 #pragma once
 
+#include <concepts>
+
 #include "flambeau/ops.h"
 #include "include/flambeau/torch_types.h"
 
@@ -11,6 +13,7 @@ namespace at {
 class Tensor;
 class TensorList;
 class OptionalTensor;
+const OptionalTensor& no_tensor();
 
 class Tensor : public flambeau::Tensor {
  public:
@@ -22,22 +25,27 @@ class Tensor : public flambeau::Tensor {
   IntArrayRef strides() const { return ArrayRef<int64_t>(flambeau::Tensor::strides()); }
   int64_t ndimension() const { return dim(); }
   int64_t storage_offset() const { return offset(); }
+  ScalarType dtype() const { return flambeau::Tensor::dtype(); }
   ScalarType scalar_type() const { return dtype(); }
+  Layout layout() const { return flambeau::Tensor::layout(); }
+  MemoryFormat suggest_memory_format() const { return flambeau::Tensor::suggest_memory_format(); }
+  Device device() const { return flambeau::Tensor::device(); }
   TensorOptions options() const { return flambeau::Tensor::options(); }
   int64_t element_size() const { return static_cast<int64_t>(itemsize()); }
   size_t nbytes() const { return static_cast<size_t>(numel()) * itemsize(); }
   bool is_floating_point() const { return is_floating(); }
-  bool is_cpu() const { return device().type == kCPU; }
-  bool is_cuda() const { return device().type == kCUDA; }
+  bool is_cpu() const { return device().is_cpu(); }
+  bool is_cuda() const { return device().is_cuda(); }
   bool is_sparse() const { return layout() == kSparse; }
   bool is_same(const flambeau::Tensor& other) const { return is(other); }
-  int64_t get_device() const { return is_cpu() ? -1 : device().index; }
+  int64_t get_device() const { return is_cpu() ? -1 : device().index(); }
   void reset() { *this = Tensor(); }
 
   template <class T>
   T* data_ptr() const {
     TORCH_CHECK(CppTypeToScalarType_v<T> == dtype(), "data_ptr: expected scalar type ",
                 toString(CppTypeToScalarType_v<T>), " but found ", toString(dtype()));
+    impl()->storage()->expose();  // who has the address may write at any time
     return data<T>();
   }
   void* data_ptr() const { return bytes(); }
@@ -89,33 +97,33 @@ class Tensor : public flambeau::Tensor {
   Tensor operator-() const { return neg(); }
 
 #include "flambeau/torch_methods.inc"
-
- private:
-  template <class T>
-  static T lift(T v) {
-    return v;
-  }
-  static Tensor lift(flambeau::Tensor t) { return Tensor(std::move(t)); }
-  static std::vector<Tensor> lift(flambeau::TensorVec list) {
-    return {std::make_move_iterator(list.begin()), std::make_move_iterator(list.end())};
-  }
-  template <class... T>
-  static auto lift(std::tuple<T...> t) {
-    return std::apply([](auto&... v) { return std::make_tuple(lift(std::move(v))...); }, t);
-  }
-  friend struct Lift;
 };
 static_assert(sizeof(Tensor) == sizeof(flambeau::Tensor), "lists of them are the same lists");
 
-struct Lift {
-  template <class T>
-  static auto of(T v) {
-    return Tensor::lift(std::move(v));
-  }
+// Results of the library's under their names here.
+template <class T>
+struct Lifted {
+  using type = T;
+};
+template <>
+struct Lifted<flambeau::Tensor> {
+  using type = Tensor;
+};
+template <>
+struct Lifted<flambeau::TensorVec> {
+  using type = std::vector<Tensor>;
 };
 template <class T>
-auto lift(T v) {
-  return Lift::of(std::move(v));
+typename Lifted<T>::type lift(T v) {
+  return v;
+}
+inline std::vector<Tensor> lift(flambeau::TensorVec list) {
+  return {std::make_move_iterator(list.begin()), std::make_move_iterator(list.end())};
+}
+template <class... T>
+std::tuple<typename Lifted<T>::type...> lift(std::tuple<T...> t) {
+  return std::apply(
+      [](auto&... v) { return std::tuple<typename Lifted<T>::type...>(lift(std::move(v))...); }, t);
 }
 
 class TensorList : public ArrayRef<Tensor> {
@@ -124,7 +132,9 @@ class TensorList : public ArrayRef<Tensor> {
   TensorList(ArrayRef<Tensor> list) : ArrayRef(list) {}
   TensorList(flambeau::TensorSpan list)
       : ArrayRef(static_cast<const Tensor*>(list.data()), list.size()) {}
-  operator flambeau::TensorSpan() const { return {data(), size()}; }
+  operator flambeau::TensorSpan() const {
+    return {static_cast<const flambeau::Tensor*>(data()), size()};
+  }
 };
 using ITensorListRef = TensorList;
 
@@ -141,16 +151,22 @@ class OptionalTensor {
   Tensor t_;
 };
 
+inline const OptionalTensor& no_tensor() {
+  static const OptionalTensor none;
+  return none;
+}
+
+#include "flambeau/torch_definitions.inc"
 #include "flambeau/torch_functions.inc"
 
-#define FLAMBEAU_TORCH_OPERATOR(symbol, name)                                                    \
-  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return a.name(b); }          \
-  inline Tensor operator symbol(const Tensor& a, const Scalar& b) { return a.name(b); }          \
-  inline const Tensor& operator symbol## = (const Tensor& a, const Tensor& b) {                  \
-    return a.name##_(b);                                                                         \
-  }                                                                                              \
-  inline const Tensor& operator symbol## = (const Tensor& a, const Scalar& b) {                  \
-    return a.name##_(b);                                                                         \
+#define FLAMBEAU_TORCH_OPERATOR(symbol, name)                                           \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return a.name(b); } \
+  inline Tensor operator symbol(const Tensor& a, const Scalar& b) { return a.name(b); } \
+  inline const Tensor& operator symbol## = (const Tensor& a, const Tensor& b) {         \
+    return a.name##_(b);                                                                \
+  }                                                                                     \
+  inline const Tensor& operator symbol## = (const Tensor& a, const Scalar& b) {         \
+    return a.name##_(b);                                                                \
   }
 FLAMBEAU_TORCH_OPERATOR(+, add)
 FLAMBEAU_TORCH_OPERATOR(-, sub)
@@ -172,17 +188,45 @@ FLAMBEAU_TORCH_COMPARISON(>, gt)
 FLAMBEAU_TORCH_COMPARISON(>=, ge)
 #undef FLAMBEAU_TORCH_COMPARISON
 
-// A tensor over memory of the program's, which has to live as long; no copy.
-template <class D>
-Tensor from_blob(void* data, IntArrayRef sizes, D&& deleter, const TensorOptions& options = {});
+// A tensor over memory of the program's, which is there until `deleter` is called; no copy.
+template <std::invocable<void*> D>
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, D deleter,
+                 const TensorOptions& options = {}) {
+  TORCH_CHECK(options.device().is_cpu(), "from_blob: the memory is the CPU's");
+  TORCH_CHECK(sizes.size() == strides.size(), "from_blob: ", sizes, " with strides ", strides);
+  const size_t item = flambeau::itemsize(options.dtype());
+  auto* const kept = new D(std::move(deleter));
+  auto storage = flambeau::Storage::wrap(
+      data, flambeau::span_bytes(sizes, strides, item), flambeau::Device{},
+      [](void* memory, size_t, void* context) {
+        auto* const f = static_cast<D*>(context);
+        (*f)(memory);
+        delete f;
+      },
+      kept);
+  auto* const impl =
+      new flambeau::TensorImpl(std::move(storage), options.dtype(), flambeau::Device{});
+  Tensor made = flambeau::Tensor::adopt(impl);
+  impl->set_geometry(sizes, strides, 0);
+  return options.finished(made);
+}
+template <std::invocable<void*> D>
+Tensor from_blob(void* data, IntArrayRef sizes, D deleter, const TensorOptions& options = {}) {
+  const flambeau::Dims strides = flambeau::contiguous_strides(sizes);
+  return from_blob(data, sizes, IntArrayRef(strides), std::move(deleter), options);
+}
 inline Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options = {}) {
   return from_blob(data, sizes, [](void*) {}, options);
+}
+inline Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
+                        const TensorOptions& options = {}) {
+  return from_blob(data, sizes, strides, [](void*) {}, options);
 }
 
 }  // namespace at
 
 namespace torch {
-using namespace at;  // NOLINT
+using namespace at;   // NOLINT
 using namespace c10;  // NOLINT
 using at::Tensor;
 using c10::dtype;
@@ -192,8 +236,11 @@ template <class T>
 Tensor tensor(ArrayRef<T> values, const TensorOptions& options = {}) {
   Tensor made = at::empty({static_cast<int64_t>(values.size())}, CppTypeToScalarType_v<T>);
   std::memcpy(made.bytes(), values.data(), values.size() * sizeof(T));
-  return options.finished(made.to(options.dtype(options.dtype_opt().value_or(
-      std::is_floating_point_v<T> ? kFloat : CppTypeToScalarType_v<T>)).requires_grad(false)));
+  return options.finished(
+      made.to(options
+                  .dtype(options.dtype_opt().value_or(
+                      std::is_floating_point_v<T> ? kFloat : CppTypeToScalarType_v<T>))
+                  .requires_grad(false)));
 }
 template <class T>
 Tensor tensor(std::initializer_list<T> values, const TensorOptions& options = {}) {

@@ -17,18 +17,72 @@
 
 namespace c10 {
 
-using flambeau::Device;
-using flambeau::DeviceType;
-using flambeau::Layout;
-using flambeau::MemoryFormat;
+using flambeau::Constant;
+using flambeau::Generator;
 using flambeau::Scalar;
-using ScalarType = flambeau::DType;
+
+// The library's enumerations under the names that ATen has for their values.
+#define FLAMBEAU_NAME_OF(Name, Of, theirs, ours) \
+  inline constexpr Name Name::theirs{flambeau::Of::ours};
+#define FLAMBEAU_DECLARE_NAME(Name, Of, theirs, ours) static const Name theirs;
+#define FLAMBEAU_NAMES(Name, Of, EACH)                                            \
+  class Name {                                                                    \
+   public:                                                                        \
+    constexpr Name(flambeau::Of v = {}) : v_(v) {}                                \
+    constexpr operator flambeau::Of() const { return v_; }                        \
+    constexpr bool operator==(const Name& other) const { return v_ == other.v_; } \
+    EACH(FLAMBEAU_DECLARE_NAME, Name, Of)                                         \
+   private:                                                                       \
+    flambeau::Of v_;                                                              \
+  };                                                                              \
+  EACH(FLAMBEAU_NAME_OF, Name, Of)
+
+#define FLAMBEAU_DTYPES(X, N, O)                                                                \
+  X(N, O, Byte, uint8)                                                                          \
+  X(N, O, Char, int8)                                                                           \
+  X(N, O, Short, int16)                                                                         \
+  X(N, O, Int, int32) X(N, O, Long, int64) X(N, O, Half, float16) X(N, O, Float, float32)       \
+      X(N, O, Double, float64) X(N, O, ComplexHalf, complex32) X(N, O, ComplexFloat, complex64) \
+          X(N, O, ComplexDouble, complex128) X(N, O, Bool, boolean) X(N, O, BFloat16, bfloat16) \
+              X(N, O, UInt16, uint16) X(N, O, UInt32, uint32) X(N, O, UInt64, uint64)
+FLAMBEAU_NAMES(ScalarType, DType, FLAMBEAU_DTYPES)
+#define FLAMBEAU_DEVICES(X, N, O)                                                             \
+  X(N, O, CPU, cpu)                                                                           \
+  X(N, O, CUDA, cuda)                                                                         \
+  X(N, O, HIP, hip)                                                                           \
+  X(N, O, XLA, xla) X(N, O, XPU, xpu) X(N, O, MPS, mps) X(N, O, Meta, meta) X(N, O, HPU, hpu) \
+      X(N, O, PrivateUse1, private_use1)
+FLAMBEAU_NAMES(DeviceType, DeviceType, FLAMBEAU_DEVICES)
+#define FLAMBEAU_LAYOUTS(X, N, O) \
+  X(N, O, Strided, strided) X(N, O, Sparse, sparse_coo) X(N, O, SparseCsr, sparse_csr)
+FLAMBEAU_NAMES(Layout, Layout, FLAMBEAU_LAYOUTS)
+#define FLAMBEAU_FORMATS(X, N, O) \
+  X(N, O, Contiguous, contiguous) \
+  X(N, O, Preserve, preserve)     \
+  X(N, O, ChannelsLast, channels_last) X(N, O, ChannelsLast3d, channels_last_3d)
+FLAMBEAU_NAMES(MemoryFormat, MemoryFormat, FLAMBEAU_FORMATS)
+
 template <class T>
 using optional = std::optional<T>;
 using string_view = std::string_view;
 using std::make_optional;
 using std::nullopt;
 using nullopt_t = std::nullopt_t;
+
+using DeviceIndex = int8_t;
+
+struct Device : flambeau::Device {
+  Device(flambeau::Device d = {}) : flambeau::Device(d) {}
+  Device(DeviceType type, DeviceIndex index = -1) : flambeau::Device{type, index} {}
+  Device(const std::string& text) : flambeau::Device(parse(text)) {}
+  Device(const char* text) : flambeau::Device(parse(text)) {}
+  DeviceType type() const { return DeviceType(flambeau::Device::type); }
+  DeviceIndex index() const { return flambeau::Device::index; }
+  bool has_index() const { return index() >= 0; }
+  bool is_cpu() const { return type() == DeviceType::CPU; }
+  bool is_cuda() const { return type() == DeviceType::CUDA; }
+  bool is_meta() const { return type() == DeviceType::Meta; }
+};
 
 // ---- errors: RuntimeError and its like in Python
 
@@ -67,7 +121,11 @@ class ArrayRef {
   constexpr ArrayRef(const T* begin, const T* end)
       : data_(begin), size_(static_cast<size_t>(end - begin)) {}
   constexpr ArrayRef(const T& one) : data_(&one), size_(1) {}
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winit-list-lifetime"
+  // Braces in a call live until it returns.
   constexpr ArrayRef(std::initializer_list<T> list) : data_(list.begin()), size_(list.size()) {}
+#pragma GCC diagnostic pop
   ArrayRef(const std::vector<T>& list) : data_(list.data()), size_(list.size()) {}
   constexpr ArrayRef(std::span<const T> list) : data_(list.data()), size_(list.size()) {}
   template <size_t n>
@@ -90,7 +148,9 @@ class ArrayRef {
   ArrayRef slice(size_t from, size_t n) const { return {data_ + from, n}; }
   ArrayRef slice(size_t from) const { return {data_ + from, size_ - from}; }
   std::vector<T> vec() const { return {begin(), end()}; }
-  bool equals(ArrayRef other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+  bool equals(ArrayRef other) const {
+    return std::equal(begin(), end(), other.begin(), other.end());
+  }
   operator std::span<const T>() const { return {data_, size_}; }
 
  private:
@@ -188,15 +248,18 @@ using complex = std::complex<T>;
 
 template <class T>
 struct CppTypeToScalarType;
-#define FLAMBEAU_CPP_TYPES(X)                                                                   \
-  X(uint8_t, uint8) X(int8_t, int8) X(int16_t, int16) X(int32_t, int32) X(int64_t, int64)        \
-  X(Half, float16) X(float, float32) X(double, float64) X(bool, boolean) X(BFloat16, bfloat16)   \
-  X(std::complex<float>, complex64) X(std::complex<double>, complex128)                          \
-  X(uint16_t, uint16) X(uint32_t, uint32) X(uint64_t, uint64)
-#define FLAMBEAU_CPP_TYPE(type, name)                      \
-  template <>                                              \
-  struct CppTypeToScalarType<type> {                       \
-    static constexpr ScalarType value = ScalarType::name;  \
+#define FLAMBEAU_CPP_TYPES(X)                                                               \
+  X(uint8_t, uint8)                                                                         \
+  X(int8_t, int8)                                                                           \
+  X(int16_t, int16)                                                                         \
+  X(int32_t, int32) X(int64_t, int64) X(Half, float16) X(float, float32) X(double, float64) \
+      X(bool, boolean) X(BFloat16, bfloat16) X(std::complex<float>, complex64)              \
+          X(std::complex<double>, complex128) X(uint16_t, uint16) X(uint32_t, uint32)       \
+              X(uint64_t, uint64)
+#define FLAMBEAU_CPP_TYPE(type, name)                          \
+  template <>                                                  \
+  struct CppTypeToScalarType<type> {                           \
+    static constexpr ScalarType value = flambeau::DType::name; \
   };
 FLAMBEAU_CPP_TYPES(FLAMBEAU_CPP_TYPE)
 #undef FLAMBEAU_CPP_TYPE
@@ -212,19 +275,16 @@ inline bool isIntegralType(ScalarType t, bool include_bool) {
   return flambeau::is_integral(t, include_bool);
 }
 
-constexpr ScalarType kByte = ScalarType::uint8, kChar = ScalarType::int8, kShort = ScalarType::int16,
-                     kInt = ScalarType::int32, kLong = ScalarType::int64,
-                     kHalf = ScalarType::float16, kFloat = ScalarType::float32,
-                     kDouble = ScalarType::float64, kBool = ScalarType::boolean,
-                     kBFloat16 = ScalarType::bfloat16, kUInt8 = kByte, kInt8 = kChar,
-                     kInt16 = kShort, kInt32 = kInt, kInt64 = kLong, kFloat16 = kHalf,
-                     kFloat32 = kFloat, kFloat64 = kDouble, kUInt16 = ScalarType::uint16,
-                     kUInt32 = ScalarType::uint32, kUInt64 = ScalarType::uint64,
-                     kComplexFloat = ScalarType::complex64, kComplexDouble = ScalarType::complex128;
-constexpr DeviceType kCPU = DeviceType::cpu, kCUDA = DeviceType::cuda, kMeta = DeviceType::meta,
-                     kPrivateUse1 = DeviceType::private_use1;
-constexpr Layout kStrided = Layout::strided, kSparse = Layout::sparse_coo;
-using DeviceIndex = int8_t;
+#define FLAMBEAU_CONSTANT(N, O, theirs, ours) constexpr ScalarType k##theirs = ScalarType::theirs;
+FLAMBEAU_DTYPES(FLAMBEAU_CONSTANT, , )
+#undef FLAMBEAU_CONSTANT
+constexpr ScalarType kUInt8 = kByte, kInt8 = kChar, kInt16 = kShort, kInt32 = kInt, kInt64 = kLong,
+                     kFloat16 = kHalf, kFloat32 = kFloat, kFloat64 = kDouble,
+                     kComplex64 = kComplexFloat, kComplex128 = kComplexDouble;
+constexpr DeviceType kCPU = DeviceType::CPU, kCUDA = DeviceType::CUDA, kMeta = DeviceType::Meta,
+                     kXPU = DeviceType::XPU, kMPS = DeviceType::MPS,
+                     kPrivateUse1 = DeviceType::PrivateUse1;
+constexpr Layout kStrided = Layout::Strided, kSparse = Layout::Sparse;
 
 // ---- options of what is made
 
@@ -232,8 +292,10 @@ class TensorOptions {
  public:
   TensorOptions() = default;
   TensorOptions(ScalarType dtype) : dtype_(dtype) {}
+  TensorOptions(flambeau::DType dtype) : dtype_(dtype) {}
   TensorOptions(Device device) : device_(device) {}
-  TensorOptions(DeviceType type) : device_(Device{type}) {}
+  TensorOptions(DeviceType type) : device_(Device(type)) {}
+  TensorOptions(flambeau::Device device) : device_(device) {}
   TensorOptions(Layout layout) : layout_(layout) {}
   TensorOptions(flambeau::TensorOptions of)
       : dtype_(of.dtype), device_(of.device), layout_(of.layout) {}
@@ -241,7 +303,7 @@ class TensorOptions {
   TensorOptions dtype(std::optional<ScalarType> v) const { return with(&TensorOptions::dtype_, v); }
   TensorOptions device(std::optional<Device> v) const { return with(&TensorOptions::device_, v); }
   TensorOptions device(DeviceType type, DeviceIndex index = -1) const {
-    return device(Device{type, index});
+    return device(Device(type, index));
   }
   TensorOptions layout(std::optional<Layout> v) const { return with(&TensorOptions::layout_, v); }
   TensorOptions pinned_memory(std::optional<bool> v) const {
@@ -287,14 +349,19 @@ inline TensorOptions device(DeviceType v) { return TensorOptions(v); }
 inline TensorOptions layout(Layout v) { return TensorOptions(v); }
 inline TensorOptions requires_grad(bool v = true) { return TensorOptions().requires_grad(v); }
 
-inline std::ostream& operator<<(std::ostream& out, const Device& d) { return out << d.str(); }
 inline std::ostream& operator<<(std::ostream& out, ScalarType t) { return out << toString(t); }
+inline std::ostream& operator<<(std::ostream& out, DeviceType t) {
+  return out << flambeau::device_type_name(t);
+}
 
 }  // namespace c10
 
 namespace flambeau::inline v1 {
 inline std::ostream& operator<<(std::ostream& out, const Device& d) { return out << d.str(); }
 inline std::ostream& operator<<(std::ostream& out, DType t) { return out << dtype_name(t); }
+inline std::ostream& operator<<(std::ostream& out, DeviceType t) {
+  return out << device_type_name(t);
+}
 }  // namespace flambeau::inline v1
 
 namespace at {
@@ -341,10 +408,10 @@ class TensorAccessor {
 
 // ---- checks
 
-#define TORCH_CHECK_OF(E, ok, ...) \
-  do {                                                                           \
-    if (!(ok)) [[unlikely]]                                                      \
-      ::c10::detail::fail<::c10::E>(#ok __VA_OPT__(, ) __VA_ARGS__);             \
+#define TORCH_CHECK_OF(E, ok, ...)                                   \
+  do {                                                               \
+    if (!(ok)) [[unlikely]]                                          \
+      ::c10::detail::fail<::c10::E>(#ok __VA_OPT__(, ) __VA_ARGS__); \
   } while (false)
 #define TORCH_CHECK(ok, ...) TORCH_CHECK_OF(Error, ok __VA_OPT__(, ) __VA_ARGS__)
 #define TORCH_CHECK_INDEX(ok, ...) TORCH_CHECK_OF(IndexError, ok __VA_OPT__(, ) __VA_ARGS__)
@@ -371,33 +438,33 @@ class TensorAccessor {
 
 // ---- one function for each dtype: `scalar_t` in it
 
-#define AT_DISPATCH_CASE(dtype, ...)                                     \
-  case dtype: {                                                          \
-    using scalar_t [[maybe_unused]] = flambeau_cpp_type<dtype>::type;    \
-    return __VA_ARGS__();                                                \
+#define AT_DISPATCH_CASE(dtype, ...)                                  \
+  case dtype: {                                                       \
+    using scalar_t [[maybe_unused]] = flambeau_cpp_type<dtype>::type; \
+    return __VA_ARGS__();                                             \
   }
-#define AT_PRIVATE_CASE_TYPE_USING_HINT(dtype, hint, ...)                \
-  case dtype: {                                                          \
-    using hint [[maybe_unused]] = flambeau_cpp_type<dtype>::type;        \
-    return __VA_ARGS__();                                                \
+#define AT_PRIVATE_CASE_TYPE_USING_HINT(dtype, hint, ...)         \
+  case dtype: {                                                   \
+    using hint [[maybe_unused]] = flambeau_cpp_type<dtype>::type; \
+    return __VA_ARGS__();                                         \
   }
-#define AT_DISPATCH_SWITCH(TYPE, NAME, ...)                                                      \
-  [&] {                                                                                          \
-    const ::c10::ScalarType flambeau_dtype = (TYPE);                                             \
-    switch (flambeau_dtype) {                                                                    \
-      __VA_ARGS__                                                                                \
-      default:                                                                                   \
-        ::flambeau::raise<::c10::NotImplementedError>('"', NAME, "\" not implemented for '",     \
-                                                      ::c10::toString(flambeau_dtype), "'");     \
-    }                                                                                            \
+#define AT_DISPATCH_SWITCH(TYPE, NAME, ...)                                                  \
+  [&] {                                                                                      \
+    const ::flambeau::DType flambeau_dtype = (TYPE);                                         \
+    switch (flambeau_dtype) {                                                                \
+      __VA_ARGS__                                                                            \
+      default:                                                                               \
+        ::flambeau::raise<::c10::NotImplementedError>('"', NAME, "\" not implemented for '", \
+                                                      ::c10::toString(flambeau_dtype), "'"); \
+    }                                                                                        \
   }()
 
-template <c10::ScalarType>
+template <flambeau::DType>
 struct flambeau_cpp_type;
-#define FLAMBEAU_SCALAR_TYPE(name, cpp)            \
-  template <>                                      \
-  struct flambeau_cpp_type<c10::ScalarType::name> { \
-    using type = cpp;                              \
+#define FLAMBEAU_SCALAR_TYPE(name, cpp)             \
+  template <>                                       \
+  struct flambeau_cpp_type<flambeau::DType::name> { \
+    using type = cpp;                               \
   };
 FLAMBEAU_SCALAR_TYPE(uint8, uint8_t)
 FLAMBEAU_SCALAR_TYPE(int8, int8_t)
@@ -416,15 +483,16 @@ FLAMBEAU_SCALAR_TYPE(uint32, uint32_t)
 FLAMBEAU_SCALAR_TYPE(uint64, uint64_t)
 #undef FLAMBEAU_SCALAR_TYPE
 
-#define FLAMBEAU_CASE(name, ...) AT_DISPATCH_CASE(::c10::ScalarType::name, __VA_ARGS__)
+#define FLAMBEAU_CASE(name, ...) AT_DISPATCH_CASE(::flambeau::DType::name, __VA_ARGS__)
 #define AT_DISPATCH_CASE_FLOATING_TYPES(...) \
   FLAMBEAU_CASE(float64, __VA_ARGS__) FLAMBEAU_CASE(float32, __VA_ARGS__)
 #define AT_DISPATCH_CASE_COMPLEX_TYPES(...) \
   FLAMBEAU_CASE(complex64, __VA_ARGS__) FLAMBEAU_CASE(complex128, __VA_ARGS__)
-#define AT_DISPATCH_CASE_INTEGRAL_TYPES(...)                                  \
-  FLAMBEAU_CASE(uint8, __VA_ARGS__) FLAMBEAU_CASE(int8, __VA_ARGS__)          \
-  FLAMBEAU_CASE(int16, __VA_ARGS__) FLAMBEAU_CASE(int32, __VA_ARGS__)         \
-  FLAMBEAU_CASE(int64, __VA_ARGS__)
+#define AT_DISPATCH_CASE_INTEGRAL_TYPES(...) \
+  FLAMBEAU_CASE(uint8, __VA_ARGS__)          \
+  FLAMBEAU_CASE(int8, __VA_ARGS__)           \
+  FLAMBEAU_CASE(int16, __VA_ARGS__)          \
+  FLAMBEAU_CASE(int32, __VA_ARGS__) FLAMBEAU_CASE(int64, __VA_ARGS__)
 #define AT_DISPATCH_CASE_ALL_TYPES(...) \
   AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__)
 #define AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(...) \
@@ -436,12 +504,13 @@ FLAMBEAU_SCALAR_TYPE(uint64, uint64_t)
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__))
 #define AT_DISPATCH_FLOATING_TYPES_AND_HALF(TYPE, NAME, ...) \
   AT_DISPATCH_FLOATING_TYPES_AND(::c10::kHalf, TYPE, NAME, __VA_ARGS__)
-#define AT_DISPATCH_FLOATING_TYPES_AND(A, TYPE, NAME, ...)             \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) \
-                     AT_DISPATCH_CASE(A, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_TYPES_AND2(A, B, TYPE, NAME, ...)         \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) \
-                     AT_DISPATCH_CASE(A, __VA_ARGS__) AT_DISPATCH_CASE(B, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND(A, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(                                      \
+      TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(A, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND2(A, B, TYPE, NAME, ...)                                     \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                   \
+                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(A, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(B, __VA_ARGS__))
 #define AT_DISPATCH_COMPLEX_TYPES(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__))
 #define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES(TYPE, NAME, ...) \
@@ -450,15 +519,16 @@ FLAMBEAU_SCALAR_TYPE(uint64, uint64_t)
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__))
 #define AT_DISPATCH_ALL_TYPES(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND(A, TYPE, NAME, ...)                  \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) \
-                     AT_DISPATCH_CASE(A, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND2(A, B, TYPE, NAME, ...)              \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) \
-                     AT_DISPATCH_CASE(A, __VA_ARGS__) AT_DISPATCH_CASE(B, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND3(A, B, C, TYPE, NAME, ...)           \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) \
-                     AT_DISPATCH_CASE(A, __VA_ARGS__) AT_DISPATCH_CASE(B, __VA_ARGS__) \
-                     AT_DISPATCH_CASE(C, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND(A, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                      \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(A, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND2(A, B, TYPE, NAME, ...)                                     \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                              \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(A, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(B, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND3(A, B, C, TYPE, NAME, ...)                                  \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                              \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(A, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(B, __VA_ARGS__) AT_DISPATCH_CASE(C, __VA_ARGS__))
 #define AT_DISPATCH_ALL_TYPES_AND_COMPLEX(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__))

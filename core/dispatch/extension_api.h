@@ -10,9 +10,9 @@ namespace flambeau::inline v1 {
 
 // What `flambeau._C._extension_api` points to. The lock of Python is held in all of them.
 struct PythonApi {
-  _object* (*wrap)(Tensor t);             // a new reference; None where it is undefined
-  const Tensor* (*unwrap)(_object* o);    // null for what is no tensor
-  _object* (*wrap_dtype)(DType dtype);    // a new reference
+  _object* (*wrap)(Tensor t);           // a new reference; None where it is undefined
+  const Tensor* (*unwrap)(_object* o);  // null for what is no tensor
+  _object* (*wrap_dtype)(DType dtype);  // a new reference
   bool (*unwrap_dtype)(_object* o, DType* into);
   _object* (*wrap_device)(Device device);  // a new reference
   bool (*unwrap_device)(_object* o, Device* into);
