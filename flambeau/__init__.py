@@ -51,6 +51,7 @@ _LAZY = {
             "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
             " IntTensor LongTensor ShortTensor"
         ),
+        "_tags": "Tag",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"

@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "core/dispatch/registrations.h"
+#include "core/python/extension.h"
 #include "core/python/free_threading.h"
 #include "core/python/parse.h"
 
@@ -231,7 +232,9 @@ PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, 
 
 }  // namespace
 
-bool init_library(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool init_library(PyObject* module) {
+  return PyModule_AddFunctions(module, functions) == 0 && init_extension(module);
+}
 
 bool init_layers(PyObject* module) {
   return init_op_objects(module) && init_torch_function(module) && init_torch_dispatch(module) &&
