@@ -30,7 +30,7 @@ _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler"
     " cpu cuda distributed func functional futures hub jit library linalg mps mtia"
     " multiprocessing nn ops optim overrides profiler random return_types serialization"
-    " special testing torch_version utils version xpu"
+    " special testing torch_version types utils version xpu"
 ).split()
 _LAZY = {
     name: module

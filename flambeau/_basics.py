@@ -186,7 +186,7 @@ def _check_type(cond, message=None):
 
 
 def _check_not_implemented(cond, message=None):
-    """As ``_check``, with NotImplementedError."""
+    """As ``_check``, with the error of what is not there."""
     _check_with(NotImplementedError, cond, message)
 
 

@@ -29,6 +29,7 @@ from flambeau import serialization as serialization
 from flambeau import special as special
 from flambeau import testing as testing
 from flambeau import torch_version as torch_version
+from flambeau import types as types
 from flambeau import utils as utils
 from flambeau import version as version
 from flambeau import xpu as xpu

@@ -15,6 +15,7 @@ from . import (
     _distance,
     _dropout,
     _fold,
+    _grouped,
     _linear,
     _linear_losses,
     _loss_margins,
@@ -35,6 +36,7 @@ from ._conv import *
 from ._distance import *
 from ._dropout import *
 from ._fold import *
+from ._grouped import *
 from ._linear import *
 from ._linear_losses import *
 from ._loss_margins import *
@@ -55,6 +57,7 @@ __all__ += _conv.__all__
 __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
+__all__ += _grouped.__all__
 __all__ += _linear.__all__
 __all__ += _linear_losses.__all__
 __all__ += _losses.__all__
@@ -72,3 +75,13 @@ for _name in __all__:
     _function = globals()[_name]
     if _function.__module__.startswith(f"{__name__}."):
         _function.__module__ = __name__
+
+
+def __getattr__(name: str):
+    """Names that programs take from here beside functions; they are not listed."""
+    import importlib
+
+    _names = importlib.import_module(f"{__name__}._names")
+    if name in _names.__all__:
+        return getattr(_names, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
