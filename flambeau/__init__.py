@@ -33,7 +33,7 @@ _LAZY = {
         "amp": "autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
-        "serialization": "save load",
+        "serialization": "save load save_safetensors load_safetensors",
         "_streams": "Stream Event",
         "_symint": "SymInt",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
