@@ -10,10 +10,10 @@ import tarfile
 import flambeau
 
 from . import options
-from .errors import CheckpointError, Damaged, short
+from .errors import CheckpointError, Damaged, Passed, short
 from .limits import sizes
 from .locations import restore
-from .rebuild import Lost, StorageType, TypedStorage, tensor_v1
+from .rebuild import Lost, MetaStorage, StorageType, TypedStorage, tensor_v1
 from .storages import new_storage, storage_over, swapped, view_of
 from .unpickler import Unpickler
 
@@ -121,10 +121,14 @@ def _part(storage, offset: int, nbytes: int):
         raise Damaged("a storage goes past the end of the one that it is in")
     if isinstance(storage, Lost):
         return storage
+    if isinstance(storage, MetaStorage):
+        return MetaStorage(nbytes)
     if storage.device.type != "cpu":
-        raise NotImplementedError(
-            "load: storages inside of others, as PyTorch wrote them before 0.4, need "
-            "map_location='cpu'"
+        raise Passed(
+            RuntimeError(
+                "load: the file has storages inside of others, as PyTorch wrote them before 0.4; "
+                "give map_location='cpu', and move the tensors then"
+            )
         )
     return storage_over(view_of(storage), offset, nbytes) if nbytes else new_storage(0)
 

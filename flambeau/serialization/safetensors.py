@@ -99,7 +99,7 @@ def _pairs(pairs: list) -> dict:
         return made
     kinds = set(map(type, made.values()))
     if not (kinds <= {str} or kinds <= {dict}):
-        raise Damaged(f"{short(made)} in its header is no tensor")
+        raise Damaged(f"its header is not that of a safetensors file: {short(made)} is no tensor")
     return made
 
 
@@ -116,9 +116,11 @@ def _parsed(data: bytes) -> dict:
             parse_constant=_no_number,
         )
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"its header is no JSON of this format: {str(error)[:200]}") from error
+        raise Damaged(
+            f"its header is not that of a safetensors file: {str(error)[:200]}"
+        ) from error
     if type(header) is not dict:
-        raise Damaged("its header is no dictionary")
+        raise Damaged("its header is not that of a safetensors file: it is no dictionary")
     return header
 
 
@@ -167,7 +169,7 @@ def _header(file) -> SafetensorsHeader:
             raise Damaged(f"tensor {short(name)} in its header {wrong}")
         end = info.end
     if end != size - 8 - length:
-        raise Damaged(f"its tensors have {end} bytes, and there are {size - 8 - length}")
+        raise Damaged(f"its tensors need {end} bytes, of {size - 8 - length} there")
     return SafetensorsHeader(tensors, metadata, start + 8 + length)
 
 

@@ -84,7 +84,10 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_hostile_pickle_is_refused(case, tmp_path):
     said = hostile(tmp_path, b"\x80\x04" + REFUSED[case]() + b".")
-    assert re.match("(CheckpointError|DamagedTensorsError) load: ", said) and "is truncated or corrupt" in said, said
+    assert (
+        re.match("(CheckpointError|DamagedTensorsError) load: ", said)
+        and "is truncated or corrupt" in said
+    ), said
     assert len(said) < 2500
 
 
