@@ -45,6 +45,7 @@ _LAZY = {
             " set_default_device set_default_tensor_type set_deterministic_debug_mode"
             " set_float32_matmul_precision use_deterministic_algorithms"
         ),
+        "serialization": "save load save_safetensors load_safetensors",
         "_streams": "Stream Event",
         "_symint": "SymInt",
         "_typed_tensors": (
