@@ -1,5 +1,6 @@
 #include "core/dispatch/profile.h"
 
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ uint64_t this_thread() {
 int64_t bytes_now() { return static_cast<int64_t>(memory::stats().allocated_bytes); }
 
 std::atomic<uint64_t> next_id{1};
+std::atomic<uint32_t> forks{0};  // between this process and the first
 
 // What this thread wrote to last.
 struct LastLog {
@@ -91,31 +93,50 @@ void write_argument(std::vector<int64_t>& out, const Value& v) {
 }  // namespace
 
 Profile::Profile(const ProfileOptions& options)
-    : options_(options), id_(next_id.fetch_add(1, std::memory_order_relaxed)) {}
+    : options_(options),
+      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      forks_(forks.load(std::memory_order_relaxed)) {
+  static const bool counts = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); }) == 0;
+  static_cast<void>(counts);
+}
 
-ProfileLog& Profile::log() const {
-  if (last.profile == id_) return *last.log;
+bool Profile::is_over() const {
+  return stopped_.load(std::memory_order_acquire) ||
+         forks.load(std::memory_order_relaxed) != forks_;
+}
+
+ProfileLog* Profile::log() const {
+  if (is_over()) return nullptr;
+  if (last.profile == id_) return last.log;
   const std::lock_guard lock(mutex_);
+  if (is_over()) return nullptr;  // and who reads the logs finds no new one
   ProfileLog* found = nullptr;
   for (ProfileLog& log : logs_)
     if (log.thread == this_thread()) found = &log;
   if (!found) found = &logs_.emplace_back(this_thread());
   last = {id_, found};
-  return *found;
+  return found;
+}
+
+// Taken without the lock of the log, because it needs Python's. Within an op the program's line is
+// that of the op.
+std::unique_ptr<Counted> Profile::stack_for(const ProfileLog& log) const {
+  if (!options_.stacks) return nullptr;
+  {
+    const std::lock_guard lock(log.mutex_);
+    if (log.open_ >= 0 && log.events[log.open_].kind != ProfileEvent::Kind::range) return nullptr;
+  }
+  return capture_stack();
 }
 
 // The log is locked.
-int32_t Profile::add(ProfileLog& log, ProfileEvent event) const {
+int32_t Profile::add(ProfileLog& log, ProfileEvent event, std::unique_ptr<Counted> stack) const {
   event.parent = log.open_;
-  const bool inside_op =
-      event.parent >= 0 && log.events[event.parent].kind != ProfileEvent::Kind::range;
   if (options_.memory) event.memory = bytes_now();
   log.open_ = static_cast<int32_t>(log.events.size());
-  if (options_.stacks && !inside_op) {
-    if (auto stack = capture_stack()) {
-      event.stack = static_cast<uint32_t>(log.stacks.size());
-      log.stacks.push_back(std::move(stack));
-    }
+  if (stack) {
+    event.stack = static_cast<uint32_t>(log.stacks.size());
+    log.stacks.push_back(std::move(stack));
   }
   event.begin = now();  // last, so that what is above is none of its time
   log.events.push_back(event);
@@ -123,17 +144,19 @@ int32_t Profile::add(ProfileLog& log, ProfileEvent event) const {
 }
 
 std::unique_ptr<Counted> Profile::begin(const Op& op, const Value* args) const {
-  ProfileLog& log = this->log();
-  const std::lock_guard lock(log.mutex_);
-  if (stopped_.load(std::memory_order_acquire)) return nullptr;
+  ProfileLog* const log = this->log();
+  if (!log) return nullptr;
+  auto stack = stack_for(*log);
+  const std::lock_guard lock(log->mutex_);
+  if (is_over()) return nullptr;
   ProfileEvent event{ProfileEvent::Kind::op, op.name, &op, -1, 0, -1, -1, 0, 0, 0, 0};
   if (GradMode::enabled() && !thread_state.below_autograd)
     event.sequence = static_cast<int64_t>(peek_sequence_nr());
   if (options_.shapes) {
-    event.arguments = static_cast<uint32_t>(log.numbers.size());
-    for (size_t i = 0; i < op.nargs; ++i) write_argument(log.numbers, args[i]);
+    event.arguments = static_cast<uint32_t>(log->numbers.size());
+    for (size_t i = 0; i < op.nargs; ++i) write_argument(log->numbers, args[i]);
   }
-  return std::make_unique<Opened>(Place{&log, add(log, event)});
+  return std::make_unique<Opened>(Place{log, add(*log, event, std::move(stack))});
 }
 
 void Profile::end(Counted* context, const Op&, const Value*, Results*) const {
@@ -142,16 +165,19 @@ void Profile::end(Counted* context, const Op&, const Value*, Results*) const {
 
 Profile::Place Profile::open(ProfileEvent::Kind kind, std::string_view name,
                              int64_t sequence) const {
-  ProfileLog& log = this->log();
-  const std::lock_guard lock(log.mutex_);
-  if (stopped_.load(std::memory_order_acquire)) return {};
-  auto kept = log.names_.find(name);
-  if (kept == log.names_.end()) kept = log.names_.emplace(std::string(name), true).first;
-  return {&log, add(log, {kind, kept->first.c_str(), nullptr, -1, 0, -1, sequence, 0, 0, 0, 0})};
+  ProfileLog* const log = this->log();
+  if (!log) return {};
+  auto stack = stack_for(*log);
+  const std::lock_guard lock(log->mutex_);
+  if (is_over()) return {};
+  auto kept = log->names_.find(name);
+  if (kept == log->names_.end()) kept = log->names_.emplace(std::string(name), true).first;
+  const ProfileEvent event{kind, kept->first.c_str(), nullptr, -1, 0, -1, sequence, 0, 0, 0, 0};
+  return {log, add(*log, event, std::move(stack))};
 }
 
 void Profile::close(const Place& place) const {
-  if (!place.log) return;
+  if (!place.log || is_over()) return;
   const int64_t end = now();  // first, so that what is below is none of its time
   ProfileLog& log = *place.log;
   const std::lock_guard lock(log.mutex_);

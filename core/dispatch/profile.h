@@ -84,11 +84,14 @@ class Profile final : public Observer {
   }
 
  private:
-  ProfileLog& log() const;
-  int32_t add(ProfileLog& log, ProfileEvent event) const;
+  ProfileLog* log() const;  // of this thread; nullptr where nothing is noted any more
+  std::unique_ptr<Counted> stack_for(const ProfileLog& log) const;
+  int32_t add(ProfileLog& log, ProfileEvent event, std::unique_ptr<Counted> stack) const;
+  bool is_over() const;
 
   const ProfileOptions options_;
   const uint64_t id_;
+  const uint32_t forks_;  // a process that was forked notes nothing
   mutable std::mutex mutex_;
   mutable std::deque<ProfileLog> logs_;
   mutable std::atomic<bool> stopped_{false};

@@ -201,7 +201,7 @@ class Recording:
         out.sort(key=lambda e: (e.time_range.start, -e.time_range.end))
         for number, event in enumerate(out):
             event.id = number
-        _name_forward_stacks(out)
+        _name_forwards(out)
         return out
 
     def _event(self, thread: int, e: Noted, with_flops: bool) -> FunctionEvent:
@@ -263,9 +263,11 @@ def _dtype(kind: str, value: Any) -> str:
     return "Scalar" if kind in ("int", "float", "bool") else "ScalarList" if kind == "ints" else ""
 
 
-def _name_forward_stacks(events: list[FunctionEvent]) -> None:
-    """Nodes of a backward pass, and what they call, have the lines of their forward."""
+def _name_forwards(events: list[FunctionEvent]) -> None:
+    """Nodes of a backward pass, and what they call, have the lines and the module of their
+    forward."""
     lines: dict[int, list[str]] = {}
+    modules: dict[int, str] = {}
     for event in events:
         if event.scope == 0 and event.sequence_nr >= 0 and event.fwd_thread is None:
             found: FunctionEvent | None = event
@@ -273,8 +275,12 @@ def _name_forward_stacks(events: list[FunctionEvent]) -> None:
                 found = found.cpu_parent
             if found is not None:
                 lines[event.sequence_nr] = found.stack
+            modules[event.sequence_nr] = event.module_hierarchy
     for event in events:  # parents come before their children
-        if event.fwd_thread is not None and event.sequence_nr in lines:
-            event.stack = lines[event.sequence_nr]
-        elif not event.stack and event.cpu_parent is not None:
-            event.stack = event.cpu_parent.stack
+        parent, number = event.cpu_parent, event.sequence_nr
+        if event.fwd_thread is not None and number in modules:
+            event.stack = lines.get(number, [])
+            event.module_hierarchy = modules[number]
+        elif parent is not None:
+            event.stack = event.stack or parent.stack
+            event.module_hierarchy = event.module_hierarchy or parent.module_hierarchy

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import threading
 import time
 
@@ -182,6 +183,11 @@ def test_modules():
     assert by["aten::linear"].module_hierarchy == "TOP(Sequential).0(Linear)"
     assert by["aten::relu"].module_hierarchy == "TOP(Sequential).1(Sequential).0(ReLU)"
     assert not any(e.name.startswith("nn.Module") for e in prof.events())
+    with P.profile(with_modules=True) as backward:
+        net(torch.ones(1, 2)).sum().backward()
+    node = next(e for e in backward.events() if e.name == "AddmmBackward0")
+    assert node.module_hierarchy == "TOP(Sequential).0(Linear)"
+    assert all(part.module_hierarchy == node.module_hierarchy for part in node.cpu_children)
     assert "0(Linear)" in prof.summary()
     # The hooks are gone.
     assert not torch.nn.modules.module._global_forward_hooks
@@ -311,6 +317,50 @@ def test_threads():
     assert by["work"].thread != prof.events()[0].thread == threading.get_native_id()
     assert "Other threads" in prof.summary()
     assert not _C._is_profiled()
+
+
+def test_many_threads_with_lines_and_a_stop_in_the_middle():
+    ended = threading.Event()
+
+    def work():
+        x = torch.ones(4, requires_grad=True)
+        while not ended.is_set():
+            with P.record_function("work"):
+                x.exp().sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    config = P._ExperimentalConfig(profile_all_threads=True)
+    try:
+        for _ in range(5):
+            options = dict(experimental_config=config, with_stack=True, profile_memory=True)
+            with P.profile(**options) as prof:
+                time.sleep(0.02)
+            seen = {e.thread for e in prof.events()}
+            assert seen <= {t.native_id for t in threads} and seen
+            for event in prof.events():
+                assert event.time_range.end >= event.time_range.start
+                parent = event.cpu_parent
+                assert parent is None or parent.thread == event.thread
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_forked_process_notes_nothing():
+    with P.profile() as prof:
+        torch.ones(1)
+        child = os.fork()
+        if child == 0:
+            with P.record_function("in the child"):
+                torch.zeros(1)
+            prof.__exit__(None, None, None)
+            os._exit(0 if [e.name for e in prof.events()] == ["aten::ones"] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        torch.ones(1)
+    assert names(prof) == ["aten::ones", "aten::ones"]
 
 
 def test_profiles_nest():

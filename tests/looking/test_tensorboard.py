@@ -206,7 +206,7 @@ def test_precision_and_recall(writer):
         tp, fp = (chosen & truth).sum(), (chosen & ~truth).sum()
         tn, fn = (~chosen & ~truth).sum(), (~chosen & truth).sum()
         assert data[:4, at].tolist() == [tp, fp, tn, fn]
-        assert data[4, at] == pytest.approx(tp / (tp + fp) if tp + fp else 1)
+        assert data[4, at] == pytest.approx(tp / (tp + fp) if tp + fp else 0)
         assert data[5, at] == pytest.approx(tp / (tp + fn))
     writer.add_pr_curve_raw("raw", *data, num_thresholds=11)
     raw = tensor_util.make_ndarray(written(writer).Tensors("raw")[0].tensor_proto)

@@ -296,9 +296,8 @@ def compute_curve(
 
     tp, fp = at_least(truth), at_least(~truth)
     tn, fn = fp[0] - fp, tp[0] - tp
-    tiny = np.finfo(float).tiny
-    precision = np.where(tp + fp > 0, tp / np.maximum(tp + fp, tiny), 1.0)
-    recall = np.where(tp + fn > 0, tp / np.maximum(tp + fn, tiny), 0.0)
+    least = 1e-7  # where nothing is counted the share is 0
+    precision, recall = tp / np.maximum(tp + fp, least), tp / np.maximum(tp + fn, least)
     return np.stack([tp, fp, tn, fn, precision, recall])
 
 
