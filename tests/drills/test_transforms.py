@@ -185,7 +185,9 @@ def functions(record, dtypes):
             given = list(items.items[0])
             for i, t in zip(places, chosen):
                 given[i] = t
-            return floating(items(*given))
+            outputs = items(*given)
+            kept = range(len(outputs)) if record.differentiable is None else record.differentiable
+            return floating([outputs[i] for i in kept])
 
         inputs = [[item[i] for i in places] for item in items.items]
         if not any(
