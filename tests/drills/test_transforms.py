@@ -28,7 +28,7 @@ RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dr
 # optimisers, which give nothing back.
 REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where"}
 REFUSED |= {"ctc_loss.Tensor"}
-REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns}
+REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns and not callable(r.batching)}
 
 # Which say that they are content to be called for each item; vmap says that too.
 LOOPED = "|".join(sorted({re.escape(r.schema.name) for r in RECORDS if r.batching == "loop"}))
