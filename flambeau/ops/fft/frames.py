@@ -1,6 +1,13 @@
 """Transforms of the pieces of a signal, and the signal from them."""
 
-from flambeau.ops.language import Error, is_differentiable, scalar_type_name, show, to_real
+from flambeau.ops.language import (
+    Error,
+    in_batch,
+    is_differentiable,
+    scalar_type_name,
+    show,
+    to_real,
+)
 from flambeau.ops.record import COMPLEX, composite
 from flambeau.ops.samples import call, values
 
@@ -255,7 +262,7 @@ def istft(
     stop = min(end, whole)
     signal = ops.slice_Tensor(signal, 1, start, stop)
     envelope = ops.slice_Tensor(envelope, 1, start, stop)
-    if not envelope.is_meta:
+    if not envelope.is_meta and not in_batch(envelope):
         least = ops.min(ops.abs(envelope))
         if bool(ops.lt_Scalar(least, 1e-11).item()):
             raise Error("istft: window overlap add min is 0: the windows leave elements out")
@@ -273,7 +280,7 @@ for _op in (stft, stft_center):
         call(values(12), 4, return_complex=True),
         call(values(2, 12), 4, 3, 3, values(3, low=0.5), normalized=True, return_complex=False),
         call(values(12), 4, onesided=False, return_complex=True),
-        dtypes=_REALS,
+        dtypes=_REALS | COMPLEX,
     )
 istft.samples(
     call(values(3, 5), 4),

@@ -252,7 +252,10 @@ def _reference(name):
             whole = x.ndim if name.endswith("n") else 2
             dim = range(-(whole if s is None else len(s)), 0)
         if s is not None:
-            s = [x.shape[d] if n == -1 else n for n, d in zip(s, dim, strict=True)]
+            whole = [x.shape[d] for d in dim]
+            if name.startswith(("hfft", "irfft")):
+                whole[-1] = 2 * (whole[-1] - 1)
+            s = [m if n == -1 else n for n, m in zip(s, whole, strict=True)]
         return getattr(_FFT, name)(x, s, tuple(dim), norm)
 
     return function

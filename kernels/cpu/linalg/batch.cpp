@@ -55,6 +55,15 @@ void Result::store() const {
   if (!work_.is(out_)) copy(out_, work_);
 }
 
+void fill_diagonals(const Tensor& t) {
+  const int64_t last = t.dim() - 1;
+  fill(t, Scalar(int64_t{0}));
+  Dims sizes(batch_of(t)), strides(t.strides().first(t.strides().size() - 2));
+  sizes.push_back(std::min(t.size(last), t.size(last - 1)));
+  strides.push_back(t.stride(last) + t.stride(last - 1));
+  fill(Tensor::alias(t, sizes, strides, t.offset()), Scalar(int64_t{1}));
+}
+
 Shape::Shape(const Tensor& t) {
   const IntSpan sizes = t.sizes();
   for (const int64_t n : batch_of(t)) count *= n;

@@ -76,6 +76,9 @@ int asked(const T& first) {
   return std::max(1, lapack::size(static_cast<int64_t>(std::real(first))));
 }
 
+// Ones on the diagonals of matrices, zeros beside them.
+void fill_diagonals(const Tensor& t);
+
 // Error of the first matrix whose `info` is not 0, with its place in the batch.
 void check_info(const char* op, const int* info, int64_t count, bool is_matrix);
 

@@ -53,6 +53,10 @@ void linalg_svd(const Tensor& U, const Tensor& S, const Tensor& Vh, const Tensor
 void linalg_eig(const Tensor& values, const Tensor& vectors, const Tensor& self);
 void linalg_eigvals(const Tensor& values, const Tensor& self);
 
+// ---- least_squares.cpp. B and rank and singular lie as allocated here: by columns, and by rows
+void lstsq(const Tensor& B, const Tensor& rank, const Tensor& singular, const Tensor& A,
+           const Tensor& given, double rcond, std::string_view driver);
+
 // ---- exponential.cpp
 void matrix_exp(const Tensor& out, const Tensor& self);
 
