@@ -9,4 +9,4 @@ __all__ = (
     "fft fft2 fftfreq fftn fftshift hfft hfft2 hfftn ifft ifft2 ifftn ifftshift ihfft ihfft2 ihfftn"
     " irfft irfft2 irfftn rfft rfft2 rfftfreq rfftn"
 ).split()
-globals().update({name: getattr(_C._fft, f"fft_{name}") for name in __all__})
+globals().update({name: getattr(_C._functional, f"fft_{name}") for name in __all__})

@@ -17,7 +17,7 @@ from flambeau.ops.samples import Lazy, call, values
 _FFT = Lazy("scipy.fft")
 _MANY = "(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor"
 _TWO = "(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor"
-_OPTIONS = {"out": True, "module": "_fft", "method": False}
+_OPTIONS = {"out": True, "module": "_functional", "method": False}
 
 
 def dims_of(op, t, s, dim):

@@ -16,7 +16,7 @@ _FFT = Lazy("scipy.fft")
 REALS = frozenset({"float32", "float64"}) | INTEGRAL | BOOL
 NUMBERS = REALS | COMPLEX
 _ONE = "(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor"
-_OPTIONS = {"out": True, "module": "_fft", "method": False}
+_OPTIONS = {"out": True, "module": "_functional", "method": False}
 
 
 def scaling(op, norm, forward):
@@ -111,8 +111,8 @@ def fft_fft(self, n, dim, norm, ops):
     ``norm`` is "backward" (the inverse divides by n), "forward" (this one does) or "ortho" (each by
     its root).
 
-    >>> flambeau.fft.fft(flambeau.tensor([1., 0., 0., 0.]))
-    tensor([1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j])
+    >>> flambeau.fft.fft(flambeau.tensor([1., 2., 3., 4.]))
+    tensor([10.+0.j, -2.+2.j, -2.+0.j, -2.-2.j])
     """
     return of_complex("fft", self, n, dim, norm, True, ops)
 
@@ -121,8 +121,8 @@ def fft_fft(self, n, dim, norm, ops):
 def fft_ifft(self, n, dim, norm, ops):
     """The inverse of ``fft``.
 
-    >>> flambeau.fft.ifft(flambeau.tensor([4., 0., 0., 0.]))
-    tensor([1.-0.j, 1.-0.j, 1.-0.j, 1.-0.j])
+    >>> flambeau.fft.ifft(flambeau.tensor([10., -2 + 2j, -2., -2 - 2j])).real
+    tensor([1., 2., 3., 4.])
     """
     return of_complex("ifft", self, n, dim, norm, False, ops)
 
@@ -131,8 +131,8 @@ def fft_ifft(self, n, dim, norm, ops):
 def fft_rfft(self, n, dim, norm, ops):
     """The first half of the transform of real numbers; the other holds its conjugates.
 
-    >>> flambeau.fft.rfft(flambeau.tensor([1., 0., 0., 0.]))
-    tensor([1.+0.j, 1.+0.j, 1.+0.j])
+    >>> flambeau.fft.rfft(flambeau.tensor([1., 2., 3., 4.]))
+    tensor([10.+0.j, -2.+2.j, -2.+0.j])
     """
     return of_real("rfft", self, n, dim, norm, True, ops)
 
@@ -161,8 +161,8 @@ def fft_hfft(self, n, dim, norm, ops):
 def fft_ihfft(self, n, dim, norm, ops):
     """The inverse of ``hfft``: the first half.
 
-    >>> flambeau.fft.ihfft(flambeau.tensor([4., 0., 0., 0.]))
-    tensor([1.-0.j, 1.-0.j, 1.-0.j])
+    >>> flambeau.fft.ihfft(flambeau.tensor([4., 8., 12., 16.])).imag
+    tensor([-0., -2., -0.])
     """
     return of_real("ihfft", self, n, dim, norm, False, ops)
 

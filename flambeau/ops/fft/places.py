@@ -26,7 +26,7 @@ def rolled(op, self, dim, extra, ops):
     return ops.roll(self, shifts, dims)
 
 
-@composite("fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_fft", method=False)
+@composite("fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False)
 def fft_fftshift(self, dim, ops):
     """The frequency 0 in the middle, along ``dim`` or along all dimensions.
 
@@ -36,7 +36,7 @@ def fft_fftshift(self, dim, ops):
     return rolled("fftshift", self, dim, 0, ops)
 
 
-@composite("fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_fft", method=False)
+@composite("fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False)
 def fft_ifftshift(self, dim, ops):
     """The inverse of ``fftshift``.
 
@@ -64,7 +64,7 @@ def check_frequencies(op, n, d, dtype):
     return made
 
 
-@composite(f"fft_fftfreq(int n, float d=1., *, {_OPTIONS}) -> Tensor", module="_fft")
+@composite(f"fft_fftfreq(int n, float d=1., *, {_OPTIONS}) -> Tensor", module="_functional")
 def fft_fftfreq(n, d, dtype, layout, device, pin_memory, ops):
     """The frequencies of the elements of ``fft``, in cycles of samples that are ``d`` apart.
 
@@ -77,7 +77,7 @@ def fft_fftfreq(n, d, dtype, layout, device, pin_memory, ops):
     return ops.mul_Scalar(ops.cat([up, down]), step_of(n, d))
 
 
-@composite(f"fft_rfftfreq(int n, float d=1., *, {_OPTIONS}) -> Tensor", module="_fft")
+@composite(f"fft_rfftfreq(int n, float d=1., *, {_OPTIONS}) -> Tensor", module="_functional")
 def fft_rfftfreq(n, d, dtype, layout, device, pin_memory, ops):
     """The frequencies of the elements of ``rfft``.
 

@@ -98,8 +98,8 @@ def _(window_length, dtype, layout, device, pin_memory):
 def blackman_window():
     """``0.42 - cos(t) / 2 + 0.08 cos(2 t)`` with ``t = 2 pi k / n``.
 
-    >>> flambeau.blackman_window(4).abs()
-    tensor([0.0000, 0.3400, 1.0000, 0.3400])
+    >>> flambeau.blackman_window(4)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
     """
 
 
@@ -142,7 +142,7 @@ def kaiser_window():
     """``I0(beta sqrt(1 - x^2)) / I0(beta)`` with x from -1 to 1; ``beta`` is 12 unless given.
 
     >>> flambeau.kaiser_window(4, True, 2.0)
-    tensor([0.4387, 0.8537, 1.0000, 0.8537])
+    tensor([0.4387, 0.8348, 1.0000, 0.8348])
     """
 
 

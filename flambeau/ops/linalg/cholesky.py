@@ -229,9 +229,9 @@ def _(g, self, input2, upper, result, ops):
 def cholesky_inverse():
     """The inverse of matrices that are given by their Cholesky factors.
 
-    >>> flambeau.cholesky_inverse(flambeau.tensor([[2., 0.], [0., 4.]]))
-    tensor([[0.2500, 0.0000],
-            [0.0000, 0.0625]])
+    >>> flambeau.cholesky_inverse(flambeau.tensor([[2., 0.], [1., 2.]]))
+    tensor([[ 0.3125, -0.1250],
+            [-0.1250,  0.2500]])
     """
 
 

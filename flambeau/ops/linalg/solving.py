@@ -198,9 +198,9 @@ linalg_solve.autocast("float32")
 def linalg_inv_ex():
     """The inverse, and for each matrix 0 or where it is singular; its inverse is then NaN.
 
-    >>> flambeau.linalg.inv_ex(flambeau.tensor([[2., 0.], [0., 4.]])).inverse
-    tensor([[0.5000, 0.0000],
-            [0.0000, 0.2500]])
+    >>> flambeau.linalg.inv_ex(flambeau.tensor([[1., 2.], [3., 4.]])).inverse
+    tensor([[-2.0000,  1.0000],
+            [ 1.5000, -0.5000]])
     """
 
 
@@ -235,9 +235,9 @@ def inverse_of(op, A, ops):
 def linalg_inv(A, ops):
     """The inverse of square matrices. ``linalg.solve`` is faster and nearer than a product with it.
 
-    >>> flambeau.linalg.inv(flambeau.tensor([[2., 0.], [0., 4.]]))
-    tensor([[0.5000, 0.0000],
-            [0.0000, 0.2500]])
+    >>> flambeau.linalg.inv(flambeau.tensor([[1., 2.], [3., 4.]]))
+    tensor([[-2.0000,  1.0000],
+            [ 1.5000, -0.5000]])
     """
     return inverse_of("linalg.inv", A, ops)
 
@@ -246,9 +246,9 @@ def linalg_inv(A, ops):
 def inverse(self, ops):
     """The inverse of square matrices: ``linalg.inv``.
 
-    >>> flambeau.inverse(flambeau.tensor([[2., 0.], [0., 4.]]))
-    tensor([[0.5000, 0.0000],
-            [0.0000, 0.2500]])
+    >>> flambeau.inverse(flambeau.tensor([[1., 2.], [3., 4.]]))
+    tensor([[-2.0000,  1.0000],
+            [ 1.5000, -0.5000]])
     """
     return inverse_of("linalg.inv", self, ops)
 

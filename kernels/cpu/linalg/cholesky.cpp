@@ -1,3 +1,4 @@
+#include "flambeau/kernels/linalg.h"
 #include "kernels/cpu/linalg/batch.h"
 #include "kernels/cpu/linalg/linalg.h"
 #include "kernels/cpu/pointwise/pointwise.h"

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "flambeau/kernels/linalg.h"
 #include "kernels/cpu/linalg/batch.h"
 #include "kernels/cpu/linalg/linalg.h"
 #include "kernels/cpu/matmul/gemm/gemm.h"

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "flambeau/kernels/linalg.h"
 #include "kernels/cpu/linalg/batch.h"
 #include "kernels/cpu/linalg/linalg.h"
 #include "kernels/cpu/pointwise/pointwise.h"

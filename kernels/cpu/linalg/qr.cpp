@@ -1,5 +1,6 @@
 #include <string_view>
 
+#include "flambeau/kernels/linalg.h"
 #include "kernels/cpu/linalg/batch.h"
 #include "kernels/cpu/linalg/linalg.h"
 #include "kernels/cpu/pointwise/pointwise.h"
