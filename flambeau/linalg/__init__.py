@@ -10,14 +10,13 @@ from __future__ import annotations
 from flambeau import _C, matmul
 from flambeau._C import _LinAlgError as LinAlgError
 
-from ._norms import diagonal, matrix_norm, multi_dot, norm, vecdot
-
-vector_norm = _C._linalg.linalg_vector_norm
+from ._products import diagonal, multi_dot, vecdot
 
 # Names of operators, behind "linalg_".
 _OPERATORS = (
-    "cholesky cholesky_ex det householder_product inv inv_ex lu lu_factor lu_factor_ex lu_solve"
-    " matrix_exp qr slogdet solve solve_ex solve_triangular"
+    "cholesky cholesky_ex cond det eig eigh eigvals eigvalsh householder_product inv inv_ex lu"
+    " lu_factor lu_factor_ex lu_solve matrix_exp matrix_norm matrix_power matrix_rank norm pinv qr"
+    " slogdet solve solve_ex solve_triangular svd svdvals vector_norm"
 ).split()
 globals().update({name: getattr(_C._linalg, f"linalg_{name}") for name in _OPERATORS})
 
@@ -25,10 +24,7 @@ __all__ = [
     "LinAlgError",
     "diagonal",
     "matmul",
-    "matrix_norm",
     "multi_dot",
-    "norm",
     "vecdot",
-    "vector_norm",
     *_OPERATORS,
 ]

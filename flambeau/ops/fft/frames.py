@@ -204,7 +204,9 @@ def istft(
             "istft: istft requires a complex-valued input tensor, as stft gives with "
             f"return_complex=True, got {scalar_type_name(self.dtype)}"
         )
-    if self.dim() < 2 or self.dim() > 3:
+    if self.dim() < 2:
+        raise IndexError(f"istft: expected frequencies by frames, but got {show(self.shape)}")
+    if self.dim() > 3:
         raise Error(f"istft: expected a tensor with 2 or 3 dimensions, but got {show(self.shape)}")
     if self.numel() == 0:
         raise Error(f"istft: input tensor cannot be empty, got {show(self.shape)}")

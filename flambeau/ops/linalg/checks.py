@@ -56,6 +56,15 @@ def check_float(op, t):
         )
 
 
+def check_lapack(op, t):
+    """The same where PyTorch finds no kernel."""
+    if not is_differentiable(t.dtype) or t.dtype.itemsize < 4:
+        raise NotImplementedError(
+            f"{op}: not implemented for {scalar_type_name(t.dtype)}: convert with "
+            ".to(torch.float32)"
+        )
+
+
 def check_same(op, a, b, first, second):
     if a.dtype != b.dtype:
         raise Error(

@@ -14,6 +14,7 @@ from flambeau.ops.linalg.checks import (
     LAPACK,
     adjoint,
     check_float,
+    check_lapack,
     check_matrix,
     check_same,
     check_square,
@@ -64,7 +65,7 @@ linalg_lu_factor_ex.batching("front")
 @linalg_lu_factor_ex.rule
 def _(A, pivot):
     check_matrix("linalg.lu_factor", A, "A")
-    check_float("linalg.lu_factor", A)
+    check_lapack("linalg.lu_factor", A)
     check_pivot("linalg.lu_factor", pivot)
     batch = matrices_of(A.shape)
     return (
@@ -191,7 +192,7 @@ def part_specs(sizes, dtype):
 @linalg_lu.rule
 def _(A, pivot):
     check_matrix("linalg.lu", A, "A")
-    check_float("linalg.lu", A)
+    check_lapack("linalg.lu", A)
     check_pivot("linalg.lu", pivot)
     return part_specs(A.shape, A.dtype)
 

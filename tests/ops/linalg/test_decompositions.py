@@ -1,5 +1,6 @@
 """Decompositions give back what they were made of, and say what they cannot decompose."""
 
+import os
 import subprocess
 import sys
 
@@ -214,15 +215,12 @@ except RuntimeError as error:
     print(error)
 assert "scipy_openblas32" not in sys.modules
 """
-    run = lambda *args, **env: (
-        subprocess.run(  # noqa: E731
-            [sys.executable, "-c", program, *args],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**__import__("os").environ, **env},
-        ).stdout
-    )
+
+    def run(*args, **env):
+        command = [sys.executable, "-c", program, *args]
+        given = {**os.environ, **env}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=given).stdout
+
     assert "scipy_openblas" in run()
     other = tmp_path / "no_library.so"
     other.write_text("")
