@@ -28,7 +28,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 # Name -> the module that has it.
 _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler"
-    " cpu cuda distributed func functional futures hub jit library linalg mps mtia"
+    " cpu cuda distributed fft func functional futures hub jit library linalg mps mtia"
     " multiprocessing nn ops optim overrides profiler random return_types serialization"
     " special testing torch_version types utils version xpu"
 ).split()

@@ -58,6 +58,7 @@ EXCEPTIONS = {
     # PyTorch stops at what its Python happens to do with the argument.
     "broadcast_shapes": ["text", "pair"],
     "norm": ["None", "text", "lib", "object", "list", "pair", "", "x object"],
+    "stft": ["x v4", "x i", "x x", "x x object", "x x x x x x x x x"],
     "unique": ["x 0 x", "x x object", "x x x x x x x x x"],
     "unique_consecutive": [c for c in CALLS if c.startswith("x ")],
     "nn.functional.embedding": ["x 0 x", "x 0 5"],

@@ -16,6 +16,7 @@ from flambeau import futures as futures
 from flambeau import hub as hub
 from flambeau import jit as jit
 from flambeau import library as library
+from flambeau import fft as fft
 from flambeau import linalg as linalg
 from flambeau import mps as mps
 from flambeau import mtia as mtia
