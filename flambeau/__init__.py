@@ -25,7 +25,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 _SUBMODULES = (
     "__config__ _recorder accelerator amp autograd backends cli cpu cuda distributed func"
     " functional library linalg mps mtia multiprocessing nn ops optim overrides random return_types"
-    " serialization special testing utils version xpu"
+    " serialization sparse special testing utils version xpu"
 ).split()
 _LAZY = {
     name: module
@@ -34,6 +34,7 @@ _LAZY = {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",
+        "sparse._construction": "sparse_coo_tensor",
         "_streams": "Stream Event",
         "_symint": "SymInt",
         "_tensor_str": "set_printoptions printoptions get_printoptions",

@@ -51,6 +51,19 @@ class Given:
 
 
 @dataclass(frozen=True, repr=False)
+class Coo:
+    """A sparse tensor with the elements of another one; the first ``dims`` dimensions are sparse,
+    or all. No gradient is tried of it."""
+
+    of: Values
+    dims: int = 0
+    constant: bool = True
+
+    def __repr__(self) -> str:
+        return f"coo({self.of!r}{f', {self.dims}' * bool(self.dims)})"
+
+
+@dataclass(frozen=True, repr=False)
 class DType:
     """A dtype by name; ``same`` is the one under test, ``double`` the widest of its kind."""
 
@@ -82,6 +95,10 @@ def ints(data) -> Given:
 
 def bools(data) -> Given:
     return Given(data, "bool")
+
+
+def coo(of: Values, dims: int = 0) -> Coo:
+    return Coo(of, dims)
 
 
 def dtype(name: str) -> DType:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import flambeau
-from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor, set_attributes
+from flambeau._tensor import (
+    rebuild_meta_tensor,
+    rebuild_sparse_tensor,
+    rebuild_tensor,
+    set_attributes,
+)
 
 from .errors import Damaged, short
 from .limits import sizes
@@ -97,6 +102,21 @@ def meta_tensor(dtype, size, stride, requires_grad):
     if not isinstance(dtype, flambeau.dtype):
         raise Damaged(f"a tensor has dtype {short(dtype)}")
     return rebuild_meta_tensor(dtype, sizes(size), sizes(stride), requires_grad)
+
+
+def sparse_tensor(layout, data):
+    """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
+    if layout is not flambeau.sparse_coo:
+        raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
+    if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    indices, values, size, *coalesced = data
+    if not (isinstance(indices, flambeau.Tensor) and isinstance(values, flambeau.Tensor)):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
 
 
 def from_type_v2(function, kind, args, state):

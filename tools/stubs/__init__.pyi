@@ -21,6 +21,7 @@ from flambeau import overrides as overrides
 from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization
+from flambeau import sparse as sparse
 from flambeau import special as special
 from flambeau import testing as testing
 from flambeau import utils as utils
@@ -71,5 +72,6 @@ from flambeau.functional import unique as unique
 from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.serialization import load as load
 from flambeau.serialization import save as save
+from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
 
 # ops: functions
