@@ -52,15 +52,17 @@ class Given:
 
 @dataclass(frozen=True, repr=False)
 class Coo:
-    """A sparse tensor with the elements of another one; the first ``dims`` dimensions are sparse,
-    or all. No gradient is tried of it."""
+    """A sparse tensor with the elements of another one, all of them; the first ``dims`` dimensions
+    are sparse, or all."""
 
     of: Values
     dims: int = 0
-    constant: bool = True
+    constant: bool = False  # whether no gradient flows to it
 
     def __repr__(self) -> str:
-        return f"coo({self.of!r}{f', {self.dims}' * bool(self.dims)})"
+        words = [repr(self.of)] + [f"{self.dims}"] * bool(self.dims)
+        words += ["constant=True"] * self.constant
+        return f"coo({', '.join(words)})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,8 +99,8 @@ def bools(data) -> Given:
     return Given(data, "bool")
 
 
-def coo(of: Values, dims: int = 0) -> Coo:
-    return Coo(of, dims)
+def coo(of: Values, dims: int = 0, constant: bool = False) -> Coo:
+    return Coo(of, dims, constant)
 
 
 def dtype(name: str) -> DType:

@@ -106,6 +106,13 @@ class Call:
         named = {k: as_numpy_dtype(v) for k, v in kwargs.items()}
         return [as_numpy_dtype(a) for a in args], named
 
+    def has_sparse(self) -> bool:
+        """Whether some argument is a sparse tensor."""
+        return any(
+            isinstance(v, Coo)
+            for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
+        )
+
     def constants(self) -> list[bool]:
         """Of each tensor, whether no gradient flows to it."""
         found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))

@@ -283,12 +283,12 @@ def over_tensors(record, call):
     def function(*tensors):
         given = list(flat)
         for i, t in zip(places, tensors):
-            given[i] = t
+            given[i] = t.to_sparse(flat[i].sparse_dim()) if flat[i].is_sparse else t
         args, kwargs = pytree.tree_unflatten(given, spec)
         flambeau.manual_seed(0)
         return overload(record.schema)(*args, **kwargs)
 
-    return function, [flat[i] for i in places]
+    return function, [flat[i].to_dense() for i in places]
 
 
 def differentiable(record, call):
@@ -308,7 +308,8 @@ def differentiable(record, call):
         if record.inplace_only:
             given[0] = given[0].clone()
         out = leaves(whole(*given))
-        return tuple(t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad)
+        tensors = [t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad]
+        return tuple(t.to_dense() for t in tensors)
 
     return (function, inputs) if inputs and function(*inputs) else None
 

@@ -1,6 +1,6 @@
 """Tensors of layout ``sparse_coo``: their parts, their order, and what they are when dense."""
 
-from flambeau.ops.language import Error, layout_name, layouts
+from flambeau.ops.language import Error, layout_name, layouts, same, show
 from flambeau.ops.record import composite, native
 from flambeau.ops.samples import call, coo, ints, values
 
@@ -97,7 +97,7 @@ def _coo_like():
     """The sparse tensor that has other values in the same places."""
 
 
-_coo_like.samples(call(coo(values(2, 2, low=0.5)), values(4)))
+_coo_like.samples(call(coo(values(2, 2), constant=True), values(4)))
 
 
 @_coo_like.gradient
@@ -285,6 +285,11 @@ def _(g, self, masked_grad, ops):
 )
 def to_dense_backward(grad, input, masked_grad, ops):
     """The gradient of ``to_dense``: in the places that there are, unless it is not to be masked."""
+    if not same(grad.shape, input.shape):
+        raise Error(
+            f"to_dense_backward: expected a gradient of shape {show(input.shape)}, got "
+            f"{show(grad.shape)}"
+        )
     if input.layout == layouts.strided:
         return ops.to_dense(grad)
     if masked_grad is not None and not masked_grad:
@@ -400,11 +405,12 @@ for _op in (_coalesce, coalesce):
 for _op in (_to_dense, to_dense):
     _op.samples(call(_COO), call(coo(values(3, 2), 1)))
 _coalesced_.samples(call(_COO, False))
-to_dense_backward.samples(call(values(2, 3), _COO))
+to_dense_backward.samples(call(values(2, 3), coo(values(2, 3), constant=True)))
 _to_sparse.samples(call(values(2, 3), 2), call(values(2, 3), 1))
 to_sparse_dim.samples(call(values(2, 3), 2), call(_COO, 2))
 to_sparse.samples(call(values(2, 3)), call(values(2, 3), dense_dim=1), call(_COO))
-sparse_mask.samples(call(values(2, 3), _COO), call(_COO, _COO))
+_MASK = coo(values(2, 3), constant=True)
+sparse_mask.samples(call(values(2, 3), _MASK), call(_COO, _MASK))
 
 for _op in (
     _sparse_coo_tensor_with_dims_and_tensors,

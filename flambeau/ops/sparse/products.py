@@ -274,7 +274,8 @@ _sparse_mm.samples(call(_A, values(3, 4)), call(values(4, 2), _A), call(_A, _B),
 _sparse_sparse_matmul.samples(call(_A, _B), dtypes=NUMERIC)
 _sparse_sum.samples(call(_A))
 _sparse_sum_dim.samples(call(_A, [0]), call(_A, [0, 1]), call(coo(values(2, 3), 1), [1]))
-_sparse_sum_backward.samples(call(values(3), _A, [0]), call(values(), _A, [0, 1]))
+_LIKE = coo(values(2, 3), constant=True)
+_sparse_sum_backward.samples(call(values(3), _LIKE, [0]), call(values(), _LIKE, [0, 1]))
 for _op in (_sparse_softmax_int, _sparse_log_softmax_int):
     _op.samples(call(_A, 1), call(coo(values(2, 3), 1), 1), dtypes=FLOATING)
 for _op in (_sparse_softmax, _sparse_log_softmax):

@@ -13,6 +13,11 @@ using namespace sparse;
 
 namespace {
 
+void check_on_cpu(const char* op, Device device) {
+  check<NotImplementedError>(device.is_cpu(), op, ": not supported on device '", device.str(),
+                             "': sparse tensors are the CPU's; move it with .to(\"cpu\") first");
+}
+
 // What a sparse tensor holds has no history of its own.
 Tensor plain(const Tensor& t) { return t.impl()->autograd ? flambeau::detach(t) : t; }
 
@@ -27,8 +32,7 @@ Tensor _sparse_coo_tensor_with_dims_and_tensors(int64_t sparse_dim, int64_t dens
   constexpr const char* op = "sparse_coo_tensor";
   check<NotImplementedError>(!pin_memory.value_or(false), op, ": pin_memory=True is not supported");
   for (const Device d : {indices.device(), values.device(), device.value_or(Device{})})
-    check<NotImplementedError>(d.is_cpu(), op, ": not supported on device '", d.str(),
-                               "': use the CPU (meta and others have no sparse tensors)");
+    check_on_cpu(op, d);
   check(indices.layout() == Layout::strided && values.layout() == Layout::strided, op,
         ": indices and values must be strided, got torch.", layout_name(indices.layout()), " and ",
         "torch.", layout_name(values.layout()));
@@ -59,6 +63,7 @@ Tensor _sparse_coo_tensor_with_dims_and_tensors(int64_t sparse_dim, int64_t dens
 
 Tensor _coo_like(const Tensor& self, const Tensor& values) {
   const Coo& of = expect_coo("_coo_like", self);
+  check_on_cpu("_coo_like", values.device());
   Dims each{of.nnz()};
   for (const int64_t n : dense_sizes(self, of)) each.push_back(n);
   check(values.layout() == Layout::strided && same(values.sizes(), each),
@@ -67,6 +72,8 @@ Tensor _coo_like(const Tensor& self, const Tensor& values) {
 }
 
 Tensor _elements_at(const Tensor& self, const Tensor& indices) {
+  check_on_cpu("_elements_at", self.device());
+  check_on_cpu("_elements_at", indices.device());
   check(indices.dim() == 2 && indices.dtype() == DType::int64 && indices.sizes()[0] <= self.dim() &&
             indices.layout() == Layout::strided,
         "_elements_at: expected int64 indices of shape [dimensions, n], got ",
@@ -122,9 +129,7 @@ Tensor _to_dense(const Tensor& self, std::optional<DType> dtype, std::optional<b
 }
 
 Tensor _to_sparse(const Tensor& self, int64_t sparse_dim) {
-  check<NotImplementedError>(self.device().is_cpu(), "to_sparse: not supported on device '",
-                             self.device().str(),
-                             "': use the CPU (meta and others have no sparse tensors)");
+  check_on_cpu("to_sparse", self.device());
   check(self.layout() == Layout::strided, "to_sparse: conversion from torch.",
         layout_name(self.layout()), " to torch.sparse_coo is not supported");
   check(sparse_dim >= 0 && sparse_dim <= self.dim() && (sparse_dim > 0 || self.dim() == 0),
@@ -134,6 +139,7 @@ Tensor _to_sparse(const Tensor& self, int64_t sparse_dim) {
 
 Tensor sparse_mask(const Tensor& self, const Tensor& mask) {
   const Coo& of = expect_coo("sparse_mask", mask);
+  check_on_cpu("sparse_mask", self.device());
   check(same(self.sizes(), mask.sizes()),
         "sparse_mask: operands have incompatible sizes; self has size ", show(self.sizes()),
         " but mask has size ", show(mask.sizes()));
@@ -146,6 +152,8 @@ Tensor _sparse_addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2,
                      const Scalar& alpha) {
   constexpr const char* op = "_sparse_addmm";
   expect_coo(op, mat1);
+  check_on_cpu(op, self.device());
+  check_on_cpu(op, mat2.device());
   check(self.layout() == Layout::strided && mat2.layout() == Layout::strided, op,
         ": mat1 is sparse, self and mat2 have to be strided, got torch.",
         layout_name(self.layout()), " and torch.", layout_name(mat2.layout()));
@@ -166,6 +174,7 @@ Tensor _sparse_sum_dim(const Tensor& self, IntSpan dim) {
 Tensor _sparse_sum_backward(const Tensor& grad, const Tensor& self, IntSpan dim) {
   constexpr const char* op = "_sparse_sum_backward";
   expect_coo(op, self);
+  check_on_cpu(op, grad.device());
   const Tensor places = in_order(op, self);
   return with_values(places, spread(op, grad, places, dim), true);
 }

@@ -102,6 +102,11 @@ Tensor backward(const char* op, const Tensor& grad_output, const Tensor& output,
   return with_values(lines.sorted, made, true);
 }
 
+void check_like(const char* op, const Tensor& output, const Tensor& self) {
+  check(same(output.sizes(), self.sizes()), op, ": output and self sizes must match, got ",
+        show(output.sizes()), " and ", show(self.sizes()));
+}
+
 }  // namespace
 
 Tensor _sparse_softmax(const Tensor& self, int64_t dim, bool half_to_float) {
@@ -111,11 +116,13 @@ Tensor _sparse_log_softmax(const Tensor& self, int64_t dim, bool half_to_float) 
   return softmax("_sparse_log_softmax", self, dim, half_to_float, true);
 }
 Tensor _sparse_softmax_backward_data(const Tensor& grad_output, const Tensor& output, int64_t dim,
-                                     const Tensor&) {
+                                     const Tensor& self) {
+  check_like("_sparse_softmax_backward_data", output, self);
   return backward("_sparse_softmax_backward_data", grad_output, output, dim, false);
 }
 Tensor _sparse_log_softmax_backward_data(const Tensor& grad_output, const Tensor& output,
-                                         int64_t dim, const Tensor&) {
+                                         int64_t dim, const Tensor& self) {
+  check_like("_sparse_log_softmax_backward_data", output, self);
   return backward("_sparse_log_softmax_backward_data", grad_output, output, dim, true);
 }
 
