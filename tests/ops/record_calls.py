@@ -109,8 +109,7 @@ class Call:
     def has_sparse(self) -> bool:
         """Whether some argument is a sparse tensor."""
         return any(
-            isinstance(v, Coo)
-            for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
+            isinstance(v, Coo) for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
         )
 
     def constants(self) -> list[bool]:

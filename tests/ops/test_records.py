@@ -53,6 +53,8 @@ GRADIENT = {
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
+    "_sparse_softmax_backward_data": "refused",
+    "_sparse_log_softmax_backward_data": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "native_group_norm_backward": "its mean and deviation have to be those of its input",
@@ -69,6 +71,10 @@ NO_VIEW = {"detach_"}
 # Second gradients that do not exist.
 SECOND = {
     "digamma": "the gradient of its derivative is refused",
+    "_sparse_softmax": "the gradient of its derivative is refused",
+    "_sparse_softmax.int": "the gradient of its derivative is refused",
+    "_sparse_log_softmax": "the gradient of its derivative is refused",
+    "_sparse_log_softmax.int": "the gradient of its derivative is refused",
     "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",
     "grid_sampler_3d_backward": "third derivatives of grid_sampler are refused",
 }
@@ -308,8 +314,8 @@ def differentiable(record, call):
         if record.inplace_only:
             given[0] = given[0].clone()
         out = leaves(whole(*given))
-        tensors = [t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad]
-        return tuple(t.to_dense() for t in tensors)
+        wanted = [t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad]
+        return tuple(t.to_dense() for t in wanted)
 
     return (function, inputs) if inputs and function(*inputs) else None
 

@@ -19,15 +19,6 @@ _ASKS = {"handles": frozenset({"backend"}), "tags": frozenset({"data_dependent"}
 # ---- products
 
 
-def conjugate(matrix, ops):
-    """Of a sparse or a strided matrix."""
-    if not matrix.is_complex():
-        return matrix
-    if matrix.layout == layouts.strided:
-        return ops.conj(matrix)
-    return ops._coo_like(matrix, ops.conj(ops._values(matrix)))
-
-
 def product_where(left, right, like, ops):
     """The product of two strided matrices, where a sparse one has elements."""
     places = ops.coalesce(like)
@@ -62,7 +53,7 @@ def _(g, self, mat1, mat2, beta, alpha, ops):
     return (
         sum_to(scaled(g, beta, ops), self.shape, ops),
         scaled(product_where(g, conj_of_tensor(ops.t(mat2), ops), mat1, ops), alpha, ops),
-        scaled(ops.mm(ops.t(conjugate(mat1, ops)), g), alpha, ops),
+        scaled(ops.mm(ops.t(conj_of_tensor(mat1, ops)), g), alpha, ops),
     )
 
 
@@ -108,8 +99,8 @@ def _sparse_sparse_matmul():
 @_sparse_sparse_matmul.gradient
 def _(g, self, other, ops):
     return (
-        ops.sparse_mask(ops.mm(g, ops.t(conjugate(other, ops))), ops.coalesce(self)),
-        ops.sparse_mask(ops.mm(ops.t(conjugate(self, ops)), g), ops.coalesce(other)),
+        ops.sparse_mask(ops.mm(g, ops.t(conj_of_tensor(other, ops))), ops.coalesce(self)),
+        ops.sparse_mask(ops.mm(ops.t(conj_of_tensor(self, ops)), g), ops.coalesce(other)),
     )
 
 
@@ -262,6 +253,14 @@ def _sparse_softmax_backward_data():
 )
 def _sparse_log_softmax_backward_data():
     """The gradient of ``sparse.log_softmax``."""
+
+
+@_sparse_softmax_backward_data.gradient
+@_sparse_log_softmax_backward_data.gradient
+def _(g):
+    raise NotImplementedError(
+        "sparse.softmax: the derivative of its gradient is not implemented: use .to_dense()"
+    )
 
 
 _A, _B = coo(values(2, 3)), coo(values(3, 2))
