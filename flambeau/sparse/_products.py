@@ -9,10 +9,10 @@ from flambeau.overrides import handle_torch_function
 
 __all__ = ["addmm", "log_softmax", "mm", "softmax", "sum"]
 
-mm = _C._sparse._sparse_mm
-addmm = _C._sparse._sparse_addmm
-softmax = _C._sparse._sparse_softmax
-log_softmax = _C._sparse._sparse_log_softmax
+mm = flambeau._sparse_mm
+addmm = flambeau._sparse_addmm
+softmax = flambeau._sparse_softmax
+log_softmax = flambeau._sparse_log_softmax
 
 
 def sum(input, dim=None, dtype=None):

@@ -32,7 +32,6 @@ def product_where(left, right, like, ops):
     "_sparse_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1)"
     " -> Tensor",
     cxx="_sparse_addmm",
-    module="_sparse",
     method=False,
     **_OWN,
 )
@@ -59,7 +58,6 @@ def _(g, self, mat1, mat2, beta, alpha, ops):
 
 @composite(
     "_sparse_mm(Tensor sparse, Tensor dense) -> Tensor",
-    module="_sparse",
     tags=frozenset({"dynamic_shape"}),
 )
 def _sparse_mm(sparse, dense, ops):
@@ -166,7 +164,6 @@ def softmax_dtype(op, self, dtype):
 
 @composite(
     "_sparse_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-    module="_sparse",
     method=False,
     **_ASKS,
 )
@@ -184,7 +181,6 @@ def _sparse_softmax_int(self, dim, dtype, ops):
 
 @composite(
     "_sparse_log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
-    module="_sparse",
     method=False,
     **_ASKS,
 )

@@ -72,7 +72,7 @@ Tensor merged(const char* op, const Tensor& self, const Tensor& other, const Sca
 
 }  // namespace
 
-Tensor add(const char* op, const Tensor& self, const Tensor& other, const Scalar& alpha) {
+Tensor sum_of(const char* op, const Tensor& self, const Tensor& other, const Scalar& alpha) {
   const bool first = is_coo(self), second = is_coo(other);
   if (first && second) return merged(op, self, other, alpha);
   check(!first, op, ": ", op,
@@ -117,7 +117,7 @@ Tensor intersection(const Op& op, const Tensor& self, const Tensor& other) {
 
 }  // namespace
 
-Tensor mul(const Op& op, const Tensor& self, const Tensor& other) {
+Tensor product_of(const Op& op, const Tensor& self, const Tensor& other) {
   if (is_coo(self) && is_coo(other)) return intersection(op, self, other);
   const Tensor& sparse = is_coo(self) ? self : other;
   const Tensor& dense = is_coo(self) ? other : self;

@@ -150,7 +150,7 @@ Tensor zero_(const Op& op, const Value* args) {
 // ---- sums and products of elements
 
 Tensor added(const Op& op, const Value* args) {
-  return add(op.name, tensor(args[0]), tensor(args[1]), *args[2].scalar_);
+  return sum_of(op.name, tensor(args[0]), tensor(args[1]), *args[2].scalar_);
 }
 
 Scalar negated(const Scalar& v) {
@@ -159,7 +159,7 @@ Scalar negated(const Scalar& v) {
 }
 
 Tensor subtracted(const Op& op, const Value* args) {
-  return add(op.name, tensor(args[0]), tensor(args[1]), negated(*args[2].scalar_));
+  return sum_of(op.name, tensor(args[0]), tensor(args[1]), negated(*args[2].scalar_));
 }
 
 // Into a strided tensor in place: no result is made.
@@ -169,7 +169,7 @@ Tensor add_or_sub_(const Op& op, const Value* args, bool subtract) {
   check_may_write(self);
   if (is_coo(self)) {
     check_may_take(op.name, self);
-    const Tensor sum = add(op.name, self, other, alpha);
+    const Tensor sum = sum_of(op.name, self, other, alpha);
     check_self(op.name, self, sum);
     take(self, sum.dtype() == self.dtype() ? sum : ops::to(sum, self.dtype()));
     return self;
@@ -189,7 +189,7 @@ Tensor add_(const Op& op, const Value* args) { return add_or_sub_(op, args, fals
 Tensor sub_(const Op& op, const Value* args) { return add_or_sub_(op, args, true); }
 
 Tensor multiplied(const Op& op, const Value* args) {
-  return mul(op, tensor(args[0]), tensor(args[1]));
+  return product_of(op, tensor(args[0]), tensor(args[1]));
 }
 
 // ---- reductions

@@ -8,8 +8,8 @@ namespace flambeau::inline v1::sparse {
 [[noreturn]] void refuse(const Op& op, const char* why);
 
 // self + alpha * other where one of them is sparse.
-Tensor add(const char* op, const Tensor& self, const Tensor& other, const Scalar& alpha);
-Tensor mul(const Op& op, const Tensor& self, const Tensor& other);
+Tensor sum_of(const char* op, const Tensor& self, const Tensor& other, const Scalar& alpha);
+Tensor product_of(const Op& op, const Tensor& self, const Tensor& other);
 // An elementwise op whose result is zero wherever its sparse operands are.
 Tensor pointwise(const Op& op, const Value* args);
 

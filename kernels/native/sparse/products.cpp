@@ -145,7 +145,7 @@ Tensor added_product(const char* op, const Tensor& self, const Tensor& a, const 
           ", got ", show(self.sizes()));
     const Coo& of = coo_of(op, self);
     if (none) return with_values(made, ops::mul(coo_of(op, made).values, alpha), true);
-    return add(op, with_values(self, ops::mul(of.values, beta), of.coalesced), made, alpha);
+    return sum_of(op, with_values(self, ops::mul(of.values, beta), of.coalesced), made, alpha);
   }
   const Dims sizes = broadcast(self.sizes(), made.sizes(), op);
   check(same(sizes, made.sizes()), op, ": self of shape ", show(self.sizes()),
@@ -153,7 +153,7 @@ Tensor added_product(const char* op, const Tensor& self, const Tensor& a, const 
   if (none && !is_coo(made)) return ops::mul(made, alpha);
   const Tensor whole = entry::expand(self, sizes, false);
   const Tensor scaled = none ? ops::zeros(sizes, made.dtype()) : ops::mul(whole, beta);
-  if (is_coo(made)) return add(op, scaled, made, alpha);
+  if (is_coo(made)) return sum_of(op, scaled, made, alpha);
   return ops::add(scaled, made, alpha);
 }
 
