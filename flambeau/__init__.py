@@ -30,7 +30,7 @@ _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler"
     " cpu cuda distributed fft func functional futures hub jit library linalg mps mtia"
     " multiprocessing nn ops optim overrides profiler random return_types serialization"
-    " special testing torch_version types utils version xpu"
+    " sparse special testing torch_version types utils version xpu"
 ).split()
 _LAZY = {
     name: module
@@ -46,6 +46,7 @@ _LAZY = {
             " set_float32_matmul_precision use_deterministic_algorithms"
         ),
         "serialization": "save load save_safetensors load_safetensors",
+        "sparse._construction": "sparse_coo_tensor",
         "_streams": "Stream Event",
         "_symint": "SymInt",
         "_typed_tensors": (

@@ -178,6 +178,9 @@ def _reduce_plain(self):
         if self.is_meta:
             args = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
             return rebuild_meta_tensor, args
+        if self.layout is flambeau.sparse_coo:
+            parts = (self._indices(), self._values(), tuple(self.size()), self.is_coalesced())
+            return rebuild_sparse_tensor, (*parts, self.requires_grad)
         bits = {name: True for name in ("conj", "neg") if getattr(self, f"is_{name}")()}
         return rebuild_tensor, (
             whole_storage(self),
@@ -199,6 +202,18 @@ def rebuild_tensor(storage, offset, size, stride, requires_grad, dtype, bits):
     if bits.get("neg"):
         made = flambeau._neg_view(made)
     return made.requires_grad_(requires_grad)
+
+
+def rebuild_sparse_tensor(indices, values, size, is_coalesced, requires_grad=False):
+    """The sparse tensor of these parts, none of which is believed."""
+    return flambeau.sparse_coo_tensor(
+        indices,
+        values,
+        size,
+        requires_grad=requires_grad,
+        check_invariants=True,
+        is_coalesced=is_coalesced,
+    )
 
 
 def rebuild_storage(data, device):
@@ -291,6 +306,15 @@ def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
     return flambeau.norm(self, p, dim, keepdim, dtype=dtype)
 
 
+def to_sparse_coo(self):
+    """The tensor of layout ``sparse_coo`` with the same elements.
+
+    >>> flambeau.eye(2).to_sparse_coo().layout
+    torch.sparse_coo
+    """
+    return self.to_sparse()
+
+
 # ---- NumPy's arrays as operands
 
 _UFUNCS = {
@@ -372,6 +396,7 @@ _METHODS = {
         split,
         norm,
         storage,
+        to_sparse_coo,
         module_load,
     )
 }

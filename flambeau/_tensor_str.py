@@ -243,7 +243,31 @@ def _has_elements(tensor: Any) -> bool:
     return not tensor.is_meta and tensor.layout is flambeau.strided
 
 
+def _has_parts(tensor: Any) -> bool:
+    """Whether it is a sparse tensor that tells what it consists of; a package's may not."""
+    if tensor.layout is not flambeau.sparse_coo or not isinstance(tensor, flambeau.Tensor):
+        return False
+    try:
+        tensor._nnz()
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _parts(tensor: Any, indent: int) -> str:
+    """What a sparse tensor consists of, each part on lines of its own."""
+    lines = []
+    for name, part in (("indices", tensor._indices()), ("values", tensor._values())):
+        prefix = f"{name}=tensor("
+        empty = "[], size=" + str(tuple(part.shape))
+        text = _tensor_str(part, indent + len(prefix)) if part.numel() else empty
+        lines.append(f"{prefix}{text})")
+    return (",\n" + " " * indent).join(lines)
+
+
 def _contents(tensor: Any, indent: int) -> str:
+    if _has_parts(tensor):
+        return _parts(tensor, indent)
     if not _has_elements(tensor):
         return "..."
     return _tensor_str(tensor, indent) if tensor.numel() else "[]"
@@ -254,6 +278,14 @@ def _suffixes(tensor: Any) -> Iterator[str]:
     dtype = f"dtype={tensor.dtype}"
     if tensor.device.type != "cpu":
         yield f"device='{tensor.device}'"
+    if _has_parts(tensor):
+        yield size
+        yield f"nnz={tensor._nnz()}"
+        if not _shown_by_default(tensor.dtype):
+            yield dtype
+        yield f"layout={tensor.layout}"
+        yield from _history(tensor)
+        return
     if tensor.layout is not flambeau.strided:
         yield f"layout={tensor.layout}"
     if not _has_elements(tensor) or not tensor.numel():
@@ -267,6 +299,10 @@ def _suffixes(tensor: Any) -> Iterator[str]:
             yield size
         if not _shown_by_default(tensor.dtype):
             yield dtype
+    yield from _history(tensor)
+
+
+def _history(tensor: Any) -> Iterator[str]:
     try:
         node = tensor.grad_fn
     except RuntimeError:
@@ -279,9 +315,10 @@ def _suffixes(tensor: Any) -> Iterator[str]:
         yield "requires_grad=True"
 
 
-def _append_suffixes(text: str, suffixes: Iterator[str], indent: int) -> str:
+def _append_suffixes(text: str, suffixes: Iterator[str], indent: int, apart: bool) -> str:
+    """What follows the elements, on a line of its own where they are ``apart``."""
     parts = [text]
-    column = len(text) - text.rfind("\n") + 1
+    column = PRINT_OPTS.linewidth if apart else len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
         if column + len(suffix) + 2 > PRINT_OPTS.linewidth:
             parts.append(",\n" + " " * indent + suffix)
@@ -329,7 +366,8 @@ def _str(tensor: Any, tensor_contents: str | None = None) -> str:
     indent = len(prefix)
     with flambeau.no_grad(), _no_modes():
         contents = _contents(tensor, indent) if tensor_contents is None else tensor_contents
-        text = _append_suffixes(prefix + contents, _suffixes(tensor), indent)
+        apart = tensor_contents is None and _has_parts(tensor)
+        text = _append_suffixes(prefix + contents, _suffixes(tensor), indent, apart)
     if is_plain or not isinstance(tensor, parameter):
         return text
     return f"Parameter({text})"

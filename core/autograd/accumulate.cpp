@@ -17,7 +17,15 @@ bool ours_alone(const Tensor& t) {
   return impl.storage()->use_count() == 1;
 }
 
+bool is_strided(const Tensor& t) { return t.layout() == Layout::strided; }
+
+// A strided and a sparse gradient make a strided one, for which the strided one stands first.
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  return is_strided(b) && !is_strided(a) ? arithmetic::add(b, a) : arithmetic::add(a, b);
+}
+
 Tensor copy_for(const Tensor& grad, const Tensor& variable) {
+  if (!is_strided(grad)) return arithmetic::clone(grad, MemoryFormat::preserve);
   if (variable.impl()->dense() && variable.layout() == Layout::strided &&
       same(grad.sizes(), variable.sizes()))
     return arithmetic::clone_strided(grad, variable.strides());
@@ -41,7 +49,7 @@ void accumulate_into(Tensor& into, Tensor grad) {
   else if (!wants_ops({&into, &grad}) && ours_alone(into) && !grad.impl()->payload)
     arithmetic::add_(into, grad);
   else
-    into = arithmetic::add(into, grad);
+    into = sum_of(into, grad);
 }
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable(leaf) {
@@ -83,10 +91,14 @@ void AccumulateGrad::accumulate(const Tensor& grad) {
       show(grad.sizes()), " that the leaf had when it was used, but the leaf was given the shape ",
       show(variable.sizes()), " in place since: reshape it before it is used, or use a view of it");
   if (meta.grad.defined()) {
-    if (GradMode::enabled())
-      meta.grad = arithmetic::add(meta.grad, grad);
+    if (GradMode::enabled() || (is_strided(grad) && !is_strided(meta.grad)))
+      meta.grad = sum_of(meta.grad, grad);
     else
       arithmetic::add_(meta.grad, grad);
+    return;
+  }
+  if (!GradMode::enabled() && !is_strided(grad) && grad.impl()->use_count() == 1) {
+    meta.grad = detach(grad);  // what it consists of is nobody else's
     return;
   }
   if (GradMode::enabled() || !ours_alone(grad) || !obeys_layout(grad, variable)) {

@@ -10,7 +10,7 @@ constexpr const char* kNames[] = {
     "__reversed__",       "__array_wrap__", "__deepcopy__", "__reduce_ex__",
     "__setstate__",       "__rdiv__",       "type",         "storage",
     "module_load",        "_new_over",      "nonzero",      "unique",
-    "unique_consecutive", "split",          "norm"};
+    "unique_consecutive", "split",          "norm",         "to_sparse_coo"};
 
 template <size_t I>
 PyObject* load_and_call(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

@@ -53,6 +53,21 @@ class Given:
 
 
 @dataclass(frozen=True, repr=False)
+class Coo:
+    """A sparse tensor with the elements of another one, all of them; the first ``dims`` dimensions
+    are sparse, or all."""
+
+    of: Values
+    dims: int = 0
+    constant: bool = False  # whether no gradient flows to it
+
+    def __repr__(self) -> str:
+        words = [repr(self.of)] + [f"{self.dims}"] * bool(self.dims)
+        words += ["constant=True"] * self.constant
+        return f"coo({', '.join(words)})"
+
+
+@dataclass(frozen=True, repr=False)
 class DType:
     """A dtype by name; ``same`` is the one under test, ``double`` the widest of its kind."""
 
@@ -89,6 +104,10 @@ def ints(data) -> Given:
 
 def bools(data) -> Given:
     return Given(data, "bool")
+
+
+def coo(of: Values, dims: int = 0, constant: bool = False) -> Coo:
+    return Coo(of, dims, constant)
 
 
 def dtype(name: str) -> DType:

@@ -158,6 +158,7 @@ def _table() -> dict[str, object]:
         "_rebuild_tensor_v2": rebuild.tensor_v2,
         "_rebuild_tensor_v3": rebuild.tensor_v3,
         "_rebuild_meta_tensor_no_storage": rebuild.meta_tensor,
+        "_rebuild_sparse_tensor": rebuild.sparse_tensor,
         "_rebuild_parameter": rebuild.parameter_of,
         "_rebuild_parameter_with_state": rebuild.parameter_with_state,
     }.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import flambeau
-from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor
+from flambeau._tensor import rebuild_meta_tensor, rebuild_sparse_tensor, rebuild_tensor
 
 from .errors import Damaged, short
 from .limits import sizes
@@ -166,6 +166,24 @@ def parameter_with_state(data, requires_grad, backward_hooks, state):
     if not isinstance(made, Lost):
         write_state(made, state)
     return made
+
+
+def sparse_tensor(layout, data):
+    """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
+    if layout is not flambeau.sparse_coo:
+        raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
+    if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    indices, values, size, *coalesced = data
+    for part in (indices, values):
+        if isinstance(part, Lost):
+            return part
+    if not (isinstance(indices, flambeau.Tensor) and isinstance(values, flambeau.Tensor)):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
 
 
 def from_type_v2(machine, function, kind, args, state):

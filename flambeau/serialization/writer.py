@@ -170,6 +170,9 @@ def _reduce_tensor(tensor):
 
 def _reduce_plain(tensor):
     size, stride = tuple(tensor.size()), tensor.stride()
+    if tensor.layout == flambeau.sparse_coo:
+        parts = (tensor._indices(), tensor._values(), tensor.size(), tensor.is_coalesced())
+        return _utils("_rebuild_sparse_tensor"), (tensor.layout, parts)
     if tensor.layout != flambeau.strided:
         raise NotImplementedError(f"save: tensors of layout {tensor.layout} are not supported")
     if tensor.is_meta:

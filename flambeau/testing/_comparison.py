@@ -275,6 +275,11 @@ def _check_tensors(actual: Any, expected: Any, options: _Options) -> None:
     _check_attributes(actual, expected, options)
     if actual.is_meta or expected.is_meta:
         return
+    if actual.layout != expected.layout:
+        actual, expected = actual.to_dense(), expected.to_dense()
+    if actual.layout is flambeau.sparse_coo:
+        _check_sparse(actual, expected, options)
+        return
     rtol, atol = options.tolerances(actual.dtype, expected.dtype)
     with flambeau.no_grad():
         actual, expected = _made_comparable(actual, expected)
@@ -286,6 +291,23 @@ def _check_tensors(actual: Any, expected: Any, options: _Options) -> None:
         else:
             text = _scalar_text(actual.item(), expected.item(), rtol, atol)
     raise AssertionError(text)
+
+
+def _check_sparse(actual: Any, expected: Any, options: _Options) -> None:
+    """The parts, in order where not both are as they came."""
+    if actual.is_coalesced() != expected.is_coalesced():
+        actual, expected = actual.coalesce(), expected.coalesce()
+    if actual._nnz() != expected._nnz():
+        raise AssertionError(
+            "The number of specified values in sparse COO tensors does not match: "
+            f"{actual._nnz()} != {expected._nnz()}"
+        )
+    for name in ("indices", "values"):
+        parts = (getattr(t, f"_{name}")() for t in (actual, expected))
+        try:
+            _check_tensors(*parts, options)
+        except AssertionError as error:
+            raise AssertionError(f"Sparse COO {name}: {error}") from None
 
 
 def _check_attributes(actual: Any, expected: Any, options: _Options) -> None:

@@ -100,8 +100,6 @@ def test_bags_say_what_does_not_fit():
         F.embedding_bag(ids, table, flambeau.tensor([0]))
     with pytest.raises(RuntimeError, match="start from position 0"):
         F.embedding_bag(flambeau.tensor([0]), table, flambeau.tensor([1]))
-    with pytest.raises(NotImplementedError, match="embedding_bag: sparse=True"):
-        F.embedding_bag(flambeau.tensor([0]), table, flambeau.tensor([0]), mode="sum", sparse=True)
 
 
 def test_rows_are_shortened_where_they_are_used():

@@ -7,7 +7,7 @@ import pytest
 
 import flambeau
 from flambeau.ops.record import load
-from flambeau.ops.samples import DType, Given, Values
+from flambeau.ops.samples import Coo, DType, Given, Values
 from flambeau.utils import _pytree as pytree
 
 
@@ -72,6 +72,10 @@ class Call:
         def convert(value):
             if isinstance(value, (Values, Given)):
                 return make(value, self.seed + next(count))
+            if isinstance(value, Coo):
+                made = convert(value.of)
+                dims = value.dims or len(value.of.shape)
+                return made.to_sparse(dims) if isinstance(made, flambeau.Tensor) else made
             if isinstance(value, DType):
                 return getattr(flambeau, resolved(value.name, self.dtype))
             if isinstance(value, (list, tuple)):
@@ -106,10 +110,16 @@ class Call:
         named = {k: as_numpy_dtype(v) for k, v in kwargs.items()}
         return [as_numpy_dtype(a) for a in args], named
 
+    def has_sparse(self) -> bool:
+        """Whether some argument is a sparse tensor."""
+        return any(
+            isinstance(v, Coo) for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
+        )
+
     def constants(self) -> list[bool]:
         """Of each tensor, whether no gradient flows to it."""
         found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))
-        return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given))]
+        return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given, Coo))]
 
     def hermitian(self):
         """Of each described tensor, whether it stays Hermitian when its elements change."""
@@ -130,7 +140,7 @@ def as_numpy_dtype(value):
 
 
 def as_array(tensor) -> np.ndarray:
-    tensor = tensor.detach().resolve_conj().resolve_neg()
+    tensor = tensor.detach().to_dense().resolve_conj().resolve_neg()
     return (tensor.float() if tensor.dtype is flambeau.bfloat16 else tensor).numpy()
 
 
@@ -148,6 +158,7 @@ def dtypes_of(record, every=frozenset.intersection) -> frozenset:
 def takes_dtype(record) -> bool:
     """Whether some sample holds a tensor whose dtype is the one under test."""
     leaves = pytree.tree_leaves([(s.args, s.kwargs) for s in record.cases()])
+    leaves = [v.of if isinstance(v, Coo) else v for v in leaves]
     return any(isinstance(v, Values) and not v.dtype for v in leaves)
 
 

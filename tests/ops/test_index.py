@@ -645,8 +645,6 @@ def test_embedding_errors():
         flambeau.embedding(table[0], flambeau.tensor([0]))
     with pytest.raises(RuntimeError, match="Long, Int"):
         flambeau.embedding(table, flambeau.tensor([0.0]))
-    with pytest.raises(NotImplementedError, match="sparse"):
-        flambeau.embedding(table, flambeau.tensor([0]), sparse=True)
 
 
 @pytest.mark.parametrize("padding", [-1, 2])

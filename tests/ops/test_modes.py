@@ -26,7 +26,7 @@ from flambeau.utils._python_dispatch import TorchDispatchMode
 
 # Their samples read elements, or move tensors, so that meta tensors are refused.
 READS_META = {"allclose", "ctc_loss.Tensor", "nonzero_numpy", "one_hot", "where"}
-READS_META |= {"to.device"}
+READS_META |= {"to.device", "to_dense"}
 READS_META |= {full_name(r) for r in RECORDS if r.schema.overload == "tensor_lr"}
 
 

@@ -55,6 +55,8 @@ GRADIENT = {
     "_ctc_loss_backward": "refused",
     "cholesky_inverse": "it is that of a triangle, also beside it: tests/ops/linalg",
     "geqrf": "refused",
+    "_sparse_softmax_backward_data": "refused",
+    "_sparse_log_softmax_backward_data": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "native_group_norm_backward": "its mean and deviation have to be those of its input",
@@ -71,6 +73,10 @@ NO_VIEW = {"detach_"}
 # Second gradients that do not exist.
 SECOND = {
     "digamma": "the gradient of its derivative is refused",
+    "_sparse_softmax": "the gradient of its derivative is refused",
+    "_sparse_softmax.int": "the gradient of its derivative is refused",
+    "_sparse_log_softmax": "the gradient of its derivative is refused",
+    "_sparse_log_softmax.int": "the gradient of its derivative is refused",
     "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",
     "grid_sampler_3d_backward": "third derivatives of grid_sampler are refused",
 }
@@ -286,12 +292,15 @@ def over_tensors(record, call):
     def function(*tensors):
         given = list(flat)
         for i, t, together in zip(places, tensors, hermitian):
-            given[i] = (t + t.mH) / 2 if together else t
+            if flat[i].is_sparse:
+                given[i] = t.to_sparse(flat[i].sparse_dim())
+            else:
+                given[i] = (t + t.mH) / 2 if together else t
         args, kwargs = pytree.tree_unflatten(given, spec)
         flambeau.manual_seed(0)
         return overload(record.schema)(*args, **kwargs)
 
-    return function, [flat[i] for i in places]
+    return function, [flat[i].to_dense() for i in places]
 
 
 def differentiable(record, call):
@@ -311,7 +320,8 @@ def differentiable(record, call):
         if record.inplace_only:
             given[0] = given[0].clone()
         out = leaves(whole(*given))
-        return tuple(t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad)
+        wanted = [t for t in out if isinstance(t, flambeau.Tensor) and t.requires_grad]
+        return tuple(t.to_dense() for t in wanted)
 
     return (function, inputs) if inputs and function(*inputs) else None
 

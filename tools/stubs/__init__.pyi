@@ -28,6 +28,7 @@ from flambeau import profiler as profiler
 from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization
+from flambeau import sparse as sparse
 from flambeau import special as special
 from flambeau import testing as testing
 from flambeau import torch_version as torch_version
@@ -111,6 +112,7 @@ from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.functional import unravel_index as unravel_index
 from flambeau.serialization import load as load
 from flambeau.serialization import save as save
+from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
 
 e: _float
 inf: _float

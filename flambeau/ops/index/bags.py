@@ -14,8 +14,8 @@ _FOUR = "(Tensor, Tensor, Tensor, Tensor)"
 
 
 def check_bags(weight, indices, offsets, mode, sparse, per_sample_weights, include_last_offset):
-    if sparse:
-        raise NotImplementedError("embedding_bag: sparse=True is not supported")
+    if sparse and mode == MAX_OF_BAG:
+        raise Error("embedding_bag: max mode does not support sparse weights")
     if weight.dim() != 2:
         raise Error(f"embedding_bag: weight has to be a 2D Tensor, got {show(weight.shape)}")
     if not weight.is_floating_point():
@@ -143,6 +143,7 @@ def _(
 def _embedding_bag_backward(
     grad,
     indices,
+    offsets,
     offset2bag,
     bag_size,
     maximum_indices,
@@ -156,7 +157,18 @@ def _embedding_bag_backward(
 ):
     """The gradient of the table."""
     if sparse:
-        raise NotImplementedError("embedding_bag: sparse=True is not supported")
+        return ops._embedding_bag_sparse_backward(
+            grad,
+            indices,
+            offsets,
+            offset2bag,
+            bag_size,
+            num_weights,
+            scale_grad_by_freq,
+            mode,
+            per_sample_weights,
+            padding_idx,
+        )
     return ops._embedding_bag_dense_backward(
         grad,
         indices,
@@ -187,6 +199,58 @@ _embedding_bag_backward.samples(
     ),
     dtypes=FLOATING,
 )
+
+
+def rows_of_bags(grad, offset2bag, bag_size, mode, per_sample_weights, ops):
+    """The gradient of the row that each index names."""
+    each = grad
+    if mode == MEAN_OF_BAG:
+        sizes = ops.to_dtype(ops.clamp_min(bag_size, 1), grad.dtype)
+        each = grad / ops.unsqueeze(sizes, 1)
+    rows = ops.index_select(each, 0, offset2bag)
+    if per_sample_weights is not None:
+        rows = rows * ops.unsqueeze(per_sample_weights, 1)
+    return rows
+
+
+@composite(
+    "_embedding_bag_sparse_backward(Tensor grad, Tensor indices, Tensor offsets, "
+    "Tensor offset2bag, Tensor bag_size, SymInt num_weights, bool scale_grad_by_freq, int mode, "
+    "Tensor? per_sample_weights, int padding_idx=-1) -> Tensor",
+    function_variant=False,
+    method=False,
+    tags=frozenset({"dynamic_shape"}),
+)
+def _embedding_bag_sparse_backward(
+    grad,
+    indices,
+    offset2bag,
+    bag_size,
+    num_weights,
+    scale_grad_by_freq,
+    mode,
+    per_sample_weights,
+    padding_idx,
+    ops,
+):
+    """The gradient of the table as a sparse tensor, a row of it for each index."""
+    if mode == MAX_OF_BAG:
+        raise Error("_embedding_bag_sparse_backward: max mode does not support sparse weights")
+    if not grad.is_floating_point():
+        raise Error(
+            "_embedding_bag_sparse_backward: expected a floating dtype, got "
+            f"{dtype_name(grad.dtype)}"
+        )
+    rows = rows_of_bags(grad, offset2bag, bag_size, mode, per_sample_weights, ops)
+    return ops.embedding_backward(rows, indices, num_weights, padding_idx, scale_grad_by_freq, True)
+
+
+_embedding_bag_sparse_backward.samples(
+    call(values(3, 2), _I, _O, ints([0, 0, 2, 2]), ints([2, 0, 2]), 4, False, 1, None),
+    call(values(3, 2), _I, _O, ints([0, 0, 2, 2]), ints([2, 0, 2]), 4, False, 0, values(4)),
+    dtypes=FLOATING,
+)
+_embedding_bag_sparse_backward.without("benchmark")
 
 
 @composite(
@@ -220,13 +284,7 @@ def _embedding_bag_dense_backward(
         places = ops.masked_fill_Scalar(maximum_indices, empty, 0)
         table = ops.new_zeros(grad, [num_weights, grad.shape[1]])
         return ops.scatter_add(table, 0, places, ops.masked_fill_Scalar(grad, empty, 0))
-    each = grad
-    if mode == MEAN_OF_BAG:
-        sizes = ops.to_dtype(ops.clamp_min(bag_size, 1), grad.dtype)
-        each = grad / ops.unsqueeze(sizes, 1)
-    rows = ops.index_select(each, 0, offset2bag)
-    if per_sample_weights is not None:
-        rows = rows * ops.unsqueeze(per_sample_weights, 1)
+    rows = rows_of_bags(grad, offset2bag, bag_size, mode, per_sample_weights, ops)
     return ops.embedding_dense_backward(rows, indices, num_weights, padding_idx, scale_grad_by_freq)
 
 

@@ -19,7 +19,7 @@ from flambeau.ops.language import (
     wrap_dim,
     zeros_for,
 )
-from flambeau.ops.record import native, structured
+from flambeau.ops.record import composite, native, structured
 from flambeau.ops.samples import bools, call, ints, np, values
 
 
@@ -281,9 +281,7 @@ def check_index_dtype(op, index):
 
 
 @gather.rule
-def _(self, dim, index, sparse_grad):
-    if sparse_grad:
-        raise NotImplementedError("gather: sparse_grad=True is not supported")
+def _(self, dim, index):
     check_same_device("gather", self, index)
     d = wrap_dim(dim, self.dim(), "gather")
     if index.numel() != 0:
@@ -305,8 +303,28 @@ def _(self, dim, index, sparse_grad):
 
 
 @gather.gradient
-def _(g, self, dim, index, ops):
-    return ops.scatter_add(zeros_for(g, self.shape, ops), dim, index, g), None
+def _(g, self, dim, index, sparse_grad, ops):
+    return gathered_back(g, self.shape, dim, index, sparse_grad, ops), None
+
+
+def gathered_back(g, sizes, dim, index, sparse, ops):
+    if not sparse:
+        return ops.scatter_add(zeros_for(g, sizes, ops), dim, index, g)
+    own, places = at_least_1d(sizes), at_least_1d(index.shape)
+    d = wrap_dim(dim, len(sizes), "gather")
+    rows = []
+    for k in range(len(own)):
+        line = ops.reshape(ops.to_dtype(index, dtypes.int64), [-1])
+        if k != d:
+            spread = [1] * len(places)
+            spread[k] = places[k]
+            numbers = ops.arange(places[k], dtypes.int64, None, g.device)
+            line = ops.reshape(ops.expand(ops.view(numbers, spread), places), [-1])
+        rows.append(line)
+    where = ops.stack(rows, 0)
+    if len(sizes) == 0:
+        where = ops.slice_Tensor(where, 0, 0, 0, 1)
+    return ops._sparse_coo_tensor_unsafe(where, ops.reshape(g, [-1]), sizes)
 
 
 @structured(
@@ -544,9 +562,7 @@ def check_embedding_indices(op, dtype):
 
 
 @embedding.rule
-def _(weight, indices, sparse):
-    if sparse:
-        raise NotImplementedError("embedding: sparse=True is not supported")
+def _(weight, indices):
     check_same_device("embedding", weight, indices)
     if weight.dim() != 2:
         raise Error(f"embedding: 'weight' must be 2-D, got shape {show(weight.shape)}")
@@ -557,9 +573,35 @@ def _(weight, indices, sparse):
 
 
 @embedding.gradient
-def _(g, weight, indices, padding_idx, scale_grad_by_freq, ops):
+def _(g, weight, indices, padding_idx, scale_grad_by_freq, sparse, ops):
     rows = weight.shape[0]
-    return ops.embedding_dense_backward(g, indices, rows, padding_idx, scale_grad_by_freq), None
+    return (
+        ops.embedding_backward(g, indices, rows, padding_idx, scale_grad_by_freq, sparse),
+        None,
+    )
+
+
+@composite(
+    "embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, SymInt padding_idx, "
+    "bool scale_grad_by_freq, bool sparse) -> Tensor",
+    function_variant=False,
+    method=False,
+)
+def embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq, sparse, ops):
+    """The gradient of ``embedding``, strided or sparse."""
+    if not sparse:
+        return ops.embedding_dense_backward(
+            grad, indices, num_weights, padding_idx, scale_grad_by_freq
+        )
+    if scale_grad_by_freq:
+        raise Error("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+    return ops.embedding_sparse_backward(
+        grad, indices, num_weights, padding_idx, scale_grad_by_freq
+    )
+
+
+embedding_backward.samples(call(values(3, 2), ints([1, 0, 1]), 4, -1, False, False))
+embedding_backward.without("benchmark")
 
 
 @structured(

@@ -1,5 +1,5 @@
-// Tensors of layout sparse_coo on the CPU, from outside: where the elements are that are not zero,
-// and what they are. A dozen ops, of which some give strided tensors. Of sparse_csr there is what
+// Tensors of layout sparse_bsr on the CPU, from outside: where the elements are that are not zero,
+// and what they are. A dozen ops, of which some give strided tensors. Of sparse_bsc there is what
 // converts to it, and nothing else.
 #include <functional>
 #include <map>
@@ -20,11 +20,11 @@ struct Sparse : Payload {
 };
 
 bool is_sparse(const Value& v) {
-  return v.tag == Value::Tag::tensor && v.tensor().layout() == Layout::sparse_coo;
+  return v.tag == Value::Tag::tensor && v.tensor().layout() == Layout::sparse_bsr;
 }
 const Sparse& sparse_of(const Tensor& t) { return static_cast<const Sparse&>(*t.impl()->payload); }
 
-Tensor made(IntSpan sizes, Tensor places, Tensor values, Layout layout = Layout::sparse_coo) {
+Tensor made(IntSpan sizes, Tensor places, Tensor values, Layout layout = Layout::sparse_bsr) {
   const TensorOptions options{values.dtype(), Device{}, layout};
   return with_payload(std::make_unique<Sparse>(std::move(places), std::move(values)), sizes,
                       options);
@@ -39,7 +39,7 @@ Tensor dense(const Tensor& t) {
   return ops::reshape(ops::scatter(all, 0, from.places, from.values), t.sizes());
 }
 
-Tensor sparse(const Tensor& t, Layout layout = Layout::sparse_coo) {
+Tensor sparse(const Tensor& t, Layout layout = Layout::sparse_bsr) {
   const Tensor places = flat(ops::nonzero(flat(t)));
   return made(t.sizes(), places, ops::index_select(flat(t), 0, places), layout);
 }
@@ -47,7 +47,7 @@ Tensor sparse(const Tensor& t, Layout layout = Layout::sparse_coo) {
 // What an operand is where `like` has values; a number and a 0-dim tensor are the same everywhere.
 Tensor beside(const Tensor& t, const Tensor& like) {
   if (t.dim() == 0) return t;
-  check(same(t.sizes(), like.sizes()), "sparse_coo: operands must have one shape, got ",
+  check(same(t.sizes(), like.sizes()), "sparse_bsr: operands must have one shape, got ",
         show(t.sizes()), " and ", show(like.sizes()));
   return ops::index_select(flat(dense(t)), 0, sparse_of(like).places);
 }
@@ -70,13 +70,13 @@ Tensor on_values(const Op& op, const Value* args) {
 }
 
 Tensor quotient(const Op& op, const Value* args) {
-  check(!is_sparse(args[1]), op.name, ": a sparse_coo tensor has zeros to divide by");
+  check(!is_sparse(args[1]), op.name, ": a sparse_bsr tensor has zeros to divide by");
   return on_values(op, args);
 }
 
 Tensor sum_of(const Op& op, const Value* args) {
   check(is_sparse(args[0]) && is_sparse(args[1]), op.name,
-        ": a strided tensor and a sparse_coo one do not make a sum here: convert one of them");
+        ": a strided tensor and a sparse_bsr one do not make a sum here: convert one of them");
   return sparse(ops::add(dense(args[0].tensor()), dense(args[1].tensor()), *args[2].scalar_));
 }
 
@@ -127,7 +127,7 @@ Tensor converted(const Op& op, const Value* args) {
 }
 
 const std::map<std::string, Body> bodies = {
-    {"_to_copy", converted<Layout::sparse_coo>},
+    {"_to_copy", converted<Layout::sparse_bsr>},
     {"zeros", zeros},
     {"alias", shared},
     {"detach", shared},
@@ -150,15 +150,15 @@ const std::map<std::string, Body> bodies = {
                              " do not have it: convert it to torch.strided");
 }
 
-void coo(const Op& op, const Value* args, Results& results) {
+void bsr(const Op& op, const Value* args, Results& results) {
   const auto found = bodies.find(*op.overload ? concat(op.name, ".", op.overload) : op.name);
-  if (found == bodies.end()) refuse(op, Layout::sparse_coo);
+  if (found == bodies.end()) refuse(op, Layout::sparse_bsr);
   results.add(found->second(op, args));
 }
 
-void csr(const Op& op, const Value* args, Results& results) {
-  if (std::string_view(op.name) != "_to_copy") refuse(op, Layout::sparse_csr);
-  results.add(converted<Layout::sparse_csr>(op, args));
+void bsc(const Op& op, const Value* args, Results& results) {
+  if (std::string_view(op.name) != "_to_copy") refuse(op, Layout::sparse_bsc);
+  results.add(converted<Layout::sparse_bsc>(op, args));
 }
 
 // It makes zeros, and passes on what else it is given, as it is.
@@ -172,8 +172,8 @@ void csc(const Op& op, const Value* args, Results& results) {
 
 void register_layouts() {
   set_backend_handler(DeviceType::cpu, Layout::sparse_csc, csc);
-  set_backend_handler(DeviceType::cpu, Layout::sparse_coo, coo);
-  set_backend_handler(DeviceType::cpu, Layout::sparse_csr, csr);
+  set_backend_handler(DeviceType::cpu, Layout::sparse_bsr, bsr);
+  set_backend_handler(DeviceType::cpu, Layout::sparse_bsc, bsc);
 }
 
 }  // namespace guarded

@@ -1,0 +1,1 @@
+"""Sparse tensors: where there are elements, and what they are."""
