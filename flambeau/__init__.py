@@ -29,8 +29,8 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler cpu cuda"
     " distributed func functional futures hub jit library linalg mps mtia multiprocessing nn ops"
-    " optim overrides random return_types serialization special testing torch_version types utils"
-    " version xpu"
+    " optim overrides random return_types serialization special storage testing torch_version"
+    " types utils version xpu"
 ).split()
 _LAZY = {
     name: module

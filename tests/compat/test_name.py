@@ -9,28 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def python(*arguments, cwd, check=True, **options):
-    """A Python process: what it printed, its errors and its exit code."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**ENVIRONMENT, **options.pop("env", {})},
-        timeout=120,
-        **options,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def flambeau_run(*arguments, **options):
-    return python("-m", "flambeau", "run", *arguments, **options)
+from under_the_name import ENVIRONMENT, ROOT, flambeau_run, python
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization
 from flambeau import special as special
+from flambeau import storage as storage
 from flambeau import testing as testing
 from flambeau import torch_version as torch_version
 from flambeau import types as types
