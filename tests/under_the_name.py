@@ -5,10 +5,20 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def need(package):
+    """Leave a file of tests out where a package is not installed: ``make test`` installs it. To
+    import it here could import torch."""
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed", allow_module_level=True)
 
 
 def python(*arguments, cwd, check=True, env=(), **options):

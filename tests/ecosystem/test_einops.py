@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from under_the_name import shown
+from under_the_name import need, shown
 
-einops = pytest.importorskip("einops")
+need("einops")
+import einops  # noqa: E402
 
 IMAGES = np.arange(2 * 3 * 4 * 4, dtype=np.float32).reshape(2, 3, 4, 4) + 1
 

@@ -4,10 +4,9 @@ import json
 import struct
 
 import numpy as np
-import pytest
-from under_the_name import shown
+from under_the_name import need, shown
 
-pytest.importorskip("safetensors")
+need("safetensors")
 
 
 def read(path):

@@ -1,15 +1,12 @@
 """torchmetrics under the name torch, against scikit-learn, SciPy and sums by hand."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics
-from under_the_name import shown
+from under_the_name import need, shown
 
-if find_spec("torchmetrics") is None:  # it would import torch
-    pytest.skip("torchmetrics is not installed", allow_module_level=True)
+need("torchmetrics")
 
 rng = np.random.default_rng(0)
 SCORES = rng.random((60, 4))
