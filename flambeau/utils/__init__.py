@@ -12,8 +12,10 @@ _SUBMODULES = (
     "checkpoint",
     "cpp_extension",
     "data",
+    "dlpack",
     "flop_counter",
     "hooks",
+    "model_zoo",
     "module_tracker",
 )
 _BACKENDS = (

@@ -156,6 +156,21 @@ def test_pickles_by_reference_hold_in_both_names(program):
     """)
 
 
+@pytest.mark.parametrize("first", ["import flambeau.nn", "pass"])
+def test_types_of_tensors_say_that_they_are_of_torch(program, first):
+    program(f"""
+        {first}
+        import pickle, torch
+        kinds = torch.Tensor, torch.nn.Parameter, torch.Size
+        assert [k.__module__ for k in kinds] == ["torch", "torch.nn.parameter", "torch"]
+        assert all(pickle.loads(pickle.dumps(k)) is k for k in kinds)
+        weight = pickle.loads(pickle.dumps(torch.nn.Parameter(torch.ones(2))))
+        assert type(weight) is torch.nn.Parameter
+        torch.save({{"w": weight, "size": weight.shape}}, "x.pt")
+        assert type(torch.load("x.pt")["w"]) is torch.nn.Parameter
+    """)
+
+
 def test_names_that_packages_take_from_private_modules(program):
     program("""
         import torch
