@@ -179,8 +179,17 @@ def kaiser(
         return points.window(None)
     places = points.places(points.end / 2, points.end / 2)
     inside = (1 - places.square()).clamp(min=0).sqrt() * beta
-    middle = flambeau.special.i0(flambeau.tensor(beta, dtype=points.dtype, device=device))
-    return points.window(flambeau.special.i0(inside) / middle)
+    middle = _bessel(flambeau.tensor(beta, dtype=points.dtype, device=device), beta)
+    return points.window(_bessel(inside, beta) / middle)
+
+
+def _bessel(x, largest: float):
+    """The modified Bessel function of order 0, by its series, whose terms are all positive."""
+    term = total = flambeau.ones_like(x)
+    for k in range(1, int(largest) + 40):
+        term = term * (x / (2 * k)).square()
+        total = total + term
+    return total
 
 
 def hamming(
