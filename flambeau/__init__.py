@@ -30,7 +30,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler cpu cuda"
     " distributed func functional futures hub jit library linalg mps mtia multiprocessing nn ops"
-    " optim overrides random return_types serialization signal special storage testing"
+    " optim overrides profiler random return_types serialization signal special storage testing"
     " torch_version types utils version xpu"
 ).split()
 _LAZY = {
@@ -50,12 +50,14 @@ _LAZY = {
             " set_default_device set_default_tensor_type set_deterministic_debug_mode"
             " set_float32_matmul_precision use_deterministic_algorithms"
         ),
+        "serialization": "save load save_safetensors load_safetensors",
         "_streams": "Stream Event",
         "_symint": "SymBool SymFloat SymInt",
         "_typed_tensors": (
             "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
             " IntTensor LongTensor ShortTensor"
         ),
+        "_tags": "Tag",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"

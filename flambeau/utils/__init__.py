@@ -17,6 +17,8 @@ _SUBMODULES = (
     "hooks",
     "model_zoo",
     "module_tracker",
+    "summary",
+    "tensorboard",
 )
 _BACKENDS = (
     "generate_methods_for_privateuse1_backend",

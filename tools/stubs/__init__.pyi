@@ -23,6 +23,7 @@ from flambeau import multiprocessing as multiprocessing
 from flambeau import nn as nn
 from flambeau import optim as optim
 from flambeau import overrides as overrides
+from flambeau import profiler as profiler
 from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization

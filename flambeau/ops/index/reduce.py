@@ -103,12 +103,20 @@ def scatter_reduce(self, dim, index, src, reduce, include_self, ops):
     tensor([0., 3.])
     """
     check_kind("scatter_reduce", reduce)
-    if self.is_complex() or self.dtype == dtypes.bool:
+    logical = self.dtype == dtypes.bool
+    if self.is_complex() or (logical and reduce == "mean"):
         raise NotImplementedError(
             f"scatter_reduce: not implemented for '{dtype_name(self.dtype)}': convert with "
             ".to(torch.float32)"
         )
     scattered("scatter_reduce", self, dim, index, src)
+    if logical:
+        kind = "amax" if reduce in ("sum", "amax") else "amin"  # or, and
+        digits = ops.to_dtype(self, dtypes.uint8)
+        found = ops.scatter_reduce_two(
+            digits, dim, index, ops.to_dtype(src, dtypes.uint8), kind, include_self=include_self
+        )
+        return ops.to_dtype(found, dtypes.bool)
     if index.numel() == 0:
         return ops.clone(self)
     if reduce == "sum" or reduce == "mean":
