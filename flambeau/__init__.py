@@ -41,7 +41,6 @@ _LAZY = {
         "func": "vmap",
         "futures": "Future",
         "jit": "ScriptFunction ScriptModule",
-        "serialization": "save load",
         "_settings": (
             "are_deterministic_algorithms_enabled get_autocast_cpu_dtype get_autocast_gpu_dtype"
             " get_default_device get_deterministic_debug_mode get_float32_matmul_precision"
