@@ -153,7 +153,7 @@ def summary(recordings: Iterable[Recording], with_flops: bool = False) -> str:
         lines.append(f"By own time, without what they call: {own}.")
     if found.modules:
         named = Counter({_place(found, k): v for k, v in found.modules.items()})
-        lines.append(f"By module, without those inside: {_most(named, wall, 5)}.")
+        lines.append(f"By module in forward, without those inside: {_most(named, wall, 5)}.")
     if found.other_threads:
         lines.append(f"Other threads were busy for {format_time(found.other_threads / 1e3)}.")
     if found.flops:

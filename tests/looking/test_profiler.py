@@ -123,7 +123,13 @@ def test_shapes_and_numbers():
     assert by["aten::cat"].input_shapes[0] == [[2, 3, 8, 8], [2, 3, 8, 8]]
     assert by["aten::cat"].concrete_inputs[1] == 0
     assert by["aten::mm"].flops == 2 * 2 * 3 * 5
-    assert by["aten::convolution"].flops == 2 * (2 * 4 * 4 * 4) * (3 * 3 * 3)
+    forward = by["aten::convolution"].flops
+    assert forward == 2 * (2 * 4 * 4 * 4) * (3 * 3 * 3)
+    w.requires_grad_()
+    with P.profile(with_flops=True) as backward:
+        torch.nn.functional.conv2d(x, w, padding=1, stride=2).sum().backward()
+    flops = {e.name: e.flops for e in backward.events()}
+    assert flops["aten::convolution_backward"] == forward  # of the weights alone
     grouped = prof.key_averages(group_by_input_shape=True)
     assert {str(e.input_shapes) for e in grouped if e.key == "aten::ones"} == {
         "[[], [], [], [], []]"
