@@ -429,6 +429,17 @@ def test_summary_tells_what_to_look_at():
     assert sum(shares) == pytest.approx(100, abs=0.3)
 
 
+def test_summary_names_the_line_before_which_nothing_ran():
+    x = torch.ones(2)
+    with P.profile(with_stack=True) as prof:
+        x.exp()
+        time.sleep(0.01)
+        torch.nn.functional.linear(x, torch.ones(2, 2))
+    told = next(line for line in prof.summary().splitlines() if line.startswith("Of Python"))
+    first = told.partition(": ")[2].split(", ")[0]
+    assert first.startswith("test_profiler.py(") and float(first.split()[-1].strip("%.")) > 50
+
+
 def test_the_older_interface():
     A = torch.autograd.profiler
     with A.profile(enabled=False) as prof:
