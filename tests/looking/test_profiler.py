@@ -378,6 +378,18 @@ def test_profiles_nest():
     assert names(outer) == ["aten::ones", "aten::zeros"]
 
 
+def test_profiles_are_stopped_in_order():
+    outer, inner = P.profile(), P.profile()
+    outer.start()
+    inner.start()
+    with pytest.raises(RuntimeError, match="stopped first"):
+        outer.stop()
+    torch.ones(1)
+    inner.stop()
+    outer.stop()
+    assert names(outer) == names(inner) == ["aten::ones"] and not _C._is_profiled()
+
+
 def test_a_profile_beside_a_recording():
     from flambeau._recorder import record
 
