@@ -1,5 +1,7 @@
 """The Bernoulli distribution."""
 
+import math
+
 import flambeau
 import flambeau.nn.functional as F
 
@@ -41,7 +43,7 @@ class Bernoulli(ProbsOrLogits, ExponentialFamily):
 
     @property
     def mode(self):
-        return (self.probs >= 0.5).to(self.probs).masked_fill(self.probs == 0.5, flambeau.nan)
+        return (self.probs >= 0.5).to(self.probs).masked_fill(self.probs == 0.5, math.nan)
 
     @property
     def variance(self):

@@ -1,5 +1,7 @@
 """The categorical distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -48,7 +50,7 @@ class Categorical(ProbsOrLogits, Distribution):
 
     def _nowhere(self):
         return flambeau.full(
-            self._extended_shape(), flambeau.nan, dtype=self.probs.dtype, device=self.probs.device
+            self._extended_shape(), math.nan, dtype=self.probs.dtype, device=self.probs.device
         )
 
     @property

@@ -33,7 +33,7 @@ class Cauchy(Distribution):
 
     @property
     def mean(self):
-        return flambeau.full_like(self.loc, flambeau.nan)
+        return flambeau.full_like(self.loc, math.nan)
 
     @property
     def mode(self):
@@ -41,7 +41,7 @@ class Cauchy(Distribution):
 
     @property
     def variance(self):
-        return flambeau.full_like(self.loc, flambeau.inf)
+        return flambeau.full_like(self.loc, math.inf)
 
     def rsample(self, sample_shape=flambeau.Size()):
         noise = self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_()

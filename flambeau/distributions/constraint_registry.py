@@ -7,7 +7,7 @@ map that covers the set, which may be simpler, as optimisers like it.
 >>> free = flambeau.zeros(2, requires_grad=True)
 >>> rate = transform_to(Gamma.arg_constraints["rate"])(free)
 >>> rate
-tensor([1., 1.], grad_fn=<ExpBackward0>)
+tensor([1., 1.], grad_fn=<AddBackward0>)
 """
 
 from numbers import Number
@@ -74,11 +74,8 @@ def _to_real(constraint):
 @_both(constraints.positive)
 @_both(constraints.nonnegative)
 def _to_greater(constraint):
-    low = constraint.lower_bound
-    if isinstance(low, Number) and low == 0:
-        return transforms.ExpTransform()
     return transforms.ComposeTransform(
-        [transforms.ExpTransform(), transforms.AffineTransform(low, 1)]
+        [transforms.ExpTransform(), transforms.AffineTransform(constraint.lower_bound, 1)]
     )
 
 

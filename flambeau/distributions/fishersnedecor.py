@@ -1,5 +1,7 @@
 """The F-distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -30,18 +32,18 @@ class FisherSnedecor(Distribution):
 
     @property
     def mean(self):
-        return (self.df2 / (self.df2 - 2)).masked_fill(self.df2 <= 2, flambeau.nan)
+        return (self.df2 / (self.df2 - 2)).masked_fill(self.df2 <= 2, math.nan)
 
     @property
     def mode(self):
         top = (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2)
-        return top.masked_fill(self.df1 <= 2, flambeau.nan)
+        return top.masked_fill(self.df1 <= 2, math.nan)
 
     @property
     def variance(self):
         a, b = self.df1, self.df2
         spread = 2 * b.square() * (a + b - 2) / (a * (b - 2).square() * (b - 4))
-        return spread.masked_fill(b <= 4, flambeau.nan)
+        return spread.masked_fill(b <= 4, math.nan)
 
     def rsample(self, sample_shape=flambeau.Size()):
         shape = self._extended_shape(sample_shape)

@@ -1,5 +1,7 @@
 """The generalized Pareto distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -81,7 +83,7 @@ class GeneralizedPareto(Distribution):
     @property
     def mean(self):
         c = self.concentration
-        return (self.loc + self.scale / (1 - c)).masked_fill(c >= 1, flambeau.nan)
+        return (self.loc + self.scale / (1 - c)).masked_fill(c >= 1, math.nan)
 
     @property
     def mode(self):
@@ -91,7 +93,7 @@ class GeneralizedPareto(Distribution):
     def variance(self):
         c = self.concentration
         spread = self.scale.square() / ((1 - c).square() * (1 - 2 * c))
-        return spread.masked_fill(c >= 0.5, flambeau.nan)
+        return spread.masked_fill(c >= 0.5, math.nan)
 
     def entropy(self):
         return self.scale.log() + self.concentration + 1
@@ -100,5 +102,5 @@ class GeneralizedPareto(Distribution):
     def support(self):
         end = self.loc - self.scale / self._curved()[1]
         return constraints.interval(
-            self.loc, flambeau.where(self.concentration < 0, end, flambeau.inf)
+            self.loc, flambeau.where(self.concentration < 0, end, math.inf)
         )

@@ -35,7 +35,7 @@ class HalfCauchy(TransformedDistribution):
 
     @property
     def mean(self):
-        return flambeau.full_like(self.scale, flambeau.inf)
+        return flambeau.full_like(self.scale, math.inf)
 
     @property
     def mode(self):
@@ -52,7 +52,7 @@ class HalfCauchy(TransformedDistribution):
         if self._validate_args:
             self._validate_sample(value)
         both = self.base_dist.log_prob(value) + math.log(2)
-        return flambeau.where(value >= 0, both, -flambeau.inf)
+        return flambeau.where(value >= 0, both, -math.inf)
 
     def cdf(self, value):
         if self._validate_args:

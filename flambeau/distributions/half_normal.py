@@ -49,7 +49,7 @@ class HalfNormal(TransformedDistribution):
         if self._validate_args:
             self._validate_sample(value)
         both = self.base_dist.log_prob(value) + math.log(2)
-        return flambeau.where(value >= 0, both, -flambeau.inf)
+        return flambeau.where(value >= 0, both, -math.inf)
 
     def cdf(self, value):
         if self._validate_args:

@@ -1,5 +1,7 @@
 """The inverse gamma distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -40,7 +42,7 @@ class InverseGamma(TransformedDistribution):
     @property
     def mean(self):
         mean = self.rate / (self.concentration - 1)
-        return mean.masked_fill(self.concentration <= 1, flambeau.inf)
+        return mean.masked_fill(self.concentration <= 1, math.inf)
 
     @property
     def mode(self):
@@ -50,7 +52,7 @@ class InverseGamma(TransformedDistribution):
     def variance(self):
         a = self.concentration
         spread = self.rate.square() / ((a - 1).square() * (a - 2))
-        return spread.masked_fill(a <= 2, flambeau.inf)
+        return spread.masked_fill(a <= 2, math.inf)
 
     def entropy(self):
         a = self.concentration

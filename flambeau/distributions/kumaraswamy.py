@@ -1,5 +1,7 @@
 """The Kumaraswamy distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -52,7 +54,7 @@ class Kumaraswamy(TransformedDistribution):
     def mode(self):
         a, b = self.concentration1, self.concentration0
         log = b.reciprocal() * (-b).log1p() - (-b * a).log1p()
-        return log.masked_fill((a < 1) | (b < 1), flambeau.nan).exp()
+        return log.masked_fill((a < 1) | (b < 1), math.nan).exp()
 
     @property
     def variance(self):

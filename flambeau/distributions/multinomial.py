@@ -1,5 +1,7 @@
 """The multinomial distribution."""
 
+import math
+
 import flambeau
 
 from . import constraints
@@ -87,7 +89,7 @@ class Multinomial(Distribution):
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
-        logits = logits.masked_fill((value == 0) & (logits == -flambeau.inf), 0)  # 0 log(0)
+        logits = logits.masked_fill((value == 0) & (logits == -math.inf), 0)  # 0 log(0)
         ways = (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
         return ways + (logits * value).sum(-1)
 

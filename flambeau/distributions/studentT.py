@@ -40,7 +40,7 @@ class StudentT(Distribution):
 
     @property
     def mean(self):
-        return self.loc.masked_fill(self.df <= 1, flambeau.nan)
+        return self.loc.masked_fill(self.df <= 1, math.nan)
 
     @property
     def mode(self):
@@ -49,8 +49,8 @@ class StudentT(Distribution):
     @property
     def variance(self):
         spread = self.scale.square() * self.df / (self.df - 2)
-        spread = spread.masked_fill(self.df <= 2, flambeau.inf)
-        return spread.masked_fill(self.df <= 1, flambeau.nan)
+        spread = spread.masked_fill(self.df <= 2, math.inf)
+        return spread.masked_fill(self.df <= 1, math.nan)
 
     def rsample(self, sample_shape=flambeau.Size()):
         shape = self._extended_shape(sample_shape)

@@ -42,7 +42,7 @@ class Uniform(Distribution):
 
     @property
     def mode(self):
-        return flambeau.full_like(self.high, flambeau.nan)
+        return flambeau.full_like(self.high, math.nan)
 
     @property
     def stddev(self):

@@ -122,7 +122,7 @@ class Wishart(ExponentialFamily):
     @property
     def mode(self):
         share = self.df - self._event_shape[-1] - 1
-        share = share.masked_fill(share <= 0, flambeau.nan)
+        share = share.masked_fill(share <= 0, math.nan)
         return self._each(share) * self.covariance_matrix
 
     @property
