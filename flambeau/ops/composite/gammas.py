@@ -1,7 +1,5 @@
 """Gamma functions of several variables."""
 
-import math
-
 from flambeau.ops.language import (
     Error,
     default_dtype,
@@ -11,6 +9,7 @@ from flambeau.ops.language import (
 )
 from flambeau.ops.record import REAL, native
 from flambeau.ops.samples import call, special, values
+_LOG_PI = 1.1447298858494002
 
 
 def gamma_arguments(self, p, ops):
@@ -38,7 +37,7 @@ def mvlgamma(self, p, ops):
     if self.dtype == dtypes.bool:
         raise Error("mvlgamma: The input tensor may not be a boolean tensor.")
     total = ops.sum_dim_IntList(ops.lgamma(gamma_arguments(self, p, ops)), [-1])
-    return ops.add_Scalar(total, p * (p - 1) * 0.25 * math.log(math.pi))
+    return ops.add_Scalar(total, p * (p - 1) * 0.25 * _LOG_PI)
 
 
 mvlgamma.samples(
