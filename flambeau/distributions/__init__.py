@@ -9,7 +9,9 @@ unconstrained numbers to what they take and give, ``kl`` compares two of them.
 torch.Size([2, 3])
 """
 
-from . import constraints, kl, transforms
+from . import constraints as constraints
+from . import kl as kl
+from . import transforms
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial

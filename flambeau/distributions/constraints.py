@@ -11,6 +11,8 @@ tensor([ True, False])
 
 import flambeau
 
+from .utils import absent
+
 __all__ = [
     "Constraint",
     "MixtureSameFamilyConstraint",
@@ -62,7 +64,7 @@ class Constraint:
 
     def check(self, value):
         """A boolean for each event of ``value``: is it in the set?"""
-        raise NotImplementedError(f"{type(self).__name__}: define check(value)")
+        absent(self, "check")
 
     def __repr__(self):
         return f"{_short(self)}()"

@@ -5,7 +5,7 @@ import warnings
 import flambeau
 
 from . import constraints
-from .utils import lazy_property
+from .utils import absent, lazy_property
 
 __all__ = ["Distribution"]
 
@@ -34,12 +34,12 @@ class Distribution:
         Checks read all values. They are on unless Python runs with ``-O``.
         """
         if value not in (True, False):
-            raise ValueError(
-                f"set_default_validate_args: expected True or False, got {value!r}"
-            )
+            raise ValueError(f"set_default_validate_args: expected True or False, got {value!r}")
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape=flambeau.Size(), event_shape=flambeau.Size(), validate_args=None):
+    def __init__(
+        self, batch_shape=flambeau.Size(), event_shape=flambeau.Size(), validate_args=None
+    ):
         self._batch_shape = batch_shape
         self._event_shape = event_shape
         if validate_args is not None:
@@ -53,9 +53,9 @@ class Distribution:
             arg_constraints = self.arg_constraints
         except NotImplementedError:
             warnings.warn(
-                f"{type(self)} does not define `arg_constraints`. Please set `arg_constraints = {{}}`"
-                " or initialize the distribution with `validate_args=False` to turn off "
-                "validation.",
+                f"{type(self)} does not define `arg_constraints`. Please set "
+                "`arg_constraints = {}` or initialize the distribution with `validate_args=False` "
+                "to turn off validation.",
                 stacklevel=3,
             )
             return
@@ -98,7 +98,7 @@ class Distribution:
         """
         owner = next((c for c in type(self).__mro__ if "_expands" in c.__dict__), None)
         if owner is None:
-            raise NotImplementedError(f"{type(self).__name__}: define expand(batch_shape)")
+            absent(self, "expand")
         new = self._get_checked_instance(owner, _instance)
         batch_shape = flambeau.Size(batch_shape)
         for name in owner._expands:
@@ -134,27 +134,27 @@ class Distribution:
     @property
     def arg_constraints(self):
         """The constraint of each parameter, by name."""
-        raise NotImplementedError(f"{type(self).__name__}: define arg_constraints")
+        absent(self, "arg_constraints")
 
     @property
     def support(self):
         """The constraint that samples satisfy."""
-        raise NotImplementedError(f"{type(self).__name__}: define support")
+        absent(self, "support")
 
     @property
     def mean(self):
         """The means."""
-        raise NotImplementedError(f"{type(self).__name__}: its mean is not implemented")
+        absent(self, "mean")
 
     @property
     def mode(self):
         """Where the densities are largest."""
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+        absent(self, "mode")
 
     @property
     def variance(self):
         """The variances."""
-        raise NotImplementedError(f"{type(self).__name__}: its variance is not implemented")
+        absent(self, "variance")
 
     @property
     def stddev(self):
@@ -163,7 +163,7 @@ class Distribution:
 
     def entropy(self):
         """The entropies, in nats."""
-        raise NotImplementedError(f"{type(self).__name__}: its entropy is not implemented")
+        absent(self, "entropy")
 
     def perplexity(self):
         """``exp`` of the entropies."""
@@ -178,9 +178,7 @@ class Distribution:
 
     def rsample(self, sample_shape=flambeau.Size()):
         """Draws as functions of the parameters, so that gradients flow to these."""
-        raise NotImplementedError(
-            f"{type(self).__name__}: its draws have no gradient; use sample()"
-        )
+        absent(self, "rsample")
 
     def sample_n(self, n):
         """``sample((n,))``, which is the way to write it."""
@@ -194,21 +192,21 @@ class Distribution:
     def enumerate_support(self, expand=True):
         """All values of a discrete distribution along a new first dimension, expanded to the batch,
         or (``expand=False``) of size 1 there."""
-        raise NotImplementedError(f"{type(self).__name__}: its support cannot be enumerated")
+        absent(self, "enumerate_support")
 
     # ---- of values
 
     def log_prob(self, value):
         """The logarithm of the density, or of the probability, at ``value``."""
-        raise NotImplementedError(f"{type(self).__name__}: its log_prob is not implemented")
+        absent(self, "log_prob")
 
     def cdf(self, value):
         """The probability of draws up to ``value``."""
-        raise NotImplementedError(f"{type(self).__name__}: its cdf is not implemented")
+        absent(self, "cdf")
 
     def icdf(self, value):
         """Where the cdf reaches ``value``."""
-        raise NotImplementedError(f"{type(self).__name__}: its icdf is not implemented")
+        absent(self, "icdf")
 
     def _validate_sample(self, value):
         name = type(self).__name__

@@ -3,6 +3,7 @@
 import flambeau
 
 from .distribution import Distribution
+from .utils import absent
 
 __all__ = ["ExponentialFamily"]
 
@@ -17,14 +18,14 @@ class ExponentialFamily(Distribution):
 
     @property
     def _natural_params(self):
-        raise NotImplementedError(f"{type(self).__name__}: define _natural_params")
+        absent(self, "_natural_params")
 
     def _log_normalizer(self, *natural_params):
-        raise NotImplementedError(f"{type(self).__name__}: define _log_normalizer")
+        absent(self, "_log_normalizer")
 
     @property
     def _mean_carrier_measure(self):
-        raise NotImplementedError(f"{type(self).__name__}: define _mean_carrier_measure")
+        absent(self, "_mean_carrier_measure")
 
     def _expectations(self):
         """theta, A(theta), and the gradient of A, which is the mean of t(x)."""

@@ -78,7 +78,9 @@ class GeneralizedPareto(Distribution):
     def icdf(self, value):
         curved, c = self._curved()
         survival = (-value).log1p()
-        return self.loc + self.scale * flambeau.where(curved, (-c * survival).expm1() / c, -survival)
+        return self.loc + self.scale * flambeau.where(
+            curved, (-c * survival).expm1() / c, -survival
+        )
 
     @property
     def mean(self):
@@ -101,6 +103,4 @@ class GeneralizedPareto(Distribution):
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self):
         end = self.loc - self.scale / self._curved()[1]
-        return constraints.interval(
-            self.loc, flambeau.where(self.concentration < 0, end, math.inf)
-        )
+        return constraints.interval(self.loc, flambeau.where(self.concentration < 0, end, math.inf))

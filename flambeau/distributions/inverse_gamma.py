@@ -2,8 +2,6 @@
 
 import math
 
-import flambeau
-
 from . import constraints
 from .gamma import Gamma
 from .transformed_distribution import TransformedDistribution

@@ -72,9 +72,7 @@ def register_kl(type_p, type_q):
 
 def _dispatch_kl(type_p, type_q):
     """The most special function for these classes, or NotImplemented."""
-    matches = [
-        (p, q) for p, q in _KL_REGISTRY if issubclass(type_p, p) and issubclass(type_q, q)
-    ]
+    matches = [(p, q) for p, q in _KL_REGISTRY if issubclass(type_p, p) and issubclass(type_q, q)]
     if not matches:
         return NotImplemented
     ranks_p, ranks_q = type_p.__mro__.index, type_q.__mro__.index

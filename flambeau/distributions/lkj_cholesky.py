@@ -40,7 +40,7 @@ class LKJCholesky(Distribution):
         super().__init__(
             self.concentration.shape, flambeau.Size((dim, dim)), validate_args=validate_args
         )
-        # The squared length of each row left of its diagonal (the onion method); the first has none.
+        # The squared length of each row left of its diagonal (the onion method); of the first, 0.
         like = {"dtype": self.concentration.dtype, "device": self.concentration.device}
         before = flambeau.arange(dim - 1, **like)
         before = flambeau.cat([before.new_zeros(1), before])

@@ -38,7 +38,7 @@ def _precision_of_factor(factor):
 
 
 def _precision_to_scale_tril(precision):
-    """The Cholesky factor of the inverse: the inverse transpose of the factor from the other end."""
+    """The Cholesky factor of the inverse: the inverse of the transposed factor from the end."""
     upper = flambeau.linalg.cholesky(precision.flip((-2, -1))).flip((-2, -1)).mT
     return _inverse_of_factor(upper)
 

@@ -20,6 +20,11 @@ __all__ = [
 euler_constant = 0.57721566490153286060
 
 
+def absent(owner, what):
+    """Says that a class does not define something."""
+    raise NotImplementedError(f"{type(owner).__name__}: its {what} is not implemented")
+
+
 def is_tensor_like(value):
     return isinstance(value, flambeau.Tensor) or hasattr(type(value), "__torch_function__")
 
@@ -129,9 +134,7 @@ def tril_matrix_to_vec(mat, diag=0):
     """
     n = mat.shape[-1]
     if not -n <= diag < n:
-        raise ValueError(
-            f"tril_matrix_to_vec: diag ({diag}) provided is outside [{-n}, {n - 1}]"
-        )
+        raise ValueError(f"tril_matrix_to_vec: diag ({diag}) provided is outside [{-n}, {n - 1}]")
     rows, columns = flambeau.tril_indices(n, n, diag, device=mat.device)
     return mat[..., rows, columns]
 

@@ -133,7 +133,7 @@ class Wishart(ExponentialFamily):
         return self._each(self.df) * (V.square() + products)
 
     def _bartlett_sampling(self, sample_shape=flambeau.Size()):
-        """Bartlett's decomposition: normal numbers below a diagonal of roots of chi-squared ones."""
+        """Bartlett's decomposition: normal numbers below a diagonal of roots of chi-squareds."""
         p = self._event_shape[-1]
         noise = self._dist_chi2.rsample(sample_shape).sqrt().diag_embed()
         rows, columns = flambeau.tril_indices(p, p, -1, device=noise.device)

@@ -92,8 +92,7 @@ void poisson(const Tensor& result, const Tensor& self, Generator* generator) {
   });
 }
 
-void binomial(const Tensor& result, const Tensor& count, const Tensor& prob,
-              Generator* generator) {
+void binomial(const Tensor& result, const Tensor& count, const Tensor& prob, Generator* generator) {
   const Tensor counts = laid_out(count, result.sizes()), probs = laid_out(prob, result.sizes());
   draw_rows(result, generator, [&](Generator& g, void* dst, int64_t n) {
     draw_binomial(g, result.dtype(), dst, counts.bytes(), probs.bytes(), n);

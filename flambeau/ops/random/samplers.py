@@ -7,9 +7,7 @@ from flambeau.ops.language import (
     check_written,
     dtype_name,
     dtypes,
-    same,
     scalar_type_name,
-    show,
 )
 from flambeau.ops.random.fills import check_floating
 from flambeau.ops.record import FLOATING, REAL, structured
@@ -103,8 +101,8 @@ def _(self, std):
         raise Error(f"log_normal_: log_normal_ expects std > 0.0, but found std={std:g}")
     if self.dtype.is_complex:
         raise NotImplementedError(
-            "log_normal_: \"log_normal_\" not implemented for "
-            f"'{scalar_type_name(self.dtype)}': use a floating dtype"
+            'log_normal_: "log_normal_" not implemented for '
+            f"'{scalar_type_name(self.dtype)}': use a real dtype"
         )
     check_floating("log_normal_", self.dtype)
 
@@ -138,7 +136,7 @@ def _(self, p):
     if self.dtype.is_complex or self.dtype == dtypes.bool:
         raise NotImplementedError(
             f"geometric_: \"geometric_\" not implemented for '{scalar_type_name(self.dtype)}': "
-            "use a floating or an integer dtype"
+            "use a real dtype"
         )
 
 
@@ -150,9 +148,7 @@ def _(g, ops):
 # ---- draws
 
 
-@_draw(
-    "_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", cpu="_standard_gamma"
-)
+@_draw("_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", cpu="_standard_gamma")
 def _standard_gamma():
     """Numbers from gamma distributions with these shapes and rate 1 (Marsaglia and Tsang, 2000).
 
@@ -161,9 +157,7 @@ def _standard_gamma():
     """
 
 
-_standard_gamma.samples(
-    call(values(2, 3, low=0.1)), call(values(0, low=0.1)), dtypes=_DOUBLES
-)
+_standard_gamma.samples(call(values(2, 3, low=0.1)), call(values(0, low=0.1)), dtypes=_DOUBLES)
 
 
 @_standard_gamma.rule
@@ -220,9 +214,7 @@ def _sample_dirichlet():
     """
 
 
-_sample_dirichlet.samples(
-    call(values(2, 3, low=0.1)), call(values(0, 3, low=0.1)), dtypes=_DOUBLES
-)
+_sample_dirichlet.samples(call(values(2, 3, low=0.1)), call(values(0, 3, low=0.1)), dtypes=_DOUBLES)
 
 
 @_sample_dirichlet.rule
@@ -286,8 +278,8 @@ poisson.samples(call(values(2, 3, low=0.1)), call(values(0, low=0.1)), dtypes=FL
 def _(self):
     if not self.is_floating_point():
         raise NotImplementedError(
-            f"poisson: \"poisson_cpu\" not implemented for '{scalar_type_name(self.dtype)}': use a "
-            "floating dtype"
+            f"poisson: \"poisson_cpu\" not implemented for '{scalar_type_name(self.dtype)}': use "
+            "float32, float64, bfloat16 or float16"
         )
     return Spec(self.shape, self.dtype)
 
@@ -353,3 +345,23 @@ def _(mean, std):
         raise Error("normal: normal expects standard deviation to be non-complex")
     check_floating("normal_", std.dtype)
     return Spec(std.shape, std.dtype)
+
+
+_standard_gamma_grad.jvp("none")
+_standard_gamma_grad.batching("pointwise")
+_dirichlet_grad.jvp("none")
+_dirichlet_grad.batching("pointwise")
+
+for _op in (
+    cauchy_,
+    log_normal_,
+    geometric_,
+    _standard_gamma,
+    _standard_gamma_grad,
+    _sample_dirichlet,
+    _dirichlet_grad,
+    poisson,
+    binomial,
+    normal_float_tensor,
+):
+    _op.without("decomposition", "sharding", "autocast", "benchmark")

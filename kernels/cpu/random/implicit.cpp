@@ -79,8 +79,9 @@ double gamma_slope_far(double a, double x) {
   double z = (x - a) * r;
   for (int i = 0; i < 20; ++i) {
     const double zz = z * z;
-    const double value = z + r * ((zz - 1) / 3 + r * ((zz * z - 7 * z) / 36 -
-                                                      r * (3 * zz * zz + 7 * zz - 16) / 810));
+    const double value =
+        z +
+        r * ((zz - 1) / 3 + r * ((zz * z - 7 * z) / 36 - r * (3 * zz * zz + 7 * zz - 16) / 810));
     const double slope =
         1 + r * (2 * z / 3 + r * ((3 * zz - 7) / 36 - r * (12 * zz * z + 14 * z) / 810));
     const double step = (value - (x - a) * r) / slope;

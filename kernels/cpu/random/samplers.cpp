@@ -77,7 +77,8 @@ void dirichlet_rows(Generator& generator, T* dst, const T* shapes, int64_t rows,
   for (int64_t r = 0; r < rows; ++r, row += categories, dst += categories) {
     double sum = 0;
     for (int64_t j = 0; j < categories; ++j) sum += row[j];
-    for (int64_t j = 0; j < categories; ++j) dst[j] = std::min(most, at_least_tiny<T>(row[j] / sum));
+    for (int64_t j = 0; j < categories; ++j)
+      dst[j] = std::min(most, at_least_tiny<T>(row[j] / sum));
   }
 }
 
@@ -138,11 +139,11 @@ T binomial_by_rejection(Generator& generator, T count, T prob) {
     if (us >= 0.07 && v <= v_r) return k;
     if (k < 0 || k > count) continue;
     v = std::log(v * alpha / (a / (us * us) + b));
-    const double bound =
-        (mode + 0.5) * std::log((mode + 1) / (odds * (count - mode + 1))) +
-        (count + 1) * std::log((count - mode + 1) / (count - k + 1)) +
-        (k + 0.5) * std::log(odds * (count - k + 1) / (k + 1)) + stirling_rest(mode) +
-        stirling_rest(count - mode) - stirling_rest(k) - stirling_rest(count - k);
+    const double bound = (mode + 0.5) * std::log((mode + 1) / (odds * (count - mode + 1))) +
+                         (count + 1) * std::log((count - mode + 1) / (count - k + 1)) +
+                         (k + 0.5) * std::log(odds * (count - k + 1) / (k + 1)) +
+                         stirling_rest(mode) + stirling_rest(count - mode) - stirling_rest(k) -
+                         stirling_rest(count - k);
     if (v <= bound) return k;
   }
 }
