@@ -50,6 +50,7 @@ GRADIENT = {
     "_fused_rms_norm": "gradients of its second result are not propagated",
     "_scaled_dot_product_flash_attention_for_cpu": "gradients of logsumexp are not propagated",
     "_trigamma": "refused",
+    "_standard_gamma": "draws keep their share of what is below, not the numbers they came from",
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
