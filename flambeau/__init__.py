@@ -24,7 +24,7 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 # Name -> the module that has it.
 _SUBMODULES = (
     "__config__ _recorder accelerator amp autograd backends cli cpu cuda distributed distributions"
-    " func functional library linalg mps mtia multiprocessing nn ops optim overrides random"
+    " fft func functional library linalg mps mtia multiprocessing nn ops optim overrides random"
     " return_types serialization special testing utils version xpu"
 ).split()
 _LAZY = {

@@ -6,6 +6,7 @@
 #include "core/parallel/isa.h"
 #include "core/parallel/parallel.h"
 #include "core/python/binding.h"
+#include "kernels/cpu/linalg/lapack.h"
 
 namespace flambeau::python {
 namespace {
@@ -105,6 +106,22 @@ PyObject* compiler(PyObject*, PyObject*) {
 #endif
 }
 
+// What Python knows of the library for linear algebra; empty where that raises.
+std::string lapack_of_python() {
+  const AcquireGil gil;
+  static PyObject* cache = nullptr;
+  try {
+    const Object path(PyObject_CallNoArgs(imported(cache, "flambeau._lapack", "path")));
+    const char* const text = path ? PyUnicode_AsUTF8(path.get()) : nullptr;
+    if (text) return text;
+  } catch (const PythonError&) {
+  }
+  PyErr_Clear();
+  return {};
+}
+
+PyObject* lapack_path(PyObject*, PyObject*) { return PyUnicode_FromString(lapack::path().c_str()); }
+
 PyMethodDef functions[] = {
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floats without one."},
     {"set_default_dtype", set_default_dtype, METH_O, "Sets the dtype of floats without one."},
@@ -118,6 +135,7 @@ PyMethodDef functions[] = {
     {"_compiler", compiler, METH_NOARGS, "What the core was compiled with."},
     {"_memory_stats", memory_stats, METH_NOARGS, "What the allocator of the CPU counts."},
     {"_reset_peak_memory", reset_peak_memory, METH_NOARGS, nullptr},
+    {"_lapack_path", lapack_path, METH_NOARGS, "The library for linear algebra that is open."},
     {"_trim_memory", trim_memory, METH_NOARGS, "Gives cached memory back to the system."},
     {}};
 
@@ -136,6 +154,7 @@ void yield_lock() {
 
 bool init_runtime(PyObject* module) {
   set_warning_handler(warn_in_python);
+  lapack::set_finder(lapack_of_python);
   set_shared_lock({take_lock, leave_lock, yield_lock});
   return PyModule_AddFunctions(module, functions) == 0;
 }

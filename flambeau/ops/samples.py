@@ -29,6 +29,7 @@ class Values:
     high: float = HIGH
     dtype: str = ""  # where it is not the one under test
     constant: bool = False  # whether no gradient flows to it
+    definite: bool = False  # Hermitian matrices with eigenvalues above 1
 
     def __repr__(self) -> str:
         words = [str(n) for n in self.shape]
@@ -36,6 +37,7 @@ class Values:
         words += [f"high={self.high}"] * (self.high != HIGH)
         words += [f"dtype={self.dtype!r}"] * bool(self.dtype)
         words += ["constant=True"] * self.constant
+        words += ["definite=True"] * self.definite
         return f"values({', '.join(words)})"
 
 
@@ -74,6 +76,11 @@ class Sample:
 
 def values(*shape: int, low=LOW, high=HIGH, dtype: str = "", constant: bool = False) -> Values:
     return Values(shape, low, high, dtype, constant)
+
+
+def definite(*shape: int, constant: bool = False) -> Values:
+    """Hermitian matrices, positive definite, which differences change to Hermitian ones alone."""
+    return Values(shape, -1, 1, constant=constant, definite=True)
 
 
 def ints(data) -> Given:

@@ -28,7 +28,7 @@ RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dr
 # optimisers, which give nothing back.
 REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where"}
 REFUSED |= {"ctc_loss.Tensor"}
-REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns}
+REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns and not callable(r.batching)}
 
 # Which say that they are content to be called for each item; vmap says that too.
 LOOPED = "|".join(sorted({re.escape(r.schema.name) for r in RECORDS if r.batching == "loop"}))
@@ -185,7 +185,9 @@ def functions(record, dtypes):
             given = list(items.items[0])
             for i, t in zip(places, chosen):
                 given[i] = t
-            return floating(items(*given))
+            outputs = items(*given)
+            kept = range(len(outputs)) if record.differentiable is None else record.differentiable
+            return floating([outputs[i] for i in kept])
 
         inputs = [[item[i] for i in places] for item in items.items]
         if not any(

@@ -49,6 +49,10 @@ def array_of(description, dtype: str, seed: int) -> np.ndarray:
         places = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n
         return (low + (high - low) * places)[: int(np.prod(shape))].reshape(shape)
 
+    if description.definite:
+        root = spread() + 1j * spread() if dtype.startswith("complex") else spread()
+        made = root @ root.conj().swapaxes(-1, -2) + np.eye(shape[-1])
+        return made.astype("float32" if dtype == "bfloat16" else dtype)
     if dtype.startswith("complex"):
         return (spread() + 1j * spread()).astype(dtype)
     return spread().astype("float32" if dtype == "bfloat16" else dtype)
@@ -106,6 +110,11 @@ class Call:
         """Of each tensor, whether no gradient flows to it."""
         found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))
         return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given))]
+
+    def hermitian(self):
+        """Of each described tensor, whether it stays Hermitian when its elements change."""
+        found = leaves((list(self.sample.args), self.sample.kwargs))
+        return [getattr(v, "definite", False) for v in found if isinstance(v, (Values, Given))]
 
     def __call__(self, function=None, change=lambda t: t):
         args, kwargs = self.tensors(change)

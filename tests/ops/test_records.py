@@ -54,6 +54,11 @@ GRADIENT = {
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
+    "cholesky_inverse": "it is that of a triangle, also beside it: tests/ops/linalg",
+    "linalg_householder_product": "refused",
+    "orgqr": "refused",
+    "ormqr": "refused",
+    "geqrf": "refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "native_group_norm_backward": "its mean and deviation have to be those of its input",
@@ -280,11 +285,12 @@ def over_tensors(record, call):
     """The op as a function of the tensors among its arguments, and those."""
     flat, spec = pytree.tree_flatten(call.tensors())
     places = [i for i, v in enumerate(flat) if isinstance(v, flambeau.Tensor)]
+    hermitian = call.hermitian()
 
     def function(*tensors):
         given = list(flat)
-        for i, t in zip(places, tensors):
-            given[i] = t
+        for i, t, together in zip(places, tensors, hermitian):
+            given[i] = (t + t.mH) / 2 if together else t
         args, kwargs = pytree.tree_unflatten(given, spec)
         flambeau.manual_seed(0)
         return overload(record.schema)(*args, **kwargs)

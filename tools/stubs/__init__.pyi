@@ -11,6 +11,7 @@ from flambeau import distributed as distributed
 from flambeau import func as func
 from flambeau import functional as functional
 from flambeau import library as library
+from flambeau import fft as fft
 from flambeau import linalg as linalg
 from flambeau import mps as mps
 from flambeau import mtia as mtia

@@ -1,24 +1,12 @@
-"""Linear algebra: norms and products. Factorisations are not here yet."""
+"""Norms and products that are other functions, one after the other."""
 
 from __future__ import annotations
 
 import flambeau
-from flambeau import _C, matmul
+from flambeau import _C
 from flambeau._arguments import integers, need_tensor
 from flambeau._arguments import tensors as tensors_of
-from flambeau._C import _LinAlgError as LinAlgError
 from flambeau.overrides import handle_torch_function
-
-__all__ = [
-    "LinAlgError",
-    "diagonal",
-    "matmul",
-    "matrix_norm",
-    "multi_dot",
-    "norm",
-    "vecdot",
-    "vector_norm",
-]
 
 vector_norm = _C._linalg.linalg_vector_norm
 
