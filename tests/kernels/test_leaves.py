@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy import special
 
 F32, F64 = np.float32, np.float64
 INF, NAN = math.inf, math.nan
@@ -61,6 +62,39 @@ def trigamma(x):
     return mp.psi(1, x) if x > 0 else (mp.pi / mp.sinpi(x)) ** 2 - mp.psi(1, 1 - x)
 
 
+def erfcx(x):
+    if abs(x) < 1e10:
+        return mp.exp(x * x) * mp.erfc(x)
+    return 1 / (x * mp.sqrt(mp.pi)) if x > 0 else mp.inf
+
+
+def ndtri(p):
+    """The inverse of the normal distribution, by Newton's steps on the logarithm of its tail."""
+    if not 0 < p < 1:
+        return mp.inf if p == 1 else -mp.inf if p == 0 else mp.nan
+    tail = min(p, 1 - p)
+    y = mp.sqrt(-2 * mp.log(2 * tail)) * mp.mpf("0.9")
+    for _ in range(100):
+        share = mp.erfc(y / mp.sqrt(2)) / 2
+        step = mp.log(share / tail) * share * mp.sqrt(2 * mp.pi) * mp.exp(y * y / 2)
+        y += step
+        if abs(step) < mp.mpf(10) ** -32 * (abs(y) + mp.mpf(10) ** -320):
+            break
+    return -y if p < 0.5 else y
+
+
+def bessel(order, scaled):
+    def f(x):
+        a = abs(x)
+        if a > 1e9:
+            y = 1 / mp.sqrt(2 * mp.pi * a) * (1 - (4 * order**2 - 1) / (8 * a)) if scaled else mp.inf
+        else:
+            y = mp.besseli(order, a) * (mp.exp(-a) if scaled else 1)
+        return -y if order and x < 0 else y
+
+    return f
+
+
 # name: (exact function, interval that matters, bound in float32, bound in float64)
 UNARY = {
     "exp": (saturated(mp.exp, 2000), (-20, 20), 1, 1),
@@ -91,8 +125,15 @@ UNARY = {
     "lgamma": (lgamma, (-0.5, 10), 1, 2),
     "digamma": (digamma, (-0.25, 10), 1, 2),
     "trigamma": (trigamma, (-3, 12), 1, 4),
+    "erfcx": (erfcx, (-6, 30), 1, 3),
+    "erfinv": (lambda x: mp.erfinv(x) if abs(x) <= 1 else mp.nan, (-1, 1), 1, 3),
+    "ndtri": (ndtri, (0, 1), 1, 4),
+    "i0": (bessel(0, False), (-20, 20), 1, 4),
+    "i0e": (bessel(0, True), (-20, 20), 1, 4),
+    "i1": (bessel(1, False), (-20, 20), 1, 4),
+    "i1e": (bessel(1, True), (-20, 20), 1, 4),
 }
-COUNT = {"lgamma": 250, "digamma": 250, "trigamma": 250}
+COUNT = {"lgamma": 250, "digamma": 250, "trigamma": 250, "ndtri": 400}
 LEFTMOST = {"lgamma": -0.5, "digamma": -0.25}  # where the bounds hold; see below for the rest
 
 
@@ -154,6 +195,13 @@ SPECIAL = {
     "lgamma": (INF, INF, INF, INF, (1, 0), (2, 0), (-1, INF), (-1e300, INF)),
     "digamma": (-INF, INF, INF, NAN, (-1, NAN), (-7, NAN)),
     "trigamma": (INF, INF, 0, NAN, (-1, INF), (-7, INF)),
+    "erfcx": (1, 1, 0, INF, (-30, INF)),
+    "erfinv": (0, -0.0, NAN, NAN, (1, INF), (-1, -INF), (1.5, NAN)),
+    "ndtri": (-INF, -INF, NAN, NAN, (1, INF), (0.5, 0), (-0.5, NAN), (1.5, NAN)),
+    "i0": (1, 1, INF, INF, (-1e30, INF)),
+    "i0e": (1, 1, 0, 0),
+    "i1": (0, -0.0, INF, -INF, (-1e30, -INF)),
+    "i1e": (0, -0.0, 0, -0.0),
     "floor": (0, -0.0, INF, -INF, (2.5, 2), (-0.5, -1), (1e300, 1e300)),
     "ceil": (0, -0.0, INF, -INF, (2.5, 3), (-0.5, -0.0)),
     "trunc": (0, -0.0, INF, -INF, (2.7, 2), (-2.7, -2), (-0.5, -0.0)),
@@ -272,6 +320,80 @@ def test_binary_is_within_its_bound(lib, name, dtype):
     ]
 
 
+def zeta(s, q):
+    with mpmath.workdps(100):  # with fewer digits it has fewer right ones than it should
+        return mp.zeta(s, q)
+
+
+# How far a value may be off, in units of 2^-53 of it: float32 is through double, and exact there.
+SERIES = {
+    "zeta": (zeta, (1.1, 40), (0.01, 60), 16),
+    "polygamma": (lambda x, n: mp.psi(int(n), x), (0.05, 60), (2, 30), 64),
+    "igamma": (lambda a, x: mp.gammainc(a, 0, x, regularized=True), (0.01, 90), (0.01, 120), 2**13),
+    "igammac": (lambda a, x: mp.gammainc(a, x, regularized=True), (0.01, 90), (0.01, 120), 2**13),
+}
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=SUFFIX.get)
+@pytest.mark.parametrize("name", SERIES)
+def test_series_are_within_their_bounds(lib, name, dtype):
+    exact, first, second, units = SERIES[name]
+    rng = np.random.default_rng(11)
+    a, b = (np.exp(rng.uniform(*np.log(ends), 150)).astype(dtype) for ends in (first, second))
+    b = np.round(b) if name == "polygamma" else b
+    ref = tools.reference(exact, a, b)
+    y = lib.call(f"{name}_{SUFFIX[dtype]}", a, b, out=dtype)
+    bound = 1 if dtype is F32 else units
+    error = tools.ulp_errors(y, ref)
+    error[np.abs(ref.value) < np.finfo(dtype).tiny * 2.0**60] = 0
+    worst = error.argmax()
+    assert error[worst] <= bound, f"{name}({a[worst]!r}, {b[worst]!r}) off by {error[worst]} ulp"
+
+
+@pytest.mark.parametrize("a", [50.0, 1e3, 2e5, 3e6, 1e8])
+def test_incomplete_gamma_functions_around_the_mean(lib, a):
+    x = a + math.sqrt(a) * np.array([-6, -2, -0.3, 0.0, 0.4, 1.7, 5])
+    lower = lib.call("igamma_float64", np.full_like(x, a), x, out=F64)
+    upper = lib.call("igammac_float64", np.full_like(x, a), x, out=F64)
+    # The sum of a P(a, x), and the same one step on: P(a, x) - P(a + 1, x) is the density.
+    next_lower = lib.call("igamma_float64", np.full_like(x, a + 1), x, out=F64)
+    with mpmath.workdps(40):
+        density = [mp.exp(a * mp.log(v) - v - mp.loggamma(a + 1)) for v in x]
+    step = np.array([float(v) for v in density])
+    assert (np.abs(lower - next_lower - step) <= 2.0**-40 * lower * math.sqrt(a)).all()
+    assert (np.abs(lower + upper - 1) <= 2.0**-52).all()
+    if a < 1e4:
+        assert np.allclose(lower, special.gammainc(a, x), rtol=1e-11, atol=0)
+        assert np.allclose(upper, special.gammaincc(a, x), rtol=1e-11, atol=0)
+
+
+def test_series_at_the_edges(lib):
+    def of(name, *pairs):
+        a, b = (np.array(column, F64) for column in zip(*pairs))
+        return lib.call(f"{name}_float64", a, b, out=F64).tolist()
+
+    assert of("zeta", (1, 2), (2, 0), (3, -4), (2, INF)) == [INF, INF, INF, 0]
+    assert np.isnan(of("zeta", (0.5, 2), (2.5, -1.5), (NAN, 1), (2, NAN))).all()
+    # Left of zero: the reflection of the derivatives of digamma.
+    with mpmath.workdps(30):
+        for n in (2, 3, 5):
+            got = of("polygamma", (-3.3, n), (-0.75, n), (-7.5, n))
+            for x, y in zip((-3.3, -0.75, -7.5), got):
+                exact = mp.diff(mp.digamma, mp.mpf(x), n)
+                assert abs(y - exact) <= 1e-12 * abs(exact) + 1e-9 * (x == -7.5)
+    assert of("igamma", (0, 1), (1, 0), (1, INF), (INF, 1)) == [1, 0, 1, 0]
+    assert of("igammac", (0, 1), (1, 0), (1, INF), (INF, 1)) == [0, 1, 0, 1]
+    assert np.isnan(of("igamma", (0, 0), (-1, 1), (1, -1), (INF, INF), (NAN, 1))).all()
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=SUFFIX.get)
+def test_nextafter_is_numpys(lib, dtype):
+    a, b = pairs(dtype, 9)
+    y = lib.call(f"nextafter_{SUFFIX[dtype]}", a, b, out=dtype)
+    with np.errstate(all="ignore"):
+        assert tools.same_bits(y, np.nextafter(a, b)).all()
+
+
 def python_remainder(m, b):
     return np.where((m != 0) & ((m < 0) != (b < 0)), m + b, m)
 
@@ -364,6 +486,7 @@ def test_bits_depend_on_the_element_alone(lib, dtype):
 
 
 SCALAR = ["INTEGER(BINARY_OF, pow)", "BINARY(fmod)", "BINARY(remainder)", "BINARY(floor_divide)"]
+SCALAR += ["BINARY(zeta)", "BINARY(polygamma)", "BINARY(igamma)", "BINARY(igammac)"]
 
 
 def test_loops_over_leaves_become_vector_code(lib):
@@ -413,12 +536,13 @@ def integer_results(name, a, b, bits, signed):
         "pow": lambda: integer_power(a, b, bits),
         "left_shift": lambda: a << b if inside else 0,
         "right_shift": lambda: a >> b if inside else (-1 if signed and a < 0 else 0),
+        "gcd": lambda: math.gcd(a, b),
     }[name]()
 
 
 BINARY_INTEGER = (
     "add sub mul minimum maximum trunc_divide floor_divide remainder fmod pow "
-    "left_shift right_shift"
+    "left_shift right_shift gcd"
 ).split()
 
 
@@ -450,6 +574,9 @@ def test_integers_wrap_and_never_trap(lib, dtype):
         for p, q, r in zip(a.tolist(), b.tolist(), got):
             expected = wrap(integer_results(name, p, q, info.bits, info.min < 0), dtype)
             assert r == expected, f"{name}({p}, {q}) of {info.dtype.name}"
+    small = a // dtype(1 << info.bits // 2), b // dtype(1 << info.bits // 2)
+    got = lib.call(f"lcm_{info.dtype.name}", *small, out=dtype).tolist()
+    assert got == [wrap(math.lcm(p, q), dtype) for p, q in zip(*(v.tolist() for v in small))]
     if info.min < 0:
         for name, exact in (("neg", lambda v: -v), ("abs", abs)):
             got = lib.call(f"{name}_{info.dtype.name}", a, out=dtype).tolist()
