@@ -11,7 +11,7 @@ from flambeau.ops.pointwise import (  # noqa: F401
     arithmetic, comparison, power, rectifiers, special, transcendental, trigonometry,
 )  # fmt: skip
 from flambeau.ops.rearrange import copies  # noqa: F401
-from flambeau.ops.record import BOOL, INTEGRAL, each, find
+from flambeau.ops.record import BOOL, COMPLEX, INTEGRAL, each, find
 from flambeau.ops.reduce import extremes, sums  # noqa: F401
 from flambeau.ops.samples import call, values
 
@@ -22,11 +22,14 @@ _ITEMS = [values(2, 3, **_RANGE), values(3, **_RANGE)]
 _CHANGED = [values(2, 3, **_RANGE), values(3, **_RANGE, constant=True)]
 
 
-def _lists(text: str, base: str, *further) -> None:
-    """``text`` is a schema whose Tensor[] and Scalar[] stand for the arguments of ``base``."""
+def _lists(text: str, base: str, *further, whole=False) -> None:
+    """``text`` is a schema whose Tensor[] and Scalar[] stand for the arguments of ``base``.
+
+    ``further`` are what a sample calls it with, without the first argument or as a ``whole``.
+    """
     own = find(base)
     inplace = "(a!)" in text
-    first = () if "(Scalar" in text else (_CHANGED if inplace else _ITEMS,)
+    first = _CHANGED if inplace else _ITEMS
 
     def op():
         """A list."""
@@ -37,9 +40,11 @@ def _lists(text: str, base: str, *further) -> None:
     dtypes = own.dtypes
     if inplace and own.promote == "floating":
         dtypes -= INTEGRAL | BOOL  # which cannot hold the result
+    elif inplace and own.result == "real":
+        dtypes -= COMPLEX
     elif inplace and "Scalar" in text:
         dtypes -= BOOL
-    handle.samples(call(*first, *further), dtypes=dtypes)
+    handle.samples(call(*(further if whole else (first, *further))), dtypes=dtypes)
     if own.reference:
         handle.reference(_of_items(own.reference), own.tolerance)
 
@@ -94,6 +99,7 @@ _lists(
     "pow.Scalar",
     2,
     _ITEMS,
+    whole=True,
 )
 
 _both("lerp", "lerp.Tensor", ", Tensor[] tensors1, Tensor[] weights", _ITEMS, _ITEMS, overload="List")
@@ -121,7 +127,13 @@ for _name in ("addcdiv", "addcmul"):
         overload="Tensor",
     )
 
-_lists("_foreach_mm(Tensor[] self, Tensor[] mat2) -> Tensor[]", "mm", [values(3, 2)] * 2)
+_lists(
+    "_foreach_mm(Tensor[] self, Tensor[] mat2) -> Tensor[]",
+    "mm",
+    [values(2, 3), values(1, 2)],
+    [values(3, 2), values(2, 2)],
+    whole=True,
+)
 _lists("_foreach_max(Tensor[] self) -> Tensor[]", "max")
 _lists("_foreach_clone(Tensor[] self, *, MemoryFormat? memory_format=None) -> Tensor[]", "clone")
 _lists(

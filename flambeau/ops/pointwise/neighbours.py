@@ -2,13 +2,16 @@
 
 import math
 
-from flambeau.ops.language import Error, default_dtype, dtype_name, dtypes, is_integral
+from flambeau.ops.language import (
+    Error, default_dtype, dtype_name, dtypes, grad_to, is_integral,
+)  # fmt: skip
 from flambeau.ops.record import (
     ALL, BOOL, FLOATING, INTEGRAL, REAL, native, pointwise,
 )  # fmt: skip
 from flambeau.ops.samples import call, np, special, values
 from flambeau.ops.trace import f
 
+_LN2 = 0.6931471805599453
 _EXTREME = dict(dtypes=REAL | BOOL, inplace=False, number_ok=())
 
 
@@ -140,16 +143,19 @@ def logaddexp2(self, other):
     tensor([-999.])
     """
     d = f.where(self == other, 0, self - other)
-    return f.maximum(self, other) + f.log1p(f.exp2(-f.abs(d))) / math.log(2)
+    return f.maximum(self, other) + f.log1p(f.exp2(-f.abs(d))) / _LN2
 
 
 logaddexp2.reference(np.logaddexp2)
 
 
 @logaddexp2.gradient
-def _(g, self, other):
-    d = f.where(self == other, 0, self - other) * math.log(2)
-    return g * f.sigmoid(d), g * f.sigmoid(-d)
+def _(g, self, other, ops):
+    d = ops.masked_fill_Scalar((self - other) * _LN2, ops.eq_Tensor(self, other), 0.0)
+    return (
+        grad_to(g * ops.sigmoid(d), self.shape, self.dtype, ops),
+        grad_to(g * ops.sigmoid(ops.neg(d)), other.shape, other.dtype, ops),
+    )
 
 
 @pointwise(

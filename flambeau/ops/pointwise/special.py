@@ -14,6 +14,9 @@ _REAL = dict(promote="floating", dtypes=REAL | BOOL)
 _HALF_ROOT_PI = 0.886226925452758
 _ROOT_2_PI = 2.5066282746310002
 _ROOT_2 = 1.4142135623730951
+_ROOT_HALF = 0.7071067811865476
+_TWICE_INVERSE = 1.1283791670955126  # 2 / sqrt(pi)
+_ROOT_2_BY_PI = 0.7978845608028654
 
 
 @pointwise("erfinv(Tensor self) -> Tensor", inplace_functions=(), **_REAL)
@@ -50,8 +53,8 @@ special_ndtri.reference(special.ndtri)
 
 
 @special_ndtri.gradient
-def _(g, result):
-    return g * _ROOT_2_PI * f.exp(result * result / 2)
+def _(g, result, ops):
+    return (g * (ops.exp(result * result * 0.5) * _ROOT_2_PI),)
 
 
 @composite(
@@ -68,7 +71,7 @@ def special_ndtr(self, ops):
             f"special_ndtr: \"ndtr_cpu\" not implemented for '{dtype_name(self.dtype)}': take a real "
             "dtype"
         )
-    return ops.erfc(self * (-1 / _ROOT_2)) * 0.5
+    return ops.erfc(self * -_ROOT_HALF) * 0.5
 
 
 special_ndtr.samples(call(values(2, 3)), call(values()), call(values(0, 3)), dtypes=REAL | BOOL)
@@ -90,8 +93,8 @@ special_erfcx.reference(special.erfcx)
 
 
 @special_erfcx.gradient
-def _(g, self, result):
-    return g * (2 * self * result - 1 / _HALF_ROOT_PI)
+def _(g, self, result, ops):
+    return (g * (self * result * 2.0 - _TWICE_INVERSE),)
 
 
 @pointwise("special_log_ndtr(Tensor self) -> Tensor", **SPECIAL, dtypes=REAL | BOOL)
@@ -110,8 +113,8 @@ special_log_ndtr.reference(special.log_ndtr, tolerance=8)
 
 
 @special_log_ndtr.gradient
-def _(g, self):
-    return g * (_ROOT_2 / (2 * _HALF_ROOT_PI)) / f.erfcx(self / -_ROOT_2)
+def _(g, self, ops):
+    return (g * _ROOT_2_BY_PI / ops.special_erfcx(self * -_ROOT_HALF),)
 
 
 @pointwise("i0(Tensor self) -> Tensor", **_REAL)
@@ -128,8 +131,8 @@ i0.reference(special.i0, tolerance=8)
 
 
 @i0.gradient
-def _(g, self):
-    return g * f.i1(self)
+def _(g, self, ops):
+    return (g * ops.special_i1(self),)
 
 
 @pointwise("special_i0e(Tensor self) -> Tensor", **SPECIAL, dtypes=REAL | BOOL)
@@ -146,8 +149,8 @@ special_i0e.reference(special.i0e, tolerance=8)
 
 
 @special_i0e.gradient
-def _(g, self, result):
-    return g * (f.i1e(self) - f.sign(self) * result)
+def _(g, self, result, ops):
+    return (g * (ops.special_i1e(self) - ops.sign(self) * result),)
 
 
 @pointwise("special_i1(Tensor self) -> Tensor", **SPECIAL, dtypes=REAL | BOOL)
@@ -164,10 +167,10 @@ special_i1.reference(special.i1, tolerance=8)
 
 
 @special_i1.gradient
-def _(g, self, result):
-    near = f.abs(self) <= 1e-7
-    divisor = f.where(near, 1, self)
-    return g * f.where(near, 0.5, f.i0(self) - result / divisor)
+def _(g, self, result, ops):
+    near = ops.le_Scalar(ops.abs(self), 1e-7)
+    divisor = ops.masked_fill_Scalar(self, near, 1.0)
+    return (g * ops.masked_fill_Scalar(ops.i0(self) - result / divisor, near, 0.5),)
 
 
 @pointwise("special_i1e(Tensor self) -> Tensor", **SPECIAL, dtypes=REAL | BOOL)
@@ -184,11 +187,11 @@ special_i1e.reference(special.i1e, tolerance=8)
 
 
 @special_i1e.gradient
-def _(g, self, result):
-    near = f.abs(self) <= 1e-7
-    divisor = f.where(near, 1, self)
-    slope = f.i0e(self) - result * (f.sign(self) + 1 / divisor)
-    return g * f.where(near, 0.5, slope)
+def _(g, self, result, ops):
+    near = ops.le_Scalar(ops.abs(self), 1e-7)
+    divisor = ops.masked_fill_Scalar(self, near, 1.0)
+    slope = ops.special_i0e(self) - result * (ops.sign(self) + ops.reciprocal(divisor))
+    return (g * ops.masked_fill_Scalar(slope, near, 0.5),)
 
 
 # ---- products with logarithms
@@ -263,8 +266,8 @@ special_entr.reference(special.entr)
 
 
 @special_entr.gradient
-def _(g, self):
-    return g * (-f.log(self) - 1)
+def _(g, self, ops):
+    return (g * (ops.neg(ops.log(self)) - 1.0),)
 
 
 # ---- the gamma function's relatives
@@ -286,9 +289,14 @@ _polygamma.samples(call(values(2, 3, low=0.5), n=2), call(values(low=0.5), n=5))
 _polygamma.reference(lambda x, n: special.polygamma(n, x), tolerance=64)
 
 
-def check_order(n):
+def check_polygamma(n, self):
     if n < 0:
         raise Error(f"polygamma: polygamma(n, x) does not support negative n, got {n}")
+    if self.is_complex():
+        raise NotImplementedError(
+            f"polygamma: \"polygamma\" not implemented for '{dtype_name(self.dtype)}': take a real "
+            "dtype"
+        )
 
 
 @native("polygamma(int n, Tensor self) -> Tensor", out=True)
@@ -298,7 +306,7 @@ def polygamma(n, self, ops):
     >>> flambeau.polygamma(1, flambeau.tensor([1., 2.]))
     tensor([1.6449, 0.6449])
     """
-    check_order(n)
+    check_polygamma(n, self)
     if n == 0:
         return ops.digamma(self)
     if n == 1 and self.is_floating_point():

@@ -1,5 +1,6 @@
 """Trigonometric and hyperbolic functions beside sine and cosine, and their inverses."""
 
+from flambeau.ops.language import conj_of_tensor
 from flambeau.ops.record import BOOL, FLOATING, REAL, pointwise
 from flambeau.ops.samples import np
 from flambeau.ops.trace import f
@@ -219,16 +220,17 @@ def sinc(self):
     return f.where(self == 0, 1, f.sin(turn) / f.where(self == 0, 1, turn))
 
 
+sinc.domain(self=(-0.9, 0.9))  # away from its zeros, where pi is rounded
 sinc.reference(np.sinc)
 sinc.jvp("holomorphic")
 
 
 @sinc.gradient
-def _(g, self):
-    turn = self * 3.141592653589793
-    below = f.where(self == 0, 1, turn * self)
-    slope = f.where(self == 0, 0, (turn * f.cos(turn) - f.sin(turn)) / below)
-    return g * f.conj(slope)
+def _(g, self, ops):
+    turn, at = self * 3.141592653589793, ops.eq_Scalar(self, 0)
+    below = ops.masked_fill_Scalar(turn * self, at, 1.0)
+    slope = (turn * ops.cos(turn) - ops.sin(turn)) / below
+    return (g * conj_of_tensor(ops.masked_fill_Scalar(slope, at, 0.0), ops),)
 
 
 @pointwise("exp2(Tensor self) -> Tensor", promote="floating")
