@@ -118,7 +118,10 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("polygamma", 2, tensor="_polygamma"),
         _leaf("zeta", 2, tensor="special_zeta"),
         *(_leaf(n, tensor=f"special_{n}") for n in "erfcx ndtri i0e i1 i1e".split()),
-        *(_leaf(n, 2) for n in "fmin fmax hypot logaddexp nextafter gcd lcm igamma igammac".split()),
+        *(
+            _leaf(n, 2)
+            for n in "fmin fmax hypot logaddexp nextafter gcd lcm igamma igammac".split()
+        ),
         _leaf("copysign", 2, tensor="copysign_Tensor"),
         *(
             _leaf(n, short=True)

@@ -170,11 +170,7 @@ void each(const Op& op, const Op& base, const Value* args, Results& results) {
     base.call(base, items.at(j), result);
     if (!writes) made.push_back(std::move(result.tensor()));
   }
-  if (writes) {
-    const TensorSpan given = args[0].tensors();
-    made.assign(given.begin(), given.end());
-  }
-  results.add(std::move(made));
+  if (!writes) results.add(std::move(made));
 }
 
 }  // namespace flambeau::inline v1::native

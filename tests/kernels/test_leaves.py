@@ -87,7 +87,11 @@ def bessel(order, scaled):
     def f(x):
         a = abs(x)
         if a > 1e9:
-            y = 1 / mp.sqrt(2 * mp.pi * a) * (1 - (4 * order**2 - 1) / (8 * a)) if scaled else mp.inf
+            y = (
+                1 / mp.sqrt(2 * mp.pi * a) * (1 - (4 * order**2 - 1) / (8 * a))
+                if scaled
+                else mp.inf
+            )
         else:
             y = mp.besseli(order, a) * (mp.exp(-a) if scaled else 1)
         return -y if order and x < 0 else y

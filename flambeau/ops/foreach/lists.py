@@ -4,6 +4,8 @@ An op is one line of the table below: the op that runs, and how its arguments co
 compared, and in place all is looked at before anything is written, in `kernels/native/each.cpp`.
 """
 
+from dataclasses import replace
+
 from flambeau.ops.composite import further  # noqa: F401
 from flambeau.ops.factories import fill  # noqa: F401
 from flambeau.ops.matmul import products  # noqa: F401
@@ -13,13 +15,11 @@ from flambeau.ops.pointwise import (  # noqa: F401
 from flambeau.ops.rearrange import copies  # noqa: F401
 from flambeau.ops.record import BOOL, COMPLEX, INTEGRAL, each, find
 from flambeau.ops.reduce import extremes, sums  # noqa: F401
-from flambeau.ops.samples import call, values
+from flambeau.ops.samples import Values, call, values
 
 # Within the domain of all of them.
 _RANGE = dict(low=0.5, high=0.9)
 _ITEMS = [values(2, 3, **_RANGE), values(3, **_RANGE)]
-# Only the first can be a leaf that a test replaces.
-_CHANGED = [values(2, 3, **_RANGE), values(3, **_RANGE, constant=True)]
 
 
 def _lists(text: str, base: str, *further, whole=False) -> None:
@@ -29,7 +29,9 @@ def _lists(text: str, base: str, *further, whole=False) -> None:
     """
     own = find(base)
     inplace = "(a!)" in text
-    first = _CHANGED if inplace else _ITEMS
+    given = further if whole else (_ITEMS, *further)
+    if inplace:
+        given = tuple(map(_changed, given))
 
     def op():
         """A list."""
@@ -44,16 +46,25 @@ def _lists(text: str, base: str, *further, whole=False) -> None:
         dtypes -= COMPLEX
     elif inplace and "Scalar" in text:
         dtypes -= BOOL
-    handle.samples(call(*(further if whole else (first, *further))), dtypes=dtypes)
-    if own.reference:
-        handle.reference(_of_items(own.reference), own.tolerance)
+    handle.samples(call(*given), dtypes=dtypes)
+    if own.reference and not inplace:  # which gives nothing
+        handle.reference(_of_items(own.reference, "Tensor scalars" in text), own.tolerance)
 
 
-def _of_items(reference):
+def _changed(argument):
+    """The same without gradients for the second item: tests make a copy of the first alone."""
+    if isinstance(argument, list) and isinstance(argument[1], Values):
+        return [argument[0], replace(argument[1], constant=True)]
+    return replace(argument, constant=True) if isinstance(argument, Values) else argument
+
+
+def _of_items(reference, packed: bool):
     def of_items(*args, **kwargs):
         count = next(len(a) for a in args if isinstance(a, list))
+        split = [isinstance(a, list) for a in args]
+        split[-1] |= packed
         return [
-            reference(*(a[i] if isinstance(a, list) else a for a in args), **kwargs)
+            reference(*(a[i] if s else a for a, s in zip(args, split)), **kwargs)
             for i in range(count)
         ]
 
@@ -102,14 +113,16 @@ _lists(
     whole=True,
 )
 
-_both("lerp", "lerp.Tensor", ", Tensor[] tensors1, Tensor[] weights", _ITEMS, _ITEMS, overload="List")
-_both("lerp", "lerp.Scalar", ", Tensor[] tensors1, Scalar weight", _ITEMS, 0.25, overload="Scalar")
+_both(
+    "lerp", "lerp.Tensor", ", Tensor[] tensors1, Tensor[] weights", _ITEMS, _ITEMS, overload="List"
+)
+_both("lerp", "lerp.Scalar", ", Tensor[] tensors1, Scalar weight", _ITEMS, 2, overload="Scalar")
 _both(
     "lerp",
     "lerp.Scalar",
     ", Tensor[] tensors1, Scalar[] weight",
     _ITEMS,
-    [0.25, 0.75],
+    [2, 3],
     overload="ScalarList",
 )
 
@@ -146,6 +159,8 @@ _lists(
     3,
 )
 _lists(
-    "_foreach_copy_(Tensor(a!)[] self, Tensor[] src, bool non_blocking=False) -> ()", "copy_", _ITEMS
+    "_foreach_copy_(Tensor(a!)[] self, Tensor[] src, bool non_blocking=False) -> ()",
+    "copy_",
+    _ITEMS,
 )
 _lists("_foreach_zero_(Tensor(a!)[] self) -> ()", "zero_")

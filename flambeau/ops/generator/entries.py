@@ -64,7 +64,7 @@ def _each(record: Record, schema: Schema) -> str:
     """Of an op on lists, which has the boxed form alone."""
     base = f"row_{record.each.replace('.', '_')}"
     return (
-        f"{names.row(schema)};\nextern const Op {base} [[gnu::visibility(\"hidden\")]];\n"
+        f'{names.row(schema)};\nextern const Op {base} [[gnu::visibility("hidden")]];\n'
         f"static void boxed_{schema.symbol}(const Op& op, const Value* args, Results& results) {{\n"
         f"  native::each(op, {base}, args, results);\n}}\n\n"
     )

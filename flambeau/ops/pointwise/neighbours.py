@@ -158,9 +158,7 @@ def _(g, self, other, ops):
     )
 
 
-@pointwise(
-    "signbit(Tensor self) -> Tensor", result="boolean", dtypes=REAL | BOOL, inplace=False
-)
+@pointwise("signbit(Tensor self) -> Tensor", result="boolean", dtypes=REAL | BOOL, inplace=False)
 def signbit(self):
     """Whether a number has a minus sign; -0.0 has.
 
@@ -247,9 +245,7 @@ heaviside.reference(np.heaviside)
 heaviside.batching("pointwise")
 
 
-@_part(
-    "_nan_to_num(Tensor self, *, Scalar nan, Scalar posinf, Scalar neginf) -> Tensor", FLOATING
-)
+@_part("_nan_to_num(Tensor self, *, Scalar nan, Scalar posinf, Scalar neginf) -> Tensor", FLOATING)
 def _nan_to_num(self, nan, posinf, neginf):
     """What ``nan_to_num`` runs."""
     finite = f.where(self == math.inf, posinf, f.where(self == -math.inf, neginf, self))

@@ -57,9 +57,7 @@ def _(g, result, ops):
     return (g * (ops.exp(result * result * 0.5) * _ROOT_2_PI),)
 
 
-@composite(
-    "special_ndtr(Tensor self) -> Tensor", module="_special", method=False, out=True
-)
+@composite("special_ndtr(Tensor self) -> Tensor", module="_special", method=False, out=True)
 def special_ndtr(self, ops):
     """The distribution function of the normal distribution.
 

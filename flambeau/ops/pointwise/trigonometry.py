@@ -1,8 +1,8 @@
 """Trigonometric and hyperbolic functions beside sine and cosine, and their inverses."""
 
 from flambeau.ops.language import conj_of_tensor
-from flambeau.ops.record import BOOL, FLOATING, REAL, pointwise
-from flambeau.ops.samples import np
+from flambeau.ops.record import BOOL, FLOATING, REAL, native, pointwise
+from flambeau.ops.samples import call, np, values
 from flambeau.ops.trace import f
 
 
@@ -209,20 +209,42 @@ def _(g, self):
     return g / f.conj(1 - self * self)
 
 
-@pointwise("sinc(Tensor self) -> Tensor", promote="floating")
-def sinc(self):
+@pointwise(
+    "_sinc(Tensor self) -> Tensor",
+    promote="floating",
+    dtypes=REAL | BOOL,
+    function_variant=False,
+    method=False,
+    inplace_functions=(),
+)
+def _sinc(self):
+    """What ``sinc`` runs for real numbers: the sine of a part of a turn, which is exact."""
+    whole = f.round(self)
+    odd = whole - 2 * f.floor(whole / 2)
+    sine = f.sin((self - whole) * 3.141592653589793) * (1 - 2 * odd)
+    return f.where(self == 0, 1, sine / f.where(self == 0, 1, self * 3.141592653589793))
+
+
+_sinc.reference(np.sinc)
+
+
+@native("sinc(Tensor self) -> Tensor", inplace=True, out=True)
+def sinc(self, ops):
     """``sin(pi * self) / (pi * self)``, which is 1 at 0.
 
     >>> flambeau.sinc(flambeau.tensor([0., 0.5]))
     tensor([1.0000, 0.6366])
     """
-    turn = self * 3.141592653589793
-    return f.where(self == 0, 1, f.sin(turn) / f.where(self == 0, 1, turn))
+    if not self.is_complex():
+        return ops._sinc(self)
+    turn, at = self * 3.141592653589793, ops.eq_Scalar(self, 0)
+    quotient = ops.sin(turn) / ops.masked_fill_Scalar(turn, at, 1.0)
+    return ops.masked_fill_Scalar(quotient, at, 1.0)
 
 
-sinc.domain(self=(-0.9, 0.9))  # away from its zeros, where pi is rounded
-sinc.reference(np.sinc)
-sinc.jvp("holomorphic")
+sinc.samples(call(values(2, 3)), call(values()), call(values(0, 3)))
+sinc.reference(np.sinc, tolerance=16)
+sinc.batching("pointwise")
 
 
 @sinc.gradient
