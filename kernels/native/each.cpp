@@ -40,8 +40,9 @@ class Items {
       else if (args[i].tag == Value::Tag::tensor && std::strcmp(op.args[i].name, "scalars") == 0)
         unpack(i);
       else if (args[i].tag == Value::Tag::tensor)
-        check(args[i].tensor().dim() == 0, op.name, ": scalar tensor expected to be 0 dim but it has ",
-              args[i].tensor().dim(), " dimensions and ", args[i].tensor().numel(), " elements.");
+        check(args[i].tensor().dim() == 0, op.name,
+              ": scalar tensor expected to be 0 dim but it has ", args[i].tensor().dim(),
+              " dimensions and ", args[i].tensor().numel(), " elements.");
     }
   }
 

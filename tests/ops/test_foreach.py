@@ -92,17 +92,24 @@ def expanded():
     return torch.ones(1).expand(2)
 
 
+def other():
+    return torch.ones(2)
+
+
+# What is in place on a good item and on a bad one.
 HALF = {
-    "a shape": lambda first: torch._foreach_add_([first, torch.ones(2)], [first.clone(), torch.ones(3)]),
-    "a shape that grows": lambda first: torch._foreach_mul_([first, torch.ones(2)], [first.clone(), torch.ones(4, 2)]),
-    "a dtype": lambda first: torch._foreach_sqrt_([first, torch.tensor([4])]),
-    "a number": lambda first: torch._foreach_add_([first, torch.tensor([4])], [1, 2.5]),
-    "a leaf": lambda first: torch._foreach_add_([first, leaf()], 1),
-    "shared elements": lambda first: torch._foreach_exp_([first, expanded()]),
-    "a copy": lambda first: torch._foreach_copy_([first, torch.ones(2)], [first * 2, torch.ones(5)]),
-    "a bound": lambda first: torch._foreach_clamp_min_([first, torch.ones(2, dtype=torch.complex64)], 3.0),
-    "a power": lambda first: torch._foreach_pow_([first, torch.tensor([2])], [2, -1]),
-}  # fmt: skip
+    "a shape": lambda good: torch._foreach_add_([good, other()], [other(), torch.ones(3)]),
+    "more dimensions": lambda good: torch._foreach_mul_(
+        [good, other()], [other(), torch.ones(4, 2)]
+    ),
+    "a dtype": lambda good: torch._foreach_sqrt_([good, torch.tensor([4])]),
+    "a number": lambda good: torch._foreach_add_([good, torch.tensor([4])], [1, 2.5]),
+    "a leaf": lambda good: torch._foreach_add_([good, leaf()], 1),
+    "shared elements": lambda good: torch._foreach_exp_([good, expanded()]),
+    "a copy": lambda good: torch._foreach_copy_([good, other()], [other(), torch.ones(5)]),
+    "a bound": lambda good: torch._foreach_clamp_min_([good, torch.tensor([1j])], 3.0),
+    "a power": lambda good: torch._foreach_pow_([good, torch.tensor([2])], [2, -1]),
+}
 
 
 @pytest.mark.parametrize("case", HALF)

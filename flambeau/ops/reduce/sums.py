@@ -626,9 +626,9 @@ def linalg__powsum(self, ord, dim, keepdim, dtype, ops):
     tensor(25.)
     """
     if not is_differentiable(self.dtype):
-        raise NotImplementedError(
-            f"linalg__powsum: \"powsum_cpu\" not implemented for '{scalar_type_name(self.dtype)}': "
-            "convert it with .to()"
+        raise Error(
+            f"linalg__powsum: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_type_name(self.dtype)}"
         )
     wide = self if dtype is None else ops.to_dtype(self, dtype)
     return ops.sum_dim_IntList(ops.pow_Tensor_Scalar(ops.abs(wide), ord), dim, keepdim)
