@@ -15,7 +15,7 @@ def slots_of(name: str) -> str:
     lines = []
     for record in load():
         if name.rstrip("_") in (record.name, record.schema.full_name):
-            said = {s: getattr(record, s) for s in SLOTS if getattr(record, s)}
+            said = {s: getattr(record, s) for s in (*SLOTS, "flops") if getattr(record, s)}
             said.setdefault("jvp", jvp_rule(record))
             said.setdefault("batching", batching_rule(record))
             if sharding := sharding_rule(record):

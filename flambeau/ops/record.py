@@ -110,6 +110,7 @@ class Record:
     sharding: str | Callable = ""
     autocast: str = ""  # "lower", "float32" or "promote"
     benchmark: str | tuple[Sample, ...] = ()
+    flops: Callable | None = None  # how many floating-point operations a call is
     # tests
     samples: tuple[Sample, ...] = ()  # of a pointwise op derived from the schema by default
     domain: dict = field(default_factory=dict)  # bounds of arguments in derived samples
@@ -235,6 +236,12 @@ class _Handle:
     def benchmark(self, *calls: Sample) -> None:
         """The calls that benchmarks time."""
         self._slot("benchmark", calls)
+
+    def flops(self, f: Callable) -> Callable:
+        """How many floating-point operations a call is, a function of arguments' shapes."""
+        for r in self.records:
+            r.flops = f
+        return f
 
     def samples(self, *calls: Sample, dtypes: frozenset = ALL) -> None:
         """Calls that are tried in tests; of ops that are not pointwise also in which dtypes."""

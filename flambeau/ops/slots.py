@@ -37,6 +37,10 @@ its decomposition runs, which need not check again. Without a ``sharding`` a poi
 split along any dimension of its result, with arguments that are broadcast there kept whole, and
 one that consists of others as its ``parts`` are.
 
+``flops`` is a function of the arguments that it names, of which it reads shapes and numbers
+alone: how many floating-point operations a call is. ``flambeau/ops/flops.py`` calls it; an op that
+does not state it counts as none, and so does what moves and adds up elements, as PyTorch counts.
+
 ``benchmark`` holds calls, ``autocast`` is ``lower``, ``float32`` or ``promote``. Function
 transforms read the first two slots, autocast its own, and ``benchmarks/records.py`` the calls,
 ``flambeau._decomp`` decompositions, with the bodies of ops that consist of others; shardings are
@@ -77,6 +81,19 @@ def _families() -> dict[str, list[str]]:
         for name in set(_NAMED.findall(path.read_text())):
             found.setdefault(name, []).append(module)
     return found
+
+
+@functools.lru_cache(None)
+def with_flops() -> tuple:
+    """The records that state ``flops``: only families that do are imported."""
+    from flambeau.ops import record
+
+    root = pathlib.Path(__file__).parent
+    for path in sorted(root.glob("*/*.py")):
+        if path.parent.name != "generator" and ".flops" in path.read_text():
+            family = ".".join(path.relative_to(root).with_suffix("").parts)
+            importlib.import_module(f"flambeau.ops.{family}")
+    return tuple(r for r in record._RECORDS if r.flops is not None)
 
 
 @functools.lru_cache(None)
@@ -125,8 +142,8 @@ def stated(op, slot: str) -> object:
     >>> stated(flambeau.ops.aten.flip.default, "batching")
     'dims'
     """
-    if slot not in SLOTS:
-        raise ValueError(f"stated: a slot is one of {', '.join(SLOTS)}, not {slot!r}")
+    if slot not in (*SLOTS, "flops"):
+        raise ValueError(f"stated: a slot is one of {', '.join(SLOTS)}, flops, not {slot!r}")
     record = record_of(op)
     if slot == "sharding":
         return sharding_rule(record)

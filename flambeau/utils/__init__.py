@@ -5,7 +5,17 @@ import os as _os
 # Where CMake's find_package(flambeau) looks: -DCMAKE_PREFIX_PATH=...
 cmake_prefix_path = _os.path.join(_os.path.dirname(_os.path.dirname(__file__)), "share", "cmake")
 
-_SUBMODULES = ("backend_registration", "checkpoint", "data", "hooks", "_pytree")
+_SUBMODULES = (
+    "_pytree",
+    "backend_registration",
+    "benchmark",
+    "checkpoint",
+    "cpp_extension",
+    "data",
+    "flop_counter",
+    "hooks",
+    "module_tracker",
+)
 _BACKENDS = (
     "generate_methods_for_privateuse1_backend",
     "rename_privateuse1_backend",

@@ -129,6 +129,12 @@ _scaled_dot_product_flash_attention_for_cpu.benchmark(
 )
 
 
+@_scaled_dot_product_flash_attention_for_cpu.flops
+def _(query, key, value):
+    scores = math.prod(query.shape[:3]) * key.shape[2]
+    return 2 * scores * (query.shape[3] + value.shape[3])
+
+
 @_scaled_dot_product_flash_attention_for_cpu.rule
 def _(query, key, value, dropout_p, attn_mask):
     check_attention(
@@ -286,6 +292,12 @@ _scaled_dot_product_flash_attention_for_cpu_backward.samples(
 _scaled_dot_product_flash_attention_for_cpu_backward.without(
     "jvp", "decomposition", "sharding", "benchmark", "autocast"
 )
+
+
+@_scaled_dot_product_flash_attention_for_cpu_backward.flops
+def _(query, key, value):
+    scores = math.prod(query.shape[:3]) * key.shape[2]
+    return 2 * scores * (3 * query.shape[3] + 2 * value.shape[3])
 
 
 @_scaled_dot_product_flash_attention_for_cpu_backward.rule

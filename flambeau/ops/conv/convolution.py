@@ -1,5 +1,7 @@
 """Convolution over one to three dimensions, transposed or not, and its gradient."""
 
+import math
+
 from flambeau.ops.language import (
     Error,
     Spec,
@@ -60,6 +62,19 @@ convolution.samples(
     dtypes=REAL,
 )
 convolution.autocast("lower")
+
+
+def flops(input, weight, stride, padding, dilation, transposed, output_padding, groups):
+    # Each element of the result, or of the input of a transposed one, meets a window once.
+    met = input.shape
+    if not transposed:
+        met = convolution_sizes(
+            input.shape, weight.shape, stride, padding, dilation, False, output_padding, groups
+        )
+    return 2 * met[0] * math.prod(met[2:]) * math.prod(weight.shape)
+
+
+convolution.flops(flops)
 
 
 def image_spec(sizes, dtype, last):
@@ -369,6 +384,15 @@ convolution_backward.samples(
     ),
     dtypes=FLOATING,
 )
+
+
+@convolution_backward.flops
+def _(
+    input, weight, stride, padding, dilation, transposed, output_padding, groups, output_mask
+):  # fmt: skip
+    once = flops(input, weight, stride, padding, dilation, transposed, output_padding, groups)
+    # PyTorch's figure, for a gradient between all channels, of whatever groups they are.
+    return once * (output_mask[0] + groups * output_mask[1])
 
 
 @convolution_backward.rule

@@ -1,5 +1,7 @@
 """Products of matrices and vectors."""
 
+import math
+
 from flambeau.ops.language import (
     Error,
     Spec,
@@ -43,6 +45,11 @@ mm.samples(call(values(2, 3), values(3, 4)), call(values(2, 0), values(0, 3)), d
 mm.reference(np.matmul)
 mm.jvp("multilinear")
 mm.autocast("lower")
+
+
+@mm.flops
+def _(self, mat2):
+    return 2 * math.prod(self.shape) * mat2.shape[1]
 
 
 @mm.batching
@@ -114,6 +121,11 @@ bmm.samples(
 bmm.reference(np.matmul)
 bmm.jvp("multilinear")
 bmm.autocast("lower")
+
+
+@bmm.flops
+def _(self, mat2):
+    return 2 * math.prod(self.shape) * mat2.shape[2]
 
 
 @bmm.batching
@@ -304,6 +316,11 @@ addmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 addmm.autocast("lower")
 
 
+@addmm.flops
+def _(mat1, mat2):
+    return 2 * math.prod(mat1.shape) * mat2.shape[1]
+
+
 def check_addend(op, self, product):
     if self.dtype != product.dtype:
         raise Error(
@@ -430,6 +447,11 @@ baddbmm.samples(
 )
 baddbmm.reference(lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b))
 baddbmm.autocast("lower")
+
+
+@baddbmm.flops
+def _(batch1, batch2):
+    return 2 * math.prod(batch1.shape) * batch2.shape[2]
 
 
 @baddbmm.rule

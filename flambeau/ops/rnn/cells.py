@@ -1,5 +1,7 @@
 """Cells: one step of a recurrent network."""
 
+import math
+
 from flambeau.ops.language import Error, Spec, absent, dtypes, show, watched
 from flambeau.ops.record import FLOATING, composite, structured
 from flambeau.ops.rnn.layers import (
@@ -43,6 +45,11 @@ def check_cell(op, input, hx, cx, w_ih, w_hh, b_ih, b_hh, mode):
 )
 def _rnn_cell():
     """One step of one layer; the arguments are those of ``_rnn_layer``."""
+
+
+@_rnn_cell.flops
+def _(input, w_ih, w_hh):
+    return 2 * input.shape[0] * (math.prod(w_ih.shape) + math.prod(w_hh.shape))
 
 
 @_rnn_cell.rule
@@ -124,6 +131,13 @@ def _rnn_cell_backward():
 
     One whose mask is false has no elements.
     """
+
+
+@_rnn_cell_backward.flops
+def _(input, w_ih, w_hh, output_mask):
+    on_input = math.prod(w_ih.shape) * (output_mask[0] + output_mask[3])
+    on_state = math.prod(w_hh.shape) * (output_mask[1] + output_mask[4])
+    return 2 * input.shape[0] * (on_input + on_state)
 
 
 @_rnn_cell_backward.rule

@@ -1,5 +1,7 @@
 """Layers of recurrent networks: all steps of one layer, in one op."""
 
+import math
+
 from flambeau.ops.language import Error, Spec, dtype_name, dtypes, show, wants_ops
 from flambeau.ops.record import FLOATING, structured
 from flambeau.ops.rnn.unrolled import GRU, LSTM, RELU, TANH, unrolled_backward
@@ -152,6 +154,19 @@ def _rnn_layer():
     ...     None, None, None, None, None, [], 0, False)[0].flatten()
     tensor([1., 2.])
     """
+
+
+def weights_of(w_ih, w_hh, w_hr):
+    """Elements of the weights on the input, and on the state."""
+    projected = 0 if w_hr is None else math.prod(w_hr.shape)
+    return math.prod(w_ih.shape), math.prod(w_hh.shape), projected
+
+
+@_rnn_layer.flops
+def _(input, hx, w_ih, w_hh, w_hr):
+    # Both directions have weights of the same shapes.
+    rows = math.prod(input.shape[:-1])
+    return 2 * hx.shape[0] * rows * sum(weights_of(w_ih, w_hh, w_hr))
 
 
 @_rnn_layer.rule
@@ -502,6 +517,17 @@ def check_gradient(op, name, grad, sizes, dtype):
             f"{op}: expected {name} of shape {show(sizes)} and {dtype_name(dtype)}, got "
             f"{show(grad.shape)} and {dtype_name(grad.dtype)}"
         )
+
+
+@_rnn_layer_backward.flops
+def _(input, hx, w_ih, w_hh, w_hr, output_mask):
+    rows = math.prod(input.shape[:-1])
+    on_input, on_state, projected = weights_of(w_ih, w_hh, w_hr)
+    # The gradient of the state passes every step but the first, which it leaves where it is wanted.
+    through = rows - (0 if output_mask[1] else hx.shape[1])
+    one = rows * on_input * (output_mask[0] + output_mask[3]) + through * on_state
+    one += rows * (on_state * output_mask[3] + projected * (1 + output_mask[3]))
+    return 2 * hx.shape[0] * one
 
 
 @_rnn_layer_backward.rule
