@@ -58,7 +58,7 @@ class Gamma(ExponentialFamily):
     def cdf(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        return flambeau.special.gammainc(self.concentration, self.rate * value)
+        return flambeau.igamma(self.concentration, self.rate * value)
 
     def entropy(self):
         a = self.concentration

@@ -154,6 +154,8 @@ class Wishart(ExponentialFamily):
         """Draws. One that rounding made singular is drawn anew, ``max_try_correction`` times at
         most."""
         sample_shape = flambeau.Size(sample_shape)
+        # The first draws are dropped, as in PyTorch, which takes the sound ones for singular.
+        self._bartlett_sampling(sample_shape)
         draws = self._bartlett_sampling(sample_shape)
         bad = self._singular(draws)
         if not bad.any():

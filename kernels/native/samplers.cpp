@@ -17,8 +17,10 @@ constexpr int64_t kGrain = 256;  // elements, each of some hundred operations
 Generator& pick(Generator* g) { return g ? *g : default_generator(); }
 
 // `t` laid out by rows in `sizes`, to which it broadcasts.
-Tensor laid_out(const Tensor& t, IntSpan sizes) {
-  Tensor rows = flambeau::empty(sizes, t.options());
+Tensor laid_out(const Tensor& t, IntSpan sizes, DType dtype) {
+  TensorOptions options = t.options();
+  options.dtype = dtype;
+  Tensor rows = flambeau::empty(sizes, options);
   if (rows.numel() > 0) cpu::copy(rows, t);
   return rows;
 }
@@ -57,10 +59,13 @@ void each_slope(const Tensor& out, const Tensor (&given)[n], const F& slope) {
 template <size_t n, class F>
 void slopes(const Tensor& result, const Tensor* const (&given)[n], const F& slope) {
   if (result.numel() == 0) return;
+  const DType dtype = result.dtype() == DType::float64 ? DType::float64 : DType::float32;
   Tensor rows[n];
-  for (size_t k = 0; k < n; ++k) rows[k] = laid_out(*given[k], result.sizes());
-  const Tensor out = flambeau::empty(result.sizes(), result.options());
-  if (result.dtype() == DType::float64) {
+  for (size_t k = 0; k < n; ++k) rows[k] = laid_out(*given[k], result.sizes(), dtype);
+  TensorOptions options = result.options();
+  options.dtype = dtype;
+  const Tensor out = flambeau::empty(result.sizes(), options);
+  if (dtype == DType::float64) {
     each_slope<double>(out, rows, slope);
   } else {
     each_slope<float>(out, rows, slope);
@@ -71,14 +76,14 @@ void slopes(const Tensor& result, const Tensor* const (&given)[n], const F& slop
 }  // namespace
 
 void _standard_gamma(const Tensor& result, const Tensor& self, Generator* generator) {
-  const Tensor shapes = laid_out(self, result.sizes());
+  const Tensor shapes = laid_out(self, result.sizes(), result.dtype());
   draw_rows(result, generator, [&](Generator& g, void* dst, int64_t n) {
     draw_gamma(g, result.dtype(), dst, shapes.bytes(), n);
   });
 }
 
 void _sample_dirichlet(const Tensor& result, const Tensor& self, Generator* generator) {
-  const Tensor shapes = laid_out(self, result.sizes());
+  const Tensor shapes = laid_out(self, result.sizes(), result.dtype());
   const int64_t row = result.dim() == 0 ? 1 : result.sizes().back();
   draw_rows(result, generator, [&](Generator& g, void* dst, int64_t n) {
     draw_dirichlet(g, result.dtype(), dst, shapes.bytes(), n / row, row);
@@ -86,14 +91,15 @@ void _sample_dirichlet(const Tensor& result, const Tensor& self, Generator* gene
 }
 
 void poisson(const Tensor& result, const Tensor& self, Generator* generator) {
-  const Tensor rates = laid_out(self, result.sizes());
+  const Tensor rates = laid_out(self, result.sizes(), result.dtype());
   draw_rows(result, generator, [&](Generator& g, void* dst, int64_t n) {
     draw_poisson(g, result.dtype(), dst, rates.bytes(), n);
   });
 }
 
 void binomial(const Tensor& result, const Tensor& count, const Tensor& prob, Generator* generator) {
-  const Tensor counts = laid_out(count, result.sizes()), probs = laid_out(prob, result.sizes());
+  const Tensor counts = laid_out(count, result.sizes(), result.dtype());
+  const Tensor probs = laid_out(prob, result.sizes(), result.dtype());
   draw_rows(result, generator, [&](Generator& g, void* dst, int64_t n) {
     draw_binomial(g, result.dtype(), dst, counts.bytes(), probs.bytes(), n);
   });
@@ -101,6 +107,14 @@ void binomial(const Tensor& result, const Tensor& count, const Tensor& prob, Gen
 
 void _standard_gamma_grad(const Tensor& result, const Tensor& self, const Tensor& output) {
   slopes<2>(result, {&self, &output}, gamma_slope);
+}
+
+void igamma(const Tensor& result, const Tensor& self, const Tensor& other) {
+  slopes<2>(result, {&self, &other}, gamma_share);
+}
+
+void igammac(const Tensor& result, const Tensor& self, const Tensor& other) {
+  slopes<2>(result, {&self, &other}, gamma_share_above);
 }
 
 void _dirichlet_grad(const Tensor& result, const Tensor& x, const Tensor& alpha,

@@ -26,7 +26,9 @@ def rolled(op, self, dim, extra, ops):
     return ops.roll(self, shifts, dims)
 
 
-@composite("fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False)
+@composite(
+    "fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False
+)
 def fft_fftshift(self, dim, ops):
     """The frequency 0 in the middle, along ``dim`` or along all dimensions.
 
@@ -36,7 +38,9 @@ def fft_fftshift(self, dim, ops):
     return rolled("fftshift", self, dim, 0, ops)
 
 
-@composite("fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False)
+@composite(
+    "fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor", module="_functional", method=False
+)
 def fft_ifftshift(self, dim, ops):
     """The inverse of ``fftshift``.
 

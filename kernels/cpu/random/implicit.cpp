@@ -49,8 +49,8 @@ Dual fraction(Dual first, const F& part) {
   return result;
 }
 
-// From the lower tail: F / p = x / a times the sum of x^n / ((a + 1) ... (a + n)).
-double gamma_slope_below(double a, double x) {
+// From the lower tail: F / p = x / a times this sum of x^n / ((a + 1) ... (a + n)).
+Dual lower_sum(double a, double x) {
   double term = 1, sum = 1, harmonic = 0, slope = 0;
   for (int n = 1; n < kTerms; ++n) {
     term *= x / (a + n);
@@ -59,17 +59,35 @@ double gamma_slope_below(double a, double x) {
     slope -= term * harmonic;
     if (term * (1 + harmonic) < kClose * sum && x < a + n) break;
   }
-  return -(x / a) * (sum * (std::log(x) - digamma(a + 1)) + slope);
+  return {sum, slope};
+}
+
+double gamma_slope_below(double a, double x) {
+  const Dual sum = lower_sum(a, x);
+  return -(x / a) * (sum.value * (std::log(x) - digamma(a + 1)) + sum.slope);
 }
 
 // From the upper tail: (1 - F) / p = x / (x + 1 - a - (1 - a) / (x + 3 - a - 2 (2 - a) / ...)).
-double gamma_slope_above(double a, double x) {
+Dual upper_fraction(double a, double x) {
   const Dual shape{a, 1};
   const Dual below = fraction(constant(x + 1) - shape, [&](int i) {
     return Part{constant(i) * (shape - constant(i)), constant(x + 2 * i + 1) - shape};
   });
-  const Dual tail = constant(x) / below;
+  return constant(x) / below;
+}
+
+double gamma_slope_above(double a, double x) {
+  const Dual tail = upper_fraction(a, x);
   return tail.slope + tail.value * (std::log(x) - digamma(a));
+}
+
+// x^a exp(-x) / gamma(a + 1), whose large parts meet before they are rounded.
+double gamma_power(double a, double x) {
+  if (a < 10) return std::exp(a * std::log(x) - x - math::lgamma(a + 1));
+  const double away = (x - a) / a, square = a * a;
+  const double stirling = (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / a;
+  const double sqrt_2pi = 2.50662827463100050242;
+  return std::exp(a * (std::log1p(away) - away) - stirling) / (sqrt_2pi * std::sqrt(a));
 }
 
 // For large shapes: the normal number z whose Cornish-Fisher expansion is x, by Newton's method,
@@ -107,6 +125,24 @@ Dual beta_fraction(Dual first, Dual second, double y) {
 }
 
 }  // namespace
+
+double gamma_share(double shape, double x) {
+  if (!(shape >= 0) || !(x >= 0) || (std::isinf(shape) && std::isinf(x))) return kNaN;
+  if (shape == 0) return x > 0 ? 1 : kNaN;
+  if (x == 0 || std::isinf(shape)) return 0;
+  if (std::isinf(x)) return 1;
+  if (x < shape + 1) return gamma_power(shape, x) * lower_sum(shape, x).value;
+  return 1 - gamma_share_above(shape, x);
+}
+
+double gamma_share_above(double shape, double x) {
+  if (!(shape >= 0) || !(x >= 0) || (std::isinf(shape) && std::isinf(x))) return kNaN;
+  if (shape == 0) return x > 0 ? 0 : kNaN;
+  if (x == 0 || std::isinf(shape)) return 1;
+  if (std::isinf(x)) return 0;
+  if (x < shape + 1) return 1 - gamma_share(shape, x);
+  return gamma_power(shape, x) * shape / x * upper_fraction(shape, x).value;
+}
 
 double gamma_slope(double shape, double x) {
   if (!(shape > 0) || !(x > 0) || std::isinf(shape) || std::isinf(x)) {
