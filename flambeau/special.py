@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import flambeau
 from flambeau import (
     digamma,
     erf,
     erfc,
+    erfinv,
     expm1,
+    i0,
     lgamma,
     log1p,
     log_softmax,
     logsumexp,
+    polygamma,
     round,
     sigmoid,
     softmax,
+    xlogy,
 )
+
+_special = flambeau._C._special
+
+entr = _special.special_entr
+erfcx = _special.special_erfcx
+i0e = _special.special_i0e
+i1 = _special.special_i1
+i1e = _special.special_i1e
+log_ndtr = _special.special_log_ndtr
+ndtr = _special.special_ndtr
+ndtri = _special.special_ndtri
+xlog1py = _special.special_xlog1py
 
 gammaln = lgamma
 psi = digamma
@@ -22,15 +39,28 @@ expit = sigmoid
 
 __all__ = [
     "digamma",
+    "entr",
     "erf",
     "erfc",
+    "erfcx",
+    "erfinv",
     "expit",
     "expm1",
     "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
+    "log_ndtr",
     "log_softmax",
     "logsumexp",
+    "ndtr",
+    "ndtri",
+    "polygamma",
     "psi",
     "round",
     "softmax",
+    "xlog1py",
+    "xlogy",
 ]

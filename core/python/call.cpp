@@ -116,6 +116,21 @@ PyObject* call_function(PyObject* self, PyObject* const* args, size_t nargsf, Py
   });
 }
 
+// In place on a list, which is given back.
+PyObject* call_on_list(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  static PyObject* const name = interned("self");
+  PyObject* result = call_function(self, args, nargsf, kwnames);
+  if (result != Py_None) return result;
+  const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+  const Py_ssize_t at = n ? 0 : find_keyword_of(kwnames, name);
+  return at < 0 ? result : Py_NewRef(args[n ? 0 : at]);
+}
+bool changes_list(const PythonName& name) {
+  const Op& op = *builtin_ops()[name.ops[0]];
+  return op.nreturns == 0 && (op.tags & tag::composite_implicit) && op.nargs && op.args[0].list &&
+         op.args[0].mutated;
+}
+
 // ---- attributes of function objects
 
 PyObject* get_name(PyObject* self, void*) {
@@ -332,7 +347,7 @@ PyObject* make_function(const PythonName& name) {
   const bool method = name.where != PythonName::Where::function;
   auto* f = PyObject_New(FunctionObject, method ? method_type : function_type);
   if (!f) return nullptr;
-  f->call = call_function;
+  f->call = changes_list(name) ? call_on_list : call_function;
   f->name = &name;
   f->signatures = nullptr;
   f->doc = nullptr;

@@ -160,7 +160,8 @@ Signature::Signature(const Op& op, Style style)
       p.kind = Parameter::Kind::outs;
       p.name = interned("out");
     } else {
-      const bool renamed = style == Style::function && std::string_view(a.name) == "self";
+      const bool renamed =
+          style == Style::function && !a.list && std::string_view(a.name) == "self";
       const char* name = renamed ? "input" : a.name;
       p.name = interned(name);
       p.aliases = numpy_names(style == Style::schema ? "" : name);

@@ -115,6 +115,14 @@ LEAVES: dict[str, Leaf] = dict(
         _leaf("whole_power", 2),
         _leaf("round_scaled", 2),
         _leaf("trigamma", 1, tensor="_trigamma"),
+        _leaf("polygamma", 2, tensor="_polygamma"),
+        _leaf("zeta", 2, tensor="special_zeta"),
+        *(_leaf(n, tensor=f"special_{n}") for n in "erfcx ndtri i0e i1 i1e".split()),
+        *(
+            _leaf(n, 2)
+            for n in "fmin fmax hypot logaddexp nextafter gcd lcm igamma igammac".split()
+        ),
+        _leaf("copysign", 2, tensor="copysign_Tensor"),
         *(
             _leaf(n, short=True)
             for n in "sign sqrt rsqrt reciprocal floor ceil trunc round".split()
@@ -123,7 +131,7 @@ LEAVES: dict[str, Leaf] = dict(
             _leaf(name)
             for name in (
                 "exp exp2 expm1 log log2 log10 log1p tanh sigmoid silu silu_slope tan sinh cosh"
-                " asin acos atan asinh acosh atanh erf erfc lgamma digamma"
+                " asin acos atan asinh acosh atanh erf erfc erfinv i0 lgamma digamma"
             ).split()
         ),
     ]

@@ -71,6 +71,7 @@ class Record:
     source: str = ""  # C++ of namespace flambeau, where it is too little for a file of its own
     # native: the C++ function
     cxx: str = ""
+    each: str = ""  # composite: the op that runs on each item of its lists
     # variants
     function_variant: bool = True
     method: bool = True
@@ -146,7 +147,9 @@ class Record:
     def has_body(self) -> bool:
         """The decorated function is the body, and not words alone."""
         return (
-            self.kind in ("composite", "native") and not self.cxx and _has_statements(self.function)
+            self.kind in ("composite", "native")
+            and not (self.cxx or self.each)
+            and _has_statements(self.function)
         )
 
     def cases(self) -> list[Sample]:
@@ -165,6 +168,10 @@ class Record:
         if self.out:
             forms.append(self.schema.as_out(self.out_overload))
         return forms
+
+    def form(self, inplace: bool) -> Schema:
+        """The functional form, or the one in place."""
+        return next(s for s in self.schemas() if s.inplace == inplace)
 
     def gradients(self, f: Callable) -> Callable:
         self.gradient = f
@@ -340,6 +347,17 @@ def view(text: str, **options):
 def composite(text: str, **options):
     """CompositeImplicit: the function is a body over other ops; it has no node of its own."""
     return lambda f: _add("composite", text, f, {}, **options)
+
+
+def each(text: str, base: str):
+    """An op that runs another, of this full name, on each item of its lists; a list of numbers
+    stands for a number, other arguments go to all. What is said below its function is tests."""
+    return composite(text, each=base, method=False)
+
+
+def find(name: str) -> Record:
+    """The record of an op whose family is imported."""
+    return next(r for r in _RECORDS if any(s.full_name == name for s in r.schemas()))
 
 
 _loaded = False

@@ -87,6 +87,16 @@ FLAMBEAU_LEAF T logaddexp(T a, T b) {
   return isinf(a) & (a == b) ? a : y;
 }
 
+// The number next to a on the way to b.
+template <class T>
+FLAMBEAU_LEAF T nextafter(T a, T b) {
+  bits_t<T> bits = bits_of(a);
+  bool grows = (a < b) == (a > T(0));
+  T next = from_bits(bits_t<T>(grows ? bits + 1 : bits - 1));
+  next = a == T(0) ? copysign(from_bits(bits_t<T>(1)), b) : next;
+  return isnan(a) | isnan(b) ? nan<T> : a == b ? b : next;
+}
+
 // 0 or pi; NaN stays.
 template <class T>
 FLAMBEAU_LEAF T angle(T x) {

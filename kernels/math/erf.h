@@ -67,10 +67,13 @@ FLAMBEAU_LEAF float erfc(float x) {
   return float(x < 0.0f ? 2.0 - y : y);
 }
 
-// Within 2 ulp. c is such that h(0) is close to a double.
-FLAMBEAU_LEAF double erfc(double x) {
+// exp(a^2) erfc(a) = h (u + u_lo) for 0 <= a <= 27.5; c is such that h(0) is close to a double.
+struct erfc_quotient {
+  pair<double> h;
+  double u, u_lo;
+};
+FLAMBEAU_LEAF erfc_quotient erfc_quotient_of(double a) {
   constexpr double c = 4.2265625;
-  double a = at_most(abs(x), 27.5);  // 0 beyond
   pair<double> den = two_sum(a, c);
   double u = 1.0 / den.hi;
   pair<double> one = two_product(u, den.hi);
@@ -89,12 +92,19 @@ FLAMBEAU_LEAF double erfc(double x) {
   pair<double> tq = two_product(t.hi, q);
   pair<double> h = fast_two_sum(0x1.1960f665ce657p0, tq.hi);
   h.lo += fma_or_mul(t.lo, slope, tq.lo);
+  return {h, u, u_lo};
+}
+
+// Within 2 ulp.
+FLAMBEAU_LEAF double erfc(double x) {
+  double a = at_most(abs(x), 27.5);  // 0 beyond
+  erfc_quotient q = erfc_quotient_of(a);
   pair<double> square = two_product(a, a);
   exp_unscaled<double> e = exp_pair(at_least(-square.hi, -746.0), -square.lo);
-  pair<double> v = two_product(e.y.hi, h.hi);
-  v.lo += fma_or_mul(e.y.hi, h.lo, e.y.lo * h.hi);
-  pair<double> w = two_product(v.hi, u);
-  double lost = fma_or_mul(v.hi, u_lo, fma_or_mul(v.lo, u, w.lo));
+  pair<double> v = two_product(e.y.hi, q.h.hi);
+  v.lo += fma_or_mul(e.y.hi, q.h.lo, e.y.lo * q.h.hi);
+  pair<double> w = two_product(v.hi, q.u);
+  double lost = fma_or_mul(v.hi, q.u_lo, fma_or_mul(v.lo, q.u, w.lo));
   double y = scale_by_bits(w.hi + lost, e.n);
   pair<double> rest = two_sum(1.0, -x);
   double near = rest.hi - fma_or_mul(x, erf_near_zero(square.hi), -rest.lo);

@@ -68,6 +68,10 @@ FLAMBEAU_LEAF T round(T x) {
   return x;
 }
 template <Integer T>
+FLAMBEAU_LEAF bool signbit(T x) {
+  return x < T(0);
+}
+template <Integer T>
 FLAMBEAU_LEAF bool isinf(T) {
   return false;
 }

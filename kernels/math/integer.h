@@ -196,4 +196,22 @@ FLAMBEAU_LEAF T maximum(T a, T b) {
   return a > b ? a : b;
 }
 
+// The greatest common divisor, by Euclid's remainders, and the least common multiple, which wraps.
+template <integer T>
+FLAMBEAU_LEAF_CALL T gcd(T a, T b) {
+  using U = typename integer_traits<T>::unsigned_t;
+  U x = U(abs(a)), y = U(abs(b));
+  while (y != U(0)) {
+    U rest = U(x % y);
+    x = y;
+    y = rest;
+  }
+  return T(x);
+}
+template <integer T>
+FLAMBEAU_LEAF_CALL T lcm(T a, T b) {
+  T divisor = gcd(a, b);
+  return divisor == T(0) ? T(0) : abs(mul(trunc_divide(a, divisor), b));
+}
+
 }  // namespace flambeau::inline v1::math

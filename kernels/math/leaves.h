@@ -15,4 +15,5 @@
 #include "kernels/math/inverse.h"
 #include "kernels/math/log.h"
 #include "kernels/math/pow.h"
+#include "kernels/math/special.h"
 #include "kernels/math/trig.h"

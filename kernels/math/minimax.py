@@ -278,6 +278,61 @@ def digamma_rational():
     return Fit("digamma", f, lambda t: 1 / quotient(t), (0, 2.5), 7, denominator=7)
 
 
+def erf_inverse_centre():
+    return Fit(
+        "erf_inverse_centre",
+        lambda z: mp.erfinv(mp.sqrt(z)) / mp.sqrt(z),
+        lambda z: mp.sqrt(z) / mp.erfinv(mp.sqrt(z)),
+        (TINY, mpf(49) / 100),
+        22,
+    )
+
+
+def erfc_inverse(s):
+    """y with erfc(y) = exp(-s^2), by Newton's steps on the logarithm."""
+    y = s * mpf("0.9")
+    for _ in range(60):
+        step = (mp.log(mp.erfc(y)) + s * s) * mp.erfc(y) * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+        y += step
+        if abs(step) < mpf(10) ** -30:
+            break
+    return y
+
+
+def erf_inverse_tail(c, low, high):
+    def f(t):
+        s = c * (1 + t) / (1 - t)
+        return erfc_inverse(s) / s
+
+    return Fit(
+        "erf_inverse_tail",
+        f,
+        lambda t: 1 / f(t),
+        ((low - c) / (low + c), (high - c) / (high + c)),
+        30,
+        refits=4,
+    )
+
+
+def bessel_near(order, degree):
+    """I0(x), or I1(x) / x, in z = x^2 up to x = 8."""
+
+    def f(z):
+        x = mp.sqrt(z)
+        return mp.besseli(order, x) / x**order
+
+    return Fit(f"bessel_i{order}_near", f, lambda z: 1 / f(z), (TINY, 64), degree)
+
+
+def bessel_far(order, degree):
+    """sqrt(x) exp(-x) I(x) in u = 1 / x from x = 8 on."""
+
+    def f(u):
+        return mp.besseli(order, 1 / u) * mp.exp(-1 / u) / mp.sqrt(u)
+
+    return Fit(f"bessel_i{order}_far", f, lambda u: 1 / f(u), (mpf(10) ** -6, mpf(1) / 8), degree)
+
+
 HALF_LOG_2PI = mp.log(2 * mp.pi) / 2
 PI_HALF, PI_QUARTER = (mp.pi / k * (1 + mpf(10) ** -6) for k in (2, 4))
 F32 = np.float32
@@ -348,6 +403,12 @@ FITS = [
     ),
     lgamma_quotient(),
     digamma_rational(),
+    erf_inverse_centre(),
+    erf_inverse_tail(mpf("3.5"), mpf("1.09"), mpf("27.3")),
+    bessel_near(0, 17),
+    bessel_near(1, 16),
+    bessel_far(0, 23),
+    bessel_far(1, 23),
 ]
 
 

@@ -67,6 +67,24 @@ void exponential_(const Tensor& self, double lambda, Generator* generator) {
   });
 }
 
+void cauchy_(const Tensor& self, double median, double sigma, Generator* generator) {
+  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+    fill_cauchy(g, self.dtype(), dst, n, median, sigma);
+  });
+}
+
+void log_normal_(const Tensor& self, double mean, double deviation, Generator* generator) {
+  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+    fill_log_normal(g, self.dtype(), dst, n, mean, deviation);
+  });
+}
+
+void geometric_(const Tensor& self, double p, Generator* generator) {
+  fill_in_memory_order(self, generator, [&](Generator& g, void* dst, int64_t n) {
+    fill_geometric(g, self.dtype(), dst, n, p);
+  });
+}
+
 void _rrelu_slopes(const Tensor& result, const Tensor& self, double lower, double upper,
                    Generator* generator) {
   if (self.numel() == 0) return;
@@ -248,6 +266,14 @@ void normal_of_means(const Tensor& result, const Tensor& mean, double deviation,
                      Generator* generator) {
   normal_(result, 0, deviation, generator);
   entry::add__Tensor(result, mean, Scalar(int64_t{1}));
+}
+
+void normal_of_deviations(const Tensor& result, double mean, const Tensor& deviation,
+                          Generator* generator) {
+  check_deviations(deviation);
+  normal_(result, 0, 1, generator);
+  entry::mul__Tensor(result, deviation);
+  entry::add__Scalar(result, Scalar(mean), Scalar(int64_t{1}));
 }
 
 }  // namespace flambeau::inline v1::cpu

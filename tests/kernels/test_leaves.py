@@ -13,18 +13,6 @@ INF, NAN = math.inf, math.nan
 SUFFIX = {F32: "float32", F64: "float64"}
 
 
-@pytest.fixture(scope="session")
-def libraries(request):
-    return tools.build_supported(request.config.cache.mkdir("leaves"))
-
-
-@pytest.fixture(params=list(tools.ISA_FLAGS))
-def lib(request, libraries):
-    if request.param not in libraries:
-        pytest.skip(f"this processor has no {request.param}")
-    return libraries[request.param]
-
-
 # ------------------------------------------------------------------- functions of one number
 
 
@@ -61,6 +49,43 @@ def trigamma(x):
     return mp.psi(1, x) if x > 0 else (mp.pi / mp.sinpi(x)) ** 2 - mp.psi(1, 1 - x)
 
 
+def erfcx(x):
+    if abs(x) < 1e10:
+        return mp.exp(x * x) * mp.erfc(x)
+    return 1 / (x * mp.sqrt(mp.pi)) if x > 0 else mp.inf
+
+
+def ndtri(p):
+    """The inverse of the normal distribution, by Newton's steps on the logarithm of its tail."""
+    if not 0 < p < 1:
+        return mp.inf if p == 1 else -mp.inf if p == 0 else mp.nan
+    tail = min(p, 1 - p)
+    y = mp.sqrt(-2 * mp.log(2 * tail)) * mp.mpf("0.9")
+    for _ in range(100):
+        share = mp.erfc(y / mp.sqrt(2)) / 2
+        step = mp.log(share / tail) * share * mp.sqrt(2 * mp.pi) * mp.exp(y * y / 2)
+        y += step
+        if abs(step) < mp.mpf(10) ** -32 * (abs(y) + mp.mpf(10) ** -320):
+            break
+    return -y if p < 0.5 else y
+
+
+def bessel(order, scaled):
+    def f(x):
+        a = abs(x)
+        if a > 1e9:
+            y = (
+                1 / mp.sqrt(2 * mp.pi * a) * (1 - (4 * order**2 - 1) / (8 * a))
+                if scaled
+                else mp.inf
+            )
+        else:
+            y = mp.besseli(order, a) * (mp.exp(-a) if scaled else 1)
+        return -y if order and x < 0 else y
+
+    return f
+
+
 # name: (exact function, interval that matters, bound in float32, bound in float64)
 UNARY = {
     "exp": (saturated(mp.exp, 2000), (-20, 20), 1, 1),
@@ -91,8 +116,15 @@ UNARY = {
     "lgamma": (lgamma, (-0.5, 10), 1, 2),
     "digamma": (digamma, (-0.25, 10), 1, 2),
     "trigamma": (trigamma, (-3, 12), 1, 4),
+    "erfcx": (erfcx, (-6, 30), 1, 3),
+    "erfinv": (lambda x: mp.erfinv(x) if abs(x) <= 1 else mp.nan, (-1, 1), 1, 3),
+    "ndtri": (ndtri, (0, 1), 1, 4),
+    "i0": (bessel(0, False), (-20, 20), 1, 4),
+    "i0e": (bessel(0, True), (-20, 20), 1, 4),
+    "i1": (bessel(1, False), (-20, 20), 1, 4),
+    "i1e": (bessel(1, True), (-20, 20), 1, 4),
 }
-COUNT = {"lgamma": 250, "digamma": 250, "trigamma": 250}
+COUNT = {"lgamma": 250, "digamma": 250, "trigamma": 250, "ndtri": 400}
 LEFTMOST = {"lgamma": -0.5, "digamma": -0.25}  # where the bounds hold; see below for the rest
 
 
@@ -154,6 +186,13 @@ SPECIAL = {
     "lgamma": (INF, INF, INF, INF, (1, 0), (2, 0), (-1, INF), (-1e300, INF)),
     "digamma": (-INF, INF, INF, NAN, (-1, NAN), (-7, NAN)),
     "trigamma": (INF, INF, 0, NAN, (-1, INF), (-7, INF)),
+    "erfcx": (1, 1, 0, INF, (-30, INF)),
+    "erfinv": (0, -0.0, NAN, NAN, (1, INF), (-1, -INF), (1.5, NAN)),
+    "ndtri": (-INF, -INF, NAN, NAN, (1, INF), (0.5, 0), (-0.5, NAN), (1.5, NAN)),
+    "i0": (1, 1, INF, INF, (-1e30, INF)),
+    "i0e": (1, 1, 0, 0),
+    "i1": (0, -0.0, INF, -INF, (-1e30, -INF)),
+    "i1e": (0, -0.0, 0, -0.0),
     "floor": (0, -0.0, INF, -INF, (2.5, 2), (-0.5, -1), (1e300, 1e300)),
     "ceil": (0, -0.0, INF, -INF, (2.5, 3), (-0.5, -0.0)),
     "trunc": (0, -0.0, INF, -INF, (2.7, 2), (-2.7, -2), (-0.5, -0.0)),
@@ -364,6 +403,7 @@ def test_bits_depend_on_the_element_alone(lib, dtype):
 
 
 SCALAR = ["INTEGER(BINARY_OF, pow)", "BINARY(fmod)", "BINARY(remainder)", "BINARY(floor_divide)"]
+SCALAR += ["BINARY(zeta)", "BINARY(polygamma)", "BINARY(igamma)", "BINARY(igammac)"]
 
 
 def test_loops_over_leaves_become_vector_code(lib):
@@ -413,12 +453,13 @@ def integer_results(name, a, b, bits, signed):
         "pow": lambda: integer_power(a, b, bits),
         "left_shift": lambda: a << b if inside else 0,
         "right_shift": lambda: a >> b if inside else (-1 if signed and a < 0 else 0),
+        "gcd": lambda: math.gcd(a, b),
     }[name]()
 
 
 BINARY_INTEGER = (
     "add sub mul minimum maximum trunc_divide floor_divide remainder fmod pow "
-    "left_shift right_shift"
+    "left_shift right_shift gcd"
 ).split()
 
 
@@ -450,6 +491,9 @@ def test_integers_wrap_and_never_trap(lib, dtype):
         for p, q, r in zip(a.tolist(), b.tolist(), got):
             expected = wrap(integer_results(name, p, q, info.bits, info.min < 0), dtype)
             assert r == expected, f"{name}({p}, {q}) of {info.dtype.name}"
+    small = a // dtype(1 << info.bits // 2), b // dtype(1 << info.bits // 2)
+    got = lib.call(f"lcm_{info.dtype.name}", *small, out=dtype).tolist()
+    assert got == [wrap(math.lcm(p, q), dtype) for p, q in zip(*(v.tolist() for v in small))]
     if info.min < 0:
         for name, exact in (("neg", lambda v: -v), ("abs", abs)):
             got = lib.call(f"{name}_{info.dtype.name}", a, out=dtype).tolist()

@@ -108,7 +108,8 @@ def test_any_stride(record):
                 a[1:].clone() if isinstance(a, torch.Tensor) and k % 2 else b
                 for k, (a, b) in enumerate(zip(args, shifted(args, 1)))
             ]
-            mixed[0] = args[0][1:]
+            first = next(k for k, a in enumerate(args) if isinstance(a, torch.Tensor))
+            mixed[first] = args[first][1:]
             mixed = [m[: N - 1] if isinstance(m, torch.Tensor) else m for m in mixed]
             assert bits(call(record, mixed)) == bits(whole[1:]), dtype
             gathered = [a[1::3] if isinstance(a, torch.Tensor) else a for a in args]

@@ -28,6 +28,8 @@ from flambeau.utils._python_dispatch import TorchDispatchMode
 READS_META = {"allclose", "ctc_loss.Tensor", "nonzero_numpy", "one_hot", "where"}
 READS_META |= {"to.device", "to_dense"}
 READS_META |= {full_name(r) for r in RECORDS if r.schema.overload == "tensor_lr"}
+# Numbers for the items of a list, packed in a tensor.
+READS_META |= {full_name(r) for r in RECORDS if r.each and "Tensor scalars" in r.schema.text()}
 
 
 @parametrised(RECORDS)

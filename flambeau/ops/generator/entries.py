@@ -13,6 +13,8 @@ from flambeau.ops.schema import Schema, default_cpp
 def function(record: Record, schema: Schema, gradient: Gradient | None, node: str | None) -> str:
     """The code of one op (one form of a record)."""
     out = f"// {schema.text()}\n"
+    if record.each:
+        return out + _each(record, schema)
     autograd = ""
     if record.kind == "composite":
         pass  # its parts are recorded
@@ -55,6 +57,16 @@ def _boxed(schema: Schema) -> str:
     return (
         f"static void boxed_{schema.symbol}(const Op&, [[maybe_unused]] const Value* args, "
         f"[[maybe_unused]] Results& results) {{\n  {call};\n}}\n\n"
+    )
+
+
+def _each(record: Record, schema: Schema) -> str:
+    """Of an op on lists, which has the boxed form alone."""
+    base = f"row_{record.each.replace('.', '_')}"
+    return (
+        f'{names.row(schema)};\nextern const Op {base} [[gnu::visibility("hidden")]];\n'
+        f"static void boxed_{schema.symbol}(const Op& op, const Value* args, Results& results) {{\n"
+        f"  native::each(op, {base}, args, results);\n}}\n\n"
     )
 
 
@@ -369,6 +381,8 @@ def kernel_declaration(record: Record) -> list[tuple[str, str]]:
     """(namespace, declaration) of the hand-written functions that a record names."""
     schema = record.schema
     out = []
+    if record.each:
+        return out
     params = names.parameters(schema)
     if record.kind == "structured" and record.cpu and "(" not in record.cpu:
         results = [] if record.inplace_only else names.results(record)

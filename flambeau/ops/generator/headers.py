@@ -21,6 +21,7 @@ _PLACES = {
     "shape": "kernels/shape/*.h",
     "cpu": "kernels/cpu/*/*.h",
     "formula": "core/autograd/formulas*.h",
+    "native": "kernels/native/*.h",
 }
 _DECLARED = re.compile(
     r"^(?:[\[\]\w:<>,&* ]+[ &*])(\w+)\(|^(?:struct|class|enum class) (\w+)|^constexpr .*?(\w+) =",
@@ -34,7 +35,8 @@ def op_headers(ordered: list[Form]) -> dict[str, str]:
     """File name -> one op's typed entries, and the overloads that C++ programs call."""
     groups: dict[str, list[Form]] = {}
     for r, s in ordered:
-        groups.setdefault(names.header(r), []).append((r, s))
+        if not r.each:
+            groups.setdefault(names.header(r), []).append((r, s))
     files = {}
     for name, listed in groups.items():
         code = '#pragma once\n\n#include "core/dispatch/constants.h"\n'

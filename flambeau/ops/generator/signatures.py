@@ -118,7 +118,7 @@ def result(schema: Schema) -> str:
 
 def _parameter(record: Record, schema: Schema, index: int, method: bool) -> Parameter:
     a = schema.args[index]
-    name = "input" if a.name == "self" and not method else a.name
+    name = "input" if a.name == "self" and not (method or a.list) else a.name
     if keyword.iskeyword(name):
         name += "_"
     types = _types(a, tables.takes_number(record, schema, index))

@@ -335,5 +335,5 @@ _trigamma.reference(lambda x: special.polygamma(1, x), tolerance=8)
 
 
 @_trigamma.gradient
-def _(ops):
-    raise NotImplementedError("_trigamma: the second derivative of digamma is not implemented")
+def _(g, self, ops):
+    return (g * ops.polygamma(2, self),)

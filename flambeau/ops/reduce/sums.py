@@ -16,7 +16,7 @@ from flambeau.ops.language import (
     wants_ops,
     wrap_dim,
 )
-from flambeau.ops.record import COMPLEX, FLOATING, structured
+from flambeau.ops.record import COMPLEX, FLOATING, composite, structured
 from flambeau.ops.reduce.dims import (
     expanded,
     reduced_count,
@@ -611,3 +611,39 @@ def _(g, self, result, ord, dim, keepdim, ops):
         return ops.masked_fill_Scalar(slope, none, 0.0) * weight
     direction = self / safe
     return direction * ops.pow_Tensor_Scalar(share, p - 2) * weight
+
+
+@composite(
+    "linalg__powsum(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
+    "ScalarType? dtype=None) -> Tensor",
+    method=False,
+    module="_linalg",
+)
+def linalg__powsum(self, ord, dim, keepdim, dtype, ops):
+    """The sum of absolute values to a power: ``linalg_vector_norm`` without its root.
+
+    >>> flambeau._C._linalg.linalg__powsum(flambeau.tensor([3., 4.]))
+    tensor(25.)
+    """
+    if not is_differentiable(self.dtype):
+        raise Error(
+            f"linalg__powsum: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_type_name(self.dtype)}"
+        )
+    wide = self if dtype is None else ops.to_dtype(self, dtype)
+    return ops.sum_dim_IntList(ops.pow_Tensor_Scalar(ops.abs(wide), ord), dim, keepdim)
+
+
+linalg__powsum.samples(
+    call(values(2, 3)),
+    call(values(2, 3), 3, [0], True),
+    call(values(0)),
+    dtypes=FLOATING | COMPLEX,
+)
+linalg__powsum.reference(
+    lambda x, ord=2, dim=None, keepdim=False: (np.abs(x) ** ord).sum(
+        tuple(dim) if dim else None, keepdims=keepdim
+    ),
+    tolerance=16,
+)
+linalg__powsum.without("benchmark")

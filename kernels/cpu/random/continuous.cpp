@@ -50,17 +50,6 @@ void normal_groups(Generator& generator, int64_t n, bool whole, const Group& gro
   group(words, n - kGroup, kGroup);
 }
 
-// Of a normal distribution with mean 0 and standard deviation 1, two at a time.
-struct Pair {
-  double first, second;
-};
-
-Pair normal_pair(const uint32_t* words) {
-  const double radius = std::sqrt(-2 * std::log1p(-unit_double(words + 2)));
-  const double angle = 2 * std::numbers::pi * unit_double(words);
-  return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
 // element(i, z) for i in [0, n); the second number of an unfinished pair is kept.
 template <class Element>
 void normal_pairs(Generator& generator, int64_t n, const Element& element) {
@@ -73,7 +62,7 @@ void normal_pairs(Generator& generator, int64_t n, const Element& element) {
   const int64_t pairs = (n - start) / 2;
   stream<4>(generator, pairs, [&](const uint32_t* words, int64_t begin, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
-      const Pair pair = normal_pair(words + 4 * i);
+      const NormalPair pair = normal_pair(words + 4 * i);
       element(start + 2 * (begin + i), pair.first);
       element(start + 2 * (begin + i) + 1, pair.second);
     }
@@ -81,7 +70,7 @@ void normal_pairs(Generator& generator, int64_t n, const Element& element) {
   if (start + 2 * pairs == n) return;
   uint32_t words[4];
   generator.engine.fill(words, 4);
-  const Pair pair = normal_pair(words);
+  const NormalPair pair = normal_pair(words);
   element(n - 1, pair.first);
   generator.next_normal = pair.second;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <vector>
 
 #include "core/parallel/parallel.h"
@@ -53,6 +55,17 @@ void stream(Generator& generator, int64_t n, const Tile& tile) {
 inline double unit_double(const uint32_t* words) {
   const uint64_t bits = static_cast<uint64_t>(words[0]) << 32 | words[1];
   return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
+}
+
+// Of a normal distribution with mean 0 and standard deviation 1, two at a time.
+struct NormalPair {
+  double first, second;
+};
+
+inline NormalPair normal_pair(const uint32_t* words) {
+  const double radius = std::sqrt(-2 * std::log1p(-unit_double(words + 2)));
+  const double angle = 2 * std::numbers::pi * unit_double(words);
+  return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
 }  // namespace flambeau::inline v1
