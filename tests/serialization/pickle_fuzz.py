@@ -146,7 +146,7 @@ def names() -> list[bytes]:
 
 
 def one(r: random.Random, globals_: list[bytes]) -> bytes:
-    """A pickle; ``kinds`` follows what is on the stack, roughly."""
+    """A pickle; how much is on the stack is followed roughly, so that many mean something."""
     out, depth, memo = [b"\x80\x04"], 0, 0
     marks: list[int] = []
 
@@ -179,8 +179,11 @@ def one(r: random.Random, globals_: list[bytes]) -> bytes:
         made = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage() + b"K\x00K\x02\x85K\x01\x85"
         return made + r.choice([b"\x88", b"\x89"]) + b"N" + b"tR"
 
+    def made() -> bytes:
+        return r.choice(globals_) + b")" + r.choice([b"R", b"\x81"])
+
     for _ in range(r.choice([5, 15, 40, 120])):
-        step = r.randrange(24)
+        step = r.randrange(25)
         if step < 5 or depth < 1:
             out.append(atom())
             depth += 1
@@ -191,7 +194,7 @@ def one(r: random.Random, globals_: list[bytes]) -> bytes:
             out.append(r.choice([storage, tensor])())
             depth += 1
         elif step == 9:
-            out.append(r.choice(globals_) + b")" + r.choice([b"R", b"\x81"]))
+            out.append(made())
             depth += 1
         elif step == 10 and memo:
             out.append(b"h" + bytes([r.randrange(min(memo, 255))]))
@@ -233,6 +236,13 @@ def one(r: random.Random, globals_: list[bytes]) -> bytes:
             # State of a module that is not what it should be.
             name = text(r.choice(["_parameters", "_modules", "_buffers", "training", "weight"]))
             out.append(b"ctorch.nn.modules.linear\nLinear\n)\x81}" + name + atom() + b"sb")
+            depth += 1
+        elif step == 24:
+            # Objects as keys and elements.
+            key = made() + r.choice([b"", b"\x85"])
+            out.append(
+                r.choice([b"}" + key + b"Ns", b"\x8f(" + key + b"\x90", b"(" + key + b"\x91"])
+            )
             depth += 1
         elif step == 23:
             out.append(b"}" + text("a") + tensor() + b"s")
