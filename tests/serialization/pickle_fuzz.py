@@ -120,7 +120,10 @@ class Named(tuple):
 
 
 class Tensorlike(torch.Tensor):
-    pass
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        ran.append("__torch_function__")
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 class Kind(__import__("enum").Enum):
@@ -183,7 +186,7 @@ def one(r: random.Random, globals_: list[bytes]) -> bytes:
         return r.choice(globals_) + b")" + r.choice([b"R", b"\x81"])
 
     for _ in range(r.choice([5, 15, 40, 120])):
-        step = r.randrange(25)
+        step = r.randrange(26)
         if step < 5 or depth < 1:
             out.append(atom())
             depth += 1
@@ -236,6 +239,17 @@ def one(r: random.Random, globals_: list[bytes]) -> bytes:
             # State of a module that is not what it should be.
             name = text(r.choice(["_parameters", "_modules", "_buffers", "training", "weight"]))
             out.append(b"ctorch.nn.modules.linear\nLinear\n)\x81}" + name + atom() + b"sb")
+            depth += 1
+        elif step == 25:
+            # A tensor of a class, and a parameter of it.
+            kind = f"c{__name__}\nTensorlike\n".encode()
+            text_ = b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n"
+            parts = tensor().partition(b"(")[2][:-1]
+            state = r.choice([b"N", b"}", b"}" + text("a") + atom() + b"s", atom()])
+            whole = text_ + kind + b"(" + parts + state + b"tR"
+            if r.random() < 0.5:
+                whole = b"ctorch._utils\n_rebuild_parameter\n" + whole + b"\x88N\x87R"
+            out.append(whole)
             depth += 1
         elif step == 24:
             # Objects as keys and elements.
