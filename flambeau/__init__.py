@@ -23,14 +23,15 @@ from flambeau._C import *  # noqa: E402, F403
 from flambeau._version import __version__  # noqa: E402, F401
 
 Tensor = _C.TensorBase
+legacy_contiguous_format = _C.contiguous_format
 globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler"
-    " cpu cuda distributed func functional futures hub jit library linalg mps mtia"
-    " multiprocessing nn ops optim overrides profiler random return_types serialization"
-    " special testing torch_version types utils version xpu"
+    "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler cpu cuda"
+    " distributed func functional futures hub jit library linalg mps mtia multiprocessing nn ops"
+    " optim overrides profiler random return_types serialization signal special storage testing"
+    " torch_version types utils version xpu"
 ).split()
 _LAZY = {
     name: module
@@ -38,16 +39,19 @@ _LAZY = {
         "amp": "GradScaler autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
-        "serialization": "save load",
+        "futures": "Future",
+        "jit": "ScriptFunction ScriptModule",
         "_settings": (
-            "are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode"
-            " get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled"
+            "are_deterministic_algorithms_enabled get_autocast_cpu_dtype get_autocast_gpu_dtype"
+            " get_default_device get_deterministic_debug_mode get_float32_matmul_precision"
+            " is_autocast_cpu_enabled is_deterministic_algorithms_warn_only_enabled"
+            " set_autocast_cpu_dtype set_autocast_cpu_enabled set_autocast_gpu_dtype"
             " set_default_device set_default_tensor_type set_deterministic_debug_mode"
             " set_float32_matmul_precision use_deterministic_algorithms"
         ),
         "serialization": "save load save_safetensors load_safetensors",
         "_streams": "Stream Event",
-        "_symint": "SymInt",
+        "_symint": "SymBool SymFloat SymInt",
         "_typed_tensors": (
             "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
             " IntTensor LongTensor ShortTensor"

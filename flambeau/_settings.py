@@ -7,10 +7,16 @@ import flambeau
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
+    "get_autocast_cpu_dtype",
+    "get_autocast_gpu_dtype",
     "get_default_device",
     "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
+    "is_autocast_cpu_enabled",
     "is_deterministic_algorithms_warn_only_enabled",
+    "set_autocast_cpu_dtype",
+    "set_autocast_cpu_enabled",
+    "set_autocast_gpu_dtype",
     "set_default_device",
     "set_default_tensor_type",
     "set_deterministic_debug_mode",
@@ -139,3 +145,52 @@ def set_float32_matmul_precision(precision: str) -> None:
             f"set_float32_matmul_precision: {precision!r} is not one of 'highest', 'high', 'medium'"
         )
     _precision = precision
+
+
+# ---- autocast by the names that it had when there was one for each kind of device
+
+
+def _renamed(old: str, new: str) -> None:
+    import warnings
+
+    warnings.warn(
+        f"torch.{old} is deprecated. Please use torch.{new} instead.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """The old name of ``is_autocast_enabled("cpu")``."""
+    _renamed("is_autocast_cpu_enabled()", "is_autocast_enabled('cpu')")
+    return flambeau.is_autocast_enabled("cpu")
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """The old name of ``set_autocast_enabled("cpu", enabled)``."""
+    _renamed("set_autocast_cpu_enabled(enabled)", "set_autocast_enabled('cpu', enabled)")
+    flambeau.set_autocast_enabled("cpu", enabled)
+
+
+def get_autocast_cpu_dtype() -> flambeau.dtype:
+    """The old name of ``get_autocast_dtype("cpu")``."""
+    _renamed("get_autocast_cpu_dtype()", "get_autocast_dtype('cpu')")
+    return flambeau.get_autocast_dtype("cpu")
+
+
+def set_autocast_cpu_dtype(dtype: flambeau.dtype) -> None:
+    """The old name of ``set_autocast_dtype("cpu", dtype)``."""
+    _renamed("set_autocast_cpu_dtype(dtype)", "set_autocast_dtype('cpu', dtype)")
+    flambeau.set_autocast_dtype("cpu", dtype)
+
+
+def get_autocast_gpu_dtype() -> flambeau.dtype:
+    """The old name of ``get_autocast_dtype("cuda")``."""
+    _renamed("get_autocast_gpu_dtype()", "get_autocast_dtype('cuda')")
+    return flambeau.get_autocast_dtype("cuda")
+
+
+def set_autocast_gpu_dtype(dtype: flambeau.dtype) -> None:
+    """The old name of ``set_autocast_dtype("cuda", dtype)``."""
+    _renamed("set_autocast_gpu_dtype(dtype)", "set_autocast_dtype('cuda', dtype)")
+    flambeau.set_autocast_dtype("cuda", dtype)

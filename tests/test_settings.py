@@ -184,3 +184,34 @@ def test_unravel_index(shape):
         flambeau.unravel_index(flambeau.ones(1), shape)
     with pytest.raises(ValueError, match="negative"):
         flambeau.unravel_index(flambeau.tensor(0), (2, -1))
+
+
+def test_autocast_by_its_old_names():
+    with pytest.warns(DeprecationWarning, match="is_autocast_enabled"):
+        assert flambeau.is_autocast_cpu_enabled() is False
+    with pytest.warns(DeprecationWarning):
+        assert flambeau.get_autocast_cpu_dtype() == flambeau.get_autocast_dtype("cpu")
+    with pytest.warns(DeprecationWarning):
+        assert flambeau.get_autocast_gpu_dtype() == flambeau.get_autocast_dtype("cuda")
+    before = flambeau.get_autocast_dtype("cpu")
+    with pytest.warns(DeprecationWarning):
+        flambeau.set_autocast_cpu_dtype(flambeau.float16)
+        flambeau.set_autocast_cpu_enabled(True)
+    try:
+        assert flambeau.get_autocast_dtype("cpu") == flambeau.float16
+        assert flambeau.is_autocast_enabled("cpu")
+    finally:
+        flambeau.set_autocast_enabled("cpu", False)
+        flambeau.set_autocast_dtype("cpu", before)
+
+
+def test_names_that_types_are_told_apart_by():
+    assert not isinstance(1.0, (flambeau.SymFloat, flambeau.SymBool, flambeau.ScriptModule))
+    assert flambeau.legacy_contiguous_format is flambeau.contiguous_format
+    from flambeau import types
+    from flambeau.utils import dlpack, model_zoo
+
+    assert isinstance(flambeau.ones(1).shape, flambeau.Size) and types.Storage is not None
+    assert dlpack.from_dlpack is flambeau.from_dlpack and dlpack.DLDeviceType.kDLCPU == 1
+    assert flambeau.ones(1).__dlpack_device__()[0] == dlpack.DLDeviceType.kDLCPU
+    assert model_zoo.load_url is flambeau.hub.load_state_dict_from_url

@@ -60,8 +60,12 @@ def install(*, children: bool = False) -> ModuleType:
         # First of all, as the finder of files would load each file a second time.
         sys.meta_path.insert(0, _Finder())
         put_in_place()
-        # Packages compare names and versions of the module, of which there is one.
+        # Packages compare the names and the version of the module, of which there is one, and tell
+        # tensors from arrays by the module of their type.
         flambeau.__name__ = "torch"
+        flambeau.Tensor.__module__ = flambeau.Size.__module__ = "torch"
+        if parameter := sys.modules.get("flambeau.nn.parameter"):
+            parameter.name_as_torch()
         flambeau.__version__ = flambeau.version.__version__ = TorchVersion(VERSION)
     sys.modules["torch"] = flambeau
     if FOLDER not in sys.path:

@@ -62,10 +62,20 @@ def put_in_place() -> None:
             *map(_switch, ("_jit_override_can_fuse_on_gpu", "_jit_set_nvfuser_enabled")),
         )
     }
-    for name in ("Graph", "Node", "ScriptObject", "Value"):
+    # Classes that annotations and isinstance() name, and nothing is an instance of.
+    for name in (
+        "Graph",
+        "Node",
+        "PyTorchFileReader",
+        "PyTorchFileWriter",
+        "ScriptObject",
+        "Value",
+    ):
         found[name] = type(name, (AbsentClass,), {"__module__": "flambeau._C"})
     for name, value in found.items():
         if not hasattr(_C, name):
             setattr(_C, name, value)
+        if name.startswith("PyTorchFile") and not hasattr(flambeau, name):
+            setattr(flambeau, name, value)
     if not hasattr(_C._nn, "_parse_to"):
         _C._nn._parse_to = _parse_to

@@ -9,28 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def python(*arguments, cwd, check=True, **options):
-    """A Python process: what it printed, its errors and its exit code."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**ENVIRONMENT, **options.pop("env", {})},
-        timeout=120,
-        **options,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def flambeau_run(*arguments, **options):
-    return python("-m", "flambeau", "run", *arguments, **options)
+from under_the_name import ENVIRONMENT, ROOT, flambeau_run, python
 
 
 @pytest.fixture
@@ -174,6 +153,21 @@ def test_pickles_by_reference_hold_in_both_names(program):
         assert pickle.loads(b"ctorch\\nfloat32\\n.") is torch.float32
         layer = pickle.loads(pickle.dumps(nn.Linear(2, 3)))
         assert type(layer) is nn.Linear and layer.weight.shape == (3, 2)
+    """)
+
+
+@pytest.mark.parametrize("first", ["import flambeau.nn", "pass"])
+def test_types_of_tensors_say_that_they_are_of_torch(program, first):
+    program(f"""
+        {first}
+        import pickle, torch
+        kinds = torch.Tensor, torch.nn.Parameter, torch.Size
+        assert [k.__module__ for k in kinds] == ["torch", "torch.nn.parameter", "torch"]
+        assert all(pickle.loads(pickle.dumps(k)) is k for k in kinds)
+        weight = pickle.loads(pickle.dumps(torch.nn.Parameter(torch.ones(2))))
+        assert type(weight) is torch.nn.Parameter
+        torch.save({{"w": weight, "size": weight.shape}}, "x.pt")
+        assert type(torch.load("x.pt")["w"]) is torch.nn.Parameter
     """)
 
 

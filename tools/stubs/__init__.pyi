@@ -27,7 +27,9 @@ from flambeau import profiler as profiler
 from flambeau import random as random
 from flambeau import return_types as return_types
 from flambeau import serialization as serialization
+from flambeau import signal as signal
 from flambeau import special as special
+from flambeau import storage as storage
 from flambeau import testing as testing
 from flambeau import torch_version as torch_version
 from flambeau import types as types
@@ -46,6 +48,8 @@ from flambeau._basics import _register_device_module as _register_device_module
 from flambeau._basics import _shape_as_tensor as _shape_as_tensor
 from flambeau._streams import Event as Event
 from flambeau._streams import Stream as Stream
+from flambeau._symint import SymBool as SymBool
+from flambeau._symint import SymFloat as SymFloat
 from flambeau._symint import SymInt as SymInt
 from flambeau._basics import compile as compile
 from flambeau._basics import get_device_module as get_device_module
@@ -63,6 +67,12 @@ from flambeau._basics import sym_min as sym_min
 from flambeau._basics import sym_not as sym_not
 from flambeau._basics import sym_sum as sym_sum
 from flambeau._basics import typename as typename
+from flambeau._settings import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from flambeau._settings import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from flambeau._settings import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from flambeau._settings import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from flambeau._settings import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from flambeau._settings import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from flambeau._settings import (
     are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
 )
@@ -92,6 +102,9 @@ from flambeau.autograd.grad_mode import inference_mode as inference_mode
 from flambeau.autograd.grad_mode import no_grad as no_grad
 from flambeau.autograd.grad_mode import set_grad_enabled as set_grad_enabled
 from flambeau.func import vmap as vmap
+from flambeau.futures import Future as Future
+from flambeau.jit import ScriptFunction as ScriptFunction
+from flambeau.jit import ScriptModule as ScriptModule
 from flambeau.functional import argwhere as argwhere
 from flambeau.functional import atleast_1d as atleast_1d
 from flambeau.functional import atleast_2d as atleast_2d
@@ -113,6 +126,7 @@ from flambeau.serialization import save as save
 
 e: _float
 inf: _float
+legacy_contiguous_format: _memory_format
 nan: _float
 newaxis: None
 pi: _float
