@@ -85,6 +85,11 @@ void write_argument(std::vector<int64_t>& out, const Value& v) {
       out.push_back(static_cast<int64_t>(v.integers().size()));
       out.insert(out.end(), v.integers().begin(), v.integers().end());
       return;
+    case Value::Tag::booleans:
+      tag(ProfileTag::integers);
+      out.push_back(static_cast<int64_t>(v.booleans().size()));
+      out.insert(out.end(), v.booleans().begin(), v.booleans().end());
+      return;
     default:
       tag(ProfileTag::other);
   }

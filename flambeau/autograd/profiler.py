@@ -195,9 +195,9 @@ class profile:
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> bool:
         if not self.enabled or self._running is None:
             return False
-        running, self._running = self._running, None
-        running.stop()
-        self._recordings.append(running)
+        self._running.stop()
+        self._recordings.append(self._running)
+        self._running = None
         self._events = None
         self.entered = False
         return False

@@ -10,6 +10,7 @@ import argparse
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,16 @@ def load(place: str) -> Any:
     return found
 
 
+def says_torch(place: str) -> bool:
+    """Whether the script, or maybe the module, imports PyTorch by its name."""
+    script = place.rpartition(":")[0]
+    path = Path(script)
+    if not path.is_file():
+        return path.suffix != ".py" and script.partition(".")[0] != "flambeau"
+    text = path.read_text(errors="replace")
+    return re.search(r"^\s*(import|from)\s+torch\b", text, re.MULTILINE) is not None
+
+
 def _makes_a_module(value: Any) -> bool:
     return isinstance(value, flambeau.nn.Module) or (
         isinstance(value, type)
@@ -115,14 +126,16 @@ def make(found: Any, text: str, device: str) -> flambeau.nn.Module:
     with flambeau.device(device):
         made = found(*args, **kwargs)
     if not isinstance(made, flambeau.nn.Module):
-        raise ValueError(f"a model is expected, but a call gave {type(made).__name__}")
+        kind = type(made)
+        bases = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        of = ", a module of torch" if "torch" in bases else ""
+        raise ValueError(f"a model is expected, but a call gave {kind.__name__}{of}")
     return made
 
 
 def describe(options: argparse.Namespace) -> str:
-    # Programs of PyTorch's find its name.
-    if importlib.util.find_spec("flambeau.compat") is not None:
-        importlib.import_module("flambeau.compat").install()
+    if says_torch(options.model) and importlib.util.find_spec("flambeau.compat") is not None:
+        importlib.import_module("flambeau.compat").install()  # its programs find the name
     found = load(options.model)
     devices = [options.device] if options.device else ["meta", "cpu"]
     for device in devices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from flambeau.autograd._profiler_table import format_memory, format_time
 
 __all__ = ["summary"]
 
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 DATA = ("enumerate(DataLoader)",)
 OPTIMIZER = ("Optimizer.step#", "Optimizer.zero_grad#")
 STEP = "ProfilerStep#"
@@ -41,6 +43,7 @@ class _Found:
     calls: Counter = field(default_factory=Counter)  # of ops that the program calls
     shapes: dict = field(default_factory=lambda: defaultdict(Counter))
     modules: Counter = field(default_factory=Counter)
+    gaps: Counter = field(default_factory=Counter)  # time before an op, by its program's line
     paths: dict = field(default_factory=dict)
     flops: int = 0
     other_threads: int = 0
@@ -68,6 +71,7 @@ def _look_at_thread(log: list[Noted], found: _Found, here: bool, with_flops: boo
     from flambeau.profiler._flops import flops_of
 
     children = [0] * len(log)
+    last = 0  # end of what was outermost
     parts: list[str] = []  # which part of the time an event belongs to; "" for none yet
     for at, e in enumerate(log):
         part = parts[e.parent] if e.parent >= 0 else ""
@@ -77,6 +81,9 @@ def _look_at_thread(log: list[Noted], found: _Found, here: bool, with_flops: boo
             part = _part(e)
             if part and here:
                 found.parts[part] += taken
+                if last and e.stack:
+                    found.gaps[_line(e)] += e.begin - last
+                last = e.end
         parts.append(part)
         if e.kind == "range" and e.name.startswith(STEP):
             found.steps += 1
@@ -120,6 +127,13 @@ def _outer_name(log: list[Noted], at: int) -> str:
     return log[at].name
 
 
+def _line(e: Noted) -> str:
+    """The innermost line of the program, past those of this package."""
+    lines = e.lines
+    own = (line for line in lines if not line.startswith(_PACKAGE))
+    return os.path.basename(next(own, lines[0] if lines else ""))
+
+
 def _part(e: Noted) -> str:
     if e.kind == "op":
         return "forward"
@@ -153,7 +167,9 @@ def summary(recordings: Iterable[Recording], with_flops: bool = False) -> str:
         lines.append(f"By own time, without what they call: {own}.")
     if found.modules:
         named = Counter({_place(found, k): v for k, v in found.modules.items()})
-        lines.append(f"By module, without those inside: {_most(named, wall, 5)}.")
+        lines.append(f"By module in forward, without those inside: {_most(named, wall, 5)}.")
+    if found.gaps:
+        lines.append(f"Of Python between ops, before these lines: {_most(found.gaps, wall, 3)}.")
     if found.other_threads:
         lines.append(f"Other threads were busy for {format_time(found.other_threads / 1e3)}.")
     if found.flops:

@@ -479,8 +479,8 @@ class profile(_KinetoProfile):
 
     def _pause(self) -> None:
         if self._looking:
-            self._looking = False
             self.stop_trace()
+            self._looking = False
 
     def _rehearse(self, on: bool) -> None:
         """What is noted meanwhile is thrown away; what was found before stays."""

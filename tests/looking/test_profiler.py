@@ -123,7 +123,13 @@ def test_shapes_and_numbers():
     assert by["aten::cat"].input_shapes[0] == [[2, 3, 8, 8], [2, 3, 8, 8]]
     assert by["aten::cat"].concrete_inputs[1] == 0
     assert by["aten::mm"].flops == 2 * 2 * 3 * 5
-    assert by["aten::convolution"].flops == 2 * (2 * 4 * 4 * 4) * (3 * 3 * 3)
+    forward = by["aten::convolution"].flops
+    assert forward == 2 * (2 * 4 * 4 * 4) * (3 * 3 * 3)
+    w.requires_grad_()
+    with P.profile(with_flops=True) as backward:
+        torch.nn.functional.conv2d(x, w, padding=1, stride=2).sum().backward()
+    flops = {e.name: e.flops for e in backward.events()}
+    assert flops["aten::convolution_backward"] == forward  # of the weights alone
     grouped = prof.key_averages(group_by_input_shape=True)
     assert {str(e.input_shapes) for e in grouped if e.key == "aten::ones"} == {
         "[[], [], [], [], []]"
@@ -372,6 +378,18 @@ def test_profiles_nest():
     assert names(outer) == ["aten::ones", "aten::zeros"]
 
 
+def test_profiles_are_stopped_in_order():
+    outer, inner = P.profile(), P.profile()
+    outer.start()
+    inner.start()
+    with pytest.raises(RuntimeError, match="stopped first"):
+        outer.stop()
+    torch.ones(1)
+    inner.stop()
+    outer.stop()
+    assert names(outer) == names(inner) == ["aten::ones"] and not _C._is_profiled()
+
+
 def test_a_profile_beside_a_recording():
     from flambeau._recorder import record
 
@@ -409,17 +427,29 @@ def test_summary_tells_what_to_look_at():
             [x.sum().item() for _ in range(20)]
     text = prof.summary()
     assert "waiting for data" in text and "num_workers" in text and "item()" in text
+    x = torch.ones(600, 600)
     with P.profile(record_shapes=True) as prof:
         for _ in range(5):
-            torch.ones(300, 300) @ torch.ones(300, 300)
+            x @ x
     text = prof.summary()
-    assert "mm alone took" in text and "[300, 300]" in text
+    assert "mm alone took" in text and "[600, 600]" in text
     shares = [
         float(line.split("%")[0])
         for line in text.splitlines()
         if line.startswith("  ") and "%" in line.split()[0]
     ]
     assert sum(shares) == pytest.approx(100, abs=0.3)
+
+
+def test_summary_names_the_line_before_which_nothing_ran():
+    x = torch.ones(2)
+    with P.profile(with_stack=True) as prof:
+        x.exp()
+        time.sleep(0.01)
+        torch.nn.functional.linear(x, torch.ones(2, 2))
+    told = next(line for line in prof.summary().splitlines() if line.startswith("Of Python"))
+    first = told.partition(": ")[2].split(", ")[0]
+    assert first.startswith("test_profiler.py(") and float(first.split()[-1].strip("%.")) > 50
 
 
 def test_the_older_interface():

@@ -1,10 +1,18 @@
 """Tables of layers, from Python and from the command line."""
 
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import flambeau as torch
 from flambeau import cli
 from flambeau.utils.summary import summary
+
+ROOT = Path(__file__).parents[2]
 
 
 def rows(found):
@@ -103,8 +111,6 @@ def script(tmp_path):
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    import sys
-
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
@@ -144,7 +150,7 @@ def test_mistakes(run, script):
         ([f"{script}:Nothing"], "it has Net, Reads, made"),
         ([f"{script}:number"], "a model is expected"),
         (["nowhere.py:Net"], "no file"),
-        (["nowhere_at_all:Net"], "nowhere_at_all"),
+        (["flambeau.nowhere:Net"], "flambeau.nowhere"),
         ([f"{script}:Net", "--input", "a,b"], "no shape"),
         ([f"{script}:Net", "--args", "open('x')"], "literals"),
         ([f"{script}:Net", "--input", "2,7"], "raised"),
@@ -153,3 +159,28 @@ def test_mistakes(run, script):
         assert code == 1 and said in err and not out, (arguments, err)
     assert run("train.py")[0] == 2
     assert run(f"{script}:Net", "--depth", "-1")[0] == 2
+
+
+def test_programs_that_say_torch(tmp_path):
+    (tmp_path / "torch_program.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Sequential):\n"
+        "    def __init__(self): super().__init__(torch.nn.Linear(3, 4))\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "flambeau",
+        "summary",
+        "torch_program.py:Net",
+        "--input",
+        "2,3",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120
+    )
+    if importlib.util.find_spec("flambeau.compat") is None:
+        assert done.returncode == 1 and "torch" in done.stderr
+    else:
+        assert done.returncode == 0 and "[2, 4]" in done.stdout, done.stderr
