@@ -293,8 +293,8 @@ def _of_the_library(module: str, name: str):
     """Something of flambeau by PyTorch's name for it, which may be in a module within ours."""
     if module == "torch._C._nn":
         module = "torch.nn.functional"
-    if name == "NonDynamicallyQuantizableLinear":  # the last layer of PyTorch's attention
-        name = "Linear"
+    if name == "NonDynamicallyQuantizableLinear":  # which names PyTorch's module of it
+        module = "torch.nn.modules.attention"
     inner = module.split(".")[1:]
     if any(part.startswith("__") for part in (*inner, name)):
         return None

@@ -154,7 +154,12 @@ def meta_tensor(dtype, size, stride, requires_grad):
 def parameter(data=None, requires_grad=True):
     from flambeau.nn import Parameter
 
-    return data if isinstance(data, Lost) else Parameter(data, requires_grad)
+    if isinstance(data, Lost):
+        return data
+    if not isinstance(data, (flambeau.Tensor, type(None))) or type(requires_grad) is not bool:
+        raise Damaged(f"a parameter of {short(data)}, requires_grad={short(requires_grad)}")
+    with flambeau._C.DisableTorchFunctionSubclass():  # which is code of the program
+        return Parameter(data, requires_grad)
 
 
 def parameter_of(data, requires_grad, backward_hooks):

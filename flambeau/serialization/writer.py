@@ -23,6 +23,7 @@ from .rebuild import TYPED_STORAGES, TypedStorage
 from .storages import is_path, view_of
 
 DEFAULT_PROTOCOL = 2
+_PLAIN = (type(None), bool, int, float, str, bytes, tuple, list, dict)
 
 
 def _dtype_name(dtype) -> str:
@@ -48,6 +49,21 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         self.storages: dict[str, object] = {}
         self._keys: dict[object, str] = {}
         self._dtypes: dict[str, object] = {}
+
+    def save(self, obj, save_persistent_id=True):
+        # A state has many more plain values than tensors; none of them is looked at below.
+        kind = type(obj)
+        if kind in _PLAIN or kind is _Name:
+            self.framer.commit_frame()
+            known = self.memo.get(id(obj))
+            if known is not None:
+                self.write(self.get(known[0]))
+            elif kind is _Name:
+                self.save_global(obj)
+            else:
+                self.dispatch[kind](self, obj)
+        else:
+            super().save(obj, save_persistent_id)
 
     def itemsize(self, key: str) -> int:
         dtype = self._dtypes[key]
@@ -77,8 +93,6 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         return (*reference, None) if self._legacy else reference
 
     def reducer_override(self, obj):
-        if isinstance(obj, _Name):
-            return obj.name
         if isinstance(obj, flambeau.Tensor):
             return _reduce_tensor(obj)
         if isinstance(obj, flambeau.dtype):

@@ -99,6 +99,15 @@ def test_an_interrupt_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         assert disk.value_of(path) == 1 and os.listdir(tmp_path) == ["state"]
 
 
+def test_a_mapped_file_can_be_saved_over(tmp_path):
+    path = tmp_path / "state"
+    for form in ("zip", "safetensors"):
+        disk.save_in(form, 1, path)
+        mapped = torch.load(path, mmap=True)
+        disk.save_in(form, 2, path)
+        assert mapped["large"].unique().tolist() == [1] and disk.value_of(path) == 2
+
+
 def _save_many(path, value):
     for _ in range(10):
         disk.save_in("zip", value, path)

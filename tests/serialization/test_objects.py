@@ -150,6 +150,13 @@ class Called:
         return Called, (1,)
 
 
+class Tagged(flambeau.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        ran.append("__torch_function__")
+        return super().__torch_function__(func, types, args, kwargs)
+
+
 class Net(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -267,6 +274,17 @@ def test_state_is_written_past_all_code_of_the_class():
     assert back.width == 5 and type(back.inner) is Config.Inner
     assert (other.width, other.other) == (3, 4) and settings["a"] == 1
     assert ran == []
+
+
+def test_tensors_of_a_class_of_the_program():
+    tensor = flambeau.arange(3.0).as_subclass(Tagged)
+    tensor.note = "kept"
+    file = saved([tensor, nn.Parameter(flambeau.ones(2))])
+    ran.clear()
+    back, parameter = flambeau.load(file, weights_only=False)
+    assert ran == []
+    assert type(back) is Tagged and back.note == "kept" and back.tolist() == [0, 1, 2]
+    assert type(parameter) is nn.Parameter and parameter.is_leaf
 
 
 def test_setstate_of_allowed_classes_is_called():
@@ -409,6 +427,21 @@ def test_classes_are_not_called_unless_allowed():
         file.seek(0)
         assert type(flambeau.load(file, weights_only=False)) is Called
     assert ran == ["called"]
+
+
+def activation(x):
+    return x * 2
+
+
+def test_functions_of_the_program_have_to_be_allowed():
+    net = Net(Config(1))
+    net.activation = activation
+    file = saved(net)
+    with pytest.raises(CheckpointError, match=r"add_safe_globals\(\[activation\]\)"):
+        flambeau.load(file, weights_only=False)
+    with serialization.safe_globals([activation]):
+        file.seek(0)
+        assert flambeau.load(file, weights_only=False).activation is activation
 
 
 # ---- what is refused
