@@ -99,7 +99,7 @@ class CustomOpDef:
             text = f"{self._opoverload._schema}"
             self._lib._destroy()
             raise NotImplementedError(
-                "custom_op: kwarg-only Tensor args are not supported. Please make your tensors not kwarg-only. "
+                "custom_op: kwarg-only Tensor args are not supported: make them not kwarg-only. "
                 f"Got: {text}"
             )
         self._fake: Callable | None = None

@@ -446,7 +446,7 @@ def register_vmap(op, func: Callable | None = None, /, *, lib: Library | None = 
     found = find(op, "register_vmap")
     if has_keyword_tensors(found):
         raise NotImplementedError(
-            "register_vmap: kwarg-only Tensor args are not supported. In the original definition of the op, "
+            "register_vmap: kwarg-only Tensor args are not supported. In the definition of the op, "
             f"please make your tensors not kwarg-only. Got: {found._schema}"
         )
 

@@ -267,7 +267,13 @@ FLAMBEAU_CPP_TYPES(FLAMBEAU_CPP_TYPE)
 template <class T>
 inline constexpr ScalarType CppTypeToScalarType_v = CppTypeToScalarType<std::remove_cv_t<T>>::value;
 
-inline const char* toString(ScalarType t) { return flambeau::dtype_name(t); }
+inline const char* toString(ScalarType t) {
+#define FLAMBEAU_TEXT(N, O, theirs, ours) \
+  if (t == ScalarType::theirs) return #theirs;
+  FLAMBEAU_DTYPES(FLAMBEAU_TEXT, , )
+#undef FLAMBEAU_TEXT
+  return flambeau::dtype_name(t);
+}
 inline size_t elementSize(ScalarType t) { return flambeau::itemsize(t); }
 inline bool isFloatingType(ScalarType t) { return flambeau::is_floating(t); }
 inline bool isComplexType(ScalarType t) { return flambeau::is_complex(t); }
