@@ -196,6 +196,12 @@ inline int64_t whole(const Scalar& v) {
   if (v.is_complex()) raise<TypeError>("a complex number is no integer");
   return v.is_floating() ? whole(v.to_double()) : v.to_int();
 }
+// float(x): a number with an imaginary part has none.
+inline double real_number(const Scalar& v) {
+  if (v.is_complex() && v.to_complex().imag() != 0) [[unlikely]]
+    raise("value cannot be converted to type double without overflow: it is complex");
+  return v.to_double();
+}
 inline double ceiled(double x) { return std::ceil(x); }
 inline std::string show_shapes(TensorSpan list) {
   std::string text;

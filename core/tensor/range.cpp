@@ -47,6 +47,8 @@ bool fits(const Scalar& value, DType dtype) {
 }
 
 void check_fits(const char* op, const Scalar& value, DType dtype) {
+  check<NotImplementedError>(info(dtype).usable || value.to_complex() == 0.0, op,
+                             ": a number cannot be stored as ", dtype_name(dtype));
   check(fits(value, dtype), op, ": value cannot be converted to type ", dtype_name(dtype),
         " without overflow");
 }

@@ -53,11 +53,9 @@ class Elementwise(Optimizer):
 
     def _fill_state(self, state: dict, group: dict, param, grad) -> None:
         """The state of a parameter before its first step, in the order of PyTorch's files."""
-        raise NotImplementedError(f"{type(self).__name__}._fill_state: a subclass must define it.")
 
     def _update(self, group: dict, has_complex: bool, lists: dict) -> None:
         """Step the parameters of one group."""
-        raise NotImplementedError(f"{type(self).__name__}._update: a subclass must define it.")
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)

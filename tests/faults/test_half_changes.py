@@ -515,3 +515,39 @@ def test_an_exception_right_after_a_step(name, monkeypatch):
     for p, values in zip(params, before):
         assert optimiser.state[p]["step"].item() == 1 + (p.tolist() != values)
     assert params[0].tolist() != before[0]
+
+
+# ---- what only a long search by chance had found
+
+
+def test_a_border_of_a_number_that_no_element_holds():
+    out = torch.empty(0, dtype=torch.qint32)
+    with pytest.raises(NotImplementedError, match="constant_pad_nd: a number cannot be stored"):
+        torch.ops.aten.constant_pad_nd.out(torch.empty(2, dtype=torch.qint32), [1, 1], 2, out=out)
+    assert out.shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.qint32, torch.bits16])
+def test_what_cannot_be_negated_has_no_negated_view(dtype):
+    with pytest.raises(NotImplementedError, match="_neg_view"):
+        torch._neg_view(torch.empty(2, dtype=dtype))
+
+
+def test_a_bad_sorter_leaves_out_alone():
+    out, line = torch.empty(5, dtype=torch.int64), torch.tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="sorter index out of range"):
+        torch.searchsorted(line, line, sorter=torch.tensor([0, 2]), out=out)
+    assert out.shape == (5,)
+
+
+@pytest.mark.parametrize("name", ["celu", "celu_"])
+def test_an_imaginary_number_is_no_slope(name):
+    x = torch.tensor([-1.0])
+    with pytest.raises(RuntimeError, match=f"{name}: value cannot be converted to type double"):
+        getattr(torch, name)(x, 1j)
+    assert x.item() == -1
+
+
+def test_triangles_of_endless_matrices_take_the_time_of_what_is_in_them():
+    assert torch.triu_indices(2**62, 1).tolist() == [[0], [0]]
+    assert torch.tril_indices(2**40, 1, -(2**40) + 1).tolist() == [[2**40 - 1], [0]]

@@ -53,10 +53,8 @@ EXCEPTIONS = {
     **dict.fromkeys(["tensor", "as_tensor", "asarray"], ["pair"]),
     # Tensors in a list are taken as several arguments.
     **dict.fromkeys(["block_diag", "cartesian_prod"], ["pair"]),
-    # Ends that are tensors are not taken.
+    # A tensor with dimensions is no number, and so no end.
     "logspace": ["x 0 5"],
-    # PyTorch looks at the number of repeats first.
-    "repeat_interleave": ["x x", "e", "c"],
     # PyTorch stops at what its Python happens to do with the argument.
     "broadcast_shapes": ["text", "pair"],
     "norm": ["None", "text", "lib", "object", "list", "pair", "", "x object"],

@@ -521,8 +521,8 @@ ELSEWHERE = {
     "digamma": "the gradient of its derivative is refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
-    "grid_sampler_2d_backward": "its gradient is an op of its own, which has none",
-    "grid_sampler_3d_backward": "its gradient is an op of its own, which has none",
+    "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",
+    "grid_sampler_3d_backward": "third derivatives of grid_sampler are refused",
     "_fused_rms_norm": "its second result has no gradient here",
 }
 

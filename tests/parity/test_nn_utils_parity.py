@@ -89,7 +89,49 @@ def fused_conv(lib):
     return [fused.weight, fused.bias, fused(x), bn(conv(x))]
 
 
+def spectral(make, dim):
+    def run(lib):
+        net, x = network(lib)
+        layer = make(lib.nn.utils)(net[0], dim=dim)
+        ys = [net(x), net(x)]
+        (ys[0] - 2 * ys[1]).sum().backward()
+        kept = [*layer.state_dict().values(), net.eval()(x)]
+        return [*ys, *kept, *(p.grad for p in layer.parameters())]
+
+    return run
+
+
+def parametrised(lib):
+    net, x = network(lib)
+    layer, utils = net[0], lib.nn.utils
+
+    class Doubled(lib.nn.Module):
+        def forward(self, w):
+            return 2 * w
+
+        def right_inverse(self, w):
+            return w / 2
+
+    for _ in range(2):
+        utils.parametrize.register_parametrization(layer, "weight", Doubled())
+    first = layer.weight.clone()
+    layer.weight = lib.ones(4, 3)
+    y = net(x)
+    y.sum().backward()
+    original = layer.parametrizations.weight.original
+    kept = [first, layer.weight, original.clone(), original.grad, y]
+    utils.parametrizations.weight_norm(net[2])
+    kept += [net(x), *net[2].state_dict().values()]
+    utils.parametrize.remove_parametrizations(layer, "weight")
+    utils.parametrize.remove_parametrizations(net[2], "weight")
+    return [*kept, *net.state_dict().values(), net(x)]
+
+
 CASES = {
+    "spectral norm": spectral(lambda utils: utils.spectral_norm, None),
+    "spectral norm of columns": spectral(lambda utils: utils.spectral_norm, 1),
+    "parametrised spectral norm": spectral(lambda u: u.parametrizations.spectral_norm, None),
+    "parametrised": parametrised,
     "norm": clipped(2.0),
     "norm 1": clipped(1),
     "norm inf": clipped(float("inf")),
@@ -111,6 +153,47 @@ def test_results(name):
         ours, theirs = CASES[name](flambeau), CASES[name](torch)
     for mine, reference in zip(ours, theirs, strict=True):
         assert str(mine.dtype) == str(reference.dtype)
+        np.testing.assert_allclose(
+            mine.detach().numpy(), reference.detach().numpy(), rtol=2e-5, atol=1e-6
+        )
+
+
+PRUNED = {
+    "identity": lambda p, net: p.identity(net[0], "weight"),
+    "random": lambda p, net: p.random_unstructured(net[0], "weight", 0.4),
+    "l1": lambda p, net: p.l1_unstructured(net[0], "weight", 5),
+    "channels": lambda p, net: p.random_structured(net[0], "weight", 2, dim=0),
+    "norms": lambda p, net: p.ln_structured(net[0], "weight", 0.5, n=1, dim=1),
+    "mask": lambda p, net: p.custom_from_mask(net[0], "weight", net[0].weight > 0),
+    "twice": lambda p, net: (
+        p.l1_unstructured(net[0], "weight", 3),
+        p.ln_structured(net[0], "weight", 1, n=2, dim=0),
+        p.random_unstructured(net[0], "weight", 2),
+    ),
+    "global": lambda p, net: p.global_unstructured(
+        [(net[0], "weight"), (net[2], "weight")], p.L1Unstructured, amount=0.3
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PRUNED)
+def test_pruning(how):
+    import importlib
+
+    def pruned(lib):
+        net, x = network(lib)
+        prune = importlib.import_module(f"{lib.__name__}.nn.utils.prune")
+        PRUNED[how](prune, net)
+        y = net(x)
+        y.sum().backward()
+        kept = [y, net[0].weight_orig.grad, *net.state_dict().values()]
+        names = list(net.state_dict())
+        prune.remove(net[0], "weight")
+        return [*kept, *net.state_dict().values(), net(x)], [*names, *net.state_dict()]
+
+    ours, theirs = pruned(flambeau), pruned(torch)
+    assert ours[1] == theirs[1]
+    for mine, reference in zip(ours[0], theirs[0], strict=True):
         np.testing.assert_allclose(
             mine.detach().numpy(), reference.detach().numpy(), rtol=2e-5, atol=1e-6
         )

@@ -47,15 +47,15 @@ def check_matrix(op, row, col):
 
 @structured(
     f"tril_indices{_SIZES}",
-    cpu="cpu::tril_indices(result, row, col, offset)",
+    cpu="cpu::tril_indices(result, col, offset)",
     method=False,
     source=r"""
 namespace cpu {
-static void tril_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
+static void tril_indices(const Tensor& result, int64_t col, int64_t offset) {
   const Tensor places = empty(result.sizes(), {DType::int64, result.device()});
   int64_t at = 0;
   const int64_t total = places.sizes()[1];
-  for (int64_t i = 0; i < row && total > 0; ++i) {
+  for (int64_t i = total > 0 ? std::max<int64_t>(0, -offset) : 0; at < total; ++i) {
     for (int64_t j = 0; j < std::min(col, i + offset + 1); ++j, ++at) {
       places.data<int64_t>()[at] = i;
       places.data<int64_t>()[at + total] = j;
@@ -84,15 +84,15 @@ def _(row, col, offset, dtype, layout, device, pin_memory):
 
 @structured(
     f"triu_indices{_SIZES}",
-    cpu="cpu::triu_indices(result, row, col, offset)",
+    cpu="cpu::triu_indices(result, col, offset)",
     method=False,
     source=r"""
 namespace cpu {
-static void triu_indices(const Tensor& result, int64_t row, int64_t col, int64_t offset) {
+static void triu_indices(const Tensor& result, int64_t col, int64_t offset) {
   const Tensor places = empty(result.sizes(), {DType::int64, result.device()});
   int64_t at = 0;
   const int64_t total = places.sizes()[1];
-  for (int64_t i = 0; i < row && total > 0; ++i) {
+  for (int64_t i = 0; at < total; ++i) {
     for (int64_t j = std::max<int64_t>(0, i + offset); j < col; ++j, ++at) {
       places.data<int64_t>()[at] = i;
       places.data<int64_t>()[at + total] = j;

@@ -694,8 +694,8 @@ class Expressions(Specs, Borrows):
 
     def call_float(self, e):
         kind, code = self.some(e.args[0], e)
-        made = f"{code}.to_double()" if kind == "scalar" else f"static_cast<double>({code})"
-        return Val(made, "float")
+        convert = "printed::real_number" if kind == "scalar" else "static_cast<double>"
+        return Val(f"{convert}({code})", "float")
 
     def call_bool(self, e):
         v = self.expr(e.args[0])

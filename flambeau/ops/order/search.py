@@ -34,6 +34,7 @@ def check_side(right, side):
     method=False,
     out=True,
     out_overload="Tensor_out",
+    checks_values=True,
 )
 def searchsorted():
     """Where values would be put into a sorted sequence: before what is equal, or behind it.
@@ -244,6 +245,10 @@ repeat_interleave.reference(
 )
 def repeat_interleave_each(self, repeats, dim, output_size, ops):
     """Each element, or each slice along ``dim``, as often as ``repeats`` says."""
+    if repeats.dim() > 1:
+        raise Error(
+            f"repeat_interleave: repeats must be 0-dim or 1-dim tensor, got {show(repeats.shape)}"
+        )
     x = self if dim is not None else ops.reshape(self, [-1])
     d = 0
     if dim is not None:
@@ -253,10 +258,6 @@ def repeat_interleave_each(self, repeats, dim, output_size, ops):
     counts = repeats
     if repeats.dim() == 0 or (repeats.dim() == 1 and repeats.shape[0] == 1):
         counts = ops.expand(ops.reshape(repeats, [1]), [x.shape[d]])
-    elif repeats.dim() != 1:
-        raise Error(
-            f"repeat_interleave: repeats must be 0-dim or 1-dim tensor, got {show(repeats.shape)}"
-        )
     elif repeats.shape[0] != x.shape[d]:
         raise Error(
             "repeat_interleave: repeats must have the same size as input along dim, but got "

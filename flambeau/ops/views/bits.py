@@ -1,6 +1,15 @@
 """Views of the same memory as other numbers: real parts, lazy conjugates."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, formats, to_complex, to_real
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    check_fits,
+    dtype_name,
+    dtypes,
+    formats,
+    to_complex,
+    to_real,
+)
 from flambeau.ops.record import COMPLEX, composite, native, view
 from flambeau.ops.samples import call, np, values
 
@@ -131,6 +140,7 @@ _neg_view.jvp("linear")
 def _(self):
     if self.dtype == dtypes.bool:
         raise Error("_neg_view: booleans cannot be negated; use ~ or logical_not()")
+    check_fits("_neg_view", 1, self.dtype)  # who holds the view may have to negate at any time
     return Spec(self.shape, self.dtype, self.stride(), self.storage_offset())
 
 

@@ -179,13 +179,13 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
 }
 
 Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size) {
+  check<NotImplementedError>(repeats.dtype() == DType::int64 || repeats.dtype() == DType::int32,
+                             "repeat_interleave: \"repeat_interleave_cpu\" not implemented for '",
+                             dtype_name(repeats.dtype()), "': repeats has to be int64 or int32");
   check(repeats.dim() == 1,
         "repeat_interleave: repeat_interleave only accept 1D vector as repeat, "
         "got shape ",
         show(repeats.sizes()));
-  check(repeats.dtype() == DType::int64 || repeats.dtype() == DType::int32,
-        "repeat_interleave: repeats has to be Long or Int tensor, got ",
-        dtype_name(repeats.dtype()));
   check<NotImplementedError>(
       !repeats.is_meta(),
       "repeat_interleave: the result's shape depends on the values of a tensor, "
