@@ -23,9 +23,12 @@ torch::Tensor gate(torch::Tensor x, torch::Tensor w, const std::optional<torch::
 std::vector<at::Tensor> made(int64_t n, at::ScalarType dtype, at::Device device) {
   const auto options = torch::TensorOptions().dtype(dtype).device(device);
   auto leaf = torch::ones({n, 2}, options.requires_grad(true));
-  return {leaf, torch::full({2}, 7, torch::kLong), torch::tensor({1.5, 2.5}, torch::kDouble),
+  return {leaf,
+          torch::full({2}, 7, torch::kLong),
+          torch::tensor({1.5, 2.5}, torch::kDouble),
           torch::arange(6, torch::dtype(torch::kInt)).view({2, 3}).permute({1, 0}),
-          torch::empty_like(leaf.detach(), torch::kFloat16), torch::tensor({1, 2})};
+          torch::empty_like(leaf.detach(), torch::kFloat16),
+          torch::tensor({1, 2})};
 }
 
 std::string about(const torch::Tensor& x) {
@@ -56,9 +59,10 @@ at::Tensor weighed(const at::Tensor& x) {
 at::Tensor counted(at::Tensor x) {
   auto out = at::zeros({1}, at::kLong);
   AT_DISPATCH_ALL_TYPES(x.scalar_type(), "counted", ([&] {
-    const scalar_t* p = x.data_ptr<scalar_t>();
-    for (int64_t i = 0; i < x.numel(); ++i) out.data_ptr<int64_t>()[0] += p[i] != scalar_t(0);
-  }));
+                          const scalar_t* p = x.data_ptr<scalar_t>();
+                          for (int64_t i = 0; i < x.numel(); ++i)
+                            out.data_ptr<int64_t>()[0] += p[i] != scalar_t(0);
+                        }));
   return out;
 }
 
@@ -113,11 +117,11 @@ std::tuple<at::Tensor, std::vector<at::Tensor>> many(at::TensorList xs, at::IntA
 TORCH_LIBRARY(flambeau_tests, m) {
   m.def("muladd(Tensor a, Tensor b, float c) -> Tensor");
   m.def("add_into(Tensor a, Tensor(a!) out) -> ()");
-  m.def("many(Tensor[] xs, int[] sizes, *, int? n=None, str how='sum', Tensor? extra=None) -> "
-        "(Tensor, Tensor[])");
-  m.def("scaled", [](const at::Tensor& x, int64_t n, bool up) -> at::Tensor {
-    return up ? x * n : x / n;
-  });
+  m.def(
+      "many(Tensor[] xs, int[] sizes, *, int? n=None, str how='sum', Tensor? extra=None) -> "
+      "(Tensor, Tensor[])");
+  m.def("scaled",
+        [](const at::Tensor& x, int64_t n, bool up) -> at::Tensor { return up ? x * n : x / n; });
 }
 TORCH_LIBRARY_IMPL(flambeau_tests, CPU, m) {
   m.impl("muladd", &muladd);
