@@ -91,6 +91,35 @@ at::Tensor gradient_of_square(const at::Tensor& x) {
   return leaf.grad();
 }
 
+// x * y ** power, and how often backward ran
+struct Scaled : torch::autograd::Function<Scaled> {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, at::Tensor x,
+                                                at::Tensor y, int64_t power, at::Tensor calls) {
+    auto out = x * y.pow(power);
+    ctx->save_for_backward({x, y, out});
+    ctx->saved_data["power"] = power;
+    ctx->saved_data["calls"] = calls;
+    auto places = out.argmax();
+    ctx->mark_non_differentiable({places});
+    return {out, places};
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto power = ctx->saved_data["power"].toInt();
+    ctx->saved_data["calls"].toTensor().add_(1);
+    auto to_x = ctx->needs_input_grad(0) ? grads[0] * saved[1].pow(power) : at::Tensor();
+    return {to_x, grads[0] * saved[2] * power / saved[1], at::Tensor(), at::Tensor()};
+  }
+};
+struct Same : torch::autograd::Function<Same> {
+  static at::Tensor forward(torch::autograd::AutogradContext*, at::Tensor x) { return x; }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list grads) {
+    return {grads[0] * 10};
+  }
+};
+
 // ---- ops with a schema
 
 at::Tensor muladd(const at::Tensor& a, const at::Tensor& b, double c) {
@@ -137,6 +166,10 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("counted", &counted);
   m.def("over_own_memory", &over_own_memory);
   m.def("gradient_of_square", &gradient_of_square);
+  m.def("scaled", [](at::Tensor x, at::Tensor y, int64_t power, at::Tensor calls) {
+    return Scaled::apply(x, y, power, calls);
+  });
+  m.def("same", [](at::Tensor x) { return Same::apply(x); });
   m.def("first", [](at::TensorList xs, at::IntArrayRef which) { return xs[which[0]]; });
   m.def("number", [](const at::Scalar& s) { return s; });
   m.def("index", [](const torch::Tensor& x, int64_t i) { return x[i]; });

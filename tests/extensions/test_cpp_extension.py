@@ -82,6 +82,32 @@ def test_gradients_from_cpp(ext):
     assert ext.gradient_of_square(torch.tensor([1.0, 3.0])).tolist() == [2, 6]
 
 
+def test_functions_with_a_gradient_in_cpp(ext):
+    x, y = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([1.0, 2], [3.0, 4]))
+    calls = torch.zeros(1)
+    out, place = ext.scaled(x, y, 2, calls)
+    assert out.tolist() == [9, 32] and place.item() == 1 and not place.requires_grad
+    assert "Scaled" in type(out.grad_fn).__name__ or "Scaled" in out.grad_fn.name()
+    out.sum().backward()
+    assert x.grad.tolist() == [9, 16] and y.grad.tolist() == [6, 16] and calls.item() == 1
+    with pytest.raises(RuntimeError, match="second time|freed"):
+        out.sum().backward()
+    assert torch.autograd.gradcheck(lambda x, y: ext.scaled(x, y, 3, calls)[0], (x, y))
+    assert torch.autograd.gradgradcheck(lambda x, y: ext.scaled(x, y, 3, calls)[0], (x, y))
+    (only,) = torch.autograd.grad(ext.scaled(x, y, 2, calls)[0].sum(), (y,))
+    assert only.tolist() == [6, 16]
+    with torch.no_grad():
+        assert not ext.scaled(x, y, 2, calls)[0].requires_grad
+    w = y.detach().clone().requires_grad_()
+    changed = w * 1
+    out, _ = ext.scaled(x, changed, 2, calls)
+    changed.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+    same = ext.same(x)
+    assert same is not x and torch.autograd.grad(same.sum(), x)[0].tolist() == [10, 10]
+
+
 def test_ops_that_cpp_registers(ext):
     ops = torch.ops.flambeau_tests
     a, b = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
