@@ -30,13 +30,13 @@ _SUBMODULES = (
 _LAZY = {
     name: module
     for module, names in {
-        "_tags": "Tag",
         "amp": "autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",
         "_streams": "Stream Event",
         "_symint": "SymInt",
+        "_tags": "Tag",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
