@@ -7,6 +7,8 @@ functions beside it add what PyTorch's add: checks, deprecated arguments, in-pla
 
 # ruff: noqa: F403
 
+from typing import TYPE_CHECKING
+
 from . import (
     _activation,
     _attention,
@@ -77,11 +79,13 @@ for _name in __all__:
         _function.__module__ = __name__
 
 
-def __getattr__(name: str):
-    """Names that programs take from here beside functions; they are not listed."""
-    import importlib
+if not TYPE_CHECKING:  # to checkers a module with this function has every name
 
-    _names = importlib.import_module(f"{__name__}._names")
-    if name in _names.__all__:
-        return getattr(_names, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str):
+        """Names that programs take from here beside functions; they are not listed."""
+        import importlib
+
+        _names = importlib.import_module(f"{__name__}._names")
+        if name in _names.__all__:
+            return getattr(_names, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
