@@ -79,7 +79,7 @@ def says_torch(place: str) -> bool:
     script = place.rpartition(":")[0]
     path = Path(script)
     if not path.is_file():
-        return script.partition(".")[0] != "flambeau"
+        return path.suffix != ".py" and script.partition(".")[0] != "flambeau"
     text = path.read_text(errors="replace")
     return re.search(r"^\s*(import|from)\s+torch\b", text, re.MULTILINE) is not None
 

@@ -99,8 +99,8 @@ class CustomOpDef:
             text = f"{self._opoverload._schema}"
             self._lib._destroy()
             raise NotImplementedError(
-                "custom_op: kwarg-only Tensor args are not supported. Please make your tensors not "
-                f"kwarg-only. Got: {text}"
+                "custom_op: kwarg-only Tensor args are not supported: make them not kwarg-only. "
+                f"Got: {text}"
             )
         self._fake: Callable | None = None
         self._lib.impl(name, self._shaped, "Meta")

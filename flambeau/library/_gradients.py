@@ -36,8 +36,8 @@ def register_autograd(
         )
     if has_keyword_tensors(found):
         raise NotImplementedError(
-            "register_autograd: kwarg-only Tensor args are not supported. In the original "
-            f"definition of the op, please make your tensors not kwarg-only. Got: {schema}"
+            "register_autograd: kwarg-only Tensor args are not supported. In the definition of the "
+            f"op, please make your tensors not kwarg-only. Got: {schema}"
         )
     _implement_autograd(found, backward, setup_context, lib)
 

@@ -446,8 +446,8 @@ def register_vmap(op, func: Callable | None = None, /, *, lib: Library | None = 
     found = find(op, "register_vmap")
     if has_keyword_tensors(found):
         raise NotImplementedError(
-            "register_vmap: kwarg-only Tensor args are not supported. In the original definition "
-            f"of the op, please make your tensors not kwarg-only. Got: {found._schema}"
+            "register_vmap: kwarg-only Tensor args are not supported. In the definition of the op, "
+            f"please make your tensors not kwarg-only. Got: {found._schema}"
         )
 
     def decorate(f: Callable) -> Callable:

@@ -237,9 +237,19 @@ def finder(weights_only: bool, safe_modules=()):
 
     objects = Objects(safe_modules)
 
+    known: dict[tuple[str, str], object] = {}
+
     def find(module: str, name: str):
+        found = known.get((module, name))
+        if found is None:
+            found = known[module, name] = find_once(module, name)
+        return found
+
+    def find_once(module: str, name: str):
         full = f"{name_in_files(module)}.{name}"
-        found = _find_plain(full, name) or values.find(module, name)
+        found = _find_plain(full, name)
+        if found is None:
+            found = values.find(module, name)
         if found is None and full in _user_globals:
             found = _as_allowed(_user_globals[full])
         if found is None:

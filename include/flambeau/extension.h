@@ -9,7 +9,7 @@
 
 #include "core/dispatch/extension_api.h"
 #include "include/flambeau/library.h"
-#include "include/flambeau/torch.h"
+#include "include/flambeau/torch_autograd.h"
 
 namespace py = pybind11;
 

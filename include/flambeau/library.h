@@ -8,6 +8,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <string>
 #include <type_traits>
 
 #include "core/dispatch/extension_api.h"
@@ -30,14 +32,17 @@ using unboxed_t = Unboxed<std::remove_cvref_t<T>>;
 template <>
 struct Unboxed<at::Tensor> {
   static constexpr const char* kType = "Tensor";
-  static const at::Tensor& get(const flambeau::Value& v) {
-    return static_cast<const at::Tensor&>(v.tensor());
+  // Kernels also take what they write to as Tensor&; the handle is the call's own.
+  static at::Tensor& get(const flambeau::Value& v) {
+    return const_cast<at::Tensor&>(static_cast<const at::Tensor&>(v.tensor()));
   }
 };
 template <>
 struct Unboxed<flambeau::Tensor> {
   static constexpr const char* kType = "Tensor";
-  static const flambeau::Tensor& get(const flambeau::Value& v) { return v.tensor(); }
+  static flambeau::Tensor& get(const flambeau::Value& v) {
+    return const_cast<flambeau::Tensor&>(v.tensor());
+  }
 };
 template <>
 struct Unboxed<int64_t> {

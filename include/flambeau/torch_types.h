@@ -37,21 +37,23 @@ using flambeau::Scalar;
   };                                                                              \
   EACH(FLAMBEAU_NAME_OF, Name, Of)
 
-#define FLAMBEAU_DTYPES(X, N, O)                                                                \
-  X(N, O, Byte, uint8)                                                                          \
-  X(N, O, Char, int8)                                                                           \
-  X(N, O, Short, int16)                                                                         \
-  X(N, O, Int, int32) X(N, O, Long, int64) X(N, O, Half, float16) X(N, O, Float, float32)       \
-      X(N, O, Double, float64) X(N, O, ComplexHalf, complex32) X(N, O, ComplexFloat, complex64) \
-          X(N, O, ComplexDouble, complex128) X(N, O, Bool, boolean) X(N, O, BFloat16, bfloat16) \
-              X(N, O, UInt16, uint16) X(N, O, UInt32, uint32) X(N, O, UInt64, uint64)
+// clang-format off
+#define FLAMBEAU_DTYPES(X, N, O)                                                   \
+  X(N, O, Byte, uint8) X(N, O, Char, int8) X(N, O, Short, int16)                   \
+  X(N, O, Int, int32) X(N, O, Long, int64) X(N, O, Half, float16)                  \
+  X(N, O, Float, float32) X(N, O, Double, float64) X(N, O, ComplexHalf, complex32) \
+  X(N, O, ComplexFloat, complex64) X(N, O, ComplexDouble, complex128)              \
+  X(N, O, Bool, boolean) X(N, O, BFloat16, bfloat16) X(N, O, UInt16, uint16)       \
+  X(N, O, UInt32, uint32) X(N, O, UInt64, uint64)
+// clang-format on
 FLAMBEAU_NAMES(ScalarType, DType, FLAMBEAU_DTYPES)
-#define FLAMBEAU_DEVICES(X, N, O)                                                             \
-  X(N, O, CPU, cpu)                                                                           \
-  X(N, O, CUDA, cuda)                                                                         \
-  X(N, O, HIP, hip)                                                                           \
-  X(N, O, XLA, xla) X(N, O, XPU, xpu) X(N, O, MPS, mps) X(N, O, Meta, meta) X(N, O, HPU, hpu) \
-      X(N, O, PrivateUse1, private_use1)
+#define FLAMBEAU_DEVICES(X, N, O) \
+  X(N, O, CPU, cpu)               \
+  X(N, O, CUDA, cuda)             \
+  X(N, O, HIP, hip)               \
+  X(N, O, XLA, xla)               \
+  X(N, O, XPU, xpu)               \
+  X(N, O, MPS, mps) X(N, O, Meta, meta) X(N, O, HPU, hpu) X(N, O, PrivateUse1, private_use1)
 FLAMBEAU_NAMES(DeviceType, DeviceType, FLAMBEAU_DEVICES)
 #define FLAMBEAU_LAYOUTS(X, N, O) \
   X(N, O, Strided, strided) X(N, O, Sparse, sparse_coo) X(N, O, SparseCsr, sparse_csr)
@@ -248,14 +250,14 @@ using complex = std::complex<T>;
 
 template <class T>
 struct CppTypeToScalarType;
-#define FLAMBEAU_CPP_TYPES(X)                                                               \
-  X(uint8_t, uint8)                                                                         \
-  X(int8_t, int8)                                                                           \
-  X(int16_t, int16)                                                                         \
-  X(int32_t, int32) X(int64_t, int64) X(Half, float16) X(float, float32) X(double, float64) \
-      X(bool, boolean) X(BFloat16, bfloat16) X(std::complex<float>, complex64)              \
-          X(std::complex<double>, complex128) X(uint16_t, uint16) X(uint32_t, uint32)       \
-              X(uint64_t, uint64)
+// clang-format off
+#define FLAMBEAU_CPP_TYPES(X)                                                 \
+  X(uint8_t, uint8) X(int8_t, int8) X(int16_t, int16) X(int32_t, int32)       \
+  X(int64_t, int64) X(Half, float16) X(float, float32) X(double, float64)     \
+  X(bool, boolean) X(BFloat16, bfloat16) X(std::complex<float>, complex64)    \
+  X(std::complex<double>, complex128) X(uint16_t, uint16) X(uint32_t, uint32) \
+  X(uint64_t, uint64)
+// clang-format on
 #define FLAMBEAU_CPP_TYPE(type, name)                          \
   template <>                                                  \
   struct CppTypeToScalarType<type> {                           \
@@ -267,7 +269,13 @@ FLAMBEAU_CPP_TYPES(FLAMBEAU_CPP_TYPE)
 template <class T>
 inline constexpr ScalarType CppTypeToScalarType_v = CppTypeToScalarType<std::remove_cv_t<T>>::value;
 
-inline const char* toString(ScalarType t) { return flambeau::dtype_name(t); }
+inline const char* toString(ScalarType t) {
+#define FLAMBEAU_TEXT(N, O, theirs, ours) \
+  if (t == ScalarType::theirs) return #theirs;
+  FLAMBEAU_DTYPES(FLAMBEAU_TEXT, , )
+#undef FLAMBEAU_TEXT
+  return flambeau::dtype_name(t);
+}
 inline size_t elementSize(ScalarType t) { return flambeau::itemsize(t); }
 inline bool isFloatingType(ScalarType t) { return flambeau::is_floating(t); }
 inline bool isComplexType(ScalarType t) { return flambeau::is_complex(t); }

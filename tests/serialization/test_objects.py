@@ -429,6 +429,21 @@ def test_classes_are_not_called_unless_allowed():
     assert ran == ["called"]
 
 
+def activation(x):
+    return x * 2
+
+
+def test_functions_of_the_program_have_to_be_allowed():
+    net = Net(Config(1))
+    net.activation = activation
+    file = saved(net)
+    with pytest.raises(CheckpointError, match=r"add_safe_globals\(\[activation\]\)"):
+        flambeau.load(file, weights_only=False)
+    with serialization.safe_globals([activation]):
+        file.seek(0)
+        assert flambeau.load(file, weights_only=False).activation is activation
+
+
 # ---- what is refused
 
 

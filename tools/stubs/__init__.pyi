@@ -53,6 +53,7 @@ from flambeau._streams import Stream as Stream
 from flambeau._symint import SymBool as SymBool
 from flambeau._symint import SymFloat as SymFloat
 from flambeau._symint import SymInt as SymInt
+from flambeau._tags import Tag as Tag
 from flambeau._basics import compile as compile
 from flambeau._basics import get_device_module as get_device_module
 from flambeau._basics import is_complex as is_complex
