@@ -32,7 +32,7 @@ PYTHON_FILES = 1
 KERNEL_EXCEPTIONS = {
     **dict.fromkeys("masked_select nonzero unique_dim".split(), 3),
 }
-PYTHON_EXCEPTIONS = {"nonzero": 2, "norm": 3, "split": 2, "unique_consecutive": 2}
+PYTHON_EXCEPTIONS = {"nonzero": 2, "norm": 2, "split": 2, "unique_consecutive": 2}
 # Layers of the C++ code, lowest first. The longest name that a path begins with says its layer.
 LAYERS = (
     ("kernels/math/",),
