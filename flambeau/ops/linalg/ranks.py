@@ -20,6 +20,7 @@ from flambeau.ops.linalg.checks import (
     check_square,
     matrices_of,
 )
+from flambeau.ops.matmul.products import check_arithmetic
 from flambeau.ops.record import COMPLEX, FLOATING, NUMERIC, composite, native
 from flambeau.ops.samples import call, definite, np, values
 
@@ -549,6 +550,7 @@ def linalg_matrix_power(self, n, ops):
             [0., 1.]])
     """
     check_square("linalg.matrix_power", self, "A")
+    check_arithmetic("linalg.matrix_power", self.dtype)
     if n == 0:
         side = self.shape[-1]
         one = ops.eye(side, self.dtype, self.layout, self.device, False)
