@@ -25,9 +25,9 @@ from flambeau.ops.samples import call, values
 
 
 @structured(
-    "_lstsq(Tensor self, Tensor b, float rcond, str driver)"
+    "_lstsq(Tensor self, Tensor B, float rcond, str driver)"
     " -> (Tensor solution, Tensor rank, Tensor singular_values)",
-    cpu="cpu::lstsq(solution, rank, singular_values, self, b, rcond, driver)",
+    cpu="cpu::lstsq(solution, rank, singular_values, self, B, rcond, driver)",
     method=False,
     function_variant=False,
     checks_values=True,
@@ -37,21 +37,21 @@ def _lstsq():
 
 
 @_lstsq.rule
-def _(self, b, driver):
+def _(self, B, driver):
     check_matrix("linalg.lstsq", self, "A")
-    check_matrix("linalg.lstsq", b, "B")
+    check_matrix("linalg.lstsq", B, "B")
     check_float("linalg.lstsq", self)
-    check_same("linalg.lstsq", self, b, "A", "B")
+    check_same("linalg.lstsq", self, B, "A", "B")
     m, n = self.shape[-2], self.shape[-1]
     batch = matrices_of(self.shape)
-    if self.dim() != b.dim() or b.shape[-2] != m:
+    if self.dim() != B.dim() or B.shape[-2] != m:
         raise Error(
-            f"linalg.lstsq: A of {show(self.shape)} and B of {show(b.shape)} must have as many rows"
+            f"linalg.lstsq: A of {show(self.shape)} and B of {show(B.shape)} must have as many rows"
         )
     for i in range(len(batch)):
-        if b.shape[i] != batch[i]:
+        if B.shape[i] != batch[i]:
             raise Error(
-                f"linalg.lstsq: A of {show(self.shape)} and B of {show(b.shape)} must be one batch"
+                f"linalg.lstsq: A of {show(self.shape)} and B of {show(B.shape)} must be one batch"
             )
     known = driver == "gels" or driver == "gelsy" or driver == "gelsd" or driver == "gelss"
     if not known:
@@ -59,7 +59,7 @@ def _(self, b, driver):
             "linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got "
             f"{driver}"
         )
-    sizes = batch + [max(m, n), b.shape[-1]]
+    sizes = batch + [max(m, n), B.shape[-1]]
     values_too = driver == "gelsd" or driver == "gelss"
     return (
         Spec(sizes, self.dtype, column_strides(sizes)),
@@ -75,7 +75,15 @@ _lstsq.samples(
     call(values(3, 2, constant=True), values(3, 2, constant=True), 1e-6, "gelss"),
     dtypes=LAPACK,
 )
-_lstsq.batching("front")
+
+
+@_lstsq.batching
+def _(b, self, B, rcond, driver):
+    made = b.ops._lstsq(self.full, B.full, rcond, driver)
+    given = (True, driver != "gels", driver in ("gelsd", "gelss"))
+    return [t if there else b.at(t, None) for t, there in zip(made, given, strict=True)]
+
+
 _lstsq.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
 
 
@@ -141,7 +149,7 @@ def _(g, self, b, solution, ops):
     of_b = ops.matmul(adjoint(inverse, ops), slope)
     own = ops.squeeze_dim(of_b, -1) if vectors else of_b
     of_a = gradient_of_inverse(of_inverse, self, inverse, ops)
-    return sum_to(of_a, self.shape, ops), sum_to(own, b.shape, ops)
+    return sum_to(of_a, self.shape, ops), sum_to(own, b.shape, ops) + ops.mul_Scalar(b, 0)
 
 
 linalg_lstsq.samples(
