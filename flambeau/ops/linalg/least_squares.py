@@ -93,7 +93,7 @@ _lstsq.without("jvp", "decomposition", "sharding", "autocast", "benchmark")
     module="_linalg",
     method=False,
     out=True,
-    differentiable=(0,),
+    differentiable=(0, 1),
     tags=frozenset({"dynamic_shape"}),
 )
 def linalg_lstsq(self, b, rcond, driver, ops):
@@ -140,16 +140,28 @@ def linalg_lstsq(self, b, rcond, driver, ops):
 
 
 @linalg_lstsq.gradient
-def _(g, self, b, solution, ops):
+def _(grads, self, b, solution, ops):
+    of_solution, of_residuals = grads[0], grads[1]
     vectors = is_vectors(self, b)
     right = ops.unsqueeze(b, -1) if vectors else b
-    slope = ops.unsqueeze(g, -1) if vectors else g
-    inverse = ops.linalg_pinv_atol_rtol_tensor(self, None, None, False)
-    of_inverse = ops.matmul(slope, adjoint(right, ops))
-    of_b = ops.matmul(adjoint(inverse, ops), slope)
+    found = ops.unsqueeze(solution, -1) if vectors else solution
+    of_a = ops.zeros_like(self)
+    of_b = ops.mul_Scalar(right, 0)
+    if of_solution is not None:
+        slope = ops.unsqueeze(of_solution, -1) if vectors else of_solution
+        inverse = ops.linalg_pinv_atol_rtol_tensor(self, None, None, False)
+        of_inverse = ops.matmul(slope, adjoint(right, ops))
+        of_a = of_a + gradient_of_inverse(of_inverse, self, inverse, ops)
+        of_b = of_b + ops.matmul(adjoint(inverse, ops), slope)
+    if of_residuals is not None:
+        if of_residuals.numel() > 0:
+            # They are shortest at the solution, which so has no part in how they change.
+            rest = ops.matmul(self, found) - right
+            slope = ops.mul_Scalar(rest, 2) * ops.unsqueeze(of_residuals, -2)
+            of_a = of_a + ops.matmul(slope, adjoint(found, ops))
+            of_b = of_b - slope
     own = ops.squeeze_dim(of_b, -1) if vectors else of_b
-    of_a = gradient_of_inverse(of_inverse, self, inverse, ops)
-    return sum_to(of_a, self.shape, ops), sum_to(own, b.shape, ops) + ops.mul_Scalar(b, 0)
+    return sum_to(of_a, self.shape, ops), sum_to(own, b.shape, ops)
 
 
 linalg_lstsq.samples(

@@ -6,7 +6,6 @@ from flambeau.ops.language import (
     Error,
     dtype_name,
     dtypes,
-    formats,
     is_differentiable,
     show,
     to_real,
@@ -554,7 +553,9 @@ def linalg_matrix_power(self, n, ops):
     if n == 0:
         side = self.shape[-1]
         one = ops.eye(side, self.dtype, self.layout, self.device, False)
-        return ops.clone(ops.expand(one, self.shape), formats.contiguous_format)
+        # Of which the gradient is 0: self has no part in it.
+        every = ops.ones([side, side], dtypes.bool, self.layout, self.device, False)
+        return ops.masked_fill_Scalar(self, every, 0) + one
     left = abs(n)
     square = ops.linalg_inv(self) if n < 0 else self
     if left == 1:

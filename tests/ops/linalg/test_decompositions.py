@@ -327,6 +327,8 @@ def test_gradients_of_spectra():
             (lambda a: linalg.matrix_norm(a, 2), tall),
             (linalg.cond, square),
             (lambda a: linalg.matrix_power(a, -3), square),
+            (lambda a: linalg.lstsq(a, a[..., :1] * 2 + a.abs()[:1, :1]).solution, tall),
+            (lambda a: linalg.lstsq(a, a[..., :1].exp(), driver="gels").residuals, tall),
             (lambda a: linalg.lstsq(a, a[..., :1] * 2 + 1, driver="gelsd").solution, tall),
         ):
             inputs = (given.clone().requires_grad_(),)
