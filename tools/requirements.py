@@ -1,4 +1,6 @@
-"""Prints the packages of an extra in pyproject.toml: ``python tools/requirements.py test``."""
+"""Prints what an extra in pyproject.toml needs, and what the package itself needs:
+``python tools/requirements.py test``.
+"""
 
 import pathlib
 import re
@@ -10,7 +12,7 @@ def packages(extra: str) -> list[str]:
     """The extra's packages, those of the project's own extras that it names included."""
     found = re.search(rf"^{extra} = \[(.*?)\]\s*$", TEXT, re.S | re.M)
     if not found:
-        raise SystemExit(f"pyproject.toml has no extra called {extra}")
+        raise SystemExit(f"pyproject.toml has no list called {extra}")
     out = []
     for item in re.findall(r'"([^"]+(?:\[[^"]*\])?)"', found[1]):
         own = re.fullmatch(r"flambeau\[(\w+)\]", item)
@@ -22,4 +24,4 @@ if __name__ == "__main__":
     import usage
 
     (extra,) = usage.read(__doc__, names=(1, 1))
-    print(" ".join(packages(extra)))
+    print(" ".join(packages("dependencies") + packages(extra)))

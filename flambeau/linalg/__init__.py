@@ -14,9 +14,10 @@ from ._products import diagonal, multi_dot, vecdot
 
 # Names of operators, behind "linalg_".
 _OPERATORS = (
-    "cholesky cholesky_ex cond det eig eigh eigvals eigvalsh householder_product inv inv_ex lu"
-    " lu_factor lu_factor_ex lu_solve matrix_exp matrix_norm matrix_power matrix_rank norm pinv qr"
-    " slogdet solve solve_ex solve_triangular svd svdvals vector_norm"
+    "cholesky cholesky_ex cond det eig eigh eigvals eigvalsh householder_product inv inv_ex lstsq"
+    " lu lu_factor lu_factor_ex lu_solve matrix_exp matrix_norm matrix_power matrix_rank norm pinv"
+    " qr slogdet solve solve_ex solve_triangular svd svdvals tensorinv tensorsolve vander"
+    " vector_norm"
 ).split()
 globals().update({name: getattr(_C._linalg, f"linalg_{name}") for name in _OPERATORS})
 

@@ -54,6 +54,9 @@ GRADIENT = {
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
+    "_linalg_eigh": "vectors are known up to a factor of size 1: tests/ops/linalg",
+    "_linalg_svd": "vectors are known up to a factor of size 1: tests/ops/linalg",
+    "linalg_eig": "vectors are known up to a factor of size 1: tests/ops/linalg",
     "cholesky_inverse": "it is that of a triangle, also beside it: tests/ops/linalg",
     "geqrf": "refused",
     "_sparse_softmax_backward_data": "refused",
@@ -84,6 +87,8 @@ SECOND = {
 
 # Their last tensor may have any shape.
 ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_"}
+# A tolerance is broadcast.
+ANY_SHAPE |= {"linalg_matrix_rank.tol_tensor", "linalg_pinv.rcond_tensor"}
 # What says where maxima come from is not read where there are none.
 ANY_SHAPE |= {"_embedding_bag_backward", "_embedding_bag_dense_backward"}
 

@@ -49,12 +49,12 @@ def strides_of_result(strides, sizes, dims):
 
 def transformed(op, dim, rank):
     """The dimensions, counted from the front and each there once."""
+    if rank == 0 and len(dim) > 0:
+        raise IndexError(f"{op}: Dimension specified as {dim[0]} but tensor has no dimensions")
     dims = [wrap_dim(d, rank, "fft") for d in dim]
     for i, d in enumerate(dims):
         if d in dims[:i]:
             raise Error(f"{op}: FFT dims must be unique, got {show(dim)}")
-    if rank == 0 and len(dims) > 0:
-        raise Error(f"{op}: expected at least one dimension, got a 0-dim tensor")
     return dims
 
 

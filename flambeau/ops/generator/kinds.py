@@ -46,6 +46,7 @@ ATTRIBUTES = {
     ("tensor", "device"): ("{}.device()", "device"),
     ("tensor", "layout"): ("{}.layout()", "layout"),
     ("tensor", "is_meta"): ("{}.is_meta()", "bool"),
+    ("tensor", "requires_grad"): ("{}.requires_grad()", "bool"),
     ("tensor", "itemsize"): ("static_cast<int64_t>({}.itemsize())", "int"),
     ("device", "type"): ("device_type_name({}.type)", "str"),
     ("dtype", "is_complex"): ("is_complex({})", "bool"),

@@ -2,7 +2,6 @@
 
 from flambeau.ops.language import (
     Error,
-    contiguous_strides,
     dtype_name,
     is_differentiable,
     scalar_type_name,
@@ -14,17 +13,16 @@ LAPACK = frozenset({"float32", "float64", "complex64", "complex128"})
 
 def column_strides(sizes):
     """Matrices one after the other, each by columns."""
-    strides = list(contiguous_strides(sizes))
-    n = len(sizes)
-    if n >= 2:
-        strides[n - 2] = 1
-        strides[n - 1] = max(1, sizes[n - 2])
+    rank = len(sizes)
+    if rank < 2:
+        return [1] * rank
+    rows = max(1, sizes[rank - 2])
+    step = rows * max(1, sizes[rank - 1])
+    strides = [1, rows]
+    for d in reversed(range(rank - 2)):
+        strides.insert(0, step)
+        step = step * max(1, sizes[d])
     return strides
-
-
-def transposed_sizes(sizes):
-    n = len(sizes)
-    return list(sizes[: n - 2]) + [sizes[n - 1], sizes[n - 2]]
 
 
 def check_matrix(op, t, name):

@@ -1,8 +1,8 @@
 """The exponential of matrices."""
 
-from flambeau.ops.language import Error, Spec, show
-from flambeau.ops.linalg.checks import LAPACK, adjoint, check_float, check_matrix
-from flambeau.ops.record import composite, structured
+from flambeau.ops.language import Error, Spec, is_differentiable, scalar_type_name, show
+from flambeau.ops.linalg.checks import adjoint, check_matrix
+from flambeau.ops.record import COMPLEX, FLOATING, composite, structured
 from flambeau.ops.samples import Lazy, call, values
 
 
@@ -23,7 +23,10 @@ def linalg_matrix_exp():
 
 
 linalg_matrix_exp.samples(
-    call(values(3, 3)), call(values(2, 2, 2, low=-4, high=4)), call(values(0, 0)), dtypes=LAPACK
+    call(values(3, 3)),
+    call(values(2, 2, 2, low=-4, high=4)),
+    call(values(0, 0)),
+    dtypes=FLOATING | COMPLEX,
 )
 linalg_matrix_exp.reference(Lazy("scipy.linalg.expm"), tolerance=256)
 linalg_matrix_exp.batching("front")
@@ -34,7 +37,11 @@ linalg_matrix_exp.benchmark(call(values(64, 64)))
 @linalg_matrix_exp.rule
 def _(self):
     check_matrix("linalg.matrix_exp", self, "A")
-    check_float("linalg.matrix_exp", self)
+    if not is_differentiable(self.dtype):
+        raise Error(
+            "linalg.matrix_exp: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_type_name(self.dtype)}: convert with .to(torch.float32)"
+        )
     if self.shape[-1] != self.shape[-2]:
         raise Error(
             "linalg.matrix_exp: A must be batches of square matrices, but they are "
@@ -65,5 +72,5 @@ def matrix_exp(self, ops):
     return ops.linalg_matrix_exp(self)
 
 
-matrix_exp.samples(call(values(3, 3)), call(values(2, 2, 2)), dtypes=LAPACK)
+matrix_exp.samples(call(values(3, 3)), call(values(2, 2, 2)), dtypes=FLOATING | COMPLEX)
 matrix_exp.benchmark(call(values(64, 64)))

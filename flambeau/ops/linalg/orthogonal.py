@@ -249,7 +249,7 @@ def slopes(g, self, tau, start, backward, ops):
         columns.append(ops.zeros_like(ops.slice_Tensor(self, -1, k, n)))
     if k == 0:
         return ops.zeros_like(self), ops.zeros_like(tau), slope
-    return ops.cat(columns, -1), ops.cat(numbers, -1), slope
+    return ops.cat(columns, -1), ops.cat(numbers, -1) + ops.mul_Scalar(tau, 0), slope
 
 
 @linalg_householder_product.gradient

@@ -6,7 +6,6 @@ from flambeau.ops.language import (
     dtypes,
     to_complex,
     to_real,
-    watched,
 )
 from flambeau.ops.linalg.checks import (
     LAPACK,
@@ -91,17 +90,18 @@ def over_gaps(inner, found, ops):
 
 
 @_linalg_eigh.gradient
-def _(grads, A, compute_v, eigenvalues, eigenvectors, ops):
-    if not compute_v:
-        raise Error(
-            "linalg.eigvalsh: the gradient needs eigenvectors, which compute_v=False does not give"
-        )
+def _(grads, A, UPLO, compute_v, eigenvalues, eigenvectors, ops):
     of_values, of_vectors = grads[0], grads[1]
+    if not compute_v:  # they are made now
+        if of_values is None:
+            return ops.zeros_like(A)
+        vectors = ops.linalg_eigh(A, UPLO)[1]
+        return ops.matmul(vectors * row(of_values, ops), adjoint(vectors, ops))
     turned = adjoint(eigenvectors, ops)
     if of_vectors is None:
-        scaled = eigenvectors if of_values is None else eigenvectors * row(of_values, ops)
-        made = ops.matmul(scaled, turned)
-        return ops.zeros_like(A) if of_values is None else made
+        if of_values is None:
+            return ops.zeros_like(A)
+        return ops.matmul(eigenvectors * row(of_values, ops), turned)
     inner = over_gaps(ops.matmul(turned, of_vectors), eigenvalues, ops)
     if of_values is not None:
         inner = inner + ops.diag_embed(of_values)
@@ -133,7 +133,7 @@ def linalg_eigvalsh(self, UPLO, ops):
     tensor([1., 3.])
     """
     # A gradient needs the eigenvectors.
-    return ops._linalg_eigh(self, UPLO, watched([self]))[0]
+    return ops._linalg_eigh(self, UPLO, self.requires_grad)[0]
 
 
 linalg_eigh.samples(
@@ -161,8 +161,8 @@ def _linalg_svd():
 
 _linalg_svd.samples(
     call(values(3, 2, constant=True)),
-    call(values(2, 2, 3, constant=True), True),
-    call(values(3, 2, constant=True), compute_uv=False),
+    call(values(2, 3, constant=True), True),
+    call(values(2, 3, 2, constant=True), compute_uv=False),
     call(values(0, 2, constant=True), True),
     dtypes=LAPACK,
 )
@@ -200,18 +200,14 @@ def skew(t, ops):
 
 @_linalg_svd.gradient
 def _(grads, A, full_matrices, compute_uv, U, S, Vh, ops):
-    if not compute_uv:
-        raise Error("linalg.svdvals: the gradient needs singular vectors, which are not there")
     of_u, of_s, of_vh = grads[0], grads[1], grads[2]
     m, n = A.shape[-2], A.shape[-1]
     k = min(m, n)
-    if full_matrices:
-        if of_u is not None or of_vh is not None:
-            if m != n:
-                raise Error(
-                    "linalg.svd: the gradient of singular vectors is there for full_matrices=False "
-                    "alone, unless the matrices are square"
-                )
+    if not compute_uv:  # they are made now
+        if of_s is None:
+            return ops.zeros_like(A)
+        first, _, last = ops.linalg_svd(A, False, None)
+        return ops.matmul(first * row(of_s, ops), last)
     left = ops.slice_Tensor(U, -1, 0, k)
     right = ops.slice_Tensor(Vh, -2, 0, k)
     if of_u is None and of_vh is None:
@@ -223,26 +219,30 @@ def _(grads, A, full_matrices, compute_uv, U, S, Vh, ops):
     one = ops.eye(k, dtypes.bool, S.layout, S.device, False)
     safe = ops.masked_fill_Scalar(gaps, one, 1.0)
     inner = ops.zeros([k, k], left.dtype, left.layout, left.device, False)
+    # Vectors that A maps to 0 are not followed.
     if of_u is not None:
-        turn = skew(ops.matmul(adjoint(left, ops), of_u), ops)
+        slope = ops.slice_Tensor(of_u, -1, 0, k)
+        turn = skew(ops.matmul(adjoint(left, ops), slope), ops)
         inner = inner + ops.masked_fill_Scalar(turn / safe, one, 0.0) * row(S, ops)
     if of_vh is not None:
-        turn = skew(ops.matmul(right, adjoint(of_vh, ops)), ops)
+        slope = ops.slice_Tensor(of_vh, -2, 0, k)
+        turn = skew(ops.matmul(right, adjoint(slope, ops)), ops)
         inner = inner + column(S, ops) * ops.masked_fill_Scalar(turn / safe, one, 0.0)
     if of_s is not None:
         inner = inner + ops.diag_embed(of_s)
     if A.is_complex() and of_u is not None:
         # What turns both vectors by the same phase.
-        turn = diagonal_of(ops.matmul(adjoint(left, ops), of_u), ops)
+        slope = ops.slice_Tensor(of_u, -1, 0, k)
+        turn = diagonal_of(ops.matmul(adjoint(left, ops), slope), ops)
         phase = ops.view_as_complex(ops.stack([ops.zeros_like(S), ops.imag(turn) / S], -1))
         inner = inner + ops.diag_embed(phase)
     made = ops.matmul(left, ops.matmul(inner, right))
     if of_u is not None and m > k:
-        over = of_u / row(S, ops)
+        over = ops.slice_Tensor(of_u, -1, 0, k) / row(S, ops)
         beside = over - ops.matmul(left, ops.matmul(adjoint(left, ops), over))
         made = made + ops.matmul(beside, right)
     if of_vh is not None and n > k:
-        under = of_vh / column(S, ops)
+        under = ops.slice_Tensor(of_vh, -2, 0, k) / column(S, ops)
         beside = under - ops.matmul(ops.matmul(under, adjoint(right, ops)), right)
         made = made + ops.matmul(left, beside)
     return made
@@ -273,7 +273,7 @@ def linalg_svdvals(A, driver, ops):
     >>> flambeau.linalg.svdvals(flambeau.tensor([[3., 0.], [0., 4.]]))
     tensor([4., 3.])
     """
-    return ops._linalg_svd(A, False, watched([A]), driver)[1]
+    return ops._linalg_svd(A, False, A.requires_grad, driver)[1]
 
 
 @composite(
@@ -290,7 +290,7 @@ def svd(self, some, compute_uv, ops):
     check_matrix("svd", self, "input")
     if not compute_uv:
         m, n = self.shape[-2], self.shape[-1]
-        found = ops._linalg_svd(self, False, watched([self]), None)[1]
+        found = ops._linalg_svd(self, False, self.requires_grad, None)[1]
         batch = matrices_of(self.shape)
         left = ops.new_zeros(self, batch + [m, m])
         return left, found, ops.new_zeros(self, batch + [n, n])
@@ -347,7 +347,7 @@ def linalg_eigvals(self, ops):
     >>> flambeau.linalg.eigvals(flambeau.tensor([[0., 1.], [-1., 0.]])).imag.abs()
     tensor([1., 1.])
     """
-    if watched([self]):
+    if self.requires_grad:
         return ops.linalg_eig(self)[0]
     return ops._linalg_eigvals(self)
 
@@ -381,12 +381,21 @@ def _(grads, self, eigenvalues, eigenvectors, ops):
     else:
         # Vectors have length 1: what changes their length is taken away.
         along = ops.matmul(turned, of_vectors)
-        length = ops.diag_embed(ops.real(diagonal_of(along, ops)))
-        inner = along - ops.matmul(ops.matmul(turned, eigenvectors), length)
+        length = ops.real(diagonal_of(along, ops))
+        inner = along - ops.matmul(turned, eigenvectors) * row(length, ops)
         inner = over_gaps(inner, ops.conj(eigenvalues), ops)
         if of_values is not None:
             inner = inner + ops.diag_embed(of_values)
     made = ops._linalg_solve_ex(turned, ops.matmul(inner, turned), True, False)[0]
+    return made if self.is_complex() else ops.real(made)
+
+
+@_linalg_eigvals.gradient
+def _(g, self, ops):
+    vectors = ops.linalg_eig(self)[1]
+    turned = adjoint(vectors, ops)
+    inner = ops.matmul(ops.diag_embed(g), turned)
+    made = ops._linalg_solve_ex(turned, inner, True, False)[0]
     return made if self.is_complex() else ops.real(made)
 
 

@@ -120,7 +120,7 @@ inline void triangular_solve(const Tensor& solution, const Tensor& copied, const
 """,
     out=True,
     out_overload="X",
-    differentiable=(0,),
+    differentiable=(0, 1),
 )
 def triangular_solve():
     """X of ``A @ X == self`` for a triangular A, and A; ``linalg.solve_triangular`` is younger.
@@ -161,10 +161,14 @@ def _(b, self, A, upper, transpose, unitriangular):
 
 
 @triangular_solve.gradient
-def _(g, self, A, upper, transpose, unitriangular, solution, ops):
+def _(grads, self, A, upper, transpose, unitriangular, solution, ops):
+    of_solution, of_copy = grads[0], grads[1]
+    if of_solution is None:
+        of_a = ops.zeros_like(A) if of_copy is None else of_copy
+        return ops.zeros_like(self), sum_to(of_a, A.shape, ops)
     # The adjoint of the matrix, and which triangle of it is read.
     turned = (ops.conj(A) if A.is_complex() else A) if transpose else adjoint(A, ops)
-    of_b = ops.linalg_solve_triangular(turned, g, upper == transpose, True, unitriangular)
+    of_b = ops.linalg_solve_triangular(turned, of_solution, upper == transpose, True, unitriangular)
     if transpose:
         wide = ops.transpose_int(of_b, -2, -1)
         other = ops.conj(solution) if A.is_complex() else solution
@@ -172,6 +176,8 @@ def _(g, self, A, upper, transpose, unitriangular, solution, ops):
     else:
         product = ops.matmul(of_b, adjoint(solution, ops))
     of_a = triangle(-product, upper, unitriangular, ops)
+    if of_copy is not None:
+        of_a = of_a + of_copy
     return sum_to(of_b, self.shape, ops), sum_to(of_a, A.shape, ops)
 
 

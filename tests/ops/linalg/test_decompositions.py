@@ -241,3 +241,130 @@ def test_the_same_bits_for_any_number_of_threads():
     finally:
         torch.set_num_threads(threads)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_spectra(dtype, batch):
+    s = definite(dtype, *batch, 4, 4)
+    for triangle in ("L", "U"):
+        found, vectors = linalg.eigh(s, triangle)
+        close(vectors * found.unsqueeze(-2) @ vectors.mH, s, dtype)
+        close(linalg.eigvalsh(s, triangle), found, dtype)
+        assert (found[..., 1:] >= found[..., :-1]).all()
+    for shape in ((4, 4), (5, 3), (3, 5)):
+        a = random(dtype, *batch, *shape)
+        for full in (False, True):
+            u, found, vh = linalg.svd(a, full_matrices=full)
+            k = found.shape[-1]
+            close(u[..., :k] * found.unsqueeze(-2) @ vh[..., :k, :], a, dtype)
+            for unitary in (u, vh.mH):
+                side = torch.eye(unitary.shape[-1], dtype=dtype).expand(*batch, -1, -1)
+                close(unitary.mH @ unitary, side, dtype)
+        close(linalg.svdvals(a), found, dtype)
+        u, found, v = torch.svd(a)
+        close(u * found.unsqueeze(-2) @ v.mH, a, dtype)
+        inverse = linalg.pinv(a)
+        close(a @ inverse @ a, a, dtype)
+        close((a @ inverse).mH, a @ inverse, dtype)
+        assert (linalg.matrix_rank(a) == min(shape)).all()
+        assert (linalg.matrix_rank(a[..., :1] @ a[..., :1, :]) == 1).all()
+    a = random(dtype, *batch, 4, 4)
+    found, vectors = linalg.eig(a)
+    close(a.to(vectors.dtype) @ vectors, vectors * found.unsqueeze(-2), dtype)
+    order = lambda t: t[..., 0] if not t.numel() else t.abs().sort().values  # noqa: E731
+    close(order(linalg.eigvals(a)), order(found), dtype)
+
+
+def test_empty_spectra():
+    u, found, vh = linalg.svd(torch.zeros(2, 0, 3))
+    assert (u.shape, found.shape) == ((2, 0, 0), (2, 0))
+    assert torch.equal(vh, torch.eye(3).expand(2, 3, 3))
+    assert linalg.pinv(torch.zeros(0, 3)).shape == (3, 0)
+    assert linalg.eigvalsh(torch.zeros(0, 0)).shape == (0,)
+    with pytest.raises(linalg.LinAlgError, match="linalg.svd: "):
+        linalg.svd(torch.full((2, 2), float("nan")))
+    with pytest.raises(linalg.LinAlgError, match=r"linalg.eigh: \(Batch element 1\)"):
+        linalg.eigh(torch.tensor([[[1.0]], [[float("inf")]]]))
+
+
+def test_gradients_of_spectra():
+    """Of what does not depend on the factors that vectors are known up to."""
+    for dtype in (torch.float64, torch.complex128):
+        square, weights = random(dtype, 3, 3), random(dtype, 3, 3, seed=1)
+        tall, wide = random(dtype, 4, 3), random(dtype, 3, 4)
+
+        def projected(vectors, found):
+            return (vectors * found.unsqueeze(-2)).abs() ** 2, vectors[..., :2] @ vectors[
+                ..., :2
+            ].mH
+
+        def of_hermitian(a):
+            found, vectors = linalg.eigh(a + a.mH)
+            return *projected(vectors, found), found
+
+        def of_any(a):
+            u, found, vh = linalg.svd(a, full_matrices=False)
+            return *projected(u, found), vh.mH[..., :2] @ vh[..., :2, :], u @ vh, found
+
+        def of_square(a, weights=weights):
+            found, vectors = linalg.eig(a)
+            return found, (vectors * found.unsqueeze(-2)).abs() ** 2
+
+        for function, given in (
+            (of_hermitian, square),
+            (of_any, square),
+            (of_any, tall),
+            (of_any, wide),
+            (of_square, square),
+            (lambda a: linalg.eigvalsh(a + a.mH), square),
+            (linalg.eigvals, square),
+            (linalg.svdvals, tall),
+            (lambda a: torch.svd(a, compute_uv=False)[1], wide),
+            (linalg.pinv, wide),
+            (linalg.pinv, tall),
+            (lambda a: linalg.matrix_norm(a, "nuc"), wide),
+            (lambda a: linalg.matrix_norm(a, 2), tall),
+            (linalg.cond, square),
+            (lambda a: linalg.matrix_power(a, -3), square),
+            (lambda a: linalg.lstsq(a, a[..., :1] * 2 + a.abs()[:1, :1]).solution, tall),
+            (lambda a: linalg.lstsq(a, a[..., :1].exp(), driver="gels").residuals, tall),
+            (lambda a: linalg.lstsq(a, a[..., :1] * 2 + 1, driver="gelsd").solution, tall),
+        ):
+            inputs = (given.clone().requires_grad_(),)
+            assert torch.autograd.gradcheck(function, inputs)
+            assert torch.autograd.gradgradcheck(function, inputs)
+
+
+@pytest.mark.parametrize("driver", ["gels", "gelsy", "gelsd", "gelss"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_least_squares(dtype, driver):
+    for shape in ((5, 3), (3, 5), (4, 4)):
+        a, b = random(dtype, 2, *shape), random(dtype, 2, shape[0], 2, seed=1)
+        found = linalg.lstsq(a, b, driver=driver)
+        close(found.solution, linalg.pinv(a) @ b, dtype)
+        if shape == (5, 3) and driver != "gelsy":
+            close(found.residuals, ((a @ found.solution - b).abs() ** 2).sum(-2), dtype)
+        else:
+            assert found.residuals.numel() == 0
+        assert found.rank.tolist() == ([] if driver == "gels" else [min(shape)] * 2)
+        if driver in ("gelsd", "gelss"):
+            close(found.singular_values, linalg.svdvals(a), dtype)
+    vector = linalg.lstsq(a, b[..., 0], driver=driver).solution
+    close(vector, linalg.solve(a, b[..., 0]), dtype)
+
+
+def test_norms():
+    for dtype in DTYPES:
+        a = random(dtype, 3, 4, 5)
+        for order in ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf):
+            for dims in ((-2, -1), (2, 0), (0, 1)):
+                for keepdim in (False, True):
+                    want = np.linalg.norm(a.numpy(), order, dims, keepdim)
+                    got = linalg.matrix_norm(a, order, dims, keepdim)
+                    np.testing.assert_allclose(got.numpy(), want, rtol=2e-5)
+                    again = linalg.norm(a, order, dims, keepdim)
+                    assert torch.equal(got, again)
+            square = a[..., :4]
+            want = np.linalg.cond(square.numpy(), order)
+            np.testing.assert_allclose(linalg.cond(square, order).numpy(), want, rtol=2e-3)
