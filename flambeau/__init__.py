@@ -34,7 +34,9 @@ _LAZY = {
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
         "serialization": "save load",
-        "sparse._construction": "sparse_coo_tensor",
+        "sparse._construction": (
+            "sparse_compressed_tensor sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor"
+        ),
         "_streams": "Stream Event",
         "_symint": "SymInt",
         "_tensor_str": "set_printoptions printoptions get_printoptions",

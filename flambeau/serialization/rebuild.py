@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flambeau
 from flambeau._tensor import (
+    rebuild_compressed_tensor,
     rebuild_meta_tensor,
     rebuild_sparse_tensor,
     rebuild_tensor,
@@ -106,6 +107,8 @@ def meta_tensor(dtype, size, stride, requires_grad):
 
 def sparse_tensor(layout, data):
     """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
+    if layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+        return _compressed_tensor(layout, data)
     if layout is not flambeau.sparse_coo:
         raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
     if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
@@ -115,6 +118,16 @@ def sparse_tensor(layout, data):
         raise Damaged(f"a sparse tensor has the parts {short(data)}")
     try:
         return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
+
+
+def _compressed_tensor(layout, data):
+    known = isinstance(data, (tuple, list)) and len(data) == 4
+    if not known or not all(isinstance(t, flambeau.Tensor) for t in data[:3]):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_compressed_tensor(*data[:3], sizes(data[3]), layout)
     except RuntimeError as error:
         raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
 

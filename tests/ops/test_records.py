@@ -21,6 +21,7 @@ from ops.record_calls import (
     fits_in_place,
     full_name,
     leaves,
+    of_layout,
     overload,
     parametrised,
     takes_dtype,
@@ -289,7 +290,7 @@ def over_tensors(record, call):
     def function(*tensors):
         given = list(flat)
         for i, t in zip(places, tensors):
-            given[i] = t.to_sparse(flat[i].sparse_dim()) if flat[i].is_sparse else t
+            given[i] = of_layout(t, flat[i].layout, flat[i].sparse_dim())
         args, kwargs = pytree.tree_unflatten(given, spec)
         flambeau.manual_seed(0)
         return overload(record.schema)(*args, **kwargs)

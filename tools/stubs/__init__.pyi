@@ -72,6 +72,9 @@ from flambeau.functional import unique as unique
 from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.serialization import load as load
 from flambeau.serialization import save as save
+from flambeau.sparse._construction import sparse_compressed_tensor as sparse_compressed_tensor
 from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
+from flambeau.sparse._construction import sparse_csc_tensor as sparse_csc_tensor
+from flambeau.sparse._construction import sparse_csr_tensor as sparse_csr_tensor
 
 # ops: functions
