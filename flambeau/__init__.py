@@ -52,6 +52,10 @@ _LAZY = {
         ),
         "serialization": "save load save_safetensors load_safetensors",
         "sparse._construction": "sparse_coo_tensor",
+        "serialization": "save load",
+        "sparse._construction": (
+            "sparse_compressed_tensor sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor"
+        ),
         "_streams": "Stream Event",
         "_symint": "SymBool SymFloat SymInt",
         "_typed_tensors": (

@@ -181,6 +181,9 @@ def _reduce_plain(self):
         if self.layout is flambeau.sparse_coo:
             parts = (self._indices(), self._values(), tuple(self.size()), self.is_coalesced())
             return rebuild_sparse_tensor, (*parts, self.requires_grad)
+        if self.layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+            parts = (*compressed_parts(self), tuple(self.size()), self.layout, self.requires_grad)
+            return rebuild_compressed_tensor, parts
         bits = {name: True for name in ("conj", "neg") if getattr(self, f"is_{name}")()}
         return rebuild_tensor, (
             whole_storage(self),
@@ -213,6 +216,19 @@ def rebuild_sparse_tensor(indices, values, size, is_coalesced, requires_grad=Fal
         requires_grad=requires_grad,
         check_invariants=True,
         is_coalesced=is_coalesced,
+    )
+
+
+def compressed_parts(tensor):
+    """What a matrix consists of whose rows, or columns, lie one behind the other."""
+    if tensor.layout is flambeau.sparse_csr:
+        return tensor.crow_indices(), tensor.col_indices(), tensor.values()
+    return tensor.ccol_indices(), tensor.row_indices(), tensor.values()
+
+
+def rebuild_compressed_tensor(compressed, plain, values, size, layout, requires_grad=False):
+    return flambeau.sparse_compressed_tensor(
+        compressed, plain, values, size, layout=layout, requires_grad=requires_grad
     )
 
 
@@ -315,6 +331,17 @@ def to_sparse_coo(self):
     return self.to_sparse()
 
 
+def row_indices(self):
+    """The rows of the elements of a ``sparse_csc`` matrix.
+
+    >>> flambeau.eye(2).to_sparse_csc().row_indices()
+    tensor([0, 1])
+    """
+    if self.layout is not flambeau.sparse_csc:
+        raise RuntimeError(f"row_indices: expected layout torch.sparse_csc but got {self.layout}")
+    return self._plain_indices()
+
+
 # ---- NumPy's arrays as operands
 
 _UFUNCS = {
@@ -397,6 +424,7 @@ _METHODS = {
         norm,
         storage,
         to_sparse_coo,
+        row_indices,
         module_load,
     )
 }

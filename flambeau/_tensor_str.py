@@ -243,9 +243,16 @@ def _has_elements(tensor: Any) -> bool:
     return not tensor.is_meta and tensor.layout is flambeau.strided
 
 
+_PARTS = {
+    flambeau.sparse_coo: ("_indices", "_values"),
+    flambeau.sparse_csr: ("crow_indices", "col_indices", "values"),
+    flambeau.sparse_csc: ("ccol_indices", "row_indices", "values"),
+}
+
+
 def _has_parts(tensor: Any) -> bool:
     """Whether it is a sparse tensor that tells what it consists of; a package's may not."""
-    if tensor.layout is not flambeau.sparse_coo or not isinstance(tensor, flambeau.Tensor):
+    if tensor.layout not in _PARTS or not isinstance(tensor, flambeau.Tensor):
         return False
     try:
         tensor._nnz()
@@ -257,8 +264,9 @@ def _has_parts(tensor: Any) -> bool:
 def _parts(tensor: Any, indent: int) -> str:
     """What a sparse tensor consists of, each part on lines of its own."""
     lines = []
-    for name, part in (("indices", tensor._indices()), ("values", tensor._values())):
-        prefix = f"{name}=tensor("
+    for name in _PARTS[tensor.layout]:
+        part = getattr(tensor, name)()
+        prefix = f"{name.lstrip('_')}=tensor("
         empty = "[], size=" + str(tuple(part.shape))
         text = _tensor_str(part, indent + len(prefix)) if part.numel() else empty
         lines.append(f"{prefix}{text})")
@@ -366,7 +374,7 @@ def _str(tensor: Any, tensor_contents: str | None = None) -> str:
     indent = len(prefix)
     with flambeau.no_grad(), _no_modes():
         contents = _contents(tensor, indent) if tensor_contents is None else tensor_contents
-        apart = tensor_contents is None and _has_parts(tensor)
+        apart = tensor_contents is None and tensor.is_sparse and _has_parts(tensor)
         text = _append_suffixes(prefix + contents, _suffixes(tensor), indent, apart)
     if is_plain or not isinstance(tensor, parameter):
         return text

@@ -148,6 +148,8 @@ void give_inplace(const char* op, const Tensor& self, const Tensor& result) {
 }
 
 void resize_and_give(const char* op, const Tensor& out, const Tensor& result) {
+  check(result.layout() == out.layout(), op, ": the result has layout torch.",
+        layout_name(result.layout()), ", and out= torch.", layout_name(out.layout()));
   check_dtype(op, result.dtype(), out.dtype());
   check_device(op, out, result);
   check_written_once(op, out);

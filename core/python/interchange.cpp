@@ -453,6 +453,9 @@ struct BufferGeometry {
 
 // A wrapper subclass has a geometry and no bytes, see Note [Tensors without memory].
 void check_has_memory(const char* op, const Tensor& t) {
+  check<TypeError>(t.layout() == Layout::strided, op, ": can't convert torch.",
+                   layout_name(t.layout()),
+                   " layout tensor to numpy. Use Tensor.to_dense() first.");
   check(!(t.keys() & bit(Key::backend)) && t.impl()->storage(), op,
         ": a tensor without memory of its own cannot be shown: unwrap it first");
 }

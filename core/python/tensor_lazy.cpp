@@ -10,7 +10,8 @@ constexpr const char* kNames[] = {
     "__reversed__",       "__array_wrap__", "__deepcopy__", "__reduce_ex__",
     "__setstate__",       "__rdiv__",       "type",         "storage",
     "module_load",        "_new_over",      "nonzero",      "unique",
-    "unique_consecutive", "split",          "norm",         "to_sparse_coo"};
+    "unique_consecutive", "split",          "norm",         "to_sparse_coo",
+    "row_indices"};
 
 template <size_t I>
 PyObject* load_and_call(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {

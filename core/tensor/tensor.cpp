@@ -482,6 +482,8 @@ size_t span_bytes(IntSpan sizes, IntSpan strides, size_t item) {
 void resize(const Tensor& t, IntSpan sizes) {
   if (same(t.sizes(), sizes)) return;
   check_sizes(sizes, t.itemsize());
+  check(t.layout() == Layout::strided, "resize: a tensor of layout torch.", layout_name(t.layout()),
+        " of shape ", show(t.sizes()), " is not resized to ", show(sizes), ": make a new one");
   TensorImpl* impl = t.impl();
   const Rearranging scope;
   const Dims strides = contiguous_strides(sizes);

@@ -53,18 +53,21 @@ class Given:
 
 
 @dataclass(frozen=True, repr=False)
-class Coo:
+class Sparse:
     """A sparse tensor with the elements of another one, all of them; the first ``dims`` dimensions
     are sparse, or all."""
 
     of: Values
     dims: int = 0
     constant: bool = False  # whether no gradient flows to it
+    layout: str = "sparse_coo"
 
     def __repr__(self) -> str:
         words = [repr(self.of)] + [f"{self.dims}"] * bool(self.dims)
         words += ["constant=True"] * self.constant
-        return f"coo({', '.join(words)})"
+        if self.layout == "sparse_coo":
+            return f"coo({', '.join(words)})"
+        return f"compressed({', '.join([*words, repr(self.layout)])})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,8 +109,12 @@ def bools(data) -> Given:
     return Given(data, "bool")
 
 
-def coo(of: Values, dims: int = 0, constant: bool = False) -> Coo:
-    return Coo(of, dims, constant)
+def coo(of: Values, dims: int = 0, constant: bool = False) -> Sparse:
+    return Sparse(of, dims, constant)
+
+
+def compressed(of: Values, layout: str) -> Sparse:
+    return Sparse(of, layout=layout)
 
 
 def dtype(name: str) -> DType:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 
 import flambeau
-from flambeau._tensor import rebuild_meta_tensor, rebuild_sparse_tensor, rebuild_tensor
+from flambeau._tensor import (
+    rebuild_compressed_tensor,
+    rebuild_meta_tensor,
+    rebuild_sparse_tensor,
+    rebuild_tensor,
+)
 
 from .errors import Damaged, short
 from .limits import sizes
@@ -175,6 +180,8 @@ def parameter_with_state(data, requires_grad, backward_hooks, state):
 
 def sparse_tensor(layout, data):
     """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
+    if layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+        return _compressed_tensor(layout, data)
     if layout is not flambeau.sparse_coo:
         raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
     if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
@@ -187,6 +194,19 @@ def sparse_tensor(layout, data):
         raise Damaged(f"a sparse tensor has the parts {short(data)}")
     try:
         return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
+
+
+def _compressed_tensor(layout, data):
+    known = isinstance(data, (tuple, list)) and len(data) == 4
+    for part in data[:3] if known else ():
+        if isinstance(part, Lost):
+            return part
+    if not known or not all(isinstance(t, flambeau.Tensor) for t in data[:3]):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_compressed_tensor(*data[:3], sizes(data[3]), layout)
     except RuntimeError as error:
         raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
 

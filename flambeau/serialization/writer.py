@@ -12,7 +12,7 @@ from collections import OrderedDict
 from contextlib import suppress
 
 import flambeau
-from flambeau._tensor import whole_storage
+from flambeau._tensor import compressed_parts, whole_storage
 
 from . import options
 from .archive import Archive
@@ -186,6 +186,9 @@ def _reduce_plain(tensor):
     size, stride = tuple(tensor.size()), tensor.stride()
     if tensor.layout == flambeau.sparse_coo:
         parts = (tensor._indices(), tensor._values(), tensor.size(), tensor.is_coalesced())
+        return _utils("_rebuild_sparse_tensor"), (tensor.layout, parts)
+    if tensor.layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+        parts = (*compressed_parts(tensor), tensor.size())
         return _utils("_rebuild_sparse_tensor"), (tensor.layout, parts)
     if tensor.layout != flambeau.strided:
         raise NotImplementedError(f"save: tensors of layout {tensor.layout} are not supported")

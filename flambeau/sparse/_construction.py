@@ -1,4 +1,4 @@
-"""``sparse_coo_tensor``."""
+"""``sparse_coo_tensor``, ``sparse_csr_tensor`` and ``sparse_csc_tensor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from flambeau.overrides import handle_torch_function, has_torch_function
 
 from ._checks import check_sparse_tensor_invariants
 
-__all__ = ["sparse_coo_tensor"]
+__all__ = [
+    "sparse_coo_tensor",
+    "sparse_compressed_tensor",
+    "sparse_csc_tensor",
+    "sparse_csr_tensor",
+]
 
 
 def sparse_coo_tensor(
@@ -141,3 +146,132 @@ def _check(indices, shape, is_coalesced):
             "sparse_coo_tensor: cannot set is_coalesced to true if indices correspond to "
             "uncoalesced COO tensor"
         )
+
+
+def _compressed(function, layout, indices, places, values, size, dtype, device, pin, requires_grad):
+    given = tuple(a for a in (indices, places, values) if isinstance(a, flambeau.Tensor))
+    options = {"dtype": dtype, "device": device, "pin_memory": pin}
+    if has_torch_function(given):
+        options["requires_grad"] = requires_grad
+        return handle_torch_function(function, given, indices, places, values, size, **options)
+    ends = indices if isinstance(indices, flambeau.Tensor) else flambeau.tensor(indices)
+    where = places if isinstance(places, flambeau.Tensor) else flambeau.tensor(places)
+    if where.numel() == 0 and not isinstance(places, flambeau.Tensor):
+        where = where.to(ends.dtype)
+    elements = values
+    if not isinstance(values, flambeau.Tensor):
+        elements = flambeau.tensor(values, dtype=dtype)
+    if size is None:
+        lines = max(ends.shape[-1] - 1, 0) if ends.dim() else 0
+        length = int(where.max()) + 1 if where.numel() else 0
+        both = (lines, length) if layout is flambeau.sparse_csr else (length, lines)
+        size = (*both, *elements.shape[1:])
+    made = flambeau._sparse_compressed_tensor_unsafe(
+        ends, where, elements, tuple(size), layout=layout, **options
+    )
+    return made.requires_grad_() if requires_grad else made
+
+
+def sparse_csr_tensor(
+    crow_indices,
+    col_indices,
+    values,
+    size=None,
+    *,
+    dtype=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    check_invariants=None,
+):
+    """A sparse matrix whose rows lie one behind the other.
+
+    Its parts are looked at, whatever ``check_invariants`` says.
+
+    Args:
+        crow_indices: where each row begins among the elements, and where the last one ends.
+        col_indices: the column of each element, growing along each row.
+        values: the elements.
+        size: the shape; by default as large as the indices need.
+        dtype: of the elements; by default that of ``values``.
+        device: the CPU; others have no sparse tensors.
+        pin_memory: not supported.
+        requires_grad: whether gradients are wanted of the new tensor.
+        check_invariants: checks are made in any case.
+
+    Example::
+
+        >>> flambeau.sparse_csr_tensor([0, 1, 2], [1, 0], [3., 4.]).to_dense()
+        tensor([[0., 3.],
+                [4., 0.]])
+    """
+    return _compressed(
+        sparse_csr_tensor, flambeau.sparse_csr, crow_indices, col_indices, values, size, dtype,
+        device, pin_memory, requires_grad,
+    )  # fmt: skip
+
+
+def sparse_csc_tensor(
+    ccol_indices,
+    row_indices,
+    values,
+    size=None,
+    *,
+    dtype=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    check_invariants=None,
+):
+    """A sparse matrix whose columns lie one behind the other.
+
+    Its parts are looked at, whatever ``check_invariants`` says.
+
+    Args:
+        ccol_indices: where each column begins among the elements, and where the last one ends.
+        row_indices: the row of each element, growing along each column.
+        values: the elements.
+        size: the shape; by default as large as the indices need.
+        dtype: of the elements; by default that of ``values``.
+        device: the CPU; others have no sparse tensors.
+        pin_memory: not supported.
+        requires_grad: whether gradients are wanted of the new tensor.
+        check_invariants: checks are made in any case.
+
+    Example::
+
+        >>> flambeau.sparse_csc_tensor([0, 1, 2], [1, 0], [3., 4.]).to_dense()
+        tensor([[0., 4.],
+                [3., 0.]])
+    """
+    return _compressed(
+        sparse_csc_tensor, flambeau.sparse_csc, ccol_indices, row_indices, values, size, dtype,
+        device, pin_memory, requires_grad,
+    )  # fmt: skip
+
+
+def sparse_compressed_tensor(
+    compressed_indices, plain_indices, values, size=None, *, layout=None, **options
+):
+    """``sparse_csr_tensor`` or ``sparse_csc_tensor``, as ``layout`` says.
+
+    Args:
+        compressed_indices: where each row (column) begins among the elements.
+        plain_indices: the column (row) of each element.
+        values: the elements.
+        size: the shape; by default as large as the indices need.
+        layout: ``sparse_csr`` or ``sparse_csc``.
+        options: what these functions take besides.
+
+    Example::
+
+        >>> flambeau.sparse_compressed_tensor(
+        ...     [0, 1, 2], [1, 0], [3., 4.], layout=flambeau.sparse_csr).crow_indices()
+        tensor([0, 1, 2])
+    """
+    functions = {flambeau.sparse_csr: sparse_csr_tensor, flambeau.sparse_csc: sparse_csc_tensor}
+    if layout is None:
+        raise RuntimeError("sparse_compressed_tensor: expected sparse compressed tensor layout")
+    if layout not in functions:
+        raise NotImplementedError(f"sparse_compressed_tensor: layout {layout} is not supported")
+    return functions[layout](compressed_indices, plain_indices, values, size, **options)

@@ -277,6 +277,8 @@ def _check_tensors(actual: Any, expected: Any, options: _Options) -> None:
         return
     if actual.layout != expected.layout:
         actual, expected = actual.to_dense(), expected.to_dense()
+    if actual.layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+        actual, expected = actual.to_sparse(), expected.to_sparse()
     if actual.layout is flambeau.sparse_coo:
         _check_sparse(actual, expected, options)
         return

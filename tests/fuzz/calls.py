@@ -189,11 +189,20 @@ class Fuzz:
         if type(t) is not torch.Tensor or t.is_meta:
             return None
         try:
+            if t.layout is not torch.strided:
+                return self._parts(t)
             storage = t.untyped_storage()
             geometry = (tuple(t.shape), t.stride(), t.storage_offset(), t.dtype, t.requires_grad)
             return (*geometry, storage.nbytes(), bytes(storage))
         except Exception:
             return None
+
+    def _parts(self, t):
+        """The same of a sparse tensor."""
+        parts = [t._indices()] if t.is_sparse else [t._plain_indices()]
+        parts.append(t._values().detach())
+        shown = [bytes(p.contiguous().clone().untyped_storage()) for p in parts]
+        return (tuple(t.shape), None, None, t.dtype, t.requires_grad, *shown)
 
     def _changes(self, call: Call, before, error: Exception) -> list[str]:
         names = ("shape", "stride", "offset", "dtype", "requires_grad", "nbytes", "bytes")

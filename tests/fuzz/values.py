@@ -105,8 +105,26 @@ class Values:
             others.pop()
             return t
 
+        def sparse():
+            kinds = ["to_sparse", "to_sparse_csr", "to_sparse_csc", "twice", "unchecked"]
+            kind = r.choice(kinds)
+            if kind.startswith("to_"):
+                dims = [r.randint(1, max(t.dim(), 1))] if kind == "to_sparse" else []
+                return getattr(t, kind)(*dims)
+            whole = t.to_sparse()
+            where, values = whole._indices(), whole._values()
+            if kind == "twice":
+                where, values = torch.cat([where, where], 1), torch.cat([values, values])
+            else:
+                where = where + r.choice([-1, 1, 1 << 40])
+            return torch.sparse_coo_tensor(
+                where, values, t.shape, is_coalesced=r.choice([None, True]), check_invariants=False
+            )
+
         ways = [
             (45, lambda: t),
+            (4, sparse),
+            (1, lambda: sparse().requires_grad_(True)),
             (8, lambda: t.transpose(0, -1) if t.dim() > 1 else t),
             (5, lambda: t[::2]),
             (5, lambda: t.expand(r.choice([1, 2, 3]), *t.shape)),

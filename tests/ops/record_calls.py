@@ -7,7 +7,7 @@ import pytest
 
 import flambeau
 from flambeau.ops.record import load
-from flambeau.ops.samples import Coo, DType, Given, Values
+from flambeau.ops.samples import DType, Given, Sparse, Values
 from flambeau.utils import _pytree as pytree
 
 
@@ -58,6 +58,15 @@ def array_of(description, dtype: str, seed: int) -> np.ndarray:
     return spread().astype("float32" if dtype == "bfloat16" else dtype)
 
 
+def of_layout(tensor, layout, dims: int):
+    """A strided tensor as one of a layout, with so many sparse dimensions."""
+    if layout is flambeau.strided:
+        return tensor
+    if layout is flambeau.sparse_coo:
+        return tensor.to_sparse(dims)
+    return tensor.to_sparse_csr() if layout is flambeau.sparse_csr else tensor.to_sparse_csc()
+
+
 class Call:
     """A sample's arguments as tensors of a dtype, made anew for each use."""
 
@@ -72,10 +81,12 @@ class Call:
         def convert(value):
             if isinstance(value, (Values, Given)):
                 return make(value, self.seed + next(count))
-            if isinstance(value, Coo):
+            if isinstance(value, Sparse):
                 made = convert(value.of)
-                dims = value.dims or len(value.of.shape)
-                return made.to_sparse(dims) if isinstance(made, flambeau.Tensor) else made
+                if not isinstance(made, flambeau.Tensor):
+                    return made
+                layout = getattr(flambeau, value.layout)
+                return of_layout(made, layout, value.dims or made.dim())
             if isinstance(value, DType):
                 return getattr(flambeau, resolved(value.name, self.dtype))
             if isinstance(value, (list, tuple)):
@@ -113,13 +124,16 @@ class Call:
     def has_sparse(self) -> bool:
         """Whether some argument is a sparse tensor."""
         return any(
-            isinstance(v, Coo) for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
+            isinstance(v, Sparse)
+            for v in pytree.tree_leaves((self.sample.args, self.sample.kwargs))
         )
 
     def constants(self) -> list[bool]:
         """Of each tensor, whether no gradient flows to it."""
         found = pytree.tree_leaves((self.sample.args, self.sample.kwargs))
-        return [getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given, Coo))]
+        return [
+            getattr(v, "constant", True) for v in found if isinstance(v, (Values, Given, Sparse))
+        ]
 
     def hermitian(self):
         """Of each described tensor, whether it stays Hermitian when its elements change."""
@@ -158,7 +172,7 @@ def dtypes_of(record, every=frozenset.intersection) -> frozenset:
 def takes_dtype(record) -> bool:
     """Whether some sample holds a tensor whose dtype is the one under test."""
     leaves = pytree.tree_leaves([(s.args, s.kwargs) for s in record.cases()])
-    leaves = [v.of if isinstance(v, Coo) else v for v in leaves]
+    leaves = [v.of if isinstance(v, Sparse) else v for v in leaves]
     return any(isinstance(v, Values) and not v.dtype for v in leaves)
 
 

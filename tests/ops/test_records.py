@@ -21,6 +21,7 @@ from ops.record_calls import (
     fits_in_place,
     full_name,
     leaves,
+    of_layout,
     overload,
     parametrised,
     takes_dtype,
@@ -302,10 +303,8 @@ def over_tensors(record, call):
     def function(*tensors):
         given = list(flat)
         for i, t, together in zip(places, tensors, hermitian):
-            if flat[i].is_sparse:
-                given[i] = t.to_sparse(flat[i].sparse_dim())
-            else:
-                given[i] = (t + t.mH) / 2 if together else t
+            t = of_layout(t, flat[i].layout, flat[i].sparse_dim())
+            given[i] = (t + t.mH) / 2 if together else t
         args, kwargs = pytree.tree_unflatten(given, spec)
         flambeau.manual_seed(0)
         return overload(record.schema)(*args, **kwargs)

@@ -18,6 +18,10 @@ def as_layout(t, layout, ops):
     """A sparse or strided tensor as one of the other."""
     if layout == layouts.strided:
         return ops.to_dense(t)
+    if layout == layouts.sparse_csr:
+        return ops.to_sparse_csr(t)
+    if layout == layouts.sparse_csc:
+        return ops.to_sparse_csc(t)
     return ops.to_sparse(t)
 
 
@@ -294,7 +298,7 @@ def to_dense_backward(grad, input, masked_grad, ops):
         return ops.to_dense(grad)
     if masked_grad is not None and not masked_grad:
         return ops.to_sparse_sparse_dim(ops.to_dense(grad), ops.sparse_dim(input))
-    return ops.sparse_mask(grad, ops.coalesce(input))
+    return ops.sparse_mask(grad, ops.coalesce(ops.to_sparse(input)))
 
 
 @composite(
@@ -324,8 +328,8 @@ def _to_sparse():
 
 
 @_to_sparse.gradient
-def _(g, ops):
-    return ops.to_dense(g)
+def _(g, self, ops):
+    return as_layout(g, self.layout, ops)
 
 
 @composite(
@@ -366,6 +370,8 @@ def to_sparse(self, layout, blocksize, dense_dim, ops):
     """
     if blocksize is not None:
         raise Error("to_sparse: blocksize is for layouts sparse_bsr and sparse_bsc")
+    if layout is not None and (layout == layouts.sparse_csr or layout == layouts.sparse_csc):
+        return as_layout(self, layout, ops)
     if layout is not None and layout != layouts.sparse_coo:
         raise NotImplementedError(
             f"to_sparse: conversion to layout {layout_name(layout)} is not supported"
@@ -373,6 +379,8 @@ def to_sparse(self, layout, blocksize, dense_dim, ops):
     dense = 0 if dense_dim is None else dense_dim
     if self.layout == layouts.sparse_coo:
         return self
+    if self.layout != layouts.strided:
+        return ops._to_sparse_sparse_dim(self, 2)
     if dense < 0 or dense > self.dim():
         raise Error(f"to_sparse: dense_dim must be in [0, {self.dim()}], got {dense}")
     return ops._to_sparse_sparse_dim(self, self.dim() - dense)

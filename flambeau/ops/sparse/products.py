@@ -74,6 +74,10 @@ def _sparse_mm(sparse, dense, ops):
             f"_sparse_mm: expected two matrices, got shapes {show(sparse.shape)} and "
             f"{show(dense.shape)}"
         )
+    if sparse.layout == layouts.sparse_csr or sparse.layout == layouts.sparse_csc:
+        return ops._sparse_mm(ops.to_sparse(sparse), dense)
+    if dense.layout == layouts.sparse_csr or dense.layout == layouts.sparse_csc:
+        return ops._sparse_mm(sparse, ops.to_sparse(dense))
     if sparse.layout != layouts.strided and dense.layout != layouts.strided:
         return ops._sparse_sparse_matmul(sparse, dense)
     if sparse.layout != layouts.strided:

@@ -4,6 +4,7 @@
 #include "flambeau/kernels/sparse.h"
 #include "flambeau/kernels/views.h"
 #include "flambeau/ops/to.h"
+#include "kernels/native/sparse/compressed.h"
 #include "kernels/native/sparse/coo.h"
 #include "kernels/native/sparse/ops.h"
 
@@ -62,6 +63,13 @@ Tensor _sparse_coo_tensor_with_dims_and_tensors(int64_t sparse_dim, int64_t dens
 }
 
 Tensor _coo_like(const Tensor& self, const Tensor& values) {
+  if (is_compressed(self)) {
+    const Compressed& of = parts_of("_coo_like", self);
+    check(values.layout() == Layout::strided && same(values.sizes(), of.values.sizes()),
+          "_coo_like: expected values of shape ", show(of.values.sizes()), ", got ",
+          show(values.sizes()));
+    return make_compressed(self.layout(), self.sizes(), of.compressed, of.plain, plain(values));
+  }
   const Coo& of = expect_coo("_coo_like", self);
   check_on_cpu("_coo_like", values.device());
   Dims each{of.nnz()};
@@ -72,6 +80,7 @@ Tensor _coo_like(const Tensor& self, const Tensor& values) {
 }
 
 Tensor _elements_at(const Tensor& self, const Tensor& indices) {
+  if (is_compressed(self)) return _elements_at(as_coo("_elements_at", self), indices);
   check_on_cpu("_elements_at", self.device());
   check_on_cpu("_elements_at", indices.device());
   check(indices.dim() == 2 && indices.dtype() == DType::int64 && indices.sizes()[0] <= self.dim() &&
@@ -85,7 +94,10 @@ Tensor _elements_at(const Tensor& self, const Tensor& indices) {
 Tensor _indices(const Tensor& self) {
   return flambeau::detach(expect_coo("_indices", self).indices);
 }
-Tensor _values(const Tensor& self) { return flambeau::detach(expect_coo("_values", self).values); }
+Tensor _values(const Tensor& self) {
+  if (is_compressed(self)) return flambeau::detach(parts_of("_values", self).values);
+  return flambeau::detach(expect_coo("_values", self).values);
+}
 
 Tensor indices(const Tensor& self) {
   const Coo& of = expect_coo("indices", self);
@@ -95,6 +107,7 @@ Tensor indices(const Tensor& self) {
 }
 
 Tensor values(const Tensor& self) {
+  if (is_compressed(self)) return flambeau::detach(parts_of("values", self).values);
   const Coo& of = expect_coo("values", self);
   check(of.coalesced,
         "values: Cannot get values on an uncoalesced tensor, please call .coalesce() first");
@@ -102,12 +115,14 @@ Tensor values(const Tensor& self) {
 }
 
 int64_t sparse_dim(const Tensor& self) {
+  if (is_compressed(self)) return 2;
   return is_coo(self) ? coo_of("sparse_dim", self).sparse_dim() : 0;
 }
-int64_t dense_dim(const Tensor& self) {
-  return is_coo(self) ? coo_of("dense_dim", self).dense_dim() : self.dim();
+int64_t dense_dim(const Tensor& self) { return self.dim() - sparse_dim(self); }
+int64_t _nnz(const Tensor& self) {
+  if (is_compressed(self)) return parts_of("_nnz", self).plain.numel();
+  return expect_coo("_nnz", self).nnz();
 }
-int64_t _nnz(const Tensor& self) { return expect_coo("_nnz", self).nnz(); }
 bool is_coalesced(const Tensor& self) { return expect_coo("is_coalesced", self).coalesced; }
 
 void _coalesced_(const Tensor& self, bool coalesced) {
@@ -123,13 +138,19 @@ Tensor _coalesce(const Tensor& self) {
 }
 
 Tensor _to_dense(const Tensor& self, std::optional<DType> dtype, std::optional<bool>) {
-  expect_coo("to_dense", self);
-  const Tensor made = dense_of("to_dense", self);
+  if (!is_compressed(self)) expect_coo("to_dense", self);
+  const Tensor coo = is_compressed(self) ? as_coo("to_dense", self) : self;
+  const Tensor made = dense_of("to_dense", coo);
   return dtype ? ops::to(made, *dtype) : made;
 }
 
 Tensor _to_sparse(const Tensor& self, int64_t sparse_dim) {
   check_on_cpu("to_sparse", self.device());
+  if (is_compressed(self)) {
+    check(sparse_dim == 2, "to_sparse: conversion from torch.", layout_name(self.layout()),
+          " gives 2 sparse dimensions, got sparse_dim=", sparse_dim);
+    return as_coo("to_sparse", self);
+  }
   check(self.layout() == Layout::strided, "to_sparse: conversion from torch.",
         layout_name(self.layout()), " to torch.sparse_coo is not supported");
   check(sparse_dim >= 0 && sparse_dim <= self.dim() && (sparse_dim > 0 || self.dim() == 0),
@@ -139,6 +160,7 @@ Tensor _to_sparse(const Tensor& self, int64_t sparse_dim) {
 
 Tensor sparse_mask(const Tensor& self, const Tensor& mask) {
   const Coo& of = expect_coo("sparse_mask", mask);
+  if (is_compressed(self)) return sparse_mask(as_coo("sparse_mask", self), mask);
   check_on_cpu("sparse_mask", self.device());
   check(same(self.sizes(), mask.sizes()),
         "sparse_mask: operands have incompatible sizes; self has size ", show(self.sizes()),
