@@ -1,5 +1,7 @@
 """Counts, quantiles, differences and integrals of sampled functions."""
 
+import math
+
 from flambeau.ops.language import (
     Error,
     dtype_name,
@@ -263,7 +265,7 @@ def quantiles(op, self, q, dim, keepdim, interpolation, skip, ops):
             weight = ops.full_like(ranks, 0.5)
         low = ops.lerp_Tensor(low, high, weight)
     if not skip:
-        low = ops.masked_fill_Scalar(low, ops.lt_Scalar(known, last.shape[-1]), float("nan"))
+        low = ops.masked_fill_Scalar(low, ops.lt_Scalar(known, last.shape[-1]), math.nan)
     if q.dim() == 0:
         result = ops.squeeze_dim(low, -1)
         if keepdim and dim is None:
