@@ -36,6 +36,10 @@ _LAZY = {
         "serialization": "save load",
         "_streams": "Stream Event",
         "_symint": "SymInt",
+        "_typed_tensors": (
+            "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
+            " IntTensor LongTensor ShortTensor"
+        ),
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"

@@ -240,6 +240,8 @@ def type_(self, dtype=None, non_blocking=False):
         dtype = dtype.__name__
     if isinstance(dtype, str):
         dtype = _dtype_named(dtype)
+    elif isinstance(dtype, type) and isinstance(getattr(dtype, "dtype", None), flambeau.dtype):
+        dtype = dtype.dtype  # flambeau.FloatTensor and its like
     if not isinstance(dtype, flambeau.dtype):
         raise TypeError(f"type: dtype must be a type, str, or dtype object, not {dtype!r}")
     return self.to(dtype)

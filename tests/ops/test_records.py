@@ -74,7 +74,7 @@ SECOND = {
 }
 
 # Their last tensor may have any shape.
-ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_"}
+ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_", "take"}
 # What says where maxima come from is not read where there are none.
 ANY_SHAPE |= {"_embedding_bag_backward", "_embedding_bag_dense_backward"}
 

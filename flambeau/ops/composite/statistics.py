@@ -121,14 +121,14 @@ def placed_in_order(self, dim, k, skip, ops):
 
 def order_dim(op, self, dim):
     d = wrap_dim(dim, self.dim(), op)
-    if self.is_complex():
+    if self.is_complex() or self.dtype == dtypes.bool:
         raise NotImplementedError(
-            f"{op}: \"{op}\" not implemented for '{dtype_name(self.dtype)}': complex numbers have "
-            "no order"
+            f"{op}: \"{op}\" not implemented for '{dtype_name(self.dtype)}': convert it with .to()"
         )
     if self.dim() > 0 and self.shape[d] == 0:
         raise IndexError(
-            f"{op}: {op}(): Expected reduction dim {d} to have non-zero size, got {show(self.shape)}"
+            f"{op}: {op}(): Expected reduction dim {d} to have non-zero size, got shape "
+            f"{show(self.shape)}"
         )
     return d
 
@@ -159,8 +159,8 @@ def kthvalue(self, k, dim, keepdim, ops):
     n = 1 if self.dim() == 0 else self.shape[d]
     if k < 1 or k > n:
         raise Error(
-            f"kthvalue: kthvalue(): selected number k out of range for dimension {d}: k is {k}, and "
-            f"{show(self.shape)} has {n}"
+            f"kthvalue: kthvalue(): selected number k out of range for dimension {d}: k is {k}, "
+            f"and {show(self.shape)} has {n}"
         )
     return order_statistic("kthvalue", self, dim, k, keepdim, False, ops)
 
