@@ -66,7 +66,18 @@ class TypedTensor(type):
         )
 
 
-globals().update(
-    (name, TypedTensor(name, (), {"__module__": "flambeau", "dtype": absent.dtype}))
-    for name, absent in typed_tensors("flambeau").items()
-)
+def _typed(absent) -> TypedTensor:
+    return TypedTensor(absent.__name__, (), {"__module__": "flambeau", "dtype": absent.dtype})
+
+
+_types = {name: _typed(absent) for name, absent in typed_tensors("flambeau").items()}
+BFloat16Tensor = _types["BFloat16Tensor"]
+BoolTensor = _types["BoolTensor"]
+ByteTensor = _types["ByteTensor"]
+CharTensor = _types["CharTensor"]
+DoubleTensor = _types["DoubleTensor"]
+FloatTensor = _types["FloatTensor"]
+HalfTensor = _types["HalfTensor"]
+IntTensor = _types["IntTensor"]
+LongTensor = _types["LongTensor"]
+ShortTensor = _types["ShortTensor"]
