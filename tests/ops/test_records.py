@@ -49,7 +49,6 @@ GRADIENT = {
     "native_group_norm": "gradients of its mean and deviation are not propagated",
     "_fused_rms_norm": "gradients of its second result are not propagated",
     "_scaled_dot_product_flash_attention_for_cpu": "gradients of logsumexp are not propagated",
-    "_trigamma": "refused",
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
     "_ctc_loss_backward": "refused",
@@ -68,7 +67,6 @@ NO_VIEW = {"detach_"}
 
 # Second gradients that do not exist.
 SECOND = {
-    "digamma": "the gradient of its derivative is refused",
     "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",
     "grid_sampler_3d_backward": "third derivatives of grid_sampler are refused",
 }

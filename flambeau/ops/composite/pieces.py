@@ -240,6 +240,8 @@ def index_copy(self, dim, index, source, ops):
         )
     if index.dim() > 1:
         raise IndexError("index_copy: index_copy_(): Index should have dimension 1 or 0")
+    if self.dim() == 0 and source.numel() == 1 and index.numel() == 1:
+        return ops.clone(ops.reshape(source, []))
     if self.dim() == 0 or source.dim() != self.dim():
         raise IndexError(
             f"index_copy: source of shape {show(source.shape)} must have as many dimensions as "

@@ -103,6 +103,9 @@ nanmean.reference(
 
 # ---- order statistics
 
+_PLACED = dict(out=True, out_overload="values", places=(1,))
+_DIM_PLACED = _PLACED | dict(out_overload="dim_values")
+
 
 def placed_in_order(self, dim, k, skip, ops):
     """Along a dimension the ``k``-th element and its index, with the dimension kept; with 0 for
@@ -145,7 +148,8 @@ def order_statistic(op, self, dim, k, keepdim, skip, ops):
 
 @composite(
     "kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False)"
-    " -> (Tensor values, Tensor indices)"
+    " -> (Tensor values, Tensor indices)",
+    **_PLACED,
 )
 def kthvalue(self, k, dim, keepdim, ops):
     """The ``k``-th smallest element along a dimension, counted from 1, and where it is.
@@ -186,7 +190,8 @@ median.reference(lambda x: np.sort(np.ravel(x))[(x.size - 1) // 2])
 
 
 @composite(
-    "median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"
+    "median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    **_DIM_PLACED,
 )
 def median_dim(self, dim, keepdim, ops):
     """The middle element along a dimension, and where it is."""
@@ -214,7 +219,8 @@ nanmedian.reference(lambda x: np.sort(np.ravel(x))[(x.size - 1) // 2])
 
 
 @composite(
-    "nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"
+    "nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    **_DIM_PLACED,
 )
 def nanmedian_dim(self, dim, keepdim, ops):
     """The middle one of the elements along a dimension that are numbers, and where it is."""
@@ -279,7 +285,8 @@ def quantiles(op, self, q, dim, keepdim, interpolation, skip, ops):
 
 @composite(
     "quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out=True,
 )
 def quantile(self, q, dim, keepdim, interpolation, ops):
     """The ``q`` quantiles of all elements or along a dimension; NaN where one is NaN.
@@ -292,7 +299,8 @@ def quantile(self, q, dim, keepdim, interpolation, ops):
 
 @composite(
     "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out=True,
 )
 def quantile_scalar(self, q, dim, keepdim, interpolation, ops):
     """``quantile`` at one point."""
@@ -330,7 +338,8 @@ quantile_scalar.reference(
 
 @composite(
     "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out=True,
 )
 def nanquantile(self, q, dim, keepdim, interpolation, ops):
     """The ``q`` quantiles of the elements that are numbers.
@@ -343,7 +352,8 @@ def nanquantile(self, q, dim, keepdim, interpolation, ops):
 
 @composite(
     "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out=True,
 )
 def nanquantile_scalar(self, q, dim, keepdim, interpolation, ops):
     """``nanquantile`` at one point."""
@@ -397,13 +407,13 @@ def diff(self, n, dim, prepend, append, ops):
     if n < 0:
         raise Error(f"diff: order must be non-negative but got {n}")
     d = wrap_dim(dim, self.dim(), "diff")
+    if n == 0:
+        return ops.clone(self)
     whole = self
     if prepend is not None:
         whole = ops.cat([prepend, whole], d)
     if append is not None:
         whole = ops.cat([whole, append], d)
-    if n == 0:
-        return ops.clone(whole)
     for _ in range(min(n, whole.shape[d])):
         left = whole.shape[d] - 1
         low, high = ops.narrow(whole, d, 0, left), ops.narrow(whole, d, 1, left)
