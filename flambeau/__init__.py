@@ -58,6 +58,7 @@ _LAZY = {
         ),
         "_streams": "Stream Event",
         "_symint": "SymBool SymFloat SymInt",
+        "_symint": "SymInt",
         "_typed_tensors": (
             "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
             " IntTensor LongTensor ShortTensor"

@@ -8,15 +8,20 @@ from flambeau import (
     erf,
     erfc,
     erfinv,
+    exp2,
     expm1,
     i0,
+    igamma,
+    igammac,
     lgamma,
     log1p,
     log_softmax,
+    logit,
     logsumexp,
     polygamma,
     round,
     sigmoid,
+    sinc,
     softmax,
     xlogy,
 )
@@ -33,6 +38,8 @@ ndtr = _special.special_ndtr
 ndtri = _special.special_ndtri
 xlog1py = _special.special_xlog1py
 
+gammainc = igamma
+gammaincc = igammac
 gammaln = lgamma
 psi = digamma
 expit = sigmoid
@@ -45,7 +52,10 @@ __all__ = [
     "erfcx",
     "erfinv",
     "expit",
+    "exp2",
     "expm1",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "i0",
     "i0e",
@@ -54,12 +64,14 @@ __all__ = [
     "log1p",
     "log_ndtr",
     "log_softmax",
+    "logit",
     "logsumexp",
     "ndtr",
     "ndtri",
     "polygamma",
     "psi",
     "round",
+    "sinc",
     "softmax",
     "xlog1py",
     "xlogy",

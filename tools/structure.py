@@ -154,7 +154,7 @@ def generator_findings(files: dict[str, str], records: list[Record]) -> list[str
 
 
 # Names of ops that are plain words too.
-WORDS_OF_THE_GENERATOR = {"all", "any", "real", "to", "view"}
+WORDS_OF_THE_GENERATOR = {"all", "any", "complex", "real", "to", "view"}
 
 # ---- one op, one place
 

@@ -50,7 +50,6 @@ GRADIENT = {
     "native_group_norm": "gradients of its mean and deviation are not propagated",
     "_fused_rms_norm": "gradients of its second result are not propagated",
     "_scaled_dot_product_flash_attention_for_cpu": "gradients of logsumexp are not propagated",
-    "_trigamma": "refused",
     "_standard_gamma": "draws keep their share of what is below, not the numbers they came from",
     "_grid_sampler_double_backward": "refused",
     "_ctc_loss": "it is that of scores behind a log_softmax",
@@ -77,7 +76,6 @@ NO_VIEW = {"detach_"}
 
 # Second gradients that do not exist.
 SECOND = {
-    "digamma": "the gradient of its derivative is refused",
     "_sparse_softmax": "the gradient of its derivative is refused",
     "_sparse_softmax.int": "the gradient of its derivative is refused",
     "_sparse_log_softmax": "the gradient of its derivative is refused",
@@ -87,7 +85,7 @@ SECOND = {
 }
 
 # Their last tensor may have any shape.
-ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_"}
+ANY_SHAPE = {"equal", "to.other", "type_as", "embedding", "embedding_renorm_", "take"}
 # A tolerance is broadcast.
 ANY_SHAPE |= {"linalg_matrix_rank.tol_tensor", "linalg_pinv.rcond_tensor"}
 # What says where maxima come from is not read where there are none.

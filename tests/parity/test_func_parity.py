@@ -518,7 +518,6 @@ def test_constants_outlive_their_level():
 
 # Second derivatives that differ on purpose, each with its reason.
 ELSEWHERE = {
-    "digamma": "the gradient of its derivative is refused",
     "native_layer_norm_backward": "its mean and deviation have to be those of its input",
     "native_batch_norm_backward": "its mean and deviation have to be those of its input",
     "grid_sampler_2d_backward": "third derivatives of grid_sampler are refused",

@@ -64,7 +64,7 @@ def _(g, self, other):
     return f.where(first, g, 0), f.where(first, 0, g)
 
 
-@pointwise("hypot(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING)
+@pointwise("hypot(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, number_ok=())
 def hypot(self, other):
     """``sqrt(self**2 + other**2)``, without overflow on the way.
 
@@ -88,6 +88,7 @@ def _(g, self, other, result):
     promote="floating",
     dtypes=REAL | BOOL,
     out_overload="out",
+    number_ok=(),
     scalar_overloads={"Scalar": ("other",)},
 )
 def copysign(self, other):
@@ -108,7 +109,9 @@ def _(g, self, result):
 
 
 @pointwise(
-    "nextafter(Tensor self, Tensor other) -> Tensor", dtypes=frozenset({"float32", "float64"})
+    "nextafter(Tensor self, Tensor other) -> Tensor",
+    dtypes=frozenset({"float32", "float64"}),
+    number_ok=(),
 )
 def nextafter(self, other):
     """The number next to ``self`` on the way to ``other``.
@@ -127,7 +130,9 @@ def _(g, self, other):
     return f.where(self == other, 0, g), g * 0
 
 
-@pointwise("logaddexp(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, inplace=False)
+@pointwise(
+    "logaddexp(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, inplace=False, number_ok=()
+)
 def logaddexp(self, other):
     """``log(exp(self) + exp(other))``, without overflow on the way.
 
@@ -146,7 +151,9 @@ def _(g, self, other):
     return g * f.sigmoid(d), g * f.sigmoid(-d)
 
 
-@pointwise("logaddexp2(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, inplace=False)
+@pointwise(
+    "logaddexp2(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, inplace=False, number_ok=()
+)
 def logaddexp2(self, other):
     """``log2(2 ** self + 2 ** other)``, without overflow on the way.
 
@@ -182,7 +189,7 @@ def signbit(self):
 signbit.reference(np.signbit)
 
 
-@pointwise("gcd(Tensor self, Tensor other) -> Tensor", dtypes=INTEGRAL)
+@pointwise("gcd(Tensor self, Tensor other) -> Tensor", dtypes=INTEGRAL, number_ok=())
 def gcd(self, other):
     """The greatest common divisor, which is not negative; that of 0 and 0 is 0.
 
@@ -195,7 +202,7 @@ def gcd(self, other):
 gcd.reference(np.gcd)
 
 
-@pointwise("lcm(Tensor self, Tensor other) -> Tensor", dtypes=INTEGRAL)
+@pointwise("lcm(Tensor self, Tensor other) -> Tensor", dtypes=INTEGRAL, number_ok=())
 def lcm(self, other):
     """The least common multiple, which is not negative; 0 where one is 0.
 

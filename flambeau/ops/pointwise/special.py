@@ -2,8 +2,8 @@
 
 import math
 
-from flambeau.ops.language import Error
-from flambeau.ops.record import BOOL, REAL, composite, native, pointwise
+from flambeau.ops.language import Error, grad_to
+from flambeau.ops.record import BOOL, FLOATING, REAL, composite, native, pointwise
 from flambeau.ops.samples import call, special, values
 from flambeau.ops.trace import f
 
@@ -317,3 +317,56 @@ polygamma.without("jvp", "autocast", "benchmark")
 @polygamma.gradient
 def _(g, n, self, ops):
     return (g * ops.polygamma(n + 1, self),)
+
+
+@pointwise("igamma(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, number_ok=())
+def igamma(self, other):
+    """The regularised lower incomplete gamma function, of ``self`` degrees and up to ``other``.
+
+    >>> flambeau.igamma(flambeau.tensor([4.]), flambeau.tensor([3.]))
+    tensor([0.3528])
+    """
+    return f.igamma(self, other)
+
+
+_PAIR = [values(2, 3, low=0.5, high=3.0, constant=True), values(2, 3, low=0.5, high=3.0)]
+igamma.samples(call(*_PAIR), call(_PAIR[0], values(low=0.5)))
+igamma.reference(special.gammainc, tolerance=64)
+
+
+@pointwise("igammac(Tensor self, Tensor other) -> Tensor", dtypes=FLOATING, number_ok=())
+def igammac(self, other):
+    """The regularised upper incomplete gamma function: ``1 - igamma``, exact where that is small.
+
+    >>> flambeau.igammac(flambeau.tensor([4.]), flambeau.tensor([3.]))
+    tensor([0.6472])
+    """
+    return f.igammac(self, other)
+
+
+igammac.samples(call(*_PAIR), call(_PAIR[0], values(low=0.5)))
+igammac.reference(special.gammaincc, tolerance=64)
+
+
+def gamma_density(self, other, ops):
+    return ops.exp((self - 1.0) * ops.log(other) - other - ops.lgamma(self))
+
+
+@igamma.gradient
+def _(g, self, other, needs, ops):
+    if needs[0]:
+        raise NotImplementedError(
+            "igamma: the derivative with respect to 'self' is not implemented"
+        )
+    slope = gamma_density(self, other, ops)
+    return None, grad_to(g * slope, other.shape, other.dtype, ops)
+
+
+@igammac.gradient
+def _(g, self, other, needs, ops):
+    if needs[0]:
+        raise NotImplementedError(
+            "igammac: the derivative with respect to 'self' is not implemented"
+        )
+    slope = ops.neg(gamma_density(self, other, ops))
+    return None, grad_to(g * slope, other.shape, other.dtype, ops)

@@ -91,6 +91,7 @@ def _(g, self):
     promote="floating",
     dtypes=REAL | BOOL,
     aliases=("arctan2",),
+    number_ok=(),
 )
 def atan2(self, other):
     """The angle of the point whose height is ``self`` and whose width is ``other``, in radians.
