@@ -10,10 +10,13 @@ from flambeau import (
     erfinv,
     expm1,
     i0,
+    igamma,
+    igammac,
     lgamma,
     log1p,
     log_softmax,
     logsumexp,
+    mvlgamma,
     polygamma,
     round,
     sigmoid,
@@ -23,6 +26,9 @@ from flambeau import (
 
 _special = flambeau._C._special
 
+gammainc = igamma
+gammaincc = igammac
+multigammaln = mvlgamma
 entr = _special.special_entr
 erfcx = _special.special_erfcx
 i0e = _special.special_i0e
@@ -46,6 +52,8 @@ __all__ = [
     "erfinv",
     "expit",
     "expm1",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "i0",
     "i0e",
@@ -55,6 +63,7 @@ __all__ = [
     "log_ndtr",
     "log_softmax",
     "logsumexp",
+    "multigammaln",
     "ndtr",
     "ndtri",
     "polygamma",
