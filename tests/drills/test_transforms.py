@@ -25,10 +25,15 @@ UNDEFINED = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_str
 RANDOM = {full_name(r) for r in RECORDS if "random" in r.tags} | {"dropout", "dropout_"}
 
 # What vmap refuses, as PyTorch's does: sizes, or numbers, that depend on values, and the steps of
-# optimisers, which give nothing back.
+# optimisers, which give nothing back. Ops on lists are seen by their parts.
 REFUSED = {full_name(r) for r in DYNAMIC} | {"allclose", "nonzero_numpy", "where"}
 REFUSED |= {"ctc_loss.Tensor"}
-REFUSED |= {full_name(r) for r in RECORDS if not r.schema.returns and not callable(r.batching)}
+REFUSED |= {
+    full_name(r)
+    for r in RECORDS
+    if not r.schema.returns and not r.each and not callable(r.batching)
+}
+REFUSED |= {full_name(r) for r in RECORDS if r.each and "Tensor scalars" in r.schema.text()}
 
 # Which say that they are content to be called for each item; vmap says that too.
 LOOPED = "|".join(sorted({re.escape(r.schema.name) for r in RECORDS if r.batching == "loop"}))
@@ -94,7 +99,7 @@ def batched(record):
 MAPPED = [
     r
     for r in RECORDS
-    if batched(r) and full_name(r) not in UNDEFINED | RANDOM and full_name(r) not in REFUSED
+    if batched(r) and full_name(r) not in UNDEFINED | RANDOM | REFUSED and r.schema.returns
 ]
 
 

@@ -48,7 +48,7 @@ def _lists(text: str, base: str, *further, whole=False) -> None:
     elif inplace and "Scalar" in text:
         dtypes -= BOOL
     handle.samples(call(*given), dtypes=dtypes)
-    handle.without("decomposition", "benchmark")
+    handle.without("decomposition", "sharding", "benchmark")
     if own.reference and not inplace:  # which gives nothing
         handle.reference(_of_items(own.reference, "Tensor scalars" in text), own.tolerance)
 

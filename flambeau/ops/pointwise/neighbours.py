@@ -254,7 +254,7 @@ heaviside.samples(
 )  # fmt: skip
 heaviside.reference(np.heaviside)
 heaviside.batching("pointwise")
-heaviside.without("benchmark")
+heaviside.without("autocast", "benchmark")
 
 
 @_part("_nan_to_num(Tensor self, *, Scalar nan, Scalar posinf, Scalar neginf) -> Tensor", FLOATING)
@@ -312,7 +312,7 @@ nan_to_num.samples(
 )
 nan_to_num.reference(lambda x, *a, **kw: np.nan_to_num(x, True, *a, **kw))
 nan_to_num.batching("pointwise")
-nan_to_num.without("benchmark")
+nan_to_num.without("autocast", "benchmark")
 
 
 @nan_to_num.jvp
@@ -399,7 +399,7 @@ logit.reference(
     lambda x, eps=None: special.logit(x if eps is None else np.clip(x, eps, 1 - eps)), tolerance=16
 )
 logit.batching("pointwise")
-logit.without("jvp", "benchmark")
+logit.without("jvp", "autocast", "benchmark")
 
 
 @logit.gradient
