@@ -14,11 +14,14 @@ import argparse
 import copy
 import sys
 
-import gymnasium
-
 import flambeau as torch
 from flambeau import nn
 from flambeau.distributions import Bernoulli
+
+try:
+    import gymnasium
+except ImportError:
+    sys.exit('this program needs gymnasium: pip install "flambeau[rl]"')
 
 WANTED = 195.0  # the mean of the last 20 episodes
 

@@ -11,11 +11,14 @@ where what followed was better than expected, which a second head of the network
 import argparse
 import sys
 
-import gymnasium
-
 import flambeau as torch
 from flambeau import nn
 from flambeau.distributions import Categorical
+
+try:
+    import gymnasium
+except ImportError:
+    sys.exit('this program needs gymnasium: pip install "flambeau[rl]"')
 
 WANTED = 195.0  # the mean of the last 20 episodes
 
