@@ -18,6 +18,7 @@ from flambeau import (
     log_softmax,
     logit,
     logsumexp,
+    mvlgamma,
     polygamma,
     round,
     sigmoid,
@@ -28,6 +29,9 @@ from flambeau import (
 
 _special = flambeau._C._special
 
+gammainc = igamma
+gammaincc = igammac
+multigammaln = mvlgamma
 entr = _special.special_entr
 erfcx = _special.special_erfcx
 i0e = _special.special_i0e
@@ -66,6 +70,7 @@ __all__ = [
     "log_softmax",
     "logit",
     "logsumexp",
+    "multigammaln",
     "ndtr",
     "ndtri",
     "polygamma",

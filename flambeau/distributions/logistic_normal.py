@@ -13,8 +13,8 @@ class LogisticNormal(TransformedDistribution):
 
     >>> import flambeau
     >>> d = LogisticNormal(flambeau.zeros(2), flambeau.ones(2))
-    >>> d.sample().sum()
-    tensor(1.)
+    >>> d.sample().shape
+    torch.Size([3])
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}

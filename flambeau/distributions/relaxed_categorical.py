@@ -80,8 +80,8 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         logits: logarithms of weights, instead.
 
     >>> d = RelaxedOneHotCategorical(flambeau.tensor(0.5), flambeau.tensor([0.2, 0.8]))
-    >>> d.rsample().sum()
-    tensor(1.)
+    >>> bool((d.rsample().sum() - 1).abs() < 1e-5)
+    True
     """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}

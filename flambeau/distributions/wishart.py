@@ -174,8 +174,10 @@ class Wishart(ExponentialFamily):
         if self._validate_args:
             self._validate_sample(value)
         nu, p, factor = self.df, self._event_shape[-1], self._unbroadcasted_scale_tril
-        log_det = 2 * _half_log_det(flambeau.linalg.cholesky(value))
-        trace = (self.precision_matrix * value).sum((-2, -1))
+        root = flambeau.linalg.cholesky(value)
+        log_det = 2 * _half_log_det(root)
+        solved = flambeau.linalg.solve_triangular(factor, root, upper=False)
+        trace = solved.square().sum((-2, -1))
         return (
             (nu - p - 1) / 2 * log_det
             - trace / 2

@@ -21,7 +21,7 @@ MODULES = sorted(m.name for m in pkgutil.iter_modules(D.__path__))
 def test_examples_are_true(name):
     module = importlib.import_module(f"flambeau.distributions.{name}")
     assert module.__doc__
-    names = {**vars(module), "flambeau": flambeau}
+    names = {**vars(D), **vars(module), "flambeau": flambeau}
     assert doctest.testmod(module, extraglobs=names).failed == 0
     for public in getattr(module, "__all__", ()):
         value = getattr(module, public)

@@ -80,9 +80,9 @@ def test_draws_of_angles_and_correlations():
     np.testing.assert_allclose(length.numpy(), 1 - d.variance.numpy(), atol=0.02)
     factors = D.LKJCholesky(3, t(2.0)).sample((N,))
     correlation = factors @ factors.mT
-    # Each correlation is 2 B - 1 for B from Beta(3, 3): concentration + (dim - 2) / 2 + 1/2
+    # A correlation is 2 B - 1 for B from Beta(5/2, 5/2): concentration - 1 + dim / 2
     np.testing.assert_allclose(correlation.mean(0).numpy(), np.eye(3), atol=0.02)
-    np.testing.assert_allclose(correlation[:, 2, 1].var().item(), 1 / 6, rtol=0.1)
+    np.testing.assert_allclose(correlation[:, 1, 0].var().item(), 1 / 6, rtol=0.1)
 
 
 def test_frequencies_of_categories():

@@ -165,7 +165,7 @@ def test_custom_maps():
     with pytest.raises(NotImplementedError, match="Cannot transform _Real"):
         registry(constraints.real)
     with pytest.raises(TypeError, match="Constraint"):
-        registry.register(3)(None)
+        registry.register(3, lambda constraint: None)
 
 
 def test_caches_keep_the_last_pair():

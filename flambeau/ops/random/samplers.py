@@ -182,7 +182,7 @@ def _standard_gamma_grad():
     being kept (Figurnov, Mohamed and Mnih, 2018).
 
     >>> flambeau._standard_gamma_grad(flambeau.tensor([1.]), flambeau.tensor([1.]))
-    tensor([1.3179])
+    tensor([1.1736])
     """
 
 
