@@ -125,11 +125,13 @@ from flambeau.functional import unique as unique
 from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.functional import unravel_index as unravel_index
 from flambeau.serialization import load as load
+from flambeau.serialization import load_safetensors as load_safetensors
 from flambeau.serialization import save as save
 from flambeau.sparse._construction import sparse_compressed_tensor as sparse_compressed_tensor
 from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
 from flambeau.sparse._construction import sparse_csc_tensor as sparse_csc_tensor
 from flambeau.sparse._construction import sparse_csr_tensor as sparse_csr_tensor
+from flambeau.serialization import save_safetensors as save_safetensors
 
 e: _float
 inf: _float

@@ -77,7 +77,13 @@ def grouped_mm(mat_a, mat_b, *, offs=None, bias=None, out_dtype=None):
             grouped_mm, arguments, mat_a, mat_b, offs=offs, bias=bias, out_dtype=out_dtype
         )
     name = "grouped_mm"
-    for which, matrix in (("mat_a", mat_a), ("mat_b", mat_b)):
+    matrices = {"mat_a": mat_a, "mat_b": mat_b}
+    for which, matrix in matrices.items():
+        if not isinstance(matrix, flambeau.Tensor):
+            raise TypeError(
+                f"{name}(): argument '{which}' must be Tensor, not {type(matrix).__name__}"
+            )
+    for which, matrix in matrices.items():
         if matrix.dim() not in (2, 3):
             raise RuntimeError(
                 f"{name}: {which} has to be 2 or 3d, but has shape {list(matrix.shape)}"
