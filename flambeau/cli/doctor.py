@@ -64,8 +64,17 @@ def facts() -> dict[str, list[Fact]]:
         "optional packages": [
             (name, partial(package, name, use)) for name, use in OPTIONAL_PACKAGES.items()
         ],
-        "trial": [("gradient of a matrix product", trial)],
+        "trial": [
+            ("gradient of a matrix product", trial),
+            ("linear algebra, by", linear_algebra),
+        ],
     }
+
+
+def linear_algebra() -> str:
+    """The library that LAPACK is taken from, or what says that there is none."""
+    flambeau.linalg.inv(flambeau.eye(1))
+    return flambeau._C._lapack_path()
 
 
 def cpu_info() -> dict[str, str]:
