@@ -43,7 +43,10 @@ def places(record, sample) -> list[int]:
 MIXING = [
     r
     for r in records.RECORDS
-    if r.kind != "composite" and not moves(r) and any(places(r, s) for s in r.cases())
+    if r.kind != "composite"
+    and not moves(r)
+    and not records.is_sparse(r)
+    and any(places(r, s) for s in r.cases())
 ]
 
 

@@ -218,6 +218,13 @@ def fits_in_place(record, result, target) -> bool:
     )
 
 
+def is_sparse(record) -> bool:
+    """Whether its calls take or give sparse tensors, which have no elements to compare one by one:
+    tests/ops/sparse and tests/sparse try those."""
+    named = ".ops.sparse." in record.function.__module__ or "_sparse_" in record.name
+    return named or any(Call(record, i, "float32").has_sparse() for i in range(len(record.cases())))
+
+
 class Form:
     """One form of a record with one sample: functional, in place, or with out=."""
 

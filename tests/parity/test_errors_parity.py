@@ -45,6 +45,8 @@ KEYWORD_CALLS = ["x", "x 0", "x x"]
 
 # Where ours is another, with the reason.
 EXCEPTIONS = {
+    # A size alone is an overload of PyTorch's, whose refusals differ from those of indices.
+    "sparse_coo_tensor": ["x None", "x pair", "x x"],
     # PyTorch's deprecated signatures, (self, alpha, other), are not taken.
     **dict.fromkeys(["sub", "subtract"], ["x 0 x", "x x x x x x x x x"]),
     # A number is a bound together with a tensor.
