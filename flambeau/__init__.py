@@ -21,6 +21,11 @@ from flambeau._version import __version__  # noqa: F401
 Tensor = _C.TensorBase
 globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
 
+# The numbers that tensors are compared with, without importing `math`.
+e, pi = 2.718281828459045, 3.141592653589793
+inf, nan = (0.0).fromhex("inf"), (0.0).fromhex("nan")  # `float` is a dtype here
+newaxis = None
+
 # Name -> the module that has it.
 _SUBMODULES = (
     "__config__ _recorder accelerator amp autograd backends cli cpu cuda distributed func"

@@ -82,4 +82,10 @@ from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.serialization import load as load
 from flambeau.serialization import save as save
 
+e: _float
+pi: _float
+inf: _float
+nan: _float
+newaxis: None
+
 # ops: functions
