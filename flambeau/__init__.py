@@ -26,6 +26,11 @@ Tensor = _C.TensorBase
 legacy_contiguous_format = _C.contiguous_format
 globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
 
+# The numbers that tensors are compared with, without importing `math`.
+e, pi = 2.718281828459045, 3.141592653589793
+inf, nan = (0.0).fromhex("inf"), (0.0).fromhex("nan")  # `float` is a dtype here
+newaxis = None
+
 # Name -> the module that has it.
 _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler"

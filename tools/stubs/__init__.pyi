@@ -54,6 +54,16 @@ from flambeau._symint import SymBool as SymBool
 from flambeau._symint import SymFloat as SymFloat
 from flambeau._symint import SymInt as SymInt
 from flambeau._tags import Tag as Tag
+from flambeau._typed_tensors import BFloat16Tensor as BFloat16Tensor
+from flambeau._typed_tensors import BoolTensor as BoolTensor
+from flambeau._typed_tensors import ByteTensor as ByteTensor
+from flambeau._typed_tensors import CharTensor as CharTensor
+from flambeau._typed_tensors import DoubleTensor as DoubleTensor
+from flambeau._typed_tensors import FloatTensor as FloatTensor
+from flambeau._typed_tensors import HalfTensor as HalfTensor
+from flambeau._typed_tensors import IntTensor as IntTensor
+from flambeau._typed_tensors import LongTensor as LongTensor
+from flambeau._typed_tensors import ShortTensor as ShortTensor
 from flambeau._basics import compile as compile
 from flambeau._basics import get_device_module as get_device_module
 from flambeau._basics import is_complex as is_complex
@@ -151,5 +161,11 @@ class HalfTensor(Tensor): ...
 class IntTensor(Tensor): ...
 class LongTensor(Tensor): ...
 class ShortTensor(Tensor): ...
+
+e: _float
+pi: _float
+inf: _float
+nan: _float
+newaxis: None
 
 # ops: functions
