@@ -56,14 +56,11 @@ _LAZY = {
             " set_float32_matmul_precision use_deterministic_algorithms"
         ),
         "serialization": "save load save_safetensors load_safetensors",
-        "sparse._construction": "sparse_coo_tensor",
-        "serialization": "save load",
         "sparse._construction": (
             "sparse_compressed_tensor sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor"
         ),
         "_streams": "Stream Event",
         "_symint": "SymBool SymFloat SymInt",
-        "_symint": "SymInt",
         "_typed_tensors": (
             "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
             " IntTensor LongTensor ShortTensor"

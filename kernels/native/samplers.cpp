@@ -110,14 +110,6 @@ void _standard_gamma_grad(const Tensor& result, const Tensor& self, const Tensor
   slopes<2>(result, {&self, &output}, gamma_slope);
 }
 
-void igamma(const Tensor& result, const Tensor& self, const Tensor& other) {
-  slopes<2>(result, {&self, &other}, gamma_share);
-}
-
-void igammac(const Tensor& result, const Tensor& self, const Tensor& other) {
-  slopes<2>(result, {&self, &other}, gamma_share_above);
-}
-
 void _dirichlet_grad(const Tensor& result, const Tensor& x, const Tensor& alpha,
                      const Tensor& total) {
   slopes<3>(result, {&x, &alpha, &total}, dirichlet_slope);

@@ -1,16 +1,13 @@
-"""Gamma functions of several variables, and incomplete ones."""
+"""Gamma functions of several variables."""
 
 from flambeau.ops.language import (
     Error,
-    Spec,
-    broadcast,
     default_dtype,
     dtypes,
     is_integral,
-    joint_dtype,
     scalar_type_name,
 )
-from flambeau.ops.record import FLOATING, REAL, native, structured
+from flambeau.ops.record import REAL, native
 from flambeau.ops.samples import call, special, values
 
 _LOG_PI = 1.1447298858494002
