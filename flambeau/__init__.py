@@ -30,8 +30,8 @@ globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.
 _SUBMODULES = (
     "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler cpu cuda"
     " distributed func functional futures hub jit library linalg mps mtia multiprocessing nn ops"
-    " optim overrides profiler random return_types serialization signal sparse special storage testing"
-    " torch_version types utils version xpu"
+    " optim overrides profiler random return_types serialization signal sparse special storage"
+    " testing torch_version types utils version xpu"
 ).split()
 _LAZY = {
     name: module
