@@ -156,6 +156,36 @@ def meta_tensor(dtype, size, stride, requires_grad):
     return rebuild_meta_tensor(dtype, sizes(size), sizes(stride), requires_grad)
 
 
+def sparse_tensor(layout, data):
+    """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
+    for part in data if isinstance(data, (tuple, list)) else ():
+        if isinstance(part, Lost):
+            return part
+    if layout in (flambeau.sparse_csr, flambeau.sparse_csc):
+        return _compressed_tensor(layout, data)
+    if layout is not flambeau.sparse_coo:
+        raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
+    if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    indices, values, size, *coalesced = data
+    if not (isinstance(indices, flambeau.Tensor) and isinstance(values, flambeau.Tensor)):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
+
+
+def _compressed_tensor(layout, data):
+    known = isinstance(data, (tuple, list)) and len(data) == 4
+    if not known or not all(isinstance(t, flambeau.Tensor) for t in data[:3]):
+        raise Damaged(f"a sparse tensor has the parts {short(data)}")
+    try:
+        return rebuild_compressed_tensor(*data[:3], sizes(data[3]), layout)
+    except RuntimeError as error:
+        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
+
+
 def parameter(data=None, requires_grad=True):
     from flambeau.nn import Parameter
 
@@ -176,39 +206,6 @@ def parameter_with_state(data, requires_grad, backward_hooks, state):
     if not isinstance(made, Lost):
         write_state(made, state)
     return made
-
-
-def sparse_tensor(layout, data):
-    """A sparse tensor of its parts. Older files do not say whether it is coalesced."""
-    if layout in (flambeau.sparse_csr, flambeau.sparse_csc):
-        return _compressed_tensor(layout, data)
-    if layout is not flambeau.sparse_coo:
-        raise NotImplementedError(f"load: tensors of layout {layout} are not supported")
-    if not isinstance(data, (tuple, list)) or len(data) not in (3, 4):
-        raise Damaged(f"a sparse tensor has the parts {short(data)}")
-    indices, values, size, *coalesced = data
-    for part in (indices, values):
-        if isinstance(part, Lost):
-            return part
-    if not (isinstance(indices, flambeau.Tensor) and isinstance(values, flambeau.Tensor)):
-        raise Damaged(f"a sparse tensor has the parts {short(data)}")
-    try:
-        return rebuild_sparse_tensor(indices, values, sizes(size), bool(coalesced and coalesced[0]))
-    except RuntimeError as error:
-        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
-
-
-def _compressed_tensor(layout, data):
-    known = isinstance(data, (tuple, list)) and len(data) == 4
-    for part in data[:3] if known else ():
-        if isinstance(part, Lost):
-            return part
-    if not known or not all(isinstance(t, flambeau.Tensor) for t in data[:3]):
-        raise Damaged(f"a sparse tensor has the parts {short(data)}")
-    try:
-        return rebuild_compressed_tensor(*data[:3], sizes(data[3]), layout)
-    except RuntimeError as error:
-        raise Damaged(f"a sparse tensor has parts that do not fit: {error}") from None
 
 
 def from_type_v2(machine, function, kind, args, state):

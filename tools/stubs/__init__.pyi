@@ -30,6 +30,8 @@ from flambeau import return_types as return_types
 from flambeau import serialization as serialization
 from flambeau import sparse as sparse
 from flambeau import signal as signal
+from flambeau import signal as signal
+from flambeau import sparse as sparse
 from flambeau import special as special
 from flambeau import storage as storage
 from flambeau import testing as testing
@@ -137,6 +139,7 @@ from flambeau.functional import unravel_index as unravel_index
 from flambeau.serialization import load as load
 from flambeau.serialization import load_safetensors as load_safetensors
 from flambeau.serialization import save as save
+from flambeau.serialization import save_safetensors as save_safetensors
 from flambeau.sparse._construction import sparse_compressed_tensor as sparse_compressed_tensor
 from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
 from flambeau.sparse._construction import sparse_csc_tensor as sparse_csc_tensor
