@@ -13,6 +13,8 @@ $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install 'scikit-build-core>=0.10' 'cmake>=3.22' 'ninja>=1.10' \
 		$$($(PYTHON) tools/requirements.py test)
+	# Run on flambeau under the name torch: without PyTorch, which it asks for.
+	$(PIP) install --no-deps 'torchmetrics>=1.9,<2' 'lightning-utilities>=0.15,<1'
 	touch $@
 
 # The package is used in place: the build puts its two libraries beside the Python files.

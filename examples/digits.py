@@ -7,7 +7,9 @@ from `load_digits` over `build_model` and `train` to `main`, it is a PyTorch pro
 
 import sys
 
-from flambeau.cli.demo import main
+from flambeau.cli.demo import Net, main
+
+__all__ = ["Net", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

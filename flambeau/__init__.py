@@ -15,35 +15,59 @@ except ImportError:
         "flambeau is not built: there is no flambeau._C beside its Python files. In a checkout, "
         "`make build` builds it in place (`make demo` does too); `pip install .` makes a wheel."
     ) from None
-from flambeau._C import *  # noqa: F403
-from flambeau._version import __version__  # noqa: F401
+
+# Before `float` is a dtype.
+e, pi, inf, nan, newaxis = 2.718281828459045, 3.141592653589793, float("inf"), float("nan"), None
+
+from flambeau._C import *  # noqa: E402, F403
+from flambeau._version import __version__  # noqa: E402, F401
 
 Tensor = _C.TensorBase
+legacy_contiguous_format = _C.contiguous_format
 globals().update({k: v for k, v in vars(_C._VariableFunctions).items() if not k.startswith("__")})
 
 # Name -> the module that has it.
 _SUBMODULES = (
-    "__config__ _recorder accelerator amp autograd backends cli cpu cuda distributed fft"
-    " func functional library linalg mps mtia multiprocessing nn ops optim overrides random"
-    " return_types serialization special testing utils version xpu"
+    "__config__ _dynamo _recorder accelerator amp autograd backends cli compat compiler cpu"
+    " cuda distributed fft func functional futures hub jit library linalg mps mtia"
+    " multiprocessing nn ops optim overrides profiler random return_types serialization"
+    " signal special storage testing torch_version types utils version xpu"
 ).split()
 _LAZY = {
     name: module
     for module, names in {
-        "amp": "autocast",
+        "amp": "GradScaler autocast",
         "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
         "func": "vmap",
-        "serialization": "save load",
+        "futures": "Future",
+        "jit": "ScriptFunction ScriptModule",
+        "_settings": (
+            "are_deterministic_algorithms_enabled get_autocast_cpu_dtype get_autocast_gpu_dtype"
+            " get_default_device get_deterministic_debug_mode get_float32_matmul_precision"
+            " is_autocast_cpu_enabled is_deterministic_algorithms_warn_only_enabled"
+            " set_autocast_cpu_dtype set_autocast_cpu_enabled set_autocast_gpu_dtype"
+            " set_default_device set_default_tensor_type set_deterministic_debug_mode"
+            " set_float32_matmul_precision use_deterministic_algorithms"
+        ),
+        "serialization": "save load save_safetensors load_safetensors",
         "_streams": "Stream Event",
-        "_symint": "SymInt",
+        "_symint": "SymBool SymFloat SymInt",
+        "_typed_tensors": (
+            "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
+            " IntTensor LongTensor ShortTensor"
+        ),
+        "_tags": "Tag",
         "_tensor_str": "set_printoptions printoptions get_printoptions",
         "functional": (
             "split unique unique_consecutive einsum norm broadcast_tensors broadcast_shapes"
             " argwhere nonzero meshgrid cartesian_prod block_diag atleast_1d atleast_2d atleast_3d"
+            " unravel_index"
         ),
         "_basics": (
             "is_tensor is_storage typename is_floating_point is_complex is_nonzero numel"
-            " use_deterministic_algorithms compile _register_device_module get_device_module"
+            " compile _register_device_module get_device_module _assert _check _check_index"
+            " _check_not_implemented _check_tensor_all _check_type _check_value _check_with"
+            " _shape_as_tensor sym_float sym_int sym_ite sym_max sym_min sym_not sym_sum"
         ),
     }.items()
     for name in names.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flambeau.ops import schema as schemas
 
@@ -51,7 +51,7 @@ class FunctionSchema:
 
 
 def _alias(a) -> AliasInfo | None:
-    return AliasInfo(frozenset(a.alias), a.mutated) if a.alias else None
+    return AliasInfo(frozenset({a.alias}), a.mutated) if a.alias else None
 
 
 def _type(a) -> str:
@@ -79,6 +79,29 @@ def default_value(text: str | None):
             raise schemas.SchemaError(f"the default {text!r} of a schema has no value") from None
 
 
+def _shown(value) -> str:
+    """A default as schemas print it: ``2.``, ``0.10000000000000001``, ``"a"``, ``[1, 2]``."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if not isinstance(value, float):
+        return str(value)
+    if value.is_integer() and abs(value) < 2**63:
+        return f"{int(value)}."
+    return f"{value:.17g}"
+
+
+def _with_shown_default(a: schemas.Argument) -> schemas.Argument:
+    try:
+        value = ast.literal_eval(a.default)
+    except (ValueError, TypeError):
+        return a  # a name, or none
+    if a.type == "float" and type(value) is int:
+        value = float(value)
+    return replace(a, default=_shown(value))
+
+
 @functools.lru_cache(None)
 def parse(text: str) -> FunctionSchema:
     """Reads ``ns::name.overload(args) -> returns``."""
@@ -101,4 +124,6 @@ def parse(text: str) -> FunctionSchema:
         Argument(r.name, _type(r), None, False, False, False, _alias(r), None) for r in s.returns
     )
     name = f"{namespace}::{s.name}" if namespace else s.name
-    return FunctionSchema(name, s.overload, arguments, returns, text)
+    line = replace(s, args=tuple(map(_with_shown_default, s.args))).text()
+    line = f"{namespace}::{line}" if namespace else line
+    return FunctionSchema(name, s.overload, arguments, returns, line)

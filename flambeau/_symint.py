@@ -1,6 +1,7 @@
 """Whole numbers that are not known yet, and what runs on them in Python."""
 
 from flambeau import _C
+from flambeau._absent import AbsentClass
 
 
 class SymInt:
@@ -103,3 +104,11 @@ def run_body(name, args, kwargs):
     if "ops" in wanted:
         given["ops"] = language.ops
     return record.function(**given)
+
+
+class SymFloat(AbsentClass):
+    """A float that is not known yet, where types are told apart: only sizes are unknown here."""
+
+
+class SymBool(AbsentClass):
+    """A bool that is not known yet, where types are told apart: to compare symbols decides."""

@@ -236,21 +236,21 @@ def type_(self, dtype=None, non_blocking=False):
     """
     if dtype is None:
         return f"torch.{_C._legacy_type_name(self.dtype)}"
-    if isinstance(dtype, type) and issubclass(dtype, Tensor):
-        dtype = dtype.__name__
-    if isinstance(dtype, str):
-        dtype = _dtype_named(dtype)
-    if not isinstance(dtype, flambeau.dtype):
-        raise TypeError(f"type: dtype must be a type, str, or dtype object, not {dtype!r}")
-    return self.to(dtype)
+    return self.to(dtype_of_type(dtype, "type"))
 
 
-def _dtype_named(name):
+def dtype_of_type(kind, asking):
+    """The dtype that a dtype, an old type of tensors or the name of one means."""
+    if isinstance(kind, flambeau.dtype):
+        return kind
+    name = kind.__name__ if isinstance(kind, type) else kind
+    if not isinstance(name, str):
+        raise TypeError(f"{asking}: dtype must be a type, str, or dtype object, not {kind!r}")
     short = name.removeprefix("torch.").removeprefix("flambeau.")
     for dtype in vars(_C).values():
         if isinstance(dtype, flambeau.dtype) and _C._legacy_type_name(dtype) == short:
             return dtype
-    raise ValueError(f"type: invalid type: '{name}' (as 'torch.FloatTensor')")
+    raise ValueError(f"{asking}: invalid type: '{name}' (as 'torch.FloatTensor')")
 
 
 # ---- methods of functions that are Python

@@ -27,6 +27,7 @@ __all__ = [
     "split",
     "unique",
     "unique_consecutive",
+    "unravel_index",
 ]
 
 _overridden = _C._has_torch_function_unary
@@ -498,3 +499,37 @@ def norm(
             )
     order = 2.0 if p is None or p == "fro" else p
     return _C._linalg.linalg_vector_norm(input, order, dims, keepdim, dtype=dtype, out=out)
+
+
+def unravel_index(indices, shape):
+    """Where elements of a tensor of shape ``shape`` are, that ``indices`` counts row by row.
+
+    Args:
+        indices: integers.
+        shape: the sizes, or the one size.
+
+    Shape:
+        - result: for each dimension a tensor of the shape of ``indices``.
+
+    Example::
+
+        >>> import flambeau
+        >>> flambeau.unravel_index(flambeau.tensor([4, 1]), (3, 2))
+        (tensor([2, 0]), tensor([0, 1]))
+    """
+    if _overridden(indices):
+        return handle_torch_function(unravel_index, (indices,), indices, shape=shape)
+    need_tensor("unravel_index", indices)
+    if indices.is_complex() or indices.is_floating_point() or indices.dtype == flambeau.bool:
+        raise TypeError(
+            f"unravel_index: expected 'indices' to be integer dtype, but got {indices.dtype}"
+        )
+    sizes = integers("unravel_index", [shape] if isinstance(shape, int) else shape, "shape", 2)
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"unravel_index: 'shape' cannot have negative values, but got {shape}")
+    places = []
+    left = indices.to(flambeau.int64)
+    for size in reversed(sizes):
+        places.append(left % size)
+        left = left // size
+    return tuple(reversed(places))

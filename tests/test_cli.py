@@ -291,6 +291,22 @@ def test_inspect_a_safetensors_file_that_is_cut_off(run, tmp_path):
     assert code == 1 and "its tensors need 16 bytes, of 15 there" in err
 
 
+def test_inspect_names_what_is_damaged(run, tmp_path):
+    path = tmp_path / "state.pt"
+    tensors = {"good": flambeau.ones(3), "bad": flambeau.arange(5.0)}
+    flambeau.save({"net": tensors, "epoch": 3}, path)
+    data = bytearray(path.read_bytes())
+    data[data.index(tensors["bad"].numpy().tobytes()) + 1] ^= 4
+    path.write_bytes(data)
+    code, out, _ = run("inspect", path)
+    assert code == 1 and out.splitlines() == [
+        "net.good  [3]  float32  12 B",
+        "epoch = 3",
+        "net.bad  damaged: the bytes of entry state/data/1 do not match their checksum",
+        "1 tensor, 3 numbers, 12 B",
+    ]
+
+
 def test_inspect_runs_nothing(run, tmp_path):
     marker = tmp_path / "executed"
     attack = f"cos\nsystem\n(S'touch {marker}'\ntR."

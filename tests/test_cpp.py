@@ -58,9 +58,16 @@ def test_no_python_is_needed(program):
 
 
 def test_only_public_headers_are_installed():
-    headers = {p.relative_to(PACKAGE / "include/flambeau") for p in PACKAGE.glob("include/**/*.h")}
+    own = PACKAGE / "include/flambeau"
+    headers = {p.relative_to(own) for p in own.rglob("*.h")}
     assert pathlib.Path("flambeau.h") in headers and pathlib.Path("ops.h") in headers
     assert not [h for h in headers if h.parts[0] == "kernels" or "python" in h.parts]
+    # Beside them stand the names that code written for PyTorch includes, and nothing in them.
+    others = [p for p in PACKAGE.glob("include/*/**/*.h") if not p.is_relative_to(own)]
+    assert others and all(
+        re.fullmatch(r"// .*\n#pragma once\n\n#include <flambeau/\w+\.h>\n", p.read_text())
+        for p in others
+    )
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs GCC")

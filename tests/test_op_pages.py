@@ -139,7 +139,8 @@ def test_the_docstring_is_derived_and_its_example_true(folder, pages, kind):
 def test_the_op_is_in_the_table_with_its_schema(folder, pages, kind):
     page = pages[kind]
     code = f"import flambeau; print(flambeau.ops.aten.{page.name}.default._schema)"
-    assert re.sub(r"\W", "", page.schema) in re.sub(r"\W", "", program(folder, code))
+    schema = re.sub(r"\.0\b", ".", page.schema)  # numbers stand there as in C++
+    assert re.sub(r"\W", "", schema) in re.sub(r"\W", "", program(folder, code))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@
 
 #include "core/autograd/accumulate.h"
 #include "core/autograd/arithmetic.h"
+#include "core/dispatch/profile.h"
 #include "core/tensor/device_table.h"
 #include "core/tensor/rearrange.h"
 
@@ -198,13 +199,14 @@ void GraphTask::run(TensorSpan grads) {
       deliver(find(roots_[i].node.get()), roots_[i].input,
               validated(roots_[i], i, grads[i], nullptr));
   }
+  const bool profiled = is_profiled();
   while (!ready_.empty()) {
     std::pop_heap(ready_.begin(), ready_.end());
     const uint32_t next = ready_.back().state;
     ready_.pop();
     const Computing scope(unlocked);
-    if (states_[next].node->has_queue()) [[unlikely]]
-      evaluate_queued(next);
+    if (states_[next].node->has_queue() || profiled) [[unlikely]]
+      profiled ? evaluate_profiled(next) : evaluate_queued(next);
     else
       evaluate(next);
   }
@@ -255,11 +257,17 @@ void run_leaf_hooks(const AccumulateGrad& node, Tensor* grads) {
   }
 }
 
+// Of the forward; a leaf's node was made by none.
+int64_t sequence_of(const Node& node) {
+  return node.sequence_nr == UINT64_MAX ? -1 : static_cast<int64_t>(node.sequence_nr);
+}
+
 void check_nan(const Node& node, const Tensor* out) {
   const GradMode off(false);
   for (size_t i = 0; i < node.num_edges(); ++i)
     if (out[i].defined() && arithmetic::has_nan(out[i]))
-      raise("Function '", node.name(), "' returned nan values in its ", i, "th output.");
+      raise("Function '", node.name(), "' returned nan values in its ", i, "th output.",
+            forward_place(node));
 }
 
 }  // namespace
@@ -273,6 +281,7 @@ void GraphTask::capture(uint32_t at) {
   }
 }
 
+template <bool profiled>
 void GraphTask::call(uint32_t at, Tensor* out) {
   Node& node = *states_[at].node;
   // A nested pass may not move the states, but a hook may hold on to the gradients.
@@ -285,7 +294,12 @@ void GraphTask::call(uint32_t at, Tensor* out) {
       hook->pre(grads, n);
     }
   }
-  node.apply(grads, out);
+  if constexpr (profiled) {
+    const ProfileRange range(ProfileEvent::Kind::node, node.name(), sequence_of(node));
+    node.apply(grads, out);
+  } else {
+    node.apply(grads, out);
+  }
   for (size_t i = 0; i < n_out; ++i)
     if (out[i].defined()) out[i] = validated(node.edge(i), i, std::move(out[i]), &node);
   hooks = node.hooks_if_any();
@@ -298,6 +312,7 @@ void GraphTask::call(uint32_t at, Tensor* out) {
   if (!options_.retain_graph) node.release_variables();
 }
 
+template <bool profiled>
 void GraphTask::evaluate(uint32_t at) {
   Node& node = *states_[at].node;
   here.node = &node;
@@ -317,7 +332,7 @@ void GraphTask::evaluate(uint32_t at) {
     }
     Stretch<Tensor, 8> out;
     for (size_t i = 0; i < node.num_edges(); ++i) out.push();
-    call(at, out.begin());
+    call<profiled>(at, out.begin());
     states_[at].only = Tensor();
     states_[at].many = nullptr;
     if (thread_state.anomaly_mode && thread_state.anomaly_check_nan) [[unlikely]]
@@ -332,6 +347,15 @@ void GraphTask::evaluate(uint32_t at) {
       node.anomaly->report(node.name());
     throw;
   }
+}
+
+void GraphTask::evaluate_profiled(uint32_t at) {
+  const Node& node = *states_[at].node;
+  const ProfileRange range(ProfileEvent::Kind::visit, node.name(), sequence_of(node));
+  if (node.has_queue())
+    evaluate_queued(at);
+  else
+    evaluate<true>(at);
 }
 
 // Note [Streams in backward]

@@ -9,6 +9,9 @@ namespace flambeau::inline v1 {
 
 extern const char kFreedGraph[];
 
+std::string forward_place(const Node& node);  // what anomaly mode knows of it, else nothing
+uint64_t peek_sequence_nr();                  // of the next node that this thread makes
+
 // An array that begins in place and moves to the heap when it outgrows that. T is any type that
 // may be moved byte by byte; elements are zero to begin with.
 template <class T, size_t N>
@@ -107,11 +110,14 @@ class GraphTask {
   void rehash();
 
   void deliver(uint32_t state, uint32_t input, Tensor grad);
+  template <bool profiled = false>
   [[gnu::always_inline]] inline void evaluate(uint32_t state);  // in engine.cpp, as its callers
+  [[gnu::cold, gnu::noinline]] void evaluate_profiled(uint32_t state);
   [[gnu::cold, gnu::noinline]] void evaluate_queued(uint32_t state);
   [[gnu::cold, gnu::noinline]] void add_queued(Node& to, Tensor& into, Tensor grad);
   void end_queues();
   void capture(uint32_t state);
+  template <bool profiled>
   void call(uint32_t state, Tensor* out);
   void run_callbacks();
 

@@ -26,7 +26,8 @@ inline bool any_defined(const Tensor* grads, size_t n) {
 inline bool wants_ops(std::initializer_list<const Tensor*> operands, KeySet resolved = 0) {
   KeySet keys = thread_state.included | detail::everywhere.load(std::memory_order_relaxed);
   for (const Tensor* t : operands) keys |= keys_of(*t);
-  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative | kDefer;
+  // The profiler's layer looks on; see Note [Observers of ops].
+  constexpr KeySet kSilent = kAutograd | kConjugate | kNegative | kDefer | bit(Key::profiler);
   return GradMode::enabled() || (keys & ~(kSilent | resolved) & ~thread_state.excluded);
 }
 

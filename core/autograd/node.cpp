@@ -19,6 +19,8 @@ thread_local constinit uint64_t next_sequence_nr [[gnu::tls_model("initial-exec"
 
 }  // namespace
 
+uint64_t peek_sequence_nr() { return next_sequence_nr; }
+
 void SpinLock::wait() {
   for (int round = 0; held_.exchange(true, std::memory_order_acquire); ++round) {
     if (round < 64)
@@ -114,6 +116,10 @@ void begin_node(Node& node) {
     node.anomaly->store_stack();
     node.anomaly->set_parent(current_node());
   }
+}
+
+std::string forward_place(const Node& node) {
+  return node.anomaly ? node.anomaly->where() : std::string();
 }
 
 std::string_view forward_name(const Node& node) {

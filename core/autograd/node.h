@@ -88,6 +88,7 @@ struct Anomaly {
   virtual void store_stack() {}
   virtual void set_parent(Node* /*parent*/) {}
   virtual void report(const char* /*node_name*/) {}  // the error happened in its backward
+  virtual std::string where() { return {}; }  // the line of the forward, as the end of a message
   virtual void* python() const { return nullptr; }
 };
 extern std::unique_ptr<Anomaly> (*make_anomaly)();

@@ -201,7 +201,8 @@ void SavedTensor::modified(const Tensor& data, const Node* node) const {
             "gradient. The variable in question was changed in there or anywhere later. Good "
             "luck!"
           : "enable anomaly detection to find the operation that failed to compute its gradient, "
-            "with torch.autograd.set_detect_anomaly(True, check_nan=False).");
+            "with torch.autograd.set_detect_anomaly(True, check_nan=False).",
+      node ? forward_place(*node) : "");
 }
 
 void SavedTensors::save(TensorSpan list) {

@@ -162,11 +162,12 @@ KeySet active_keys(const Op& op, const Value* args) {
 }
 
 KeySet settled(const Op& op, KeySet keys) {
+  if (observed_op == &op) keys &= ~bit(Key::profiler);  // they were told of it
   if (thread_state.settled_op == &op) {
     thread_state.settled_op = nullptr;
     return keys & ~kRegistered & ~bit(Key::autocast);
   }
-  return has_registrations(op) ? keys : keys & ~kRegistered;
+  return (keys & kRegistered) && !has_registrations(op) ? keys & ~kRegistered : keys;
 }
 
 void slow(const Op& op, KeySet keys, const Value* args, Results& results) {

@@ -186,6 +186,7 @@ const Op& unwrap_op(PyObject* o);
 bool init_torch_dispatch(PyObject* module);
 bool overrides_torch_dispatch(PyTypeObject* type);
 bool init_recorder(PyObject* module);
+bool init_profile(PyObject* module);
 bool init_transforms(PyObject* module);
 bool init_library(PyObject* module);
 bool init_rules(PyObject* module);

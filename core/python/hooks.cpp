@@ -467,6 +467,7 @@ struct PythonAnomaly final : Anomaly {
     if (PyDict_SetItemString(dict, "parent_", object.get()) < 0) throw CarriedError();
   }
   void report(const char* node_name) override;
+  std::string where() override;
   void* python() const override { return dict; }
 
   PyObject* dict;
@@ -516,6 +517,19 @@ void PythonAnomaly::report(const char* node_name) {
     PyErr_Clear();
   }
   PyErr_Restore(type, value, traceback);
+}
+
+std::string PythonAnomaly::where() {
+  const AcquireGil gil;
+  PyObject* const lines = PyDict_GetItemString(dict, "traceback_");
+  if (!lines) return {};
+  try {
+    PyObject* const function = import_attribute("flambeau.autograd.anomaly_mode", "_forward_place");
+    return show_python(Object(must(PyObject_CallOneArg(function, lines))).get());
+  } catch (const PythonError&) {
+    PyErr_Clear();
+    return {};
+  }
 }
 
 }  // namespace

@@ -343,6 +343,16 @@ void check_shareable(PyObject* data, const Options& o) {
                     o.device.str(), ": leave out copy=False");
 }
 
+// A storage as a tensor of one dimension, of int64 unless told otherwise.
+Tensor over_storage(PyObject* storage, const Options& o) {
+  static PyObject* over = nullptr;
+  const Object dtype(wrap(o.dtype.value_or(DType::int64)));
+  const Object made(must(PyObject_CallFunctionObjArgs(
+      imported(over, "flambeau.storage", "over_storage"), storage, dtype.get(), nullptr)));
+  const Tensor t = unwrap(made.get());
+  return o.device_given ? converted(t, t.dtype(), o.device, false) : t;
+}
+
 PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return guarded("asarray", [&]() -> PyObject* {
     if (PyObject* r = answer_of_mode("asarray", args, n, kwnames)) return r;
@@ -351,8 +361,9 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* kwna
     read_arguments("asarray", kNames, 1, args, n, kwnames, given, 1);
     const Options o = read_options(given[1], given[2], given[4], nullptr, "asarray");
     const bool copy = given[3] && given[3] != Py_None && is_true(given[3]);
-    if (given[3] && given[3] != Py_None && !copy) check_shareable(given[0], o);
-    Tensor t = shared_or_copied(given[0], o);
+    const bool storage = is_storage(given[0]);
+    if (given[3] && given[3] != Py_None && !copy && !storage) check_shareable(given[0], o);
+    Tensor t = storage ? over_storage(given[0], o) : shared_or_copied(given[0], o);
     if (copy) t = entry::clone(t, std::nullopt);
     return finish(std::move(t), o);
   });

@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "core/dispatch/registrations.h"
+#include "core/python/extension.h"
 #include "core/python/free_threading.h"
 #include "core/python/parse.h"
 
@@ -231,12 +232,15 @@ PyMethodDef functions[] = {{"_register_op", register_op_function, METH_VARARGS, 
 
 }  // namespace
 
-bool init_library(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool init_library(PyObject* module) {
+  return PyModule_AddFunctions(module, functions) == 0 && init_extension(module);
+}
 
 bool init_layers(PyObject* module) {
   return init_op_objects(module) && init_torch_function(module) && init_torch_dispatch(module) &&
-         init_recorder(module) && init_transforms(module) && init_library(module) &&
-         init_rules(module) && init_symbolic(module) && init_thread_state(module);
+         init_recorder(module) && init_profile(module) && init_transforms(module) &&
+         init_library(module) && init_rules(module) && init_symbolic(module) &&
+         init_thread_state(module);
 }
 
 }  // namespace flambeau::python

@@ -181,8 +181,11 @@ constexpr TagName kTags[] = {{tag::pointwise, "pointwise"},
                              {tag::dynamic_shape, "dynamic_output_shape"},
                              {tag::data_dependent, "data_dependent_output"},
                              {tag::reduction, "reduction"},
+                             {tag::inplace, "inplace"},
+                             {tag::out, "out"},
                              {tag::core, "core"}};
 PyObject* get_tags(PyObject* self, void*) {
+  static PyObject* tags_of = nullptr;
   return guarded([&] {
     Object list(must(PyList_New(0)));
     for (const TagName& t : kTags)
@@ -190,7 +193,9 @@ PyObject* get_tags(PyObject* self, void*) {
         const Object name(must(PyUnicode_FromString(t.name)));
         must(PyList_Append(list.get(), name.get()));
       }
-    return list.release();
+    const Object name(must(op_name(self, nullptr)));
+    return must(PyObject_CallFunctionObjArgs(imported(tags_of, "flambeau._tags", "tags_of"),
+                                             name.get(), list.get(), nullptr));
   });
 }
 PyObject* op_reduce(PyObject* self, PyObject*) {

@@ -130,6 +130,12 @@ constexpr Leaf kLeaves[] = {
        return Py_NewRef(list.get());
      },
      2},
+    {"check_inplace",
+     [](PyObject* const* a) {
+       check_inplace(tensor_of(a[0]), a[1] == Py_True, std::string(text_of(a[2])).c_str());
+       return Py_NewRef(Py_None);
+     },
+     3},
     {"check_written_once",
      [](PyObject* const* a) {
        check_written_once(std::string(text_of(a[0])).c_str(), tensor_of(a[1]));

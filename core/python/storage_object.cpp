@@ -293,6 +293,12 @@ PyObject* from_buffer(PyObject* type, PyObject* args, PyObject* kwargs) {
     return make(reinterpret_cast<PyTypeObject*>(type), std::move(storage));
   });
 }
+PyObject* from_file(PyObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    static PyObject* opened = nullptr;
+    return must(PyObject_Call(imported(opened, "flambeau.storage", "from_file"), args, kwargs));
+  });
+}
 PyObject* is_shared(PyObject* self, PyObject*) {
   return PyBool_FromLong(shared_block(storage_of(self)) != nullptr);
 }
@@ -386,6 +392,9 @@ PyMethodDef methods[] = {
     {"new", c_function(new_storage), METH_FASTCALL, "An uninitialised storage on the same device."},
     {"from_buffer", c_function(from_buffer), METH_CLASS | METH_VARARGS | METH_KEYWORDS,
      "A storage with a copy of a buffer's bytes."},
+    {"from_file", c_function(from_file), METH_STATIC | METH_VARARGS | METH_KEYWORDS,
+     "from_file(filename, shared=False, nbytes=0): a storage of a file's bytes, read when touched; "
+     "with shared=True what is written goes into the file."},
     {"share_memory_", share, METH_NOARGS,
      "Moves the bytes to where other processes can share them; returns the storage."},
     {"_new_shared", c_function(new_shared), METH_CLASS | METH_VARARGS | METH_KEYWORDS, nullptr},

@@ -63,7 +63,23 @@ void add_tensor(Overloaded& who, std::vector<Object>& held, const Tensor& t) {
   if (overrides_torch_dispatch(Py_TYPE(held.back().get()))) who.add(held.back().get());
 }
 
+PyObject* rules = nullptr;  // (op, class) -> what answers in place of the class; null while none is
+
+// What a program registered for this op and the class of `who`, or null.
+Object rule_for(PyObject* who, PyObject* function) {
+  PyObject* type = PyType_Check(who) ? who : reinterpret_cast<PyObject*>(Py_TYPE(who));
+  const Object key(must(PyTuple_Pack(2, function, type)));
+  PyObject* rule = PyDict_GetItemWithError(rules, key.get());
+  if (!rule && PyErr_Occurred()) throw PythonError();
+  return Object::borrow(rule);
+}
+
 Object ask(PyObject* who, PyObject* function, PyObject* types, const PythonArguments& arguments) {
+  if (rules)
+    if (const Object rule = rule_for(who, function))
+      return Object(
+          must(PyObject_CallFunctionObjArgs(rule.get(), who, function, types, arguments.args.get(),
+                                            arguments.kwargs.get(), nullptr)));
   const Object method(must(PyObject_GetAttr(who, attribute_name)));
   return Object(must(PyObject_CallFunctionObjArgs(
       method.get(), function, types, arguments.args.get(), arguments.kwargs.get(), nullptr)));
@@ -168,6 +184,15 @@ void handle(const Op& op, const Value* values, Results& results) {
   share_versions(op, values, results);
 }
 
+// _set_torch_dispatch_rules(dict): looked at before __torch_dispatch__ from now on.
+PyObject* set_rules(PyObject*, PyObject* given) {
+  return guarded([&] {
+    check<TypeError>(PyDict_Check(given), "_set_torch_dispatch_rules: expected a dict");
+    Py_XSETREF(rules, Py_NewRef(given));
+    return Py_NewRef(Py_None);
+  });
+}
+
 // __torch_dispatch__ of classes that do not override it: the op on the tensors as they are.
 PyObject* disabled_torch_dispatch(PyObject*, PyObject* const* args, Py_ssize_t n,
                                   PyObject* kwnames) {
@@ -218,6 +243,7 @@ PyMethodDef functions[] = {
     {"_pop_torch_dispatch_stack", pop_mode, METH_NOARGS, nullptr},
     {"_len_torch_dispatch_stack", count_modes, METH_NOARGS, nullptr},
     {"_get_dispatch_stack_at", mode_at, METH_O, nullptr},
+    {"_set_torch_dispatch_rules", set_rules, METH_O, nullptr},
     {"_disabled_torch_dispatch_impl", c_function(disabled_torch_dispatch),
      METH_FASTCALL | METH_KEYWORDS, "As __torch_dispatch__ of a class: do not override."},
     {}};

@@ -47,7 +47,7 @@ _overridden_in = _C._has_torch_function
 is_multithreading_enabled = _C._is_multithreading_enabled
 is_view_replay_enabled = _C._is_view_replay_enabled
 
-_LAZY = ("forward_ad", "functional", "graph")
+_LAZY = ("forward_ad", "functional", "graph", "profiler", "profiler_legacy", "profiler_util")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from flambeau import _C
@@ -25,7 +27,9 @@ class detect_anomaly:
         >>> with torch.autograd.detect_anomaly():  # doctest: +SKIP
         ...     (x / x).sum().backward()
         Traceback (most recent call last):
-        RuntimeError: Function 'DivBackward0' returned nan values in its 0th output.
+        RuntimeError: Function 'DivBackward0' returned nan values in its 0th output. Its forward is
+          File "train.py", line 12, in <module>
+            (x / x).sum().backward()
     """
 
     def __init__(self, check_nan: bool = True) -> None:
@@ -69,3 +73,14 @@ class set_detect_anomaly:
 
     def __exit__(self, *exc_info: Any) -> None:
         _C.set_anomaly_enabled(self.prev, self.prev_check_nan)
+
+
+def _forward_place(stack: Sequence[str]) -> str:
+    """The end of a message: the innermost line of the program, past those of this package.
+
+    ``stack`` is as :func:`traceback.format_stack` gives it.
+    """
+    package = f'File "{os.path.dirname(os.path.dirname(__file__))}{os.sep}'
+    own = [frame for frame in stack if package not in frame]
+    frame = (own or list(stack) or [""])[-1]
+    return f" Its forward is\n{frame.rstrip()}" if frame else ""

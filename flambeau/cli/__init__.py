@@ -15,6 +15,8 @@ COMMANDS = {
     "demo": "train a network on handwritten digits and check all that it gives",
     "doctor": "show what flambeau found on this machine",
     "inspect": "list the tensors of a .pt or .safetensors file without running anything in it",
+    "run": "run a program that says `import torch`, and what it imports, on flambeau",
+    "summary": "show a model's layers: shapes, parameters, operations, memory",
 }
 
 

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,23 +50,30 @@ def load_digits() -> tuple[Digits, Digits]:
     return Digits(images[training], labels[training]), Digits(images[held_out], labels[held_out])
 
 
+class Net(nn.Sequential):
+    """Three convolutions, then two linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(64 * 4 * 4, 128),
+            nn.LayerNorm(128),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(128, 10),
+        )
+
+
 def build_model() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 16, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Dropout(0.3),
-        nn.Linear(64 * 4 * 4, 128),
-        nn.LayerNorm(128),
-        nn.ReLU(),
-        nn.Dropout(0.3),
-        nn.Linear(128, 10),
-    )
+    return Net()
 
 
 def shifted(images: torch.Tensor) -> torch.Tensor:
@@ -86,8 +94,10 @@ def learning_rate(progress: float) -> float:
     return PEAK_LEARNING_RATE * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-def train(model: nn.Module, training: Digits, held_out: Digits, epochs: int) -> list[Epoch]:
-    """Train ``model`` and return what happened in each epoch."""
+def train(
+    model: nn.Module, training: Digits, held_out: Digits, epochs: int, writer: Any = None
+) -> list[Epoch]:
+    """Train ``model`` and return what happened in each epoch; ``writer`` gets the curves."""
     from tqdm import tqdm
 
     batches = DataLoader(TensorDataset(*training), batch_size=BATCH_SIZE, shuffle=True)
@@ -110,8 +120,13 @@ def train(model: nn.Module, training: Digits, held_out: Digits, epochs: int) -> 
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
+            if writer is not None:
+                writer.add_scalar("loss", losses[-1], step)
+                writer.add_scalar("learning rate", learning_rate(step / steps), step)
         accuracy = accuracy_of(predict(model, held_out.images), held_out.labels)
         history.append(Epoch(losses, accuracy))
+        if writer is not None:
+            writer.add_scalar("held out/accuracy", accuracy, step)
         state = f"loss {losses[-1]:.3f}, held out {accuracy:.1%}"
         progress.set_postfix_str(state)
         if not drawn:
@@ -193,6 +208,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("digits-demo"), metavar="DIR", help=out)
     parser.add_argument("--seed", type=int, default=0, help="of weights, batches and shifts")
     parser.add_argument("--no-plots", action="store_true", help="draw nothing")
+    curves = "write curves, the graph and pictures for TensorBoard"
+    parser.add_argument("--log-dir", type=Path, metavar="DIR", help=curves)
     quick = f"{QUICK_EPOCHS} epochs, content with {100 * QUICK_ACCURACY:.0f} %% right"
     parser.add_argument("--quick", action="store_true", help=quick)
     options = parser.parse_args(arguments)
@@ -209,13 +226,25 @@ def missing_packages(options: argparse.Namespace) -> list[str]:
     needed = {"sklearn": "scikit-learn", "tqdm": "tqdm"}
     if not options.no_plots:
         needed["matplotlib"] = "matplotlib"
+    if options.log_dir:
+        needed |= {"tensorboard": "tensorboard", "PIL": "pillow"}
     return [package for module, package in needed.items() if find_spec(module) is None]
+
+
+def writer_of(folder: Path | None) -> Any:
+    """What writes for TensorBoard, as a context; of None where nothing is to be written."""
+    if folder is None:
+        return nullcontext()
+    from flambeau.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     if missing := missing_packages(options):
-        print(f"flambeau demo needs {', '.join(missing)}: pip install 'flambeau[demo]'")
+        extras = "demo,tensorboard" if options.log_dir else "demo"
+        print(f"flambeau demo needs {', '.join(missing)}: pip install 'flambeau[{extras}]'")
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -224,8 +253,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.manual_seed(options.seed)
     model = build_model()
     start = time.perf_counter()
-    history = train(model, training, held_out, options.epochs)
-    seconds = time.perf_counter() - start
+    with writer_of(options.log_dir) as writer:
+        history = train(model, training, held_out, options.epochs, writer)
+        seconds = time.perf_counter() - start
+        if writer is not None:
+            writer.add_graph(model, held_out.images[:1])
+            writer.add_images("held out", held_out.images[:32])
     print(f"{options.epochs} epochs in {seconds:.1f} s\n")
 
     scores = predict(model, held_out.images)

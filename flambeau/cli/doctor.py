@@ -30,6 +30,7 @@ OPTIONAL_PACKAGES = {
     "scikit-learn": "flambeau demo",
     "matplotlib": "flambeau demo",
     "tqdm": "flambeau demo",
+    "tensorboard": "event files of utils.tensorboard",
 }
 
 Fact = tuple[str, Callable[[], Any]]

@@ -1,26 +1,15 @@
-"""List the tensors of a checkpoint: name, shape, dtype and size.
+"""List the tensors of a checkpoint: name, shape, dtype and size, or how each is damaged.
 
 Nothing in the file is executed: a .safetensors file is described by its header alone, and the
 pickle in a .pt file is read as a list of tensors and plain values, never run.
 """
 
 import argparse
-import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-SAFETENSORS_DTYPES = {
-    "BOOL": "bool", "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
-    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
-    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
-    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "C64": "complex64",
-}  # fmt: skip
-LONGEST_HEADER = 100_000_000  # the format's own limit
 
 
 class Entry(NamedTuple):
@@ -35,6 +24,7 @@ class Entry(NamedTuple):
 class Contents(NamedTuple):
     entries: list[Entry]
     others: dict[str, Any]  # what is no tensor
+    damaged: dict[str, str]  # what is wrong, by the name of the tensor
 
 
 def read(path: Path) -> Contents:
@@ -43,36 +33,29 @@ def read(path: Path) -> Contents:
 
 
 def _read_safetensors(path: Path) -> Contents:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        data_size = os.fstat(file.fileno()).st_size - 8 - length
-        if data_size < 0 or length > LONGEST_HEADER:
-            raise ValueError(f"its header claims {length} bytes, more than there are")
-        try:
-            header = json.loads(file.read(length))
-            others = header.pop("__metadata__", {})
-            entries = [_safetensors_entry(name, info) for name, info in header.items()]
-            end = max((info["data_offsets"][1] for info in header.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"its header is not that of a safetensors file ({error!r})") from None
-    if end > data_size:
-        raise ValueError(f"it is cut off: its tensors need {end} bytes, of {data_size} there")
-    return Contents(entries, others)
+    import flambeau
+    from flambeau.serialization import safetensors, safetensors_header
 
-
-def _safetensors_entry(name: str, info: dict[str, Any]) -> Entry:
-    start, end = info["data_offsets"]
-    dtype = SAFETENSORS_DTYPES.get(info["dtype"], info["dtype"])
-    return Entry(name, tuple(info["shape"]), dtype, end - start)
+    header = safetensors_header(path)
+    entries = []
+    for name, info in header.tensors.items():
+        ours = str(safetensors.DTYPES[info.dtype][0])
+        dtype = ours if hasattr(flambeau, ours) else info.dtype
+        entries.append(Entry(name, info.shape, dtype, info.nbytes))
+    return Contents(entries, dict(header.metadata), {})
 
 
 def _read_checkpoint(path: Path) -> Contents:
     import flambeau
+    from flambeau.serialization import salvage
     from flambeau.utils._pytree import tree_leaves_with_path
 
-    contents = Contents([], {})
-    for keys, value in tree_leaves_with_path(flambeau.load(path, weights_only=True)):
+    whole, damaged = salvage(path, weights_only=True)
+    contents = Contents([], {}, damaged)
+    for keys, value in tree_leaves_with_path(whole):
         name = ".".join(map(_step, keys)) or "(the file itself)"
+        if name in damaged:
+            continue
         if isinstance(value, flambeau.Tensor):
             dtype = str(value.dtype).removeprefix("torch.")
             size = value.numel() * value.element_size()
@@ -101,6 +84,8 @@ def _lines(contents: Contents) -> Iterator[str]:
     for name, value in contents.others.items():
         text = repr(value)
         yield f"{name} = {text if len(text) <= 60 else text[:57] + '...'}"
+    for name, why in contents.damaged.items():
+        yield f"{name}  damaged: {why}"
     numbers = sum(math.prod(entry.shape) for entry in contents.entries)
     total = human_size(sum(entry.size for entry in contents.entries))
     yield f"{len(rows)} tensor{'s' * (len(rows) != 1)}, {numbers:,} numbers, {total}"
@@ -126,4 +111,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"flambeau inspect: cannot read {path}: {error}", file=sys.stderr)
         return 1
     print("\n".join(_lines(contents)))
-    return 0
+    return 1 if contents.damaged else 0

@@ -74,6 +74,15 @@ class Parameter(flambeau.Tensor, metaclass=_ParameterMeta):
     __torch_function__ = flambeau._C._disabled_torch_function_impl
 
 
+def name_as_torch() -> None:
+    """Let ``Parameter`` say that it is of ``torch``, where that is the name of the library."""
+    Parameter.__module__ = "torch.nn.parameter"
+
+
+if flambeau.__name__ == "torch":
+    name_as_torch()
+
+
 def rebuild_parameter(data, requires_grad, backward_hooks):
     return Parameter(data, requires_grad)
 

@@ -27,3 +27,24 @@ def __getattr__(name: str):
 
     globals()[name] = found = namespace(name)
     return found
+
+
+loaded_libraries: set[str] = set()
+
+
+def load_library(path) -> None:
+    """Loads a library whose ops, which ``TORCH_LIBRARY`` registers, are then in ``flambeau.ops``.
+
+    One that is loaded already is not loaded again.
+    """
+    import ctypes
+    import os
+
+    path = os.path.realpath(path)
+    if path in loaded_libraries:
+        return
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        raise OSError(f"Could not load this library: {path}: {error}") from error
+    loaded_libraries.add(path)

@@ -450,6 +450,13 @@ def check_sequence(op, start, step, n, dtype):
 # ---- memory: which is looked at, not touched
 
 
+@_leaf("check_inplace", "(tensor, bool, literal) -> none")
+def check_inplace(t, requires_grad, op):
+    """RuntimeError where autograd forbids to write to ``t`` what may require grad: for bodies that
+    write to several tensors, before the first of them.
+    """
+
+
 @_leaf("check_written_once", "(literal, tensor) -> none")
 def check_written(op, t):
     """RuntimeError where elements of a tensor that is written share memory."""

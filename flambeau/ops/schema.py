@@ -101,6 +101,7 @@ class Return:
     mutated: bool = False
     name: str = ""
     optional: bool = False
+    symbolic: bool = False
 
     @property
     def cpp(self) -> str:
@@ -114,7 +115,8 @@ class Return:
         alias = f"({self.alias}{'!' if self.mutated else ''})" if self.alias else ""
         name = f" {self.name}" if self.name else ""
         mark = "?" if self.optional else ""
-        return f"{self.type}{alias}{'[]' if self.list else ''}{mark}{name}"
+        kind = "SymInt" if self.symbolic else self.type
+        return f"{kind}{alias}{'[]' if self.list else ''}{mark}{name}"
 
 
 @dataclass(frozen=True)
@@ -232,10 +234,10 @@ class _Reader:
             self.fail(f"unknown type {name!r} (there are {', '.join(['SymInt', *TYPES])})", start)
         alias = mutated = ""
         if self.take(r"\("):
-            alias = self.expect(r"[a-z*]", "an alias set")
+            alias = self.expect(r"[a-z][a-z0-9]*|\*", "an alias set")
             mutated = self.take("!")
             if self.take("->"):
-                self.expect(r"[a-z*]", "an alias set")
+                self.expect(r"[a-z][a-z0-9]*|\*", "an alias set")
             self.expect(r"\)", "')'")
         item, size = self.take(r"\?"), None
         if self.take(r"\["):
@@ -299,7 +301,9 @@ class _Reader:
     def result(self) -> Return:
         f = self.type()
         name = self.take(r"[^\W\d]\w*")
-        return Return(f["type"], f["list"], f["alias"], f["mutated"], name, f["optional"])
+        return Return(
+            f["type"], f["list"], f["alias"], f["mutated"], name, f["optional"], f["symbolic"]
+        )
 
     def results(self) -> list[Return]:
         if not self.take(r"\("):

@@ -1,4 +1,4 @@
-"""Zip archives as `save` writes them: entries as they are, each at a multiple of 64 bytes."""
+"""Zip archives as `save` writes them: entries as they are, at multiples of 64 bytes by default."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _MODE = 0o600 << 16
 class Archive:
     """Writes one entry after the other, and on a regular exit the table of all."""
 
-    def __init__(self, file, name: str) -> None:
+    def __init__(self, file, name: str, alignment: int = ALIGNMENT, checksums: bool = True) -> None:
         self._file, self._name = file, name
+        self._alignment, self._checksums = alignment, checksums
         try:
             self._at = file.tell()
         except (AttributeError, OSError):  # a pipe
@@ -39,10 +40,10 @@ class Archive:
         size = _ELSEWHERE if large else nbytes
         # Sizes of 64 bits, then what moves the data to where they shall begin.
         extra = struct.pack("<HHQQ", 1, 16, nbytes, nbytes) if large else b""
-        padding = -(start + 30 + len(path) + len(extra) + 4) % ALIGNMENT
+        padding = -(start + 30 + len(path) + len(extra) + 4) % self._alignment
         extra += struct.pack("<2sH", b"FB", padding) + b"Z" * padding
         flags = 0 if path.isascii() else _UTF8
-        common = (flags, 0, 0, _DATE, _crc32(data), size, size, len(path))
+        common = (flags, 0, 0, _DATE, _crc32(data) if self._checksums else 0, size, size, len(path))
         header = struct.pack(
             "<4sHHHHHIIIHH",
             b"PK\x03\x04",

@@ -28,7 +28,34 @@ class Passed(Exception):
         self.error = error
 
 
-_repr = reprlib.Repr()
+class DamagedTensorsError(CheckpointError):
+    """A file some tensors of which are damaged; the others are whole, and `salvage` reads them.
+
+    Attributes:
+        tensors: what is wrong, by the names of the damaged tensors, as in ``model.0.weight``.
+    """
+
+    def __init__(self, text: str, tensors: dict[str, str]) -> None:
+        super().__init__(text)
+        self.tensors = tensors
+
+    def __reduce__(self):
+        return DamagedTensorsError, (str(self), self.tensors)
+
+
+class _Repr(reprlib.Repr):
+    """Texts of plain values; of others only what they are, for asking them would run them."""
+
+    def repr1(self, x, level):
+        kind = type(x)
+        if kind.__module__ == "builtins":
+            return super().repr1(x, level)
+        if isinstance(x, type):
+            return f"{x.__module__}.{x.__qualname__}"
+        return f"<{kind.__module__}.{kind.__qualname__}>"
+
+
+_repr = _Repr()
 _repr.maxlevel = 2
 
 

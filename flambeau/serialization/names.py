@@ -10,7 +10,7 @@ import flambeau
 from . import rebuild
 from .errors import CheckpointError, Damaged, short
 from .limits import Budget, check_key, sizes, whole_numbers
-from .rebuild import TYPED_STORAGES, StorageKind
+from .rebuild import TYPED_STORAGES, StorageType
 from .unpickler import Callable, UserClass
 
 _OTHER_DTYPES = (
@@ -25,7 +25,13 @@ _OTHER_DTYPES = (
     "float8_e8m0fnu",
     "float4_e2m1fn_x2",
 )
-_FACTORIES = (list, dict, set, int, float, str, bool, tuple)
+# Modules that PyTorch has in one with others.
+_ELSEWHERE = {
+    "torch.nn.modules.lazy_conv": "torch.nn.modules.conv",
+    "torch.optim._lr_base": "torch.optim.lr_scheduler",
+    "torch.optim._lr_combined": "torch.optim.lr_scheduler",
+    "torch.optim._lr_cycles": "torch.optim.lr_scheduler",
+}
 _MEMORY_FORMATS = ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 
 
@@ -55,6 +61,11 @@ def _bytearray(budget: Budget, data=b"", *encoding) -> bytearray:
     return bytearray(_encode(budget, data, *encoding))
 
 
+def _no_bytes() -> bytes:
+    # How protocol 2 writes bytes that are empty.
+    return b""
+
+
 def _hashing(kind):
     """set, frozenset, OrderedDict and Counter: of a list of elements, or of pairs."""
     pairs = kind is OrderedDict
@@ -73,11 +84,10 @@ def _hashing(kind):
 
 
 def _defaultdict(budget: Budget, factory=None, items=()):
-    kind = factory.kind if isinstance(factory, Callable) else factory
-    if not any(kind is k for k in (None, *_FACTORIES)) or (kind is None and factory is not None):
-        raise Damaged(f"a defaultdict of {short(factory)} is not allowed")
-    budget.defaultdict()
-    return defaultdict(kind, _hashing(OrderedDict)(budget, items))
+    from .objects import default_factory
+
+    budget.nested()
+    return defaultdict(default_factory(factory), _hashing(OrderedDict)(budget, items))
 
 
 def _size(budget: Budget, items=()):
@@ -131,44 +141,45 @@ def _table() -> dict[str, object]:
     from flambeau.nn import parameter
 
     table: dict[str, object] = {
-        "collections.OrderedDict": Callable(_hashing(OrderedDict), copies=True),
-        "collections.Counter": Callable(_hashing(Counter), copies=True),
-        "collections.defaultdict": Callable(_defaultdict, copies=True),
+        "collections.OrderedDict": Callable(_hashing(OrderedDict), copies=True, value=OrderedDict),
+        "collections.Counter": Callable(_hashing(Counter), copies=True, value=Counter),
+        "collections.defaultdict": Callable(_defaultdict, copies=True, value=defaultdict),
         "_codecs.encode": Callable(_encode, copies=True),
-        "torch.Size": Callable(_size, copies=True),
-        "torch.device": Callable(flambeau.device),
+        "torch.Size": Callable(_size, copies=True, value=flambeau.Size),
+        "torch.device": Callable(flambeau.device, value=flambeau.device),
         "torch.Tensor": flambeau.Tensor,
-        "torch.nn.parameter.Parameter": Callable(parameter.Parameter),
+        "torch.nn.parameter.Parameter": Callable(rebuild.parameter, value=parameter.Parameter),
         "torch.serialization._get_layout": Callable(_get_layout),
-        "torch._tensor._rebuild_from_type_v2": Callable(rebuild.from_type_v2),
-        "torch.storage.UntypedStorage": StorageKind(None),
+        "torch._tensor._rebuild_from_type_v2": Callable(rebuild.from_type_v2, asks=True),
+        "torch.storage.UntypedStorage": StorageType("UntypedStorage"),
     }
     for name, function in {
         "_rebuild_tensor": rebuild.tensor_v1,
         "_rebuild_tensor_v2": rebuild.tensor_v2,
         "_rebuild_tensor_v3": rebuild.tensor_v3,
         "_rebuild_meta_tensor_no_storage": rebuild.meta_tensor,
-        "_rebuild_parameter": parameter.rebuild_parameter,
-        "_rebuild_parameter_with_state": parameter.rebuild_parameter_with_state,
+        "_rebuild_parameter": rebuild.parameter_of,
+        "_rebuild_parameter_with_state": rebuild.parameter_with_state,
     }.items():
         table[f"torch._utils.{name}"] = Callable(function)
-    for dtype, storage in TYPED_STORAGES.items():
-        table[f"torch.{storage}"] = StorageKind(getattr(flambeau, dtype))
+    for storage in TYPED_STORAGES.values():
+        table[f"torch.{storage}"] = StorageType(storage)
     for name in (*TYPED_STORAGES, *_OTHER_DTYPES, *_MEMORY_FORMATS):
         # A file may be newer than this library, which then does not know all of its dtypes.
         value = getattr(flambeau, name, None)
         if value is not None:
             table[f"torch.{name}"] = value
     builtin = {
-        "set": Callable(_hashing(set), copies=True, kind=set),
-        "frozenset": Callable(_hashing(frozenset), copies=True),
-        "slice": Callable(_whole(slice)),
-        "range": Callable(_whole(range)),
-        "complex": Callable(_complex),
-        "bytearray": Callable(_bytearray, copies=True),
-        "int": Callable(_one_number(int), kind=int),
-        "float": Callable(_one_number(float), kind=float),
-        "bool": Callable(_one_number(bool), kind=bool),
+        "set": Callable(_hashing(set), copies=True, value=set),
+        "frozenset": Callable(_hashing(frozenset), copies=True, value=frozenset),
+        "slice": Callable(_whole(slice), value=slice),
+        "range": Callable(_whole(range), value=range),
+        "complex": Callable(_complex, value=complex),
+        "bytearray": Callable(_bytearray, copies=True, value=bytearray),
+        "bytes": Callable(_no_bytes, value=bytes),
+        "int": Callable(_one_number(int), value=int),
+        "float": Callable(_one_number(float), value=float),
+        "bool": Callable(_one_number(bool), value=bool),
         # Only as what a defaultdict makes.
         "list": list,
         "dict": dict,
@@ -188,8 +199,8 @@ def _table() -> dict[str, object]:
 def name_in_files(module: str) -> str:
     """The name of ``module`` in files, which call this library by PyTorch's name."""
     if module == "flambeau" or module.startswith("flambeau."):
-        return "torch" + module[len("flambeau") :]
-    return module
+        module = "torch" + module[len("flambeau") :]
+    return _ELSEWHERE.get(module, module)
 
 
 def is_dtype(name: str) -> bool:
@@ -198,22 +209,76 @@ def is_dtype(name: str) -> bool:
 
 
 def find_global(module: str, name: str):
+    """What a name stands for with ``weights_only=True``."""
     full = f"{name_in_files(module)}.{name}"
-    found = _table().get(full)
-    if found is not None:
+    found = _find_plain(full, name)
+    if found is None and full in _user_globals:
+        from . import values
+
+        # What has a function of ours for it needs no other.
+        found = values.find(module, name) or _as_allowed(_user_globals[full])
+    if found is None:
+        raise _refused(
+            full,
+            name,
+            "load(..., weights_only=False) also makes modules, NumPy values "
+            "and objects of the program's own classes; ",
+        )
+    return found
+
+
+def finder(weights_only: bool, safe_modules=()):
+    """`find_global`, or what allows more; see `objects`."""
+    if weights_only:
+        return find_global
+    from . import values
+    from .objects import Objects
+
+    objects = Objects(safe_modules)
+
+    known: dict[tuple[str, str], object] = {}
+
+    def find(module: str, name: str):
+        found = known.get((module, name))
+        if found is None:
+            found = known[module, name] = find_once(module, name)
         return found
-    if full.startswith("torch.return_types."):
+
+    def find_once(module: str, name: str):
+        full = f"{name_in_files(module)}.{name}"
+        found = _find_plain(full, name)
+        if found is None:
+            found = values.find(module, name)
+        if found is None and full in _user_globals:
+            found = _as_allowed(_user_globals[full])
+        if found is None:
+            found = objects.find(name_in_files(module), name)
+        if found is None:
+            raise _refused(full, name, "")
+        return found
+
+    return find
+
+
+def _find_plain(full: str, name: str):
+    found = _table().get(full)
+    if found is None and full.startswith("torch.return_types."):
         kind = flambeau._C._return_type(name)
         if kind is not None:
-            return Callable(_results(kind), copies=True)
-    if full in _user_globals:
-        value = _user_globals[full]
-        return UserClass(value) if isinstance(value, type) else Callable(value)
-    raise CheckpointError(
+            return Callable(_results(kind), copies=True, value=kind)
+    return found
+
+
+def _as_allowed(value):
+    return UserClass(value) if isinstance(value, type) else Callable(value, value=value)
+
+
+def _refused(full: str, name: str, other: str) -> CheckpointError:
+    return CheckpointError(
         f"load: the file names {full}, which is not among the things that a file may name. If you "
-        f"trust it, allow it: flambeau.serialization.add_safe_globals([{name.split('.')[0]}]); or "
-        "save the state_dict() instead of the object itself. Pickles are never executed, "
-        "weights_only=False included."
+        f"trust it, allow it: {other}flambeau.serialization.add_safe_globals("
+        f"[{name.split('.')[0]}]) allows it alone; or save the state_dict() instead of the object "
+        "itself. Pickles are never executed, weights_only=False included."
     )
 
 

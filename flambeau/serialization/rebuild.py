@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import flambeau
-from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor, set_attributes
+from flambeau._tensor import rebuild_meta_tensor, rebuild_tensor
 
 from .errors import Damaged, short
 from .limits import sizes
+from .objects import class_attribute, write_state
 from .unpickler import Callable, UserClass
 
 # The storage classes by which files name these dtypes. Tensors of all others carry their dtype.
@@ -37,6 +40,14 @@ class MetaStorage:
         return self._nbytes
 
 
+class Lost(MetaStorage):
+    """Stands for a storage whose bytes are damaged, and for the tensors that see it."""
+
+    def __init__(self, nbytes: int, key: str) -> None:
+        super().__init__(nbytes)
+        self.key = key
+
+
 class TypedStorage:
     """A storage together with the dtype under which a file names it; None: untyped."""
 
@@ -45,11 +56,50 @@ class TypedStorage:
         self.dtype = dtype
 
 
-class StorageKind:
-    """A storage class, as a file names it."""
+class StorageType:
+    """A storage class, as a file names it: what ``dtype`` its elements have; None: bytes.
 
-    def __init__(self, dtype) -> None:
-        self.dtype = dtype
+    Example::
+
+        >>> StorageType("FloatStorage").dtype
+        torch.float32
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in _STORAGE_DTYPES:
+            raise KeyError(f'pickle storage type "{name}" is not recognized')
+        dtype = _STORAGE_DTYPES[name]
+        self.dtype = None if dtype is None else getattr(flambeau, dtype)
+
+
+_STORAGE_DTYPES: dict[str, str | None] = {
+    "UntypedStorage": None,
+    **{storage: dtype for dtype, storage in TYPED_STORAGES.items()},
+}
+
+
+def normalize_storage_type(storage_type):
+    """The class of this name in ``flambeau``.
+
+    Example::
+
+        >>> normalize_storage_type(flambeau.UntypedStorage) is flambeau.UntypedStorage
+        True
+    """
+    return getattr(flambeau, storage_type.__name__)
+
+
+def storage_to_tensor_type(storage):
+    """The class beside the storage's that is named for its tensors; AttributeError if there is
+    none, as for storages of bytes.
+
+    Example::
+
+        >>> hasattr(flambeau, "UntypedTensor")
+        False
+    """
+    kind = type(storage)
+    return getattr(sys.modules[kind.__module__], kind.__name__.replace("Storage", "Tensor"))
 
 
 def tensor_v3(
@@ -69,6 +119,8 @@ def tensor_v3(
     bits = metadata or {}
     if not isinstance(bits, dict) or bits.keys() - {"conj", "neg"}:
         raise Damaged(f"a tensor has the unknown properties {short(bits)}")
+    if isinstance(storage, Lost):
+        return storage
     if storage.device.type == "meta":
         return rebuild_meta_tensor(dtype, size, stride, requires_grad)
     return rebuild_tensor(storage, storage_offset, size, stride, requires_grad, dtype, bits)
@@ -99,22 +151,48 @@ def meta_tensor(dtype, size, stride, requires_grad):
     return rebuild_meta_tensor(dtype, sizes(size), sizes(stride), requires_grad)
 
 
-def from_type_v2(function, kind, args, state):
+def parameter(data=None, requires_grad=True):
+    from flambeau.nn import Parameter
+
+    if isinstance(data, Lost):
+        return data
+    if not isinstance(data, (flambeau.Tensor, type(None))) or type(requires_grad) is not bool:
+        raise Damaged(f"a parameter of {short(data)}, requires_grad={short(requires_grad)}")
+    with flambeau._C.DisableTorchFunctionSubclass():  # which is code of the program
+        return Parameter(data, requires_grad)
+
+
+def parameter_of(data, requires_grad, backward_hooks):
+    return parameter(data, requires_grad)
+
+
+def parameter_with_state(data, requires_grad, backward_hooks, state):
+    made = parameter(data, requires_grad)
+    if not isinstance(made, Lost):
+        write_state(made, state)
+    return made
+
+
+def from_type_v2(machine, function, kind, args, state):
     """A tensor with attributes, or of a subclass."""
     if not isinstance(function, Callable):
         raise Damaged(f"it calls {short(function)} to make a tensor")
-    if function.copies or not isinstance(args, (tuple, list)):
+    if function.copies or function.asks or not isinstance(args, (tuple, list)):
         raise Damaged(f"it makes a tensor of {short(args)}")
     tensor = function.function(*args)
+    if isinstance(tensor, Lost):
+        return tensor
     if not isinstance(tensor, flambeau.Tensor):
         raise Damaged(f"it makes {short(tensor)} where a tensor should be")
-    if isinstance(kind, UserClass):
-        tensor = tensor.as_subclass(kind.cls)
-        own = getattr(kind.cls, "__setstate__", None)
+    rule = machine.rule(kind)
+    if isinstance(rule, UserClass) and issubclass(rule.cls, flambeau.Tensor):
+        tensor = tensor.as_subclass(rule.cls)
+        own = class_attribute(rule.cls, "__setstate__")
         if own is not getattr(flambeau.Tensor, "__setstate__", None):
-            tensor.__setstate__(state)
+            rule.set_state(machine, tensor, state)
             return tensor
     elif kind is not flambeau.Tensor:
         raise Damaged(f"{short(kind)} is no class of tensors")
-    set_attributes(tensor, state)
+    if state:
+        write_state(tensor, state)
     return tensor

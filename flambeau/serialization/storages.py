@@ -26,3 +26,14 @@ def new_storage(nbytes: int):
 
 def is_path(f) -> bool:
     return isinstance(f, (str, bytes, os.PathLike))
+
+
+def swapped(storage, dtype):
+    """A copy of ``storage`` in the other order of bytes."""
+    width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
+    source = bytes(view_of(storage))
+    result = new_storage(len(source))
+    view = view_of(result)
+    for i in range(width):
+        view[i::width] = source[width - 1 - i :: width]
+    return result

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 
 from .errors import CheckpointError, Damaged, Passed, short
 from .limits import Budget, check_key
@@ -23,25 +23,47 @@ _PLAIN_DICTS = (dict, OrderedDict, Counter, defaultdict)
 class Callable:
     """What a name in a file may stand for when the file calls it: ``function(*args)``.
 
-    One that ``copies`` its argument is given the machine's `Budget` first. ``kind`` is the type
-    that it makes, where a defaultdict may have it.
+    One that ``copies`` its argument is given the machine's `Budget` first, one that ``asks`` the
+    machine itself. ``value`` is what the name stands for elsewhere, a class mostly.
     """
 
-    __slots__ = ("copies", "function", "kind")
+    __slots__ = ("asks", "copies", "function", "value")
 
-    def __init__(self, function, copies: bool = False, kind=None) -> None:
+    def __init__(self, function, copies: bool = False, value=None, asks: bool = False) -> None:
         self.function = function
         self.copies = copies
-        self.kind = kind
+        self.asks = asks
+        self.value = value
 
 
 class UserClass:
-    """A class that the user allowed: the file may make instances and set their state."""
+    """A class that the user allowed by `add_safe_globals`, to make instances as pickle does.
+
+    Other rules for making instances derive from this one.
+    """
 
     __slots__ = ("cls",)
 
     def __init__(self, cls) -> None:
         self.cls = cls
+
+    def call(self, machine: Unpickler, args: tuple):
+        return self.cls(*args)
+
+    def make(self, machine: Unpickler, args: tuple, kwargs: dict):
+        return self.cls.__new__(self.cls, *args, **kwargs)
+
+    def set_state(self, machine: Unpickler, target, state) -> None:
+        if hasattr(target, "__setstate__"):
+            target.__setstate__(state)
+            return
+        slots = None
+        if isinstance(state, tuple) and len(state) == 2:
+            state, slots = state
+        if state:
+            target.__dict__.update(state)
+        for name, value in (slots or {}).items():
+            setattr(target, name, value)
 
 
 class _Mark:
@@ -57,7 +79,8 @@ class Unpickler:
     Args:
         data: the pickle, or several one after the other.
         find_global: gives what ``module`` and ``name`` stand for: a `Callable`, a `UserClass`, or
-            a plain value; raises `CheckpointError` for anything else.
+            a plain value; raises `CheckpointError` for anything else. Objects that it gives must
+            live as long as the machine.
         persistent_load: gives the object that stands outside of the pickle under an id.
         encoding: of strings that Python 2 wrote.
     """
@@ -73,6 +96,7 @@ class Unpickler:
         """The object of the next pickle; `Damaged` tells what is wrong with it."""
         self.stack: list = []
         self.memo: dict[int, object] = {}
+        self.rules: dict[int, Callable | UserClass] = {}
         self.budget = Budget(len(self.data))
         try:
             while True:
@@ -139,66 +163,88 @@ class Unpickler:
 
     # ---- building
 
-    def call(self, target, args):
-        if not isinstance(args, tuple):
-            raise TypeError("the arguments of a call must be a tuple")
+    def find(self, module: str, name: str):
+        """What a name stands for; what may be done with it is known by what it stands for."""
+        found = self.find_global(module, name)
+        if isinstance(found, UserClass):
+            self.rules[id(found.cls)] = found
+            return found.cls
+        if isinstance(found, Callable) and found.value is not None:
+            self.rules[id(found.value)] = found
+            return found.value
+        return found
+
+    def rule(self, target):
+        """The `Callable` or `UserClass` for ``target``, or None."""
         if isinstance(target, Callable):
-            if target.copies:
-                return target.function(self.budget, *args)
-            return target.function(*args)
-        if isinstance(target, UserClass):
-            return target.cls(*args)
+            return target
+        return self.rules.get(id(target))
+
+    def call(self, target, args):
+        if type(args) is not tuple:
+            raise TypeError("the arguments of a call must be a tuple")
+        rule = self.rule(target)
+        if isinstance(rule, Callable):
+            if rule.copies:
+                return rule.function(self.budget, *args)
+            return rule.function(self, *args) if rule.asks else rule.function(*args)
+        if rule is not None:
+            return rule.call(self, args)
         raise Damaged(f"it calls {short(target)}, which is not for calling")
 
     def make_instance(self, target, args, kwargs):
-        if isinstance(target, Callable):
+        rule = self.rule(target)
+        if isinstance(rule, Callable):
             if kwargs:
-                raise Damaged(f"it gives {short(target.function)} arguments by name")
+                raise Damaged(f"it gives {short(target)} arguments by name")
             return self.call(target, args)
-        if isinstance(target, UserClass):
-            return target.cls.__new__(target.cls, *args, **kwargs)
-        raise Damaged(f"it makes an instance of {short(target)}, which is no class")
+        if rule is None:
+            raise Damaged(f"it makes an instance of {short(target)}, which is no class")
+        if type(args) is not tuple or type(kwargs) is not dict:
+            raise TypeError("the arguments of a call must be a tuple, and a dictionary of names")
+        return rule.make(self, args, kwargs)
+
+    def is_made(self, target, kind) -> bool:
+        """Whether ``target`` is a ``kind``, or of a class derived from it and allowed."""
+        if type(target) is kind:
+            return True
+        return isinstance(target, kind) and isinstance(self.rule(type(target)), UserClass)
 
     def set_items(self, target, items: list) -> None:
-        if type(target) not in _PLAIN_DICTS:
+        if type(target) not in _PLAIN_DICTS and not self.is_made(target, dict):
             raise Damaged(f"it sets items of a {type(target).__name__}")
         if len(items) % 2:
             raise ValueError("a key without a value")
+        # Not what a class of the program may have in its place.
+        put = (OrderedDict if isinstance(target, OrderedDict) else dict).__setitem__
         for i in range(0, len(items), 2):
             check_key(items[i])
-            target[items[i]] = items[i + 1]
+            put(target, items[i], items[i + 1])
 
     def extend_list(self, target, values: list) -> None:
-        if type(target) is not list:
-            raise Damaged(f"it appends to a {type(target).__name__}")
-        target.extend(values)
+        for kind in (list, deque):
+            if self.is_made(target, kind):
+                kind.extend(target, values)
+                return
+        raise Damaged(f"it appends to a {type(target).__name__}")
 
     def set_state(self, target, state) -> None:
         kind = type(target)
-        if kind is OrderedDict and isinstance(state, dict):
+        rule = self.rule(kind)
+        if isinstance(rule, UserClass):
+            rule.set_state(self, target, state)
+        elif kind is OrderedDict and isinstance(state, dict):
             # Where a state dictionary keeps its metadata.
-            target.__dict__.update(state)
-            return
-        if not self.is_user_instance(target):
+            target.__dict__.update(attributes(state))
+        else:
             raise Damaged(f"it sets the state of a {kind.__name__}")
-        if hasattr(target, "__setstate__"):
-            target.__setstate__(state)
-            return
-        slots = None
-        if isinstance(state, tuple) and len(state) == 2:
-            state, slots = state
-        if state:
-            target.__dict__.update(state)
-        for name, value in (slots or {}).items():
-            setattr(target, name, value)
 
-    def is_user_instance(self, target) -> bool:
-        kind = type(target)
-        try:
-            found = self.find_global(kind.__module__, kind.__qualname__)
-        except CheckpointError:
-            return False
-        return isinstance(found, UserClass) and found.cls is kind
+
+def attributes(state) -> dict:
+    """``state`` if it is a dictionary of attributes."""
+    if type(state) is not dict or not all(type(name) is str for name in state):
+        raise Damaged(f"it sets the attributes {short(state)}")
+    return state
 
 
 def _text(raw: bytes) -> str:
@@ -301,14 +347,14 @@ def _pop(m: Unpickler) -> None:
 
 def _global(m: Unpickler) -> None:
     module, name = _text(m.read_line()), _text(m.read_line())
-    m.push(m.find_global(module, name))
+    m.push(m.find(module, name))
 
 
 def _stack_global(m: Unpickler) -> None:
     name, module = m.pop(), m.pop()
     if type(name) is not str or type(module) is not str:
         raise TypeError("the name of a global must be a string")
-    m.push(m.find_global(module, name))
+    m.push(m.find(module, name))
 
 
 def _reduce(m: Unpickler) -> None:
@@ -398,6 +444,7 @@ _BY_NAME = {
     "NEWOBJ": _new_object,
     "NEWOBJ_EX": _new_object_ex,
     "BUILD": _build,
+    "PERSID": lambda m: m.push(m.persistent_load(_text(m.read_line()))),
     "BINPERSID": lambda m: m.push(m.persistent_load(m.pop())),
 }
 _HANDLERS = {getattr(pickle, name)[0]: handler for name, handler in _BY_NAME.items()}

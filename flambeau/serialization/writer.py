@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import stat
+import struct
 import sys
 from collections import OrderedDict
 from contextlib import suppress
@@ -13,12 +14,16 @@ from contextlib import suppress
 import flambeau
 from flambeau._tensor import whole_storage
 
-from .archive import ALIGNMENT, Archive
+from . import options
+from .archive import Archive
+from .legacy import MAGIC_NUMBER, PROTOCOL_VERSION
+from .locations import location_tag
 from .names import is_dtype, name_in_files
 from .rebuild import TYPED_STORAGES, TypedStorage
 from .storages import is_path, view_of
 
 DEFAULT_PROTOCOL = 2
+_PLAIN = (type(None), bool, int, float, str, bytes, tuple, list, dict)
 
 
 def _dtype_name(dtype) -> str:
@@ -38,11 +43,31 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
     ``torch``, need not exist; hence the one written in Python.
     """
 
-    def __init__(self, file, protocol: int) -> None:
+    def __init__(self, file, protocol: int, legacy: bool = False) -> None:
         super().__init__(file, protocol)
+        self._legacy = legacy
         self.storages: dict[str, object] = {}
         self._keys: dict[object, str] = {}
         self._dtypes: dict[str, object] = {}
+
+    def save(self, obj, save_persistent_id=True):
+        # A state has many more plain values than tensors; none of them is looked at below.
+        kind = type(obj)
+        if kind in _PLAIN or kind is _Name:
+            self.framer.commit_frame()
+            known = self.memo.get(id(obj))
+            if known is not None:
+                self.write(self.get(known[0]))
+            elif kind is _Name:
+                self.save_global(obj)
+            else:
+                self.dispatch[kind](self, obj)
+        else:
+            super().save(obj, save_persistent_id)
+
+    def itemsize(self, key: str) -> int:
+        dtype = self._dtypes[key]
+        return 1 if dtype is None else dtype.itemsize
 
     def persistent_id(self, obj):
         if isinstance(obj, flambeau.UntypedStorage):
@@ -63,12 +88,11 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         kind = _Name("torch.storage", "UntypedStorage")
         if dtype is not None:
             kind = _Name("torch", TYPED_STORAGES[_dtype_name(dtype)])
-        location = sys.intern(str(storage.device))
-        return ("storage", kind, key, location, storage.nbytes() // itemsize)
+        location = sys.intern(location_tag(storage))
+        reference = ("storage", kind, key, location, storage.nbytes() // itemsize)
+        return (*reference, None) if self._legacy else reference
 
     def reducer_override(self, obj):
-        if isinstance(obj, _Name):
-            return obj.name
         if isinstance(obj, flambeau.Tensor):
             return _reduce_tensor(obj)
         if isinstance(obj, flambeau.dtype):
@@ -89,6 +113,8 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
             )
         if isinstance(obj, tuple) and type(obj).__module__ == "flambeau.return_types":
             return _Name("torch.return_types", type(obj).__name__), (tuple(obj),)
+        if type(obj) is type(flambeau.relu):
+            return obj.__name__
         if isinstance(obj, OrderedDict) and type(obj).__module__ == "flambeau.nn.modules._hooks":
             return OrderedDict, (), None, None, iter(obj.items())
         return NotImplemented
@@ -105,6 +131,8 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc, name-defined]
                 super().save_global(obj, name)  # type: ignore[misc]
                 return
             name = name or obj.__qualname__
+            if module == "torch" and getattr(flambeau.nn.functional, name, None) is obj:
+                module = "torch.nn.functional"
         self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())  # type: ignore
         self.memoize(obj)  # type: ignore
 
@@ -187,11 +215,13 @@ def save(
     """Write ``obj`` to a file that `load` and PyTorch's ``torch.load`` read.
 
     A path is replaced only once the file is complete and on the disk: whoever reads it sees the old
-    file or the new one, and a crash leaves the old one.
+    file or the new one, and a crash, a kill or a full disk leaves the old one. The bytes of each
+    tensor have a checksum, which `load` compares.
 
     Args:
         obj: tensors, parameters, and containers of them; other objects are written by reference
-            to their class, and only a program that allows the class can load them.
+            to their class: ``load(weights_only=False)`` makes modules and objects of the program's
+            own classes.
         f: a path, or an object with ``write``.
         pickle_module: only Python's ``pickle``.
         pickle_protocol: 2 to 5.
@@ -207,30 +237,21 @@ def save(
     """
     if pickle_module not in (None, pickle):
         raise NotImplementedError("save: pickle_module can only be Python's own pickle")
-    if not _use_new_zipfile_serialization:
-        raise NotImplementedError(
-            "save: _use_new_zipfile_serialization=False, the format before PyTorch 1.6, can be "
-            "read but not written"
-        )
+    legacy = not _use_new_zipfile_serialization
     data = io.BytesIO()
-    pickler = _Pickler(data, pickle_protocol)
+    pickler = _Pickler(data, pickle_protocol, legacy)
     pickler.dump(obj)
 
     def write(file, name: str) -> None:
-        with Archive(file, name) as archive:
-            archive.write("data.pkl", data.getvalue())
-            archive.write(".format_version", b"1")
-            archive.write(".storage_alignment", str(ALIGNMENT).encode())
-            if not _disable_byteorder_record:
-                archive.write("byteorder", sys.byteorder.encode())
-            for key, storage in pickler.storages.items():
-                archive.write(f"data/{key}", view_of(storage.cpu()))
-            archive.write("version", b"3\n")
+        if legacy:
+            _write_legacy(file, data, pickler)
+        else:
+            _write_archive(file, name, data, pickler, not _disable_byteorder_record)
 
     if is_path(f):
         path = os.fspath(f)
         name = os.path.splitext(os.path.basename(os.fsdecode(path)))[0] or "archive"
-        _replace_file(path, lambda file: write(file, name))
+        replace_file(path, lambda file: write(file, name))
     elif hasattr(f, "write"):
         write(f, "archive")
     else:
@@ -240,8 +261,51 @@ def save(
         )
 
 
-def _replace_file(path, write) -> None:
-    """Have ``write`` fill a new file next to ``path``, then put it in its place."""
+def _write_archive(file, name: str, data, pickler, byteorder: bool) -> None:
+    alignment = options.save.storage_alignment
+    with Archive(file, name, alignment, options.save.compute_crc32) as archive:
+        archive.write("data.pkl", data.getvalue())
+        archive.write(".format_version", b"1")
+        archive.write(".storage_alignment", str(alignment).encode())
+        if byteorder:
+            archive.write("byteorder", sys.byteorder.encode())
+        for key, storage in pickler.storages.items():
+            archive.write(f"data/{key}", _bytes_of(storage))
+        archive.write("version", b"3\n")
+
+
+def _bytes_of(storage):
+    return bytes(storage.nbytes()) if options.thread.skip_data else view_of(storage.cpu())
+
+
+def _write_legacy(file, data, pickler) -> None:
+    """The format before PyTorch 1.6; see `legacy`."""
+    protocol = pickler.proto
+    system = {
+        "protocol_version": PROTOCOL_VERSION,
+        "little_endian": sys.byteorder == "little",
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
+    for value in (MAGIC_NUMBER, PROTOCOL_VERSION, system):
+        file.write(pickle.dumps(value, protocol))
+    file.write(data.getvalue())
+    keys = sorted(pickler.storages)
+    file.write(pickle.dumps(keys, protocol))
+    for key in keys:
+        count = pickler.storages[key].nbytes() // pickler.itemsize(key)
+        file.write(struct.pack("<q", count))
+        file.write(_bytes_of(pickler.storages[key]))
+    if hasattr(file, "flush"):
+        file.flush()
+
+
+def replace_file(path, write) -> None:
+    """Have ``write`` fill a new file next to ``path``, then put it in its place.
+
+    Note [A file at once]: the new file has no name until it is whole and on the disk, where the
+    system can do that (Linux): a process that is killed leaves nothing behind. Then it takes the
+    place of the old one in one step, and the folder, which says so, goes to the disk too.
+    """
     path = os.path.realpath(os.fsdecode(path))
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
@@ -251,16 +315,76 @@ def _replace_file(path, write) -> None:
         with open(path, "wb") as file:
             write(file)
         return
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    with _Folder(folder) as place:
+        try:
+            _fill_and_replace(path, write, place, nameless=True)
+        except _NoNamelessFiles:
+            _fill_and_replace(path, write, place, nameless=False)
+        place.sync()
+
+
+class _NoNamelessFiles(Exception):
+    """This system or file system has no files without names, or cannot give them one."""
+
+
+class _Folder:
+    """A folder that is open, where folders can be opened and this one be read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.handle: int | None = os.open(path, os.O_RDONLY)
+        except OSError:
+            self.handle = None
+
+    def sync(self) -> None:
+        """Have the disk know the names in it."""
+        if self.handle is not None:
+            with suppress(OSError):  # file systems that cannot; the file itself is there and whole
+                os.fsync(self.handle)
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self.handle is not None:
+            os.close(self.handle)
+
+
+def _fill_and_replace(path: str, write, place: _Folder, nameless: bool) -> None:
+    name = f".{os.path.basename(path)}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    temporary = os.path.join(place.path, name)
+    opened = _open_nameless(place) if nameless else open(temporary, "xb")
     try:
-        with open(temporary, "xb") as file:
+        with opened as file:
             write(file)
             file.flush()
+            with suppress(FileNotFoundError):
+                os.chmod(file.fileno(), stat.S_IMODE(os.stat(path).st_mode))
             os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+            if nameless:
+                _name(file, temporary, place)
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def _open_nameless(place: _Folder):
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None or place.handle is None or not os.path.isdir("/proc/self/fd"):
+        raise _NoNamelessFiles
+    try:
+        return open(os.open(place.path, flag | os.O_WRONLY | os.O_CLOEXEC, 0o666), "wb")
+    except OSError as error:  # any other reason holds for a file with a name, too
+        raise _NoNamelessFiles from error
+
+
+def _name(file, path: str, place: _Folder) -> None:
+    try:
+        # The folder is named, though both paths are whole, so that the link in /proc is followed.
+        source = f"/proc/self/fd/{file.fileno()}"
+        os.link(source, path, src_dir_fd=place.handle, follow_symlinks=True)
+    except OSError as error:
+        raise _NoNamelessFiles from error

@@ -12,9 +12,13 @@ _SUBMODULES = (
     "checkpoint",
     "cpp_extension",
     "data",
+    "dlpack",
     "flop_counter",
     "hooks",
+    "model_zoo",
     "module_tracker",
+    "summary",
+    "tensorboard",
 )
 _BACKENDS = (
     "generate_methods_for_privateuse1_backend",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 import flambeau
+from flambeau import _C
 from flambeau.overrides import TorchFunctionMode
 
 _NAMES = (
@@ -43,3 +45,28 @@ def _enter(device):
 
 def _exit():
     _entered.pop().__exit__()
+
+
+def innermost() -> DeviceContext | None:
+    """The context that decides now."""
+    for depth in reversed(range(_C._len_torch_function_stack())):
+        mode = _C._get_function_stack_at(depth)
+        if isinstance(mode, DeviceContext):
+            return mode
+    return None
+
+
+_default = threading.local()
+
+
+def replace_default(device) -> None:
+    """Let a context below all others decide in this thread, in place of the one before."""
+    context = None if device is None else DeviceContext(device)
+    modes = [_C._pop_torch_function_stack() for _ in range(_C._len_torch_function_stack())]
+    before = getattr(_default, "context", None)
+    if context is not None:
+        _C._push_on_torch_function_stack(context)
+    for mode in reversed(modes):
+        if mode is not before:
+            _C._push_on_torch_function_stack(mode)
+    _default.context = context

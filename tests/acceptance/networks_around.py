@@ -608,11 +608,13 @@ def test_the_profiler():
         assert any("linear" in e.get("name", "") for e in trace["traceEvents"])
         assert "%" in prof.summary() and "linear" in prof.summary()
     """)
+    passes("tests/looking/test_profiler.py", 28)
 
 
 def test_summary_of_a_script():
     out = run(sys.executable, "-m", "flambeau", "summary", "examples/digits.py:Net")
     assert "Conv2d" in out and re.search(r"\d,\d{3}", out)
+    passes("tests/looking/test_summary.py", 8)
 
 
 def test_anomaly_mode_names_the_forward_line():
@@ -624,13 +626,14 @@ def test_anomaly_mode_names_the_forward_line():
             (y * 0).sum().backward()
         """,
         "RuntimeError",
-        "(?s)(Sqrt|sqrt)",
+        r"(?s)Sqrt.*Its forward is.*line \d+",
     )
 
 
 def test_debugging_line_by_line():
     text = (ROOT / "docs/debugging.md").read_text()
     assert "breakpoint()" in text and "forward" in text and "backward" in text
+    passes("tests/looking/test_debugging.py", 4)
 
 
 # ---- 8. the name torch

@@ -195,6 +195,26 @@ def test_anomaly_mode_finds_nan():
     assert not torch.is_anomaly_enabled()
 
 
+def test_errors_of_anomaly_mode_end_with_the_line_of_the_forward():
+    here = r'Its forward is\n  File ".*test_graph.py", line \d+, in test_errors_of_anomaly.*'
+    x = leaf(0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.autograd.set_detect_anomaly(True):
+            y = torch.nn.functional.normalize(x, dim=0, eps=0.0)  # NaN, within the package
+            with pytest.raises(RuntimeError, match=here + r"\n    y = torch.nn.functional.norm"):
+                y.sum().backward()
+            z = x.exp()
+            z.add_(1)
+            with pytest.raises(RuntimeError, match="modified by an inplace.*" + here):
+                z.sum().backward()
+    z = x.exp()
+    z.add_(1)
+    with pytest.raises(RuntimeError, match="enable anomaly detection") as caught:
+        z.sum().backward()
+    assert "Its forward" not in str(caught.value)
+
+
 def test_gradient_edges():
     x = leaf(1.0)
     edge = graph.get_gradient_edge(x)

@@ -511,7 +511,7 @@ def test_schema_from_annotations():
     def f(x: torch.Tensor, xs: list[torch.Tensor], n: int | None, *, p: float = 0.5) -> None: ...
 
     assert torch.library.infer_schema(f, mutates_args={"x"}) == (
-        "(Tensor(a!) x, Tensor[] xs, int? n, *, float p=0.5) -> ()"
+        "(Tensor(a0!) x, Tensor[] xs, SymInt? n, *, float p=0.5) -> ()"
     )
     with pytest.raises(ValueError, match="annotation"):
         torch.library.infer_schema(lambda x: x, mutates_args=())

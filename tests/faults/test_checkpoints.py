@@ -3,6 +3,7 @@
 import io
 import pickle
 import random
+import re
 import struct
 import zipfile
 
@@ -83,7 +84,10 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_hostile_pickle_is_refused(case, tmp_path):
     said = hostile(tmp_path, b"\x80\x04" + REFUSED[case]() + b".")
-    assert said.startswith("CheckpointError load: ") and "is truncated or corrupt" in said, said
+    assert (
+        re.match("(CheckpointError|DamagedTensorsError) load: ", said)
+        and "is truncated or corrupt" in said
+    ), said
     assert len(said) < 2500
 
 
@@ -121,11 +125,11 @@ def test_a_size_that_lies(name):
         import flambeau as torch, io, resource
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try: torch.load(io.BytesIO({data!r}))
-        except RuntimeError as e: print(type(e).__name__)
+        except torch.serialization.CheckpointError: print("refused")
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10
         """
     )
-    assert said == "CheckpointError"
+    assert said == "refused"
 
 
 def test_an_entry_that_deflates_to_more_than_deflate_can():

@@ -551,3 +551,25 @@ def test_an_imaginary_number_is_no_slope(name):
 def test_triangles_of_endless_matrices_take_the_time_of_what_is_in_them():
     assert torch.triu_indices(2**62, 1).tolist() == [[0], [0]]
     assert torch.tril_indices(2**40, 1, -(2**40) + 1).tolist() == [[2**40 - 1], [0]]
+
+
+@pytest.mark.parametrize("weights", [None, torch.ones(2), torch.ones(2).double()])
+def test_counts_up_to_the_largest_integer(weights):
+    with pytest.raises(RuntimeError, match="bincount"):
+        torch.bincount(torch.tensor([2**63 - 1, 0]), weights)
+
+
+def test_slopes_are_kept_only_where_they_can_be_applied():
+    x, noise = torch.ones(2, requires_grad=True), torch.zeros(2)
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        torch.ops.aten.rrelu_with_noise_(x, noise, training=True)
+    assert noise.tolist() == [0, 0]
+
+
+def test_attention_that_drops_all():
+    q, mask = torch.ones(1, 2, 2), torch.zeros(1, 2, 2)
+    out, _ = torch._scaled_dot_product_attention_math(q, q, q, dropout_p=1.0, dropout_mask=mask)
+    assert out.tolist() == torch.zeros(1, 2, 2).tolist()
+    for p in (-0.5, 1.5):
+        with pytest.raises(RuntimeError, match="probability has to be between 0 and 1"):
+            torch.nn.functional.scaled_dot_product_attention(q, q, q, dropout_p=p)

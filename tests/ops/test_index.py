@@ -760,3 +760,16 @@ def test_a_complex_number_that_does_not_fit_is_refused_as_any_other(dtype):
     assert not x.any()
     x[0, 0] = 1 + 0j
     assert x.tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("reduce, function", [("sum", "any"), ("prod", "all"), ("amax", "any")])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_scatter_reduce_of_bools(reduce, function, include_self):
+    own, index = flambeau.tensor([True, False, True]), flambeau.tensor([0, 1, 1, 0, 0])
+    src = flambeau.tensor([True, False, False, False, True])
+    found = own.scatter_reduce(0, index, src, reduce, include_self=include_self)
+    for place in (0, 1):
+        came = [bool(v) for v, i in zip(src, index) if i == place]
+        came += [bool(own[place])] * include_self
+        assert bool(found[place]) == {"any": any, "all": all}[function](came)
+    assert found[2] and found.dtype == flambeau.bool

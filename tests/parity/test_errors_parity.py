@@ -55,7 +55,13 @@ EXCEPTIONS = {
     **dict.fromkeys(["block_diag", "cartesian_prod"], ["pair"]),
     # A tensor with dimensions is no number, and so no end.
     "logspace": ["x 0 5"],
+    # PyTorch asserts what its arguments are, without words.
+    **dict.fromkeys(["sym_ite", "sym_max", "sym_min"], CALLS),
+    # It exists, and refuses whatever it is given.
+    "nn.functional.scaled_grouped_mm": CALLS,
     # PyTorch stops at what its Python happens to do with the argument.
+    "sym_sum": ["x v4"],
+    "nn.functional.scaled_mm": ["x x x x x x x x x"],
     "broadcast_shapes": ["text", "pair"],
     "norm": ["None", "text", "lib", "object", "list", "pair", "", "x object"],
     "stft": ["x v4", "x i", "x x", "x x object", "x x x x x x x x x"],

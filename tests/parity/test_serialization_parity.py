@@ -230,3 +230,141 @@ def test_files_without_checksums():
     finally:
         torch.serialization.set_crc32_options(True)
     assert described(flambeau.load(file)) == described(make(torch))
+
+
+def layers(lib):
+    nn, F = lib.nn, lib.nn.functional
+    weight = nn.Parameter(lib.ones(2))
+    sgd = lib.optim.SGD([weight], lr=0.1, momentum=0.9)
+    weight.grad = lib.ones(2)
+    sgd.step()
+    return {
+        "mlp": nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.BatchNorm1d(3), nn.LayerNorm(3)),
+        "conv": nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.MaxPool2d(2), nn.Flatten()),
+        "lstm": nn.LSTM(4, 5, 2),
+        "gru": nn.GRU(4, 5, bidirectional=True),
+        "embedding": nn.Embedding(5, 3, padding_idx=0),
+        "encoder": nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2),
+        "gelu": nn.TransformerEncoderLayer(8, 2, 16, activation="gelu"),
+        "attention": nn.MultiheadAttention(8, 2),
+        "transformer": nn.Transformer(8, 2, 1, 1, 16),
+        "lists": nn.ModuleDict({"a": nn.ModuleList([nn.Linear(1, 1)]), "b": nn.Softmax(-1)}),
+        "parameters": nn.ParameterList([nn.Parameter(lib.ones(2))]),
+        "loss": nn.CrossEntropyLoss(weight=lib.ones(3)),
+        "adam": lib.optim.Adam([weight]),
+        "sgd": sgd,
+        "muon": lib.optim.Muon([nn.Parameter(lib.ones(2, 2))]),
+        "cycle": lib.optim.lr_scheduler.OneCycleLR(sgd, 0.1, total_steps=9),
+        "plateau": lib.optim.lr_scheduler.ReduceLROnPlateau(sgd),
+        "functions": [F.relu, F.gelu, lib.relu, lib.tanh, F.softmax],
+        "classes": [nn.Linear, nn.ReLU],
+    }
+
+
+@pytest.mark.parametrize("name", layers(flambeau))
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_whole_objects(name, ours_first):
+    writer, reader = (flambeau, torch) if ours_first else (torch, flambeau)
+    kept, like = layers(writer)[name], layers(reader)[name]
+    loaded = reader.load(saved(writer, kept), weights_only=False)
+    assert type(loaded) is type(like)
+    if isinstance(loaded, list):
+        assert [getattr(v, "__name__", v) for v in loaded] == [v.__name__ for v in like]
+        return
+    assert repr(loaded) == repr(like) or "object at" in repr(like)
+    if isinstance(loaded, reader.nn.Module):
+        ours, theirs = loaded.state_dict(), kept.state_dict()
+        assert list(ours) == list(theirs)
+        assert all(ours[n].tolist() == theirs[n].tolist() for n in ours)
+    else:
+        plain = {k: v for k, v in loaded.state_dict().items() if k != "anneal_func"}
+        assert plain.keys() == like.state_dict().keys() - {"anneal_func"}
+
+
+def test_torch_reads_our_old_format():
+    kept = {lib: make(lib) for lib in (flambeau, torch)}
+    for lib in kept:
+        for name in ("uint16", "uint32", "uint64"):  # which it cannot read of its own files either
+            del kept[lib]["dtypes"][name]
+    file = saved(flambeau, kept[flambeau], _use_new_zipfile_serialization=False)
+    assert described(torch.load(file, weights_only=True)) == described(kept[torch])
+
+
+def test_a_tar_archive_is_read_alike(tmp_path):
+    from tests.serialization import test_legacy as old
+
+    parts = (old.tar_storages({1: old.NUMBERS}, [(2, 1, 2, 3)]), old.TENSORS, old.OBJECT)
+    path = tmp_path / "x.pt"
+    path.write_bytes(old.tar_file(*parts))
+    theirs = torch.load(path, weights_only=False)
+    assert described(flambeau.load(path)) == described(theirs)
+
+
+def test_storages_that_view_each_other_are_read_alike():
+    from tests.serialization import test_legacy as old
+
+    part = old.storage("FloatStorage", "a", 6, ("b", 2, 3))
+    data = old.old_file([old.tensor(part, 1, (2,), (1,))], {"a": old.NUMBERS})
+    theirs = torch.load(io.BytesIO(data), weights_only=False)
+    assert described(flambeau.load(io.BytesIO(data))) == described(theirs)
+
+
+def test_damage_in_files_of_torch():
+    whole = {f"t{i}": torch.full((50,), float(i)) for i in range(5)}
+    data = saved(torch, whole).getvalue()
+    at = data.index(whole["t2"].numpy().tobytes())
+    bad = data[:at] + b"\x01" + data[at + 1 :]
+    with pytest.raises(flambeau.serialization.DamagedTensorsError, match="tensor t2"):
+        flambeau.load(io.BytesIO(bad))
+    for cut in range(at + 220, len(data), 33):
+        state, lost = flambeau.serialization.salvage(io.BytesIO(data[:cut]))
+        assert state["t1"].tolist() == [1.0] * 50 and "t2" not in lost
+        read = [n for n in whole if state[n] is not None]
+        assert sorted([*read, *lost]) == sorted(whole)
+        assert all(state[n].tolist() == whole[n].tolist() for n in read)
+
+
+def test_safetensors_both_ways(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "x.safetensors"
+    dtypes = [d for d in DTYPES if d != "complex128"] + ["float8_e4m3fn", "float8_e5m2fnuz"]
+
+    def tensors(lib):
+        raw = lib.arange(48, dtype=lib.uint8)
+        made = {d: raw.view(getattr(lib, d)).view(2, -1).clone() for d in dtypes if d != "bool"}
+        return made | {"bool": (raw % 2).bool()}
+
+    def raw(tensor):
+        return tensor.contiguous().view(-1).view(lib_of(tensor).uint8).tolist()
+
+    def lib_of(tensor):
+        return torch if isinstance(tensor, torch.Tensor) else flambeau
+
+    expected = {n: raw(t) for n, t in tensors(torch).items()}
+    save_file(tensors(torch), path)
+    for loaded in (flambeau.load_safetensors(path), flambeau.load_safetensors(path, mmap=True)):
+        assert {n: raw(t) for n, t in loaded.items()} == {
+            n: raw(t) for n, t in tensors(torch).items()
+        }
+    flambeau.save_safetensors(tensors(flambeau), path)
+    assert {n: raw(t) for n, t in load_file(path).items()} == expected
+
+
+def test_no_public_name_is_left_out():
+    theirs = {n for n in torch.serialization.__all__}
+    assert not {n for n in theirs if not hasattr(flambeau.serialization, n)}
+    assert flambeau.serialization.DEFAULT_PROTOCOL == torch.serialization.DEFAULT_PROTOCOL
+
+
+def test_options_and_skipped_data_are_read_alike():
+    for writer, reader in ((torch, flambeau), (flambeau, torch)):
+        with writer.serialization.skip_data():
+            file = saved(writer, {"a": writer.ones(3)})
+        assert reader.load(file)["a"].tolist() == [0, 0, 0]
+        writer.serialization.set_crc32_options(False)
+        try:
+            file = saved(writer, {"a": writer.ones(3)})
+        finally:
+            writer.serialization.set_crc32_options(True)
+        assert reader.load(file)["a"].tolist() == [1, 1, 1]

@@ -7,9 +7,11 @@ import enum
 
 from flambeau.backends import cuda as _settings
 
-from . import bias
+from . import _implementations, bias
+from ._implementations import *  # noqa: F403
 
 __all__ = ["SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "bias", "sdpa_kernel"]
+__all__ += _implementations.__all__
 
 # Whether PyTorch says why an implementation cannot be used; there is one here, so nothing is said.
 WARN_FOR_UNFUSED_KERNELS = False

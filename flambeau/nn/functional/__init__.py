@@ -7,6 +7,8 @@ functions beside it add what PyTorch's add: checks, deprecated arguments, in-pla
 
 # ruff: noqa: F403
 
+from typing import TYPE_CHECKING
+
 from . import (
     _activation,
     _attention,
@@ -15,6 +17,7 @@ from . import (
     _distance,
     _dropout,
     _fold,
+    _grouped,
     _linear,
     _linear_losses,
     _loss_margins,
@@ -35,6 +38,7 @@ from ._conv import *
 from ._distance import *
 from ._dropout import *
 from ._fold import *
+from ._grouped import *
 from ._linear import *
 from ._linear_losses import *
 from ._loss_margins import *
@@ -55,6 +59,7 @@ __all__ += _conv.__all__
 __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _fold.__all__
+__all__ += _grouped.__all__
 __all__ += _linear.__all__
 __all__ += _linear_losses.__all__
 __all__ += _losses.__all__
@@ -72,3 +77,15 @@ for _name in __all__:
     _function = globals()[_name]
     if _function.__module__.startswith(f"{__name__}."):
         _function.__module__ = __name__
+
+
+if not TYPE_CHECKING:  # to checkers a module with this function has every name
+
+    def __getattr__(name: str):
+        """Names that programs take from here beside functions; they are not listed."""
+        import importlib
+
+        _names = importlib.import_module(f"{__name__}._names")
+        if name in _names.__all__:
+            return getattr(_names, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

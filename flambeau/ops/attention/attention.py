@@ -430,6 +430,11 @@ def _scaled_dot_product_attention_math(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
             "is_causal=True"
         )
+    if not 0 <= dropout_p <= 1:
+        raise Error(
+            "scaled_dot_product_attention: dropout probability has to be between 0 and 1, but "
+            f"got {dropout_p:g}"
+        )
     # Halves are computed in float32.
     half = query.dtype == dtypes.float16 or query.dtype == dtypes.bfloat16
     q, k, v = query, key, value
@@ -468,7 +473,8 @@ def _scaled_dot_product_attention_math(
         p = ops.to_dtype(p, v.dtype)
     if dropout_p > 0 and dropout_mask is not None:
         kept = ops.masked_fill_Scalar(p, ops.logical_not(dropout_mask), 0)
-        scaled = ops.mul_Scalar(v, 1.0 / (1.0 - dropout_p))
+        # Of weights that are all dropped nothing is left, whatever the mask says.
+        scaled = ops.mul_Scalar(v, 1.0 / (1.0 - dropout_p) if dropout_p < 1 else 0.0)
         made = ops.matmul(kept, scaled)
         return ops.to_dtype(made, query.dtype), ops.to_dtype(kept, query.dtype)
     if dropout_p > 0:

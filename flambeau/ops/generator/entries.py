@@ -38,7 +38,7 @@ def function(record: Record, schema: Schema, gradient: Gradient | None, node: st
     call = f"call_slow<{schema.cpp_return}>(row_{schema.symbol}, keys"
     out += (
         "  if (keys) [[unlikely]] {\n"
-        f"    if (keys >= kRegistered) keys = settled(row_{schema.symbol}, keys);\n"
+        f"    if (keys >= bit(Key::profiler)) keys = settled(row_{schema.symbol}, keys);\n"
         f"{typed if autograd else ''}"
         f"    if (keys) return {call}{', ' + args if args else ''});\n  }}\n{body}}}\n"
     )

@@ -103,12 +103,20 @@ def scatter_reduce(self, dim, index, src, reduce, include_self, ops):
     tensor([0., 3.])
     """
     check_kind("scatter_reduce", reduce)
-    if self.is_complex() or self.dtype == dtypes.bool:
+    logical = self.dtype == dtypes.bool
+    if self.is_complex() or (logical and reduce == "mean"):
         raise NotImplementedError(
             f"scatter_reduce: not implemented for '{dtype_name(self.dtype)}': convert with "
             ".to(torch.float32)"
         )
     scattered("scatter_reduce", self, dim, index, src)
+    if logical:
+        kind = "amax" if reduce in ("sum", "amax") else "amin"  # or, and
+        digits = ops.to_dtype(self, dtypes.uint8)
+        found = ops.scatter_reduce_two(
+            digits, dim, index, ops.to_dtype(src, dtypes.uint8), kind, include_self=include_self
+        )
+        return ops.to_dtype(found, dtypes.bool)
     if index.numel() == 0:
         return ops.clone(self)
     if reduce == "sum" or reduce == "mean":
@@ -174,7 +182,7 @@ _KINDS = ("sum", "prod", "mean", "amax", "amin")
 scatter_reduce.samples(
     *(
         call(values(3, 3), 1, ints([[2, 0], [1, 1]]), values(2, 3), reduce, include_self=own)
-        for reduce in _KINDS
+        for reduce in sorted(_KINDS, key="mean".__ne__)  # first what bool does not have
         for own in (True, False)
     ),
     dtypes=REAL,
@@ -197,6 +205,11 @@ def index_reduce(self, dim, index, source, reduce, include_self, ops):
     if reduce != "prod" and reduce != "mean" and reduce != "amax" and reduce != "amin":
         raise Error(
             f"index_reduce: reduce argument must be either prod, mean, amax or amin, got {reduce}"
+        )
+    if self.is_complex() or self.dtype == dtypes.bool:
+        raise NotImplementedError(
+            f"index_reduce: not implemented for '{dtype_name(self.dtype)}': convert with "
+            ".to(torch.float32)"
         )
     d = wrap_dim(dim, self.dim(), "index_reduce")
     if index.dim() > 1:

@@ -1,6 +1,15 @@
 """``rrelu``: below zero a slope that is drawn anew for each element (Xu et al., 2015)."""
 
-from flambeau.ops.language import Error, Spec, dtype_name, dtypes, same, show
+from flambeau.ops.language import (
+    Error,
+    Spec,
+    check_inplace,
+    check_written,
+    dtype_name,
+    dtypes,
+    same,
+    show,
+)
 from flambeau.ops.pointwise.rectifiers import check_floats
 from flambeau.ops.record import FLOATING, composite, pointwise, structured
 from flambeau.ops.samples import call, values
@@ -135,6 +144,8 @@ def rrelu_with_noise_(self, noise, lower, upper, training, generator, ops):
     if not training:
         ops.leaky_relu_(self, mean_slope(lower, upper))
         return
+    check_written("rrelu_with_noise_", self)
+    check_inplace(self, True, "rrelu_with_noise_")
     ops.copy_(noise, ops._rrelu_slopes(self, float(lower), float(upper), generator))
     ops._rrelu_(self, noise, lower, upper, training)
 

@@ -100,7 +100,7 @@ class _BaseDataLoaderIter:
 
     def __next__(self):
         try:
-            data = self._next_data()
+            data = self._next_profiled() if flambeau._C._is_profiled() else self._next_data()
         except StopIteration:
             self._position.over = True
             raise
@@ -110,6 +110,12 @@ class _BaseDataLoaderIter:
             if self._num_yielded > promised:
                 self._warn_of_length(promised)
         return data
+
+    def _next_profiled(self):
+        from flambeau.autograd.profiler import record_function
+
+        with record_function(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
+            return self._next_data()
 
     def _warn_of_length(self, promised: int) -> None:
         text = (

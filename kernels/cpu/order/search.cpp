@@ -150,6 +150,7 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
   for (int64_t i = 0; i < n; ++i) {
     const int64_t v = x.data<int64_t>()[i];
     check(v >= 0, "bincount: bincount only supports 1-d non-negative integral inputs, found ", v);
+    check(v < INT64_MAX, "bincount: a result of ", v, " + 1 counts fits no memory");
     size = std::max(size, v + 1);
   }
   const int64_t sizes[] = {size};

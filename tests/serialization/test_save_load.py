@@ -150,7 +150,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(Exception, match="pickle"):
         flambeau.save({"a": flambeau.ones(2), "lock": threading.Lock()}, path)
     with pytest.raises(OSError, match="disk"):
-        writer._replace_file(path, fail_midway)
+        writer.replace_file(path, fail_midway)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.pt"]
 
@@ -177,8 +177,8 @@ def test_arguments_that_cannot_be_honoured():
         flambeau.save(1, 3)
     with pytest.raises(NotImplementedError, match="pickle_module"):
         flambeau.save(1, io.BytesIO(), pickle_module=os)
-    with pytest.raises(NotImplementedError, match="_use_new_zipfile_serialization"):
-        flambeau.save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
+    with pytest.raises(ValueError, match="weights_only=False"):
+        flambeau.load(io.BytesIO(saved(1)), safe_modules=["collections"])
     file = io.BytesIO(saved(1))
     with pytest.raises(AttributeError, match="seek"):
         flambeau.load(3)

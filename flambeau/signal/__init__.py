@@ -1,0 +1,5 @@
+"""Processing of signals: `flambeau.signal.windows`."""
+
+from . import windows
+
+__all__ = ["windows"]
