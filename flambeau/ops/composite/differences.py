@@ -251,6 +251,12 @@ def trace(self, ops):
 
 trace.samples(call(values(3, 3)), call(values(2, 4)), call(values(0, 3)), dtypes=ALL)
 trace.reference(np.trace)
+trace.jvp("linear")
+
+
+@trace.batching
+def _(b, self):
+    return self.first.diagonal(0, 1, 2).sum(-1)
 
 
 @trace.gradient
@@ -316,3 +322,18 @@ nanmean.reference(
     ),
     tolerance=16,
 )
+
+for _record in (
+    diff,
+    trapezoid_x,
+    trapezoid_dx,
+    trapz_x,
+    trapz_dx,
+    cumulative_trapezoid_x,
+    cumulative_trapezoid_dx,
+    nansum,
+    nanmean,
+    trace,
+):
+    _record.without("benchmark")
+trace.without("autocast")
