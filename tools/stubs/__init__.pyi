@@ -122,7 +122,9 @@ from flambeau.functional import unique as unique
 from flambeau.functional import unique_consecutive as unique_consecutive
 from flambeau.functional import unravel_index as unravel_index
 from flambeau.serialization import load as load
+from flambeau.serialization import load_safetensors as load_safetensors
 from flambeau.serialization import save as save
+from flambeau.serialization import save_safetensors as save_safetensors
 
 e: _float
 inf: _float
