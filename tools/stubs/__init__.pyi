@@ -144,7 +144,6 @@ from flambeau.sparse._construction import sparse_compressed_tensor as sparse_com
 from flambeau.sparse._construction import sparse_coo_tensor as sparse_coo_tensor
 from flambeau.sparse._construction import sparse_csc_tensor as sparse_csc_tensor
 from flambeau.sparse._construction import sparse_csr_tensor as sparse_csr_tensor
-from flambeau.serialization import save_safetensors as save_safetensors
 
 e: _float
 inf: _float
