@@ -109,6 +109,8 @@ def methods(taken: set[str]) -> tuple[str, str]:
     definitions."""
     inside, below = [], []
     for record in load():
+        if record.each:
+            continue
         for s in _forms(record):
             first = s.args[0] if s.args else None
             if s.outs or s.name in taken or first is None or not first.is_tensor:
@@ -134,6 +136,8 @@ def _split(parameters: str) -> list[str]:
 def functions(taken: set[str]) -> str:
     lines = []
     for record in load():
+        if record.each:  # ops on lists are called by their table's entry alone
+            continue
         for s in _forms(record):
             if (s.name.endswith("_") and record.inplace_only) or _name(s) in taken:
                 continue

@@ -89,6 +89,7 @@ void check_outs(const char* op, std::span<const Tensor* const> outs,
   for (size_t i = 0; i < outs.size(); ++i) {
     const Tensor& out = *outs[i];
     check_dtype(op, results[i].dtype, out.dtype());
+    check_device(op, out, *outs[0]);
     check_written_once(op, out);
     check_room(out, results[i].sizes);
     for (size_t other = 0; other < i; ++other)

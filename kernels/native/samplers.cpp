@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "core/parallel/parallel.h"
-#include "flambeau/kernels/composite.h"
 #include "flambeau/kernels/random.h"
 #include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/random/implicit.h"

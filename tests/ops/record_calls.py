@@ -138,7 +138,9 @@ class Call:
     def hermitian(self):
         """Of each described tensor, whether it stays Hermitian when its elements change."""
         found = leaves((list(self.sample.args), self.sample.kwargs))
-        return [getattr(v, "definite", False) for v in found if isinstance(v, (Values, Given))]
+        return [
+            getattr(v, "definite", False) for v in found if isinstance(v, (Values, Given, Sparse))
+        ]
 
     def __call__(self, function=None, change=lambda t: t):
         args, kwargs = self.tensors(change)

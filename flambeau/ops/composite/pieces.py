@@ -185,7 +185,7 @@ def take(self, index, ops):
     tensor([1, 4])
     """
     if index.dtype != dtypes.int64:
-        raise IndexError(
+        raise Error(
             f"take: take(): Expected a long tensor for index, but got {dtype_name(index.dtype)}"
         )
     flat, n = ops.reshape(self, [-1]), self.numel()
@@ -193,7 +193,7 @@ def take(self, index, ops):
         raise IndexError("take: take(): tried to take from an empty tensor")
     places = ops.reshape(index, [-1])
     wrapped = ops.where_self(ops.lt_Scalar(places, 0), places + n, places)
-    return ops.reshape(ops.gather(flat, 0, wrapped), index.shape)
+    return ops.reshape(ops.index_select(flat, 0, wrapped), index.shape)
 
 
 @composite("sum_to_size(Tensor self, SymInt[] size) -> Tensor", function_variant=False)

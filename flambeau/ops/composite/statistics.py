@@ -83,6 +83,8 @@ def nanmean(self, dim, keepdim, dtype, ops):
     >>> flambeau.nanmean(flambeau.tensor([1., float("nan"), 3.]))
     tensor(2.)
     """
+    if self.is_complex():
+        raise Error("nanmean: nansum does not support complex inputs")
     if not is_differentiable(self.dtype):
         raise Error(
             f"nanmean: nanmean(): expected input to have floating point or complex dtype but got "

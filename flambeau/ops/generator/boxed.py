@@ -73,7 +73,7 @@ def _rule_of(record: Record) -> str:
     like = entries.like(schema)
     put = f"  specs.put(spec, {-1 if like is None else like});\n"
     body = f"  const auto spec = {call};\n"
-    if record.inplace_only:
+    if record.inplace_only or not schema.returns:
         put, body = "", f"  {call};\n"
     if record.kind == "structured":
         body += checks.dtypes(record, schema)

@@ -42,6 +42,11 @@ def _linalg_check_errors():
 _linalg_check_errors.samples(call(ints([0, 0]), "linalg.inv", is_matrix=False))
 
 
+@_linalg_check_errors.rule
+def _(info, api_name, is_matrix):
+    pass
+
+
 @_linalg_check_errors.batching
 def _(b, info, api_name, is_matrix):
     return b.ops._linalg_check_errors(info.value, api_name, is_matrix=False)

@@ -176,6 +176,12 @@ def _(g, self, other, ops):
     )
 
 
+@logaddexp2.jvp
+def _(t, self, other):
+    share = ((self - other) * _LN2).masked_fill(self == other, 0.0).sigmoid()
+    return t.get("self") * share + t.get("other") * (1 - share)
+
+
 @pointwise("signbit(Tensor self) -> Tensor", result="boolean", dtypes=REAL | BOOL, inplace=False)
 def signbit(self):
     """Whether a number has a minus sign; -0.0 has.

@@ -370,3 +370,21 @@ def _(g, self, other, needs, ops):
         )
     slope = ops.neg(gamma_density(self, other, ops))
     return None, grad_to(g * slope, other.shape, other.dtype, ops)
+
+
+def _tangent_of_share(t, self, other):
+    if t.tangents[0] is not None:
+        raise NotImplementedError(
+            f"{t.form.record.name}: the derivative with respect to 'self' is not implemented"
+        )
+    return t.get("other") * ((self - 1.0) * other.log() - other - self.lgamma()).exp()
+
+
+@igamma.jvp
+def _(t, self, other):
+    return _tangent_of_share(t, self, other)
+
+
+@igammac.jvp
+def _(t, self, other):
+    return -_tangent_of_share(t, self, other)
