@@ -2,10 +2,10 @@
 
     python examples/diffusion.py [--quick]
 
-Noise is added to scikit-learn's digits in 60 small steps; the network learns to say which noise was
-added, and draws by taking it away again, step by step, from pure noise. It is told which digit to
-draw. The score is the share of its drawings in which a classifier, trained on the true digits, reads
-that digit. Pictures that know nothing would get one in ten.
+Noise is added to scikit-learn's digits in 60 small steps; the network learns to say which noise
+was added, and draws by taking it away again, step by step, from pure noise. It is told which digit
+to draw. The score is the share of its drawings in which a classifier, trained on the true digits,
+reads that digit. Pictures that know nothing would get one in ten.
 """
 
 import argparse
