@@ -16,7 +16,9 @@ from flambeau.ops.generator import explain, tables
 from flambeau.ops.record import load
 
 ROOT = pathlib.Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "docs/lessons").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += LESSONS
 RECORDS = [r for r in load() if r.base is None and ">>>" in r.doc]
 NAMES = sorted({n.name for n in tables.python_names(load()) if not n.name.startswith("_")})
 
@@ -25,7 +27,8 @@ def run_examples(text: str, name: str, names: dict) -> None:
     runner = doctest.DocTestRunner(verbose=False)
     failures: list[str] = []
     test = doctest.DocTestParser().get_doctest(text, names, name, None, 0)
-    runner.run(test, out=failures.append)
+    runner.run(test, out=failures.append, clear_globs=False)
+    names.update(test.globs)  # what a block defines is there in the next one
     assert not failures, "".join(failures)
 
 
@@ -76,7 +79,7 @@ def test_the_reference_is_what_the_records_say():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_code_on_the_pages_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -87,13 +90,20 @@ def test_code_on_the_pages_runs(page, tmp_path, monkeypatch):
             exec(compile(block, page.name, "exec"), names)
 
 
+def test_the_lessons_are_six_short_ones_in_a_row():
+    assert [int(page.name.partition("-")[0]) for page in LESSONS] == [1, 2, 3, 4, 5, 6]
+    for page, following in zip(LESSONS, LESSONS[1:]):
+        assert f"]({following.name})" in page.read_text()
+    assert max(len(page.read_text().splitlines()) for page in LESSONS) < 120
+
+
 def test_pages_count_the_operators():
     counted = explain.table().rpartition("\n")[2].partition(" ops, ")[0]
     found = [re.findall(r"\b(\d+) operators\b", page.read_text()) for page in PAGES]
     assert {n for numbers in found for n in numbers} == {counted}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_that_the_pages_name_exist(page):
     for name in re.findall(
         r"`((?:core|kernels|flambeau|tools|tests|docs|examples)/[^`*<> ]+)`", page.read_text()

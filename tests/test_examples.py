@@ -52,3 +52,14 @@ def test_resume_ends_with_the_same_weights_however_often_it_is_killed(seed, not_
     output = finished(start("resume", "--state", path))
     assert "goes on after step" in output
     assert output.splitlines()[-2:] == not_killed.splitlines()[-2:]
+
+
+QUICK = sorted(p.stem for p in (ROOT / "examples").glob("*.py") if '"--quick"' in p.read_text())
+# What each prints of its score: the last line.
+SCORE = re.compile(r"(accuracy|perplexity|share|F1) \d+\.\d+")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_reaches_its_score(name):
+    output = finished(start(name, "--quick"), limit=300)
+    assert SCORE.search(output.splitlines()[-1]), output
