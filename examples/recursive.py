@@ -100,7 +100,7 @@ def main(arguments=None) -> int:
 
     torch.manual_seed(0)
     choice = random.Random(0)
-    depth, steps = (2, 1000) if options.quick else (4, 3000)
+    depth, steps = (2, 1000) if options.quick else (3, 3000)
     trees = sorted({make_tree(choice, depth) for _ in range(8000)}, key=str)
     choice.shuffle(trees)
     training, kept_back = trees[:-300], trees[-300:]

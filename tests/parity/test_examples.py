@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("sklearn")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(p.stem for p in EXAMPLES.glob("*.py") if "\ndef curve(" in p.read_text())
