@@ -246,7 +246,8 @@ def tensor_code(e: Expr) -> str:
     if leaf.scalar:
         args = e.args[::-1] if leaf.commutes and _is_number(e.args[0]) else e.args
         if e.op == "mul" and args[1].op != "const" and _is_number(args[1]):
-            return f"formula::scaled({tensor_code(args[0])}, {_number(args[1])})"
+            # `scaled` is for gradients: it takes the conjugate of its number.
+            return f"formula::scaled({tensor_code(args[0])}, conj_of({_number(args[1])}))"
         if _is_number(args[1]):
             return f"entry::{leaf.scalar}({tensor_code(args[0])}, {_number(args[1])}{leaf.extra})"
     scope = "" if "::" in leaf.tensor else "entry::"

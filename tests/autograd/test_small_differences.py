@@ -153,3 +153,23 @@ def test_resize_counts_as_a_change(sizes):
     assert w._version == 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+def test_complex_numbers_in_gradients_that_are_made_of_ops():
+    """A gradient of a gradient, and any under a layer that looks on, is made of ops."""
+    a, b, c = (torch.randn(3, dtype=torch.complex128, requires_grad=True) for _ in range(3))
+    number = 0.3 + 0.9j
+    calls = [
+        lambda a, b, c: torch.addcmul(a, b, c, value=number),
+        lambda a, b, c: torch.addcdiv(a, b, c, value=number),
+        lambda a, b, c: torch.add(a, b, alpha=number) * c,
+        lambda a, b, c: torch.sub(a, b, alpha=number) * c,
+    ]
+    for call in calls:
+        out = call(a, b, c)
+        g = torch.randn(3, dtype=torch.complex128)
+        plain = torch.autograd.grad(out, (a, b, c), g, retain_graph=True)
+        made = torch.autograd.grad(out, (a, b, c), g, create_graph=True)
+        for one, other in zip(plain, made):
+            torch.testing.assert_close(one, other.detach())
+        assert torch.autograd.gradgradcheck(call, (a, b, c))

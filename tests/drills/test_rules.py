@@ -59,7 +59,7 @@ def test_an_op_gives_what_its_rule_says(record):
             )
             return
         made = op(**found)
-        if record.inplace_only:
+        if record.inplace_only or not record.schema.returns:
             assert specs == []
             continue
         made = made if isinstance(made, (list, tuple)) else [made]
@@ -123,7 +123,7 @@ def test_symbolic_sizes_pass_through_an_op(record):
         made = op(**given)
         assert name_of(record) in COUNTED or not [n for n in recording.NOTES if n[0] == "index"]
         made = list(made) if isinstance(made, (list, tuple)) else [made]
-        if record.inplace_only:
+        if record.inplace_only or not record.schema.returns:
             continue
         assert [tuple(recording.settled(m.shape)) for m in made] == expected
         assert all(isinstance(m, recording.Symbolic) for m in made)
