@@ -84,13 +84,21 @@ Tensor take_out(const char* op, const Tensor& out, const Spec& spec,
   return direct ? out : allocate(spec, out);
 }
 
+// A class or mode that answers for copies is asked before anything is changed: it may raise.
+static void ask_for_copies(const Tensor& out, const Tensor& other) {
+  if (active_keys(kPythonDispatch, out, other)) entry::copy_(out, out, false);
+}
+
 void check_outs(const char* op, std::span<const Tensor* const> outs,
                 std::span<const Wanted> results) {
   for (size_t i = 0; i < outs.size(); ++i) {
     const Tensor& out = *outs[i];
     check_dtype(op, results[i].dtype, out.dtype());
     check_device(op, out, *outs[0]);
+    check(out.layout() == Layout::strided, op,
+          ": the result has layout torch.strided, and out= torch.", layout_name(out.layout()));
     check_written_once(op, out);
+    ask_for_copies(out, *outs[0]);
     check_room(out, results[i].sizes);
     for (size_t other = 0; other < i; ++other)
       check(!outs[other]->is(out) && memory_overlap(*outs[other], out) == MemOverlap::none, op,
@@ -154,6 +162,7 @@ void resize_and_give(const char* op, const Tensor& out, const Tensor& result) {
   check_dtype(op, result.dtype(), out.dtype());
   check_device(op, out, result);
   check_written_once(op, out);
+  ask_for_copies(out, result);
   resize_out(out, result.sizes(), op);
   entry::copy_(out, result, false);
 }

@@ -573,3 +573,28 @@ def test_attention_that_drops_all():
     for p in (-0.5, 1.5):
         with pytest.raises(RuntimeError, match="probability has to be between 0 and 1"):
             torch.nn.functional.scaled_dot_product_attention(q, q, q, dropout_p=p)
+
+
+@pytest.mark.parametrize("name", ["reflection_pad2d", "replication_pad2d"])
+def test_gradients_of_borders_of_which_all_is_cut_off(name):
+    x = torch.ones(2, 3, 3, requires_grad=True)
+    try:
+        out = getattr(torch._C._nn, name)(x, [-3, 0, 0, 0])
+    except RuntimeError:
+        return  # some refuse a result without elements
+    out.sum().backward()
+    assert x.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("call", ["qr", "median", "slogdet"])
+def test_out_of_another_layout_is_refused_before_the_first_is_written(call):
+    x, sparse = torch.eye(3), torch.zeros(2, 2).to_sparse()
+    first = torch.full((2,), 7.0)
+    functions = {
+        "qr": lambda: torch.linalg.qr(x, out=(first, sparse)),
+        "median": lambda: torch.median(x, 0, out=(first, sparse.long())),
+        "slogdet": lambda: torch.linalg.slogdet(x, out=(first, sparse)),
+    }
+    with pytest.raises(RuntimeError, match="layout"):
+        functions[call]()
+    assert first.tolist() == [7, 7]

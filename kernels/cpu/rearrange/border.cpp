@@ -4,6 +4,7 @@
 
 #include "core/parallel/parallel.h"
 #include "kernels/cpu/pointwise/packed.h"
+#include "kernels/cpu/pointwise/pointwise.h"
 #include "kernels/cpu/rearrange/join.h"
 
 namespace flambeau::inline v1::cpu {
@@ -68,6 +69,7 @@ void fold_planes(const T* from, T* to, int64_t planes, const std::vector<Folded>
 
 void edge_border_backward(const Tensor& result, const Tensor& grad, IntSpan pad, int64_t mode) {
   if (result.numel() == 0) return;
+  if (grad.numel() == 0) return fill(result, 0);  // all was cut off
   const int64_t rank = static_cast<int64_t>(pad.size()) / 2, first = result.dim() - rank;
   // Channels that are neighbours lie at each place together.
   MemoryFormat format = first == 2 ? result.suggest_memory_format() : MemoryFormat::contiguous;
