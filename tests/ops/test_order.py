@@ -261,3 +261,11 @@ def test_runs_go_on_from_block_to_block(values):
     assert np.array_equal(got.numpy(), x[starts])
     assert np.array_equal(counts.numpy(), np.diff(np.r_[starts, len(x)]))
     assert np.array_equal(inverse.numpy(), np.repeat(np.arange(len(starts)), counts.numpy()))
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 1.0])
+def test_nanquantile_leaves_out_what_is_no_number(q):
+    x = np.array([[1.0, np.nan, 3.0, 0.5], [np.nan, np.nan, 2.0, 7.0]])
+    for dim in (None, 0, 1):
+        found = flambeau.nanquantile(flambeau.tensor(x), q, dim)
+        np.testing.assert_allclose(found.numpy(), np.nanquantile(x, q, dim), rtol=1e-12)

@@ -312,32 +312,6 @@ def quantile_scalar(self, q, dim, keepdim, interpolation, ops):
     return quantiles("quantile", self, point, dim, keepdim, interpolation, False, ops)
 
 
-quantile.samples(
-    call(values(2, 3), values(2, low=0.1, high=0.9, constant=True)),
-    call(values(2, 3), values(low=0.3, high=0.4, constant=True), 1, True),
-    call(values(4), values(low=0.3, high=0.4, constant=True), interpolation="lower"),
-    dtypes=frozenset({"float32", "float64"}),
-)
-quantile.reference(
-    lambda x, q, dim=None, keepdim=False, interpolation="linear": np.quantile(
-        x, q, dim, keepdims=keepdim, method=interpolation
-    ),
-    tolerance=16,
-)
-quantile_scalar.samples(
-    call(values(2, 3), 0.25),
-    call(values(2, 3), 0.5, 0, True, interpolation="midpoint"),
-    call(values(5), 0.3, interpolation="nearest"),
-    dtypes=frozenset({"float32", "float64"}),
-)
-quantile_scalar.reference(
-    lambda x, q, dim=None, keepdim=False, interpolation="linear": np.quantile(
-        x, q, dim, keepdims=keepdim, method=interpolation
-    ),
-    tolerance=16,
-)
-
-
 @composite(
     "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, "
     "str interpolation='linear') -> Tensor",
@@ -365,30 +339,32 @@ def nanquantile_scalar(self, q, dim, keepdim, interpolation, ops):
     return quantiles("nanquantile", self, point, dim, keepdim, interpolation, True, ops)
 
 
-nanquantile.samples(
-    call(values(2, 3), values(2, low=0.1, high=0.9, constant=True)),
-    call(values(2, 3), values(low=0.3, high=0.4, constant=True), 1, True),
-    call(values(4), values(low=0.3, high=0.4, constant=True), interpolation="lower"),
-    dtypes=frozenset({"float32", "float64"}),
-)
-nanquantile.reference(
-    lambda x, q, dim=None, keepdim=False, interpolation="linear": np.quantile(
-        x, q, dim, keepdims=keepdim, method=interpolation
-    ),
-    tolerance=16,
-)
-nanquantile_scalar.samples(
-    call(values(2, 3), 0.25),
-    call(values(2, 3), 0.5, 0, True, interpolation="midpoint"),
-    call(values(5), 0.3, interpolation="nearest"),
-    dtypes=frozenset({"float32", "float64"}),
-)
-nanquantile_scalar.reference(
-    lambda x, q, dim=None, keepdim=False, interpolation="linear": np.quantile(
-        x, q, dim, keepdims=keepdim, method=interpolation
-    ),
-    tolerance=16,
-)
+def _described(of_tensor, of_number, function):
+    """Samples of both overloads, and ``function`` of NumPy as what they give."""
+    of_tensor.samples(
+        call(values(2, 3), values(2, low=0.1, high=0.9, constant=True)),
+        call(values(2, 3), values(low=0.3, high=0.4, constant=True), 1, True),
+        call(values(4), values(low=0.3, high=0.4, constant=True), interpolation="lower"),
+        dtypes=_SINGLE_AND_DOUBLE,
+    )
+    of_number.samples(
+        call(values(2, 3), 0.25),
+        call(values(2, 3), 0.5, 0, True, interpolation="midpoint"),
+        call(values(5), 0.3, interpolation="nearest"),
+        dtypes=_SINGLE_AND_DOUBLE,
+    )
+    for record in of_tensor, of_number:
+        record.reference(
+            lambda x, q, dim=None, keepdim=False, interpolation="linear": function(
+                x, q, dim, keepdims=keepdim, method=interpolation
+            ),
+            tolerance=16,
+        )
+
+
+_SINGLE_AND_DOUBLE = frozenset({"float32", "float64"})
+_described(quantile, quantile_scalar, np.quantile)
+_described(nanquantile, nanquantile_scalar, np.nanquantile)
 
 
 # ---- differences and integrals
